@@ -1,0 +1,4 @@
+//! Tells cargo how an addon is linked, and nothing else.
+fn main() {
+    napi_build::setup();
+}

@@ -1,0 +1,225 @@
+//! The one error type of the crate and the table of its codes.
+
+use std::{error::Error, fmt, time::Duration};
+
+/// Builds [`Code`] and everything that must stay complete with it from one table.
+macro_rules! codes {
+    ($( $(#[$doc:meta])+ $variant:ident = $text:literal, retryable: $retryable:literal; )+) => {
+        /// What went wrong, as a stable word that programs may switch on. Each variant names its `code` in JavaScript.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $( $(#[$doc])+ $variant, )+ }
+
+        impl Code {
+            /// Every code, alphabetically.
+            pub const ALL: &'static [Self] = &[$( Self::$variant, )+];
+
+            /// The `code` that JavaScript sees.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $text, )+ }
+            }
+
+            /// Whether the same call may succeed later without anybody changing anything.
+            #[must_use]
+            pub const fn is_retryable(self) -> bool {
+                match self { $( Self::$variant => $retryable, )+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// `AUTHENTICATION_FAILED`: no token could be had, or the server did not accept it.
+    AuthenticationFailed = "AUTHENTICATION_FAILED", retryable: false;
+    /// `CLOSED`: the client was closed before the call.
+    Closed = "CLOSED", retryable: false;
+    /// `CONFLICT`: other writers changed the conversation at every try.
+    Conflict = "CONFLICT", retryable: true;
+    /// `CONVERSATION_NOT_ACTIVE`: only active conversations can be linked.
+    ConversationNotActive = "CONVERSATION_NOT_ACTIVE", retryable: false;
+    /// `CONVERSATION_NOT_FOUND`: the store has no such conversation.
+    ConversationNotFound = "CONVERSATION_NOT_FOUND", retryable: false;
+    /// `FORBIDDEN`: the caller is known and lacks a privilege.
+    Forbidden = "FORBIDDEN", retryable: false;
+    /// `INTERNAL`: a defect of this package.
+    Internal = "INTERNAL", retryable: false;
+    /// `INVALID_ARGUMENT`: an argument or option of the call is wrong; nothing was read or written.
+    InvalidArgument = "INVALID_ARGUMENT", retryable: false;
+    /// `INVALID_CONFIGURATION`: the client's options, or the environment it was pointed at, cannot work.
+    InvalidConfiguration = "INVALID_CONFIGURATION", retryable: false;
+    /// `NO_FOCUSED_CONVERSATION`: the call named no conversation and none is focused.
+    NoFocusedConversation = "NO_FOCUSED_CONVERSATION", retryable: false;
+    /// `NOT_LINKED`: the record to unlink is not the one that is linked.
+    NotLinked = "NOT_LINKED", retryable: false;
+    /// `PROTOCOL`: the server answered something that is not the Dataverse Web API.
+    Protocol = "PROTOCOL", retryable: false;
+    /// `RECORD_NOT_FOUND`: the account, contact or incident does not exist.
+    RecordNotFound = "RECORD_NOT_FOUND", retryable: false;
+    /// `REJECTED`: the server refused for a reason of its own, a plug-in for example.
+    Rejected = "REJECTED", retryable: false;
+    /// `STORE`: the embedded database failed.
+    Store = "STORE", retryable: false;
+    /// `THROTTLED`: too many calls, for the server or for this client.
+    Throttled = "THROTTLED", retryable: true;
+    /// `TIMEOUT`: the call's `timeoutInMs` ran out.
+    Timeout = "TIMEOUT", retryable: true;
+    /// `UNAVAILABLE`: the server could not be reached or is out of order.
+    Unavailable = "UNAVAILABLE", retryable: true;
+    /// `VERIFICATION_FAILED`: the server confirmed the write, but reading it back shows another value.
+    VerificationFailed = "VERIFICATION_FAILED", retryable: false;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A record as an error shows it: the table's logical name and the id in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CurrentRecord {
+    /// `account`, `contact` or `incident`.
+    pub entity_logical_name: &'static str,
+    /// The id, without braces.
+    pub record_id: String,
+}
+
+/// Everything known about a failure besides its code and message. Public fields, because an error has no invariants.
+#[derive(Debug, Default)]
+pub struct Details {
+    /// HTTP status of the server's answer.
+    pub http_status: Option<u16>,
+    /// The server's own code, such as `0x80040217`.
+    pub service_code: Option<String>,
+    /// The server's own text: redacted, at most 500 characters.
+    pub service_message: Option<String>,
+    /// The id this client gave the call.
+    pub request_id: Option<String>,
+    /// The id the server gave the request.
+    pub service_request_id: Option<String>,
+    /// How long the server asked to be left alone.
+    pub retry_after: Option<Duration>,
+    /// Overrides [`Code::is_retryable`] where more is known.
+    pub retryable: Option<bool>,
+    /// The write may have taken effect although the call failed.
+    pub maybe_applied: bool,
+    /// `statuscode` of the conversation that was not active.
+    pub conversation_status: Option<i32>,
+    /// What the slot holds: `None` unknown, `Some(None)` nothing.
+    pub current: Option<Option<CurrentRecord>>,
+    /// `dataverse` or `embedded`.
+    pub store: Option<&'static str>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Failure {
+    code: Code,
+    message: String,
+    details: Details,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// Why a call failed. One pointer wide: the path of success carries no weight of it.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct LinkError(Box<Failure>);
+
+impl LinkError {
+    /// An error with a message that names the argument or the cause.
+    #[must_use]
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self(Box::new(Failure { code, message: message.into(), details: Details::default(), source: None }))
+    }
+
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    /// What happened, in a sentence.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Everything else that is known.
+    #[must_use]
+    pub fn details(&self) -> &Details {
+        &self.0.details
+    }
+
+    /// Whether the same call may succeed later without anybody changing anything.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.0.details.retryable.unwrap_or_else(|| self.0.code.is_retryable())
+    }
+
+    /// Adds details.
+    #[must_use]
+    pub fn with(mut self, add: impl FnOnce(&mut Details)) -> Self {
+        add(&mut self.0.details);
+        self
+    }
+
+    /// Says what to do; a second hint follows the first.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        let hint = hint.into();
+        self.with(|details| {
+            details.hint = Some(match details.hint.take() {
+                Some(first) => format!("{first} {hint}"),
+                None => hint,
+            });
+        })
+    }
+
+    /// Says that the write may have taken effect all the same.
+    #[must_use]
+    pub fn maybe_applied(self, maybe: bool) -> Self {
+        self.with(|details| details.maybe_applied |= maybe)
+    }
+
+    /// Keeps the error this one stems from.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_alphabetical_unique_and_spelled_like_their_variants() {
+        let texts: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        let mut sorted = texts.clone();
+        sorted.sort_by_key(|text| text.replace('_', ""));
+        sorted.dedup();
+        assert_eq!(texts, sorted);
+        for code in Code::ALL {
+            let spelled = code.as_str().split('_').map(|word| {
+                let mut letters = word.chars();
+                letters.next().into_iter().chain(letters.map(|letter| letter.to_ascii_lowercase())).collect::<String>()
+            });
+            assert_eq!(format!("{code:?}"), spelled.collect::<String>());
+        }
+    }
+
+    #[test]
+    fn a_result_is_one_pointer_wide() {
+        assert_eq!(size_of::<LinkError>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn hints_add_up_and_the_cause_is_kept() {
+        let error = LinkError::new(Code::Store, "no").hint("Do this.").hint("Or that.").caused_by("disk");
+        assert_eq!(error.details().hint.as_deref(), Some("Do this. Or that."));
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("disk"));
+    }
+}

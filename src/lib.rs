@@ -1,0 +1,6 @@
+//! Links accounts, contacts and cases to Omnichannel conversations, in Dataverse or in an embedded SQLite file.
+//!
+//! The domain decides, the store makes it atomic, node only converts. ARCHITECTURE.md is the map.
+
+pub mod clock;
+pub mod error;
