@@ -3,4 +3,6 @@
 //! The domain decides, the store makes it atomic, node only converts. ARCHITECTURE.md is the map.
 
 pub mod clock;
+pub mod domain;
 pub mod error;
+pub mod session;

@@ -1,0 +1,127 @@
+//! A conversation as far as links are concerned.
+
+use std::fmt;
+
+use super::ids::{ConversationId, EntityLogicalName, RecordReference};
+
+/// The place a record is linked in. The two are independent: linking one never touches the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// One account or contact.
+    Customer,
+    /// One incident.
+    Case,
+}
+
+impl EntityLogicalName {
+    /// The slot that records of this table go into.
+    #[must_use]
+    pub const fn slot(self) -> Slot {
+        match self {
+            Self::Account | Self::Contact => Slot::Customer,
+            Self::Incident => Slot::Case,
+        }
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Customer => "customer",
+            Self::Case => "case",
+        })
+    }
+}
+
+/// The `statuscode` of a conversation. An unknown number is kept and is not active.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Status(i32);
+
+impl Status {
+    /// Waiting in a queue.
+    pub const OPEN: Self = Self(1);
+    /// An agent is talking; the only status that can be linked unless more are allowed.
+    pub const ACTIVE: Self = Self(2);
+    /// The agent left without ending it.
+    pub const WAITING: Self = Self(3);
+    /// Over for good.
+    pub const CLOSED: Self = Self(4);
+    /// Ended; the agent is still working on it.
+    pub const WRAP_UP: Self = Self(5);
+    /// Internal to the product.
+    pub const RESOLVED: Self = Self(6);
+    /// Internal to the product.
+    pub const SCHEDULED: Self = Self(7);
+
+    const NAMES: [(Self, &'static str); 7] = [
+        (Self::OPEN, "open"),
+        (Self::ACTIVE, "active"),
+        (Self::WAITING, "waiting"),
+        (Self::CLOSED, "closed"),
+        (Self::WRAP_UP, "wrapUp"),
+        (Self::RESOLVED, "resolved"),
+        (Self::SCHEDULED, "scheduled"),
+    ];
+
+    /// The names that [`Status::from_name`] knows.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().map(|(_, name)| *name)
+    }
+
+    /// The status of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(status, _)| *status)
+    }
+
+    /// Its name, unless the number is unknown.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        Self::NAMES.iter().find(|(status, _)| *status == self).map(|(_, name)| *name)
+    }
+
+    /// The `statuscode`.
+    #[must_use]
+    pub const fn code(self) -> i32 {
+        self.0
+    }
+}
+
+impl From<i32> for Status {
+    fn from(code: i32) -> Self {
+        Self(code)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "statuscode {}", self.0),
+        }
+    }
+}
+
+/// The part of a conversation's row that decisions rest on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// Which one.
+    pub id: ConversationId,
+    /// Where it is in its life.
+    pub status: Status,
+    /// The account or contact it is linked to.
+    pub customer: Option<RecordReference>,
+    /// The incident it is linked to.
+    pub case: Option<RecordReference>,
+}
+
+impl Conversation {
+    /// What a slot holds.
+    #[must_use]
+    pub fn linked(&self, slot: Slot) -> Option<RecordReference> {
+        match slot {
+            Slot::Customer => self.customer,
+            Slot::Case => self.case,
+        }
+    }
+}

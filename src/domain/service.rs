@@ -1,0 +1,254 @@
+//! Link and unlink as users mean them: admission, the order of checks, deadlines, outcomes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+
+use super::{
+    decision::{Decide, Decision, LinkPolicy},
+    ids::{ConversationId, RecordReference},
+    store::{Call, LinkStore, StoreName},
+};
+use crate::{
+    clock::SharedClock,
+    error::{Code, LinkError},
+};
+
+/// Calls that may be pending on one client; the next is refused with `THROTTLED` rather than queued without bound.
+pub const MAX_PENDING_CALLS: u32 = 100_000;
+
+/// What a caller may say about one call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallOptions {
+    /// How long the call may take; the service's default if absent.
+    pub timeout: Option<Duration>,
+}
+
+/// What a link did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkStatus {
+    /// The slot was empty.
+    Linked,
+    /// The slot held another record.
+    Replaced,
+    /// The slot held this record; nothing was written.
+    AlreadyLinked,
+}
+
+impl LinkStatus {
+    /// The word that JavaScript sees.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Linked => "linked",
+            Self::Replaced => "replaced",
+            Self::AlreadyLinked => "alreadyLinked",
+        }
+    }
+}
+
+/// A link that the store confirmed after the call began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkOutcome {
+    /// What happened.
+    pub status: LinkStatus,
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// What is linked now.
+    pub record: RecordReference,
+    /// What it replaced.
+    pub previous: Option<RecordReference>,
+    /// Who confirmed it.
+    pub store: StoreName,
+    /// The id this client gave the call.
+    pub request_id: String,
+}
+
+/// An unlink that the store confirmed after the call began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnlinkOutcome {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// What is no longer linked.
+    pub record: RecordReference,
+    /// Who confirmed it.
+    pub store: StoreName,
+    /// The id this client gave the call.
+    pub request_id: String,
+}
+
+/// Link and unlink over one store.
+#[derive(Clone)]
+pub struct LinkService(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn LinkStore>,
+    clock: SharedClock,
+    default_timeout: Duration,
+    /// Added to the hint of every error: where a store came from that nobody configured.
+    note: Option<String>,
+    closed: AtomicBool,
+    /// One permit per pending call: bounds them, and lets `close` wait for the last.
+    pending: Arc<Semaphore>,
+}
+
+impl LinkService {
+    /// A service over `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn LinkStore>, clock: SharedClock, default_timeout: Duration, note: Option<String>) -> Self {
+        let pending = Arc::new(Semaphore::new(MAX_PENDING_CALLS as usize));
+        Self(Arc::new(Inner { store, clock, default_timeout, note, closed: AtomicBool::new(false), pending }))
+    }
+
+    /// Links a record. Without a conversation there was no focused one. The call takes its place in line now.
+    ///
+    /// # Errors
+    /// `CLOSED`, `NO_FOCUSED_CONVERSATION`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::update`] fails with.
+    pub fn link(
+        &self,
+        record: RecordReference,
+        conversation: Option<ConversationId>,
+        policy: LinkPolicy,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<LinkOutcome, LinkError>> + Send + use<> {
+        let store = self.0.store.name();
+        let call = self.call(Decide::Link(record, policy), conversation, options);
+        async move {
+            let (conversation_id, decision, request_id) = call.await?;
+            let status = match decision.before {
+                None => LinkStatus::Linked,
+                Some(_) if decision.writes() => LinkStatus::Replaced,
+                Some(_) => LinkStatus::AlreadyLinked,
+            };
+            let previous = decision.before.filter(|_| decision.writes());
+            Ok(LinkOutcome { status, conversation_id, record, previous, store, request_id })
+        }
+    }
+
+    /// Unlinks exactly this record. Without a conversation there was no focused one. The call takes its place in line now.
+    ///
+    /// # Errors
+    /// As [`LinkService::link`].
+    pub fn unlink(
+        &self,
+        record: RecordReference,
+        conversation: Option<ConversationId>,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<UnlinkOutcome, LinkError>> + Send + use<> {
+        let store = self.0.store.name();
+        let call = self.call(Decide::Unlink(record), conversation, options);
+        async move {
+            let (conversation_id, _, request_id) = call.await?;
+            Ok(UnlinkOutcome { conversation_id, record, store, request_id })
+        }
+    }
+
+    /// Refuses new calls, lets the pending ones finish within their deadlines, then closes the store.
+    ///
+    /// # Errors
+    /// The store's fault while closing. A second call waits for nothing and succeeds.
+    pub async fn close(&self) -> Result<(), LinkError> {
+        let inner = Arc::clone(&self.0);
+        if inner.closed.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        // Never returned: a permit taken is a call that can no longer begin.
+        if let Ok(all) = inner.pending.acquire_many(MAX_PENDING_CALLS).await {
+            all.forget();
+        }
+        inner.store.close().await.map_err(|error| inner.described(error, None))
+    }
+
+    /// Gives an error what every error of this service carries.
+    #[must_use]
+    pub fn describe(&self, error: LinkError) -> LinkError {
+        self.0.described(error, None)
+    }
+
+    /// Whether new calls are refused.
+    ///
+    /// # Errors
+    /// `CLOSED`.
+    pub fn ensure_open(&self) -> Result<(), LinkError> {
+        if !self.0.closed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(LinkError::new(Code::Closed, "This client was closed; make a new one."))
+    }
+
+    fn call(
+        &self,
+        decide: Decide,
+        conversation: Option<ConversationId>,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<(ConversationId, Decision, String), LinkError>> + Send + use<> {
+        let inner = Arc::clone(&self.0);
+        let request_id = uuid::Builder::from_random_bytes(inner.clock.random().to_be_bytes()).into_uuid().to_string();
+        let call = Arc::new(Call::new(request_id));
+        let admitted = self.admit(conversation).map(|(id, permit)| {
+            let work = inner.store.update(id, decide, Arc::clone(&call));
+            (id, permit, work)
+        });
+        async move {
+            let outcome = match admitted {
+                Err(refused) => Err(refused),
+                Ok((id, _permit, work)) => {
+                    let timeout = options.timeout.unwrap_or(inner.default_timeout);
+                    tokio::select! {
+                        biased;
+                        done = work => done.map(|decision| (id, decision)),
+                        () = inner.clock.sleep(timeout) => Err(timed_out(timeout)),
+                    }
+                }
+            };
+            // Both futures are dropped: only now is it certain whether a write began.
+            match outcome {
+                Ok((id, decision)) => Ok((id, decision, call.request_id().to_owned())),
+                Err(error) => Err(inner.described(error, Some(&call))),
+            }
+        }
+    }
+
+    fn admit(
+        &self,
+        conversation: Option<ConversationId>,
+    ) -> Result<(ConversationId, tokio::sync::OwnedSemaphorePermit), LinkError> {
+        self.ensure_open()?;
+        let id = conversation.ok_or_else(|| {
+            LinkError::new(Code::NoFocusedConversation, "No `conversationId` was given and no conversation is focused.")
+                .hint("Pass the id, or call openConversation(id) first.")
+        })?;
+        let permit = Arc::clone(&self.0.pending).try_acquire_owned().map_err(|_| {
+            LinkError::new(Code::Throttled, format!("{MAX_PENDING_CALLS} calls are pending on this client already."))
+                .hint("Await some of them before making more.")
+        })?;
+        Ok((id, permit))
+    }
+}
+
+impl Inner {
+    fn described(&self, error: LinkError, call: Option<&Call>) -> LinkError {
+        let error = error.with(|details| {
+            details.store = Some(self.store.name().as_str());
+            if let Some(call) = call {
+                details.request_id = Some(call.request_id().to_owned());
+                details.maybe_applied |= call.maybe_applied();
+            }
+        });
+        match &self.note {
+            Some(note) => error.hint(note.clone()),
+            None => error,
+        }
+    }
+}
+
+fn timed_out(timeout: Duration) -> LinkError {
+    LinkError::new(Code::Timeout, format!("The call did not finish within {} ms.", timeout.as_millis()))
+        .hint("Raise `timeoutInMs` if the store is known to be slow.")
+}

@@ -1,0 +1,100 @@
+//! Which conversations are open and which of them is focused.
+
+use crate::{
+    domain::ids::ConversationId,
+    error::{Code, LinkError},
+};
+
+/// The open conversations, the least recently focused first; the last one is focused.
+#[derive(Debug, Default)]
+pub struct Session {
+    open: Vec<ConversationId>,
+}
+
+impl Session {
+    /// Adds a conversation to the open ones, if it is not there, and focuses it.
+    pub fn open(&mut self, id: ConversationId) {
+        self.close(id);
+        self.open.push(id);
+    }
+
+    /// Focuses an open conversation.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if it is not open.
+    pub fn focus(&mut self, id: ConversationId) -> Result<(), LinkError> {
+        if !self.open.contains(&id) {
+            return Err(LinkError::new(
+                Code::InvalidArgument,
+                format!("`conversationId`: conversation {id} is not open."),
+            )
+            .hint("Call openConversation(id), which focuses it too."));
+        }
+        self.open(id);
+        Ok(())
+    }
+
+    /// Closes a conversation. The focus goes back to the one focused before it. One that is not open stays so.
+    pub fn close(&mut self, id: ConversationId) {
+        self.open.retain(|open| *open != id);
+    }
+
+    /// The focused conversation.
+    #[must_use]
+    pub fn focused(&self) -> Option<ConversationId> {
+        self.open.last().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(byte: u8) -> ConversationId {
+        [byte; 16].into()
+    }
+
+    #[test]
+    fn opening_focuses_and_closing_returns_the_focus_along_its_history() {
+        let mut session = Session::default();
+        assert_eq!(session.focused(), None);
+        for byte in 1..=3 {
+            session.open(id(byte));
+        }
+        session.focus(id(1)).unwrap();
+        session.close(id(1));
+        assert_eq!(session.focused(), Some(id(3)));
+        session.close(id(3));
+        assert_eq!(session.focused(), Some(id(2)));
+        session.close(id(2));
+        assert_eq!(session.focused(), None);
+    }
+
+    #[test]
+    fn closing_what_is_not_focused_leaves_the_focus() {
+        let mut session = Session::default();
+        session.open(id(1));
+        session.open(id(2));
+        session.close(id(1));
+        session.close(id(7));
+        assert_eq!(session.focused(), Some(id(2)));
+    }
+
+    #[test]
+    fn opening_twice_is_opening_once() {
+        let mut session = Session::default();
+        session.open(id(1));
+        session.open(id(2));
+        session.open(id(1));
+        session.close(id(1));
+        assert_eq!(session.focused(), Some(id(2)));
+    }
+
+    #[test]
+    fn only_open_conversations_can_be_focused() {
+        let mut session = Session::default();
+        session.open(id(1));
+        assert_eq!(session.focus(id(2)).unwrap_err().code(), Code::InvalidArgument);
+        assert_eq!(session.focused(), Some(id(1)));
+    }
+}
