@@ -1,0 +1,97 @@
+//! HTTP as everything above it sees it: one method. Knows no domain.
+
+mod token;
+mod transport;
+
+use std::{error::Error, fmt};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+pub use token::{StaticToken, Token, TokenProvider};
+pub use transport::ReqwestService;
+pub(crate) use transport::is_loopback;
+
+/// One request. Its headers may hold a token, so `Debug` shows neither them nor the query.
+#[derive(Clone)]
+pub struct HttpRequest {
+    /// The verb.
+    pub method: Method,
+    /// Where.
+    pub url: Url,
+    /// Complete, the authorization included.
+    pub headers: HeaderMap,
+    /// Empty for none.
+    pub body: Bytes,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.url.path())
+    }
+}
+
+/// One answer, read to its end.
+#[derive(Clone)]
+pub struct HttpResponse {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// At most [`MAX_BODY`] bytes.
+    pub body: Bytes,
+}
+
+impl fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {} bytes", self.status, self.body.len())
+    }
+}
+
+/// The longest body that is read; a row has about a thousand bytes.
+pub const MAX_BODY: usize = 4 << 20;
+
+/// How an exchange failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpErrorKind {
+    /// No connection came about: name, address, proxy or TLS. The server has seen nothing.
+    Connect,
+    /// No connection came about in time. The server has seen nothing.
+    ConnectTimeout,
+    /// The connection ended before the answer did.
+    Interrupted,
+    /// The body is longer than [`MAX_BODY`].
+    TooLarge,
+}
+
+impl HttpErrorKind {
+    /// Whether the server may have acted on the request.
+    #[must_use]
+    pub const fn may_have_been_sent(self) -> bool {
+        match self {
+            Self::Connect | Self::ConnectTimeout => false,
+            Self::Interrupted | Self::TooLarge => true,
+        }
+    }
+}
+
+/// An exchange without an answer. Its message holds no URL.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct HttpError {
+    /// How it failed.
+    pub kind: HttpErrorKind,
+    /// The innermost cause, in words.
+    pub message: String,
+    /// What the library reported.
+    #[source]
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The seam between this client and the network: retries, throttling and tests sit on it.
+pub trait HttpService: Send + Sync {
+    /// Sends one request and reads its whole answer. Dropping the future closes the exchange.
+    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>>;
+}

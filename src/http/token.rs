@@ -1,0 +1,86 @@
+//! The bearer token, and who provides it.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use http::HeaderValue;
+
+use crate::error::{Code, LinkError};
+
+/// A bearer token, ready to be sent. Shows itself to nobody.
+#[derive(Clone)]
+pub struct Token(HeaderValue);
+
+impl Token {
+    /// Takes the bare token, without `Bearer`.
+    ///
+    /// # Errors
+    /// `AUTHENTICATION_FAILED` if it is empty or holds what no header may hold.
+    pub fn new(token: &str) -> Result<Self, LinkError> {
+        let refused = |what| {
+            LinkError::new(Code::AuthenticationFailed, format!("The credential gave {what} instead of a token."))
+                .hint("`credential` is the bare access token, or an async function that returns it.")
+        };
+        if token.is_empty() {
+            return Err(refused("an empty text"));
+        }
+        if token.bytes().any(|byte| !byte.is_ascii_graphic()) {
+            return Err(refused("a text with spaces or control characters"));
+        }
+        let mut value =
+            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| refused("a text no header can carry"))?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    /// The value of the `Authorization` header, marked as sensitive.
+    #[must_use]
+    pub fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// Where tokens come from.
+pub trait TokenProvider: Send + Sync {
+    /// A token that is good now.
+    ///
+    /// Fails with `AUTHENTICATION_FAILED`.
+    fn token(&self) -> BoxFuture<'_, Result<Token, LinkError>>;
+}
+
+/// A token that never changes.
+#[derive(Clone, Debug)]
+pub struct StaticToken(pub Token);
+
+impl TokenProvider for StaticToken {
+    fn token(&self) -> BoxFuture<'_, Result<Token, LinkError>> {
+        Box::pin(std::future::ready(Ok(self.0.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_shown_to_nobody() {
+        let token = Token::new("s3cret").unwrap();
+        assert_eq!(format!("{token:?} {:?}", token.header()), "Token Sensitive");
+        assert_eq!(token.header().as_bytes(), b"Bearer s3cret");
+    }
+
+    #[test]
+    fn what_no_header_may_carry_is_refused_without_showing_it() {
+        for wrong in ["", "s3cret\r\nX: y", "Bearer s3cret", "s3crét", "s3cret\0"] {
+            let error = Token::new(wrong).unwrap_err();
+            assert_eq!(error.code(), Code::AuthenticationFailed);
+            assert!(!format!("{error:?}").contains("s3cr"), "{error:?}");
+        }
+    }
+}
