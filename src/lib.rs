@@ -3,6 +3,7 @@
 //! The domain decides, the store makes it atomic, node only converts. ARCHITECTURE.md is the map.
 
 pub mod clock;
+pub mod dataverse;
 pub mod domain;
 pub mod error;
 pub mod http;

@@ -1,0 +1,151 @@
+//! What came back, as pure functions.
+
+use serde::{Deserialize, Deserializer};
+
+use super::fault;
+use crate::{
+    domain::{Conversation, ConversationId, EntityLogicalName, RecordId, RecordReference},
+    error::LinkError,
+    http::HttpResponse,
+};
+
+/// A conversation and the version it was read at, from one and the same answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) conversation: Conversation,
+    /// Opaque: compared and sent back, never looked into.
+    pub(super) etag: String,
+}
+
+/// The selected columns. A lookup that is absent is not a lookup that is null, so both must be there.
+#[derive(Deserialize)]
+struct LiveWorkItem {
+    #[serde(rename = "@odata.etag")]
+    etag: Option<String>,
+    activityid: ConversationId,
+    statuscode: i32,
+    #[serde(rename = "_msdyn_customer_value", deserialize_with = "required")]
+    customer: Option<RecordId>,
+    #[serde(rename = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname")]
+    customer_entity: Option<String>,
+    #[serde(rename = "_msdyn_issueid_value", deserialize_with = "required")]
+    case: Option<RecordId>,
+}
+
+/// Null is fine, absence is not: serde lets an `Option` be absent unless its deserializer is named.
+fn required<'de, D: Deserializer<'de>>(value: D) -> Result<Option<RecordId>, D::Error> {
+    Option::deserialize(value)
+}
+
+/// The row in a successful answer.
+///
+/// # Errors
+/// `PROTOCOL` if it is anything else.
+pub(super) fn row(response: &HttpResponse, expected: ConversationId) -> Result<Row, LinkError> {
+    let not_a_row =
+        |why: String| fault::protocol(response, &format!("the answer is not the conversation's row: {why}"));
+    let mut json = serde_json::Deserializer::from_slice(&response.body);
+    let row: LiveWorkItem =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().to_string().as_str() {
+            "." => not_a_row(error.inner().to_string()),
+            column => not_a_row(format!("`{column}`: {}", error.inner())),
+        })?;
+    let id = row.activityid;
+    if id != expected {
+        return Err(not_a_row(format!("it is conversation {id}")));
+    }
+    let customer = match row.customer {
+        None => None,
+        Some(id) => match row.customer_entity.as_deref().map(str::parse) {
+            Some(Ok(entity @ (EntityLogicalName::Account | EntityLogicalName::Contact))) => {
+                Some(RecordReference { entity, id })
+            }
+            _ => return Err(not_a_row("the customer is annotated neither as an account nor as a contact".into())),
+        },
+    };
+    let header = || response.headers.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    let etag = row.etag.or_else(header).ok_or_else(|| {
+        fault::protocol(response, "the answer holds no ETag")
+            .hint("A proxy on the way may strip it; writes depend on it.")
+    })?;
+    let case = row.case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });
+    Ok(Row { conversation: Conversation { id, status: row.statuscode.into(), customer, case }, etag })
+}
+
+/// What a PATCH showed of its result: nothing (204, or a body without an ETag), or the row.
+pub(super) fn representation(response: &HttpResponse, id: ConversationId) -> Option<Row> {
+    row(response, id).ok()
+}
+
+/// Whether the server confirmed the request.
+pub(super) fn succeeded(response: &HttpResponse) -> bool {
+    response.status.is_success()
+}
+
+/// Passes a successful answer on, and explains every other one.
+pub(super) fn success(response: HttpResponse) -> Result<HttpResponse, LinkError> {
+    if succeeded(&response) { Ok(response) } else { Err(fault::explain(&response)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderMap, StatusCode};
+
+    use super::*;
+    use crate::{domain::Status, error::Code};
+
+    const ID: &str = "7b7c9a3e-0d11-4f9e-9c39-5d0f6f3b1a01";
+    const CUSTOMER: &str = "2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10";
+
+    fn answer(body: &str) -> HttpResponse {
+        HttpResponse {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        }
+    }
+
+    fn parse(body: &str) -> Result<Row, LinkError> {
+        row(&answer(body), ID.parse().unwrap())
+    }
+
+    #[test]
+    fn a_row_is_read_with_its_version() {
+        let row = parse(&format!(
+            r#"{{"@odata.etag":"W/\"1\"","activityid":"{ID}","statecode":0,"statuscode":2,"_msdyn_issueid_value":null,
+            "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":"contact","_msdyn_customer_value":"{CUSTOMER}"}}"#
+        ))
+        .unwrap();
+        assert_eq!(row.etag, "W/\"1\"");
+        assert_eq!(row.conversation.status, Status::ACTIVE);
+        assert_eq!(row.conversation.customer.unwrap().to_string(), format!("contact {CUSTOMER}"));
+        assert_eq!(row.conversation.case, None);
+    }
+
+    #[test]
+    fn what_is_not_the_row_is_a_protocol_error_with_a_reason() {
+        let whole =
+            format!(r#""activityid":"{ID}","statuscode":2,"_msdyn_customer_value":null,"_msdyn_issueid_value":null"#);
+        for (body, reason) in [
+            (String::new(), "EOF"),
+            ("<html>".into(), "expected value"),
+            (format!("{{{whole}"), "EOF"),
+            (format!("{{{whole}}}"), "no ETag"),
+            (format!(r#"{{"activityid":"{CUSTOMER}",{}}}"#, &whole[52..]), "it is conversation"),
+            (format!("{{{}}}", whole.replace(r#""_msdyn_customer_value":null,"#, "")), "_msdyn_customer_value"),
+            (format!("{{{}}}", whole.replace("2,", "\"2\",")), "`statuscode`"),
+            (
+                format!(
+                    "{{{}}}",
+                    whole.replace(r#"customer_value":null"#, &format!(r#"customer_value":"{CUSTOMER}""#))
+                ),
+                "neither as an account nor as a contact",
+            ),
+        ] {
+            let error = parse(&body).unwrap_err();
+            assert_eq!(error.code(), Code::Protocol);
+            assert!(error.message().contains(reason), "{body}: {error}");
+        }
+    }
+}

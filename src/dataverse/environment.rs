@@ -1,0 +1,107 @@
+//! The address of an environment.
+
+use std::str::FromStr;
+
+use url::Url;
+
+use crate::{domain::ConversationId, http};
+
+/// `https://<organisation>.crm<N>.dynamics.com`, or any address on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentUrl(Url);
+
+/// Why an address cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableUrl {
+    /// It does not parse.
+    #[error("expected a URL such as https://contoso.crm4.dynamics.com ({0})")]
+    Malformed(url::ParseError),
+    /// The token would be sent in the clear.
+    #[error(
+        "expected https; plain http is accepted on this machine only, because the token would be readable on its way"
+    )]
+    NotHttps,
+    /// User and password belong into the credential.
+    #[error("expected no user, password, query or fragment in it")]
+    TooMuch,
+}
+
+impl EnvironmentUrl {
+    /// The API version that is spoken.
+    const API: &str = "api/data/v9.2/";
+
+    /// The address, with a slash at its end.
+    #[must_use]
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    /// The row of a conversation. `query` is the part after `?`.
+    pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}{}msdyn_ocliveworkitems({id})", self.0.path(), Self::API));
+        url.set_query(Some(query));
+        url
+    }
+}
+
+impl FromStr for EnvironmentUrl {
+    type Err = UnusableUrl;
+
+    /// Accepts the address with or without a path to the API, as people copy it from either place.
+    fn from_str(text: &str) -> Result<Self, UnusableUrl> {
+        let mut url = Url::parse(text).map_err(UnusableUrl::Malformed)?;
+        match url.scheme() {
+            "https" => {}
+            "http" if http::is_loopback(&url) => {}
+            _ => return Err(UnusableUrl::NotHttps),
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err(UnusableUrl::TooMuch);
+        }
+        let path = url.path();
+        let base = path.find("/api/data").map_or(path, |api| &path[..api]).trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/"));
+        Ok(Self(url))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_people_copy_lead_to_one_address() {
+        for text in [
+            "https://contoso.crm4.dynamics.com",
+            "https://contoso.crm4.dynamics.com/",
+            "https://CONTOSO.crm4.dynamics.com:443/api/data/v9.2/",
+            "https://contoso.crm4.dynamics.com/api/data/v9.0",
+        ] {
+            let url: EnvironmentUrl = text.parse().unwrap();
+            assert_eq!(url.as_url().as_str(), "https://contoso.crm4.dynamics.com/");
+            assert_eq!(
+                url.conversation([0; 16].into(), "$select=a").as_str(),
+                "https://contoso.crm4.dynamics.com/api/data/v9.2/msdyn_ocliveworkitems(00000000-0000-0000-0000-000000000000)?$select=a"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_never_travels_in_the_clear_except_on_this_machine() {
+        assert!("http://127.0.0.1:8080".parse::<EnvironmentUrl>().is_ok());
+        for text in ["http://contoso.crm4.dynamics.com", "ftp://127.0.0.1", "http://192.168.0.1"] {
+            assert_eq!(text.parse::<EnvironmentUrl>(), Err(UnusableUrl::NotHttps), "{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_the_address_are_refused() {
+        for text in
+            ["https://me:secret@x.dynamics.com", "https://x.dynamics.com?code=secret", "https://x.dynamics.com/#t"]
+        {
+            assert_eq!(text.parse::<EnvironmentUrl>(), Err(UnusableUrl::TooMuch), "{text}");
+        }
+        assert!(matches!("contoso.crm4.dynamics.com".parse::<EnvironmentUrl>(), Err(UnusableUrl::Malformed(_))));
+    }
+}

@@ -1,0 +1,101 @@
+//! Calls on one conversation wait for each other, in call order; calls on different ones do not.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    task::{Context, Poll, Waker},
+};
+
+use tokio::sync::OwnedMutexGuard;
+
+use crate::domain::ConversationId;
+
+type Lane = tokio::sync::Mutex<()>;
+
+/// One lane per conversation that has calls.
+#[derive(Default)]
+pub(super) struct Lanes(Mutex<HashMap<ConversationId, Weak<Lane>>>);
+
+/// Lanes are swept when the map has grown to this many, and then whenever it has doubled.
+const SWEEP_AT: usize = 1_024;
+
+/// The right to work on a conversation; dropping it lets the next call go.
+pub(super) type Turn = OwnedMutexGuard<()>;
+
+impl Lanes {
+    /// Takes a place in the conversation's lane now. Awaiting it is awaiting the turn; dropping it is leaving the lane.
+    pub(super) fn line_up(&self, id: ConversationId) -> impl Future<Output = Turn> + Send + use<> {
+        let mut waiting: Pin<Box<dyn Future<Output = Turn> + Send>> = Box::pin(self.lane(id).lock_owned());
+        // Tokio's mutex is fair: the first poll takes the place in its queue, so it happens here and not when a scheduler likes.
+        let first = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        async move {
+            match first {
+                Poll::Ready(turn) => turn,
+                Poll::Pending => waiting.await,
+            }
+        }
+    }
+
+    fn lane(&self, id: ConversationId) -> Arc<Lane> {
+        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(&id).and_then(Weak::upgrade) {
+            return lane;
+        }
+        if lanes.len() >= SWEEP_AT && lanes.len() == lanes.capacity() {
+            lanes.retain(|_, lane| lane.strong_count() > 0);
+        }
+        let lane = Arc::new(Lane::default());
+        lanes.insert(id, Arc::downgrade(&lane));
+        lane
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn id(number: u128) -> ConversationId {
+        number.to_be_bytes().into()
+    }
+
+    #[test]
+    fn turns_come_in_the_order_of_lining_up_however_they_are_polled() {
+        let lanes = Lanes::default();
+        let first = lanes.line_up(id(1));
+        let mut second = Box::pin(lanes.line_up(id(1)));
+        let mut third = Box::pin(lanes.line_up(id(1)));
+        assert!(third.as_mut().now_or_never().is_none());
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first.now_or_never().expect("the lane was empty"));
+        assert!(third.as_mut().now_or_never().is_none(), "the second is first in line");
+        drop(second.now_or_never().expect("its turn"));
+        assert!(third.now_or_never().is_some());
+    }
+
+    #[test]
+    fn who_leaves_the_lane_lets_the_next_one_up_but_not_past_the_first() {
+        let lanes = Lanes::default();
+        let first = lanes.line_up(id(1)).now_or_never().unwrap();
+        let second = lanes.line_up(id(1));
+        let mut third = Box::pin(lanes.line_up(id(1)));
+        drop(second);
+        assert!(third.as_mut().now_or_never().is_none());
+        drop(first);
+        assert!(third.now_or_never().is_some());
+    }
+
+    #[test]
+    fn other_conversations_do_not_wait_and_old_lanes_are_forgotten() {
+        let lanes = Lanes::default();
+        let held = lanes.line_up(id(0)).now_or_never().unwrap();
+        for number in 1..100_000 {
+            drop(lanes.line_up(id(number)).now_or_never().expect("nobody else is here"));
+        }
+        assert!(lanes.0.lock().unwrap().len() <= 4 * SWEEP_AT);
+        assert!(lanes.line_up(id(0)).now_or_never().is_none(), "a lane in use is kept");
+        drop(held);
+    }
+}

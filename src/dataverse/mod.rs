@@ -1,0 +1,65 @@
+//! The port over the Dataverse Web API. Requests and answers are pure; the compare-and-swap loop is in `swap`.
+
+mod answer;
+mod environment;
+mod fault;
+mod lanes;
+mod request;
+mod swap;
+
+use std::sync::Arc;
+
+pub use environment::EnvironmentUrl;
+
+use self::{lanes::Lanes, swap::Exchange};
+use crate::{
+    clock::SharedClock,
+    domain::{Call, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
+    http::{HttpService, TokenProvider},
+};
+
+/// Conversations and links in a Dataverse environment.
+pub struct DataverseStore {
+    shared: Arc<Shared>,
+    lanes: Lanes,
+}
+
+/// What every call of one client has in common.
+struct Shared {
+    environment: EnvironmentUrl,
+    http: Arc<dyn HttpService>,
+    tokens: Arc<dyn TokenProvider>,
+    clock: SharedClock,
+}
+
+impl DataverseStore {
+    /// A store on the environment. Nothing is sent before the first call.
+    #[must_use]
+    pub fn new(
+        environment: EnvironmentUrl,
+        http: Arc<dyn HttpService>,
+        tokens: Arc<dyn TokenProvider>,
+        clock: SharedClock,
+    ) -> Self {
+        Self { shared: Arc::new(Shared { environment, http, tokens, clock }), lanes: Lanes::default() }
+    }
+}
+
+impl LinkStore for DataverseStore {
+    fn name(&self) -> StoreName {
+        StoreName::Dataverse
+    }
+
+    fn update(&self, id: ConversationId, decide: Decide, call: Arc<Call>) -> StoreFuture<Decision> {
+        let shared = Arc::clone(&self.shared);
+        let turn = self.lanes.line_up(id);
+        Box::pin(async move {
+            let _turn = turn.await;
+            Exchange { shared: &shared, id, call: &call }.swap(&decide).await
+        })
+    }
+
+    fn close(&self) -> StoreFuture<()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

@@ -1,0 +1,86 @@
+//! What is sent, as pure functions. The names are case-sensitive: `dataverse-wire.md` 1.1.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH},
+};
+
+use super::{answer::Row, environment::EnvironmentUrl};
+use crate::{
+    domain::{Call, ConversationId, Decision, EntityLogicalName, RecordReference},
+    error::{Code, LinkError},
+    http::{HttpRequest, Token},
+};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
+const ODATA_MAX_VERSION: HeaderName = HeaderName::from_static("odata-maxversion");
+const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const SELECT: &str = "$select=activityid,statecode,statuscode,_msdyn_customer_value,_msdyn_issueid_value";
+const ANNOTATE: HeaderValue =
+    HeaderValue::from_static(r#"odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname""#);
+const REPRESENT_AND_ANNOTATE: HeaderValue = HeaderValue::from_static(
+    r#"return=representation,odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname""#,
+);
+
+/// The property that is bound and cleared, and the set its target lives in.
+const fn names(entity: EntityLogicalName) -> (&'static str, &'static str) {
+    match entity {
+        EntityLogicalName::Account => ("msdyn_customer_msdyn_ocliveworkitem_account", "accounts"),
+        EntityLogicalName::Contact => ("msdyn_customer_msdyn_ocliveworkitem_contact", "contacts"),
+        EntityLogicalName::Incident => ("msdyn_IssueId_msdyn_ocliveworkitem", "incidents"),
+    }
+}
+
+/// Reads the conversation, past every cache between here and the server.
+pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, call: &Call, token: &Token) -> HttpRequest {
+    let mut headers = headers(call, token);
+    headers.insert(PREFER, ANNOTATE);
+    headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
+    HttpRequest { method: Method::GET, url: environment.conversation(id, SELECT), headers, body: Bytes::new() }
+}
+
+/// Writes what the decision says, on condition that the row is still the one it was taken on, and asks for the result.
+pub(super) fn write(
+    environment: &EnvironmentUrl,
+    row: &Row,
+    decision: &Decision,
+    call: &Call,
+    token: &Token,
+) -> Result<HttpRequest, LinkError> {
+    let unusable = |_| LinkError::new(Code::Protocol, "The server's ETag holds characters that no header may carry.");
+    let mut headers = headers(call, token);
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.insert(IF_MATCH, HeaderValue::from_str(&row.etag).map_err(unusable)?);
+    headers.insert(PREFER, REPRESENT_AND_ANNOTATE);
+    let url = environment.conversation(row.conversation.id, SELECT);
+    Ok(HttpRequest { method: Method::PATCH, url, headers, body: body(decision) })
+}
+
+fn body(decision: &Decision) -> Bytes {
+    match (decision.after, decision.before) {
+        (Some(RecordReference { entity, id }), _) => {
+            let (property, set) = names(entity);
+            format!(r#"{{"{property}@odata.bind":"/{set}({id})"}}"#).into()
+        }
+        // The property named by what is linked: nulling the other one of the pair is undocumented.
+        (None, Some(RecordReference { entity, .. })) => format!(r#"{{"{}":null}}"#, names(entity).0).into(),
+        (None, None) => Bytes::from_static(b"{}"),
+    }
+}
+
+fn headers(call: &Call, token: &Token) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(10);
+    headers.insert(ACCEPT, JSON);
+    headers.insert(AUTHORIZATION, token.header());
+    headers.insert(ODATA_MAX_VERSION, HeaderValue::from_static("4.0"));
+    headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
+    // A GUID of our own making.
+    if let Ok(id) = HeaderValue::from_str(call.request_id()) {
+        headers.insert(CLIENT_REQUEST_ID, id);
+    }
+    headers
+}
