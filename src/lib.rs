@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod dataverse;
 pub mod domain;
+pub mod embedded;
 pub mod error;
 pub mod http;
 pub mod session;

@@ -1,0 +1,123 @@
+//! The file: opening it, its settings, its schema.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use super::fault::{BUSY_TIMEOUT_IN_MS, foreign_file, store_fault};
+use crate::error::LinkError;
+
+/// Marks a file as ours: "OCLK".
+const APPLICATION_ID: i32 = 0x4F43_4C4B;
+
+/// The schema, one step per version. A step that was released is never changed; a new one is added.
+///
+/// No foreign keys on the slots: links to records that are not there exist in real data, and must be kept and counted.
+/// Ids are 16-byte blobs and links are columns of a small row, so that a link dirties one page.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE record (
+        entity INTEGER NOT NULL,        -- 1 account, 2 contact, 3 incident
+        id BLOB NOT NULL,
+        name TEXT,
+        PRIMARY KEY (entity, id)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE conversation (
+        id BLOB NOT NULL PRIMARY KEY,
+        statuscode INTEGER NOT NULL,
+        customer_entity INTEGER,
+        customer_id BLOB,
+        case_id BLOB,
+        subject TEXT
+    );
+
+    -- For people: the same in text.
+    CREATE VIEW conversation_text AS
+    SELECT lower(format('%s-%s-%s-%s-%s', substr(h, 1, 8), substr(h, 9, 4), substr(h, 13, 4), substr(h, 17, 4), substr(h, 21)))
+               AS id,
+           subject, statuscode,
+           CASE customer_entity WHEN 1 THEN 'account' WHEN 2 THEN 'contact' END AS customer_type,
+           lower(format('%s-%s-%s-%s-%s', substr(u, 1, 8), substr(u, 9, 4), substr(u, 13, 4), substr(u, 17, 4), substr(u, 21)))
+               AS customer_id,
+           lower(format('%s-%s-%s-%s-%s', substr(c, 1, 8), substr(c, 9, 4), substr(c, 13, 4), substr(c, 17, 4), substr(c, 21)))
+               AS case_id
+    FROM (SELECT *, hex(id) AS h, hex(customer_id) AS u, hex(case_id) AS c FROM conversation);
+"];
+
+/// Whether a missing file is created.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// Imports create it.
+    Create,
+    /// Links do not: there is nothing in it to link.
+    LeaveAbsent,
+}
+
+/// Opens the file and brings its schema up to date. `None` if it is missing and shall stay so.
+pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, LinkError> {
+    if missing == Missing::LeaveAbsent && !path.exists() {
+        return Ok(None);
+    }
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, missing == Missing::Create);
+    let opened = Connection::open_with_flags(path, flags).map_err(|error| store_fault(path, "opening it", error));
+    let mut connection = opened?;
+    let fault = |error| store_fault(path, "opening it", error);
+    // Before WAL: two connections that open at once would fail each other otherwise.
+    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_IN_MS.into())).map_err(fault)?;
+    refuse_foreign(path, &connection)?;
+    connection.pragma_update(None, "journal_mode", "wal").map_err(fault)?;
+    // A promise resolves only when its write would survive a power cut.
+    connection.pragma_update(None, "synchronous", "full").map_err(fault)?;
+    // On macOS fsync does not reach the platter; elsewhere this changes nothing.
+    connection.pragma_update(None, "fullfsync", true).map_err(fault)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true).map_err(fault)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    migrate(path, &mut connection)?;
+    Ok(Some(connection))
+}
+
+fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), LinkError> {
+    let number = |pragma: &str| {
+        connection
+            .pragma_query_value(None, pragma, |row| row.get::<_, i32>(0))
+            .map_err(|error| store_fault(path, "opening it", error))
+    };
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(|error| store_fault(path, "opening it", error))?;
+    if application != APPLICATION_ID && (application != 0 || tables != 0) {
+        return Err(foreign_file(path, "is the database of another program", "Name another file in `embedded.path`."));
+    }
+    if usize::try_from(version).is_ok_and(|version| version > MIGRATIONS.len()) {
+        return Err(foreign_file(
+            path,
+            "was written by a newer version of omnichannel-link",
+            "Update this program, or name another file in `embedded.path`.",
+        ));
+    }
+    Ok(())
+}
+
+fn migrate(path: &Path, connection: &mut Connection) -> Result<(), LinkError> {
+    let fault = |error| store_fault(path, "updating its schema", error);
+    if version(connection).map_err(fault)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    // Read again inside: another process may have migrated meanwhile.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+    for step in &MIGRATIONS[version(&transaction).map_err(fault)?..] {
+        transaction.execute_batch(step).map_err(fault)?;
+    }
+    stamp(&transaction).and_then(|()| transaction.commit()).map_err(fault)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|version| version as usize)
+}
+
+fn stamp(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,107 @@
+//! The port over an embedded SQLite file: one owned thread, and one commit for all calls that wait together.
+
+mod database;
+mod fault;
+mod import;
+mod page;
+mod rows;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+};
+
+use tokio::sync::oneshot;
+
+pub use import::{ImportProgress, ImportSummary, OnProgress, Source};
+
+use self::writer::{Job, Update, Writer};
+use crate::{
+    clock::SharedClock,
+    domain::{Call, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
+    error::{Code, LinkError},
+};
+
+/// Conversations, records and links in one SQLite file. The file is created by the first import and never by a read.
+pub struct EmbeddedStore {
+    path: PathBuf,
+    clock: SharedClock,
+    /// The way to the thread that owns the connection; started by the first call, gone once closed.
+    writer: Mutex<State>,
+}
+
+enum State {
+    NotStarted,
+    Running(mpsc::Sender<Job>),
+    Closed,
+}
+
+impl EmbeddedStore {
+    /// A store on `path`. Nothing is opened before the first call.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>, clock: SharedClock) -> Self {
+        Self { path: path.into(), clock, writer: Mutex::new(State::NotStarted) }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Imports what a Web API GET returned for accounts, contacts, incidents or conversations, in one transaction. Creates
+    /// the file. Dropping the future rolls the import back unless it is already being committed.
+    ///
+    /// Fails with `INVALID_ARGUMENT` (not such a page, or a bad row, named by its index) or `STORE`.
+    pub fn import(&self, source: Source, on_progress: Option<OnProgress>) -> StoreFuture<ImportSummary> {
+        let (reply, summary) = oneshot::channel();
+        let sent = self.send(Job::Import { source, on_progress, reply });
+        Box::pin(async move {
+            sent?;
+            summary.await.unwrap_or_else(|_| Err(writer_is_gone()))
+        })
+    }
+
+    fn send(&self, job: Job) -> Result<(), LinkError> {
+        let mut state = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::NotStarted = *state {
+            *state = State::Running(Writer::spawn(self.path.clone(), Arc::clone(&self.clock))?);
+        }
+        match &*state {
+            State::Running(jobs) => jobs.send(job).map_err(|_| writer_is_gone()),
+            State::NotStarted | State::Closed => Err(writer_is_gone()),
+        }
+    }
+}
+
+impl LinkStore for EmbeddedStore {
+    fn name(&self) -> StoreName {
+        StoreName::Embedded
+    }
+
+    fn update(&self, id: ConversationId, decide: Decide, call: Arc<Call>) -> StoreFuture<Decision> {
+        let (reply, decision) = oneshot::channel();
+        let sent = self.send(Job::Update(Update { id, decide, call, reply }));
+        Box::pin(async move {
+            sent?;
+            decision.await.unwrap_or_else(|_| Err(writer_is_gone()))
+        })
+    }
+
+    fn close(&self) -> StoreFuture<()> {
+        let before = std::mem::replace(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner), State::Closed);
+        Box::pin(async move {
+            let State::Running(jobs) = before else { return Ok(()) };
+            let (reply, closed) = oneshot::channel();
+            if jobs.send(Job::Close { reply }).is_err() {
+                return Ok(());
+            }
+            closed.await.unwrap_or(Ok(()))
+        })
+    }
+}
+
+fn writer_is_gone() -> LinkError {
+    LinkError::new(Code::Internal, "The thread that owns the embedded database has ended.")
+}

@@ -1,0 +1,223 @@
+//! The thread that owns the connection. Calls that wait together share one transaction and one sync.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::{
+    database::{self, Missing},
+    fault::store_fault,
+    import::{self, ImportSummary, OnProgress, Source},
+    rows,
+};
+use crate::{
+    clock::SharedClock,
+    domain::{
+        Call, ConversationId, Decide, Decision,
+        decision::{conversation_not_found, record_not_found},
+    },
+    error::{Code, LinkError},
+};
+
+/// Calls that share a commit at the most: bounds how long the first of them waits for the others.
+const MAX_BATCH: usize = 1_024;
+
+/// Where an outcome goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, LinkError>>;
+
+/// One thing for the thread to do. Jobs are done in the order in which they were sent.
+pub(super) enum Job {
+    /// A link or an unlink.
+    Update(Update),
+    /// A page of rows, in a transaction of its own.
+    Import { source: Source, on_progress: Option<OnProgress>, reply: Reply<ImportSummary> },
+    /// The last one.
+    Close { reply: Reply<()> },
+}
+
+/// A link or an unlink, and who waits for it.
+pub(super) struct Update {
+    pub(super) id: ConversationId,
+    pub(super) decide: Decide,
+    pub(super) call: Arc<Call>,
+    pub(super) reply: Reply<Decision>,
+}
+
+/// The thread's state.
+pub(super) struct Writer {
+    path: PathBuf,
+    clock: SharedClock,
+    connection: Option<Connection>,
+}
+
+impl Writer {
+    /// Starts the thread; it ends when the sender is dropped or a `Close` was done.
+    pub(super) fn spawn(path: PathBuf, clock: SharedClock) -> Result<mpsc::Sender<Job>, LinkError> {
+        // Bounded by the service: it admits a limited number of calls.
+        let (sender, jobs) = mpsc::channel();
+        std::thread::Builder::new()
+            .name("omnichannel-db".into())
+            .spawn(move || Self { path, clock, connection: None }.run(&jobs))
+            .map_err(|error| {
+                LinkError::new(Code::Internal, "The database thread could not be started.").caused_by(error)
+            })?;
+        Ok(sender)
+    }
+
+    fn run(&mut self, jobs: &mpsc::Receiver<Job>) {
+        let mut left_over = None;
+        while let Some(job) = left_over.take().or_else(|| jobs.recv().ok()) {
+            match job {
+                Job::Update(first) => {
+                    let mut batch = vec![first];
+                    while batch.len() < MAX_BATCH && left_over.is_none() {
+                        match jobs.try_recv() {
+                            Ok(Job::Update(next)) => batch.push(next),
+                            Ok(other) => left_over = Some(other),
+                            Err(_) => break,
+                        }
+                    }
+                    self.update(batch);
+                }
+                Job::Import { source, on_progress, mut reply } => {
+                    let summary = self.guarded(|writer| writer.import(source, on_progress, &mut reply));
+                    let _ = reply.send(summary);
+                }
+                Job::Close { reply } => {
+                    let closed = match self.connection.take().map(Connection::close) {
+                        Some(Err((_, error))) => Err(store_fault(&self.path, "closing it", error)),
+                        Some(Ok(())) | None => Ok(()),
+                    };
+                    let _ = reply.send(closed);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Commits the batch, then settles every call of it, refused ones too: nobody learns of a state that is not on disk.
+    fn update(&mut self, batch: Vec<Update>) {
+        let committed = self.guarded(|writer| writer.commit(&batch));
+        match committed {
+            Ok(outcomes) => {
+                for (update, outcome) in batch.into_iter().zip(outcomes) {
+                    let _ = update.reply.send(outcome);
+                }
+            }
+            Err(fault) => {
+                // The next batch begins with a fresh connection, should this one be in a state nobody foresaw.
+                self.connection = None;
+                for update in batch {
+                    let _ = update.reply.send(Err(repeated(&fault)));
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &[Update]) -> Result<Vec<Result<Decision, LinkError>>, LinkError> {
+        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
+            let hint = format!("{} does not exist yet: importRecords() creates it.", self.path.display());
+            return Ok(batch.iter().map(|update| Err(conversation_not_found(update.id).hint(hint.clone()))).collect());
+        };
+        let fault = |error| store_fault(path, "linking", error);
+        let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+        let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| {
+            // Rolled back with the transaction, so nothing was applied.
+            batch.iter().for_each(|update| update.call.write_refused());
+        })?;
+        transaction.commit().map_err(fault)?;
+        Ok(outcomes)
+    }
+
+    fn import(
+        &mut self,
+        source: Source,
+        on_progress: Option<OnProgress>,
+        reply: &mut Reply<ImportSummary>,
+    ) -> Result<ImportSummary, LinkError> {
+        // Read and checked before the file is created: a bad page leaves no trace.
+        let page = import::read(source)?;
+        let clock = Arc::clone(&self.clock);
+        let Some((connection, path)) = self.open(Missing::Create)? else {
+            return Err(LinkError::new(Code::Internal, "A created database is missing."));
+        };
+        import::run(connection, path, &page, import::Watch { clock, on_progress, gone: &|| reply.is_closed() })
+    }
+
+    fn open(&mut self, missing: Missing) -> Result<Option<(&mut Connection, &Path)>, LinkError> {
+        if self.connection.is_none() {
+            self.connection = database::open(&self.path, missing)?;
+        }
+        Ok(self.connection.as_mut().map(|connection| (connection, self.path.as_path())))
+    }
+
+    /// A panic in one job must not end the thread, or every later call would fail.
+    fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, LinkError>) -> Result<T, LinkError> {
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
+            self.connection = None;
+            Err(LinkError::new(Code::Internal, "A defect of omnichannel-link stopped this call; please report it."))
+        })
+    }
+}
+
+fn update_all(
+    transaction: &mut Transaction<'_>,
+    path: &Path,
+    batch: &[Update],
+) -> Result<Vec<Result<Decision, LinkError>>, LinkError> {
+    let fault = |error| store_fault(path, "linking", error);
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for update in batch {
+        update.call.write_begins();
+        // Marked first, looked second: a caller that stops listening now is either seen here, or sees the mark.
+        let outcome = if update.reply.is_closed() {
+            Err(LinkError::new(Code::Internal, "Nobody waits for this call."))
+        } else {
+            let savepoint = transaction.savepoint().map_err(fault)?;
+            match update_one(&savepoint, path, update) {
+                Ok(decision) => savepoint.commit().map(|()| Ok(decision)).map_err(fault)?,
+                // Dropping the savepoint rolls it back.
+                Err(refused) => Err(refused),
+            }
+        };
+        if transaction.is_autocommit() {
+            // SQLite gave up the whole transaction, and with it the calls before this one.
+            return outcome.map(|_| Vec::new());
+        }
+        if !outcome.as_ref().is_ok_and(Decision::writes) {
+            update.call.write_refused();
+        }
+        outcomes.push(outcome);
+    }
+    Ok(outcomes)
+}
+
+fn update_one(connection: &Connection, path: &Path, update: &Update) -> Result<Decision, LinkError> {
+    let fault = |error| store_fault(path, "linking", error);
+    let conversation = rows::conversation(connection, update.id).map_err(fault)?;
+    let conversation = conversation.ok_or_else(|| conversation_not_found(update.id))?;
+    let decision = update.decide.on(&conversation)?;
+    if decision.writes() {
+        if let Some(record) = decision.after
+            && !rows::record_exists(connection, record).map_err(fault)?
+        {
+            return Err(record_not_found(record));
+        }
+        rows::write_slot(connection, update.id, &decision).map_err(fault)?;
+    }
+    Ok(decision)
+}
+
+/// The same failure for another call of the batch. Its cause is shared in words only: SQLite's errors cannot be copied.
+fn repeated(fault: &LinkError) -> LinkError {
+    let details = fault.details();
+    LinkError::new(fault.code(), fault.message()).with(|copy| {
+        copy.hint.clone_from(&details.hint);
+        copy.retryable = details.retryable;
+    })
+}
