@@ -8,4 +8,5 @@ pub mod domain;
 pub mod embedded;
 pub mod error;
 pub mod http;
+mod node;
 pub mod session;

@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     decision::{Decide, Decision, LinkPolicy},
     ids::{ConversationId, RecordReference},
-    store::{Call, LinkStore, StoreName},
+    store::{Call, LinkStore, StoreFuture, StoreName},
 };
 use crate::{
     clock::SharedClock,
@@ -118,9 +118,9 @@ impl LinkService {
         options: CallOptions,
     ) -> impl Future<Output = Result<LinkOutcome, LinkError>> + Send + use<> {
         let store = self.0.store.name();
-        let call = self.call(Decide::Link(record, policy), conversation, options);
+        let updated = self.update(Decide::Link(record, policy), conversation, options);
         async move {
-            let (conversation_id, decision, request_id) = call.await?;
+            let (conversation_id, decision, request_id) = updated.await?;
             let status = match decision.before {
                 None => LinkStatus::Linked,
                 Some(_) if decision.writes() => LinkStatus::Replaced,
@@ -142,9 +142,9 @@ impl LinkService {
         options: CallOptions,
     ) -> impl Future<Output = Result<UnlinkOutcome, LinkError>> + Send + use<> {
         let store = self.0.store.name();
-        let call = self.call(Decide::Unlink(record), conversation, options);
+        let updated = self.update(Decide::Unlink(record), conversation, options);
         async move {
-            let (conversation_id, _, request_id) = call.await?;
+            let (conversation_id, _, request_id) = updated.await?;
             Ok(UnlinkOutcome { conversation_id, record, store, request_id })
         }
     }
@@ -182,53 +182,66 @@ impl LinkService {
         Err(LinkError::new(Code::Closed, "This client was closed; make a new one."))
     }
 
-    fn call(
+    /// Does a call's work in the store, within its deadline if it has one, and gives its errors what all errors carry.
+    /// `begin` is called now. The outcome comes with the id that the call was given.
+    pub fn perform<T, B>(
         &self,
-        decide: Decide,
-        conversation: Option<ConversationId>,
-        options: CallOptions,
-    ) -> impl Future<Output = Result<(ConversationId, Decision, String), LinkError>> + Send + use<> {
+        timeout: Option<Duration>,
+        begin: B,
+    ) -> impl Future<Output = Result<(T, String), LinkError>> + Send + use<T, B>
+    where
+        T: Send,
+        B: FnOnce(Arc<Call>) -> Result<StoreFuture<T>, LinkError>,
+    {
         let inner = Arc::clone(&self.0);
         let request_id = uuid::Builder::from_random_bytes(inner.clock.random().to_be_bytes()).into_uuid().to_string();
         let call = Arc::new(Call::new(request_id));
-        let admitted = self.admit(conversation).map(|(id, permit)| {
-            let work = inner.store.update(id, decide, Arc::clone(&call));
-            (id, permit, work)
-        });
+        let begun = self.admit().and_then(|permit| Ok((permit, begin(Arc::clone(&call))?)));
         async move {
-            let outcome = match admitted {
+            let outcome = match begun {
                 Err(refused) => Err(refused),
-                Ok((id, _permit, work)) => {
-                    let timeout = options.timeout.unwrap_or(inner.default_timeout);
-                    tokio::select! {
+                Ok((_permit, work)) => match timeout {
+                    None => work.await,
+                    Some(timeout) => tokio::select! {
                         biased;
-                        done = work => done.map(|decision| (id, decision)),
+                        done = work => done,
                         () = inner.clock.sleep(timeout) => Err(timed_out(timeout)),
-                    }
-                }
+                    },
+                },
             };
-            // Both futures are dropped: only now is it certain whether a write began.
+            // The work was dropped: only now is it certain whether a write began.
             match outcome {
-                Ok((id, decision)) => Ok((id, decision, call.request_id().to_owned())),
+                Ok(done) => Ok((done, call.request_id().to_owned())),
                 Err(error) => Err(inner.described(error, Some(&call))),
             }
         }
     }
 
-    fn admit(
+    fn update(
         &self,
+        decide: Decide,
         conversation: Option<ConversationId>,
-    ) -> Result<(ConversationId, tokio::sync::OwnedSemaphorePermit), LinkError> {
+        options: CallOptions,
+    ) -> impl Future<Output = Result<(ConversationId, Decision, String), LinkError>> + Send + use<> {
+        let store = Arc::clone(&self.0.store);
+        let timeout = options.timeout.unwrap_or(self.0.default_timeout);
+        let updated = self.perform(Some(timeout), move |call| {
+            let id = conversation.ok_or_else(no_focused_conversation)?;
+            let updated = store.update(id, decide, call);
+            Ok(Box::pin(async move { Ok((id, updated.await?)) }) as StoreFuture<_>)
+        });
+        async move {
+            let ((id, decision), request_id) = updated.await?;
+            Ok((id, decision, request_id))
+        }
+    }
+
+    fn admit(&self) -> Result<OwnedSemaphorePermit, LinkError> {
         self.ensure_open()?;
-        let id = conversation.ok_or_else(|| {
-            LinkError::new(Code::NoFocusedConversation, "No `conversationId` was given and no conversation is focused.")
-                .hint("Pass the id, or call openConversation(id) first.")
-        })?;
-        let permit = Arc::clone(&self.0.pending).try_acquire_owned().map_err(|_| {
+        Arc::clone(&self.0.pending).try_acquire_owned().map_err(|_| {
             LinkError::new(Code::Throttled, format!("{MAX_PENDING_CALLS} calls are pending on this client already."))
                 .hint("Await some of them before making more.")
-        })?;
-        Ok((id, permit))
+        })
     }
 }
 
@@ -246,6 +259,11 @@ impl Inner {
             None => error,
         }
     }
+}
+
+fn no_focused_conversation() -> LinkError {
+    LinkError::new(Code::NoFocusedConversation, "No `conversationId` was given and no conversation is focused.")
+        .hint("Pass the id, or call openConversation(id) first.")
 }
 
 fn timed_out(timeout: Duration) -> LinkError {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
+    domain::Call,
     error::{Code, LinkError},
 };
 
@@ -54,8 +55,9 @@ pub struct ImportSummary {
 pub(super) struct Watch<'a> {
     pub(super) clock: SharedClock,
     pub(super) on_progress: Option<OnProgress>,
+    pub(super) call: &'a Call,
     /// Whether the caller has stopped waiting.
-    pub(super) gone: &'a dyn Fn() -> bool,
+    pub(super) is_gone: &'a dyn Fn() -> bool,
 }
 
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -99,6 +101,8 @@ pub(super) fn run(
         }
     }
     let dangling_links = rows::dangling_links(&transaction).map_err(fault)?;
+    tally.watch.call.write_begins();
+    tally.look(page.rows.len()).inspect_err(|_| tally.watch.call.write_refused())?;
     transaction.commit().map_err(fault)?;
     Ok(ImportSummary {
         entity_set: page.entity_set,
@@ -139,7 +143,7 @@ impl<'a> Tally<'a> {
     }
 
     fn look(&mut self, rows_done: usize) -> Result<(), LinkError> {
-        if (self.watch.gone)() {
+        if (self.watch.is_gone)() {
             return Err(LinkError::new(Code::Internal, "Nobody waits for this import."));
         }
         if let Some(on_progress) = &mut self.watch.on_progress {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 pub use import::{ImportProgress, ImportSummary, OnProgress, Source};
 
-use self::writer::{Job, Update, Writer};
+use self::writer::{Import, Job, Update, Writer};
 use crate::{
     clock::SharedClock,
     domain::{Call, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
@@ -54,9 +54,14 @@ impl EmbeddedStore {
     /// the file. Dropping the future rolls the import back unless it is already being committed.
     ///
     /// Fails with `INVALID_ARGUMENT` (not such a page, or a bad row, named by its index) or `STORE`.
-    pub fn import(&self, source: Source, on_progress: Option<OnProgress>) -> StoreFuture<ImportSummary> {
+    pub fn import(
+        &self,
+        source: Source,
+        on_progress: Option<OnProgress>,
+        call: Arc<Call>,
+    ) -> StoreFuture<ImportSummary> {
         let (reply, summary) = oneshot::channel();
-        let sent = self.send(Job::Import { source, on_progress, reply });
+        let sent = self.send(Job::Import(Import { source, on_progress, call, reply }));
         Box::pin(async move {
             sent?;
             summary.await.unwrap_or_else(|_| Err(writer_is_gone()))

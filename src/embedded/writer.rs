@@ -35,7 +35,7 @@ pub(super) enum Job {
     /// A link or an unlink.
     Update(Update),
     /// A page of rows, in a transaction of its own.
-    Import { source: Source, on_progress: Option<OnProgress>, reply: Reply<ImportSummary> },
+    Import(Import),
     /// The last one.
     Close { reply: Reply<()> },
 }
@@ -46,6 +46,14 @@ pub(super) struct Update {
     pub(super) decide: Decide,
     pub(super) call: Arc<Call>,
     pub(super) reply: Reply<Decision>,
+}
+
+/// A page of rows, and who waits for it.
+pub(super) struct Import {
+    pub(super) source: Source,
+    pub(super) on_progress: Option<OnProgress>,
+    pub(super) call: Arc<Call>,
+    pub(super) reply: Reply<ImportSummary>,
 }
 
 /// The thread's state.
@@ -84,10 +92,7 @@ impl Writer {
                     }
                     self.update(batch);
                 }
-                Job::Import { source, on_progress, mut reply } => {
-                    let summary = self.guarded(|writer| writer.import(source, on_progress, &mut reply));
-                    let _ = reply.send(summary);
-                }
+                Job::Import(import) => self.import(import),
                 Job::Close { reply } => {
                     let closed = match self.connection.take().map(Connection::close) {
                         Some(Err((_, error))) => Err(store_fault(&self.path, "closing it", error)),
@@ -134,19 +139,18 @@ impl Writer {
         Ok(outcomes)
     }
 
-    fn import(
-        &mut self,
-        source: Source,
-        on_progress: Option<OnProgress>,
-        reply: &mut Reply<ImportSummary>,
-    ) -> Result<ImportSummary, LinkError> {
-        // Read and checked before the file is created: a bad page leaves no trace.
-        let page = import::read(source)?;
-        let clock = Arc::clone(&self.clock);
-        let Some((connection, path)) = self.open(Missing::Create)? else {
-            return Err(LinkError::new(Code::Internal, "A created database is missing."));
-        };
-        import::run(connection, path, &page, import::Watch { clock, on_progress, gone: &|| reply.is_closed() })
+    fn import(&mut self, Import { source, on_progress, call, reply }: Import) {
+        let summary = self.guarded(|writer| {
+            // Read and checked before the file is created: a bad page leaves no trace.
+            let page = import::read(source)?;
+            let clock = Arc::clone(&writer.clock);
+            let Some((connection, path)) = writer.open(Missing::Create)? else {
+                return Err(LinkError::new(Code::Internal, "A created database is missing."));
+            };
+            let watch = import::Watch { clock, on_progress, call: &call, is_gone: &|| reply.is_closed() };
+            import::run(connection, path, &page, watch)
+        });
+        let _ = reply.send(summary);
     }
 
     fn open(&mut self, missing: Missing) -> Result<Option<(&mut Connection, &Path)>, LinkError> {

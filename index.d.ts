@@ -1,0 +1,359 @@
+/// <reference types="node" />
+
+/** The tables whose records can be linked. Account and contact share the customer slot; incident has the case slot. */
+export type EntityLogicalName = 'account' | 'contact' | 'incident'
+
+/** One account, contact or incident. */
+export interface RecordReference {
+  entityLogicalName: EntityLogicalName
+  /** GUID in lower case, without braces. */
+  recordId: string
+}
+
+/**
+ * `statuscode` of a conversation by name: open 1, active 2, waiting 3, closed 4, wrapUp 5, resolved 6, scheduled 7. A number
+ * that has no name here stays a number, and is not active.
+ */
+export type ConversationStatus = 'open' | 'active' | 'waiting' | 'closed' | 'wrapUp' | 'resolved' | 'scheduled' | (number & {})
+
+/** Where conversations and links live: a Dataverse environment, or the SQLite file beside the program. */
+export type StoreName = 'dataverse' | 'embedded'
+
+/**
+ * Every `code` of a {@link LinkError}.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `AUTHENTICATION_FAILED` | no token could be had, or the server did not accept it |
+ * | `CLOSED` | the client was closed before the call |
+ * | `CONFLICT` | other writers changed the conversation at every try; call again |
+ * | `CONVERSATION_NOT_ACTIVE` | only active conversations can be linked; see `conversationStatus` |
+ * | `CONVERSATION_NOT_FOUND` | the store has no such conversation; nothing was created |
+ * | `FORBIDDEN` | the caller is known and lacks a privilege |
+ * | `INTERNAL` | a defect of this package |
+ * | `INVALID_ARGUMENT` | an argument or option is wrong; nothing was read or written |
+ * | `INVALID_CONFIGURATION` | the client's options, or the environment it points at, cannot work |
+ * | `NO_FOCUSED_CONVERSATION` | no `conversationId` was given and none is focused |
+ * | `NOT_LINKED` | the record to unlink is not the one that is linked; see `current` |
+ * | `PROTOCOL` | the server answered something that is not the Dataverse Web API |
+ * | `RECORD_NOT_FOUND` | the account, contact or incident does not exist; nothing was changed |
+ * | `REJECTED` | the server refused for a reason of its own, a plug-in for example |
+ * | `STORE` | the embedded database failed; `hint` says what to do |
+ * | `THROTTLED` | too many calls, for the server (`retryAfterInMs`) or for this client |
+ * | `TIMEOUT` | `timeoutInMs` ran out |
+ * | `UNAVAILABLE` | the server could not be reached or is out of order |
+ * | `VERIFICATION_FAILED` | the server confirmed the write, but shows another value; see `current` |
+ */
+export type LinkErrorCode =
+  | 'AUTHENTICATION_FAILED'
+  | 'CLOSED'
+  | 'CONFLICT'
+  | 'CONVERSATION_NOT_ACTIVE'
+  | 'CONVERSATION_NOT_FOUND'
+  | 'FORBIDDEN'
+  | 'INTERNAL'
+  | 'INVALID_ARGUMENT'
+  | 'INVALID_CONFIGURATION'
+  | 'NO_FOCUSED_CONVERSATION'
+  | 'NOT_LINKED'
+  | 'PROTOCOL'
+  | 'RECORD_NOT_FOUND'
+  | 'REJECTED'
+  | 'STORE'
+  | 'THROTTLED'
+  | 'TIMEOUT'
+  | 'UNAVAILABLE'
+  | 'VERIFICATION_FAILED'
+
+/** What {@link LinkError.toJSON} returns: plain data, for channels such as Electron's IPC that drop an error's properties. */
+export interface LinkErrorJson {
+  name: 'LinkError'
+  code: LinkErrorCode
+  message: string
+  isRetryable: boolean
+  maybeApplied: boolean
+  httpStatus?: number
+  serviceCode?: string
+  serviceMessage?: string
+  requestId?: string
+  serviceRequestId?: string
+  retryAfterInMs?: number
+  conversationStatus?: ConversationStatus
+  current?: RecordReference | null
+  store?: StoreName
+  hint?: string
+  cause?: unknown
+}
+
+/** Everything that rejects, except a call aborted by its `signal`, rejects with this. No property ever holds a secret. */
+export class LinkError extends Error {
+  private constructor()
+  readonly name: 'LinkError'
+  /** Stable: switch on it. */
+  readonly code: LinkErrorCode
+  /** Whether the same call may succeed later without anybody changing anything. */
+  readonly isRetryable: boolean
+  /** The write may have taken effect although the call failed: look before repeating it. */
+  readonly maybeApplied: boolean
+  /** HTTP status of the server's answer. */
+  readonly httpStatus?: number
+  /** The server's own code, such as `0x80040217`. */
+  readonly serviceCode?: string
+  /** The server's own text: redacted, at most 500 characters. Not made for parsing. */
+  readonly serviceMessage?: string
+  /** The id this client gave the call; sent to the server as `x-ms-client-request-id`. */
+  readonly requestId?: string
+  /** The id the server gave the request: what Microsoft's support asks for. */
+  readonly serviceRequestId?: string
+  /** How long the server asked to be left alone. */
+  readonly retryAfterInMs?: number
+  /** With `CONVERSATION_NOT_ACTIVE`: the status seen. */
+  readonly conversationStatus?: ConversationStatus
+  /** With `NOT_LINKED` and `VERIFICATION_FAILED`: what the slot holds; null for nothing. */
+  readonly current?: RecordReference | null
+  /** The store that was asked. */
+  readonly store?: StoreName
+  /** What to do about it. */
+  readonly hint?: string
+  /** Plain data that {@link LinkError.fromJSON} takes. The stack is left out: it names files of this machine. */
+  toJSON(): LinkErrorJson
+  /** Makes an error of what `toJSON` returned, on the other side of an IPC channel for example. Throws a TypeError on anything else. */
+  static fromJSON(json: LinkErrorJson): LinkError
+}
+
+/** What every call that returns a promise takes. */
+export interface CallOptions {
+  /**
+   * Stops the work when it aborts; the promise then rejects with `signal.reason`. A write already sent is not undone.
+   * Costs about 4 µs of the main thread.
+   */
+  signal?: AbortSignal
+  /**
+   * Milliseconds until the call rejects with `TIMEOUT`, more than 0 and at most 2147483647.
+   * @default the client's `timeoutInMs`
+   */
+  timeoutInMs?: number
+}
+
+/** Options of a link. */
+export interface LinkOptions extends CallOptions {
+  /**
+   * Statuses that can be linked besides active.
+   * @default []
+   */
+  linkableStatuses?: ConversationStatus[]
+}
+
+/** Options of an import. It has no deadline unless `timeoutInMs` is given. */
+export interface ImportOptions extends CallOptions {
+  /** Called about five times a second while rows are written, never after the promise has settled. */
+  onProgress?: (progress: ImportProgress) => void
+}
+
+/** How far an import is. */
+export interface ImportProgress {
+  /** Rows written so far. */
+  rowsDone: number
+  /** Rows of the page. */
+  rowsTotal: number
+}
+
+/** A link that the store confirmed after the call began. */
+export interface LinkOutcome {
+  /**
+   * `linked`: the slot was empty. `replaced`: it held `previous`, which is no longer linked. `alreadyLinked`: it held this
+   * record; nothing was written.
+   */
+  status: 'linked' | 'replaced' | 'alreadyLinked'
+  /** The conversation, also when it was the focused one. */
+  conversationId: string
+  /** What is linked now. */
+  record: RecordReference
+  /** What it replaced. */
+  previous: RecordReference | null
+  /** Who confirmed it. */
+  store: StoreName
+  /** The id this client gave the call. */
+  requestId: string
+}
+
+/** An unlink that the store confirmed after the call began. */
+export interface UnlinkOutcome {
+  status: 'unlinked'
+  /** The conversation, also when it was the focused one. */
+  conversationId: string
+  /** What is no longer linked. */
+  record: RecordReference
+  /** Who confirmed it. */
+  store: StoreName
+  /** The id this client gave the call. */
+  requestId: string
+}
+
+/** A page of rows: what a GET of `accounts`, `contacts`, `incidents` or `msdyn_ocliveworkitems` returned. */
+export interface Page {
+  /** Names the table; ends in `$metadata#accounts(…)` for example. */
+  '@odata.context': string
+  /** The rows. Lookups need their `@Microsoft.Dynamics.CRM.lookuplogicalname` annotation. */
+  value: object[]
+  /** Present if this was not all. */
+  '@odata.nextLink'?: string
+  [annotation: string]: unknown
+}
+
+/** What an import did. */
+export interface ImportSummary {
+  /** The table, such as `accounts`. */
+  entitySet: 'accounts' | 'contacts' | 'incidents' | 'msdyn_ocliveworkitems'
+  /** Rows that were new. */
+  inserted: number
+  /** Rows that were there; columns absent from the page stayed as they were. */
+  updated: number
+  /** Slots in the whole store, after this import, that hold a record the store does not have. */
+  danglingLinks: number
+  /** The page had an `@odata.nextLink`: get the next page and import it too. */
+  moreRowsExist: boolean
+}
+
+/** An access token for `<environment URL>/.default`, or a function that gives one. The function is asked once per call. */
+export type Credential = string | (() => string | Promise<string>)
+
+/** A Dataverse environment. */
+export interface DataverseOptions {
+  /**
+   * Such as `https://contoso.crm4.dynamics.com`. Plain http is accepted on this machine only.
+   * @default process.env.DATAVERSE_URL
+   */
+  url?: string
+  /** How to get a token. Without one the client is refused with `INVALID_CONFIGURATION`. */
+  credential: Credential
+}
+
+/** The embedded store. */
+export interface EmbeddedOptions {
+  /** The SQLite file. Relative paths are resolved when the client is made. Created by the first import, never by a read. */
+  path: string
+}
+
+/** What every client takes. */
+export interface CommonOptions {
+  /**
+   * Milliseconds until a call rejects with `TIMEOUT`, unless the call says otherwise.
+   * @default 30000
+   */
+  timeoutInMs?: number
+}
+
+/**
+ * With `dataverse`, a client of that environment. With `embedded`, one on that file. With neither: `DATAVERSE_URL` if it is
+ * set (and then a credential is needed), else `omnichannel-link.db` in the working directory. Inside Electron, where the
+ * working directory is arbitrary, one of them must be given.
+ */
+export type ClientOptions = CommonOptions &
+  ({ embedded?: EmbeddedOptions; dataverse?: never } | { dataverse: DataverseOptions; embedded?: never })
+
+/**
+ * A client with a store, open conversations and a focus of its own. Making one is cheap: nothing is opened or sent before the
+ * first call. An idle client does not keep the process alive; a pending call does.
+ */
+export class OmnichannelClient {
+  /** @throws {LinkError} `INVALID_CONFIGURATION`, naming the option. */
+  constructor(options?: ClientOptions)
+
+  /**
+   * Links a record to a conversation in the database. A new link overrides the one in its slot; the other slot is not touched.
+   * Only active conversations can be linked, unless `linkableStatuses` says otherwise. Resolves when the store has confirmed
+   * the outcome after the call began. The agent's page does not show it before it is refreshed, which is the caller's job.
+   *
+   * Mirrors `Microsoft.Omnichannel.linkToConversation`.
+   *
+   * Cost: one transaction shared with the calls in flight, or two round trips to Dataverse.
+   *
+   * @param entityLogicalName the record's table
+   * @param recordId GUID in either case, with or without braces
+   * @param conversationId GUID; if null or undefined, the conversation focused at this moment, whatever happens to the focus later
+   * @throws {LinkError} every code but `NOT_LINKED`
+   */
+  linkToConversation(
+    entityLogicalName: EntityLogicalName,
+    recordId: string,
+    conversationId?: string | null,
+    options?: LinkOptions
+  ): Promise<LinkOutcome>
+
+  /**
+   * Unlinks exactly this record, in every status of the conversation. If the slot holds another record, or none, that stays
+   * and the call rejects with `NOT_LINKED`. Whether the record exists is not checked: a dangling link can be removed.
+   *
+   * Mirrors `Microsoft.Omnichannel.unlinkFromConversation`.
+   *
+   * Cost and parameters as for {@link linkToConversation}.
+   *
+   * @throws {LinkError} every code but `CONVERSATION_NOT_ACTIVE` and `RECORD_NOT_FOUND`
+   */
+  unlinkFromConversation(
+    entityLogicalName: EntityLogicalName,
+    recordId: string,
+    conversationId?: string | null,
+    options?: CallOptions
+  ): Promise<UnlinkOutcome>
+
+  /**
+   * Adds a conversation to the open ones and focuses it. Whether it exists is not checked.
+   * @throws {LinkError} `INVALID_ARGUMENT`
+   */
+  openConversation(conversationId: string): void
+
+  /**
+   * Focuses an open conversation.
+   * @throws {LinkError} `INVALID_ARGUMENT` if it is not open
+   */
+  focusConversation(conversationId: string): void
+
+  /**
+   * Closes a conversation; the focus goes back to the one focused before it. One that is not open stays so.
+   * @throws {LinkError} `INVALID_ARGUMENT`
+   */
+  closeConversation(conversationId: string): void
+
+  /** The focused conversation. */
+  getConversationId(): string | null
+
+  /**
+   * Imports a page into the embedded store, in one transaction: every row or none. Rows that are there are updated, columns
+   * absent from a row stay as they were, pages may come in any order. Creates the file.
+   *
+   * @param pathOrPage a JSON file, read off the main thread, or a page, which is serialised on it
+   * @throws {LinkError} `INVALID_ARGUMENT` naming the bad row by its index and the reason, `INVALID_CONFIGURATION` on a
+   * Dataverse client, `STORE`
+   */
+  importRecords(pathOrPage: string | Page, options?: ImportOptions): Promise<ImportSummary>
+
+  /** Refuses new calls with `CLOSED`, lets pending ones finish within their deadlines, then closes the store. */
+  close(): Promise<void>
+}
+
+/**
+ * Sets the options of the default client. Once, before its first use.
+ * @throws {LinkError} `INVALID_CONFIGURATION`, also if the default client exists already
+ */
+export function configure(options: ClientOptions): void
+
+/**
+ * The client that the functions of this module use; made by its first use. A `worker_thread` has its own.
+ * @throws {LinkError} `INVALID_CONFIGURATION`
+ */
+export function defaultClient(): OmnichannelClient
+
+/** {@link OmnichannelClient.linkToConversation} of the default client. */
+export const linkToConversation: OmnichannelClient['linkToConversation']
+/** {@link OmnichannelClient.unlinkFromConversation} of the default client. */
+export const unlinkFromConversation: OmnichannelClient['unlinkFromConversation']
+/** {@link OmnichannelClient.openConversation} of the default client. */
+export const openConversation: OmnichannelClient['openConversation']
+/** {@link OmnichannelClient.focusConversation} of the default client. */
+export const focusConversation: OmnichannelClient['focusConversation']
+/** {@link OmnichannelClient.closeConversation} of the default client. */
+export const closeConversation: OmnichannelClient['closeConversation']
+/** {@link OmnichannelClient.getConversationId} of the default client. */
+export const getConversationId: OmnichannelClient['getConversationId']

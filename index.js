@@ -1,0 +1,220 @@
+'use strict'
+
+// What only JavaScript can add to the addon: errors of a class with the caller's stack, `AbortSignal`, and whatever a
+// credential may be. Everything else happens in Rust; index.d.ts is the documentation.
+
+const { Cancellation, Client } = require('./binding.js')
+
+const BRAND = Symbol.for('omnichannel-link.LinkError')
+
+class LinkError extends Error {
+  constructor({ message, cause, ...details }) {
+    super(message, cause === undefined ? undefined : { cause })
+    Object.assign(this, details)
+  }
+
+  // Two copies of the package in one program recognise each other's errors.
+  static [Symbol.hasInstance](value) {
+    return this === LinkError ? value?.[BRAND] === true : Function.prototype[Symbol.hasInstance].call(this, value)
+  }
+
+  static fromJSON(json) {
+    if (typeof json?.code !== 'string' || typeof json.message !== 'string') {
+      throw new TypeError('LinkError.fromJSON: expected what LinkError.prototype.toJSON returned')
+    }
+    const { name: _, ...fields } = json
+    return new LinkError(fields)
+  }
+
+  toJSON() {
+    const { message, cause } = this
+    const json = { name: this.name, message, ...this }
+    if (cause !== undefined) json.cause = cause instanceof Error ? cause.message : cause
+    return json
+  }
+}
+
+Object.defineProperties(LinkError.prototype, {
+  name: { value: 'LinkError', configurable: true, writable: true },
+  [BRAND]: { value: true }
+})
+
+class OmnichannelClient {
+  #native
+
+  constructor(options) {
+    const surroundings = {
+      dataverseUrl: process.env.DATAVERSE_URL || undefined,
+      inElectron: process.versions.electron !== undefined
+    }
+    const credential = options?.dataverse?.credential
+    this.#native = now(() =>
+      typeof credential === 'function'
+        ? new Client({ ...options, dataverse: { ...options.dataverse, credential: undefined } }, provider(credential), surroundings)
+        : new Client(options, undefined, surroundings)
+    )
+  }
+
+  async linkToConversation(entityLogicalName, recordId, conversationId, options) {
+    return await settled(options, (rest, cancellation) =>
+      this.#native.linkToConversation(entityLogicalName, recordId, conversationId, rest, cancellation)
+    )
+  }
+
+  async unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
+    return await settled(options, (rest, cancellation) =>
+      this.#native.unlinkFromConversation(entityLogicalName, recordId, conversationId, rest, cancellation)
+    )
+  }
+
+  async importRecords(pathOrPage, options) {
+    const isPath = typeof pathOrPage === 'string'
+    if (!isPath && (typeof pathOrPage !== 'object' || pathOrPage === null)) {
+      throw invalid('pathOrPage', 'the path of a JSON file, or a page as an object', pathOrPage)
+    }
+    const [rest, onProgress] = without(options, 'onProgress')
+    if (onProgress !== undefined && typeof onProgress !== 'function') {
+      throw invalid('options.onProgress', 'a function', onProgress)
+    }
+    // Progress travels by another way than the outcome and must not overtake it.
+    let done = false
+    const report = onProgress && (progress => done || onProgress(progress))
+    try {
+      return await settled(rest, (rest, cancellation) =>
+        isPath
+          ? this.#native.importRecords(pathOrPage, undefined, rest, report, cancellation)
+          : this.#native.importRecords(undefined, JSON.stringify(pathOrPage), rest, report, cancellation)
+      )
+    } finally {
+      done = true
+    }
+  }
+
+  openConversation(conversationId) {
+    now(() => this.#native.openConversation(conversationId))
+  }
+
+  focusConversation(conversationId) {
+    now(() => this.#native.focusConversation(conversationId))
+  }
+
+  closeConversation(conversationId) {
+    now(() => this.#native.closeConversation(conversationId))
+  }
+
+  getConversationId() {
+    return this.#native.getConversationId()
+  }
+
+  async close() {
+    await settled(undefined, () => this.#native.close())
+  }
+}
+
+let client
+
+function configure(options) {
+  if (client) {
+    throw new LinkError({
+      code: 'INVALID_CONFIGURATION',
+      message: 'configure() comes too late: the default client exists already.',
+      hint: 'Call it once, before the first use, or make a client of your own with new OmnichannelClient(options).',
+      isRetryable: false,
+      maybeApplied: false
+    })
+  }
+  client = new OmnichannelClient(options)
+}
+
+function defaultClient() {
+  return (client ??= new OmnichannelClient())
+}
+
+async function linkToConversation(entityLogicalName, recordId, conversationId, options) {
+  return await defaultClient().linkToConversation(entityLogicalName, recordId, conversationId, options)
+}
+
+async function unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
+  return await defaultClient().unlinkFromConversation(entityLogicalName, recordId, conversationId, options)
+}
+
+const openConversation = conversationId => defaultClient().openConversation(conversationId)
+const focusConversation = conversationId => defaultClient().focusConversation(conversationId)
+const closeConversation = conversationId => defaultClient().closeConversation(conversationId)
+const getConversationId = () => defaultClient().getConversationId()
+
+/** Calls something synchronous of the addon. */
+function now(call) {
+  try {
+    return call()
+  } catch (raw) {
+    throw linkError(raw)
+  }
+}
+
+/** Awaits a call of the addon, stopping it when the signal in its options says so. */
+async function settled(options, start) {
+  const [rest, signal] = without(options, 'signal')
+  if (signal === undefined) {
+    try {
+      return await start(rest)
+    } catch (raw) {
+      throw linkError(raw)
+    }
+  }
+  if (!(signal instanceof AbortSignal)) throw invalid('options.signal', 'an AbortSignal', signal)
+  const cancellation = new Cancellation()
+  const cancel = () => cancellation.cancel()
+  // Removed afterwards: a long-lived signal must not collect the calls it was given to.
+  signal.addEventListener('abort', cancel, { once: true })
+  if (signal.aborted) cancel()
+  try {
+    return await start(rest, cancellation)
+  } catch (raw) {
+    throw raw == null ? signal.reason : linkError(raw)
+  } finally {
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+/** Takes one option out: the addon is given the others, and refuses those it does not know. */
+function without(options, name) {
+  if (typeof options !== 'object' || options === null || !(name in options)) return [options, undefined]
+  const { [name]: value, ...rest } = options
+  return [rest, value]
+}
+
+function linkError(raw) {
+  if (!(raw instanceof Error)) return new LinkError(raw)
+  return new LinkError({ code: 'INTERNAL', message: `The addon failed: ${raw.message}`, cause: raw, isRetryable: false, maybeApplied: false })
+}
+
+function invalid(argument, expected, value) {
+  const got = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
+  return new LinkError({ code: 'INVALID_ARGUMENT', message: `\`${argument}\`: expected ${expected}, got ${got}.`, isRetryable: false, maybeApplied: false })
+}
+
+/** A function that never throws, so that the addon needs to know one shape only. */
+function provider(credential) {
+  return async () => {
+    try {
+      const token = await credential()
+      return typeof token === 'string' ? { token } : { failure: `it gave ${token === null ? 'null' : typeof token} instead of a string` }
+    } catch (error) {
+      return { failure: String(error?.message ?? error) }
+    }
+  }
+}
+
+module.exports = {
+  LinkError,
+  OmnichannelClient,
+  closeConversation,
+  configure,
+  defaultClient,
+  focusConversation,
+  getConversationId,
+  linkToConversation,
+  openConversation,
+  unlinkFromConversation
+}

@@ -1,0 +1,56 @@
+//! Stopping a call from JavaScript. index.js connects it to the caller's `AbortSignal`.
+
+use napi_derive::napi;
+use tokio_util::sync::CancellationToken;
+
+use super::promise::Failure;
+use crate::error::LinkError;
+
+/// One per call that was given a signal.
+#[napi]
+#[derive(Default)]
+pub struct Cancellation(CancellationToken);
+
+#[napi]
+impl Cancellation {
+    /// One that was not cancelled.
+    #[napi(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops the work. A write already sent is not undone.
+    #[napi]
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+/// A call's side of it; without a signal there is none.
+#[derive(Clone)]
+pub(super) struct Cancelled(Option<CancellationToken>);
+
+impl From<Option<&Cancellation>> for Cancelled {
+    fn from(cancellation: Option<&Cancellation>) -> Self {
+        Self(cancellation.map(|cancellation| cancellation.0.clone()))
+    }
+}
+
+impl Cancelled {
+    /// Whether the signal was aborted before the call.
+    pub(super) fn already(&self) -> bool {
+        self.0.as_ref().is_some_and(CancellationToken::is_cancelled)
+    }
+
+    /// Runs the work to its end or until the signal, whichever is first.
+    pub(super) async fn or<T>(self, work: impl Future<Output = Result<T, LinkError>>) -> Result<T, Failure> {
+        match self.0 {
+            None => work.await.map_err(Failure::Error),
+            Some(token) => match token.run_until_cancelled(work).await {
+                Some(done) => done.map_err(Failure::Error),
+                None => Err(Failure::Aborted),
+            },
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The client that index.js wraps. Every method parses, hands over, and returns.
+
+use std::{cell::RefCell, path::PathBuf, sync::Arc};
+
+use napi::{
+    Env, Status,
+    bindgen_prelude::{Function, Promise, ToNapiValue, Unknown},
+    threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
+};
+use napi_derive::napi;
+
+use super::{
+    arguments,
+    cancellation::{Cancellation, Cancelled},
+    credential::{CredentialAnswer, CredentialFunction},
+    error,
+    options::{self, StoreConfiguration, Surroundings, misconfigured},
+    outcome::{ImportSummaryObject, LinkOutcomeObject, UnlinkOutcomeObject},
+    promise::{Failure, Promises},
+};
+use crate::{
+    clock::{SharedClock, SystemClock},
+    dataverse::{DataverseStore, EnvironmentUrl},
+    domain::{ConversationId, LinkService, LinkStore, RecordReference},
+    embedded::{EmbeddedStore, ImportProgress, OnProgress, Source},
+    error::LinkError,
+    http::{ReqwestService, StaticToken, Token, TokenProvider},
+    session::Session,
+};
+
+/// What `onProgress` is called with.
+#[napi(object, object_from_js = false)]
+pub struct ImportProgressObject {
+    pub rows_done: u32,
+    pub rows_total: u32,
+}
+
+type ReportProgress = ThreadsafeFunction<ImportProgressObject, (), ImportProgressObject, Status, false, true>;
+
+/// A client, without the parts that are JavaScript's: errors as a class, signals, and what a credential may look like.
+#[napi]
+pub struct Client {
+    service: LinkService,
+    /// Imports are the embedded store's alone.
+    embedded: Option<Arc<EmbeddedStore>>,
+    session: RefCell<Session>,
+}
+
+#[napi]
+impl Client {
+    /// Throws `INVALID_CONFIGURATION`. Opens and sends nothing.
+    #[napi(constructor)]
+    pub fn new(
+        env: Env,
+        options: Unknown<'_>,
+        provider: Option<Function<'_, (), Promise<CredentialAnswer>>>,
+        surroundings: Surroundings,
+    ) -> napi::Result<Self> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let configuration = options::client(&options, provider.is_some(), surroundings)
+            .map_err(|refused| error::thrown(&env, &refused))?;
+        let mut embedded = None;
+        let store: Arc<dyn LinkStore> = match configuration.store {
+            StoreConfiguration::Embedded(path) => {
+                let store = Arc::new(EmbeddedStore::new(path, Arc::clone(&clock)));
+                embedded = Some(Arc::clone(&store));
+                store
+            }
+            StoreConfiguration::Dataverse(url, token) => {
+                let tokens: Arc<dyn TokenProvider> = match (token, provider) {
+                    (Some(token), _) => {
+                        let token = Token::new(&token)
+                            .map_err(|refused| error::thrown(&env, &misconfigured(refused.message())))?;
+                        Arc::new(StaticToken(token))
+                    }
+                    (None, Some(provider)) => Arc::new(CredentialFunction::new(&provider)?),
+                    (None, None) => return Err(error::thrown(&env, &misconfigured("A credential is missing."))),
+                };
+                Arc::new(dataverse(url, tokens, &clock))
+            }
+        };
+        let service = LinkService::new(store, clock, configuration.timeout, configuration.note);
+        Ok(Self { service, embedded, session: RefCell::default() })
+    }
+
+    /// `linkToConversation`
+    #[napi]
+    pub fn link_to_conversation<'env>(
+        &self,
+        env: &'env Env,
+        entity_logical_name: Unknown<'env>,
+        record_id: Unknown<'env>,
+        conversation_id: Unknown<'env>,
+        options: Unknown<'env>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let call = self
+            .target(env, &entity_logical_name, &record_id, &conversation_id)
+            .and_then(|(record, conversation)| Ok((record, conversation, options::link(&options)?)));
+        self.begin(env, call, cancellation, |service, (record, conversation, (policy, options))| {
+            let linked = service.link(record, conversation, policy, options);
+            async move { linked.await.map(LinkOutcomeObject::from) }
+        })
+    }
+
+    /// `unlinkFromConversation`
+    #[napi]
+    pub fn unlink_from_conversation<'env>(
+        &self,
+        env: &'env Env,
+        entity_logical_name: Unknown<'env>,
+        record_id: Unknown<'env>,
+        conversation_id: Unknown<'env>,
+        options: Unknown<'env>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let call = self
+            .target(env, &entity_logical_name, &record_id, &conversation_id)
+            .and_then(|(record, conversation)| Ok((record, conversation, options::unlink(&options)?)));
+        self.begin(env, call, cancellation, |service, (record, conversation, options)| {
+            let unlinked = service.unlink(record, conversation, options);
+            async move { unlinked.await.map(UnlinkOutcomeObject::from) }
+        })
+    }
+
+    /// `importRecords`: from `path`, or from `page`, which is the page as JSON.
+    #[napi]
+    pub fn import_records<'env>(
+        &self,
+        env: &'env Env,
+        path: Option<String>,
+        page: Option<String>,
+        options: Unknown<'env>,
+        on_progress: Option<Function<'env, ImportProgressObject, ()>>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let on_progress = on_progress.map(|function| progress_reporter(&function)).transpose()?;
+        let source = match (path, page) {
+            (Some(path), _) => Source::Path(PathBuf::from(path)),
+            (None, page) => Source::Text(page.unwrap_or_default()),
+        };
+        let call = options::import(&options).and_then(|options| Ok((options, self.embedded()?)));
+        self.begin(env, call, cancellation, |service, (options, store)| {
+            let imported = service.perform(options.timeout, move |call| Ok(store.import(source, on_progress, call)));
+            async move { imported.await.map(|(summary, _)| ImportSummaryObject::from(summary)) }
+        })
+    }
+
+    /// `openConversation`
+    #[napi]
+    pub fn open_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
+        let id = arguments::conversation(&env, &conversation_id).map_err(|refused| error::thrown(&env, &refused))?;
+        self.session.borrow_mut().open(id);
+        Ok(())
+    }
+
+    /// `focusConversation`
+    #[napi]
+    pub fn focus_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
+        arguments::conversation(&env, &conversation_id)
+            .and_then(|id| self.session.borrow_mut().focus(id))
+            .map_err(|refused| error::thrown(&env, &refused))
+    }
+
+    /// `closeConversation`
+    #[napi]
+    pub fn close_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
+        let id = arguments::conversation(&env, &conversation_id).map_err(|refused| error::thrown(&env, &refused))?;
+        self.session.borrow_mut().close(id);
+        Ok(())
+    }
+
+    /// `getConversationId`
+    #[napi]
+    pub fn get_conversation_id(&self) -> Option<String> {
+        self.session.borrow().focused().map(|id| id.to_string())
+    }
+
+    /// `close`
+    #[napi]
+    pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
+        let service = self.service.clone();
+        Promises::of(env)?.promise(env, move || async move { service.close().await.map_err(Failure::Error) })
+    }
+
+    /// The record and, pinned now, the conversation.
+    fn target(
+        &self,
+        env: &Env,
+        entity: &Unknown<'_>,
+        record: &Unknown<'_>,
+        conversation: &Unknown<'_>,
+    ) -> Result<(RecordReference, Option<ConversationId>), LinkError> {
+        let record = arguments::record(env, entity, record)?;
+        let conversation = arguments::optional_conversation(env, conversation)?;
+        Ok((record, conversation.or_else(|| self.session.borrow().focused())))
+    }
+
+    fn embedded(&self) -> Result<Arc<EmbeddedStore>, LinkError> {
+        self.embedded
+            .clone()
+            .ok_or_else(|| misconfigured("importRecords() needs the embedded store; this client speaks to Dataverse."))
+    }
+
+    /// Begins a call, unless the first two rows of the table of checks refuse it.
+    fn begin<'env, A, T, F>(
+        &self,
+        env: &'env Env,
+        call: Result<A, LinkError>,
+        cancellation: Option<&Cancellation>,
+        start: impl FnOnce(LinkService, A) -> F + Send + 'static,
+    ) -> napi::Result<Unknown<'env>>
+    where
+        A: Send + 'static,
+        T: ToNapiValue + Send + 'static,
+        F: Future<Output = Result<T, LinkError>> + Send + 'static,
+    {
+        let service = self.service.clone();
+        let cancelled = Cancelled::from(cancellation);
+        let allowed = match call {
+            Err(refused) => Err(Failure::Error(service.describe(refused))),
+            Ok(_) if cancelled.already() => Err(Failure::Aborted),
+            Ok(call) => service.ensure_open().map(|()| call).map_err(|closed| service.describe(closed).into()),
+        };
+        match allowed {
+            Ok(call) => Promises::of(env)?.promise(env, move || cancelled.or(start(service, call))),
+            Err(refused) => Promises::rejected(env, &refused),
+        }
+    }
+}
+
+fn dataverse(url: EnvironmentUrl, tokens: Arc<dyn TokenProvider>, clock: &SharedClock) -> DataverseStore {
+    let http = Arc::new(ReqwestService::new(url.as_url()));
+    DataverseStore::new(url, http, tokens, Arc::clone(clock))
+}
+
+fn progress_reporter(function: &Function<'_, ImportProgressObject, ()>) -> napi::Result<OnProgress> {
+    let report: ReportProgress =
+        function.build_threadsafe_function().weak::<true>().callee_handled::<false>().build()?;
+    let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+    Ok(Box::new(move |ImportProgress { rows_done, rows_total }| {
+        let progress = ImportProgressObject { rows_done: count(rows_done), rows_total: count(rows_total) };
+        report.call(progress, ThreadsafeFunctionCallMode::NonBlocking);
+    }))
+}

@@ -1,0 +1,295 @@
+//! The only bridge from a future to a Promise.
+//!
+//! Node's threads and the runtime's meet in one queue per environment (a `worker_thread` has its own). Whoever completes a
+//! call puts its outcome there; one callback on the environment's thread settles all that has gathered. When the
+//! environment goes, the queue is closed under its lock first, and later outcomes are dropped without being looked at.
+
+use std::{
+    ffi::c_void,
+    panic::AssertUnwindSafe,
+    ptr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures_util::FutureExt;
+use napi::{
+    Env, JsValue,
+    bindgen_prelude::{PromiseRaw, ToNapiValue, Unknown},
+    check_status, sys,
+};
+
+use super::{error, runtime};
+use crate::error::{Code, LinkError};
+
+/// Promises settled in one callback at the most, so that a burst does not hold up the event loop.
+const MAX_BATCH: usize = 256;
+
+/// Why a call rejects.
+pub(super) enum Failure {
+    /// With a `LinkError`.
+    Error(LinkError),
+    /// With the `reason` of the caller's signal, which only JavaScript knows.
+    Aborted,
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// What a promise is settled with: made where the future ends, turned into a value on the environment's thread.
+type Outcome = Box<dyn FnOnce(sys::napi_env) -> napi::Result<sys::napi_value> + Send>;
+
+struct Settled {
+    deferred: Deferred,
+    outcome: Result<Outcome, Failure>,
+}
+
+/// Node's handle of a pending promise. Only ever used on the thread of its environment.
+struct Deferred(sys::napi_deferred);
+
+// SAFETY: the pointer is carried through the queue and dereferenced by Node alone, on the thread that made it.
+unsafe impl Send for Deferred {}
+
+/// The promises of one environment.
+#[derive(Clone)]
+pub(super) struct Promises(Arc<Shared>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Promises not settled yet. While there are any, the process lives. Changed on the environment's thread only.
+    pending: AtomicUsize,
+}
+
+struct Queue {
+    settled: Vec<Settled>,
+    /// `None` once the environment is going.
+    waker: Option<WakerFunction>,
+    /// A callback is on its way.
+    woken: bool,
+}
+
+/// Node's thread-safe function whose callback is [`settle_batch`].
+#[derive(Clone, Copy)]
+struct WakerFunction(sys::napi_threadsafe_function);
+
+// SAFETY: made to be called from any thread; `Queue` keeps it only as long as the environment does.
+unsafe impl Send for WakerFunction {}
+
+impl Promises {
+    /// Those of the environment, set up by its first call.
+    pub(super) fn of(env: &Env) -> napi::Result<Self> {
+        if let Some(promises) = env.get_instance_data::<Self>()? {
+            return Ok(promises.clone());
+        }
+        let queue = Mutex::new(Queue { settled: Vec::new(), waker: None, woken: false });
+        let shared = Arc::new(Shared { queue, pending: AtomicUsize::new(0) });
+        let waker = WakerFunction::new(env, &shared)?;
+        shared.lock().waker = Some(waker);
+        // Hooks run in reverse order, so this one runs before Node frees the function.
+        env.add_env_cleanup_hook(Arc::clone(&shared), |shared| {
+            let mut queue = shared.lock();
+            queue.waker = None;
+            queue.settled.clear();
+        })?;
+        let promises = Self(shared);
+        env.set_instance_data(promises.clone(), (), |_| {})?;
+        Ok(promises)
+    }
+
+    /// A promise of what the future that `start` returns will give. `start` runs on the runtime's thread, in call order.
+    pub(super) fn promise<'env, T, F>(
+        &self,
+        env: &'env Env,
+        start: impl FnOnce() -> F + Send + 'static,
+    ) -> napi::Result<Unknown<'env>>
+    where
+        T: ToNapiValue + Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let (mut deferred, mut promise) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: the environment is the current one, and both pointers outlive the call.
+        check_status!(unsafe { sys::napi_create_promise(env.raw(), &raw mut deferred, &raw mut promise) })?;
+        self.0.one_more(env)?;
+        let completion = Completion { shared: Arc::clone(&self.0), deferred: Some(Deferred(deferred)) };
+        // If the runtime cannot be started the job is dropped, and with it the completion, which rejects.
+        let _ = runtime::submit(move || {
+            // `start` may panic too: it makes the call take its place in line.
+            let future = std::panic::catch_unwind(AssertUnwindSafe(start));
+            async move {
+                let outcome = match future {
+                    Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
+                    Err(panic) => Err(panic),
+                };
+                completion.complete(match outcome {
+                    // SAFETY: called by `settle_batch`, on the environment's thread, with its environment.
+                    Ok(Ok(value)) => Ok(Box::new(move |env| unsafe { T::to_napi_value(env, value) })),
+                    Ok(Err(failure)) => Err(failure),
+                    Err(_panic) => Err(defect().into()),
+                });
+            }
+        });
+        // SAFETY: made above, in this environment and scope.
+        Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), promise) })
+    }
+
+    /// A promise that is rejected already.
+    pub(super) fn rejected<'env>(env: &'env Env, failure: &Failure) -> napi::Result<Unknown<'env>> {
+        let promise = PromiseRaw::<()>::reject(env, error::rejection(env, failure)?)?;
+        // SAFETY: the value is the promise just made.
+        Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), promise.raw()) })
+    }
+}
+
+fn defect() -> LinkError {
+    LinkError::new(Code::Internal, "A defect of omnichannel-link stopped this call; please report it.")
+}
+
+/// The duty to settle one promise. Dropped unsettled, because a task was lost, it rejects: no promise is left pending.
+struct Completion {
+    shared: Arc<Shared>,
+    deferred: Option<Deferred>,
+}
+
+impl Completion {
+    fn complete(mut self, outcome: Result<Outcome, Failure>) {
+        if let Some(deferred) = self.deferred.take() {
+            self.shared.push(Settled { deferred, outcome });
+        }
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if let Some(deferred) = self.deferred.take() {
+            self.shared.push(Settled { deferred, outcome: Err(defect().into()) });
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, settled: Settled) {
+        let mut queue = self.lock();
+        let Some(waker) = queue.waker else { return };
+        queue.settled.push(settled);
+        if !queue.woken {
+            queue.woken = true;
+            // Under the lock: the cleanup hook has not run, so the function is alive.
+            waker.wake();
+        }
+    }
+
+    fn take_batch(&self) -> Vec<Settled> {
+        let mut queue = self.lock();
+        if queue.settled.len() <= MAX_BATCH {
+            queue.woken = false;
+            return std::mem::take(&mut queue.settled);
+        }
+        if let Some(waker) = queue.waker {
+            waker.wake();
+        }
+        queue.settled.drain(..MAX_BATCH).collect()
+    }
+
+    fn one_more(&self, env: &Env) -> napi::Result<()> {
+        if self.pending.fetch_add(1, Ordering::Relaxed) == 0
+            && let Some(WakerFunction(function)) = self.lock().waker
+        {
+            // SAFETY: alive, because the cleanup hook has not run; and this is the environment's thread.
+            check_status!(unsafe { sys::napi_ref_threadsafe_function(env.raw(), function) })?;
+        }
+        Ok(())
+    }
+
+    fn fewer(&self, env: sys::napi_env, settled: usize) {
+        if self.pending.fetch_sub(settled, Ordering::Relaxed) == settled
+            && let Some(WakerFunction(function)) = self.lock().waker
+        {
+            // SAFETY: as in `one_more`. Failing keeps the process alive, which nobody can do anything about.
+            unsafe { sys::napi_unref_threadsafe_function(env, function) };
+        }
+    }
+}
+
+impl WakerFunction {
+    fn new(env: &Env, shared: &Arc<Shared>) -> napi::Result<Self> {
+        // The addon's image must not be unloaded while the runtime's thread can still come here.
+        napi::bindgen_prelude::retain_current_module_for_unload_safety();
+        let name = env.create_string("omnichannel-link")?;
+        let context = Arc::into_raw(Arc::clone(shared)).cast_mut().cast();
+        let mut function = ptr::null_mut();
+        // SAFETY: without a JavaScript function the callback gets none; the context is freed by the finalizer.
+        check_status!(unsafe {
+            sys::napi_create_threadsafe_function(
+                env.raw(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                name.raw(),
+                0,
+                1,
+                context,
+                Some(free_context),
+                context,
+                Some(settle_batch),
+                &raw mut function,
+            )
+        })?;
+        // SAFETY: made above; an idle client does not keep the process alive.
+        check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), function) })?;
+        Ok(Self(function))
+    }
+
+    /// Has [`settle_batch`] called on the environment's thread.
+    fn wake(self) {
+        // SAFETY: called under the queue's lock while the function is alive. With no bound on its queue it cannot be full.
+        unsafe {
+            sys::napi_call_threadsafe_function(self.0, ptr::null_mut(), sys::ThreadsafeFunctionCallMode::nonblocking)
+        };
+    }
+}
+
+unsafe extern "C" fn free_context(_env: sys::napi_env, context: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: the pointer that `WakerFunction::new` leaked; Node finalizes once, after the last callback.
+    drop(unsafe { Arc::from_raw(context.cast_const().cast::<Shared>()) });
+}
+
+unsafe extern "C" fn settle_batch(
+    env: sys::napi_env,
+    _function: sys::napi_value,
+    context: *mut c_void,
+    _data: *mut c_void,
+) {
+    if env.is_null() {
+        return;
+    }
+    // SAFETY: the finalizer has not run, so the context is alive.
+    let shared = unsafe { &*context.cast_const().cast::<Shared>() };
+    let batch = shared.take_batch();
+    let count = batch.len();
+    for Settled { deferred, outcome } in batch {
+        // A panic must not unwind into Node; converting a value has no reason to.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| settle(env, &deferred, outcome)));
+    }
+    shared.fewer(env, count);
+}
+
+fn settle(env: sys::napi_env, Deferred(deferred): &Deferred, outcome: Result<Outcome, Failure>) {
+    let value = outcome.and_then(|make| make(env).map_err(|error| defect().caused_by(error.reason.clone()).into()));
+    match value {
+        // SAFETY: a deferred of this environment, settled once, because it was moved here.
+        Ok(value) => unsafe { sys::napi_resolve_deferred(env, *deferred, value) },
+        Err(failure) => {
+            let reason = error::rejection(&Env::from_raw(env), &failure).map_or(ptr::null_mut(), |reason| reason.raw());
+            // SAFETY: as above.
+            unsafe { sys::napi_reject_deferred(env, *deferred, reason) }
+        }
+    };
+}
