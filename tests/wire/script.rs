@@ -1,0 +1,134 @@
+//! A server that answers from a script and writes down what it was sent.
+
+use std::{
+    collections::VecDeque,
+    fmt::Write,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, StatusCode};
+use omnichannel_link::{
+    dataverse::DataverseStore,
+    domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
+    error::LinkError,
+    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, StaticToken, Token},
+};
+
+use crate::support::{CONVERSATION, TestClock, conversation};
+
+/// Nobody may ever see it.
+pub(crate) const SECRET: &str = "s3ntinel-t0ken";
+
+/// One exchange as the server ends it.
+#[derive(Clone)]
+pub(crate) enum Answer {
+    Is(u16, String),
+    Fails(HttpErrorKind),
+    Hangs,
+}
+
+/// The row at a version, with what its slots hold: 200 to a GET, and to a PATCH that asked for it.
+pub(crate) fn row(version: u32, status: i32, customer: Option<RecordReference>, case: Option<RecordReference>) -> Answer {
+    let annotation = customer.map_or_else(String::new, |record| {
+        format!(r#""_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":"{}","#, record.entity)
+    });
+    let id = |record: Option<RecordReference>| record.map_or("null".into(), |record| format!(r#""{}""#, record.id));
+    let (customer, case) = (id(customer), id(case));
+    Answer::Is(
+        200,
+        format!(
+            r#"{{"@odata.etag":"W/\"{version}\"","activityid":"{CONVERSATION}","statecode":0,"statuscode":{status},{annotation}"_msdyn_customer_value":{customer},"_msdyn_issueid_value":{case}}}"#
+        ),
+    )
+}
+
+pub(crate) fn fault(status: u16, code: &str) -> Answer {
+    Answer::Is(status, format!(r#"{{"error":{{"code":"{code}","message":"So says the server"}}}}"#))
+}
+
+#[derive(Default)]
+pub(crate) struct Script {
+    answers: Mutex<VecDeque<Answer>>,
+    sent: Mutex<Vec<String>>,
+}
+
+impl HttpService for Script {
+    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+        let shown = show(&request);
+        Box::pin(async move {
+            self.sent.lock().unwrap().push(shown);
+            let answer = self.answers.lock().unwrap().pop_front().expect("the script ends before this request");
+            match answer {
+                Answer::Is(status, body) => Ok(HttpResponse {
+                    status: StatusCode::from_u16(status).unwrap(),
+                    headers: HeaderMap::new(),
+                    body: Bytes::from(body),
+                }),
+                Answer::Fails(kind) => Err(HttpError { kind, message: "it broke".into(), source: None }),
+                Answer::Hangs => std::future::pending().await,
+            }
+        })
+    }
+}
+
+/// The request line, the headers by name, the body.
+fn show(request: &HttpRequest) -> String {
+    let query = request.url.query().unwrap_or_default();
+    let mut text = format!("{} {}?{query}\n", request.method, request.url.path());
+    let mut headers: Vec<_> = request.headers.iter().collect();
+    headers.sort_by_key(|(name, _)| name.as_str());
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).replace(SECRET, "<token>");
+        let _ = writeln!(text, "{name}: {value}");
+    }
+    let _ = write!(text, "\n{}", String::from_utf8_lossy(&request.body));
+    text
+}
+
+/// A client of a scripted server.
+pub(crate) struct Conversation {
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) service: LinkService,
+    script: Arc<Script>,
+}
+
+impl Conversation {
+    pub(crate) fn with(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), sent: Mutex::default() });
+        let clock = Arc::new(TestClock::default());
+        let environment = "https://contoso.crm4.dynamics.com".parse().unwrap();
+        let tokens = Arc::new(StaticToken(Token::new(SECRET).unwrap()));
+        let store = DataverseStore::new(environment, script.clone(), tokens, clock.clone());
+        let service = LinkService::new(Arc::new(store), clock.clone(), Duration::from_secs(30), None);
+        Self { clock, service, script }
+    }
+
+    pub(crate) async fn link(&self, record: RecordReference) -> Result<LinkOutcome, LinkError> {
+        let id = Some(conversation(CONVERSATION));
+        self.checked(self.service.link(record, id, LinkPolicy::default(), CallOptions::default()).await)
+    }
+
+    pub(crate) async fn unlink(&self, record: RecordReference) -> Result<UnlinkOutcome, LinkError> {
+        let id = Some(conversation(CONVERSATION));
+        self.checked(self.service.unlink(record, id, CallOptions::default()).await)
+    }
+
+    /// The whole of what was sent.
+    pub(crate) fn sent(&self) -> String {
+        self.script.sent.lock().unwrap().join("\n--\n")
+    }
+
+    /// Only the verbs.
+    pub(crate) fn verbs(&self) -> String {
+        let sent = self.script.sent.lock().unwrap();
+        sent.iter().filter_map(|request| request.split(' ').next()).collect::<Vec<_>>().join(" ")
+    }
+
+    fn checked<T>(&self, outcome: Result<T, LinkError>) -> Result<T, LinkError> {
+        assert_eq!(self.script.answers.lock().unwrap().len(), 0, "the whole script was played");
+        outcome.inspect_err(|error| assert!(!format!("{error:?}").contains(SECRET), "{error:?}"))
+    }
+}
