@@ -1,0 +1,132 @@
+#!/usr/bin/env node
+'use strict'
+
+// Starts the emulator as a child process and knows nothing of the Web API. How the two talk is said by `--help` of the binary:
+// seed pages go in over stdin, one line with the URL and the credential comes out, and the end of stdin ends the child.
+
+const { spawn } = require('node:child_process')
+const { existsSync } = require('node:fs')
+const http = require('node:http')
+const path = require('node:path')
+
+const BINARY = path.join(__dirname, 'bin', `omnichannel-link-emulator${process.platform === 'win32' ? '.exe' : ''}`)
+const OPTIONS = ['port', 'seed']
+const STDERR_KEPT = 4096
+
+async function startEmulator(options = {}) {
+  const { port, paths, pages } = readOptions(options)
+  const firstLine = `${JSON.stringify(pages)}\n`
+  const child = spawnBinary(['--stdin-seed', '--port', String(port), ...paths.flatMap((p) => ['--seed', p])], 'pipe')
+  const ended = new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`))
+    // Emitted instead when the child never ran.
+    child.once('error', (error) => resolve(error.message))
+  })
+  // A child that ends at once closes this pipe under our hands; its message on stderr is what is reported.
+  child.stdin.on('error', () => {})
+  child.stdin.write(firstLine)
+
+  const { url, credential } = await listening(child, ended)
+  // From here on neither the child nor its pipes keep this process alive. When it ends, however it ends, stdin ends with it.
+  for (const handle of [child, child.stdin, child.stdout, child.stderr]) handle.unref()
+
+  let closing
+  const close = () => {
+    closing ??= (async () => {
+      child.ref()
+      child.kill()
+      await ended
+    })()
+    return closing
+  }
+  const emulator = { url, credential, requests: () => fetchRequests(url, credential), close }
+  if (Symbol.asyncDispose) emulator[Symbol.asyncDispose] = close
+  return emulator
+}
+
+function readOptions(options) {
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    throw new TypeError('startEmulator: options: expected an object')
+  }
+  for (const name of Object.keys(options)) {
+    if (!OPTIONS.includes(name)) {
+      throw new TypeError(`startEmulator: unknown option '${name}'; known are ${OPTIONS.join(', ')}`)
+    }
+  }
+  const { port = 0, seed = [] } = options
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new TypeError('startEmulator: options.port: expected an integer from 0 to 65535')
+  }
+  if (typeof seed === 'string') {
+    if (seed === '') throw new TypeError('startEmulator: options.seed: expected a path, not an empty string')
+    return { port, paths: [seed], pages: [] }
+  }
+  const pages = Array.isArray(seed) ? seed : [seed]
+  if (!pages.every((page) => page !== null && typeof page === 'object')) {
+    throw new TypeError('startEmulator: options.seed: expected a page, an array of pages, or a path')
+  }
+  return { port, paths: [], pages }
+}
+
+function spawnBinary(args, stdio) {
+  if (!existsSync(BINARY)) {
+    throw new Error(`The emulator's binary is missing: ${BINARY}. In a checkout, \`npm run build\` builds it and puts it there.`)
+  }
+  return spawn(BINARY, args, { stdio, windowsHide: true })
+}
+
+// Resolves with the one line the child prints when it listens; rejects with the child's own message when it ends instead.
+function listening(child, ended) {
+  return new Promise((resolve, reject) => {
+    let line = ''
+    let message = ''
+    child.stderr.setEncoding('utf8')
+    child.stderr.on('data', (text) => {
+      message = (message + text).slice(-STDERR_KEPT)
+    })
+    child.stdout.setEncoding('utf8')
+    child.stdout.on('data', (text) => {
+      line += text
+      if (line.includes('\n')) resolve(JSON.parse(line))
+    })
+    // 'close' comes after the last of stderr, unlike 'exit', and also when the child could not be spawned.
+    child.once('close', async () => {
+      reject(new Error(message.trim() || `The emulator ended before it listened: ${await ended}`))
+    })
+  })
+}
+
+// One connection per call: a kept one would have to be looked after, so that it keeps no process alive.
+function fetchRequests(url, credential) {
+  return new Promise((resolve, reject) => {
+    const fail = (error) => reject(new Error(`The emulator at ${url} does not answer`, { cause: error }))
+    const headers = { authorization: `Bearer ${credential}` }
+    const request = http.get(`${url}/_emulator/requests`, { agent: false, headers }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk) => {
+        text += chunk
+      })
+      response.on('error', fail)
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(JSON.parse(text))
+        else fail(new Error(`status ${response.statusCode}`))
+      })
+    })
+    request.on('error', fail)
+  })
+}
+
+module.exports = { startEmulator }
+
+// `npx omnichannel-link-emulator` passes its arguments on.
+if (require.main === module) {
+  try {
+    spawnBinary(process.argv.slice(2), 'inherit').on('exit', (code) => {
+      process.exitCode = code ?? 1
+    })
+  } catch (error) {
+    console.error(error.message)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,201 @@
+//! Every fault the emulator answers with: status, code and message, in one table.
+
+use serde_json::{Map, Value, json};
+
+use crate::table::Table;
+
+/// Code of a refusal that is the emulator's own. No Dataverse fault looks like it, so a client cannot take it for one.
+const NOT_EMULATED: &str = "EMULATOR_NOT_IMPLEMENTED";
+
+const PAYLOAD_HELP: &str =
+    "For more information on this error please follow this help link https://go.microsoft.com/fwlink/?linkid=2195293";
+
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// No bearer token, or a wrong one.
+    Unauthorized,
+    RowNotFound {
+        table: &'static Table,
+        id: String,
+    },
+    SetNotFound {
+        segment: String,
+    },
+    /// A name in `$select` that is no column.
+    PropertyNotFound {
+        table: &'static Table,
+        name: String,
+    },
+    QuerySyntax,
+    /// `<name>@odata.bind` where no navigation property has that name.
+    UndeclaredProperty {
+        table: &'static Table,
+        name: String,
+    },
+    /// A value in the body whose name is no column.
+    InvalidProperty {
+        table: &'static Table,
+        name: String,
+    },
+    BodyNotReadable {
+        table: &'static Table,
+        detail: String,
+    },
+    WrongLiteral {
+        table: &'static Table,
+        literal: String,
+        expected: &'static str,
+    },
+    /// A bind to a set whose rows the navigation property cannot lead to. The text is ours: Microsoft documents none.
+    WrongBindType {
+        table: &'static Table,
+        navigation: String,
+        expected: &'static str,
+        found: String,
+    },
+    /// `_x_value: null`
+    LookupNotNullable {
+        name: String,
+    },
+    /// A lookup written by its column name.
+    LookupNotWritable,
+    /// A lookup's column name with null.
+    UntypedValue {
+        table: &'static Table,
+        name: String,
+    },
+    TooLong {
+        table: &'static Table,
+        name: &'static str,
+        limit: usize,
+    },
+    InvalidStatus {
+        table: &'static Table,
+        id: String,
+        state: String,
+        status: i64,
+    },
+    /// The verb does not fit the URL.
+    NoResource {
+        uri: String,
+    },
+    StaleVersion,
+    RowExists,
+    PayloadTooLarge,
+    /// Nothing is known about what Dataverse does here; the text says with what.
+    NotEmulated(String),
+}
+
+impl Fault {
+    /// Status, code, message. `request` is method and path with query, for the refusals that must name it.
+    pub(crate) fn parts(&self, request: &str) -> (u16, &'static str, String) {
+        match self {
+            Fault::Unauthorized => (401, "", String::new()),
+            Fault::RowNotFound { table, id } => {
+                (404, "0x80040217", format!("Entity '{}' With Id = {id} Does Not Exist", table.logical_name))
+            }
+            Fault::SetNotFound { segment } => {
+                (404, "0x8006088a", format!("Resource not found for the segment '{segment}'."))
+            }
+            Fault::PropertyNotFound { table, name } => {
+                let kind = table.logical_name;
+                let text = format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{kind}'.");
+                (400, "0x80060888", text)
+            }
+            Fault::QuerySyntax => (400, "0x80060888", "Bad Request - Error in query syntax.".to_owned()),
+            Fault::UndeclaredProperty { table, name } => {
+                let inner = format!(
+                    "An undeclared property '{name}' which only has property annotations in the payload but no property value was \
+                     found in the payload. In OData, only declared navigation properties and declared named streams can be \
+                     represented as properties without values."
+                );
+                (400, "0x80048d19", in_payload(table, &inner))
+            }
+            Fault::InvalidProperty { table, name } => {
+                let kind = table.logical_name;
+                let text = format!(
+                    "Invalid property '{name}' was found in entity 'Microsoft.Dynamics.CRM.{kind}'. ---> \
+                     Microsoft.OData.ODataException: The property '{name}' does not exist on type \
+                     'Microsoft.Dynamics.CRM.{kind}'. Make sure to only use property names that are defined by the type."
+                );
+                (400, "0x80048d19", text)
+            }
+            Fault::BodyNotReadable { table, detail } => {
+                (400, "0x80048d19", in_payload(table, &format!("Stream was not readable. {detail}")))
+            }
+            Fault::WrongLiteral { table, literal, expected } => {
+                let inner = format!("Cannot convert the literal '{literal}' to the expected type '{expected}'.");
+                (400, "0x80048d19", in_payload(table, &inner))
+            }
+            Fault::WrongBindType { table, navigation, expected, found } => {
+                let inner = format!(
+                    "'{found}' does not lead to the type 'Microsoft.Dynamics.CRM.{expected}' of '{navigation}'."
+                );
+                (400, "0x80048d19", in_payload(table, &inner))
+            }
+            Fault::LookupNotNullable { name } => {
+                let text =
+                    format!("Property {name} cannot be updated to null. The reference property can only be deleted.");
+                (400, "0x80060888", text)
+            }
+            Fault::LookupNotWritable => {
+                let text = "CRM do not support direct update of Entity Reference properties, Use Navigation properties instead.";
+                (400, "0x80060888", text.to_owned())
+            }
+            Fault::UntypedValue { table, name } => {
+                let inner = format!("Does not support untyped value in non-open type. Property: '{name}'.");
+                (400, "0x80048d19", in_payload(table, &inner))
+            }
+            Fault::TooLong { table, name, limit } => {
+                let text = format!(
+                    "A validation error occurred.  The length of the '{name}' attribute of the '{}' entity exceeded the maximum \
+                     allowed length of '{limit}'.",
+                    table.logical_name
+                );
+                (400, "0x80044331", text)
+            }
+            Fault::InvalidStatus { table, id, state, status } => {
+                let text = format!(
+                    "{status} is not a valid status code for state code {state} on {} with Id {id}.",
+                    table.logical_name
+                );
+                (400, "0x80048408", text)
+            }
+            Fault::NoResource { uri } => {
+                (404, "", format!("No HTTP resource was found that matches the request URI '{uri}'."))
+            }
+            Fault::StaleVersion => {
+                let text = "The version of the existing record doesn't match the RowVersion property provided.";
+                (412, "0x80060882", text.to_owned())
+            }
+            Fault::RowExists => (412, "0x80040237", "A record with matching key values already exists.".to_owned()),
+            Fault::PayloadTooLarge => {
+                (413, "0x8004418a", "The size of the request exceeds the maximum allowed.".to_owned())
+            }
+            Fault::NotEmulated(why) => (501, NOT_EMULATED, format!("The emulator does not answer {request}: {why}.")),
+        }
+    }
+}
+
+fn in_payload(table: &Table, inner: &str) -> String {
+    format!(
+        "Error identified in Payload provided by the user for Entity :'{}', {PAYLOAD_HELP}  ---->  InnerException : \
+         Microsoft.OData.ODataException: {inner}",
+        table.set
+    )
+}
+
+/// The OData error body; with all annotations asked for it carries the members documented for that case.
+pub(crate) fn body(code: &str, message: &str, with_annotations: bool) -> Value {
+    let mut error = Map::new();
+    error.insert("code".to_owned(), code.into());
+    error.insert("message".to_owned(), message.into());
+    if with_annotations {
+        error.insert("@Microsoft.PowerApps.CDS.ErrorDetails.OperationStatus".to_owned(), "0".into());
+        error.insert("@Microsoft.PowerApps.CDS.ErrorDetails.SubErrorCode".to_owned(), "0".into());
+        error.insert("@Microsoft.PowerApps.CDS.HelpLink".to_owned(), format!("http://go.microsoft.com/fwlink/?LinkID=398563&error=Microsoft.Crm.CrmException%3a{code}&client=platform").into());
+        error.insert("@Microsoft.PowerApps.CDS.TraceText".to_owned(), "".into());
+        error.insert("@Microsoft.PowerApps.CDS.InnerError.Message".to_owned(), message.into());
+    }
+    json!({ "error": error })
+}

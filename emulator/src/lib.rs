@@ -1,0 +1,42 @@
+//! A local server that speaks the part of the Dataverse Web API that `omnichannel-link` uses, over an organisation held in memory.
+//!
+//! It is an oracle, not a mock: what it answers comes from Microsoft's documentation and from observed traffic, never from what a
+//! client would like, and it shares no type with any client. What it does not know it refuses with a 501 that names the request.
+//!
+//! ```
+//! use omnichannel_link_emulator::{Emulator, Organisation, table};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut organisation = Organisation::new();
+//! organisation.load_page(
+//!     "accounts",
+//!     &serde_json::json!({
+//!         "@odata.context": "https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#accounts",
+//!         "value": [{ "accountid": "0b7e4c0e-7d35-4a0c-a4e4-0f6d2a3c9e02", "name": "Fabrikam Coffee" }],
+//!     }),
+//! )?;
+//! let emulator = Emulator::start(organisation, 0).await?;
+//! assert!(emulator.url().starts_with("http://127.0.0.1:"));
+//! assert_eq!(emulator.with_organisation(|o| o.ids(&table::ACCOUNT).count()), 1);
+//! # Ok(())
+//! # }
+//! ```
+
+mod address;
+mod fault;
+mod log;
+mod organisation;
+mod payload;
+mod prefer;
+mod read;
+mod seed;
+mod server;
+pub mod table;
+mod update;
+mod web_api;
+
+pub use log::LoggedRequest;
+pub use organisation::{Changes, Organisation, Reference, Row};
+pub use seed::SeedError;
+pub use server::Emulator;

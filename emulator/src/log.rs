@@ -1,0 +1,122 @@
+//! The request log: what came in and what it was answered with. Never a credential.
+
+use std::collections::VecDeque;
+
+use serde_json::{Value, json};
+
+use crate::web_api::{Answer, Request};
+
+/// How many requests are kept.
+const KEPT: usize = 10_000;
+
+/// How much of a body is kept, in bytes.
+const BODY_KEPT: usize = 64 * 1024;
+
+/// One request and the status of its answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LoggedRequest {
+    /// 1 for the first request since the start. Numbers go on when older entries are dropped, so the newest tells how many there were.
+    pub number: u64,
+    /// The verb.
+    pub method: String,
+    /// Path and query as sent.
+    pub path: String,
+    /// Headers in the order sent, names in lower case, without `Authorization`.
+    pub headers: Vec<(String, String)>,
+    /// The body as text, its first 64 KiB; empty when there was none or when it was larger than the server takes.
+    pub body: String,
+    /// Status of the answer.
+    pub status: u16,
+    /// What Dataverse accepted although it is hardly ever meant, such as a `PATCH` that created a row for want of an `If-Match`.
+    pub warnings: Vec<String>,
+}
+
+impl LoggedRequest {
+    /// The first value of a header; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut headers = serde_json::Map::new();
+        for (name, value) in &self.headers {
+            let joined = match headers.get(name).and_then(Value::as_str) {
+                Some(before) => format!("{before}, {value}"),
+                None => value.clone(),
+            };
+            headers.insert(name.clone(), joined.into());
+        }
+        json!({
+            "number": self.number,
+            "method": self.method,
+            "path": self.path,
+            "headers": headers,
+            "body": self.body,
+            "status": self.status,
+            "warnings": self.warnings,
+        })
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    entries: VecDeque<LoggedRequest>,
+    total: u64,
+}
+
+impl Log {
+    pub(crate) fn record(&mut self, request: &Request, answer: &Answer) {
+        let body = request.body.as_deref().unwrap_or_default();
+        let headers = request.headers.iter().filter(|(name, _)| *name != "authorization");
+        self.total += 1;
+        if self.entries.len() == KEPT {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(LoggedRequest {
+            number: self.total,
+            method: request.method.to_string(),
+            path: request.target(),
+            headers: headers
+                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .collect(),
+            body: String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT)]).into_owned(),
+            status: answer.status,
+            warnings: answer.warnings.clone(),
+        });
+    }
+
+    pub(crate) fn entries(&self) -> Vec<LoggedRequest> {
+        self.entries.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, Method};
+
+    use super::*;
+
+    #[test]
+    fn the_newest_are_kept_and_long_bodies_are_cut() {
+        let mut log = Log::default();
+        let request = Request {
+            method: Method::PATCH,
+            path: "/x".to_owned(),
+            query: Some("a=b".to_owned()),
+            headers: HeaderMap::new(),
+            body: Some(vec![b'x'; BODY_KEPT + 1].into()),
+        };
+        log.record(&request, &Answer::default());
+        assert_eq!(log.entries()[0].body.len(), BODY_KEPT);
+        assert_eq!(log.entries()[0].path, "/x?a=b");
+
+        let small = Request { body: None, ..request };
+        for _ in 0..=KEPT {
+            log.record(&small, &Answer::default());
+        }
+        let numbers: Vec<_> = log.entries().iter().map(|entry| entry.number).collect();
+        assert_eq!((numbers.len(), numbers[0], numbers[KEPT - 1]), (KEPT, 3, KEPT as u64 + 2));
+    }
+}

@@ -1,0 +1,242 @@
+//! The body of a PATCH: which properties it may hold, and the changes they ask for.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{
+    address::{Resource, parse_key},
+    fault::Fault,
+    organisation::{Changes, Organisation, Reference, Row, logical_name},
+    table::{self, Kind, Lookup, Navigation, Table},
+    web_api::Context,
+};
+
+/// A body that was found good.
+pub(crate) struct Payload {
+    pub(crate) changes: Changes,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Reads a body against the row as it stands. Everything is checked before anything is written.
+pub(crate) fn read(
+    organisation: &Organisation,
+    context: &Context<'_>,
+    table: &'static Table,
+    id: Uuid,
+    body: &[u8],
+) -> Result<Payload, Fault> {
+    let unreadable = |detail: String| Fault::BodyNotReadable { table, detail };
+    let body: Value = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
+    let Value::Object(properties) = body else {
+        return Err(unreadable("The body is not a JSON object.".to_owned()));
+    };
+    let row = organisation.row(table, id);
+    let mut reader = Reader { organisation, context, table, row, changes: Changes::new(), warnings: Vec::new() };
+    for (name, value) in &properties {
+        reader.property(name, value)?;
+    }
+    let changes = set_state(std::mem::take(&mut reader.changes), table, id, row, &properties)?;
+    check_links(organisation, table, row, &changes)?;
+    Ok(Payload { changes, warnings: reader.warnings })
+}
+
+struct Reader<'a> {
+    organisation: &'a Organisation,
+    context: &'a Context<'a>,
+    table: &'static Table,
+    row: Option<&'a Row>,
+    changes: Changes,
+    warnings: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn property(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
+        let table = self.table;
+        if let Some((property, annotation)) = name.split_once('@') {
+            return match (annotation, table.navigation(property)) {
+                ("odata.bind", Some((lookup, navigation))) => self.bind(lookup, navigation, value),
+                ("odata.bind", None) => Err(Fault::UndeclaredProperty { table, name: property.to_owned() }),
+                _ => Err(Fault::NotEmulated(format!("the annotation '{name}' in a body"))),
+            };
+        }
+        if let Some((lookup, navigation)) = table.navigation(name) {
+            // Where both have one name, as with `ownerid`, a value is a write by column name.
+            return match value {
+                Value::Null => self.clear(lookup, navigation),
+                Value::String(_) if lookup.name == name => Err(Fault::LookupNotWritable),
+                _ => Err(Fault::NotEmulated(format!("a value other than null for '{name}'"))),
+            };
+        }
+        if let Some(lookup) = logical_name(name).filter(|_| self.organisation.has_lookup(table, name)) {
+            return self.read_name(name, lookup, value);
+        }
+        if table.lookup(name).is_some() {
+            return Err(match value {
+                Value::Null => Fault::UntypedValue { table, name: name.to_owned() },
+                _ => Fault::LookupNotWritable,
+            });
+        }
+        self.column(name, value)
+    }
+
+    fn bind(&mut self, lookup: &Lookup, navigation: &Navigation, value: &Value) -> Result<(), Fault> {
+        let table = self.table;
+        let Value::String(uri) = value else {
+            let why = format!("'{}@odata.bind': {value}, on which reports disagree", navigation.name);
+            return Err(Fault::NotEmulated(why));
+        };
+        let Some(target) = table::by_logical_name(navigation.target) else {
+            return Err(Fault::NotEmulated(format!("'{}' leads to a table it does not hold", navigation.name)));
+        };
+        let relative = self.relative(uri)?;
+        let resource = Resource::parse(relative)?;
+        let Some(key) = resource.key else { return Err(Fault::QuerySyntax) };
+        if resource.set != target.set {
+            return Err(Fault::WrongBindType {
+                table,
+                navigation: navigation.name.to_owned(),
+                expected: target.logical_name,
+                found: uri.clone(),
+            });
+        }
+        let to = Reference::new(target, parse_key(key)?);
+        self.changes = std::mem::take(&mut self.changes).link(lookup.name, to);
+        Ok(())
+    }
+
+    /// Of `/accounts(…)`, `accounts(…)` and an absolute URL of this server: the last segment.
+    fn relative<'u>(&self, uri: &'u str) -> Result<&'u str, Fault> {
+        let path = uri.strip_prefix(&self.context.origin).and_then(|path| path.strip_prefix("/api/data/"));
+        let relative = match path {
+            Some(path) => ["v9.0/", "v9.1/", "v9.2/"].into_iter().find_map(|version| path.strip_prefix(version)),
+            None => Some(uri.strip_prefix('/').unwrap_or(uri)),
+        };
+        relative
+            .filter(|relative| !relative.contains('/') && !relative.starts_with('$'))
+            .ok_or_else(|| Fault::NotEmulated(format!("a bind to '{uri}'")))
+    }
+
+    fn clear(&mut self, lookup: &Lookup, navigation: &Navigation) -> Result<(), Fault> {
+        if lookup.navigations.iter().all(|navigation| table::by_logical_name(navigation.target).is_none()) {
+            return Err(Fault::NotEmulated(format!("'{}' leads to a table it does not hold", navigation.name)));
+        }
+        if let Some(linked) = self.row.and_then(|row| row.lookup(lookup.name))
+            && linked.logical_name() != navigation.target
+        {
+            // What Dataverse does here is not known; clearing is the cautious guess, since it is what loses a link.
+            self.warnings.push(format!(
+                "null through '{}' cleared a link to {}",
+                navigation.name,
+                linked.logical_name()
+            ));
+        }
+        self.changes = std::mem::take(&mut self.changes).clear(lookup.name);
+        Ok(())
+    }
+
+    fn read_name(&mut self, name: &str, lookup: &str, value: &Value) -> Result<(), Fault> {
+        if !value.is_null() {
+            return Err(Fault::LookupNotWritable);
+        }
+        let disassociates = self.context.request.header("autodisassociate")?;
+        if !disassociates.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Err(Fault::LookupNotNullable { name: name.to_owned() });
+        }
+        self.changes = std::mem::take(&mut self.changes).clear(lookup);
+        Ok(())
+    }
+
+    fn column(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
+        let table = self.table;
+        if name == table.key {
+            return Err(Fault::NotEmulated(format!("the key '{name}' in a body")));
+        }
+        let Some(column) = table.column(name) else {
+            if self.organisation.has_column(table, name) {
+                return Err(Fault::NotEmulated(format!("a write of '{name}', which only a seed page declares")));
+            }
+            return Err(Fault::InvalidProperty { table, name: name.to_owned() });
+        };
+        if matches!(column.kind, Kind::System | Kind::Version) {
+            return Err(Fault::NotEmulated(format!("a write of '{name}', which the server writes itself")));
+        }
+        if let Some(expected) = column.kind.mismatch(value) {
+            let literal = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            return Err(Fault::WrongLiteral { table, literal, expected });
+        }
+        if let (Kind::Text(limit), Some(text)) = (column.kind, value.as_str())
+            && text.encode_utf16().count() > limit
+        {
+            return Err(Fault::TooLong { table, name: column.name, limit });
+        }
+        if name != "statecode" && name != "statuscode" {
+            self.changes = std::mem::take(&mut self.changes).set(name, value.clone());
+        }
+        Ok(())
+    }
+}
+
+/// State and status are one thing: what the body leaves out comes from the row, or from the state's default.
+fn set_state(
+    changes: Changes,
+    table: &'static Table,
+    id: Uuid,
+    row: Option<&Row>,
+    properties: &Map<String, Value>,
+) -> Result<Changes, Fault> {
+    let given = |name: &str| match properties.get(name) {
+        None => Ok(None),
+        Some(Value::Null) => Err(Fault::NotEmulated(format!("null for '{name}'"))),
+        Some(value) => Ok(value.as_i64()),
+    };
+    let (state, status) = (given("statecode")?, given("statuscode")?);
+    if state.is_none() && status.is_none() {
+        return Ok(changes);
+    }
+    let current = |name: &str| row.and_then(|row| row.column(name)).and_then(Value::as_i64);
+    let current_state = current("statecode").unwrap_or_default();
+    let new_state = state.unwrap_or(current_state);
+    if row.is_none() && new_state != 0 {
+        return Err(Fault::NotEmulated(format!("creating a row in statecode {new_state}")));
+    }
+    let known = table.state(new_state);
+    let kept = current("statuscode").filter(|_| new_state == current_state);
+    let new_status = status.or(kept).or(known.map(|state| state.default_status)).unwrap_or(-1);
+    let belongs = table.status(new_status).is_some_and(|status| status.state == new_state) || kept == Some(new_status);
+    if !belongs {
+        let state = known.map_or_else(|| new_state.to_string(), |state| state.label.to_owned());
+        return Err(Fault::InvalidStatus { table, id: id.to_string(), state, status: new_status });
+    }
+    Ok(changes.set("statecode", new_state).set("statuscode", new_status))
+}
+
+/// The checks that need the rows: they come after all that can be said of the body alone.
+fn check_links(
+    organisation: &Organisation,
+    table: &'static Table,
+    row: Option<&Row>,
+    changes: &Changes,
+) -> Result<(), Fault> {
+    let mut written = HashSet::new();
+    for (name, to) in changes.links() {
+        if !written.insert(name) {
+            return Err(Fault::NotEmulated(format!("two values for '{name}' in one body")));
+        }
+        let required = table.lookup(name).is_some_and(|lookup| lookup.required);
+        if to.is_none() && required {
+            return Err(Fault::NotEmulated(format!("emptying '{name}', which is required")));
+        }
+        let Some(to) = to else { continue };
+        if let Some(target) = table::by_logical_name(to.logical_name())
+            && organisation.row(target, to.id()).is_none()
+        {
+            return Err(Fault::RowNotFound { table: target, id: to.id().to_string() });
+        }
+    }
+    match table.lookups.iter().find(|lookup| lookup.required && row.is_none() && !written.contains(lookup.name)) {
+        Some(lookup) => Err(Fault::NotEmulated(format!("creating a row without '{}', which is required", lookup.name))),
+        None => Ok(()),
+    }
+}

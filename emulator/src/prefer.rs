@@ -1,0 +1,100 @@
+//! The `Prefer` header: which preferences the emulator knows, and which annotations one asks for.
+
+use axum::http::HeaderMap;
+
+use crate::fault::Fault;
+
+/// The preferences of one request that the emulator can apply.
+#[derive(Debug, Default)]
+pub(crate) struct Preferences {
+    pub(crate) representation: bool,
+    pub(crate) annotations: Annotations,
+    /// As sent and in that order, for `Preference-Applied`.
+    known: Vec<(Known, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Representation,
+    Annotations,
+}
+
+/// Which annotations are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Annotations(Vec<String>);
+
+impl Annotations {
+    /// Whether an annotation of this full name is to be returned.
+    pub(crate) fn include(&self, name: &str) -> bool {
+        self.0.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == pattern,
+        })
+    }
+
+    pub(crate) fn any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    pub(crate) fn all(&self) -> bool {
+        self.0.iter().any(|pattern| pattern == "*")
+    }
+}
+
+impl Preferences {
+    /// Reads the header; a preference that is not known is ignored, as RFC 7240 wants.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Fault> {
+        let mut preferences = Self::default();
+        for header in headers.get_all("prefer") {
+            let text = header.to_str().map_err(|_| Fault::NotEmulated("Prefer is not ASCII".to_owned()))?;
+            for sent in split_outside_quotes(text) {
+                let (name, value) = sent.split_once('=').unwrap_or((sent, ""));
+                let value = value.trim().trim_matches('"');
+                match (name.trim(), value) {
+                    ("return", "representation") => {
+                        preferences.representation = true;
+                        preferences.known.push((Known::Representation, sent.to_owned()));
+                    }
+                    ("odata.include-annotations", names) => {
+                        let names: Vec<_> = names.split(',').map(|name| name.trim().to_owned()).collect();
+                        if let Some(odd) =
+                            names.iter().find(|name| name.is_empty() || name.starts_with('-') || name.contains('#'))
+                        {
+                            let why = format!("'{odd}' in odata.include-annotations");
+                            return Err(Fault::NotEmulated(why));
+                        }
+                        preferences.annotations.0.extend(names);
+                        preferences.known.push((Known::Annotations, sent.to_owned()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(preferences)
+    }
+
+    /// The value of `Preference-Applied` for a `GET`, where `return=representation` means nothing.
+    pub(crate) fn applied_to_read(&self) -> Option<String> {
+        join(self.known.iter().filter(|(known, _)| *known == Known::Annotations))
+    }
+
+    /// The value of `Preference-Applied` for a write that returns the row.
+    pub(crate) fn applied_to_write(&self) -> Option<String> {
+        join(self.known.iter())
+    }
+}
+
+fn join<'a>(known: impl Iterator<Item = &'a (Known, String)>) -> Option<String> {
+    let sent: Vec<_> = known.map(|(_, sent)| sent.as_str()).collect();
+    (!sent.is_empty()).then(|| sent.join(","))
+}
+
+fn split_outside_quotes(text: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |c| {
+        quoted ^= c == '"';
+        !quoted && (c == ',' || c == ';')
+    })
+    .map(str::trim)
+    .filter(|part| !part.is_empty())
+}

@@ -1,0 +1,15 @@
+//! One test per documented rule, over a real socket.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of tests are no test functions, and clippy allows it only in those"
+)]
+#![allow(missing_docs, reason = "nothing here is public")]
+
+mod client;
+mod organisation;
+mod program;
+mod read;
+mod seed;
+mod service;
+mod update;
