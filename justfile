@@ -1,0 +1,17 @@
+# What people type. `just ready` is what CI runs, because it runs the same file.
+
+# Everything CI checks
+ready:
+    bash .ci/run
+
+# Format Rust
+fmt:
+    cargo fmt --all
+
+# Rebuild the addon and the emulator, quickly and slow to run
+debug:
+    npm run build:debug
+
+# Accept changed wire snapshots after looking at them
+snapshots:
+    INSTA_UPDATE=always cargo test --test wire
