@@ -72,7 +72,7 @@ pub(super) fn row(response: &HttpResponse, expected: ConversationId) -> Result<R
     Ok(Row { conversation: Conversation { id, status: row.statuscode.into(), customer, case }, etag })
 }
 
-/// What a PATCH showed of its result: nothing (204, or a body without an ETag), or the row.
+/// What a PATCH showed of its result: nothing (204, or a body without an `ETag`), or the row.
 pub(super) fn representation(response: &HttpResponse, id: ConversationId) -> Option<Row> {
     row(response, id).ok()
 }

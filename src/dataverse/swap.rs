@@ -126,11 +126,11 @@ impl Exchange<'_> {
             return Ok(());
         }
         let current = second.conversation.linked(decision.slot);
-        let shows = current.map_or_else(|| "nothing".to_owned(), |record| record.to_string());
+        let instead = current.map_or_else(|| "nothing".to_owned(), |record| record.to_string());
         Err(LinkError::new(
             Code::VerificationFailed,
             format!(
-                "The server confirmed the change, but the {} slot of conversation {} holds {shows}.",
+                "The server confirmed the change, but the {} slot of conversation {} holds {instead}.",
                 decision.slot, self.id
             ),
         )

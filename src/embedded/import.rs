@@ -139,7 +139,7 @@ impl<'a> Tally<'a> {
                 .hint("Nothing was imported; add statuscode to $select."));
             }
         }
-        if rows_done % STRIDE == 0 { self.look(rows_done) } else { Ok(()) }
+        if rows_done.is_multiple_of(STRIDE) { self.look(rows_done) } else { Ok(()) }
     }
 
     fn look(&mut self, rows_done: usize) -> Result<(), LinkError> {

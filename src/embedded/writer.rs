@@ -133,7 +133,9 @@ impl Writer {
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
         let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| {
             // Rolled back with the transaction, so nothing was applied.
-            batch.iter().for_each(|update| update.call.write_refused());
+            for update in batch {
+                update.call.write_refused();
+            }
         })?;
         transaction.commit().map_err(fault)?;
         Ok(outcomes)

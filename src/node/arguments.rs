@@ -10,12 +10,12 @@ use crate::{
 };
 
 /// The record named by the first two arguments.
-pub(super) fn record(env: &Env, entity: &Unknown<'_>, id: &Unknown<'_>) -> Result<RecordReference, LinkError> {
+pub(super) fn record(env: Env, entity: &Unknown<'_>, id: &Unknown<'_>) -> Result<RecordReference, LinkError> {
     Ok(RecordReference { entity: text(env, "entityLogicalName", entity)?, id: text(env, "recordId", id)? })
 }
 
 /// The conversation, if one is named: null and undefined mean the focused one.
-pub(super) fn optional_conversation(env: &Env, id: &Unknown<'_>) -> Result<Option<ConversationId>, LinkError> {
+pub(super) fn optional_conversation(env: Env, id: &Unknown<'_>) -> Result<Option<ConversationId>, LinkError> {
     match id.get_type() {
         Ok(ValueType::Null | ValueType::Undefined) => Ok(None),
         _ => conversation(env, id).map(Some),
@@ -23,7 +23,7 @@ pub(super) fn optional_conversation(env: &Env, id: &Unknown<'_>) -> Result<Optio
 }
 
 /// The conversation.
-pub(super) fn conversation(env: &Env, id: &Unknown<'_>) -> Result<ConversationId, LinkError> {
+pub(super) fn conversation(env: Env, id: &Unknown<'_>) -> Result<ConversationId, LinkError> {
     text(env, "conversationId", id)
 }
 
@@ -32,7 +32,7 @@ pub(super) fn invalid(argument: &str, expected: impl fmt::Display, got: impl fmt
     LinkError::new(Code::InvalidArgument, format!("`{argument}`: {expected}, got {got}."))
 }
 
-fn text<T: FromStr<Err: fmt::Display>>(env: &Env, argument: &str, value: &Unknown<'_>) -> Result<T, LinkError> {
+fn text<T: FromStr<Err: fmt::Display>>(env: Env, argument: &str, value: &Unknown<'_>) -> Result<T, LinkError> {
     let short = ShortText::read(env, value);
     let parsed = match short.as_ref().map(ShortText::as_str) {
         Some(Some(text)) => text.parse().map_err(|error: T::Err| (error, format!("'{text}'"))),
@@ -68,7 +68,7 @@ impl ShortText {
     /// Room for a GUID in braces, one byte more to see that a text is longer, and Node's terminating zero.
     const SIZE: usize = 38 + 2;
 
-    fn read(env: &Env, value: &Unknown<'_>) -> Option<Self> {
+    fn read(env: Env, value: &Unknown<'_>) -> Option<Self> {
         let mut text = Self { bytes: [0; Self::SIZE], length: 0 };
         let buffer = text.bytes.as_mut_ptr().cast();
         // SAFETY: the buffer has the size that is given, and the length is written only on success.

@@ -58,7 +58,7 @@ impl Client {
     ) -> napi::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let configuration = options::client(&options, provider.is_some(), surroundings)
-            .map_err(|refused| error::thrown(&env, &refused))?;
+            .map_err(|refused| error::thrown(env, &refused))?;
         let mut embedded = None;
         let store: Arc<dyn LinkStore> = match configuration.store {
             StoreConfiguration::Embedded(path) => {
@@ -70,17 +70,24 @@ impl Client {
                 let tokens: Arc<dyn TokenProvider> = match (token, provider) {
                     (Some(token), _) => {
                         let token = Token::new(&token)
-                            .map_err(|refused| error::thrown(&env, &misconfigured(refused.message())))?;
+                            .map_err(|refused| error::thrown(env, &misconfigured(refused.message())))?;
                         Arc::new(StaticToken(token))
                     }
                     (None, Some(provider)) => Arc::new(CredentialFunction::new(&provider)?),
-                    (None, None) => return Err(error::thrown(&env, &misconfigured("A credential is missing."))),
+                    (None, None) => return Err(error::thrown(env, &misconfigured("A credential is missing."))),
                 };
                 Arc::new(dataverse(url, tokens, &clock))
             }
         };
         let service = LinkService::new(store, clock, configuration.timeout, configuration.note);
         Ok(Self { service, embedded, session: RefCell::default() })
+    }
+
+    /// `release`, or `debug` for a build that is many times slower: whoever measures should look.
+    #[napi]
+    #[must_use]
+    pub fn build_profile() -> &'static str {
+        if cfg!(debug_assertions) { "debug" } else { "release" }
     }
 
     /// `linkToConversation`
@@ -95,7 +102,7 @@ impl Client {
         cancellation: Option<&Cancellation>,
     ) -> napi::Result<Unknown<'env>> {
         let call = self
-            .target(env, &entity_logical_name, &record_id, &conversation_id)
+            .target(*env, &entity_logical_name, &record_id, &conversation_id)
             .and_then(|(record, conversation)| Ok((record, conversation, options::link(&options)?)));
         self.begin(env, call, cancellation, |service, (record, conversation, (policy, options))| {
             let linked = service.link(record, conversation, policy, options);
@@ -115,7 +122,7 @@ impl Client {
         cancellation: Option<&Cancellation>,
     ) -> napi::Result<Unknown<'env>> {
         let call = self
-            .target(env, &entity_logical_name, &record_id, &conversation_id)
+            .target(*env, &entity_logical_name, &record_id, &conversation_id)
             .and_then(|(record, conversation)| Ok((record, conversation, options::unlink(&options)?)));
         self.begin(env, call, cancellation, |service, (record, conversation, options)| {
             let unlinked = service.unlink(record, conversation, options);
@@ -149,7 +156,7 @@ impl Client {
     /// `openConversation`
     #[napi]
     pub fn open_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
-        let id = arguments::conversation(&env, &conversation_id).map_err(|refused| error::thrown(&env, &refused))?;
+        let id = arguments::conversation(env, &conversation_id).map_err(|refused| error::thrown(env, &refused))?;
         self.session.borrow_mut().open(id);
         Ok(())
     }
@@ -157,15 +164,15 @@ impl Client {
     /// `focusConversation`
     #[napi]
     pub fn focus_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
-        arguments::conversation(&env, &conversation_id)
+        arguments::conversation(env, &conversation_id)
             .and_then(|id| self.session.borrow_mut().focus(id))
-            .map_err(|refused| error::thrown(&env, &refused))
+            .map_err(|refused| error::thrown(env, &refused))
     }
 
     /// `closeConversation`
     #[napi]
     pub fn close_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
-        let id = arguments::conversation(&env, &conversation_id).map_err(|refused| error::thrown(&env, &refused))?;
+        let id = arguments::conversation(env, &conversation_id).map_err(|refused| error::thrown(env, &refused))?;
         self.session.borrow_mut().close(id);
         Ok(())
     }
@@ -180,13 +187,13 @@ impl Client {
     #[napi]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
         let service = self.service.clone();
-        Promises::of(env)?.promise(env, move || async move { service.close().await.map_err(Failure::Error) })
+        Promises::of(*env)?.promise(env, move || async move { service.close().await.map_err(Failure::Error) })
     }
 
     /// The record and, pinned now, the conversation.
     fn target(
         &self,
-        env: &Env,
+        env: Env,
         entity: &Unknown<'_>,
         record: &Unknown<'_>,
         conversation: &Unknown<'_>,
@@ -223,7 +230,7 @@ impl Client {
             Ok(call) => service.ensure_open().map(|()| call).map_err(|closed| service.describe(closed).into()),
         };
         match allowed {
-            Ok(call) => Promises::of(env)?.promise(env, move || cancelled.or(start(service, call))),
+            Ok(call) => Promises::of(*env)?.promise(env, move || cancelled.or(start(service, call))),
             Err(refused) => Promises::rejected(env, &refused),
         }
     }

@@ -20,8 +20,8 @@ pub(super) fn rejection<'env>(env: &'env Env, failure: &Failure) -> napi::Result
 }
 
 /// Throws from a synchronous function.
-pub(super) fn thrown(env: &Env, error: &LinkError) -> napi::Error {
-    match to_object(env, error) {
+pub(super) fn thrown(env: Env, error: &LinkError) -> napi::Error {
+    match to_object(&env, error) {
         Ok(object) => napi::Error::from(object.to_unknown()),
         Err(failed) => failed,
     }

@@ -11,9 +11,3 @@ mod options;
 mod outcome;
 mod promise;
 mod runtime;
-
-use napi_derive::napi;
-
-/// `release`, or `debug` for a build that is many times slower: whoever measures should look.
-#[napi]
-pub const BUILD_PROFILE: &str = if cfg!(debug_assertions) { "debug" } else { "release" };

@@ -82,13 +82,13 @@ unsafe impl Send for WakerFunction {}
 
 impl Promises {
     /// Those of the environment, set up by its first call.
-    pub(super) fn of(env: &Env) -> napi::Result<Self> {
+    pub(super) fn of(env: Env) -> napi::Result<Self> {
         if let Some(promises) = env.get_instance_data::<Self>()? {
             return Ok(promises.clone());
         }
         let queue = Mutex::new(Queue { settled: Vec::new(), waker: None, woken: false });
         let shared = Arc::new(Shared { queue, pending: AtomicUsize::new(0) });
-        let waker = WakerFunction::new(env, &shared)?;
+        let waker = WakerFunction::new(&env, &shared)?;
         shared.lock().waker = Some(waker);
         // Hooks run in reverse order, so this one runs before Node frees the function.
         env.add_env_cleanup_hook(Arc::clone(&shared), |shared| {

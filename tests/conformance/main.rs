@@ -1,5 +1,6 @@
 //! What every store must do, told once. The cases run over the embedded store on a real file, and over the Dataverse store
 //! against the emulator on a real socket. A bug fix begins with a case here.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -203,7 +204,7 @@ async fn calls_on_one_conversation_take_effect_in_call_order(world: World) {
 }
 
 async fn two_clients_on_one_conversation_lose_nothing(world: World) {
-    let other = world.another_client().await;
+    let other = world.another_client();
     let id = Some(conversation(CONVERSATION));
     let options = CallOptions::default;
     // One links customers, the other cases: whoever overwrote a row instead of a slot would lose one of them.

@@ -78,7 +78,7 @@ impl World {
     }
 
     /// A second client of the same rows.
-    pub(crate) async fn another_client(&self) -> LinkService {
+    pub(crate) fn another_client(&self) -> LinkService {
         match &self.backing {
             Backing::File { .. } => service(Arc::new(EmbeddedStore::new(self.file(), self.clock.clone())), &self.clock),
             Backing::Server { emulator } => service(Arc::new(client(emulator, &self.clock)), &self.clock),

@@ -1,4 +1,5 @@
 //! What the Dataverse store sends, to the letter, and what it makes of each answer.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 #[path = "../support/mod.rs"]
 mod support;

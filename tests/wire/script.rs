@@ -31,7 +31,12 @@ pub(crate) enum Answer {
 }
 
 /// The row at a version, with what its slots hold: 200 to a GET, and to a PATCH that asked for it.
-pub(crate) fn row(version: u32, status: i32, customer: Option<RecordReference>, case: Option<RecordReference>) -> Answer {
+pub(crate) fn row(
+    version: u32,
+    status: i32,
+    customer: Option<RecordReference>,
+    case: Option<RecordReference>,
+) -> Answer {
     let annotation = customer.map_or_else(String::new, |record| {
         format!(r#""_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":"{}","#, record.entity)
     });
