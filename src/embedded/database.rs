@@ -37,9 +37,11 @@ const MIGRATIONS: &[&str] = &["
                AS id,
            subject, statuscode,
            CASE customer_entity WHEN 1 THEN 'account' WHEN 2 THEN 'contact' END AS customer_type,
-           lower(format('%s-%s-%s-%s-%s', substr(u, 1, 8), substr(u, 9, 4), substr(u, 13, 4), substr(u, 17, 4), substr(u, 21)))
+           iif(customer_id IS NULL, NULL,
+               lower(format('%s-%s-%s-%s-%s', substr(u, 1, 8), substr(u, 9, 4), substr(u, 13, 4), substr(u, 17, 4), substr(u, 21))))
                AS customer_id,
-           lower(format('%s-%s-%s-%s-%s', substr(c, 1, 8), substr(c, 9, 4), substr(c, 13, 4), substr(c, 17, 4), substr(c, 21)))
+           iif(case_id IS NULL, NULL,
+               lower(format('%s-%s-%s-%s-%s', substr(c, 1, 8), substr(c, 9, 4), substr(c, 13, 4), substr(c, 17, 4), substr(c, 21))))
                AS case_id
     FROM (SELECT *, hex(id) AS h, hex(customer_id) AS u, hex(case_id) AS c FROM conversation);
 "];
@@ -55,7 +57,7 @@ pub(super) enum Missing {
 
 /// Opens the file and brings its schema up to date. `None` if it is missing and shall stay so.
 pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, LinkError> {
-    if missing == Missing::LeaveAbsent && !path.exists() {
+    if missing == Missing::LeaveAbsent && is_absent(path) {
         return Ok(None);
     }
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -75,6 +77,11 @@ pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, 
     connection.set_prepared_statement_cache_capacity(32);
     migrate(path, &mut connection)?;
     Ok(Some(connection))
+}
+
+/// Whether there certainly is no such file.
+pub(super) fn is_absent(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
 }
 
 fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), LinkError> {

@@ -156,7 +156,9 @@ impl Writer {
     }
 
     fn open(&mut self, missing: Missing) -> Result<Option<(&mut Connection, &Path)>, LinkError> {
-        if self.connection.is_none() {
+        // A file that was deleted under us would go on existing for us alone, and take every later write with it.
+        if self.connection.is_none() || database::is_absent(&self.path) {
+            self.connection = None;
             self.connection = database::open(&self.path, missing)?;
         }
         Ok(self.connection.as_mut().map(|connection| (connection, self.path.as_path())))

@@ -9,5 +9,6 @@ mod credential;
 mod error;
 mod options;
 mod outcome;
+mod panics;
 mod promise;
 mod runtime;

@@ -21,7 +21,7 @@ use napi::{
     check_status, sys,
 };
 
-use super::{error, runtime};
+use super::{error, panics, runtime};
 use crate::error::{Code, LinkError};
 
 /// Promises settled in one callback at the most, so that a burst does not hold up the event loop.
@@ -118,19 +118,11 @@ impl Promises {
         let completion = Completion { shared: Arc::clone(&self.0), deferred: Some(Deferred(deferred)) };
         // If the runtime cannot be started the job is dropped, and with it the completion, which rejects.
         let _ = runtime::submit(move || {
-            // `start` may panic too: it makes the call take its place in line.
-            let future = std::panic::catch_unwind(AssertUnwindSafe(start));
+            let outcome = guarded(start);
             async move {
-                let outcome = match future {
-                    Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
-                    Err(panic) => Err(panic),
-                };
-                completion.complete(match outcome {
-                    // SAFETY: called by `settle_batch`, on the environment's thread, with its environment.
-                    Ok(Ok(value)) => Ok(Box::new(move |env| unsafe { T::to_napi_value(env, value) })),
-                    Ok(Err(failure)) => Err(failure),
-                    Err(_panic) => Err(defect().into()),
-                });
+                // SAFETY: called by `settle_batch`, on the environment's thread, with its environment.
+                let convert = |value| Box::new(move |env| unsafe { T::to_napi_value(env, value) }) as Outcome;
+                completion.complete(outcome.await.map(convert));
             }
         });
         // SAFETY: made above, in this environment and scope.
@@ -145,8 +137,27 @@ impl Promises {
     }
 }
 
+/// Calls `start` now, and makes `INTERNAL` of a panic in it or in the future it returns.
+fn guarded<T, F>(start: impl FnOnce() -> F) -> impl Future<Output = Result<T, Failure>>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let started = std::panic::catch_unwind(AssertUnwindSafe(start));
+    async move {
+        let ended = match started {
+            Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
+            Err(panic) => Err(panic),
+        };
+        ended.unwrap_or_else(|_| Err(defect().into()))
+    }
+}
+
 fn defect() -> LinkError {
-    LinkError::new(Code::Internal, "A defect of omnichannel-link stopped this call; please report it.")
+    let location = panics::last_location().map_or_else(String::new, |location| format!(" ({location})"));
+    LinkError::new(
+        Code::Internal,
+        format!("A defect of omnichannel-link{location} stopped this call; please report it."),
+    )
 }
 
 /// The duty to settle one promise. Dropped unsettled, because a task was lost, it rejects: no promise is left pending.
@@ -292,4 +303,26 @@ fn settle(env: sys::napi_env, Deferred(deferred): &Deferred, outcome: Result<Out
             unsafe { sys::napi_reject_deferred(env, *deferred, reason) }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panics() -> Result<(), Failure> {
+        None.expect("a secret")
+    }
+
+    #[tokio::test]
+    async fn a_panic_early_or_late_becomes_internal_with_its_place_and_without_its_message() {
+        panics::install();
+        let early = guarded(|| std::future::ready(panics()));
+        let late = guarded(|| async { panics() });
+        for outcome in [early.await, late.await] {
+            let Err(Failure::Error(error)) = outcome else { panic!("it passed") };
+            assert_eq!(error.code(), Code::Internal);
+            assert!(error.message().contains("promise.rs:"), "{error}");
+            assert!(!error.message().contains("secret"), "{error}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::{sync::OnceLock, thread};
 
 use tokio::sync::mpsc;
 
+use super::panics;
 use crate::error::{Code, LinkError};
 
 /// Something to start on the runtime's thread.
@@ -27,6 +28,7 @@ where
 
 /// A current-thread runtime: nothing is stolen and nobody is woken on another core (`performance.md` 3.3).
 fn launch() -> std::io::Result<mpsc::UnboundedSender<Job>> {
+    panics::install();
     let (sender, mut jobs) = mpsc::unbounded_channel::<Job>();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("omnichannel-io".into()).spawn(move || {
