@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     fn panics() -> Result<(), Failure> {
-        None.expect("a secret")
+        panic!("a secret")
     }
 
     #[tokio::test]
