@@ -1,0 +1,78 @@
+// The README's examples, run as printed, each in a folder that has the packages installed and nothing else.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startEmulator } from 'omnichannel-link-emulator'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+let folder, emulator
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'omnichannel-readme-'))
+  const modules = join(folder, 'node_modules')
+  mkdirSync(join(modules, 'electron'), { recursive: true })
+  symlinkSync(root, join(modules, 'omnichannel-link'), 'junction')
+  symlinkSync(join(root, 'emulator'), join(modules, 'omnichannel-link-emulator'), 'junction')
+  cpSync(join(root, 'examples', 'data'), join(folder, 'examples', 'data'), { recursive: true })
+  // Electron as far as the example knows it: one window that focuses a conversation and links, and prints what it is told.
+  writeFileSync(
+    join(modules, 'electron', 'index.js'),
+    `const handlers = {}
+     exports.app = { whenReady: async () => {}, getPath: () => process.cwd() }
+     exports.ipcMain = { on: (name, f) => { handlers[name] = f }, handle: (name, f) => { handlers[name] = f } }
+     setImmediate(async () => {
+       handlers.focus({}, 'b7397aae-ecf8-43a6-aeb0-07d294efb494')
+       const answer = await handlers.link({}, 'incident', '6b726d86-d37c-43b8-b3a4-c4056ddd2e07')
+       console.log(JSON.stringify(structuredClone(answer)))
+     })`
+  )
+  emulator = await startEmulator({ seed: join(root, 'examples', 'data') })
+})
+
+after(async () => {
+  await emulator.close()
+  rmSync(folder, { recursive: true })
+})
+
+/** Runs the first block of code under a heading. */
+function run(heading, env = {}) {
+  const section = readme.split(`\n## ${heading}\n`)[1]
+  assert.ok(section, `README.md has a section "${heading}"`)
+  const code = section.split('```js\n')[1].split('```')[0]
+  const file = join(folder, `example.${code.includes('require(') ? 'cjs' : 'mjs'}`)
+  writeFileSync(file, code)
+  const { DATAVERSE_URL: _, ...inherited } = process.env
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--preserve-symlinks', file], {
+    cwd: folder,
+    env: { ...inherited, ...env },
+    encoding: 'utf8'
+  })
+  assert.equal(status, 0, stderr)
+  assert.equal(stderr, '')
+  return stdout
+}
+
+test('the Dataverse example links and prints the outcome', () => {
+  const env = { DATAVERSE_URL: emulator.url, DATAVERSE_TOKEN: emulator.credential }
+  assert.equal(run('A Node service with Dataverse', env), 'linked null\n')
+  assert.equal(run('A Node service with Dataverse', env), 'alreadyLinked null\n')
+})
+
+test('the Electron example answers over IPC with data, errors included', () => {
+  const { error } = JSON.parse(run('An Electron agent desktop'))
+  assert.equal(error.code, 'CONVERSATION_NOT_FOUND')
+  assert.match(error.hint, /links\.db does not exist yet/)
+})
+
+test('the example without configuration links in the working directory', () => {
+  assert.match(run('With nothing configured'), /status: 'replaced'[\s\S]*store: 'embedded'/)
+})
+
+test('the example for tests runs', () => {
+  assert.equal(run('For tests'), '')
+})
