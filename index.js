@@ -47,6 +47,10 @@ class OmnichannelClient {
       dataverseUrl: process.env.DATAVERSE_URL || undefined,
       inElectron: process.versions.electron !== undefined
     }
+    // A setting that went missing must not turn a Dataverse client into an embedded one.
+    if (options?.dataverse == null && Object.hasOwn(options ?? {}, 'dataverse')) {
+      throw failure('INVALID_CONFIGURATION', '`options.dataverse` is there but empty: give it a url and a credential, or leave it out.')
+    }
     const credential = options?.dataverse?.credential
     this.#native = now(() =>
       typeof credential === 'function'
@@ -69,9 +73,10 @@ class OmnichannelClient {
 
   async importRecords(pathOrPage, options) {
     const isPath = typeof pathOrPage === 'string'
-    if (!isPath && (typeof pathOrPage !== 'object' || pathOrPage === null)) {
+    if (!isPath && (typeof pathOrPage !== 'object' || pathOrPage === null || Array.isArray(pathOrPage))) {
       throw invalid('pathOrPage', 'the path of a JSON file, or a page as an object', pathOrPage)
     }
+    const page = isPath ? undefined : serialised(pathOrPage)
     const [rest, onProgress] = without(options, 'onProgress')
     if (onProgress !== undefined && typeof onProgress !== 'function') {
       throw invalid('options.onProgress', 'a function', onProgress)
@@ -81,9 +86,7 @@ class OmnichannelClient {
     const report = onProgress && (progress => done || onProgress(progress))
     try {
       return await settled(rest, (rest, cancellation) =>
-        isPath
-          ? this.#native.importRecords(pathOrPage, undefined, rest, report, cancellation)
-          : this.#native.importRecords(undefined, JSON.stringify(pathOrPage), rest, report, cancellation)
+        this.#native.importRecords(isPath ? pathOrPage : undefined, page, rest, report, cancellation)
       )
     } finally {
       done = true
@@ -115,13 +118,8 @@ let client
 
 function configure(options) {
   if (client) {
-    throw new LinkError({
-      code: 'INVALID_CONFIGURATION',
-      message: 'configure() comes too late: the default client exists already.',
-      hint: 'Call it once, before the first use, or make a client of your own with new OmnichannelClient(options).',
-      isRetryable: false,
-      maybeApplied: false
-    })
+    const hint = 'Call it once, before the first use, or make a client of your own with new OmnichannelClient(options).'
+    throw failure('INVALID_CONFIGURATION', 'configure() comes too late: the default client exists already.', { hint })
   }
   client = new OmnichannelClient(options)
 }
@@ -177,21 +175,40 @@ async function settled(options, start) {
   }
 }
 
-/** Takes one option out: the addon is given the others, and refuses those it does not know. */
+/** Takes one option out: the addon is given a copy of the others, and refuses those it does not know. */
 function without(options, name) {
-  if (typeof options !== 'object' || options === null || !(name in options)) return [options, undefined]
-  const { [name]: value, ...rest } = options
-  return [rest, value]
+  if (typeof options !== 'object' || options === null) return [options, undefined]
+  if (Array.isArray(options)) throw invalid('options', 'an object', options)
+  try {
+    const { [name]: value, ...rest } = options
+    return [rest, value]
+  } catch (cause) {
+    throw unreadable('options', cause)
+  }
+}
+
+function serialised(page) {
+  try {
+    return JSON.stringify(page)
+  } catch (cause) {
+    throw unreadable('pathOrPage', cause)
+  }
 }
 
 function linkError(raw) {
-  if (!(raw instanceof Error)) return new LinkError(raw)
-  return new LinkError({ code: 'INTERNAL', message: `The addon failed: ${raw.message}`, cause: raw, isRetryable: false, maybeApplied: false })
+  return raw instanceof Error ? failure('INTERNAL', `The addon failed: ${raw.message}`, { cause: raw }) : new LinkError(raw)
 }
 
 function invalid(argument, expected, value) {
   const got = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
-  return new LinkError({ code: 'INVALID_ARGUMENT', message: `\`${argument}\`: expected ${expected}, got ${got}.`, isRetryable: false, maybeApplied: false })
+  return failure('INVALID_ARGUMENT', `\`${argument}\`: expected ${expected}, got ${got}.`)
+}
+
+const unreadable = (argument, cause) => failure('INVALID_ARGUMENT', `\`${argument}\` cannot be read: ${cause}`, { cause })
+
+/** A failure that the addon does not know of: nothing was read or written. */
+function failure(code, message, details) {
+  return new LinkError({ code, message, isRetryable: false, maybeApplied: false, ...details })
 }
 
 /** A function that never throws, so that the addon needs to know one shape only. */

@@ -67,13 +67,15 @@ pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, 
     let fault = |error| store_fault(path, "opening it", error);
     // Before WAL: two connections that open at once would fail each other otherwise.
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_IN_MS.into())).map_err(fault)?;
-    refuse_foreign(path, &connection)?;
+    refuse_foreign(path, &mut connection)?;
     connection.pragma_update(None, "journal_mode", "wal").map_err(fault)?;
     // A promise resolves only when its write would survive a power cut.
     connection.pragma_update(None, "synchronous", "full").map_err(fault)?;
     // On macOS fsync does not reach the platter; elsewhere this changes nothing.
     connection.pragma_update(None, "fullfsync", true).map_err(fault)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true).map_err(fault)?;
+    // A log found here may hold a commit whose sync failed or never came. It is read from now on, so it must be on the disk.
+    connection.pragma_update(None, "wal_checkpoint", "passive").map_err(fault)?;
     connection.set_prepared_statement_cache_capacity(32);
     migrate(path, &mut connection)?;
     Ok(Some(connection))
@@ -84,16 +86,13 @@ pub(super) fn is_absent(path: &Path) -> bool {
     matches!(path.try_exists(), Ok(false))
 }
 
-fn refuse_foreign(path: &Path, connection: &Connection) -> Result<(), LinkError> {
-    let number = |pragma: &str| {
-        connection
-            .pragma_query_value(None, pragma, |row| row.get::<_, i32>(0))
-            .map_err(|error| store_fault(path, "opening it", error))
-    };
+fn refuse_foreign(path: &Path, connection: &mut Connection) -> Result<(), LinkError> {
+    let fault = |error| store_fault(path, "opening it", error);
+    // One snapshot: between two, another process may make the file ours.
+    let snapshot = connection.transaction().map_err(fault)?;
+    let number = |pragma| snapshot.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map_err(fault);
     let (application, version) = (number("application_id")?, number("user_version")?);
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(|error| store_fault(path, "opening it", error))?;
+    let tables: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fault)?;
     if application != APPLICATION_ID && (application != 0 || tables != 0) {
         return Err(foreign_file(path, "is the database of another program", "Name another file in `embedded.path`."));
     }

@@ -70,7 +70,7 @@ pub(super) fn read(source: Source) -> Result<Page, LinkError> {
         Source::Text(text) => page::parse(&text, "`page`"),
         Source::Path(path) => {
             let text = fs::read_to_string(&path).map_err(|error| {
-                LinkError::new(Code::InvalidArgument, format!("`path`: {} cannot be read: {error}.", path.display()))
+                LinkError::new(Code::InvalidArgument, format!("`path`: '{}' cannot be read: {error}.", path.display()))
                     .hint("Name a JSON file that holds one page of a Web API GET.")
             })?;
             page::parse(&text, &path.display().to_string())

@@ -49,6 +49,7 @@ impl Rows {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Envelope<'a> {
     #[serde(rename = "@odata.context")]
     context: Option<String>,

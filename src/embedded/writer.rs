@@ -1,6 +1,7 @@
 //! The thread that owns the connection. Calls that wait together share one transaction and one sync.
 
 use std::{
+    error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
@@ -115,8 +116,6 @@ impl Writer {
                 }
             }
             Err(fault) => {
-                // The next batch begins with a fresh connection, should this one be in a state nobody foresaw.
-                self.connection = None;
                 for update in batch {
                     let _ = update.reply.send(Err(repeated(&fault)));
                 }
@@ -164,12 +163,16 @@ impl Writer {
         Ok(self.connection.as_mut().map(|connection| (connection, self.path.as_path())))
     }
 
-    /// A panic in one job must not end the thread, or every later call would fail.
+    /// A panic in one job must not end the thread, or every later call would fail. After any failure the next job begins with
+    /// a fresh connection, should this one be read-only or in a state nobody foresaw.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, LinkError>) -> Result<T, LinkError> {
-        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
-            self.connection = None;
+        let done = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
             Err(LinkError::new(Code::Internal, "A defect of omnichannel-link stopped this call; please report it."))
-        })
+        });
+        if done.is_err() {
+            self.connection = None;
+        }
+        done
     }
 }
 
@@ -224,8 +227,12 @@ fn update_one(connection: &Connection, path: &Path, update: &Update) -> Result<D
 /// The same failure for another call of the batch. Its cause is shared in words only: SQLite's errors cannot be copied.
 fn repeated(fault: &LinkError) -> LinkError {
     let details = fault.details();
-    LinkError::new(fault.code(), fault.message()).with(|copy| {
+    let copy = LinkError::new(fault.code(), fault.message()).with(|copy| {
         copy.hint.clone_from(&details.hint);
         copy.retryable = details.retryable;
-    })
+    });
+    match fault.source() {
+        Some(cause) => copy.caused_by(cause.to_string()),
+        None => copy,
+    }
 }

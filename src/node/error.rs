@@ -1,13 +1,13 @@
 //! A `LinkError` as the plain object from which index.js makes the real one, with the caller's stack.
 
 use napi::{
-    Env, JsValue,
+    Env, JsValue, Status,
     bindgen_prelude::{Null, Object, Unknown},
 };
 
 use super::{outcome::RecordReferenceObject, promise::Failure};
 use crate::{
-    domain::Status,
+    domain,
     error::{CurrentRecord, LinkError},
 };
 
@@ -19,10 +19,10 @@ pub(super) fn rejection<'env>(env: &'env Env, failure: &Failure) -> napi::Result
     }
 }
 
-/// Throws from a synchronous function.
+/// Throws from a synchronous function: napi passes on the exception that is pending, whatever it is.
 pub(super) fn thrown(env: Env, error: &LinkError) -> napi::Error {
-    match to_object(&env, error) {
-        Ok(object) => napi::Error::from(object.to_unknown()),
+    match to_object(&env, error).and_then(|object| env.throw(object)) {
+        Ok(()) => napi::Error::from_status(Status::PendingException),
         Err(failed) => failed,
     }
 }
@@ -55,7 +55,7 @@ fn to_object<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'en
     if let Some(after) = details.retry_after {
         object.set("retryAfterInMs", after.as_secs_f64() * 1e3)?;
     }
-    match details.conversation_status.map(|code| (code, Status::from(code).name())) {
+    match details.conversation_status.map(|code| (code, domain::Status::from(code).name())) {
         Some((_, Some(name))) => object.set("conversationStatus", name)?,
         Some((code, None)) => object.set("conversationStatus", code)?,
         None => {}

@@ -1,11 +1,14 @@
 //! Options of calls and of clients. Unknown ones are refused by name, numbers are not bent into shape.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
 use napi::{JsValue, ValueType};
 use napi_derive::napi;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, DeserializeOwned, Unexpected, Visitor},
+};
 
 use super::arguments::{describe, invalid};
 use crate::{
@@ -22,63 +25,94 @@ const DEFAULT_PATH: &str = "omnichannel-link.db";
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct LinkOptions {
-    timeout_in_ms: Option<f64>,
-    linkable_statuses: Option<Vec<StatusOption>>,
+    timeout_in_ms: Option<Milliseconds>,
+    linkable_statuses: Option<Vec<Status>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct DeadlineOptions {
-    timeout_in_ms: Option<f64>,
+    timeout_in_ms: Option<Milliseconds>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum StatusOption {
-    Code(i32),
-    Name(String),
+/// Read by hand: serde's untagged enums buffer whatever is there first, and an object may be nested without end.
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        struct NameOrCode;
+
+        impl Visitor<'_> for NameOrCode {
+            type Value = Status;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "one of {}, or a status code", Status::names().collect::<Vec<_>>().join(", "))
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Status, E> {
+                Status::from_name(name).ok_or_else(|| E::invalid_value(Unexpected::Str(name), &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, code: i64) -> Result<Status, E> {
+                i32::try_from(code).map(Status::from).map_err(|_| E::invalid_value(Unexpected::Signed(code), &self))
+            }
+        }
+
+        value.deserialize_any(NameOrCode)
+    }
+}
+
+/// Up to what a JavaScript timer can wait, about 24 days. A BigInt is no number of milliseconds.
+#[derive(Clone, Copy)]
+struct Milliseconds(Duration);
+
+impl<'de> Deserialize<'de> for Milliseconds {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        struct Number;
+
+        impl Visitor<'_> for Number {
+            type Value = Milliseconds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of milliseconds, more than 0 and at most 2147483647")
+            }
+
+            fn visit_f64<E: de::Error>(self, ms: f64) -> Result<Milliseconds, E> {
+                if ms > 0.0 && ms <= f64::from(i32::MAX) {
+                    return Ok(Milliseconds(Duration::from_secs_f64(ms / 1e3)));
+                }
+                Err(E::invalid_value(Unexpected::Float(ms), &self))
+            }
+
+            fn visit_i64<E: de::Error>(self, ms: i64) -> Result<Milliseconds, E> {
+                match u32::try_from(ms) {
+                    Ok(ms) => self.visit_f64(f64::from(ms)),
+                    Err(_) => Err(E::invalid_value(Unexpected::Signed(ms), &self)),
+                }
+            }
+        }
+
+        value.deserialize_any(Number)
+    }
 }
 
 /// The options of a link.
 pub(super) fn link(options: &Unknown<'_>) -> Result<(LinkPolicy, CallOptions), LinkError> {
     let LinkOptions { timeout_in_ms, linkable_statuses } = parse(options)?;
-    let linkable_statuses =
-        linkable_statuses.unwrap_or_default().into_iter().map(status).collect::<Result<_, LinkError>>()?;
-    Ok((LinkPolicy { linkable_statuses }, CallOptions { timeout: timeout(timeout_in_ms)? }))
+    Ok((LinkPolicy { linkable_statuses: linkable_statuses.unwrap_or_default() }, deadline(timeout_in_ms)))
 }
 
 /// The options of an unlink.
 pub(super) fn unlink(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
     let DeadlineOptions { timeout_in_ms } = parse(options)?;
-    Ok(CallOptions { timeout: timeout(timeout_in_ms)? })
+    Ok(deadline(timeout_in_ms))
+}
+
+fn deadline(timeout: Option<Milliseconds>) -> CallOptions {
+    CallOptions { timeout: timeout.map(|Milliseconds(timeout)| timeout) }
 }
 
 /// The options of an import that Rust needs to know. Without a timeout it takes as long as it takes.
 pub(super) fn import(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
     unlink(options)
-}
-
-fn status(option: StatusOption) -> Result<Status, LinkError> {
-    match option {
-        StatusOption::Code(code) => Ok(code.into()),
-        StatusOption::Name(name) => Status::from_name(&name).ok_or_else(|| {
-            let names = Status::names().collect::<Vec<_>>().join(", ");
-            invalid(
-                "options.linkableStatuses",
-                format!("expected names out of {names}, or status codes"),
-                format!("'{name}'"),
-            )
-        }),
-    }
-}
-
-/// Up to what a JavaScript timer can wait, about 24 days.
-fn timeout(in_ms: Option<f64>) -> Result<Option<Duration>, LinkError> {
-    match in_ms {
-        None => Ok(None),
-        Some(ms) if ms > 0.0 && ms <= f64::from(i32::MAX) => Ok(Some(Duration::from_secs_f64(ms / 1e3))),
-        Some(ms) => Err(invalid("options.timeoutInMs", "expected milliseconds between 0 and 2147483647", ms)),
-    }
 }
 
 fn parse<T: Default + DeserializeOwned>(options: &Unknown<'_>) -> Result<T, LinkError> {
@@ -90,7 +124,7 @@ fn parse<T: Default + DeserializeOwned>(options: &Unknown<'_>) -> Result<T, Link
             let object = unsafe { Object::from_napi_value(value.env, value.value) };
             let object = object.map_err(|error| LinkError::new(Code::Internal, error.reason.clone()))?;
             serde_path_to_error::deserialize(&mut napi::De::new(&object)).map_err(|error| {
-                let (path, reason) = (error.path().to_string(), error.inner().reason.clone());
+                let (path, reason) = (error.path().to_string(), error.inner().reason.replace("a sequence", "an array"));
                 let name = if path == "." { "options".to_owned() } else { format!("options.{path}") };
                 LinkError::new(Code::InvalidArgument, format!("`{name}`: {reason}."))
             })
@@ -102,7 +136,7 @@ fn parse<T: Default + DeserializeOwned>(options: &Unknown<'_>) -> Result<T, Link
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ClientOptions {
-    timeout_in_ms: Option<f64>,
+    timeout_in_ms: Option<Milliseconds>,
     embedded: Option<EmbeddedOptions>,
     dataverse: Option<DataverseOptions>,
 }
@@ -153,7 +187,7 @@ pub(super) fn client(
 ) -> Result<Configuration, LinkError> {
     let refused = |error: LinkError| misconfigured(error.message().to_owned());
     let ClientOptions { timeout_in_ms, embedded, dataverse } = parse(options).map_err(refused)?;
-    let timeout = timeout(timeout_in_ms).map_err(refused)?.unwrap_or(DEFAULT_TIMEOUT);
+    let timeout = timeout_in_ms.map_or(DEFAULT_TIMEOUT, |Milliseconds(timeout)| timeout);
     let (store, note) = match (embedded, dataverse) {
         (Some(_), Some(_)) => return Err(misconfigured("`options`: expected `embedded` or `dataverse`, got both.")),
         (Some(EmbeddedOptions { path }), None) => {
