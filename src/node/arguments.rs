@@ -35,7 +35,7 @@ pub(super) fn invalid(argument: &str, expected: impl fmt::Display, got: impl fmt
 fn text<T: FromStr<Err: fmt::Display>>(env: Env, argument: &str, value: &Unknown<'_>) -> Result<T, LinkError> {
     let short = ShortText::read(env, value);
     let parsed = match short.as_ref().map(ShortText::as_str) {
-        Some(Some(text)) => text.parse().map_err(|error: T::Err| (error, format!("'{text}'"))),
+        Some(Some(text)) => text.parse().map_err(|error: T::Err| (error, format!("'{}'", text.escape_debug()))),
         Some(None) => "".parse().map_err(|error| (error, "a longer text".to_owned())),
         None => "".parse().map_err(|error| (error, describe(value).to_owned())),
     };
