@@ -18,6 +18,12 @@ pub(super) fn store_fault(path: &Path, doing: &str, error: rusqlite::Error) -> L
         .caused_by(error)
 }
 
+/// Whether a commit that failed so had no effect for certain. Only a failed sync leaves open whether what was written before
+/// it survives a crash; everything else SQLite rolls back.
+pub(super) fn is_rolled_back(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() != Some(ErrorCode::SystemIoFailure)
+}
+
 /// The file is a database, but not one of ours.
 pub(super) fn foreign_file(path: &Path, cause: &str, hint: &str) -> LinkError {
     LinkError::new(Code::Store, format!("{} {cause}.", path.display())).hint(hint)
@@ -41,7 +47,7 @@ fn explain(error: &rusqlite::Error) -> (&'static str, &'static str, bool) {
         Some(ErrorCode::DiskFull) => ("the disk is full", "Free some space and call again; nothing was lost.", true),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             "another process kept it locked",
-            "Close the program that holds a transaction open on it (5000 ms were waited), then call again.",
+            "End the transaction that some program holds open on it, then call again.",
             true,
         ),
         Some(ErrorCode::CannotOpen) => (

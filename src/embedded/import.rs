@@ -5,7 +5,7 @@ use std::{fs, path::Path, path::PathBuf, time::Duration, time::Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    fault::store_fault,
+    fault::{is_rolled_back, store_fault},
     page::{self, Page, Rows},
     rows::{self, Upserted},
 };
@@ -67,11 +67,14 @@ const STRIDE: usize = 256;
 /// Reads a page and checks every row of it.
 pub(super) fn read(source: Source) -> Result<Page, LinkError> {
     match source {
-        Source::Text(text) => page::parse(&text, "`page`"),
+        Source::Text(text) => page::parse(&text, "`pathOrPage`"),
         Source::Path(path) => {
             let text = fs::read_to_string(&path).map_err(|error| {
-                LinkError::new(Code::InvalidArgument, format!("`path`: '{}' cannot be read: {error}.", path.display()))
-                    .hint("Name a JSON file that holds one page of a Web API GET.")
+                LinkError::new(
+                    Code::InvalidArgument,
+                    format!("`pathOrPage`: '{}' cannot be read: {error}.", path.display()),
+                )
+                .hint("Name a JSON file that holds one page of a Web API GET.")
             })?;
             page::parse(&text, &path.display().to_string())
         }
@@ -87,7 +90,7 @@ pub(super) fn run(
 ) -> Result<ImportSummary, LinkError> {
     let fault = |error| store_fault(path, "importing", error);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-    let mut tally = Tally::new(page.rows.len(), watch);
+    let mut tally = Tally::new(page, watch);
     match &page.rows {
         Rows::Records(entity, rows) => {
             for row in rows {
@@ -103,7 +106,12 @@ pub(super) fn run(
     let dangling_links = rows::dangling_links(&transaction).map_err(fault)?;
     tally.watch.call.write_begins();
     tally.look(page.rows.len()).inspect_err(|_| tally.watch.call.write_refused())?;
-    transaction.commit().map_err(fault)?;
+    transaction.commit().map_err(|error| {
+        if is_rolled_back(&error) {
+            tally.watch.call.write_refused();
+        }
+        fault(error)
+    })?;
     Ok(ImportSummary {
         entity_set: page.entity_set,
         inserted: tally.inserted,
@@ -114,6 +122,7 @@ pub(super) fn run(
 }
 
 struct Tally<'a> {
+    origin: &'a str,
     inserted: usize,
     updated: usize,
     rows_total: usize,
@@ -122,8 +131,15 @@ struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    fn new(rows_total: usize, watch: Watch<'a>) -> Self {
-        Self { inserted: 0, updated: 0, rows_total, reported: watch.clock.now(), watch }
+    fn new(page: &'a Page, watch: Watch<'a>) -> Self {
+        Self {
+            origin: &page.origin,
+            inserted: 0,
+            updated: 0,
+            rows_total: page.rows.len(),
+            reported: watch.clock.now(),
+            watch,
+        }
     }
 
     fn count(&mut self, upserted: Upserted) -> Result<(), LinkError> {
@@ -132,11 +148,8 @@ impl<'a> Tally<'a> {
             Upserted::Inserted => self.inserted += 1,
             Upserted::Updated => self.updated += 1,
             Upserted::Incomplete => {
-                return Err(LinkError::new(
-                    Code::InvalidArgument,
-                    format!("row {rows_done} of `value`: `statuscode` is absent, and the conversation is not in the store yet."),
-                )
-                .hint("Nothing was imported; add statuscode to $select."));
+                let reason = "`statuscode` is absent, and the conversation is not in the store yet";
+                return Err(page::bad_row(self.origin, rows_done, reason));
             }
         }
         if rows_done.is_multiple_of(STRIDE) { self.look(rows_done) } else { Ok(()) }

@@ -12,6 +12,8 @@ use crate::{
 /// The rows of one page, checked. A column is `None` if the row does not have it, `Some(None)` if it is null.
 #[derive(Debug)]
 pub(super) struct Page {
+    /// What errors call it: the path, or the argument.
+    pub(super) origin: String,
     pub(super) entity_set: &'static str,
     pub(super) rows: Rows,
     /// The page ended with `@odata.nextLink`.
@@ -76,10 +78,6 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Page, LinkError> {
         }
         None => return Err(not_a_page(origin, "it has no `value` array")),
     };
-    let bad_row = |(index, reason): (usize, String)| {
-        LinkError::new(Code::InvalidArgument, format!("{origin}: row {index} of `value`: {reason}"))
-            .hint("Nothing was imported; mend or remove the row and import the page again.")
-    };
     let set = context.split_once("$metadata#").map_or("", |(_, set)| set);
     let set = set.split(['(', '/']).next().unwrap_or_default();
     let (entity_set, rows) = match set {
@@ -97,7 +95,14 @@ pub(super) fn parse(text: &str, origin: &str) -> Result<Page, LinkError> {
             ));
         }
     };
-    Ok(Page { entity_set, rows: rows.map_err(bad_row)?, more_rows_exist: envelope.next_link.is_some() })
+    let rows = rows.map_err(|(index, reason)| bad_row(origin, index, &reason))?;
+    Ok(Page { origin: origin.to_owned(), entity_set, rows, more_rows_exist: envelope.next_link.is_some() })
+}
+
+/// One row refuses the whole page.
+pub(super) fn bad_row(origin: &str, index: usize, reason: &str) -> LinkError {
+    LinkError::new(Code::InvalidArgument, format!("{origin}: row {index} of `value`: {reason}."))
+        .hint("Nothing was imported; mend or remove the row and import the page again.")
 }
 
 fn not_a_page(origin: &str, reason: &str) -> LinkError {

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{
     database::{self, Missing},
-    fault::store_fault,
+    fault::{is_rolled_back, store_fault},
     import::{self, ImportSummary, OnProgress, Source},
     rows,
 };
@@ -130,17 +130,21 @@ impl Writer {
         };
         let fault = |error| store_fault(path, "linking", error);
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-        let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| {
-            // Rolled back with the transaction, so nothing was applied.
-            for update in batch {
-                update.call.write_refused();
+        let nothing_applied = || batch.iter().for_each(|update| update.call.write_refused());
+        let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| nothing_applied())?;
+        transaction.commit().map_err(|error| {
+            if is_rolled_back(&error) {
+                nothing_applied();
             }
+            fault(error)
         })?;
-        transaction.commit().map_err(fault)?;
         Ok(outcomes)
     }
 
     fn import(&mut self, Import { source, on_progress, call, reply }: Import) {
+        if reply.is_closed() {
+            return;
+        }
         let summary = self.guarded(|writer| {
             // Read and checked before the file is created: a bad page leaves no trace.
             let page = import::read(source)?;
@@ -198,7 +202,8 @@ fn update_all(
         };
         if transaction.is_autocommit() {
             // SQLite gave up the whole transaction, and with it the calls before this one.
-            return outcome.map(|_| Vec::new());
+            let gave_up = || LinkError::new(Code::Store, "SQLite gave up the transaction of several calls.");
+            return Err(outcome.err().unwrap_or_else(gave_up));
         }
         if !outcome.as_ref().is_ok_and(Decision::writes) {
             update.call.write_refused();

@@ -1,0 +1,218 @@
+//! Importing pages into the embedded store: all rows or none, and only the columns that are there.
+
+#[path = "support/embedded.rs"]
+#[allow(dead_code, reason = "shared by several suites")]
+mod embedded;
+#[path = "support/vfs.rs"]
+#[allow(dead_code, reason = "shared by several suites")]
+mod vfs;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver},
+    },
+    time::{Duration, Instant},
+};
+
+use omnichannel_link::{
+    clock::{Clock, Sleep, SystemClock},
+    domain::{LinkStatus, RecordReference},
+    embedded::{ImportProgress, OnProgress, Source},
+    error::{Code, LinkError},
+};
+use serde_json::{Value, json};
+
+use self::{
+    embedded::{MISSING, Office, UNLINKED, account, active, conversation, incident, only, page},
+    vfs::{PATIENCE, Step},
+};
+
+const CUSTOMER: &str = "_msdyn_customer_value";
+const CUSTOMER_TYPE: &str = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname";
+const CASE: &str = "_msdyn_issueid_value";
+
+fn conversations(rows: impl IntoIterator<Item = Value>) -> Source {
+    page("msdyn_ocliveworkitems", rows)
+}
+
+/// A row of an active conversation, linked to an account and an incident.
+fn linked(number: u16, customer: RecordReference, case: RecordReference) -> Value {
+    let id = conversation(number).to_string();
+    json!({
+        "activityid": id, "statuscode": 2, "subject": "Hello",
+        CUSTOMER: customer.id.to_string(), CUSTOMER_TYPE: customer.entity.as_str(), CASE: case.id.to_string(),
+    })
+}
+
+fn is_refused(error: &LinkError, saying: &str) {
+    assert_eq!(error.code(), Code::InvalidArgument, "{error:?}");
+    assert!(error.message().contains(saying), "{}", error.message());
+    assert!(error.details().hint.as_deref().unwrap_or_default().contains("Nothing was imported"), "{error:?}");
+    assert!(!error.details().maybe_applied);
+}
+
+#[tokio::test]
+async fn a_bad_row_refuses_the_whole_page_and_leaves_no_trace() {
+    let rows = || [json!({ "activityid": conversation(1).to_string(), "statuscode": 2 }), json!({ "activityid": "x" })];
+    let office = Office::empty();
+    is_refused(&office.import(conversations(rows())).await.unwrap_err(), "row 1 of `value`: `activityid`");
+    assert!(!office.path.exists());
+    office.imported(active([2], "Hello")).await;
+    is_refused(&office.import(conversations(rows())).await.unwrap_err(), "row 1 of `value`: `activityid`");
+    assert_eq!(office.slots(1), None);
+    assert_eq!(office.imported(active([1], "Hello")).await.inserted, 1);
+}
+
+#[tokio::test]
+async fn an_unknown_conversation_without_a_status_refuses_the_page_by_its_index() {
+    let office = Office::seeded().await;
+    let known = json!({ "activityid": conversation(1).to_string(), CASE: incident(1).id.to_string() });
+    let unknown = json!({ "activityid": conversation(MISSING).to_string() });
+    let error = office.import(conversations([known.clone(), unknown])).await.unwrap_err();
+    is_refused(&error, "row 1 of `value`: `statuscode` is absent");
+    assert_eq!((office.slots(1), office.slots(MISSING)), (Some(UNLINKED), None));
+    assert_eq!(office.imported(conversations([known])).await.updated, 1);
+    assert_eq!(office.slots(1), Some(only(incident(1))));
+}
+
+#[tokio::test]
+async fn an_absent_column_stays_as_it_was_and_a_null_clears_it() {
+    let office = Office::seeded().await;
+    let both = Some((Some(account(1).to_string()), Some(incident(1).to_string())));
+    assert_eq!(office.imported(conversations([linked(1, account(1), incident(1))])).await.updated, 1);
+    assert_eq!(office.slots(1), both);
+
+    let id = conversation(1).to_string();
+    office.imported(conversations([json!({ "activityid": id, "statuscode": 4 })])).await;
+    assert_eq!(office.slots(1), both);
+    assert_eq!(office.link(1, account(1)).await.unwrap_err().code(), Code::ConversationNotActive);
+
+    office.imported(conversations([json!({ "activityid": id, CUSTOMER: null })])).await;
+    assert_eq!(office.slots(1), Some(only(incident(1))));
+    assert_eq!(office.link(1, account(1)).await.unwrap_err().code(), Code::ConversationNotActive);
+    office.imported(conversations([json!({ "activityid": id, CASE: null, "statuscode": 2 })])).await;
+    assert_eq!(office.slots(1), Some(UNLINKED));
+    assert_eq!(office.linked(1, account(1)).await, LinkStatus::Linked);
+}
+
+#[tokio::test]
+async fn pages_may_come_in_any_order_and_links_to_records_not_yet_there_are_counted() {
+    let pages: [fn() -> Source; 3] = [
+        || page("accounts", [1, 2].map(|number| json!({ "accountid": account(number).id.to_string() }))),
+        || page("incidents", [json!({ "incidentid": incident(1).id.to_string() })]),
+        // The second names a case that never comes.
+        || conversations([linked(1, account(1), incident(1)), linked(2, account(2), incident(2))]),
+    ];
+    for (order, dangling) in [
+        ([0, 1, 2], [0, 0, 1]),
+        ([0, 2, 1], [0, 2, 1]),
+        ([1, 0, 2], [0, 0, 1]),
+        ([1, 2, 0], [0, 3, 1]),
+        ([2, 0, 1], [4, 2, 1]),
+        ([2, 1, 0], [4, 3, 1]),
+    ] {
+        let office = Office::empty();
+        for (index, dangling) in order.into_iter().zip(dangling) {
+            assert_eq!(office.imported(pages[index]()).await.dangling_links, dangling, "{order:?}");
+        }
+        for number in [1, 2] {
+            let both = (Some(account(number).to_string()), Some(incident(number).to_string()));
+            assert_eq!(office.slots(number), Some(both), "{order:?}");
+        }
+        // A link to a record that is not there can be removed, and cannot be made again.
+        office.unlink(2, incident(2)).await.unwrap();
+        assert_eq!(office.link(2, incident(2)).await.unwrap_err().code(), Code::RecordNotFound);
+    }
+}
+
+/// A clock that goes on by a step each time somebody looks.
+#[derive(Debug)]
+struct Ticking {
+    now: Mutex<Instant>,
+    step: Duration,
+}
+
+impl Ticking {
+    fn by(step: Duration) -> Arc<Self> {
+        Arc::new(Self { now: Mutex::new(SystemClock.now()), step })
+    }
+}
+
+#[expect(clippy::unwrap_used, reason = "a test's helper")]
+impl Clock for Ticking {
+    fn now(&self) -> Instant {
+        let mut now = self.now.lock().unwrap();
+        *now += self.step;
+        *now
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        SystemClock.sleep(duration)
+    }
+
+    fn random(&self) -> u128 {
+        SystemClock.random()
+    }
+}
+
+fn recorded() -> (Option<OnProgress>, Receiver<ImportProgress>) {
+    let (report, reports) = mpsc::channel();
+    (Some(Box::new(move |progress| report.send(progress).unwrap_or_default())), reports)
+}
+
+#[tokio::test]
+async fn progress_grows_and_comes_by_the_clock() {
+    const ROWS: u16 = 5_000;
+    for (step, at_least) in [(Duration::from_millis(150), 5), (Duration::ZERO, 0)] {
+        let office = Office::empty().in_time_of(Ticking::by(step));
+        let (on_progress, reports) = recorded();
+        let summary = office.import_with(active(0..ROWS, "Hello"), on_progress).await.unwrap();
+        assert_eq!(summary.inserted, usize::from(ROWS));
+        let reports: Vec<_> = reports.into_iter().collect();
+        assert!(reports.iter().all(|report| report.rows_total == usize::from(ROWS)));
+        assert!(reports.is_sorted_by(|one, next| one.rows_done < next.rows_done), "{reports:?}");
+        assert!(reports.len() >= at_least && reports.is_empty() == (at_least == 0), "{reports:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_given_up_before_its_turn_imports_nothing() {
+    let office = Office::seeded().await;
+    let queue = office.hold_the_writer().await;
+    drop(office.import(active([MISSING], "New")));
+    drop(queue.moves_on().await);
+    // Its turn was before this one.
+    office.linked(1, account(1)).await;
+    assert_eq!(office.slots(MISSING), None);
+}
+
+#[tokio::test]
+async fn an_import_given_up_half_way_is_rolled_back() {
+    let office = Office::empty().in_time_of(Ticking::by(Duration::from_secs(1)));
+    let (report, reports) = mpsc::channel();
+    let (go_on, told_to) = mpsc::channel();
+    let on_progress = Box::new(move |progress: ImportProgress| {
+        report.send(progress).unwrap_or_default();
+        told_to.recv().unwrap_or_default();
+    });
+    let import = office.import_with(active(0..5_000, "New"), Some(on_progress));
+    while reports.recv_timeout(PATIENCE).unwrap().rows_done == 0 {
+        go_on.send(()).unwrap();
+    }
+    drop((import, go_on));
+    assert_eq!(office.imported(active([1, 2], "Hello")).await.inserted, 2);
+    assert_eq!((office.slots(0), reports.into_iter().count()), (None, 0));
+}
+
+#[tokio::test]
+async fn an_import_given_up_during_its_commit_may_have_been_applied() {
+    let office = Office::seeded().await;
+    let gate = office.disk.hold(Step::LogSync);
+    let import = office.import(active([MISSING], "New"));
+    let held = gate.entered();
+    drop(import);
+    drop((held, gate));
+    office.linked(1, account(1)).await;
+    assert_eq!(office.slots(MISSING), Some(UNLINKED));
+}
