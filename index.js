@@ -10,7 +10,7 @@ const BRAND = Symbol.for('omnichannel-link.LinkError')
 class LinkError extends Error {
   constructor({ message, cause, ...details }) {
     super(message, cause === undefined ? undefined : { cause })
-    Object.assign(this, details)
+    for (const [name, value] of Object.entries(details)) if (value !== undefined) this[name] = value
   }
 
   // Two copies of the package in one program recognise each other's errors.
@@ -47,9 +47,11 @@ class OmnichannelClient {
       dataverseUrl: process.env.DATAVERSE_URL || undefined,
       inElectron: process.versions.electron !== undefined
     }
-    // A setting that went missing must not turn a Dataverse client into an embedded one.
-    if (options?.dataverse == null && Object.hasOwn(options ?? {}, 'dataverse')) {
-      throw failure('INVALID_CONFIGURATION', '`options.dataverse` is there but empty: give it a url and a credential, or leave it out.')
+    // A setting that went missing must not turn a Dataverse client into an embedded one, or one file into another.
+    for (const store of ['dataverse', 'embedded']) {
+      if (Object.hasOwn(options ?? {}, store) && options[store] == null) {
+        throw failure('INVALID_CONFIGURATION', `\`options.${store}\` is ${options[store]}: give it a value, or leave it out.`)
+      }
     }
     const credential = options?.dataverse?.credential
     this.#native = now(() =>
@@ -60,13 +62,13 @@ class OmnichannelClient {
   }
 
   async linkToConversation(entityLogicalName, recordId, conversationId, options) {
-    return await settled(options, (rest, cancellation) =>
+    return await settled(this.#native, options, (rest, cancellation) =>
       this.#native.linkToConversation(entityLogicalName, recordId, conversationId, rest, cancellation)
     )
   }
 
   async unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
-    return await settled(options, (rest, cancellation) =>
+    return await settled(this.#native, options, (rest, cancellation) =>
       this.#native.unlinkFromConversation(entityLogicalName, recordId, conversationId, rest, cancellation)
     )
   }
@@ -74,18 +76,18 @@ class OmnichannelClient {
   async importRecords(pathOrPage, options) {
     const isPath = typeof pathOrPage === 'string'
     if (!isPath && (typeof pathOrPage !== 'object' || pathOrPage === null || Array.isArray(pathOrPage))) {
-      throw invalid('pathOrPage', 'the path of a JSON file, or a page as an object', pathOrPage)
+      throw invalid(this.#native, 'pathOrPage', 'the path of a JSON file, or a page as an object', pathOrPage)
     }
-    const page = isPath ? undefined : serialised(pathOrPage)
-    const [rest, onProgress] = without(options, 'onProgress')
+    const page = isPath ? undefined : readable(this.#native, 'pathOrPage', () => JSON.stringify(pathOrPage))
+    const [rest, onProgress] = without(this.#native, options, 'onProgress')
     if (onProgress !== undefined && typeof onProgress !== 'function') {
-      throw invalid('options.onProgress', 'a function', onProgress)
+      throw invalid(this.#native, 'options.onProgress', 'a function', onProgress)
     }
     // Progress travels by another way than the outcome and must not overtake it.
     let done = false
     const report = onProgress && (progress => done || onProgress(progress))
     try {
-      return await settled(rest, (rest, cancellation) =>
+      return await settled(this.#native, rest, (rest, cancellation) =>
         this.#native.importRecords(isPath ? pathOrPage : undefined, page, rest, report, cancellation)
       )
     } finally {
@@ -110,7 +112,7 @@ class OmnichannelClient {
   }
 
   async close() {
-    await settled(undefined, () => this.#native.close())
+    await settled(this.#native, undefined, () => this.#native.close())
   }
 }
 
@@ -151,8 +153,8 @@ function now(call) {
 }
 
 /** Awaits a call of the addon, stopping it when the signal in its options says so. */
-async function settled(options, start) {
-  const [rest, signal] = without(options, 'signal')
+async function settled(native, options, start) {
+  const [rest, signal] = without(native, options, 'signal')
   if (signal === undefined) {
     try {
       return await start(rest)
@@ -160,38 +162,56 @@ async function settled(options, start) {
       throw linkError(raw)
     }
   }
-  if (!(signal instanceof AbortSignal)) throw invalid('options.signal', 'an AbortSignal', signal)
+  if (!(signal instanceof AbortSignal)) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
   const cancellation = new Cancellation()
-  const cancel = () => cancellation.cancel()
-  // Removed afterwards: a long-lived signal must not collect the calls it was given to.
-  signal.addEventListener('abort', cancel, { once: true })
-  if (signal.aborted) cancel()
+  if (signal.aborted) cancellation.cancel()
+  const forget = watch(signal, cancellation)
   try {
     return await start(rest, cancellation)
   } catch (raw) {
     throw raw == null ? signal.reason : linkError(raw)
   } finally {
-    signal.removeEventListener('abort', cancel)
+    forget()
+  }
+}
+
+/** The pending calls of each signal: one listener for all of them, or Node would warn of a leak at the eleventh. */
+const watched = new WeakMap()
+
+/** Cancels when the signal aborts. Returns what ends that: a long-lived signal must not collect the calls it was given to. */
+function watch(signal, cancellation) {
+  let calls = watched.get(signal)
+  if (!calls) {
+    const pending = new Set()
+    const cancelAll = () => pending.forEach(call => call.cancel())
+    calls = { pending, cancelAll }
+    watched.set(signal, calls)
+    signal.addEventListener('abort', cancelAll)
+  }
+  calls.pending.add(cancellation)
+  return () => {
+    calls.pending.delete(cancellation)
+    if (calls.pending.size > 0) return
+    watched.delete(signal)
+    signal.removeEventListener('abort', calls.cancelAll)
   }
 }
 
 /** Takes one option out: the addon is given a copy of the others, and refuses those it does not know. */
-function without(options, name) {
-  if (typeof options !== 'object' || options === null) return [options, undefined]
-  if (Array.isArray(options)) throw invalid('options', 'an object', options)
-  try {
+function without(native, options, name) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return [options, undefined]
+  return readable(native, 'options', () => {
     const { [name]: value, ...rest } = options
     return [rest, value]
-  } catch (cause) {
-    throw unreadable('options', cause)
-  }
+  })
 }
 
-function serialised(page) {
+/** Reads an argument that may have getters, proxies or circles in it. */
+function readable(native, argument, read) {
   try {
-    return JSON.stringify(page)
+    return read()
   } catch (cause) {
-    throw unreadable('pathOrPage', cause)
+    throw failure('INVALID_ARGUMENT', `\`${argument}\` cannot be read: ${cause}`, { cause, hint: native.note() ?? undefined })
   }
 }
 
@@ -199,12 +219,10 @@ function linkError(raw) {
   return raw instanceof Error ? failure('INTERNAL', `The addon failed: ${raw.message}`, { cause: raw }) : new LinkError(raw)
 }
 
-function invalid(argument, expected, value) {
+function invalid(native, argument, expected, value) {
   const got = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
-  return failure('INVALID_ARGUMENT', `\`${argument}\`: expected ${expected}, got ${got}.`)
+  return failure('INVALID_ARGUMENT', `\`${argument}\`: expected ${expected}, got ${got}.`, { hint: native.note() ?? undefined })
 }
-
-const unreadable = (argument, cause) => failure('INVALID_ARGUMENT', `\`${argument}\` cannot be read: ${cause}`, { cause })
 
 /** A failure that the addon does not know of: nothing was read or written. */
 function failure(code, message, details) {
@@ -218,9 +236,16 @@ function provider(credential) {
       const token = await credential()
       return typeof token === 'string' ? { token } : { failure: `it gave ${token === null ? 'null' : typeof token} instead of a string` }
     } catch (error) {
-      return { failure: String(error?.message ?? error) }
+      return { failure: `it threw ${nameOf(error)}` }
     }
   }
+}
+
+/** What can be said of an error of somebody else's: its name, and Entra's number. Its message may hold a secret. */
+function nameOf(error) {
+  const name = /^\w+$/.exec(error?.name)?.[0] ?? typeof error
+  const number = /\bAADSTS\d+/.exec(error?.message)?.[0]
+  return number ? `${name} ${number}` : name
 }
 
 module.exports = {

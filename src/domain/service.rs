@@ -149,26 +149,33 @@ impl LinkService {
         }
     }
 
-    /// Refuses new calls, lets the pending ones finish within their deadlines, then closes the store.
+    /// Refuses new calls from now on, lets the pending ones finish within their deadlines, then closes the store.
     ///
     /// # Errors
-    /// The store's fault while closing. A second call waits for nothing and succeeds.
-    pub async fn close(&self) -> Result<(), LinkError> {
+    /// The store's fault while closing. A second call waits for the first and succeeds.
+    pub fn close(&self) -> impl Future<Output = Result<(), LinkError>> + Send + use<> {
         let inner = Arc::clone(&self.0);
-        if inner.closed.swap(true, Ordering::SeqCst) {
-            return Ok(());
+        let first = !inner.closed.swap(true, Ordering::SeqCst);
+        async move {
+            // All permits at once: no call is left, and none can begin.
+            let Ok(_all) = inner.pending.acquire_many(MAX_PENDING_CALLS).await else { return Ok(()) };
+            if first {
+                inner.store.close().await.map_err(|error| inner.described(error, None))?;
+            }
+            Ok(())
         }
-        // Never returned: a permit taken is a call that can no longer begin.
-        if let Ok(all) = inner.pending.acquire_many(MAX_PENDING_CALLS).await {
-            all.forget();
-        }
-        inner.store.close().await.map_err(|error| inner.described(error, None))
     }
 
     /// Gives an error what every error of this service carries.
     #[must_use]
     pub fn describe(&self, error: LinkError) -> LinkError {
         self.0.described(error, None)
+    }
+
+    /// Where the store came from, if nobody configured it.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.0.note.as_deref()
     }
 
     /// Whether new calls are refused.

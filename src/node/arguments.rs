@@ -65,8 +65,10 @@ struct ShortText {
 }
 
 impl ShortText {
-    /// Room for a GUID in braces, one byte more to see that a text is longer, and Node's terminating zero.
-    const SIZE: usize = 38 + 2;
+    /// A GUID in braces.
+    const LONGEST: usize = 38;
+    /// One character more, to see that a text is longer (Node copies whole ones, up to four bytes), and a terminating zero.
+    const SIZE: usize = Self::LONGEST + 4 + 1;
 
     fn read(env: Env, value: &Unknown<'_>) -> Option<Self> {
         let mut text = Self { bytes: [0; Self::SIZE], length: 0 };
@@ -80,7 +82,7 @@ impl ShortText {
 
     /// `None` if the text was longer than fits.
     fn as_str(&self) -> Option<&str> {
-        if self.length + 1 >= Self::SIZE {
+        if self.length > Self::LONGEST {
             return None;
         }
         std::str::from_utf8(&self.bytes[..self.length]).ok()

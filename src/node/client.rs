@@ -156,25 +156,20 @@ impl Client {
     /// `openConversation`
     #[napi]
     pub fn open_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
-        let id = arguments::conversation(env, &conversation_id).map_err(|refused| error::thrown(env, &refused))?;
-        self.session.borrow_mut().open(id);
-        Ok(())
+        self.now(env, arguments::conversation(env, &conversation_id).map(|id| self.session.borrow_mut().open(id)))
     }
 
     /// `focusConversation`
     #[napi]
     pub fn focus_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
-        arguments::conversation(env, &conversation_id)
-            .and_then(|id| self.session.borrow_mut().focus(id))
-            .map_err(|refused| error::thrown(env, &refused))
+        let id = arguments::conversation(env, &conversation_id);
+        self.now(env, id.and_then(|id| self.session.borrow_mut().focus(id)))
     }
 
     /// `closeConversation`
     #[napi]
     pub fn close_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
-        let id = arguments::conversation(env, &conversation_id).map_err(|refused| error::thrown(env, &refused))?;
-        self.session.borrow_mut().close(id);
-        Ok(())
+        self.now(env, arguments::conversation(env, &conversation_id).map(|id| self.session.borrow_mut().close(id)))
     }
 
     /// `getConversationId`
@@ -183,11 +178,26 @@ impl Client {
         self.session.borrow().focused().map(|id| id.to_string())
     }
 
+    /// What every error's hint of a client that nobody configured says; for the errors that index.js makes.
+    #[napi]
+    pub fn note(&self) -> Option<String> {
+        self.service.note().map(str::to_owned)
+    }
+
     /// `close`
     #[napi]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
+        // In line behind the calls before it, which finish, and before those after it, which are refused.
         let service = self.service.clone();
-        Promises::of(*env)?.promise(env, move || async move { service.close().await.map_err(Failure::Error) })
+        Promises::of(*env)?.promise(env, move || {
+            let closing = service.close();
+            async { closing.await.map_err(Failure::Error) }
+        })
+    }
+
+    /// The end of something synchronous: throws what is refused.
+    fn now(&self, env: Env, done: Result<(), LinkError>) -> napi::Result<()> {
+        done.map_err(|refused| error::thrown(env, &self.service.describe(refused)))
     }
 
     /// The record and, pinned now, the conversation.

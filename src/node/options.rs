@@ -60,7 +60,7 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
-/// Up to what a JavaScript timer can wait, about 24 days. A BigInt is no number of milliseconds.
+/// Up to what a JavaScript timer can wait, about 24 days. A `BigInt` is no number of milliseconds.
 #[derive(Clone, Copy)]
 struct Milliseconds(Duration);
 
@@ -123,6 +123,9 @@ fn parse<T: Default + DeserializeOwned>(options: &Unknown<'_>) -> Result<T, Link
             // SAFETY: checked to be an object of this environment.
             let object = unsafe { Object::from_napi_value(value.env, value.value) };
             let object = object.map_err(|error| LinkError::new(Code::Internal, error.reason.clone()))?;
+            if object.is_array().unwrap_or(true) {
+                return Err(invalid("options", "expected an object", "an array"));
+            }
             serde_path_to_error::deserialize(&mut napi::De::new(&object)).map_err(|error| {
                 let (path, reason) = (error.path().to_string(), error.inner().reason.replace("a sequence", "an array"));
                 let name = if path == "." { "options".to_owned() } else { format!("options.{path}") };
@@ -217,7 +220,11 @@ pub(super) fn client(
 
 /// Fixed now: a later change of the working directory must not change the file.
 fn absolute(name: &str, path: &str) -> Result<PathBuf, LinkError> {
-    std::path::absolute(path).map_err(|error| misconfigured(format!("`{name}`: expected a path to a file ({error}).")))
+    let refused = |why: &str| misconfigured(format!("`{name}`: expected a path to a file ({why})."));
+    if path.contains('\0') {
+        return Err(refused("it holds a zero byte"));
+    }
+    std::path::absolute(path).map_err(|error| refused(&error.to_string()))
 }
 
 fn remote(
