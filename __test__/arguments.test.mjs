@@ -1,0 +1,155 @@
+// What a call is refused for before anything is read or written, and which of two reasons is told.
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { after, describe, test } from 'node:test'
+import { startEmulator } from 'omnichannel-link-emulator'
+import { rejects, throws } from './support/expect.mjs'
+import { account, closedConversation, contact, conversation, data, incident, missingContact, nobody } from './support/sample.mjs'
+import { client, emptyEmbedded, stores } from './support/stores.mjs'
+
+const show = value => (typeof value === 'object' ? JSON.stringify(value) : String(value))
+
+const ID = incident.recordId
+/** Nothing but a text can be an id or a table. */
+const notTexts = [5, 5n, NaN, true, {}, [], [ID], Symbol('id'), () => ID, Object(ID), new Date(0)]
+const malformed = [
+  '', ' ', '{}', 'null', '0', ` ${ID}`, `${ID} `, `${ID}\0`, `${ID}\n`, `{${ID}`, `${ID}}`, `{{${ID}}}`, `(${ID})`, `'${ID}'`,
+  ID.replaceAll('-', ''), ID.slice(1), `${ID}0`, ID.replace('6', 'g'), ID.replaceAll('-', '–'), `urn:uuid:${ID}`, '6b726d86d-37c-43b8-b3a4-c4056ddd2e07',
+  // Longer than a GUID by one character that takes two, three or four bytes.
+  `${ID}é`, `${ID}€`, `${ID}😀`, `{${ID}}é`, `{${ID}}€`, `{${ID}}😀`, `😀${ID}`, `${ID}\ud800`, ID.repeat(1000)
+]
+const entities = ['lead', '', ' ', 'Account', 'accounts', 'account ', 'account\0', 'case', 'msdyn_ocliveworkitem', '__proto__', 'a'.repeat(1e6)]
+const notOptions = [5, 'options', '', true, 5n, Symbol('options'), () => {}, [], [20]]
+const timeouts = [0, -1, -0, NaN, Infinity, -Infinity, 2 ** 31, '20', '', true, {}, [], 5n, Symbol('ms')]
+const statuses = [
+  'active', 2, {}, true, ['nope'], ['Active'], [''], ['2'], [null], [undefined], [2.5], [NaN], [Infinity], [2 ** 31], [true], [{}], [[2]], [Symbol('active')]
+]
+const signals = [null, {}, 'signal', 5, new AbortController(), { aborted: true, reason: 'x' }, new EventTarget()]
+
+/** Argument or option, values that are wrong for it, and the arguments of a call that has one of them. */
+const wrong = [
+  ['entityLogicalName', [...entities, ...notTexts, null, undefined], value => [value, ID, conversation]],
+  ['recordId', [...malformed, ...notTexts, null, undefined], value => ['incident', value, conversation]],
+  ['conversationId', [...malformed, ...notTexts], value => ['incident', ID, value]],
+  ['options', notOptions, value => ['incident', ID, conversation, value]],
+  ['options.timeoutInMs', timeouts, timeoutInMs => ['incident', ID, conversation, { timeoutInMs }]],
+  ['options.signal', signals, signal => ['incident', ID, conversation, { signal }]],
+  ['options.unknown', [1, undefined, null], unknown => ['incident', ID, conversation, { unknown }]],
+  ['options.onProgress', [() => {}], onProgress => ['incident', ID, conversation, { onProgress }]],
+  ['options.timeout', [20], timeout => ['incident', ID, conversation, { timeout, timeoutInMs: 20 }]]
+]
+const wrongForLink = [['options.linkableStatuses', statuses, linkableStatuses => ['incident', ID, conversation, { linkableStatuses }]]]
+const wrongForUnlink = [['options.linkableStatuses', [['closed']], linkableStatuses => ['incident', ID, conversation, { linkableStatuses }]]]
+
+// One for all of these tests, which must not send it anything.
+const server = await startEmulator({ seed: data })
+after(() => server.close())
+
+const remote = async t => {
+  const before = (await server.requests()).length
+  const untouched = async () => assert.deepEqual((await server.requests()).slice(before), [])
+  return { client: client(t, { dataverse: { url: server.url, credential: server.credential } }), untouched }
+}
+const local = t => {
+  const { path, client } = emptyEmbedded(t)
+  return { client, untouched: () => assert.equal(existsSync(path), false) }
+}
+
+for (const [name, open] of Object.entries({ embedded: local, dataverse: remote })) {
+  describe(name, () => {
+    for (const [method, table] of [['linkToConversation', [...wrong, ...wrongForLink]], ['unlinkFromConversation', [...wrong, ...wrongForUnlink]]]) {
+      for (const [argument, values, call] of table) {
+        test(`${method} refuses a wrong ${argument} by name and touches nothing`, { timeout: 60_000 }, async t => {
+          const { client, untouched } = await open(t)
+          const accepted = []
+          for (const value of values) {
+            const error = await client[method](...call(value)).catch(error => error)
+            const named = error.code === 'INVALID_ARGUMENT' && error.message.includes(`\`${argument}`)
+            if (!named) accepted.push(`${show(value).slice(0, 50)}: ${error.code ?? 'resolved'} ${error.message ?? ''}`)
+            else assert.deepEqual([error.isRetryable, error.maybeApplied], [false, false])
+          }
+          assert.deepEqual(accepted, [])
+          await untouched()
+        })
+      }
+    }
+
+    test('the focus takes nothing but a GUID', { timeout: 60_000 }, async t => {
+      const { client, untouched } = await open(t)
+      client.openConversation(conversation)
+      for (const method of ['openConversation', 'focusConversation', 'closeConversation']) {
+        for (const id of [...malformed, ...notTexts, null, undefined]) throws(() => client[method](id), 'INVALID_ARGUMENT', /`conversationId`/)
+      }
+      assert.equal(client.getConversationId(), conversation)
+      await untouched()
+    })
+  })
+}
+
+test('no refusal repeats a long text', { timeout: 60_000 }, async t => {
+  const { client } = emptyEmbedded(t)
+  const error = await rejects(client.linkToConversation('account', 'x'.repeat(1e6), conversation), 'INVALID_ARGUMENT')
+  assert.ok(error.message.length < 500)
+})
+
+test('options that throw when they are read make a LinkError', { timeout: 60_000 }, async t => {
+  const { client } = emptyEmbedded(t)
+  for (const name of ['timeoutInMs', 'signal', 'linkableStatuses', 'onProgress']) {
+    const options = { get [name]() { throw new Error('a getter of the caller') } }
+    await rejects(client.linkToConversation('account', account.recordId, conversation, options), 'INVALID_ARGUMENT', /options/)
+    await rejects(client.importRecords(`${data}accounts.json`, options), 'INVALID_ARGUMENT', /options/)
+  }
+  // Nested deeper than any stack.
+  let nested = []
+  for (let depth = 0; depth < 100_000; depth++) nested = [nested]
+  await rejects(client.linkToConversation('account', account.recordId, conversation, { linkableStatuses: nested }), 'INVALID_ARGUMENT', /linkableStatuses/)
+})
+
+/** Ways to be refused, by the order of the table in the design. Each call is also wrong in every later way. */
+const order = {
+  'a bad argument beats an aborted signal': { entity: 'lead', aborted: true, closed: true, focus: null, code: 'INVALID_ARGUMENT' },
+  'a bad option beats an aborted signal': { options: { unknown: 1 }, aborted: true, closed: true, focus: null, code: 'INVALID_ARGUMENT' },
+  'an aborted signal beats a closed client': { aborted: true, closed: true, focus: null },
+  'a closed client beats a missing focus': { closed: true, focus: null, code: 'CLOSED' },
+  'a missing focus beats everything the store knows': { focus: null, code: 'NO_FOCUSED_CONVERSATION' },
+  'a missing conversation beats a missing record': { focus: nobody, code: 'CONVERSATION_NOT_FOUND' },
+  'a status beats a missing record': { focus: closedConversation, code: 'CONVERSATION_NOT_ACTIVE', unlinked: 'NOT_LINKED' },
+  'a missing record comes last': { focus: conversation, code: 'RECORD_NOT_FOUND', unlinked: 'NOT_LINKED' }
+}
+
+for (const [name, open] of Object.entries(stores)) {
+  describe(`order of checks, ${name}`, () => {
+    for (const [title, { entity = 'contact', options, aborted, closed, focus, code, unlinked = code }] of Object.entries(order)) {
+      test(title, { timeout: 60_000 }, async t => {
+        const { client, read } = await open(t)
+        const reason = new Error('reason')
+        const signal = aborted ? AbortSignal.abort(reason) : new AbortController().signal
+        if (focus) client.openConversation(focus)
+        if (closed) await client.close()
+        for (const [method, expected] of [['linkToConversation', code], ['unlinkFromConversation', unlinked]]) {
+          const refused = client[method](entity, missingContact.recordId, undefined, { ...options, signal })
+          if (expected) await rejects(refused, expected)
+          else await assert.rejects(refused, error => error === reason)
+        }
+        assert.deepEqual(await read(conversation), { customer: account, case: null })
+      })
+    }
+
+    test('a status beats what is linked already', { timeout: 60_000 }, async t => {
+      const { client } = await open(t)
+      await client.linkToConversation('contact', contact.recordId, closedConversation, { linkableStatuses: ['closed'] })
+      await rejects(client.linkToConversation('contact', contact.recordId, closedConversation), 'CONVERSATION_NOT_ACTIVE')
+    })
+  })
+}
+
+test('imports are refused in the same order', { timeout: 60_000 }, async t => {
+  const { path, client } = emptyEmbedded(t)
+  const reason = new Error('reason')
+  const signal = AbortSignal.abort(reason)
+  await client.close()
+  await rejects(client.importRecords(`${data}accounts.json`, { signal, unknown: 1 }), 'INVALID_ARGUMENT', /`options\.unknown`/)
+  await assert.rejects(client.importRecords(`${data}accounts.json`, { signal }), error => error === reason)
+  await rejects(client.importRecords(`${data}accounts.json`), 'CLOSED')
+  assert.equal(existsSync(path), false)
+})

@@ -1,0 +1,86 @@
+// Options no client can be made of.
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import { inspect } from 'node:util'
+import { OmnichannelClient } from 'omnichannel-link'
+import { folder } from './support/afterwards.mjs'
+import { throws } from './support/expect.mjs'
+import { conversation } from './support/sample.mjs'
+
+const url = 'https://contoso.crm4.dynamics.com'
+const credential = 'secret-token'
+const dataverse = { url, credential }
+
+/** What is wrong, options that have it, and what the message must say. */
+const faults = [
+  ['both stores', { embedded: { path: 'a.db' }, dataverse }, /got both/],
+  ['both stores, with a function', { embedded: { path: 'a.db' }, dataverse: { url, credential: () => credential } }, /got both/],
+  ['an unknown option', { unknown: 1 }, /`options\.unknown`/],
+  ['an option of a call', { signal: new AbortController().signal }, /`options\.signal`/],
+  ['an unknown option of embedded', { embedded: { path: 'a.db', mode: 'memory' } }, /`options\.embedded\.mode`/],
+  ['an unknown option of dataverse', { dataverse: { ...dataverse, retries: 5 } }, /`options\.dataverse\.retries`/],
+  ['an unknown option beside a function', { dataverse: { url, credential: () => credential, retries: 5 } }, /`options\.dataverse\.retries`/],
+  ['no path', { embedded: {} }, /path/],
+  ['an empty path', { embedded: { path: '' } }, /`options\.embedded\.path`/],
+  ['a path that is no text', { embedded: { path: 5 } }, /`options\.embedded\.path`/],
+  ['embedded that is no object', { embedded: 'a.db' }, /`options\.embedded`/],
+  ['dataverse that is no object', { dataverse: url }, /`options\.dataverse`/],
+  ['no credential', { dataverse: { url } }, /`options\.dataverse\.credential`/],
+  ['a credential that is undefined', { dataverse: { url, credential: undefined } }, /`options\.dataverse\.credential`/],
+  ['a credential that is null', { dataverse: { url, credential: null } }, /`options\.dataverse\.credential`/],
+  ['a credential that is a number', { dataverse: { url, credential: 5 } }, /`options\.dataverse\.credential`/],
+  ['a credential that is an object', { dataverse: { url, credential: {} } }, /`options\.dataverse\.credential`/],
+  ['an empty credential', { dataverse: { url, credential: '' } }, /empty/],
+  ['a credential with its scheme', { dataverse: { url, credential: `Bearer ${credential}` } }, /spaces/],
+  ['a credential with a line break', { dataverse: { url, credential: `${credential}\r\nX: y` } }, /control characters/],
+  ['no URL', { dataverse: { credential } }, /`options\.dataverse\.url` is missing, and DATAVERSE_URL is not set/],
+  ['an empty URL', { dataverse: { url: '', credential } }, /`options\.dataverse\.url`/],
+  ['a URL without its scheme', { dataverse: { url: 'contoso.crm4.dynamics.com', credential } }, /`options\.dataverse\.url`/],
+  ['a URL that is no text', { dataverse: { url: new URL(url), credential } }, /`options\.dataverse\.url`/],
+  ['plain http to another machine', { dataverse: { url: 'http://contoso.crm4.dynamics.com', credential } }, /https/],
+  ['plain http to a private address', { dataverse: { url: 'http://192.168.0.1', credential } }, /https/],
+  ['plain http to a name that begins like this machine', { dataverse: { url: 'http://localhost.example.com', credential } }, /https/],
+  ['another scheme', { dataverse: { url: 'ftp://127.0.0.1', credential } }, /https/],
+  ['a URL with a password', { dataverse: { url: 'https://me:hunter2@contoso.crm4.dynamics.com', credential } }, /no user, password/],
+  ['a URL with a user', { dataverse: { url: 'https://me@contoso.crm4.dynamics.com', credential } }, /no user, password/],
+  ['a URL with a query', { dataverse: { url: `${url}?code=hunter2`, credential } }, /query/],
+  ['a URL with a fragment', { dataverse: { url: `${url}#hunter2`, credential } }, /fragment/],
+  ...[0, -1, NaN, Infinity, 2 ** 31, '20', true, 5n].map(timeoutInMs => [`timeoutInMs ${inspect(timeoutInMs)}`, { timeoutInMs }, /`options\.timeoutInMs`/]),
+  ...[5, 'options', true, Symbol('options'), () => {}, []].map(options => [`options ${inspect(options)}`, options, /`options`/])
+]
+
+for (const [fault, options, message] of faults) {
+  test(`the constructor refuses ${fault}`, t => {
+    const before = process.cwd()
+    t.after(() => process.chdir(before))
+    process.chdir(folder(t))
+    const error = throws(() => new OmnichannelClient(options), 'INVALID_CONFIGURATION', message, { isRetryable: false, maybeApplied: false })
+    assert.doesNotMatch(inspect(error) + JSON.stringify(error), /secret-token|hunter2/)
+    assert.deepEqual(readdirSync('.'), [])
+  })
+}
+
+test('a setting that went missing does not make the default store', () => {
+  for (const empty of [undefined, null]) {
+    for (const name of ['dataverse', 'embedded']) throws(() => new OmnichannelClient({ [name]: empty }), 'INVALID_CONFIGURATION', new RegExp(`\`options\\.${name}\``))
+  }
+})
+
+test('no options make the default store', async () => {
+  for (const options of [undefined, {}, { timeoutInMs: undefined }]) {
+    const client = new OmnichannelClient(options)
+    client.openConversation(conversation)
+    await client.close()
+  }
+})
+
+test('this machine may be reached by http, everything else by https', async () => {
+  for (const url of ['http://127.0.0.1:1', 'http://[::1]:1', 'http://localhost:1', 'https://contoso.crm4.dynamics.com/', 'HTTPS://CONTOSO.CRM4.DYNAMICS.COM']) {
+    await new OmnichannelClient({ dataverse: { url, credential } }).close()
+  }
+})
+
+test('the class needs new', () => {
+  assert.throws(() => OmnichannelClient(), TypeError)
+})

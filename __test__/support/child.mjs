@@ -1,0 +1,43 @@
+// Programs of their own, for what can only be seen from outside of a process.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { createInterface } from 'node:readline'
+import { afterwards } from './afterwards.mjs'
+
+/** Where the package is, for code that does not run inside it. */
+export const COMMONJS = createRequire(import.meta.url).resolve('omnichannel-link')
+
+/**
+ * Starts a program. Its code is CommonJS and finds the package's exports in `link`, and what is given as `values` under their
+ * names. `line()` resolves with the next line it prints, `ended` when it is gone.
+ */
+export function start(t, code, { cwd, env, ...values } = {}) {
+  const given = { COMMONJS, ...values }
+  const prelude = Object.entries(given).map(([name, value]) => `const ${name} = ${JSON.stringify(value)}\n`)
+  const { DATAVERSE_URL: _, ...environment } = process.env
+  const child = spawn(process.execPath, ['--input-type=commonjs', '--eval', `${prelude.join('')}const link = require(COMMONJS);\n${code}`], {
+    cwd,
+    env: { ...environment, ...env }
+  })
+  afterwards(t, () => child.kill('SIGKILL'))
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', text => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', text => (stderr += text))
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const line = async () => {
+    const { value, done } = await lines.next()
+    if (done) throw new Error(`the program ended without printing a line: ${stderr}`)
+    return value
+  }
+  const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, stdout, stderr }))
+  return { child, line, ended }
+}
+
+/** Runs a program to its end; what it printed must be JSON, and is returned. */
+export async function run(t, code, options) {
+  const { code: status, signal, stdout, stderr } = await start(t, code, options).ended
+  if (status !== 0) throw new Error(`the program ended with ${signal ?? `status ${status}`}: ${stderr}`)
+  return JSON.parse(stdout)
+}

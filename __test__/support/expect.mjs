@@ -1,0 +1,43 @@
+// What every failure of this package must look like.
+import assert from 'node:assert/strict'
+import { LinkError } from 'omnichannel-link'
+
+export const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Awaits a rejection with a `LinkError` of this code, message and fields, and returns the error. */
+export async function rejects(promise, code, message, fields) {
+  const error = await promise.then(
+    outcome => assert.fail(`expected ${code}, but it resolved with ${JSON.stringify(outcome)}`),
+    error => error
+  )
+  return isLinkError(error, code, message, fields)
+}
+
+/** Expects a `LinkError` thrown by a synchronous function, and returns it. */
+export function throws(call, code, message, fields) {
+  let thrown
+  try {
+    call()
+  } catch (error) {
+    thrown = error
+  }
+  assert.ok(thrown, `expected ${code}, but nothing was thrown`)
+  return isLinkError(thrown, code, message, fields)
+}
+
+function isLinkError(error, code, message, fields = {}) {
+  assert.ok(error instanceof LinkError, `expected a LinkError, got ${error}`)
+  assert.equal(error.code, code, error.message)
+  if (message) assert.match(error.message, message)
+  assert.equal(error.name, 'LinkError')
+  assert.equal(typeof error.isRetryable, 'boolean')
+  assert.equal(typeof error.maybeApplied, 'boolean')
+  for (const [name, value] of Object.entries(fields)) assert.deepEqual(error[name], value, `${name} of ${error.message}`)
+  return error
+}
+
+/** A link's outcome, exactly: its request id is a fresh GUID, everything else is as given. */
+export function isOutcome({ requestId, ...outcome }, expected) {
+  assert.match(requestId, GUID)
+  assert.deepEqual(outcome, expected)
+}
