@@ -1,22 +1,20 @@
-// Builds the addon and the emulator and puts them where index.js and emulator/index.js look for them. Cargo knows what is
+// Builds the addon and the emulator and puts them where binding.js and emulator/index.js look for them. Cargo knows what is
 // stale, so this is always called: by `npm ci` (as "prepare"), and by `npm pack` and `npm publish`.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(fileURLToPath(import.meta.url))
-const profile = process.argv.includes('--debug') ? [] : ['--release']
-const exe = process.platform === 'win32' ? '.exe' : ''
+const profile = process.argv.includes('--debug') ? 'debug' : 'release'
+const { platform, arch } = process
 
-/** Runs a program in the foreground, so that its progress is seen; ends this one if it fails. */
-function run(program, args, options = {}) {
-  const { status, error, stdout } = spawnSync(program, args, { cwd: root, stdio: 'inherit', ...options })
-  if (error?.code === 'ENOENT') fail(`${program} was not found. omnichannel-link is built from source with Rust (https://rustup.rs) and a C compiler.`)
-  if (error) fail(error.message)
-  if (status !== 0) process.exit(status ?? 1)
-  return stdout?.toString()
+/** Runs a program and returns what it printed; with its progress on the terminal. Ends this one if it fails. */
+function run(program, ...args) {
+  const { status, error, stdout } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 })
+  if (error?.code === 'ENOENT') return fail(`${program} was not found. Rust (https://rustup.rs) and a C compiler are needed to build from source.`)
+  if (error) return fail(error.message)
+  return status === 0 ? stdout : process.exit(status ?? 1)
 }
 
 function fail(message) {
@@ -24,26 +22,27 @@ function fail(message) {
   process.exit(1)
 }
 
-function findNapi() {
-  try {
-    return join(dirname(createRequire(import.meta.url).resolve('@napi-rs/cli/package.json')), 'dist', 'cli.js')
-  } catch {
-    return fail('the addon was not built, because @napi-rs/cli is a development dependency and was left out. Run `npm ci` without --omit=dev.')
-  }
+/** Moved into place: a program that has the old file open keeps it. */
+function install(from, to) {
+  mkdirSync(dirname(to), { recursive: true })
+  copyFileSync(from, `${to}.new`)
+  renameSync(`${to}.new`, to)
 }
 
-const napi = findNapi()
 const started = performance.now()
-console.error(`omnichannel-link: building with cargo, which takes about ${profile.length ? 'four' : 'two'} minutes the first time and seconds afterwards`)
-run(process.execPath, [napi, 'build', '--platform', '--js', 'binding.js', '--dts', 'binding.d.ts', ...profile])
-run('cargo', ['build', '--package', 'omnichannel-link-emulator', ...profile])
+console.error(`omnichannel-link: ${profile} build with cargo; minutes the first time, seconds afterwards`)
+const messages = run(
+  'cargo', 'build', '--locked', '--message-format=json-render-diagnostics',
+  '--package', 'omnichannel-link', '--package', 'omnichannel-link-emulator',
+  ...(profile === 'release' ? ['--release'] : [])
+)
+const artifacts = messages.split('\n').filter(line => line.includes('"compiler-artifact"')).map(line => JSON.parse(line))
+const built = (kind, name) => artifacts.findLast(({ target }) => target.kind.includes(kind) && target.name === name)
 
-const metadata = run('cargo', ['metadata', '--no-deps', '--format-version', '1'], { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 26 })
-const built = join(JSON.parse(metadata).target_directory, profile.length ? 'release' : 'debug', `omnichannel-link-emulator${exe}`)
-if (!existsSync(built)) fail(`cargo reported success, but ${built} is missing`)
-const installed = join(root, 'emulator', 'bin', `omnichannel-link-emulator${exe}`)
-mkdirSync(dirname(installed), { recursive: true })
-// Moved into place: an emulator that is running keeps its own file.
-copyFileSync(built, `${installed}.new`)
-renameSync(`${installed}.new`, installed)
+const musl = run('rustc', '-vV').includes('-musl')
+const libc = { linux: musl ? '-musl' : '-gnu', win32: '-msvc' }[platform] ?? ''
+const library = built('cdylib', 'omnichannel_link').filenames.find(file => /\.(so|dylib|dll)$/.test(file))
+install(library, join(root, `omnichannel-link.${platform}-${arch}${libc}.node`))
+const { executable } = built('bin', 'omnichannel-link-emulator')
+install(executable, join(root, 'emulator', 'bin', `omnichannel-link-emulator${platform === 'win32' ? '.exe' : ''}`))
 console.error(`omnichannel-link: built in ${((performance.now() - started) / 1000).toFixed(1)} s`)
