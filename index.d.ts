@@ -117,7 +117,7 @@ export class LinkError extends Error {
   readonly hint?: string
   /** Plain data that {@link LinkError.fromJSON} takes. The stack is left out: it names files of this machine. */
   toJSON(): LinkErrorJson
-  /** Makes an error of what `toJSON` returned, on the other side of an IPC channel for example. Throws a TypeError on anything else. */
+  /** Makes an error of what `toJSON` returned, on the other side of an IPC channel for example. Throws a TypeError if code or message is missing. */
   static fromJSON(json: LinkErrorJson): LinkError
 }
 
@@ -146,7 +146,10 @@ export interface LinkOptions extends CallOptions {
 
 /** Options of an import. It has no deadline unless `timeoutInMs` is given. */
 export interface ImportOptions extends CallOptions {
-  /** Called about five times a second while rows are written, never after the promise has settled. */
+  /**
+   * Called about five times a second while rows are written, never after the promise has settled. What it throws is an uncaught
+   * exception of the program; the import goes on.
+   */
   onProgress?: (progress: ImportProgress) => void
 }
 

@@ -7,6 +7,12 @@ const { Cancellation, Client } = require('./binding.js')
 
 const BRAND = Symbol.for('omnichannel-link.LinkError')
 
+// What another process may say of an error; anything else that comes along is not taken over.
+const JSON_FIELDS = [
+  'code', 'message', 'isRetryable', 'maybeApplied', 'httpStatus', 'serviceCode', 'serviceMessage', 'requestId', 'serviceRequestId',
+  'retryAfterInMs', 'conversationStatus', 'current', 'store', 'hint', 'cause'
+]
+
 class LinkError extends Error {
   constructor({ message, cause, ...details }) {
     super(message, cause === undefined ? undefined : { cause })
@@ -22,8 +28,7 @@ class LinkError extends Error {
     if (typeof json?.code !== 'string' || typeof json.message !== 'string') {
       throw new TypeError('LinkError.fromJSON: expected what LinkError.prototype.toJSON returned')
     }
-    const { name: _, ...fields } = json
-    return new LinkError(fields)
+    return new LinkError(Object.fromEntries(JSON_FIELDS.map(name => [name, json[name]])))
   }
 
   toJSON() {

@@ -194,6 +194,10 @@ describe('a long-lived signal', () => {
     await client.importRecords(conversations(500))
     await client.importRecords(page('contacts', { contactid: contact.recordId }))
     const { signal } = new AbortController()
+    const warnings = []
+    const warned = warning => warnings.push(warning.message)
+    process.on('warning', warned)
+    t.after(() => process.off('warning', warned))
     const methods = ['linkToConversation', 'unlinkFromConversation', 'unlinkFromConversation', 'linkToConversation']
     for (const method of methods) {
       const calls = Array.from({ length: 500 }, (_, number) => client[method]('contact', contact.recordId, numbered(number), { signal }))
@@ -201,6 +205,7 @@ describe('a long-lived signal', () => {
       await Promise.allSettled(calls)
       assert.deepEqual(getEventListeners(signal, 'abort'), [])
     }
+    assert.deepEqual(warnings, [])
   })
 
   test('is left alone by calls that are refused', { timeout: 60_000 }, async t => {

@@ -228,3 +228,9 @@ test("the server's text is cut and redacted", { timeout: 60_000 }, async t => {
   assert.equal(error.serviceMessage.length, 500)
   assert.doesNotMatch(inspect(error) + JSON.stringify(error), /eyJ|hunter2/)
 })
+
+test('a token that the server repeats is not passed on', { timeout: 60_000 }, async t => {
+  const server = await serve(t, (request, response) => fault(response, 400, '0x80040265', `${request.headers.authorization} was refused`))
+  const error = await rejects(link(client(t, { dataverse: server.dataverse })), 'REJECTED', undefined, { httpStatus: 400 })
+  assert.doesNotMatch(inspect(error) + JSON.stringify(error), /secret-token/)
+})

@@ -92,6 +92,20 @@ test('toJSON and fromJSON survive a channel that drops an error\'s properties', 
   assert.deepEqual([errors[4].retryAfterInMs, errors[4].serviceRequestId], [7000, nobody])
 })
 
+test('what is not known is absent', { timeout: 60_000 }, async t => {
+  const { client: local } = emptyEmbedded(t)
+  const errors = [
+    await failure(t),
+    await rejects(local.linkToConversation('lead', account.recordId, conversation), 'INVALID_ARGUMENT'),
+    await rejects(local.linkToConversation('account', account.recordId, conversation, { signal: {} }), 'INVALID_ARGUMENT'),
+    await rejects(local.importRecords(5), 'INVALID_ARGUMENT')
+  ]
+  for (const error of errors) {
+    const json = error.toJSON()
+    assert.deepEqual(Object.keys(json).filter(name => json[name] === undefined), [], error.message)
+  }
+})
+
 test('fromJSON refuses what toJSON did not make', () => {
   for (const junk of [undefined, null, 5, 'text', true, Symbol('x'), [], {}, { code: 'CLOSED' }, { message: 'x' }, { code: 5, message: 'x' }, { code: 'CLOSED', message: 5 }, new Error('x')]) {
     assert.throws(() => LinkError.fromJSON(junk), { name: 'TypeError', message: /LinkError\.fromJSON/ })

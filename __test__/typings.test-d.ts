@@ -88,6 +88,9 @@ export function clients() {
   new OmnichannelClient({ dataverse: { url } })
   // @ts-expect-error: one store or the other
   new OmnichannelClient({ embedded: { path: 'links.db' }, dataverse: { url, credential: 'token' } })
+  const both = { embedded: { path: 'links.db' }, dataverse: { url, credential: 'token' } }
+  // @ts-expect-error: one store or the other, also when they come in a variable
+  new OmnichannelClient(both)
   // @ts-expect-error: there is no such option
   new OmnichannelClient({ retries: 5 })
   // @ts-expect-error: there is no such option of a store

@@ -6,7 +6,7 @@ use super::fault;
 use crate::{
     domain::{Conversation, ConversationId, EntityLogicalName, RecordId, RecordReference},
     error::LinkError,
-    http::HttpResponse,
+    http::{HttpResponse, Token},
 };
 
 /// A conversation and the version it was read at, from one and the same answer.
@@ -83,8 +83,8 @@ pub(super) fn succeeded(response: &HttpResponse) -> bool {
 }
 
 /// Passes a successful answer on, and explains every other one.
-pub(super) fn success(response: HttpResponse) -> Result<HttpResponse, LinkError> {
-    if succeeded(&response) { Ok(response) } else { Err(fault::explain(&response)) }
+pub(super) fn success(response: HttpResponse, token: &Token) -> Result<HttpResponse, LinkError> {
+    if succeeded(&response) { Ok(response) } else { Err(fault::explain(&response, token)) }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Answers and exchanges that are not what was asked for, as errors. Status first; messages are passed on, never understood.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde::Deserialize;
 
 use crate::{
     error::{Code, LinkError},
-    http::{HttpError, HttpErrorKind, HttpResponse},
+    http::{HttpError, HttpErrorKind, HttpResponse, Token},
 };
 
 /// The server's own text is cut to this many characters.
@@ -39,10 +39,11 @@ pub(super) fn protocol(response: &HttpResponse, what: &str) -> LinkError {
         })
 }
 
-/// An answer that is not a success.
-pub(super) fn explain(response: &HttpResponse) -> LinkError {
+/// An answer that is not a success. The server may repeat the token it was sent; we do not.
+pub(super) fn explain(response: &HttpResponse, token: &Token) -> LinkError {
     let status = response.status;
-    let service = ServiceError::of(response);
+    let mut service = ServiceError::of(response);
+    service.message = service.message.and_then(|text| presentable(&text, token));
     let (code, what, hint) = classify(status, &service);
     let message = match &service.message {
         Some(text) => format!("{what} ({}): {text}", status.as_u16()),
@@ -143,7 +144,7 @@ impl ServiceError {
             serde_json::Value::String(text) => text.to_ascii_lowercase(),
             other => other.to_string(),
         });
-        Self { code: code.map(|code| hexadecimal(&code)), message: message.and_then(|text| presentable(&text)) }
+        Self { code: code.map(|code| hexadecimal(&code)), message }
     }
 
     fn code(&self) -> &str {
@@ -156,10 +157,10 @@ fn hexadecimal(code: &str) -> String {
     code.parse::<i32>().map_or_else(|_| code.to_owned(), |number| format!("{number:#010x}"))
 }
 
-/// Redacts what looks like a token, and cuts.
-fn presentable(text: &str) -> Option<String> {
-    let words =
-        text.split_whitespace().map(|word| if looks_secret(word) { Cow::from("[redacted]") } else { word.into() });
+/// Redacts what is or looks like a token, and cuts.
+fn presentable(text: &str, token: &Token) -> Option<String> {
+    let redacted = |word: &&str| looks_secret(word) || token.is_in(word);
+    let words = text.split_whitespace().map(|word| if redacted(&word) { "[redacted]" } else { word });
     let text = words.collect::<Vec<_>>().join(" ");
     let cut: String = text.chars().take(MAX_SERVICE_MESSAGE).collect();
     (!cut.is_empty()).then_some(cut)
@@ -190,6 +191,10 @@ mod tests {
         HttpResponse { status, headers: HeaderMap::new(), body: Bytes::copy_from_slice(body.as_bytes()) }
     }
 
+    fn token() -> Token {
+        Token::new("s3cret").unwrap()
+    }
+
     fn odata(code: &str) -> String {
         format!(r#"{{"error":{{"code":"{code}","message":"Said by the server"}}}}"#)
     }
@@ -217,7 +222,7 @@ mod tests {
             (503, "", Code::Unavailable),
             (302, "", Code::Protocol),
         ] {
-            let error = explain(&answer(status, &odata(service)));
+            let error = explain(&answer(status, &odata(service)), &token());
             assert_eq!(error.code(), expected, "{status} {service}");
             assert_eq!(error.details().http_status, Some(status));
             assert_eq!(error.details().service_code.as_deref(), Some(service.to_lowercase().as_str()));
@@ -236,7 +241,7 @@ mod tests {
             r#"{"error":{"message":""}}"#,
             "null",
         ] {
-            let error = explain(&answer(502, body));
+            let error = explain(&answer(502, body), &token());
             assert_eq!(error.message(), "The server failed (502, without a readable explanation).", "{body}");
             assert_eq!(error.details().service_message, None);
         }
@@ -249,7 +254,7 @@ mod tests {
             r#"{"message":"Busy","code":-2147220969}"#,
             r#"{"error":{"code":"-2147220969","message":"Busy"}}"#,
         ] {
-            let error = explain(&answer(404, body));
+            let error = explain(&answer(404, body), &token());
             assert_eq!(error.details().service_message.as_deref(), Some("Busy"), "{body}");
             assert!(is_row_not_found(&answer(404, body)), "{body}");
         }
@@ -266,9 +271,9 @@ mod tests {
 
     #[test]
     fn the_servers_text_is_cut_and_redacted() {
-        let text = format!("Token eyJabc.def.ghi refused https://x/?sig=1 {}", "long ".repeat(300));
-        let shown = presentable(&text).unwrap();
-        assert!(shown.starts_with("Token [redacted] refused [redacted] long"), "{shown}");
+        let text = format!("Token eyJabc.def.ghi or (s3cret) refused https://x/?sig=1 {}", "long ".repeat(300));
+        let shown = presentable(&text, &token()).unwrap();
+        assert!(shown.starts_with("Token [redacted] or [redacted] refused [redacted] long"), "{shown}");
         assert_eq!(shown.chars().count(), MAX_SERVICE_MESSAGE);
     }
 }

@@ -71,7 +71,7 @@ impl Exchange<'_> {
         if fault::is_row_not_found(&response) {
             return Err(conversation_not_found(self.id));
         }
-        answer::row(&answer::success(response)?, self.id)
+        answer::row(&answer::success(response, token)?, self.id)
     }
 
     async fn write(&self, row: &Row, decision: &Decision, token: &Token) -> Result<Written, LinkError> {
@@ -92,14 +92,14 @@ impl Exchange<'_> {
         }
         // A 5xx may come from a gateway that gave up waiting for a server that did not.
         if response.status.is_server_error() {
-            return Err(fault::explain(&response));
+            return Err(fault::explain(&response, token));
         }
         self.call.write_refused();
         if fault::is_stale(&response) {
             return Ok(Written::Stale);
         }
         if !fault::is_row_not_found(&response) {
-            return Err(fault::explain(&response));
+            return Err(fault::explain(&response, token));
         }
         // Either thing may be missing; only the conversation can be asked for without guessing.
         self.read(token).await?;

@@ -33,6 +33,13 @@ impl Token {
         Ok(Self(value))
     }
 
+    /// Whether the text gives the token away.
+    #[must_use]
+    pub fn is_in(&self, text: &str) -> bool {
+        let token = &self.0.as_bytes()["Bearer ".len()..];
+        text.as_bytes().windows(token.len()).any(|part| part == token)
+    }
+
     /// The value of the `Authorization` header, marked as sensitive.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
@@ -73,6 +80,7 @@ mod tests {
         let token = Token::new("s3cret").unwrap();
         assert_eq!(format!("{token:?} {:?}", token.header()), "Token Sensitive");
         assert_eq!(token.header().as_bytes(), b"Bearer s3cret");
+        assert!(token.is_in("a,s3cret!") && !token.is_in("s3cre") && !token.is_in("Bearer"));
     }
 
     #[test]
