@@ -1,7 +1,7 @@
 // The README's examples, run as printed, each in a folder that has the packages installed and nothing else.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -18,7 +18,6 @@ before(async () => {
   mkdirSync(join(modules, 'electron'), { recursive: true })
   symlinkSync(root, join(modules, 'omnichannel-link'), 'junction')
   symlinkSync(join(root, 'emulator'), join(modules, 'omnichannel-link-emulator'), 'junction')
-  cpSync(join(root, 'examples', 'data'), join(folder, 'examples', 'data'), { recursive: true })
   // Electron as far as the example knows it: one window that focuses a conversation and links, and prints what it is told.
   writeFileSync(
     join(modules, 'electron', 'index.js'),
@@ -47,7 +46,7 @@ function run(heading, env = {}) {
   const file = join(folder, `example.${code.includes('require(') ? 'cjs' : 'mjs'}`)
   writeFileSync(file, code)
   const { DATAVERSE_URL: _, ...inherited } = process.env
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--preserve-symlinks', file], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
     cwd: folder,
     env: { ...inherited, ...env },
     encoding: 'utf8'
