@@ -26,7 +26,7 @@ export type StoreName = 'dataverse' | 'embedded'
  * |---|---|
  * | `AUTHENTICATION_FAILED` | no token could be had, or the server did not accept it |
  * | `CLOSED` | the client was closed before the call |
- * | `CONFLICT` | other writers changed the conversation at every try; call again |
+ * | `CONFLICT` | other writers changed the conversation at every try, or (`maybeApplied`) while an answer was lost |
  * | `CONVERSATION_NOT_ACTIVE` | only active conversations can be linked; see `conversationStatus` |
  * | `CONVERSATION_NOT_FOUND` | the store has no such conversation; nothing was created |
  * | `FORBIDDEN` | the caller is known and lacks a privilege |
@@ -109,7 +109,7 @@ export class LinkError extends Error {
   readonly retryAfterInMs?: number
   /** With `CONVERSATION_NOT_ACTIVE`: the status seen. */
   readonly conversationStatus?: ConversationStatus
-  /** With `NOT_LINKED` and `VERIFICATION_FAILED`: what the slot holds; null for nothing. */
+  /** With `NOT_LINKED`, `VERIFICATION_FAILED` and a `CONFLICT` in doubt: what the slot holds; null for nothing. */
   readonly current?: RecordReference | null
   /** The store that was asked. */
   readonly store?: StoreName
@@ -270,7 +270,8 @@ export class OmnichannelClient {
    *
    * Mirrors `Microsoft.Omnichannel.linkToConversation`.
    *
-   * Cost: one transaction shared with the calls in flight, or two round trips to Dataverse.
+   * Cost: one transaction shared with the calls in flight; or two round trips to Dataverse, one if the client knows the
+   * conversation from a call in the last five minutes.
    *
    * @param entityLogicalName the record's table
    * @param recordId GUID in either case, with or without braces

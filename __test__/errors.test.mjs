@@ -196,7 +196,9 @@ for (const [what, [get, patch, code, fields]] of Object.entries(answers)) {
     const error = await rejects(link(client(t, { dataverse: server.dataverse })), code, undefined, { store: 'dataverse', ...fields })
     assert.match(error.requestId, GUID)
     assert.equal(server.requests.includes('PATCH'), patch !== null)
-    assert.ok(server.requests.filter(method => method === 'PATCH').length <= 1, 'written twice')
+    // A write whose end nobody knows is looked up, and sent again on the same condition; any other is sent once.
+    const most = code === 'UNAVAILABLE' && fields.maybeApplied ? 5 : 1
+    assert.ok(server.requests.filter(method => method === 'PATCH').length <= most, server.requests.join(' '))
     assert.doesNotMatch(inspect(error) + JSON.stringify(error), /secret-token/)
   })
 }

@@ -33,7 +33,7 @@ codes! {
     AuthenticationFailed = "AUTHENTICATION_FAILED", retryable: false;
     /// `CLOSED`: the client was closed before the call.
     Closed = "CLOSED", retryable: false;
-    /// `CONFLICT`: other writers changed the conversation at every try.
+    /// `CONFLICT`: other writers changed the conversation at every try, or while an answer was lost.
     Conflict = "CONFLICT", retryable: true;
     /// `CONVERSATION_NOT_ACTIVE`: only active conversations can be linked.
     ConversationNotActive = "CONVERSATION_NOT_ACTIVE", retryable: false;

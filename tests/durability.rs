@@ -184,7 +184,7 @@ async fn what_a_killed_process_left_in_its_log_is_there_again() {
 
 /// A link as the port sees it, with the call that it was made with.
 fn update(store: &EmbeddedStore, number: u16, record: RecordReference) -> (StoreFuture<Decision>, Arc<Call>) {
-    let call = Arc::new(Call::new(String::new()));
+    let call = Arc::new(Call::new(String::new(), None));
     let decide = Decide::Link(record, LinkPolicy::default());
     (store.update(conversation(number), decide, Arc::clone(&call)), call)
 }

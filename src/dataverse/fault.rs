@@ -116,6 +116,12 @@ pub(super) fn unreachable(error: HttpError) -> LinkError {
     LinkError::new(code, format!("{what}: {}.", error.message)).caused_by(error)
 }
 
+/// A write that was given up on while there was still time to look at what became of it.
+pub(super) fn unanswered(after: Duration) -> LinkError {
+    LinkError::new(Code::Timeout, format!("The server did not answer the change within {} ms.", after.as_millis()))
+        .hint("Raise `timeoutInMs` if the server is known to be slow.")
+}
+
 /// The three shapes in which errors come (`dataverse-wire.md` 4.7), and everything else.
 #[derive(Default)]
 struct ServiceError {

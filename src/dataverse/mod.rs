@@ -4,6 +4,7 @@ mod answer;
 mod environment;
 mod fault;
 mod lanes;
+mod remembered;
 mod request;
 mod swap;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 pub use environment::EnvironmentUrl;
 
-use self::{lanes::Lanes, swap::Exchange};
+use self::{lanes::Lanes, remembered::RememberedRows, swap::Exchange};
 use crate::{
     clock::SharedClock,
     domain::{Call, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
@@ -29,6 +30,7 @@ struct Shared {
     environment: EnvironmentUrl,
     http: Arc<dyn HttpService>,
     tokens: Arc<dyn TokenProvider>,
+    remembered: RememberedRows,
     clock: SharedClock,
 }
 
@@ -41,7 +43,8 @@ impl DataverseStore {
         tokens: Arc<dyn TokenProvider>,
         clock: SharedClock,
     ) -> Self {
-        Self { shared: Arc::new(Shared { environment, http, tokens, clock }), lanes: Lanes::default() }
+        let remembered = RememberedRows::new(Arc::clone(&clock));
+        Self { shared: Arc::new(Shared { environment, http, tokens, remembered, clock }), lanes: Lanes::default() }
     }
 }
 

@@ -14,13 +14,16 @@ use crate::{
         decision::{conversation_not_found, record_not_found},
     },
     error::{Code, LinkError},
-    http::{HttpRequest, Token},
+    http::{HttpRequest, HttpResponse, Token},
 };
 
 /// The product writes to live conversations often, so some of these are nobody's fault.
 const MAX_ATTEMPTS: u32 = 5;
 /// The longest pause before the second attempt; it doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How much of the time left a write may take; the rest is for looking at what became of it.
+const WRITE_SHARE: f64 = 0.75;
 
 /// One call's dealings with the server.
 pub(super) struct Exchange<'a> {
@@ -32,38 +35,97 @@ pub(super) struct Exchange<'a> {
 /// What became of a conditional write.
 enum Written {
     /// The server shows what was wanted.
-    Confirmed,
+    Confirmed(Row),
     /// The row had changed since it was read; nothing was written.
     Stale,
+    /// No answer that says so or otherwise.
+    Unknown(LinkError),
 }
 
 impl Exchange<'_> {
     /// Runs the decision on the current row and commits what it says.
     pub(super) async fn swap(&self, decide: &Decide) -> Result<Decision, LinkError> {
         let token = self.shared.tokens.token().await?;
-        for attempt in 0..MAX_ATTEMPTS {
-            if attempt > 0 {
-                let pause = clock::jitter(&*self.shared.clock, PAUSE * 2_u32.pow(attempt - 1));
+        let (mut row, mut fresh) = match self.shared.remembered.take(self.id) {
+            Some(row) => (row, false),
+            None => (self.read(&token).await?, true),
+        };
+        // The last write nobody knows the end of: what it wanted, and why that is not known.
+        let mut unresolved: Option<(Decision, LinkError)> = None;
+        let mut attempts = 0;
+        loop {
+            let decision = match decide.on(&row.conversation) {
+                Ok(decision) if decision.writes() => decision,
+                // Only a decision that writes may rest on a remembered row: its condition then proves the row was current.
+                _ if !fresh => {
+                    (row, fresh) = (self.read(&token).await?, true);
+                    continue;
+                }
+                settled => {
+                    self.shared.remembered.put(row);
+                    return settled;
+                }
+            };
+            if attempts == MAX_ATTEMPTS {
+                return Err(unresolved.map_or_else(|| self.conflict(), |(_, fault)| fault));
+            }
+            attempts += 1;
+            match self.write(&row, &decision, &token, unresolved.is_some()).await? {
+                Written::Confirmed(shown) => {
+                    self.shared.remembered.put(shown);
+                    return Ok(decision);
+                }
+                Written::Stale => {}
+                Written::Unknown(fault) => unresolved = Some((decision, fault)),
+            }
+            // A remembered row that turned out old is nobody's storm.
+            if fresh && attempts < MAX_ATTEMPTS {
+                let pause = clock::jitter(&*self.shared.clock, PAUSE * 2_u32.pow(attempts - 1));
                 self.shared.clock.sleep(pause).await;
             }
-            let row = self.read(&token).await?;
-            let decision = decide.on(&row.conversation)?;
-            if !decision.writes() {
-                return Ok(decision);
+            let now = match self.read(&token).await {
+                Ok(now) => now,
+                // What became of the write cannot be found out, which matters more than why the look failed.
+                Err(failed) => return Err(unresolved.map_or(failed, |(_, fault)| fault)),
+            };
+            if let Some((wanted, _)) = &unresolved {
+                match trace(wanted, &row, &now) {
+                    Traced::NotArrived => {}
+                    Traced::Applied => {
+                        self.shared.remembered.put(now);
+                        return Ok(*wanted);
+                    }
+                    Traced::TooLate => {
+                        self.call.write_refused();
+                        unresolved = None;
+                    }
+                    Traced::Overtaken => return Err(self.overtaken(wanted, &now)),
+                }
             }
-            match self.write(&row, &decision, &token).await? {
-                Written::Confirmed => return Ok(decision),
-                Written::Stale => {}
-            }
+            (row, fresh) = (now, true);
         }
-        Err(LinkError::new(
+    }
+
+    fn conflict(&self) -> LinkError {
+        let message = format!(
+            "Conversation {} was changed by others at each of {MAX_ATTEMPTS} attempts; nothing was written.",
+            self.id
+        );
+        LinkError::new(Code::Conflict, message)
+            .hint("Call again; if this persists, something rewrites the conversation all the time.")
+    }
+
+    fn overtaken(&self, wanted: &Decision, now: &Row) -> LinkError {
+        let current = now.conversation.linked(wanted.slot);
+        LinkError::new(
             Code::Conflict,
             format!(
-                "Conversation {} was changed by others at each of {MAX_ATTEMPTS} attempts; nothing was written.",
-                self.id
+                "The {} slot of conversation {} was changed by others while the answer was lost.",
+                wanted.slot, self.id
             ),
         )
-        .hint("Call again; if this persists, something rewrites the conversation all the time."))
+        .hint("The change may have been applied before theirs; look at `current` and decide again.")
+        .with(|details| details.current = Some(current.map(Into::into)))
     }
 
     async fn read(&self, token: &Token) -> Result<Row, LinkError> {
@@ -74,27 +136,32 @@ impl Exchange<'_> {
         answer::row(&answer::success(response, token)?, self.id)
     }
 
-    async fn write(&self, row: &Row, decision: &Decision, token: &Token) -> Result<Written, LinkError> {
+    /// `in_doubt`: an earlier write may still be applied, so a refusal of this one proves nothing.
+    async fn write(&self, row: &Row, decision: &Decision, token: &Token, in_doubt: bool) -> Result<Written, LinkError> {
+        let refused = || {
+            if !in_doubt {
+                self.call.write_refused();
+            }
+        };
         let request = request::write(&self.shared.environment, row, decision, self.call, token)?;
         self.call.write_begins();
-        let response = match self.shared.http.call(request).await {
+        let response = match self.answered(request).await {
             Ok(response) => response,
-            Err(error) => {
-                if !error.kind.may_have_been_sent() {
-                    self.call.write_refused();
-                }
-                return Err(fault::unreachable(error));
+            Err(Unanswered::Never(fault)) => {
+                refused();
+                return Err(fault);
             }
+            Err(Unanswered::Perhaps(fault)) => return Ok(Written::Unknown(fault)),
         };
         if answer::succeeded(&response) {
             let shown = answer::representation(&response, self.id);
-            return self.verify(shown, decision, token).await.map(|()| Written::Confirmed);
+            return self.verify(shown, decision, token).await.map(Written::Confirmed);
         }
         // A 5xx may come from a gateway that gave up waiting for a server that did not.
         if response.status.is_server_error() {
-            return Err(fault::explain(&response, token));
+            return Ok(Written::Unknown(fault::explain(&response, token)));
         }
-        self.call.write_refused();
+        refused();
         if fault::is_stale(&response) {
             return Ok(Written::Stale);
         }
@@ -112,18 +179,18 @@ impl Exchange<'_> {
 
     /// Compares what the server shows with what was wanted. The representation is a second step inside the server, so one
     /// that differs may only be late, or early: one fresh look decides.
-    async fn verify(&self, shown: Option<Row>, decision: &Decision, token: &Token) -> Result<(), LinkError> {
+    async fn verify(&self, shown: Option<Row>, decision: &Decision, token: &Token) -> Result<Row, LinkError> {
         let holds = |row: &Row| row.conversation.linked(decision.slot) == decision.after;
         let first = match shown {
             Some(row) => row,
             None => self.read(token).await?,
         };
         if holds(&first) {
-            return Ok(());
+            return Ok(first);
         }
         let second = self.read(token).await?;
         if holds(&second) {
-            return Ok(());
+            return Ok(second);
         }
         let current = second.conversation.linked(decision.slot);
         let instead = current.map_or_else(|| "nothing".to_owned(), |record| record.to_string());
@@ -138,7 +205,59 @@ impl Exchange<'_> {
         .with(|details| details.current = Some(current.map(Into::into))))
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<crate::http::HttpResponse, LinkError> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, LinkError> {
         self.shared.http.call(request).await.map_err(fault::unreachable)
     }
+
+    /// Sends a write, keeping part of the call's time for finding out what became of it.
+    async fn answered(&self, request: HttpRequest) -> Result<HttpResponse, Unanswered> {
+        let answer = async {
+            self.shared.http.call(request).await.map_err(|error| {
+                let arrived = error.kind.may_have_been_sent();
+                let fault = fault::unreachable(error);
+                if arrived { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
+            })
+        };
+        let Some(deadline) = self.call.deadline() else { return answer.await };
+        let clock = &self.shared.clock;
+        let patience = deadline.saturating_duration_since(clock.now()).mul_f64(WRITE_SHARE);
+        tokio::select! {
+            biased;
+            answered = answer => answered,
+            () = clock.sleep(patience) => Err(Unanswered::Perhaps(fault::unanswered(patience))),
+        }
+    }
+}
+
+/// What a look at the row says of a write that was not answered.
+enum Traced {
+    /// The version is the one it was sent for. The same condition holds for a second one, so at most one is applied.
+    NotArrived,
+    /// The slot is as wanted.
+    Applied,
+    /// The version moved on without it: it can no longer be applied.
+    TooLate,
+    /// The slot holds something else.
+    Overtaken,
+}
+
+fn trace(wanted: &Decision, sent_for: &Row, now: &Row) -> Traced {
+    let linked = now.conversation.linked(wanted.slot);
+    if now.etag == sent_for.etag {
+        Traced::NotArrived
+    } else if linked == wanted.after {
+        Traced::Applied
+    } else if linked == wanted.before {
+        Traced::TooLate
+    } else {
+        Traced::Overtaken
+    }
+}
+
+/// A write without an answer.
+enum Unanswered {
+    /// The server has not seen it.
+    Never(LinkError),
+    /// The server may have acted on it.
+    Perhaps(LinkError),
 }

@@ -202,7 +202,7 @@ impl LinkService {
     {
         let inner = Arc::clone(&self.0);
         let request_id = uuid::Builder::from_random_bytes(inner.clock.random().to_be_bytes()).into_uuid().to_string();
-        let call = Arc::new(Call::new(request_id));
+        let call = Arc::new(Call::new(request_id, timeout.map(|timeout| inner.clock.now() + timeout)));
         let under_way = self.admit().and_then(|permit| Ok((permit, begin(Arc::clone(&call))?)));
         async move {
             let outcome = match under_way {

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use super::{
@@ -38,20 +39,27 @@ impl StoreName {
 #[derive(Debug)]
 pub struct Call {
     request_id: String,
+    deadline: Option<Instant>,
     write_under_way: AtomicBool,
 }
 
 impl Call {
     /// A call that has not written anything.
     #[must_use]
-    pub fn new(request_id: String) -> Self {
-        Self { request_id, write_under_way: AtomicBool::new(false) }
+    pub fn new(request_id: String, deadline: Option<Instant>) -> Self {
+        Self { request_id, deadline, write_under_way: AtomicBool::new(false) }
     }
 
     /// The id that logs on both sides show.
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// When the caller stops waiting. The service sees to it; a store only needs it to keep some time in reserve.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// From now on the write may take effect, whoever stops listening.

@@ -266,7 +266,7 @@ async fn an_expired_call_says_timeout_and_the_next_one_works(world: World) {
     assert_eq!((error.code(), error.is_retryable()), (Code::Timeout, true));
     assert!(error.message().contains("7000 ms"), "{error}");
     drop(held);
-    world.clock.relent();
+    world.clock.pass(Duration::ZERO);
     link(&world, incident(1)).await.unwrap();
     assert_eq!(world.links().1, Some(incident(1)));
 }

@@ -44,27 +44,27 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) struct TestClock {
     start: Instant,
     random: AtomicU64,
-    expired: watch::Sender<bool>,
+    passed: watch::Sender<Duration>,
     pauses: Mutex<Vec<Duration>>,
 }
 
 impl Default for TestClock {
     #[expect(clippy::disallowed_methods, reason = "an Instant has no other origin; it never moves again")]
     fn default() -> Self {
-        let (start, expired) = (Instant::now(), watch::Sender::new(false));
-        Self { start, random: AtomicU64::new(0), expired, pauses: Mutex::default() }
+        let (start, passed) = (Instant::now(), watch::Sender::new(Duration::ZERO));
+        Self { start, random: AtomicU64::new(0), passed, pauses: Mutex::default() }
     }
 }
 
 impl TestClock {
     /// Lets every deadline pass.
     pub(crate) fn expire(&self) {
-        self.expired.send_replace(true);
+        self.pass(Duration::MAX);
     }
 
-    /// Lets no deadline pass any more.
-    pub(crate) fn relent(&self) {
-        self.expired.send_replace(false);
+    /// Lets the deadlines pass that are no longer than this; zero for none any more.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.passed.send_replace(time);
     }
 
     /// The pauses that were taken so far.
@@ -83,8 +83,8 @@ impl Clock for TestClock {
             self.pauses.lock().expect("nobody panics while noting").push(duration);
             return Box::pin(tokio::task::yield_now());
         }
-        let mut expired = self.expired.subscribe();
-        Box::pin(async move { drop(expired.wait_for(|expired| *expired).await) })
+        let mut passed = self.passed.subscribe();
+        Box::pin(async move { drop(passed.wait_for(|time| *time >= duration).await) })
     }
 
     fn random(&self) -> u128 {

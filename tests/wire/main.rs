@@ -71,7 +71,7 @@ async fn another_writers_link_is_never_cleared() {
 #[tokio::test]
 async fn a_storm_of_conflicts_ends_in_conflict_with_growing_pauses() {
     let storm = (0..5).flat_map(|_| [empty(), fault(412, STALE)]);
-    let exchange = Conversation::with(storm);
+    let exchange = Conversation::with(storm.chain([empty()]));
     let error = exchange.link(account(1)).await.unwrap_err();
     assert_eq!((error.code(), error.is_retryable(), error.details().maybe_applied), (Code::Conflict, true, false));
     let pauses = exchange.clock.pauses();
@@ -128,7 +128,7 @@ async fn a_value_that_differs_is_looked_at_once_more_and_never_written_again() {
 #[tokio::test]
 async fn only_a_write_that_may_have_arrived_is_maybe_applied() {
     use HttpErrorKind::{Connect, ConnectTimeout, Interrupted, TooLarge};
-    for (answer, code, on_write) in [
+    for (answer, code, in_doubt) in [
         (Answer::Fails(Connect), Code::Unavailable, false),
         (Answer::Fails(ConnectTimeout), Code::Unavailable, false),
         (Answer::Fails(Interrupted), Code::Unavailable, true),
@@ -142,29 +142,179 @@ async fn only_a_write_that_may_have_arrived_is_maybe_applied() {
     ] {
         let on_read = Conversation::with([answer.clone()]).link(account(1)).await.unwrap_err();
         assert_eq!((on_read.code(), on_read.details().maybe_applied), (code, false), "{on_read}");
-        let written = Conversation::with([empty(), answer]).link(account(1)).await.unwrap_err();
-        assert_eq!((written.code(), written.details().maybe_applied), (code, on_write), "{written}");
+        // If it is in doubt the row is looked at, and that fails here too.
+        let look = in_doubt.then_some(Answer::Fails(Connect));
+        let written = Conversation::with([empty(), answer].into_iter().chain(look)).link(account(1)).await.unwrap_err();
+        assert_eq!((written.code(), written.details().maybe_applied), (code, in_doubt), "{written}");
+    }
+}
+
+/// The ways in which an answer to a write gets lost.
+fn lost() -> [Answer; 3] {
+    [Answer::Fails(HttpErrorKind::Interrupted), fault(503, ""), Answer::Is(504, "<html>".into())]
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_found_applied() {
+    for answer in lost() {
+        let link = Conversation::with([holding(7, account(2)), answer.clone(), holding(8, account(1))]);
+        let outcome = link.link(account(1)).await.unwrap();
+        assert_eq!(
+            (outcome.status, outcome.previous),
+            (LinkStatus::Replaced, Some(account(2))),
+            "the original outcome"
+        );
+        assert_eq!(link.verbs(), "GET PATCH GET");
+        let unlink = Conversation::with([holding(7, account(1)), answer, row(9, ACTIVE, None, None)]);
+        unlink.unlink(account(1)).await.unwrap();
+        assert_eq!(unlink.verbs(), "GET PATCH GET");
     }
 }
 
 #[tokio::test]
-async fn a_deadline_during_the_write_says_maybe_applied() {
-    async fn expire(answers: impl IntoIterator<Item = Answer>) -> LinkError {
+async fn a_write_that_did_not_arrive_is_sent_again_on_the_same_condition() {
+    for answer in lost() {
+        let exchange = Conversation::with([empty(), answer, empty(), holding(8, account(1))]);
+        assert_eq!(exchange.link(account(1)).await.unwrap().status, LinkStatus::Linked);
+        assert_eq!(exchange.verbs(), "GET PATCH GET PATCH");
+        assert_eq!(exchange.sent().matches("if-match: W/\"7\"").count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_arrived_late_makes_the_second_one_stale_and_counts_as_applied() {
+    let lost = Answer::Fails(HttpErrorKind::Interrupted);
+    let exchange = Conversation::with([empty(), lost, empty(), fault(412, STALE), holding(8, account(1))]);
+    assert_eq!(exchange.link(account(1)).await.unwrap().status, LinkStatus::Linked);
+    assert_eq!(exchange.verbs(), "GET PATCH GET PATCH GET");
+}
+
+#[tokio::test]
+async fn a_write_that_came_too_late_is_decided_again() {
+    let lost = Answer::Fails(HttpErrorKind::Interrupted);
+    let exchange = Conversation::with([empty(), lost.clone(), row(8, ACTIVE, None, None), holding(9, account(1))]);
+    assert_eq!(exchange.link(account(1)).await.unwrap().status, LinkStatus::Linked);
+    assert_eq!(exchange.verbs(), "GET PATCH GET PATCH");
+
+    let closed = Conversation::with([empty(), lost, row(8, 4, None, None)]);
+    let error = closed.link(account(1)).await.unwrap_err();
+    assert_eq!((error.code(), error.details().maybe_applied), (Code::ConversationNotActive, false));
+}
+
+#[tokio::test]
+async fn a_slot_that_holds_something_else_afterwards_is_a_conflict_in_doubt() {
+    for answer in lost() {
+        let exchange = Conversation::with([empty(), answer, holding(9, contact(3))]);
+        let error = exchange.link(account(1)).await.unwrap_err();
+        assert_eq!((error.code(), error.details().maybe_applied), (Code::Conflict, true));
+        assert_eq!(error.details().current, Some(Some(CurrentRecord::from(contact(3)))));
+        assert_eq!(exchange.verbs(), "GET PATCH GET");
+    }
+}
+
+#[tokio::test]
+async fn a_second_write_that_is_refused_leaves_the_first_in_doubt() {
+    let lost = Answer::Fails(HttpErrorKind::Interrupted);
+    for refusal in [fault(403, "0x80040220"), Answer::Fails(HttpErrorKind::Connect)] {
+        let exchange = Conversation::with([empty(), lost.clone(), empty(), refusal]);
+        assert!(exchange.link(account(1)).await.unwrap_err().details().maybe_applied);
+    }
+}
+
+#[tokio::test]
+async fn a_write_is_not_repeated_for_ever() {
+    let outage = (0..5).flat_map(|_| [empty(), fault(503, "")]).chain([empty()]);
+    let exchange = Conversation::with(outage);
+    let error = exchange.link(account(1)).await.unwrap_err();
+    assert_eq!((error.code(), error.details().maybe_applied), (Code::Unavailable, true));
+}
+
+#[tokio::test]
+async fn a_write_that_is_not_answered_is_given_up_in_time_to_look() {
+    // Three quarters of the thirty seconds are over, then all of them.
+    fn wait(answers: impl IntoIterator<Item = Answer>) -> Result<LinkStatus, LinkError> {
         let exchange = Conversation::with(answers);
         let clock = exchange.clock.clone();
         let call = exchange.link(account(1));
         tokio::pin!(call);
-        // As far as it goes: to the answer that never comes.
-        for _ in 0..8 {
-            assert!(futures_util::FutureExt::now_or_never(call.as_mut()).is_none());
+        for time in [Duration::ZERO, Duration::from_secs(25), Duration::MAX] {
+            clock.pass(time);
+            for _ in 0..8 {
+                if let Some(outcome) = futures_util::FutureExt::now_or_never(call.as_mut()) {
+                    assert!(time > Duration::ZERO, "too early");
+                    return outcome.map(|outcome| outcome.status);
+                }
+            }
         }
-        clock.expire();
-        call.await.unwrap_err()
+        unreachable!("every deadline has passed")
     }
-    let reading = expire([Answer::Hangs]).await;
+    let reading = wait([Answer::Hangs]).unwrap_err();
     assert_eq!((reading.code(), reading.details().maybe_applied), (Code::Timeout, false));
-    let writing = expire([empty(), Answer::Hangs]).await;
-    assert_eq!((writing.code(), writing.details().maybe_applied), (Code::Timeout, true));
+    let found = wait([empty(), Answer::Hangs, holding(8, account(1))]);
+    assert_eq!(found.unwrap(), LinkStatus::Linked);
+    let in_doubt = wait([empty(), Answer::Hangs, Answer::Hangs]).unwrap_err();
+    assert_eq!((in_doubt.code(), in_doubt.details().maybe_applied), (Code::Timeout, true));
+}
+
+#[tokio::test]
+async fn a_warm_link_is_one_round_trip() {
+    let exchange =
+        Conversation::with([empty(), holding(8, account(1)), holding(9, account(2)), row(10, ACTIVE, None, None)]);
+    exchange.link_more(account(1)).await.unwrap();
+    assert_eq!(exchange.link_more(account(2)).await.unwrap().previous, Some(account(1)));
+    exchange.unlink(account(2)).await.unwrap();
+    assert_eq!(exchange.verbs(), "GET PATCH PATCH PATCH");
+    assert!(exchange.sent().contains("if-match: W/\"9\""));
+}
+
+#[tokio::test]
+async fn what_writes_nothing_never_rests_on_a_remembered_row() {
+    let taken = holding(9, account(2));
+    let exchange = Conversation::with([
+        empty(),
+        holding(8, account(1)),
+        taken.clone(),
+        holding(10, account(1)),
+        row(11, 4, None, None),
+    ]);
+    exchange.link_more(account(1)).await.unwrap();
+    // Remembered as linked; but in the meantime somebody replaced it.
+    assert_eq!(exchange.link_more(account(1)).await.unwrap().status, LinkStatus::Replaced);
+    // Remembered as linked; but in the meantime it was unlinked and closed.
+    assert_eq!(exchange.unlink(account(3)).await.unwrap_err().details().current, Some(None));
+    assert_eq!(exchange.verbs(), "GET PATCH GET PATCH GET");
+}
+
+#[tokio::test]
+async fn a_remembered_row_that_is_stale_costs_no_pause() {
+    let exchange = Conversation::with([
+        empty(),
+        holding(8, account(1)),
+        fault(412, STALE),
+        holding(9, contact(2)),
+        holding(10, account(3)),
+    ]);
+    exchange.link_more(account(1)).await.unwrap();
+    assert_eq!(exchange.link(account(3)).await.unwrap().previous, Some(contact(2)));
+    assert_eq!(exchange.verbs(), "GET PATCH PATCH GET PATCH");
+    assert_eq!(exchange.clock.pauses(), []);
+}
+
+#[tokio::test]
+async fn a_call_that_failed_forgets_the_row() {
+    let failures = [
+        (fault(403, "0x80040220"), vec![]),
+        (fault(404, MISSING), vec![empty()]),
+        (Answer::Fails(HttpErrorKind::Interrupted), vec![Answer::Fails(HttpErrorKind::Connect)]),
+    ];
+    for (failure, looks) in failures {
+        let answers = [empty(), holding(8, account(1)), failure].into_iter().chain(looks);
+        let exchange = Conversation::with(answers.chain([holding(9, account(1)), holding(10, account(3))]));
+        exchange.link_more(account(1)).await.unwrap();
+        exchange.link_more(account(2)).await.unwrap_err();
+        exchange.link(account(3)).await.unwrap();
+        assert!(exchange.verbs().ends_with("GET PATCH"), "{}", exchange.verbs());
+    }
 }
 
 #[tokio::test]

@@ -111,11 +111,18 @@ impl Conversation {
         Self { clock, service, script }
     }
 
+    /// The last call of the script.
     pub(crate) async fn link(&self, record: RecordReference) -> Result<LinkOutcome, LinkError> {
-        let id = Some(conversation(CONVERSATION));
-        self.checked(self.service.link(record, id, LinkPolicy::default(), CallOptions::default()).await)
+        self.checked(self.link_more(record).await)
     }
 
+    /// A call with more to come.
+    pub(crate) async fn link_more(&self, record: RecordReference) -> Result<LinkOutcome, LinkError> {
+        let id = Some(conversation(CONVERSATION));
+        self.service.link(record, id, LinkPolicy::default(), CallOptions::default()).await
+    }
+
+    /// The last call of the script.
     pub(crate) async fn unlink(&self, record: RecordReference) -> Result<UnlinkOutcome, LinkError> {
         let id = Some(conversation(CONVERSATION));
         self.checked(self.service.unlink(record, id, CallOptions::default()).await)
