@@ -28,31 +28,250 @@ export interface EmulatorOptions {
   seed?: SeedPage | readonly SeedPage[] | string
 }
 
-/** One request that the emulator answered. */
+/** One request that came in. */
 export interface LoggedRequest {
-  /** 1 for the first request; it goes on counting when older entries are dropped. */
+  /** 1 for the first request since the start or the last reset; it goes on counting when older entries are dropped. */
   number: number
   method: string
   /** Path and query as sent. */
   path: string
   /** Names in lower case; lines of one name are joined with `, `. Never `authorization`. */
   headers: Record<string, string>
-  /** The body as text: its first 64 KiB, empty when there was none or when it was over the limit of 1 MiB. */
+  /**
+   * The body as text: its first 64 KiB, empty when there was none or when it was over the limit of 1 MiB. Secrets of a request for a
+   * token are replaced by `***`.
+   */
   body: string
-  /** Status of the answer. */
+  /** Status of the answer; 0 when there was none, or none yet. */
   status: number
+  /** The fault that the request met, or null. */
+  fault: Fault['kind'] | null
   /** What Dataverse accepts although it is hardly ever meant, for example a `PATCH` without `If-Match` that created a row. */
   warnings: string[]
+}
+
+/**
+ * What goes wrong with one request. Without `commit: true` a `status`, `drop`, or `hang` comes before anything is done; with it the
+ * request is executed first and the client does not learn of it. The other kinds say themselves what is done.
+ */
+export type Fault =
+  /** Answers with this status and does nothing, unless `commit`. */
+  | {
+      kind: 'status'
+      /** 200 to 599. */
+      status: number
+      /** `code` of the error body. @default '' */
+      code?: string
+      /** `message` of the error body, or the paragraph of the HTML page. @default '' */
+      message?: string
+      /** An OData error; a gateway's HTML page; no body. The last two come without the headers of Dataverse. @default 'json' */
+      body?: 'json' | 'html' | 'empty'
+      /** Headers that are added or replaced, for example `retry-after` in seconds or as a date, or `x-ms-retry-after-ms`. */
+      headers?: Record<string, string>
+      /** @default false */
+      commit?: boolean
+    }
+  /** Answers with a redirect and does nothing. */
+  | {
+      kind: 'redirect'
+      location: string
+      /** 300 to 399. @default 307 */
+      status?: number
+    }
+  /** Answers 401 with the challenge and does nothing. */
+  | { kind: 'unauthorized' }
+  /** Answers 429 with the documented code and text and does nothing. */
+  | {
+      kind: 'throttle'
+      limit: 'requests' | 'executionTime' | 'concurrency'
+      /** @default 1 */
+      retryAfterInSeconds?: number
+    }
+  /** Closes the connection without an answer. */
+  | {
+      kind: 'drop'
+      /** @default false */
+      commit?: boolean
+    }
+  /**
+   * Answers only when `faults.release()` is called; the request is executed then, or before with `commit`. If the client goes, or
+   * `reset()` is called, a request that was not executed never is.
+   */
+  | {
+      kind: 'hang'
+      /** @default false */
+      commit?: boolean
+    }
+  /** Executes the request, sends the head and so many bytes of the body, never the last, and the rest when released. */
+  | {
+      kind: 'hangInBody'
+      /** @default half of the body */
+      afterBytes?: number
+    }
+  /**
+   * Executes the request and closes the connection after so many bytes of the body, never after the last. An answer with no body
+   * is dropped.
+   */
+  | {
+      kind: 'truncate'
+      /** @default half of the body */
+      afterBytes?: number
+    }
+  /** Executes the request and sends the body in pieces of so many bytes, one after the other without waiting. */
+  | {
+      kind: 'trickle'
+      /** @default 1 */
+      bytesAtOnce?: number
+    }
+  /** Executes the request and sends the body again and again until the client goes. A 204 becomes a 200. */
+  | { kind: 'endless' }
+  /** Executes the request and answers with this content type. */
+  | {
+      kind: 'contentType'
+      contentType: string
+    }
+  /**
+   * Another writer changes the conversation that the request addresses: right before the request is executed, or right after it, before
+   * the row is read for the answer (after a `GET`: once its answer is made; after a refused `PATCH`: not at all). Meets only requests
+   * for one conversation.
+   */
+  | {
+      kind: 'writer'
+      when: 'before' | 'after'
+      /**
+       * Columns by logical name; a lookup takes `{ entityLogicalName, recordId }` or null. A `statuscode` brings its `statecode`.
+       *
+       * @default nothing but a new version
+       */
+      changes?: Record<string, string | number | boolean | null | { entityLogicalName: string; recordId: string }>
+      /** The conversation is deleted instead. @default false */
+      delete?: boolean
+    }
+  /** Checks a `PATCH` as always, confirms it with a 204, even if the row was asked for, and stores nothing. Meets only `PATCH`. */
+  | { kind: 'notStored' }
+
+/** Which requests are meant: those that fit all that is given. Control calls of this package are never among them. */
+export interface FaultTarget {
+  /** In any case, `PATCH` say. */
+  method?: string
+  /** A part of path and query as sent; `/oauth2/` for requests for a token. */
+  path?: string
+  /** Id of the conversation whose row is addressed. */
+  conversation?: string
+  /** Only from the nth such request on, counted from 1 since the rule was added. Not together with `every`. */
+  nth?: number
+  /** Only every nth such request. */
+  every?: number
+}
+
+export interface FaultRule {
+  /** @default every request */
+  on?: FaultTarget
+  /** How many requests it takes before it is used up. @default 1 */
+  times?: number | 'always'
+  fault: Fault
+}
+
+export interface RandomFaults {
+  /** An integer from 0. The same seed brings the same faults to the same sequence of requests. */
+  seed: number
+  /** The share of requests that meet a fault, from 0 to 1. */
+  rate: number
+  /** One of these is drawn, each as likely as the others. One that does not apply to the request does nothing. */
+  faults: readonly Fault[]
+  /** @default every request */
+  on?: FaultTarget
+}
+
+/** What holds for all requests until it is changed. */
+export interface Conditions {
+  /** Logical names of tables without optimistic concurrency: `If-Match` with an ETag is a 400 `0x8006088d`. @default none */
+  concurrencyOff?: readonly ('account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem')[]
+  /**
+   * Service protection limits, of the one user there is. The real ones are 6,000 requests and 1,200,000 ms in 300,000 ms, and 52 at
+   * once. Who meets one gets a 429 and is let through when the time of `Retry-After` has passed on the emulator's clock; each request
+   * before that adds a second to it. A limit that is not given does not exist.
+   */
+  limits?: {
+    requests?: number
+    executionTimeInMs?: number
+    /** How many requests may be in flight. Requests that hang are. */
+    concurrent?: number
+    /** @default 300000 */
+    windowInMs?: number
+  }
+  /** What each request adds to the execution time, since the clock stands still meanwhile. @default 0 */
+  executionTimePerRequestInMs?: number
+  /** Values of `CallerObjectId` or `MSCRMCallerID` that get a 403 `0x80040220`. @default none */
+  unprivilegedCallers?: readonly string[]
+  /** `expires_in` of the tokens issued from now on. @default 3599 */
+  tokenLifetimeInSeconds?: number
+  /** The application's secret has expired. @default false */
+  secretExpired?: boolean
+  /**
+   * What the header `Date` says when the emulator's clock stands at 0, in milliseconds since 1970; it then goes with that clock.
+   *
+   * @default `Date` is the time of the machine
+   */
+  dateInMs?: number
+}
+
+/**
+ * All of these reject with a `TypeError` that names the field when the argument is wrong, and with an `Error` when the emulator
+ * is gone.
+ */
+export interface Faults {
+  /**
+   * Adds rules behind those that are there. A request takes the first rule that applies to it; the rules behind do not count it. After
+   * a rejection none was added.
+   */
+  add(...rules: readonly (FaultRule | readonly FaultRule[])[]): Promise<void>
+  /**
+   * Lets faults come by chance to requests that no rule takes. A further call replaces the plan and counts requests from 1 again.
+   */
+  random(plan: RandomFaults): Promise<void>
+  /** Sets the conditions; what is not given goes back to its default. The limits count from nothing again. */
+  conditions(conditions: Conditions): Promise<void>
+  /** Removes rules, random faults and conditions, and releases what hangs. */
+  clear(): Promise<void>
+  /** How many rules are not used up. */
+  waiting(): Promise<number>
+  /** Resolves when at least `count` requests hang; with 0, when none does. @default 1 */
+  hanging(count?: number): Promise<void>
+  /** Lets go what hangs now. */
+  release(): Promise<void>
+  /** Makes all tokens worthless that the token endpoint has issued. `credential` stays good. */
+  revokeTokens(): Promise<void>
+}
+
+/** The emulator's only time, by which limits open and tokens expire. It stands still until it is moved. */
+export interface Clock {
+  /** Milliseconds since the start or the last reset. */
+  now(): Promise<number>
+  /** Moves it forward, by an integer from 0; resolves with the new time. */
+  advance(byInMs: number): Promise<number>
 }
 
 /** A running emulator. It never keeps this process alive, and it ends with it, also when this process is killed. */
 export interface Emulator {
   /** `http://127.0.0.1:<port>`, with no slash at the end. The Web API is below `/api/data/v9.2/`. */
   readonly url: string
-  /** The bearer token it accepts; a new one at every start. */
+  /** The bearer token it accepts; a new one at every start. It never expires. */
   readonly credential: string
+  /**
+   * The application to which `POST <url>/<tenantId>/oauth2/v2.0/token` gives tokens, with `grant_type=client_credentials` and
+   * `scope=<url>/.default`. Its id and secret are new ones at every start.
+   */
+  readonly application: { readonly tenantId: string; readonly clientId: string; readonly clientSecret: string }
+  readonly faults: Faults
+  readonly clock: Clock
   /** The newest 10,000 requests, oldest first. Rejects with an `Error` when the emulator is gone. */
   requests(): Promise<LoggedRequest[]>
+  /**
+   * Everything as right after the start: rows of the seed, no faults, default conditions, an empty log, no issued tokens, the clock at 0.
+   * Connections on which a request hangs are closed.
+   */
+  reset(): Promise<void>
   /** Ends it; resolves when the child process is gone. Further calls return the same promise. */
   close(): Promise<void>
   /** The same as `close`, where the platform has `Symbol.asyncDispose` (Node 20 and later). */

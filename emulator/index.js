@@ -26,7 +26,7 @@ async function startEmulator(options = {}) {
   child.stdin.on('error', () => {})
   child.stdin.write(firstLine)
 
-  const { url, credential } = await listening(child, ended)
+  const { url, credential, application } = await listening(child, ended)
   // From here on neither the child nor its pipes keep this process alive. When it ends, however it ends, stdin ends with it.
   for (const handle of [child, child.stdin, child.stdout, child.stderr]) handle.unref()
 
@@ -39,7 +39,29 @@ async function startEmulator(options = {}) {
     })()
     return closing
   }
-  const emulator = { url, credential, requests: () => fetchRequests(url, credential), close }
+  const call = (method, argument) => callMethod(url, credential, method, argument)
+  const emulator = {
+    url,
+    credential,
+    application,
+    requests: () => fetchJson(url, credential, 'GET', 'requests'),
+    faults: {
+      add: (...rules) => call('faults.add', rules.flat()),
+      random: (plan) => call('faults.random', plan),
+      conditions: (conditions) => call('faults.conditions', conditions),
+      clear: () => call('faults.clear'),
+      waiting: () => call('faults.waiting'),
+      hanging: (count = 1) => call('faults.hanging', { count }),
+      release: () => call('faults.release'),
+      revokeTokens: () => call('faults.revokeTokens'),
+    },
+    clock: {
+      now: () => call('clock.now'),
+      advance: (byInMs) => call('clock.advance', { byInMs }),
+    },
+    reset: () => call('reset'),
+    close,
+  }
   if (Symbol.asyncDispose) emulator[Symbol.asyncDispose] = close
   return emulator
 }
@@ -96,12 +118,20 @@ function listening(child, ended) {
   })
 }
 
+// The emulator's own methods, which `control.rs` lists. A wrong argument is the caller's mistake: a TypeError with the emulator's
+// words.
+async function callMethod(url, credential, method, argument = null) {
+  const answer = await fetchJson(url, credential, 'POST', method, JSON.stringify(argument))
+  if (answer?.error !== undefined) throw new TypeError(`${method}: ${answer.error}`)
+  return answer ?? undefined
+}
+
 // One connection per call: a kept one would have to be looked after, so that it keeps no process alive.
-function fetchRequests(url, credential) {
+function fetchJson(url, credential, method, name, body) {
   return new Promise((resolve, reject) => {
     const fail = (error) => reject(new Error(`The emulator at ${url} does not answer`, { cause: error }))
     const headers = { authorization: `Bearer ${credential}` }
-    const request = http.get(`${url}/_emulator/requests`, { agent: false, headers }, (response) => {
+    const request = http.request(`${url}/_emulator/${name}`, { agent: false, method, headers }, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (chunk) => {
@@ -109,11 +139,12 @@ function fetchRequests(url, credential) {
       })
       response.on('error', fail)
       response.on('end', () => {
-        if (response.statusCode === 200) resolve(JSON.parse(text))
+        if (response.statusCode === 200 || response.statusCode === 400) resolve(JSON.parse(text))
         else fail(new Error(`status ${response.statusCode}`))
       })
     })
     request.on('error', fail)
+    request.end(body)
   })
 }
 

@@ -8,7 +8,7 @@ use crate::{
     table::{self, Table},
 };
 
-const VERSIONS: [&str; 3] = ["v9.0", "v9.1", "v9.2"];
+pub(crate) const VERSIONS: [&str; 3] = ["v9.0", "v9.1", "v9.2"];
 
 /// What Dataverse serves and the emulator does not: refused by name, because "not found" would be a wrong answer.
 const NOT_EMULATED: [&str; 17] = [
@@ -129,6 +129,7 @@ impl Options {
     }
 }
 
-fn decode(text: &str) -> Result<String, Fault> {
+/// Undoes percent-encoding.
+pub(crate) fn decode(text: &str) -> Result<String, Fault> {
     Ok(percent_decode_str(text).decode_utf8().map_err(|_| Fault::QuerySyntax)?.into_owned())
 }

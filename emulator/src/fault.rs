@@ -82,6 +82,20 @@ pub(crate) enum Fault {
     StaleVersion,
     RowExists,
     PayloadTooLarge,
+    /// A version as condition for a table that has no optimistic concurrency.
+    ConcurrencyOff {
+        table: &'static Table,
+    },
+    /// A service protection limit was met.
+    Throttled {
+        code: &'static str,
+        message: String,
+        retry_after_in_seconds: u64,
+    },
+    /// The privilege to act on behalf of the caller that is named in a header is missing.
+    MayNotImpersonate {
+        caller: String,
+    },
     /// Nothing is known about what Dataverse does here; the text says with what.
     NotEmulated(String),
 }
@@ -172,6 +186,9 @@ impl Fault {
             Fault::PayloadTooLarge => {
                 (413, "0x8004418a", "The size of the request exceeds the maximum allowed.".to_owned())
             }
+            Fault::ConcurrencyOff { table } => (400, "0x8006088d", concurrency_off(table)),
+            Fault::Throttled { code, message, .. } => (429, code, message.clone()),
+            Fault::MayNotImpersonate { caller } => (403, "0x80040220", may_not_impersonate(caller)),
             Fault::NotEmulated(why) => (501, NOT_EMULATED, format!("The emulator does not answer {request}: {why}.")),
         }
     }
@@ -182,6 +199,21 @@ fn in_payload(table: &Table, inner: &str) -> String {
         "Error identified in Payload provided by the user for Entity :'{}', {PAYLOAD_HELP}  ---->  InnerException : \
          Microsoft.OData.ODataException: {inner}",
         table.set
+    )
+}
+
+fn concurrency_off(table: &Table) -> String {
+    format!(
+        "Optimistic concurrency isn't enabled for entity type {}. The IfVersionMatches value of ConcurrencyBehavior can only be used \
+         if optimistic concurrency is enabled.",
+        table.logical_name
+    )
+}
+
+fn may_not_impersonate(caller: &str) -> String {
+    format!(
+        "Principal user (Id={caller}, type=8, roleCount=1, privilegeCount=1, accessMode=0), is missing \
+         prvActOnBehalfOfAnotherUser privilege."
     )
 }
 

@@ -24,19 +24,32 @@
 //! ```
 
 mod address;
+mod conditions;
+mod control;
+mod delivery;
+mod exchange;
 mod fault;
+mod faults;
+mod handles;
 mod log;
+mod metadata;
 mod organisation;
 mod payload;
 mod prefer;
 mod read;
 mod seed;
 mod server;
+mod state;
 pub mod table;
+mod token;
 mod update;
 mod web_api;
+mod wire;
 
+pub use faults::FaultError;
+pub use handles::{Clock, Faults};
 pub use log::LoggedRequest;
 pub use organisation::{Changes, Organisation, Reference, Row};
 pub use seed::SeedError;
 pub use server::Emulator;
+pub use token::Application;

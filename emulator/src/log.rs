@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use crate::web_api::{Answer, Request};
+use crate::web_api::Request;
 
 /// How many requests are kept.
 const KEPT: usize = 10_000;
@@ -24,10 +24,13 @@ pub struct LoggedRequest {
     pub path: String,
     /// Headers in the order sent, names in lower case, without `Authorization`.
     pub headers: Vec<(String, String)>,
-    /// The body as text, its first 64 KiB; empty when there was none or when it was larger than the server takes.
+    /// The body as text, its first 64 KiB; empty when there was none or when it was larger than the server takes. Secrets of a
+    /// request for a token are replaced by `***`.
     pub body: String,
-    /// Status of the answer.
+    /// Status of the answer; 0 when there was none, or none yet.
     pub status: u16,
+    /// The kind of the fault that the request met, `hang` say.
+    pub fault: Option<&'static str>,
     /// What Dataverse accepted although it is hardly ever meant, such as a `PATCH` that created a row for want of an `If-Match`.
     pub warnings: Vec<String>,
 }
@@ -55,6 +58,7 @@ impl LoggedRequest {
             "headers": headers,
             "body": self.body,
             "status": self.status,
+            "fault": self.fault,
             "warnings": self.warnings,
         })
     }
@@ -64,11 +68,20 @@ impl LoggedRequest {
 pub(crate) struct Log {
     entries: VecDeque<LoggedRequest>,
     total: u64,
+    /// How often it was emptied.
+    emptied: u64,
+}
+
+/// Names an entry for as long as the log is not emptied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    number: u64,
+    emptied: u64,
 }
 
 impl Log {
-    pub(crate) fn record(&mut self, request: &Request, answer: &Answer) {
-        let body = request.body.as_deref().unwrap_or_default();
+    /// Enters a request that has no answer yet.
+    pub(crate) fn begin(&mut self, request: &Request, fault: Option<&'static str>) -> Ticket {
         let headers = request.headers.iter().filter(|(name, _)| *name != "authorization");
         self.total += 1;
         if self.entries.len() == KEPT {
@@ -81,15 +94,45 @@ impl Log {
             headers: headers
                 .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
                 .collect(),
-            body: String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT)]).into_owned(),
-            status: answer.status,
-            warnings: answer.warnings.clone(),
+            body: body_of(request),
+            status: 0,
+            fault,
+            warnings: Vec::new(),
         });
+        Ticket { number: self.total, emptied: self.emptied }
+    }
+
+    /// Adds what was answered. An entry that is gone stays gone.
+    pub(crate) fn finish(&mut self, ticket: Ticket, status: u16, warnings: Vec<String>) {
+        // The newest first: that is nearly always the one.
+        let entry = self.entries.iter_mut().rev().find(|entry| entry.number == ticket.number);
+        if let Some(entry) = entry.filter(|_| ticket.emptied == self.emptied) {
+            entry.status = status;
+            entry.warnings.extend(warnings);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self { emptied: self.emptied + 1, ..Self::default() };
     }
 
     pub(crate) fn entries(&self) -> Vec<LoggedRequest> {
         self.entries.iter().cloned().collect()
     }
+}
+
+fn body_of(request: &Request) -> String {
+    let body = request.body.as_deref().unwrap_or_default();
+    let text = String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT)]).into_owned();
+    if !request.is_for_a_token() {
+        return text;
+    }
+    let hidden = text.split('&').map(|pair| match pair.split_once('=') {
+        Some((name @ ("client_id" | "grant_type" | "scope"), value)) => format!("{name}={value}"),
+        Some((name, _)) => format!("{name}=***"),
+        None => "***".to_owned(),
+    });
+    hidden.collect::<Vec<_>>().join("&")
 }
 
 #[cfg(test)]
@@ -108,13 +151,13 @@ mod tests {
             headers: HeaderMap::new(),
             body: Some(vec![b'x'; BODY_KEPT + 1].into()),
         };
-        log.record(&request, &Answer::default());
+        log.begin(&request, None);
         assert_eq!(log.entries()[0].body.len(), BODY_KEPT);
         assert_eq!(log.entries()[0].path, "/x?a=b");
 
         let small = Request { body: None, ..request };
         for _ in 0..=KEPT {
-            log.record(&small, &Answer::default());
+            log.begin(&small, None);
         }
         let numbers: Vec<_> = log.entries().iter().map(|entry| entry.number).collect();
         assert_eq!((numbers.len(), numbers[0], numbers[KEPT - 1]), (KEPT, 3, KEPT as u64 + 2));

@@ -20,7 +20,8 @@ Usage: omnichannel-link-emulator [--port N] [--seed PATH]... [--stdin-seed]
   --stdin-seed  for programs that start this one: read a JSON array of pages from the first line of stdin, and end when stdin ends
   --help        this text
 
-Prints one line when it listens: {\"url\":\"http://127.0.0.1:<port>\",\"credential\":\"<bearer token>\"}
+Prints one line when it listens: {\"url\":\"http://127.0.0.1:<port>\",\"credential\":\"<bearer token>\",
+\"application\":{\"tenantId\":\"…\",\"clientId\":\"…\",\"clientSecret\":\"…\"}}
 Ends with status 2 for a wrong flag or seed, 1 for any other failure.
 ";
 
@@ -98,7 +99,17 @@ async fn serve(organisation: Organisation, flags: Flags) -> Result<(), Failure> 
     let emulator = Emulator::start(organisation, port)
         .await
         .map_err(|error| Failure(1, format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
-    print(&format!("{}\n", json!({ "url": emulator.url(), "credential": emulator.credential() })))?;
+    let application = emulator.application();
+    let started = json!({
+        "url": emulator.url(),
+        "credential": emulator.credential(),
+        "application": {
+            "tenantId": application.tenant_id,
+            "clientId": application.client_id,
+            "clientSecret": application.client_secret,
+        },
+    });
+    print(&format!("{started}\n"))?;
     if flags.stdin_seed {
         let (ended, end) = oneshot::channel::<()>();
         // A thread of its own, since nothing else can wait for stdin on every platform. The process ends without waiting for it.

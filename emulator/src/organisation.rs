@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::table::{self, Table};
 
 /// An organisation in memory: the rows of the four tables.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Organisation {
     rows: BTreeMap<(&'static str, Uuid), Row>,
     last_version: u64,

@@ -31,15 +31,20 @@ pub(crate) fn get(
         // The documented way around caches: literally the word.
         None | Some("null") => {}
         Some(sent) if sent.starts_with("W/\"") && !sent.contains(',') => {
-            if sent == etag && !context.preferences.annotations.any() {
-                return Ok(Answer { status: 304, headers: vec![("etag", etag)], ..Answer::default() });
+            if sent == etag && context.has_concurrency && !context.preferences.annotations.any() {
+                return Ok(Answer { status: 304, headers: vec![("etag".into(), etag)], ..Answer::default() });
             }
         }
         Some(other) => return Err(Fault::NotEmulated(format!("If-None-Match: {other} on GET"))),
     }
-    let mut headers = vec![("etag", etag)];
-    headers.extend(context.preferences.applied_to_read().map(|applied| ("preference-applied", applied)));
-    Ok(Answer { status: 200, headers, body: Some(render(organisation, context, table, id, row)), ..Answer::default() })
+    let mut headers = vec![("etag".into(), etag)];
+    headers.extend(context.preferences.applied_to_read().map(|applied| ("preference-applied".into(), applied)));
+    Ok(Answer {
+        status: 200,
+        headers,
+        body: Some(render(organisation, context, table, id, row).into()),
+        ..Answer::default()
+    })
 }
 
 /// Refuses a `$select` of something that is no column; a lookup goes by its read name only.

@@ -3,11 +3,11 @@
 use uuid::Uuid;
 
 use crate::{
+    address::Address,
     fault::Fault,
     organisation::Organisation,
     payload, read,
-    table::Table,
-    web_api::{Answer, Context, Request},
+    web_api::{Answer, Context, Request, let_write},
 };
 
 enum Condition {
@@ -38,13 +38,15 @@ impl Condition {
     }
 }
 
-/// Checks in the order row, version, payload. That order is a guess, and so is that an empty object makes a version.
+/// Checks in the order row, version, payload. That order is a guess, and so is that an empty object makes a version. That a version
+/// as condition is refused first where a table has no versions, and as 400, is one as well.
 pub(crate) fn patch(
     organisation: &mut Organisation,
     context: &Context<'_>,
-    table: &'static Table,
+    address: &Address,
     id: Uuid,
 ) -> Result<Answer, Fault> {
+    let table = address.table;
     read::check_select(organisation, context, table)?;
     let Some(body) = &context.request.body else { return Err(Fault::PayloadTooLarge) };
     let content_type = context.request.header("content-type")?.unwrap_or_default();
@@ -52,6 +54,9 @@ pub(crate) fn patch(
         return Err(Fault::NotEmulated(format!("a body with Content-Type '{content_type}'")));
     }
     let condition = Condition::of(context.request)?;
+    if matches!(condition, Condition::Version(_)) && !context.has_concurrency {
+        return Err(Fault::ConcurrencyOff { table });
+    }
     let row = organisation.row(table, id);
     match (&condition, row) {
         (Condition::Exists | Condition::Version(_), None) => {
@@ -66,18 +71,21 @@ pub(crate) fn patch(
     if creates && matches!(condition, Condition::None) {
         accepted.warnings.push(format!("a PATCH without If-Match created {} {id}", table.logical_name));
     }
-    organisation.write(table, id, accepted.changes);
+    if !context.interference.loses_writes {
+        organisation.write(table, id, accepted.changes);
+    }
+    let_write(organisation, address, context.interference.after.as_ref());
 
     let mut answer = Answer { status: 204, warnings: accepted.warnings, ..Answer::default() };
     match organisation.row(table, id) {
-        Some(row) if context.preferences.representation => {
+        Some(row) if context.preferences.representation && !context.interference.loses_writes => {
             answer.status = if creates { 201 } else { 200 };
-            answer.headers.push(("etag", row.etag()));
+            answer.headers.push(("etag".into(), row.etag()));
             let applied = context.preferences.applied_to_write();
-            answer.headers.extend(applied.map(|applied| ("preference-applied", applied)));
-            answer.body = Some(read::render(organisation, context, table, id, row));
+            answer.headers.extend(applied.map(|applied| ("preference-applied".into(), applied)));
+            answer.body = Some(read::render(organisation, context, table, id, row).into());
         }
-        _ => answer.headers.push(("odata-entityid", format!("{}/{}({id})", context.root, table.set))),
+        _ => answer.headers.push(("odata-entityid".into(), format!("{}/{}({id})", context.root, table.set))),
     }
     Ok(answer)
 }

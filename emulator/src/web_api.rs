@@ -1,5 +1,7 @@
 //! From a request to an answer: who may ask, which row is meant, which verb does what.
 
+use std::borrow::Cow;
+
 use axum::{
     body::Bytes,
     http::{HeaderMap, Method},
@@ -8,14 +10,18 @@ use serde_json::Value;
 
 use crate::{
     address::{Address, Options},
+    conditions::Limit,
     fault::{self, Fault},
-    organisation::Organisation,
+    metadata,
+    organisation::{Changes, Organisation},
     prefer::Preferences,
-    read, update,
+    read,
+    state::Contents,
+    token::{self, Application, TENANT},
+    update,
 };
 
-/// The tenant that a 401 names. Its authority is the emulator itself, so that nothing that follows it leaves the machine.
-const TENANT: &str = "6f1c2a52-5d0e-4f7a-9a43-0c1de8b7e5f1";
+const TOKEN_ENDPOINT: &str = "/oauth2/v2.0/token";
 
 /// One request, apart from how it came.
 #[derive(Debug)]
@@ -33,10 +39,43 @@ pub(crate) struct Request {
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Option<Value>,
+    /// They replace what every answer carries under the same name.
+    pub(crate) headers: Vec<(Cow<'static, str>, String)>,
+    pub(crate) body: Option<Content>,
+    /// It does not come from the Web API, but from a gateway or the token endpoint: none of its headers.
+    pub(crate) is_foreign: bool,
     /// What Dataverse accepts although it is hardly ever meant; shown in the request log.
     pub(crate) warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Json(Value),
+    Html(String),
+}
+
+impl From<Value> for Content {
+    fn from(value: Value) -> Self {
+        Content::Json(value)
+    }
+}
+
+/// What else happens to the conversation while one request is executed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interference {
+    /// Another writer, before the request is executed.
+    pub(crate) before: Option<Write>,
+    /// Another writer, after the request is executed and before the row is read for the answer.
+    pub(crate) after: Option<Write>,
+    /// A write is confirmed and not stored.
+    pub(crate) loses_writes: bool,
+}
+
+/// What another writer does to the row that is addressed.
+#[derive(Clone, Debug)]
+pub(crate) enum Write {
+    Change(Changes),
+    Delete,
 }
 
 /// What the server knows of itself.
@@ -44,6 +83,7 @@ pub(crate) struct Answer {
 pub(crate) struct Service {
     pub(crate) url: String,
     pub(crate) credential: String,
+    pub(crate) application: Application,
 }
 
 /// What every verb needs of a request.
@@ -55,6 +95,9 @@ pub(crate) struct Context<'a> {
     pub(crate) origin: String,
     /// URL that set names are appended to, with the version the client uses.
     pub(crate) root: String,
+    pub(crate) interference: &'a Interference,
+    /// Whether the table has optimistic concurrency.
+    pub(crate) has_concurrency: bool,
 }
 
 impl Request {
@@ -73,49 +116,142 @@ impl Request {
         let values = values.map_err(unreadable)?;
         Ok((!values.is_empty()).then(|| values.join(", ")))
     }
+
+    /// Whether it goes to the token endpoint, whichever tenant it names.
+    pub(crate) fn is_for_a_token(&self) -> bool {
+        let tenant = self.path.strip_prefix('/').and_then(|path| path.strip_suffix(TOKEN_ENDPOINT));
+        self.method == Method::POST && tenant.is_some_and(|tenant| !tenant.is_empty() && !tenant.contains('/'))
+    }
+
+    fn bearer(&self) -> Option<&str> {
+        bearer(&self.headers)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get("authorization")?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 impl Service {
+    /// Whether the request carries the credential that the emulator was started with.
     pub(crate) fn authorises(&self, headers: &HeaderMap) -> bool {
-        let sent = headers.get("authorization").and_then(|value| value.to_str().ok());
-        sent.and_then(|value| value.split_once(' '))
-            .is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && token.trim() == self.credential)
+        bearer(headers) == Some(&self.credential)
     }
 
-    /// Answers one request. A fault leaves the organisation as it was.
-    pub(crate) fn answer(&self, organisation: &mut Organisation, request: &Request) -> Answer {
+    /// Answers one request, while `others` are in flight. A fault leaves the organisation as it was.
+    pub(crate) fn answer(
+        &self,
+        contents: &mut Contents,
+        request: &Request,
+        interference: &Interference,
+        others: u64,
+    ) -> Answer {
+        let origin = self.origin(request);
+        let answer = if request.is_for_a_token() {
+            let urls = [origin.as_str(), self.url.as_str()];
+            let Contents { tokens, conditions, now_in_ms, .. } = contents;
+            token::answer(&self.application, tokens, conditions, *now_in_ms, request, &urls)
+        } else {
+            self.admit(contents, request, others).and_then(|()| try_answer(contents, request, interference, origin))
+        };
+        answer.unwrap_or_else(|fault| self.refuse(&fault, request))
+    }
+
+    /// Scheme, host and port as the client calls them.
+    fn origin(&self, request: &Request) -> String {
         let host = request.headers.get("host").and_then(|host| host.to_str().ok());
-        let origin = host.map_or_else(|| self.url.clone(), |host| format!("http://{host}"));
-        self.try_answer(organisation, request, &origin).unwrap_or_else(|fault| refuse(&fault, request, &origin))
+        host.map_or_else(|| self.url.clone(), |host| format!("http://{host}"))
     }
 
-    fn try_answer(&self, organisation: &mut Organisation, request: &Request, origin: &str) -> Result<Answer, Fault> {
-        if !self.authorises(&request.headers) {
+    /// Who asks, for whom, and how often.
+    fn admit(&self, contents: &mut Contents, request: &Request, others: u64) -> Result<(), Fault> {
+        let issued = request.bearer().is_some_and(|token| contents.tokens.accept(token, contents.now_in_ms));
+        if !issued && !self.authorises(&request.headers) {
             return Err(Fault::Unauthorized);
         }
-        let address = Address::parse(&request.path)?;
-        let preferences = Preferences::of(&request.headers)?;
-        let options = Options::parse(request.query.as_deref())?;
-        let root = format!("{origin}/api/data/{}", address.version);
-        let context = Context { request, options, preferences, origin: origin.to_owned(), root };
-        match (&request.method, address.id) {
-            (&Method::GET, Some(id)) => read::get(organisation, &context, address.table, id),
-            (&Method::PATCH, Some(id)) => update::patch(organisation, &context, address.table, id),
-            // A row takes no POST, a set neither of the others.
-            (&Method::POST, Some(_)) | (&Method::PATCH | &Method::PUT | &Method::DELETE, None) => {
-                Err(Fault::NoResource { uri: format!("{origin}{}", request.target()) })
+        let throttled = contents.throttle.admit(&contents.conditions, contents.now_in_ms, others);
+        throttled.map_err(|(limit, wait_in_ms)| throttled_by(limit, &contents.conditions.limits, wait_in_ms))?;
+        for header in ["callerobjectid", "mscrmcallerid"] {
+            let Some(caller) = request.header(header)? else { continue };
+            if contents.conditions.unprivileged_callers.iter().any(|unknown| unknown.eq_ignore_ascii_case(&caller)) {
+                return Err(Fault::MayNotImpersonate { caller });
             }
-            _ => Err(Fault::NotEmulated("this verb is unknown to it here".to_owned())),
         }
+        Ok(())
+    }
+
+    /// The answer to a request that is refused.
+    pub(crate) fn refuse(&self, fault: &Fault, request: &Request) -> Answer {
+        let origin = self.origin(request);
+        let (status, code, message) = fault.parts(&format!("{} {}", request.method, request.target()));
+        let header = match fault {
+            Fault::Unauthorized => Some((
+                "www-authenticate".into(),
+                format!("Bearer authorization_uri={origin}/{TENANT}/oauth2/authorize, resource_id={origin}/"),
+            )),
+            Fault::Throttled { retry_after_in_seconds, .. } => {
+                Some(("retry-after".into(), retry_after_in_seconds.to_string()))
+            }
+            _ => None,
+        };
+        let all_annotations = Preferences::of(&request.headers).is_ok_and(|preferences| preferences.annotations.all());
+        let body = (status != 401).then(|| fault::body(code, &message, all_annotations).into());
+        Answer { status, headers: header.into_iter().collect(), body, ..Answer::default() }
     }
 }
 
-fn refuse(fault: &Fault, request: &Request, origin: &str) -> Answer {
-    let (status, code, message) = fault.parts(&format!("{} {}", request.method, request.target()));
-    if let Fault::Unauthorized = fault {
-        let challenge = format!("Bearer authorization_uri={origin}/{TENANT}/oauth2/authorize, resource_id={origin}/");
-        return Answer { status, headers: vec![("www-authenticate", challenge)], ..Answer::default() };
+/// The fault for a limit that was met.
+pub(crate) fn throttled_by(limit: Limit, limits: &crate::conditions::Limits, wait_in_ms: u64) -> Fault {
+    Fault::Throttled {
+        code: limit.code(),
+        message: limit.message(limits),
+        retry_after_in_seconds: wait_in_ms.div_ceil(1000),
     }
-    let all_annotations = Preferences::of(&request.headers).is_ok_and(|preferences| preferences.annotations.all());
-    Answer { status, body: Some(fault::body(code, &message, all_annotations)), ..Answer::default() }
+}
+
+fn try_answer(
+    contents: &mut Contents,
+    request: &Request,
+    interference: &Interference,
+    origin: String,
+) -> Result<Answer, Fault> {
+    if let Some(answer) = metadata::answer(&contents.conditions, request, &origin) {
+        return answer;
+    }
+    let organisation = &mut contents.organisation;
+    let address = Address::parse(&request.path)?;
+    let preferences = Preferences::of(&request.headers)?;
+    let options = Options::parse(request.query.as_deref())?;
+    let root = format!("{origin}/api/data/{}", address.version);
+    let has_concurrency = !contents.conditions.is_concurrency_off(address.table);
+    let context = Context { request, options, preferences, origin, root, interference, has_concurrency };
+    let_write(organisation, &address, interference.before.as_ref());
+    match (&request.method, address.id) {
+        (&Method::GET, Some(id)) => {
+            let answer = read::get(organisation, &context, address.table, id);
+            let_write(organisation, &address, interference.after.as_ref());
+            answer
+        }
+        (&Method::PATCH, Some(id)) => update::patch(organisation, &context, &address, id),
+        // A row takes no POST, a set neither of the others.
+        (&Method::POST, Some(_)) | (&Method::PATCH | &Method::PUT | &Method::DELETE, None) => {
+            Err(Fault::NoResource { uri: format!("{}{}", context.origin, request.target()) })
+        }
+        _ => Err(Fault::NotEmulated("this verb is unknown to it here".to_owned())),
+    }
+}
+
+/// Lets another writer at the row that is addressed, if there is one.
+pub(crate) fn let_write(organisation: &mut Organisation, address: &Address, write: Option<&Write>) {
+    let Some(id) = address.id.filter(|id| organisation.row(address.table, *id).is_some()) else { return };
+    match write {
+        Some(Write::Change(changes)) => {
+            organisation.write(address.table, id, changes.clone());
+        }
+        Some(Write::Delete) => {
+            organisation.delete(address.table, id);
+        }
+        None => {}
+    }
 }

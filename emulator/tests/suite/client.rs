@@ -149,6 +149,14 @@ impl Server {
         self.send(Method::PATCH, path, &all, Some(body.to_string())).await
     }
 
+    /// A PATCH with `If-Match: *` that may get no answer.
+    pub(crate) async fn patch_or_error(&self, path: &str, body: Value) -> Result<StatusCode, reqwest::Error> {
+        let request = self.client.patch(format!("{}/api/data/v9.2/{path}", self.emulator.url()));
+        let request = request.bearer_auth(self.emulator.credential()).header("if-match", "*");
+        let answer = request.header("content-type", "application/json").body(body.to_string()).send().await?;
+        Ok(answer.status())
+    }
+
     /// The conversation's version, customer and case.
     pub(crate) fn conversation(&self) -> (u64, Slot, Slot) {
         self.emulator.with_organisation(|organisation| {

@@ -7,9 +7,12 @@
 #![allow(missing_docs, reason = "nothing here is public")]
 
 mod client;
+mod conditions;
+mod faults;
 mod organisation;
 mod program;
 mod read;
 mod seed;
 mod service;
 mod update;
+mod wire;

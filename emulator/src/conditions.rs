@@ -1,0 +1,183 @@
+//! What holds for every request until it is changed: limits, switches, lifetimes. Knows no HTTP.
+
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+
+use crate::table::{self, Table};
+
+/// Settings of the organisation and of the service; the default is a service in good order.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Conditions {
+    /// Logical names of the tables whose optimistic concurrency is switched off.
+    pub(crate) concurrency_off: Vec<TableName>,
+    pub(crate) limits: Limits,
+    /// What one request adds to the execution time.
+    pub(crate) execution_time_per_request_in_ms: u64,
+    /// Values of `CallerObjectId` and `MSCRMCallerID` for which the privilege to act on their behalf is missing.
+    pub(crate) unprivileged_callers: Vec<String>,
+    pub(crate) token_lifetime_in_seconds: u64,
+    pub(crate) secret_expired: bool,
+    /// What `Date` says when the clock stands at 0, since 1970. Without it `Date` is the machine's.
+    pub(crate) date_in_ms: Option<u64>,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self {
+            concurrency_off: Vec::new(),
+            limits: Limits::default(),
+            execution_time_per_request_in_ms: 0,
+            unprivileged_callers: Vec::new(),
+            token_lifetime_in_seconds: 3599,
+            secret_expired: false,
+            date_in_ms: None,
+        }
+    }
+}
+
+impl Conditions {
+    pub(crate) fn is_concurrency_off(&self, table: &Table) -> bool {
+        self.concurrency_off.iter().any(|off| off.0 == table.logical_name)
+    }
+}
+
+/// The logical name of one of the four tables.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct TableName(String);
+
+impl TryFrom<String> for TableName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match table::by_logical_name(&name) {
+            Some(_) => Ok(Self(name)),
+            None => Err(format!("`concurrencyOff`: no table '{name}'")),
+        }
+    }
+}
+
+/// The service protection limits; one that is not given does not exist.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    requests: Option<u64>,
+    execution_time_in_ms: Option<u64>,
+    concurrent: Option<u64>,
+    window_in_ms: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { requests: None, execution_time_in_ms: None, concurrent: None, window_in_ms: 300_000 }
+    }
+}
+
+/// One of the three limits.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Limit {
+    Requests,
+    ExecutionTime,
+    Concurrency,
+}
+
+impl Limit {
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Limit::Requests => "0x80072322",
+            Limit::ExecutionTime => "0x80072321",
+            Limit::Concurrency => "0x80072326",
+        }
+    }
+
+    pub(crate) fn message(self, limits: &Limits) -> String {
+        let seconds = limits.window_in_ms / 1000;
+        match self {
+            Limit::Requests => {
+                let limit = limits.requests.unwrap_or(6000);
+                format!("Number of requests exceeded the limit of {limit} over time window of {seconds} seconds.")
+            }
+            Limit::ExecutionTime => {
+                let limit = with_commas(limits.execution_time_in_ms.unwrap_or(1_200_000));
+                format!(
+                    "Combined execution time of incoming requests exceeded limit of {limit} milliseconds over time window of \
+                     {seconds} seconds. Decrease number of concurrent requests or reduce the duration of requests and try again later."
+                )
+            }
+            Limit::Concurrency => {
+                format!("Number of concurrent requests exceeded the limit of {}.", limits.concurrent.unwrap_or(52))
+            }
+        }
+    }
+}
+
+fn with_commas(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// By how much the wait grows with every request that is sent during it. That it grows is documented, by how much is not.
+const GROWTH_IN_MS: u64 = 1000;
+
+/// The wait after too many requests at once: its length is not documented either.
+const CONCURRENCY_WAIT_IN_MS: u64 = 1000;
+
+/// What the one user of the emulator has used up. Like everything here it knows only the clock that tests move.
+#[derive(Debug, Default)]
+pub(crate) struct Throttle {
+    /// Time and cost of the requests in the window.
+    used: VecDeque<(u64, u64)>,
+    /// Until when nothing is let through, and why.
+    blocked: Option<(Limit, u64)>,
+}
+
+impl Throttle {
+    /// Lets a request through, or says which limit it met and how long to wait.
+    pub(crate) fn admit(&mut self, conditions: &Conditions, now: u64, others: u64) -> Result<(), (Limit, u64)> {
+        let limits = &conditions.limits;
+        while self.used.front().is_some_and(|(at, _)| at + limits.window_in_ms <= now) {
+            self.used.pop_front();
+        }
+        self.blocked = match self.blocked {
+            Some((limit, until)) if until > now => Some((limit, until + GROWTH_IN_MS)),
+            _ => self.met(limits, now, others),
+        };
+        if let Some((limit, until)) = self.blocked {
+            return Err((limit, until - now));
+        }
+        self.used.push_back((now, conditions.execution_time_per_request_in_ms));
+        Ok(())
+    }
+
+    /// The limit that is met now, and when there is room again.
+    fn met(&self, limits: &Limits, now: u64, others: u64) -> Option<(Limit, u64)> {
+        if limits.concurrent.is_some_and(|limit| others >= limit) {
+            return Some((Limit::Concurrency, now + CONCURRENCY_WAIT_IN_MS));
+        }
+        let first = self.used.front().map_or(now, |(at, _)| *at);
+        if limits.requests.is_some_and(|limit| self.used.len() as u64 >= limit) {
+            return Some((Limit::Requests, first + limits.window_in_ms));
+        }
+        let mut spent: u64 = self.used.iter().map(|(_, cost)| cost).sum();
+        let limit = limits.execution_time_in_ms.filter(|limit| spent >= *limit)?;
+        let mut free_at = now;
+        for (at, cost) in &self.used {
+            if spent < limit {
+                break;
+            }
+            spent -= cost;
+            free_at = at + limits.window_in_ms;
+        }
+        Some((Limit::ExecutionTime, free_at))
+    }
+}

@@ -1,0 +1,339 @@
+//! The plan of faults: which request meets which. Knows no HTTP; what a fault does to an answer or a connection is in `exchange`.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    conditions::Limit,
+    faults::{random::Random, writer::ConversationChanges},
+    table,
+};
+
+pub(crate) mod random;
+mod writer;
+
+/// Why a rule, a random plan or conditions were refused. The text names the field.
+#[derive(Debug)]
+pub struct FaultError(String);
+
+impl fmt::Display for FaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for FaultError {}
+
+/// One entry of the plan.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Rule {
+    #[serde(default)]
+    on: On,
+    #[serde(default)]
+    times: Times,
+    fault: Kind,
+}
+
+/// Which requests a rule is about: those that fit all that is given.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct On {
+    method: Option<String>,
+    /// Part of path and query as sent.
+    path: Option<String>,
+    conversation: Option<String>,
+    /// From the nth such request on.
+    nth: Option<u64>,
+    /// Only every nth such request.
+    every: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged, expecting = "`times` must be a whole number or \"always\"")]
+enum Times {
+    Count(u64),
+    Word(Always),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Always {
+    Always,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Times::Count(1)
+    }
+}
+
+/// What goes wrong. The doc of `index.d.ts` says what each does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub(crate) enum Kind {
+    Status {
+        status: u16,
+        #[serde(default)]
+        code: String,
+        #[serde(default)]
+        message: String,
+        #[serde(default)]
+        body: Form,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+        #[serde(default)]
+        commit: bool,
+    },
+    Redirect {
+        location: String,
+        #[serde(default = "temporary")]
+        status: u16,
+    },
+    Unauthorized {},
+    Throttle {
+        limit: Limit,
+        #[serde(default = "one")]
+        retry_after_in_seconds: u64,
+    },
+    Drop {
+        #[serde(default)]
+        commit: bool,
+    },
+    Hang {
+        #[serde(default)]
+        commit: bool,
+    },
+    HangInBody {
+        after_bytes: Option<usize>,
+    },
+    Truncate {
+        after_bytes: Option<usize>,
+    },
+    Trickle {
+        #[serde(default = "one_byte")]
+        bytes_at_once: usize,
+    },
+    Endless {},
+    ContentType {
+        content_type: String,
+    },
+    Writer {
+        when: When,
+        #[serde(default)]
+        changes: ConversationChanges,
+        #[serde(default)]
+        delete: bool,
+    },
+    NotStored {},
+}
+
+/// How the body of a `status` fault looks.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Form {
+    #[default]
+    Json,
+    Html,
+    Empty,
+}
+
+/// When another writer comes: right before the request is executed, or right after it, before the answer is read.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum When {
+    Before,
+    After,
+}
+
+fn temporary() -> u16 {
+    307
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn one_byte() -> usize {
+    1
+}
+
+/// What a plan sees of a request.
+#[derive(Debug)]
+pub(crate) struct Sight<'a> {
+    pub(crate) method: &'a str,
+    /// Path and query as sent.
+    pub(crate) target: &'a str,
+}
+
+impl Sight<'_> {
+    /// The conversation whose row is addressed.
+    fn conversation(&self) -> Option<Uuid> {
+        let (_, rest) = self.target.split_once(table::CONVERSATION.set)?;
+        Uuid::try_parse(rest.strip_prefix('(')?.split(')').next()?).ok()
+    }
+}
+
+impl On {
+    fn check(&self) -> Result<(), FaultError> {
+        if let Some(id) = &self.conversation
+            && Uuid::try_parse(id).is_err()
+        {
+            return Err(FaultError(format!("`on.conversation` is no GUID: '{id}'")));
+        }
+        match (self.nth, self.every) {
+            (Some(0), _) | (_, Some(0)) => Err(FaultError("`on.nth` and `on.every` count from 1".to_owned())),
+            (Some(_), Some(_)) => Err(FaultError("`on` takes `nth` or `every`, not both".to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    fn fits(&self, sight: &Sight<'_>) -> bool {
+        let conversation = self.conversation.as_ref().map(|id| Uuid::try_parse(id).ok());
+        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(sight.method))
+            && self.path.as_ref().is_none_or(|path| sight.target.contains(path.as_str()))
+            && conversation.is_none_or(|id| id == sight.conversation())
+    }
+
+    /// Whether the fitting request with this number, from 1, is one of those that are meant.
+    fn counts(&self, number: u64) -> bool {
+        self.nth.is_none_or(|nth| number >= nth) && self.every.is_none_or(|every| number.is_multiple_of(every))
+    }
+}
+
+impl Kind {
+    /// The name it has in a rule and in the request log.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Kind::Status { .. } => "status",
+            Kind::Redirect { .. } => "redirect",
+            Kind::Unauthorized {} => "unauthorized",
+            Kind::Throttle { .. } => "throttle",
+            Kind::Drop { .. } => "drop",
+            Kind::Hang { .. } => "hang",
+            Kind::HangInBody { .. } => "hangInBody",
+            Kind::Truncate { .. } => "truncate",
+            Kind::Trickle { .. } => "trickle",
+            Kind::Endless {} => "endless",
+            Kind::ContentType { .. } => "contentType",
+            Kind::Writer { .. } => "writer",
+            Kind::NotStored {} => "notStored",
+        }
+    }
+
+    fn check(&self) -> Result<(), FaultError> {
+        let problem = match self {
+            Kind::Status { status, headers, .. } => {
+                let odd = headers.iter().find(|(name, value)| !is_header(name, value));
+                match odd {
+                    _ if !(200..=599).contains(status) => Some(format!("`status` is from 200 to 599, not {status}")),
+                    Some((name, _)) => Some(format!("`headers` cannot hold '{name}', or not with this value")),
+                    None => None,
+                }
+            }
+            Kind::Redirect { location, status } => match status {
+                300..=399 if is_header("location", location) => None,
+                300..=399 => Some("`location` cannot stand in a header".to_owned()),
+                _ => Some(format!("`status` of a redirect is from 300 to 399, not {status}")),
+            },
+            Kind::Trickle { bytes_at_once: 0 } => Some("`bytesAtOnce` counts from 1".to_owned()),
+            Kind::ContentType { content_type } if !is_header("content-type", content_type) => {
+                Some("`contentType` cannot stand in a header".to_owned())
+            }
+            _ => None,
+        };
+        problem.map_or(Ok(()), |text| Err(FaultError(text)))
+    }
+
+    /// A writer needs a conversation to write to, and what is not stored must be a write.
+    fn applies_to(&self, sight: &Sight<'_>) -> bool {
+        match self {
+            Kind::Writer { .. } => sight.conversation().is_some(),
+            Kind::NotStored {} => sight.method == "PATCH",
+            _ => true,
+        }
+    }
+}
+
+fn is_header(name: &str, value: &str) -> bool {
+    // These two say how the body ends, which is what other faults are for.
+    let framing = ["content-length", "transfer-encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing));
+    let named =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    named && !framing && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
+/// All faults to come.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    rules: Vec<Active>,
+    random: Option<Random>,
+}
+
+#[derive(Debug)]
+struct Active {
+    rule: Rule,
+    /// How many fitting requests it has seen.
+    seen: u64,
+    used: u64,
+}
+
+impl Active {
+    fn is_used_up(&self) -> bool {
+        matches!(self.rule.times, Times::Count(times) if self.used >= times)
+    }
+}
+
+impl Plan {
+    /// Adds a rule, or an array of rules, behind those that are there. After an error none is added.
+    pub(crate) fn add(&mut self, rules: Value) -> Result<(), FaultError> {
+        let rules: Vec<Rule> = match rules {
+            Value::Array(_) => parse("a fault rule", rules)?,
+            one => vec![parse("a fault rule", one)?],
+        };
+        for rule in &rules {
+            rule.on.check()?;
+            rule.fault.check()?;
+        }
+        self.rules.extend(rules.into_iter().map(|rule| Active { rule, seen: 0, used: 0 }));
+        Ok(())
+    }
+
+    pub(crate) fn set_random(&mut self, random: Value) -> Result<(), FaultError> {
+        self.random = Some(Random::parse(random)?);
+        Ok(())
+    }
+
+    /// How many rules still wait for requests; those that apply always are among them.
+    pub(crate) fn waiting(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// The fault that this request meets. The first rule that applies takes it, and the rules behind do not count it.
+    pub(crate) fn next(&mut self, sight: &Sight<'_>) -> Option<Kind> {
+        for index in 0..self.rules.len() {
+            let active = &mut self.rules[index];
+            if !active.rule.on.fits(sight) || !active.rule.fault.applies_to(sight) {
+                continue;
+            }
+            active.seen += 1;
+            if !active.rule.on.counts(active.seen) || active.is_used_up() {
+                continue;
+            }
+            active.used += 1;
+            let kind = active.rule.fault.clone();
+            if active.is_used_up() {
+                self.rules.remove(index);
+            }
+            return Some(kind);
+        }
+        self.random.as_mut()?.next(sight)
+    }
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, FaultError> {
+    serde_json::from_value(value).map_err(|error| FaultError(format!("{what}: {error}")))
+}

@@ -1,0 +1,99 @@
+//! What a test takes hold of: the faults and the clock.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    conditions::Conditions,
+    faults::{self, FaultError},
+    state::{Opening, Shared},
+};
+
+/// The faults of one emulator. Rules, random plans and conditions are JSON, in the form that `emulator/index.d.ts` documents.
+#[derive(Clone, Copy, Debug)]
+pub struct Faults<'a>(pub(crate) &'a Shared);
+
+impl Faults<'_> {
+    /// Adds a rule, or an array of rules, behind those that are there; each request takes the first that applies to it.
+    /// After an error, which names the field, none is added.
+    ///
+    /// ```
+    /// # async fn example(emulator: omnichannel_link_emulator::Emulator) -> Result<(), Box<dyn std::error::Error>> {
+    /// emulator.faults().add(serde_json::json!([
+    ///     { "on": { "method": "PATCH" }, "fault": { "kind": "drop", "commit": true } },
+    ///     { "times": 2, "fault": { "kind": "throttle", "limit": "requests", "retryAfterInSeconds": 5 } },
+    /// ]))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add(&self, rules: impl Into<Value>) -> Result<(), FaultError> {
+        self.0.lock().plan.add(rules.into())
+    }
+
+    /// Lets faults come by chance to requests that no rule takes: `{ seed, rate, faults, on? }`. What the nth request since this
+    /// call meets depends on the seed and on n only. A further call replaces the plan.
+    pub fn random(&self, plan: impl Into<Value>) -> Result<(), FaultError> {
+        self.0.lock().plan.set_random(plan.into())
+    }
+
+    /// Sets what holds for all requests: limits, switches, lifetimes. What is not given goes back to its default, so `{}` restores
+    /// a service in good order.
+    pub fn conditions(&self, conditions: impl Into<Value>) -> Result<(), FaultError> {
+        let conditions: Conditions = faults::parse("conditions", conditions.into())?;
+        let mut contents = self.0.lock();
+        contents.conditions = conditions;
+        contents.throttle = crate::conditions::Throttle::default();
+        Ok(())
+    }
+
+    /// Removes rules, random faults and conditions, and releases what hangs. Log, rows, tokens and clock stay.
+    pub fn clear(&self) {
+        let mut contents = self.0.lock();
+        contents.plan = faults::Plan::default();
+        contents.conditions = Conditions::default();
+        contents.throttle = crate::conditions::Throttle::default();
+        drop(contents);
+        self.release();
+    }
+
+    /// How many rules still wait for a request.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.lock().plan.waiting()
+    }
+
+    /// Waits until at least `count` requests hang; with 0, until none does.
+    pub async fn hanging(&self, count: usize) {
+        self.0.gate.until_hanging(count).await;
+    }
+
+    /// Lets go what hangs now: it is executed if it was not yet, and answered.
+    pub fn release(&self) {
+        self.0.gate.open(Opening::Released);
+    }
+
+    /// Makes every token that the token endpoint has issued worthless.
+    pub fn revoke_tokens(&self) {
+        self.0.lock().tokens.revoke();
+    }
+}
+
+/// The clock of one emulator. It starts at 0 and moves only when it is told to.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock<'a>(pub(crate) &'a Shared);
+
+impl Clock<'_> {
+    /// The time since the start, or since the last reset.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        Duration::from_millis(self.0.lock().now_in_ms)
+    }
+
+    /// Moves it forward, by whole milliseconds.
+    pub fn advance(&self, by: Duration) {
+        let mut contents = self.0.lock();
+        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        contents.now_in_ms = contents.now_in_ms.saturating_add(by);
+    }
+}

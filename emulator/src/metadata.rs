@@ -1,0 +1,179 @@
+//! What the organisation says about itself: who the caller is, and the definitions of tables and relationships.
+
+use axum::http::Method;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::{
+    address::{VERSIONS, decode},
+    conditions::Conditions,
+    fault::Fault,
+    table,
+    web_api::{Answer, Request},
+};
+
+const USER: &str = "4bd7f2a1-0c3e-4f57-8d11-5a0f7c9e2b61";
+const BUSINESS_UNIT: &str = "0f6c1b7e-93a4-4d0a-b6a5-2d1e8c4f7a30";
+const ORGANISATION: &str = "c81e0d55-7f2b-4a86-9b3c-6e4d2f1a0b97";
+
+/// A lookup's side of a one-to-many relationship.
+struct Relationship {
+    schema_name: &'static str,
+    referenced: &'static str,
+    attribute: &'static str,
+    navigation: &'static str,
+}
+
+/// Those of the conversation whose schema names are documented.
+static RELATIONSHIPS: [Relationship; 4] = [
+    Relationship {
+        schema_name: "msdyn_account_msdyn_ocliveworkitem_Customer",
+        referenced: "account",
+        attribute: "msdyn_customer",
+        navigation: "msdyn_customer_msdyn_ocliveworkitem_account",
+    },
+    Relationship {
+        schema_name: "msdyn_contact_msdyn_ocliveworkitem_Customer",
+        referenced: "contact",
+        attribute: "msdyn_customer",
+        navigation: "msdyn_customer_msdyn_ocliveworkitem_contact",
+    },
+    Relationship {
+        schema_name: "msdyn_incident_msdyn_ocliveworkitem",
+        referenced: "incident",
+        attribute: "msdyn_issueid",
+        navigation: "msdyn_IssueId_msdyn_ocliveworkitem",
+    },
+    Relationship {
+        schema_name: "account_msdyn_ocliveworkitems",
+        referenced: "account",
+        attribute: "regardingobjectid",
+        navigation: "regardingobjectid_account_msdyn_ocliveworkitem",
+    },
+];
+
+/// Answers a `GET` of one of these paths; `None` for any other request.
+pub(crate) fn answer(conditions: &Conditions, request: &Request, origin: &str) -> Option<Result<Answer, Fault>> {
+    if request.method != Method::GET {
+        return None;
+    }
+    let (version, path) = request.path.strip_prefix("/api/data/")?.split_once('/')?;
+    if !VERSIONS.contains(&version) {
+        return None;
+    }
+    let path = decode(path).ok()?;
+    let context = format!("{origin}/api/data/{version}/$metadata#");
+    let definition = path.strip_prefix("EntityDefinitions(LogicalName='").and_then(|rest| rest.strip_suffix("')"));
+    let body = match (path.as_str(), definition) {
+        ("WhoAmI", _) => who_am_i(request, &context),
+        ("RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata", _) => {
+            relationships(request, &context)
+        }
+        (_, Some(table)) => table_definition(conditions, request, &context, table),
+        _ => return None,
+    };
+    Some(body.map(|body| Answer { status: 200, body: Some(body.into()), ..Answer::default() }))
+}
+
+fn who_am_i(request: &Request, context: &str) -> Result<Value, Fault> {
+    if request.query.is_some() {
+        return Err(Fault::NotEmulated("a query of WhoAmI".to_owned()));
+    }
+    Ok(json!({
+        "@odata.context": format!("{context}Microsoft.Dynamics.CRM.WhoAmIResponse"),
+        "BusinessUnitId": BUSINESS_UNIT,
+        "UserId": USER,
+        "OrganizationId": ORGANISATION,
+    }))
+}
+
+fn table_definition(conditions: &Conditions, request: &Request, context: &str, table: &str) -> Result<Value, Fault> {
+    let Some(table) = table::by_logical_name(table) else {
+        return Err(Fault::NotEmulated(format!("the definition of '{table}', which it does not hold")));
+    };
+    let options = Query::read(request)?;
+    let select = options.select.ok_or_else(|| Fault::NotEmulated("a whole definition".to_owned()))?;
+    if options.filter.is_some() {
+        return Err(Fault::NotEmulated("$filter of one definition".to_owned()));
+    }
+    let mut body = Map::new();
+    body.insert(
+        "@odata.context".to_owned(),
+        format!("{context}EntityDefinitions({})/$entity", select.join(",")).into(),
+    );
+    for name in select {
+        let value: Value = match name.as_str() {
+            "LogicalName" => table.logical_name.into(),
+            "EntitySetName" => table.set.into(),
+            "PrimaryIdAttribute" => table.key.into(),
+            "PrimaryNameAttribute" => table.primary_name.into(),
+            "IsOptimisticConcurrencyEnabled" => (!conditions.is_concurrency_off(table)).into(),
+            other => return Err(Fault::NotEmulated(format!("'{other}' of a definition"))),
+        };
+        body.insert(name, value);
+    }
+    // The key of a definition is always there, as with rows.
+    body.insert("MetadataId".to_owned(), metadata_id(table.logical_name).into());
+    Ok(Value::Object(body))
+}
+
+fn relationships(request: &Request, context: &str) -> Result<Value, Fault> {
+    let options = Query::read(request)?;
+    let conversation = table::CONVERSATION.logical_name;
+    if options.filter != Some(format!("ReferencingEntity eq '{conversation}'")) {
+        return Err(Fault::NotEmulated(format!("relationships other than those of '{conversation}'")));
+    }
+    let select = options.select.ok_or_else(|| Fault::NotEmulated("whole definitions".to_owned()))?;
+    let mut rows = Vec::new();
+    for relationship in &RELATIONSHIPS {
+        let mut row = Map::new();
+        for name in &select {
+            let value = match name.as_str() {
+                "SchemaName" => relationship.schema_name,
+                "ReferencedEntity" => relationship.referenced,
+                "ReferencingEntity" => conversation,
+                "ReferencingAttribute" => relationship.attribute,
+                "ReferencingEntityNavigationPropertyName" => relationship.navigation,
+                other => return Err(Fault::NotEmulated(format!("'{other}' of a relationship"))),
+            };
+            row.insert(name.clone(), value.into());
+        }
+        row.insert("MetadataId".to_owned(), metadata_id(relationship.schema_name).into());
+        rows.push(Value::Object(row));
+    }
+    let of = "RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata";
+    Ok(json!({ "@odata.context": format!("{context}{of}({})", select.join(",")), "value": rows }))
+}
+
+/// An id that is the same at every start.
+fn metadata_id(name: &str) -> String {
+    let mut bytes = [0x40_u8; 16];
+    for (index, byte) in name.bytes().enumerate() {
+        bytes[index % 16] = bytes[index % 16].rotate_left(3) ^ byte;
+    }
+    Uuid::from_bytes(bytes).to_string()
+}
+
+/// The two query options of definitions.
+struct Query {
+    select: Option<Vec<String>>,
+    filter: Option<String>,
+}
+
+impl Query {
+    fn read(request: &Request) -> Result<Self, Fault> {
+        let mut query = Self { select: None, filter: None };
+        for option in request.query.as_deref().unwrap_or_default().split('&').filter(|option| !option.is_empty()) {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            let value = decode(&value.replace('+', " "))?;
+            match decode(name)?.as_str() {
+                "$select" if query.select.is_none() => {
+                    query.select = Some(value.split(',').map(|name| name.trim().to_owned()).collect());
+                }
+                "$filter" if query.filter.is_none() => query.filter = Some(value),
+                other => return Err(Fault::NotEmulated(format!("query option '{other}'"))),
+            }
+        }
+        Ok(query)
+    }
+}

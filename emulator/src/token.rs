@@ -1,0 +1,182 @@
+//! The token endpoint: client credentials of one registered application, and the tokens it was given.
+
+use std::{collections::HashMap, fmt};
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    conditions::Conditions,
+    fault::Fault,
+    web_api::{Answer, Request},
+};
+
+/// The tenant that a 401 names. Its authority is the emulator itself, so that nothing that follows it leaves the machine.
+pub(crate) const TENANT: &str = "6f1c2a52-5d0e-4f7a-9a43-0c1de8b7e5f1";
+
+/// The application that may ask the token endpoint for tokens. Its `Debug` output has no secret.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Application {
+    /// The tenant, which is the first segment of the endpoint's path.
+    pub tenant_id: String,
+    /// Its `client_id`.
+    pub client_id: String,
+    /// Its `client_secret`, different for every emulator.
+    pub client_secret: String,
+}
+
+impl fmt::Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Application {{ tenant_id: {}, client_id: {}, .. }}", self.tenant_id, self.client_id)
+    }
+}
+
+impl Application {
+    pub(crate) fn new() -> Self {
+        Self {
+            tenant_id: TENANT.to_owned(),
+            client_id: Uuid::new_v4().to_string(),
+            client_secret: format!("secret-{}", Uuid::new_v4().simple()),
+        }
+    }
+}
+
+/// The tokens in use, with the time at which each ends.
+#[derive(Default)]
+pub(crate) struct Tokens(HashMap<String, u64>);
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} tokens", self.0.len())
+    }
+}
+
+impl Tokens {
+    pub(crate) fn accept(&self, token: &str, now: u64) -> bool {
+        self.0.get(token).is_some_and(|end| now < *end)
+    }
+
+    pub(crate) fn revoke(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// A refusal: status, OAuth error, number, text.
+type Refusal = (u16, &'static str, u32, String);
+
+/// Answers `POST /<tenant>/oauth2/v2.0/token`. Microsoft does not document the order of the checks.
+pub(crate) fn answer(
+    application: &Application,
+    tokens: &mut Tokens,
+    conditions: &Conditions,
+    now: u64,
+    request: &Request,
+    urls: &[&str],
+) -> Result<Answer, Fault> {
+    let form = Form::read(request)?;
+    if form.get("grant_type") != Some("client_credentials") || form.get("client_secret").is_none() {
+        return Err(Fault::NotEmulated("of all grants only client_credentials with a client_secret".to_owned()));
+    }
+    let (Some(client), Some(scope)) = (form.get("client_id"), form.get("scope")) else {
+        return Err(Fault::NotEmulated("a request for a token without client_id or scope".to_owned()));
+    };
+    if let Err(refusal) = check(application, conditions, request, &form, (client, scope), urls) {
+        return Ok(refuse(&refusal));
+    }
+    let token = format!("issued-{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let lifetime = conditions.token_lifetime_in_seconds;
+    tokens.0.insert(token.clone(), now.saturating_add(lifetime.saturating_mul(1000)));
+    let body = json!({ "token_type": "Bearer", "expires_in": lifetime, "access_token": token });
+    Ok(Answer { status: 200, body: Some(body.into()), is_foreign: true, ..Answer::default() })
+}
+
+fn check(
+    application: &Application,
+    conditions: &Conditions,
+    request: &Request,
+    form: &Form,
+    (client, scope): (&str, &str),
+    urls: &[&str],
+) -> Result<(), Refusal> {
+    let tenant = request.path.split('/').nth(1).unwrap_or_default();
+    if !tenant.eq_ignore_ascii_case(&application.tenant_id) {
+        return Err((400, "invalid_request", 90002, format!("Tenant '{tenant}' not found.")));
+    }
+    let Some(resource) = scope.strip_suffix("/.default").filter(|resource| !resource.contains(' ')) else {
+        let text =
+            format!("The provided value for the input parameter 'scope' isn't valid. The scope {scope} isn't valid.");
+        return Err((400, "invalid_scope", 70011, text));
+    };
+    if !client.eq_ignore_ascii_case(&application.client_id) {
+        let text = format!("Application with identifier '{client}' was not found in the directory '{tenant}'.");
+        return Err((400, "unauthorized_client", 700_016, text));
+    }
+    if form.get("client_secret") != Some(&application.client_secret) {
+        let text = format!("Invalid client secret provided for app '{client}'.");
+        return Err((401, "invalid_client", 7_000_215, text));
+    }
+    if conditions.secret_expired {
+        let text = format!("The provided client secret keys for app '{client}' are expired.");
+        return Err((401, "invalid_client", 7_000_222, text));
+    }
+    if !urls.contains(&resource.trim_end_matches('/')) {
+        let text = format!("The resource principal named {resource} was not found in the tenant {tenant}.");
+        return Err((400, "invalid_resource", 500_011, text));
+    }
+    Ok(())
+}
+
+fn refuse((status, error, number, text): &Refusal) -> Answer {
+    let (trace, correlation) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
+    // The emulator has no date of its own.
+    let timestamp = "2026-01-01 00:00:00Z";
+    let description = format!(
+        "AADSTS{number}: {text}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}"
+    );
+    let body: Value = json!({
+        "error": error,
+        "error_description": description,
+        "error_codes": [number],
+        "timestamp": timestamp,
+        "trace_id": trace,
+        "correlation_id": correlation,
+    });
+    Answer { status: *status, body: Some(body.into()), is_foreign: true, ..Answer::default() }
+}
+
+/// The fields of a form body. No `Debug`: it holds the secret.
+struct Form(HashMap<String, String>);
+
+impl Form {
+    fn read(request: &Request) -> Result<Self, Fault> {
+        let unreadable = |what: &str| Fault::NotEmulated(format!("a request for a token {what}"));
+        let media = request.header("content-type")?.unwrap_or_default();
+        if media
+            .split(';')
+            .next()
+            .is_none_or(|media| !media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        {
+            return Err(unreadable("whose body is no form"));
+        }
+        let body = request.body.as_deref().unwrap_or_default();
+        let text = std::str::from_utf8(body).map_err(|_| unreadable("that is not UTF-8"))?;
+        let mut fields = HashMap::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let decode = |text: &str| {
+                let text = text.replace('+', " ");
+                percent_decode_str(&text).decode_utf8().map(String::from).map_err(|_| unreadable("that is not UTF-8"))
+            };
+            if fields.insert(decode(name)?, decode(value)?).is_some() {
+                return Err(unreadable("with one field twice"));
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}

@@ -1,0 +1,483 @@
+//! One test per kind of fault, then what rules, random plans and the reset do.
+
+use omnichannel_link_emulator::{Changes, table};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+
+use crate::{
+    client::{ACCOUNT, CONTACT, CONVERSATION, MISSING, NAV_ACCOUNT, Server, bind, conversation_path, id, linked},
+    wire::Wire,
+};
+
+fn link() -> Value {
+    bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))
+}
+
+/// Number, status and fault of every request so far.
+fn log(server: &Server) -> Vec<(u64, u16, Option<&'static str>)> {
+    server.emulator.requests().iter().map(|request| (request.number, request.status, request.fault)).collect()
+}
+
+async fn with_fault(fault: Value) -> Server {
+    let server = Server::start().await;
+    server.emulator.faults().add(json!({ "fault": fault })).unwrap();
+    server
+}
+
+#[tokio::test]
+async fn a_status_comes_as_odata_html_or_nothing_with_any_headers() {
+    let server = with_fault(json!({
+        "kind": "status", "status": 503, "code": "0x80044150", "message": "Generic SQL error.",
+        "headers": { "Retry-After": "7", "x-ms-retry-after-ms": "7500", "req_id": "chosen" },
+    }))
+    .await;
+    let before = server.conversation();
+    let answer = server.patch(&conversation_path(), link()).await;
+    answer.expect_fault(503, "0x80044150", "Generic SQL error.");
+    assert_eq!((answer.header("retry-after"), answer.header("x-ms-retry-after-ms")), (Some("7"), Some("7500")));
+    assert_eq!(answer.headers.get_all("req_id").iter().collect::<Vec<_>>(), ["chosen"]);
+    assert_eq!(server.conversation(), before, "nothing is done");
+    assert_eq!(server.get(&conversation_path()).await.status, 200, "once, as nothing else is said");
+    assert_eq!(log(&server), [(1, 503, Some("status")), (2, 200, None)]);
+
+    let html = json!({ "kind": "status", "status": 502, "body": "html", "message": "Bad Gateway" });
+    let answer = {
+        server.emulator.faults().add(json!({ "fault": html })).unwrap();
+        server.get(&conversation_path()).await
+    };
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (502, Some("text/html; charset=utf-8")));
+    assert!(answer.text.starts_with("<!DOCTYPE html>") && answer.text.contains("Bad Gateway"), "{}", answer.text);
+    assert_eq!((answer.header("odata-version"), answer.header("req_id")), (None, None), "a gateway is not Dataverse");
+
+    server
+        .emulator
+        .faults()
+        .add(json!({ "fault": { "kind": "status", "status": 504, "body": "empty", "commit": true } }))
+        .unwrap();
+    let answer = server.patch(&conversation_path(), link()).await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (504, ""));
+    assert_eq!(server.conversation().1, linked("account", ACCOUNT), "done all the same");
+}
+
+#[tokio::test]
+async fn a_redirect_names_a_place() {
+    let server = with_fault(json!({ "kind": "redirect", "location": "http://127.0.0.1:9/elsewhere" })).await;
+    let head = Wire::send(&server.emulator, None).await.until("\r\n\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 307 "), "{head}");
+    assert!(head.contains("\r\nlocation: http://127.0.0.1:9/elsewhere\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn unauthorized_comes_once_or_always_and_with_the_challenge() {
+    let server = with_fault(json!({ "kind": "unauthorized" })).await;
+    let refused = server.get(&conversation_path()).await;
+    assert_eq!((refused.status.as_u16(), refused.text.as_str()), (401, ""));
+    assert!(refused.header("www-authenticate").unwrap().starts_with("Bearer authorization_uri="));
+    assert_eq!(server.get(&conversation_path()).await.status, 200);
+
+    server.emulator.faults().add(json!({ "times": "always", "fault": { "kind": "unauthorized" } })).unwrap();
+    for _ in 0..3 {
+        assert_eq!(server.get(&conversation_path()).await.status, 401);
+    }
+    assert_eq!(server.emulator.faults().waiting(), 1);
+}
+
+#[tokio::test]
+async fn a_throttle_has_the_code_and_text_of_its_limit() {
+    let server = Server::start().await;
+    for (limit, code, text) in [
+        ("requests", "0x80072322", "Number of requests exceeded the limit of 6000 over time window of 300 seconds."),
+        (
+            "executionTime",
+            "0x80072321",
+            "Combined execution time of incoming requests exceeded limit of 1,200,000 milliseconds over time window of 300 seconds. \
+             Decrease number of concurrent requests or reduce the duration of requests and try again later.",
+        ),
+        ("concurrency", "0x80072326", "Number of concurrent requests exceeded the limit of 52."),
+    ] {
+        let fault = json!({ "kind": "throttle", "limit": limit, "retryAfterInSeconds": 12 });
+        server.emulator.faults().add(json!({ "fault": fault })).unwrap();
+        let answer = server.get(&conversation_path()).await;
+        assert_eq!(answer.fault(), (429, code.to_owned(), text.to_owned()));
+        assert_eq!(answer.header("retry-after"), Some("12"));
+    }
+}
+
+#[tokio::test]
+async fn a_drop_closes_before_or_after_the_commit() {
+    let server = with_fault(json!({ "kind": "drop" })).await;
+    let before = server.conversation();
+    assert_eq!(Wire::send(&server.emulator, Some(link())).await.until_closed().await, "");
+    assert_eq!(server.conversation(), before);
+
+    server.emulator.faults().add(json!({ "fault": { "kind": "drop", "commit": true } })).unwrap();
+    assert_eq!(Wire::send(&server.emulator, Some(link())).await.until_closed().await, "");
+    assert_eq!(server.conversation().1, linked("account", ACCOUNT));
+    assert_eq!(log(&server), [(1, 0, Some("drop")), (2, 0, Some("drop"))]);
+}
+
+#[tokio::test]
+async fn a_hang_lasts_until_it_is_released_or_the_client_goes() {
+    let server = with_fault(json!({ "kind": "hang" })).await;
+    let faults = server.emulator.faults();
+    let before = server.conversation();
+    let mut hung = Wire::send(&server.emulator, Some(link())).await;
+    faults.hanging(1).await;
+    assert_eq!(server.conversation(), before);
+    assert_eq!(log(&server), [(1, 0, Some("hang"))]);
+    faults.release();
+    assert!(hung.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(server.conversation().1, linked("account", ACCOUNT));
+    assert_eq!(log(&server), [(1, 200, Some("hang"))]);
+
+    // Done already, and the client goes: the place it took is free again.
+    let limits = json!({ "limits": { "concurrent": 1 } });
+    faults.conditions(limits).unwrap();
+    faults.add(json!({ "fault": { "kind": "hang", "commit": true } })).unwrap();
+    let body = bind("msdyn_customer_msdyn_ocliveworkitem_contact", &format!("/contacts({CONTACT})"));
+    let hung = Wire::send(&server.emulator, Some(body)).await;
+    faults.hanging(1).await;
+    assert_eq!(server.conversation().1, linked("contact", CONTACT));
+    server.get(&conversation_path()).await.expect_fault(429, "0x80072326", "exceeded the limit of 1.");
+    drop(hung);
+    faults.hanging(0).await;
+    server.emulator.clock().advance(std::time::Duration::from_secs(60));
+    assert_eq!(server.get(&conversation_path()).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_hangs_is_cut_off_by_a_reset_and_by_the_end() {
+    let server = with_fault(json!({ "kind": "hang" })).await;
+    let before = server.conversation();
+    let hung = Wire::send(&server.emulator, Some(link())).await;
+    server.emulator.faults().hanging(1).await;
+    server.emulator.reset();
+    assert_eq!(hung.until_closed().await, "");
+    assert_eq!(server.conversation(), before, "it was never executed");
+
+    let server = with_fault(json!({ "kind": "hang" })).await;
+    let hung = Wire::send(&server.emulator, None).await;
+    server.emulator.faults().hanging(1).await;
+    drop(server);
+    assert_eq!(hung.until_closed().await, "");
+
+    for kind in ["hang", "hangInBody", "endless"] {
+        let server = with_fault(json!({ "kind": kind })).await;
+        let mut hung = Wire::send(&server.emulator, None).await;
+        if kind == "endless" {
+            hung.until("subject").await;
+        } else {
+            server.emulator.faults().hanging(1).await;
+        }
+        let ((), rest) = tokio::join!(server.emulator.stop(), hung.until_closed());
+        assert!(!rest.ends_with("0\r\n\r\n") && !rest.ends_with('}'), "{kind}: {rest}");
+    }
+}
+
+#[tokio::test]
+async fn a_hang_in_the_body_shows_its_first_half() {
+    let server = with_fault(json!({ "kind": "hangInBody", "afterBytes": 5 })).await;
+    let mut hung = Wire::send(&server.emulator, None).await;
+    server.emulator.faults().hanging(1).await;
+    let begun = hung.until("\r\n\r\n{\"@od").await;
+    assert!(begun.starts_with("HTTP/1.1 200 ") && begun.ends_with("{\"@od"), "{begun}");
+    server.emulator.faults().release();
+    hung.until(&format!("\"activityid\":\"{CONVERSATION}\"}}")).await;
+}
+
+#[tokio::test]
+async fn a_trickle_comes_in_many_pieces() {
+    let server = with_fault(json!({ "kind": "trickle" })).await;
+    let mut wire = Wire::send(&server.emulator, None).await;
+    let reads = wire.reads_until(&format!("{CONVERSATION}\"}}")).await;
+    assert!(reads > 100, "{reads}");
+    server.emulator.faults().add(json!({ "fault": { "kind": "trickle", "bytesAtOnce": 40 } })).unwrap();
+    assert_eq!(server.get(&conversation_path()).await.json()["subject"], "Visitor 17");
+}
+
+#[tokio::test]
+async fn a_truncated_body_is_shorter_than_its_length() {
+    let server = with_fault(json!({ "kind": "truncate", "afterBytes": 10 })).await;
+    let text = Wire::send(&server.emulator, Some(link())).await.until_closed().await;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    assert!(length.parse::<usize>().unwrap() > 100, "{head}");
+    assert_eq!(body, "{\"@odata.c");
+    assert_eq!(server.conversation().1, linked("account", ACCOUNT));
+
+    // However many bytes are let through, the last is not.
+    server.emulator.faults().add(json!({ "fault": { "kind": "truncate", "afterBytes": 1_000_000 } })).unwrap();
+    let text = Wire::send(&server.emulator, None).await.until_closed().await;
+    assert!(text.ends_with(&format!("{CONVERSATION}\"")), "{text}");
+
+    // A 204 has no body that could be cut short.
+    server.emulator.faults().add(json!({ "fault": { "kind": "truncate" } })).unwrap();
+    let request = server.patch_or_error(&conversation_path(), link()).await;
+    assert!(request.is_err());
+}
+
+#[tokio::test]
+async fn an_endless_body_goes_on_for_as_long_as_one_reads() {
+    let server = with_fault(json!({ "kind": "endless" })).await;
+    let mut response = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .unwrap()
+        .get(format!("{}/api/data/v9.2/{}", server.emulator.url(), conversation_path()))
+        .bearer_auth(server.emulator.credential())
+        .send()
+        .await
+        .unwrap();
+    let mut read = 0;
+    while read < 8 * 1024 * 1024 {
+        read += response.chunk().await.unwrap().unwrap().len();
+    }
+    drop(response);
+    assert_eq!(server.get(&conversation_path()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_wrong_content_type_changes_nothing_else() {
+    let server = with_fault(json!({ "kind": "contentType", "contentType": "text/plain" })).await;
+    let answer = server.get(&conversation_path()).await;
+    assert_eq!(answer.headers.get_all("content-type").iter().collect::<Vec<_>>(), ["text/plain"]);
+    assert_eq!(answer.json()["subject"], "Visitor 17");
+}
+
+#[tokio::test]
+async fn another_writer_comes_between_read_and_write() {
+    let server = Server::start().await;
+    let etag = server.get(&conversation_path()).await.header("etag").unwrap().to_owned();
+    let changes = json!({ "statuscode": 4, "msdyn_customer": null });
+    let rule =
+        json!({ "on": { "method": "PATCH" }, "fault": { "kind": "writer", "when": "before", "changes": changes } });
+    server.emulator.faults().add(rule).unwrap();
+    server.patch_with(&conversation_path(), &[("if-match", &etag)], link()).await.expect_fault(412, "0x80060882", "");
+    let row = server.get(&conversation_path()).await.json();
+    assert_eq!(
+        (&row["statecode"], &row["statuscode"], &row["_msdyn_customer_value"]),
+        (&json!(1), &json!(4), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn another_writer_comes_between_write_and_answer() {
+    let server = Server::start().await;
+    let other = json!({ "msdyn_customer": { "entityLogicalName": "contact", "recordId": CONTACT } });
+    server.emulator.faults().add(json!({ "fault": { "kind": "writer", "when": "after", "changes": other } })).unwrap();
+    server.emulator.with_organisation(|organisation| {
+        organisation.write(&table::CONVERSATION, id(CONVERSATION), Changes::new());
+    });
+    let (version, ..) = server.conversation();
+    let answer = server
+        .patch_with(&conversation_path(), &[("if-match", "*"), ("prefer", "return=representation")], link())
+        .await;
+    assert_eq!(answer.json()["_msdyn_customer_value"], CONTACT);
+    assert_eq!(server.conversation().0, version + 2, "two writes");
+    assert_eq!(answer.header("etag"), Some(format!("W/\"{}\"", version + 2).as_str()));
+
+    server.emulator.faults().add(json!({ "fault": { "kind": "writer", "when": "after", "delete": true } })).unwrap();
+    assert_eq!(server.get(&conversation_path()).await.status, 200);
+    assert_eq!(server.get(&conversation_path()).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_runtime_writes_before_every_second_patch() {
+    let server = Server::start().await;
+    let rule = json!({
+        "on": { "method": "PATCH", "every": 2 }, "times": "always", "fault": { "kind": "writer", "when": "before" },
+    });
+    server.emulator.faults().add(rule).unwrap();
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        let etag = server.get(&conversation_path()).await.header("etag").unwrap().to_owned();
+        statuses.push(server.patch_with(&conversation_path(), &[("if-match", &etag)], link()).await.status.as_u16());
+    }
+    assert_eq!(statuses, [204, 412, 204, 412, 204, 412]);
+}
+
+#[tokio::test]
+async fn what_is_not_stored_is_confirmed() {
+    let server = with_fault(json!({ "kind": "notStored" })).await;
+    let before = server.conversation();
+    assert_eq!(server.get(&conversation_path()).await.status, 200, "a read is not concerned");
+    let answer = server
+        .patch_with(&conversation_path(), &[("if-match", "*"), ("prefer", "return=representation")], link())
+        .await;
+    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
+    assert!(answer.header("odata-entityid").unwrap().ends_with(&conversation_path()));
+    assert_eq!(server.conversation(), before);
+
+    server.emulator.faults().add(json!({ "fault": { "kind": "notStored" } })).unwrap();
+    let refused = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({MISSING})"))).await;
+    refused.expect_fault(404, "0x80040217", MISSING);
+}
+
+#[tokio::test]
+async fn rules_are_used_up_in_order_and_look_at_the_request() {
+    let server = Server::start().await;
+    let status = |status: u16| json!({ "kind": "status", "status": status });
+    server
+        .emulator
+        .faults()
+        .add(json!([
+            { "on": { "method": "patch" }, "fault": status(500) },
+            { "on": { "path": "$select=subject" }, "fault": status(501) },
+            { "on": { "conversation": CONVERSATION.to_uppercase() }, "times": 2, "fault": status(502) },
+            { "on": { "conversation": MISSING }, "fault": status(505) },
+            { "on": { "path": "accounts(", "nth": 2 }, "fault": status(503) },
+        ]))
+        .unwrap();
+    let account = format!("accounts({ACCOUNT})");
+    let selected = format!("{}?$select=subject", conversation_path());
+    let conversation = conversation_path();
+    for (method, path, expected) in [
+        (Method::GET, &account, 200),
+        (Method::PATCH, &conversation, 500),
+        (Method::GET, &selected, 501),
+        (Method::GET, &selected, 502),
+        (Method::GET, &conversation, 502),
+        (Method::GET, &conversation, 200),
+        (Method::GET, &account, 503),
+        (Method::GET, &account, 200),
+    ] {
+        let status = server.send(method.clone(), path, &[], None).await.status;
+        assert_eq!(status, expected, "{method} {path}");
+    }
+    assert_eq!(server.emulator.faults().waiting(), 1);
+}
+
+#[tokio::test]
+async fn the_same_seed_brings_the_same_faults() {
+    let mut logs = Vec::new();
+    for seed in [7, 7, 8] {
+        let server = Server::start().await;
+        // Numbers begin with the plan, not with the server.
+        let before = if logs.is_empty() { 0 } else { 3 };
+        for _ in 0..before {
+            server.get(&conversation_path()).await;
+        }
+        let faults = json!([
+            { "kind": "status", "status": 503 },
+            { "kind": "throttle", "limit": "requests" },
+            { "kind": "unauthorized" },
+            { "kind": "contentType", "contentType": "text/plain" },
+        ]);
+        server.emulator.faults().random(json!({ "seed": seed, "rate": 0.4, "faults": faults })).unwrap();
+        for _ in 0..60 {
+            server.get(&conversation_path()).await;
+        }
+        logs.push(log(&server).into_iter().skip(before).map(|(_, status, fault)| (status, fault)).collect::<Vec<_>>());
+    }
+    assert_eq!(logs[0], logs[1]);
+    assert_ne!(logs[0], logs[2]);
+    let met = logs[0].iter().filter(|(_, fault)| fault.is_some()).count();
+    assert!((12..=36).contains(&met), "{met} of 60 at a rate of 0.4");
+    for kind in ["status", "throttle", "unauthorized", "contentType"] {
+        assert!(logs[0].iter().any(|(_, fault)| *fault == Some(kind)), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_comes_before_chance() {
+    let server = Server::start().await;
+    let plan =
+        json!({ "seed": 3, "rate": 1, "on": { "method": "GET" }, "faults": [{ "kind": "status", "status": 500 }] });
+    server.emulator.faults().random(plan).unwrap();
+    server.emulator.faults().add(json!({ "fault": { "kind": "status", "status": 503 } })).unwrap();
+    for expected in [503, 500, 500] {
+        assert_eq!(server.get(&conversation_path()).await.status, expected);
+    }
+    assert_eq!(server.patch(&conversation_path(), link()).await.status, 204, "only what the plan is about");
+    server.emulator.faults().clear();
+    assert_eq!(server.get(&conversation_path()).await.status, 200);
+}
+
+#[tokio::test]
+async fn waiting_for_a_hang_does_not_outlive_the_emulator() {
+    let server = Server::start().await;
+    let address = server.emulator.url().strip_prefix("http://").unwrap().to_owned();
+    let mut socket = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let request = format!(
+        "POST /_emulator/faults.hanging HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\ncontent-length: 11\r\n\r\n{{\"count\":1}}",
+        server.emulator.credential()
+    );
+    socket.write_all(request.as_bytes()).await.unwrap();
+    // Answered behind it on one runtime, so the first has been taken by now.
+    server.get(&conversation_path()).await;
+    server.emulator.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_rules_are_refused_by_name_and_none_is_added() {
+    let server = Server::start().await;
+    let faults = server.emulator.faults();
+    let drop = json!({ "kind": "drop" });
+    for (rule, message) in [
+        (json!({ "tims": 2, "fault": drop }), "unknown field `tims`"),
+        (json!({ "on": { "verb": "GET" }, "fault": drop }), "unknown field `verb`"),
+        (json!({ "fault": { "kind": "dorp" } }), "unknown variant `dorp`"),
+        (json!({ "fault": { "kind": "drop", "comit": true } }), "unknown field `comit`"),
+        (json!({ "fault": { "kind": "endless", "bytes": 1 } }), "unknown field `bytes`"),
+        (json!({ "on": {} }), "missing field `fault`"),
+        (json!({ "times": "often", "fault": drop }), "`times` must be a whole number or \"always\""),
+        (json!({ "on": { "nth": 0 }, "fault": drop }), "count from 1"),
+        (json!({ "on": { "nth": 1, "every": 2 }, "fault": drop }), "not both"),
+        (json!({ "on": { "conversation": "7" }, "fault": drop }), "`on.conversation` is no GUID: '7'"),
+        (json!({ "fault": { "kind": "status", "status": 99 } }), "from 200 to 599, not 99"),
+        (
+            json!({ "fault": { "kind": "status", "status": 500, "headers": { "content-length": "1" } } }),
+            "'content-length'",
+        ),
+        (json!({ "fault": { "kind": "redirect", "location": "a\nb" } }), "`location`"),
+        (json!({ "fault": { "kind": "trickle", "bytesAtOnce": 0 } }), "`bytesAtOnce`"),
+        (json!({ "fault": { "kind": "writer", "when": "before", "changes": { "nmae": 1 } } }), "no column 'nmae'"),
+        (json!({ "fault": { "kind": "writer", "when": "before", "changes": { "statuscode": "x" } } }), "no Edm.Int32"),
+        (
+            json!({ "fault": { "kind": "writer", "when": "before", "changes": {
+                "msdyn_issueid": { "entityLogicalName": "account", "recordId": ACCOUNT } } } }),
+            "`changes.msdyn_issueid`: it cannot lead to 'account'",
+        ),
+        (json!([{ "fault": drop }, { "fault": 1 }]), "a fault rule"),
+    ] {
+        let error = faults.add(rule.clone()).unwrap_err().to_string();
+        assert!(error.contains(message), "{rule}: {error}");
+    }
+    assert_eq!(faults.waiting(), 0);
+    for (plan, message) in [
+        (json!({ "seed": 1, "rate": 2, "faults": [drop] }), "`rate` is from 0 to 1, not 2"),
+        (json!({ "seed": 1, "rate": 1, "faults": [] }), "`faults` is empty"),
+        (json!({ "seed": 1, "rate": 1 }), "missing field `faults`"),
+        (json!({ "seed": 1, "rate": 1, "faults": [drop], "times": 1 }), "unknown field `times`"),
+    ] {
+        assert!(faults.random(plan.clone()).unwrap_err().to_string().contains(message), "{plan}");
+    }
+    for (conditions, message) in [
+        (json!({ "limit": {} }), "unknown field `limit`"),
+        (json!({ "limits": { "request": 1 } }), "unknown field `request`"),
+        (json!({ "concurrencyOff": ["accounts"] }), "`concurrencyOff`: no table 'accounts'"),
+    ] {
+        assert!(faults.conditions(conditions.clone()).unwrap_err().to_string().contains(message), "{conditions}");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_brings_back_the_start() {
+    let server = Server::start().await;
+    let before = server.conversation();
+    server.patch(&conversation_path(), link()).await;
+    server.emulator.clock().advance(std::time::Duration::from_secs(1));
+    server.emulator.faults().add(json!({ "times": "always", "fault": { "kind": "drop" } })).unwrap();
+    server.emulator.faults().random(json!({ "seed": 1, "rate": 1, "faults": [{ "kind": "drop" }] })).unwrap();
+    server.emulator.faults().conditions(json!({ "concurrencyOff": ["msdyn_ocliveworkitem"] })).unwrap();
+
+    server.emulator.reset();
+    assert_eq!(server.conversation(), before);
+    assert_eq!(server.emulator.clock().now(), std::time::Duration::ZERO);
+    assert!(server.emulator.requests().is_empty());
+    let answer = server.get(&conversation_path()).await;
+    let etag = answer.header("etag").unwrap();
+    assert_eq!(server.patch_with(&conversation_path(), &[("if-match", etag)], link()).await.status, 204);
+    assert_eq!(log(&server), [(1, 200, None), (2, 204, None)]);
+}

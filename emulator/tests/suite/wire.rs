@@ -1,0 +1,66 @@
+//! A client that sees bytes and the ends of connections.
+
+use omnichannel_link_emulator::Emulator;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::client::conversation_path;
+
+pub(crate) struct Wire {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Wire {
+    /// Connects and sends one request for the conversation: a PATCH with `If-Match: *` that wants the row back when there is a body.
+    pub(crate) async fn send(emulator: &Emulator, body: Option<Value>) -> Self {
+        let address = emulator.url().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let method = if body.is_some() { "PATCH" } else { "GET" };
+        let body = body.map_or_else(String::new, |body| body.to_string());
+        let request = format!(
+            "{method} /api/data/v9.2/{}?$select=subject HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\nif-match: *\r\n\
+             prefer: return=representation\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            conversation_path(),
+            emulator.credential(),
+            body.len()
+        );
+        // A row is read without conditions.
+        let request = if method == "GET" { request.replace("if-match: *\r\n", "") } else { request };
+        stream.write_all(request.as_bytes()).await.unwrap();
+        // Roomy, so that the number of reads depends on how the bytes come and not on the room for them.
+        Self { stream, received: Vec::with_capacity(64 * 1024) }
+    }
+
+    /// All that comes before the connection is closed.
+    pub(crate) async fn until_closed(mut self) -> String {
+        // A reset is an end like any other.
+        drop(self.stream.read_to_end(&mut self.received).await);
+        String::from_utf8(self.received).unwrap()
+    }
+
+    /// All up to the moment at which this text has come.
+    pub(crate) async fn until(&mut self, text: &str) -> String {
+        loop {
+            let received = String::from_utf8_lossy(&self.received).into_owned();
+            if received.contains(text) {
+                return received;
+            }
+            let count = self.stream.read_buf(&mut self.received).await.unwrap();
+            assert!(count > 0, "closed before '{text}': {received}");
+        }
+    }
+
+    /// How many reads it takes to get all up to this text.
+    pub(crate) async fn reads_until(&mut self, text: &str) -> usize {
+        let mut reads = 0;
+        while !String::from_utf8_lossy(&self.received).contains(text) {
+            assert!(self.stream.read_buf(&mut self.received).await.unwrap() > 0);
+            reads += 1;
+        }
+        reads
+    }
+}
