@@ -218,8 +218,39 @@ export interface ImportSummary {
   moreRowsExist: boolean
 }
 
-/** An access token for `<environment URL>/.default`, or a function that gives one. The function is asked once per call. */
-export type Credential = string | (() => string | Promise<string>)
+/** An access token, and when it expires: milliseconds since 1970. */
+export interface AccessToken {
+  token: string
+  expiresOnTimestamp: number
+}
+
+/** What a credential function is told. */
+export interface TokenRequest {
+  /** `<environment URL>/.default` */
+  scope: string
+  /** Aborts after 30 seconds. */
+  abortSignal: AbortSignal
+  /** What the server demanded of the token in a claims challenge, as JSON. */
+  claims?: string
+}
+
+/** What every credential of `@azure/identity` is, and anything that looks alike. */
+export interface TokenCredential {
+  getToken(scope: string, options: { abortSignal?: AbortSignal; claims?: string }): Promise<AccessToken | null>
+}
+
+/**
+ * How to get an access token for `<environment URL>/.default`: the token itself, a function that gives it, or a credential of
+ * `@azure/identity`.
+ *
+ * Tokens are kept by the client: one question however many calls wait, asked again a quarter of the token's life before it expires
+ * but at most six minutes, and after the server refused it. A token without `expiresOnTimestamp` is kept for a minute. While a
+ * token is still good, a credential that fails is not noticed.
+ */
+export type Credential =
+  | string
+  | ((request: TokenRequest) => string | AccessToken | Promise<string | AccessToken>)
+  | TokenCredential
 
 /** A Dataverse environment. */
 export interface DataverseOptions {

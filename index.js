@@ -60,7 +60,7 @@ class OmnichannelClient {
     }
     const credential = options?.dataverse?.credential
     this.#native = now(() =>
-      typeof credential === 'function'
+      typeof credential === 'function' || typeof credential?.getToken === 'function'
         ? new Client({ ...options, dataverse: { ...options.dataverse, credential: undefined } }, provider(credential), surroundings)
         : new Client(options, undefined, surroundings)
     )
@@ -234,12 +234,23 @@ function failure(code, message, details) {
   return new LinkError({ code, message, isRetryable: false, maybeApplied: false, ...details })
 }
 
-/** A function that never throws, so that the addon needs to know one shape only. */
+/** How long a credential may take to give a token. */
+const TOKEN_TIMEOUT_IN_MS = 30_000
+
+/** A function that never throws and knows one shape only, of a credential that may be a function or have `getToken`. */
 function provider(credential) {
-  return async () => {
+  const ask = ({ scope, claims }) => {
+    const options = { abortSignal: AbortSignal.timeout(TOKEN_TIMEOUT_IN_MS) }
+    if (claims != null) options.claims = Buffer.from(claims, 'base64').toString()
+    return typeof credential === 'function' ? credential({ scope, ...options }) : credential.getToken(scope, options)
+  }
+  return async request => {
     try {
-      const token = await credential()
-      return typeof token === 'string' ? { token } : { failure: `it gave ${token === null ? 'null' : typeof token} instead of a string` }
+      const answer = await ask(request)
+      if (typeof answer === 'string') return { token: answer }
+      if (typeof answer?.token !== 'string') return { failure: `it gave ${answer === null ? 'null' : typeof answer} instead of a token` }
+      const { token, expiresOnTimestamp } = answer
+      return Number.isFinite(expiresOnTimestamp) ? { token, goodForInMs: Math.max(0, expiresOnTimestamp - Date.now()) } : { token }
     } catch (error) {
       return { failure: `it threw ${nameOf(error)}` }
     }

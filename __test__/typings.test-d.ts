@@ -101,7 +101,7 @@ export function clients() {
   new OmnichannelClient({ dataverse: { url: new URL(url), credential: 'token' } })
   // @ts-expect-error: a credential gives a text
   new OmnichannelClient({ dataverse: { url, credential: async () => 5 } })
-  // @ts-expect-error: a credential function is asked without arguments
+  // @ts-expect-error: a credential function is told more than the scope
   new OmnichannelClient({ dataverse: { url, credential: (scope: string) => scope } })
   // @ts-expect-error: it must be told something
   configure()

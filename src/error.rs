@@ -85,7 +85,7 @@ pub struct CurrentRecord {
 }
 
 /// Everything known about a failure besides its code and message. Public fields, because an error has no invariants.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Details {
     /// HTTP status of the server's answer.
     pub http_status: Option<u16>,
@@ -181,6 +181,14 @@ impl LinkError {
     #[must_use]
     pub fn maybe_applied(self, maybe: bool) -> Self {
         self.with(|details| details.maybe_applied |= maybe)
+    }
+
+    /// The same failure for another call that it stopped. The cause is repeated in words: not every error can be copied.
+    #[must_use]
+    pub fn repeated(&self) -> Self {
+        let Failure { code, message, details, source } = &*self.0;
+        let source = source.as_ref().map(|cause| cause.to_string().into());
+        Self(Box::new(Failure { code: *code, message: message.clone(), details: details.clone(), source }))
     }
 
     /// Keeps the error this one stems from.

@@ -6,7 +6,7 @@ use super::fault;
 use crate::{
     domain::{Conversation, ConversationId, EntityLogicalName, RecordId, RecordReference},
     error::LinkError,
-    http::{HttpResponse, Token},
+    http::{AuthorizedResponse, HttpResponse},
 };
 
 /// A conversation and the version it was read at, from one and the same answer.
@@ -77,14 +77,9 @@ pub(super) fn representation(response: &HttpResponse, id: ConversationId) -> Opt
     row(response, id).ok()
 }
 
-/// Whether the server confirmed the request.
-pub(super) fn succeeded(response: &HttpResponse) -> bool {
-    response.status.is_success()
-}
-
 /// Passes a successful answer on, and explains every other one.
-pub(super) fn success(response: HttpResponse, token: &Token) -> Result<HttpResponse, LinkError> {
-    if succeeded(&response) { Ok(response) } else { Err(fault::explain(&response, token)) }
+pub(super) fn success(answer: AuthorizedResponse) -> Result<HttpResponse, LinkError> {
+    if answer.response.status.is_success() { Ok(answer.response) } else { Err(fault::explain(&answer)) }
 }
 
 #[cfg(test)]

@@ -36,6 +36,12 @@ impl EnvironmentUrl {
         &self.0
     }
 
+    /// What a token must be for: `<environment>/.default`.
+    #[must_use]
+    pub fn scope(&self) -> String {
+        format!("{}/.default", self.0.origin().ascii_serialization())
+    }
+
     /// The row of a conversation. `query` is the part after `?`.
     pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Url {
         let mut url = self.0.clone();
@@ -80,6 +86,7 @@ mod tests {
         ] {
             let url: EnvironmentUrl = text.parse().unwrap();
             assert_eq!(url.as_url().as_str(), "https://contoso.crm4.dynamics.com/");
+            assert_eq!(url.scope(), "https://contoso.crm4.dynamics.com/.default");
             assert_eq!(
                 url.conversation([0; 16].into(), "$select=a").as_str(),
                 "https://contoso.crm4.dynamics.com/api/data/v9.2/msdyn_ocliveworkitems(00000000-0000-0000-0000-000000000000)?$select=a"

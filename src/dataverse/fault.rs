@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     error::{Code, LinkError},
-    http::{HttpError, HttpErrorKind, HttpResponse, Token},
+    http::{AuthorizedResponse, CallError, HttpErrorKind, HttpResponse, Token},
 };
 
 /// The server's own text is cut to this many characters.
@@ -40,7 +40,7 @@ pub(super) fn protocol(response: &HttpResponse, what: &str) -> LinkError {
 }
 
 /// An answer that is not a success. The server may repeat the token it was sent; we do not.
-pub(super) fn explain(response: &HttpResponse, token: &Token) -> LinkError {
+pub(super) fn explain(AuthorizedResponse { response, token }: &AuthorizedResponse) -> LinkError {
     let status = response.status;
     let mut service = ServiceError::of(response);
     service.message = service.message.and_then(|text| presentable(&text, token));
@@ -105,7 +105,11 @@ fn classify(status: StatusCode, service: &ServiceError) -> (Code, &'static str, 
 }
 
 /// An exchange without an answer.
-pub(super) fn unreachable(error: HttpError) -> LinkError {
+pub(super) fn unreachable(error: CallError) -> LinkError {
+    let error = match error {
+        CallError::NoToken(fault) => return fault,
+        CallError::Exchange(error) => error,
+    };
     let what = match error.kind {
         HttpErrorKind::Connect => "The server cannot be reached",
         HttpErrorKind::ConnectTimeout => "The server could not be reached in time",
@@ -201,6 +205,10 @@ mod tests {
         Token::new("s3cret").unwrap()
     }
 
+    fn refused(status: u16, body: &str) -> AuthorizedResponse {
+        AuthorizedResponse { response: answer(status, body), token: token() }
+    }
+
     fn odata(code: &str) -> String {
         format!(r#"{{"error":{{"code":"{code}","message":"Said by the server"}}}}"#)
     }
@@ -228,7 +236,7 @@ mod tests {
             (503, "", Code::Unavailable),
             (302, "", Code::Protocol),
         ] {
-            let error = explain(&answer(status, &odata(service)), &token());
+            let error = explain(&refused(status, &odata(service)));
             assert_eq!(error.code(), expected, "{status} {service}");
             assert_eq!(error.details().http_status, Some(status));
             assert_eq!(error.details().service_code.as_deref(), Some(service.to_lowercase().as_str()));
@@ -247,7 +255,7 @@ mod tests {
             r#"{"error":{"message":""}}"#,
             "null",
         ] {
-            let error = explain(&answer(502, body), &token());
+            let error = explain(&refused(502, body));
             assert_eq!(error.message(), "The server failed (502, without a readable explanation).", "{body}");
             assert_eq!(error.details().service_message, None);
         }
@@ -260,7 +268,7 @@ mod tests {
             r#"{"message":"Busy","code":-2147220969}"#,
             r#"{"error":{"code":"-2147220969","message":"Busy"}}"#,
         ] {
-            let error = explain(&answer(404, body), &token());
+            let error = explain(&refused(404, body));
             assert_eq!(error.details().service_message.as_deref(), Some("Busy"), "{body}");
             assert!(is_row_not_found(&answer(404, body)), "{body}");
         }

@@ -16,7 +16,7 @@ use self::{lanes::Lanes, remembered::RememberedRows, swap::Exchange};
 use crate::{
     clock::SharedClock,
     domain::{Call, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
-    http::{HttpService, TokenProvider},
+    http::{AuthorizedHttp, HttpService, TokenCache, TokenProvider},
 };
 
 /// Conversations and links in a Dataverse environment.
@@ -28,8 +28,7 @@ pub struct DataverseStore {
 /// What every call of one client has in common.
 struct Shared {
     environment: EnvironmentUrl,
-    http: Arc<dyn HttpService>,
-    tokens: Arc<dyn TokenProvider>,
+    http: AuthorizedHttp,
     remembered: RememberedRows,
     clock: SharedClock,
 }
@@ -44,7 +43,8 @@ impl DataverseStore {
         clock: SharedClock,
     ) -> Self {
         let remembered = RememberedRows::new(Arc::clone(&clock));
-        Self { shared: Arc::new(Shared { environment, http, tokens, remembered, clock }), lanes: Lanes::default() }
+        let http = AuthorizedHttp::new(http, TokenCache::new(tokens, Arc::clone(&clock)));
+        Self { shared: Arc::new(Shared { environment, http, remembered, clock }), lanes: Lanes::default() }
     }
 }
 

@@ -1,16 +1,16 @@
-//! What is sent, as pure functions. The names are case-sensitive: `dataverse-wire.md` 1.1.
+//! What is sent, but for the token, as pure functions. The names are case-sensitive: `dataverse-wire.md` 1.1.
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH},
+    header::{ACCEPT, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH},
 };
 
 use super::{answer::Row, environment::EnvironmentUrl};
 use crate::{
     domain::{Call, ConversationId, Decision, EntityLogicalName, RecordReference},
     error::{Code, LinkError},
-    http::{HttpRequest, Token},
+    http::HttpRequest,
 };
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -36,8 +36,8 @@ const fn names(entity: EntityLogicalName) -> (&'static str, &'static str) {
 }
 
 /// Reads the conversation, past every cache between here and the server.
-pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, call: &Call, token: &Token) -> HttpRequest {
-    let mut headers = headers(call, token);
+pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, call: &Call) -> HttpRequest {
+    let mut headers = headers(call);
     headers.insert(PREFER, ANNOTATE);
     headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
     HttpRequest { method: Method::GET, url: environment.conversation(id, SELECT), headers, body: Bytes::new() }
@@ -49,10 +49,9 @@ pub(super) fn write(
     row: &Row,
     decision: &Decision,
     call: &Call,
-    token: &Token,
 ) -> Result<HttpRequest, LinkError> {
     let unusable = |_| LinkError::new(Code::Protocol, "The server's ETag holds characters that no header may carry.");
-    let mut headers = headers(call, token);
+    let mut headers = headers(call);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(IF_MATCH, HeaderValue::from_str(&row.etag).map_err(unusable)?);
     headers.insert(PREFER, REPRESENT_AND_ANNOTATE);
@@ -72,10 +71,9 @@ fn body(decision: &Decision) -> Bytes {
     }
 }
 
-fn headers(call: &Call, token: &Token) -> HeaderMap {
+fn headers(call: &Call) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(10);
     headers.insert(ACCEPT, JSON);
-    headers.insert(AUTHORIZATION, token.header());
     headers.insert(ODATA_MAX_VERSION, HeaderValue::from_static("4.0"));
     headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
     // A GUID of our own making.

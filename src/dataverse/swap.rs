@@ -14,7 +14,7 @@ use crate::{
         decision::{conversation_not_found, record_not_found},
     },
     error::{Code, LinkError},
-    http::{HttpRequest, HttpResponse, Token},
+    http::{AuthorizedResponse, CallError, HttpRequest},
 };
 
 /// The product writes to live conversations often, so some of these are nobody's fault.
@@ -45,10 +45,9 @@ enum Written {
 impl Exchange<'_> {
     /// Runs the decision on the current row and commits what it says.
     pub(super) async fn swap(&self, decide: &Decide) -> Result<Decision, LinkError> {
-        let token = self.shared.tokens.token().await?;
         let (mut row, mut fresh) = match self.shared.remembered.take(self.id) {
             Some(row) => (row, false),
-            None => (self.read(&token).await?, true),
+            None => (self.read().await?, true),
         };
         // The last write nobody knows the end of: what it wanted, and why that is not known.
         let mut unresolved: Option<(Decision, LinkError)> = None;
@@ -58,7 +57,7 @@ impl Exchange<'_> {
                 Ok(decision) if decision.writes() => decision,
                 // Only a decision that writes may rest on a remembered row: its condition then proves the row was current.
                 _ if !fresh => {
-                    (row, fresh) = (self.read(&token).await?, true);
+                    (row, fresh) = (self.read().await?, true);
                     continue;
                 }
                 settled => {
@@ -70,7 +69,7 @@ impl Exchange<'_> {
                 return Err(unresolved.map_or_else(|| self.conflict(), |(_, fault)| fault));
             }
             attempts += 1;
-            match self.write(&row, &decision, &token, unresolved.is_some()).await? {
+            match self.write(&row, &decision, unresolved.is_some()).await? {
                 Written::Confirmed(shown) => {
                     self.shared.remembered.put(shown);
                     return Ok(decision);
@@ -83,7 +82,7 @@ impl Exchange<'_> {
                 let pause = clock::jitter(&*self.shared.clock, PAUSE * 2_u32.pow(attempts - 1));
                 self.shared.clock.sleep(pause).await;
             }
-            let now = match self.read(&token).await {
+            let now = match self.read().await {
                 Ok(now) => now,
                 // What became of the write cannot be found out, which matters more than why the look failed.
                 Err(failed) => return Err(unresolved.map_or(failed, |(_, fault)| fault)),
@@ -128,48 +127,49 @@ impl Exchange<'_> {
         .with(|details| details.current = Some(current.map(Into::into)))
     }
 
-    async fn read(&self, token: &Token) -> Result<Row, LinkError> {
-        let response = self.send(request::read(&self.shared.environment, self.id, self.call, token)).await?;
-        if fault::is_row_not_found(&response) {
+    async fn read(&self) -> Result<Row, LinkError> {
+        let request = request::read(&self.shared.environment, self.id, self.call);
+        let answer = self.shared.http.call(request).await.map_err(fault::unreachable)?;
+        if fault::is_row_not_found(&answer.response) {
             return Err(conversation_not_found(self.id));
         }
-        answer::row(&answer::success(response, token)?, self.id)
+        answer::row(&answer::success(answer)?, self.id)
     }
 
     /// `in_doubt`: an earlier write may still be applied, so a refusal of this one proves nothing.
-    async fn write(&self, row: &Row, decision: &Decision, token: &Token, in_doubt: bool) -> Result<Written, LinkError> {
+    async fn write(&self, row: &Row, decision: &Decision, in_doubt: bool) -> Result<Written, LinkError> {
         let refused = || {
             if !in_doubt {
                 self.call.write_refused();
             }
         };
-        let request = request::write(&self.shared.environment, row, decision, self.call, token)?;
+        let request = request::write(&self.shared.environment, row, decision, self.call)?;
         self.call.write_begins();
-        let response = match self.answered(request).await {
-            Ok(response) => response,
+        let answer = match self.answered(request).await {
+            Ok(answer) => answer,
             Err(Unanswered::Never(fault)) => {
                 refused();
                 return Err(fault);
             }
             Err(Unanswered::Perhaps(fault)) => return Ok(Written::Unknown(fault)),
         };
-        if answer::succeeded(&response) {
-            let shown = answer::representation(&response, self.id);
-            return self.verify(shown, decision, token).await.map(Written::Confirmed);
+        if answer.response.status.is_success() {
+            let shown = answer::representation(&answer.response, self.id);
+            return self.verify(shown, decision).await.map(Written::Confirmed);
         }
         // A 5xx may come from a gateway that gave up waiting for a server that did not.
-        if response.status.is_server_error() {
-            return Ok(Written::Unknown(fault::explain(&response, token)));
+        if answer.response.status.is_server_error() {
+            return Ok(Written::Unknown(fault::explain(&answer)));
         }
         refused();
-        if fault::is_stale(&response) {
+        if fault::is_stale(&answer.response) {
             return Ok(Written::Stale);
         }
-        if !fault::is_row_not_found(&response) {
-            return Err(fault::explain(&response, token));
+        if !fault::is_row_not_found(&answer.response) {
+            return Err(fault::explain(&answer));
         }
         // Either thing may be missing; only the conversation can be asked for without guessing.
-        self.read(token).await?;
+        self.read().await?;
         match decision.after {
             Some(record) => Err(record_not_found(record)),
             // Nothing but the conversation was named, and it is there: it came back in between.
@@ -179,16 +179,16 @@ impl Exchange<'_> {
 
     /// Compares what the server shows with what was wanted. The representation is a second step inside the server, so one
     /// that differs may only be late, or early: one fresh look decides.
-    async fn verify(&self, shown: Option<Row>, decision: &Decision, token: &Token) -> Result<Row, LinkError> {
+    async fn verify(&self, shown: Option<Row>, decision: &Decision) -> Result<Row, LinkError> {
         let holds = |row: &Row| row.conversation.linked(decision.slot) == decision.after;
         let first = match shown {
             Some(row) => row,
-            None => self.read(token).await?,
+            None => self.read().await?,
         };
         if holds(&first) {
             return Ok(first);
         }
-        let second = self.read(token).await?;
+        let second = self.read().await?;
         if holds(&second) {
             return Ok(second);
         }
@@ -205,15 +205,11 @@ impl Exchange<'_> {
         .with(|details| details.current = Some(current.map(Into::into))))
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, LinkError> {
-        self.shared.http.call(request).await.map_err(fault::unreachable)
-    }
-
     /// Sends a write, keeping part of the call's time for finding out what became of it.
-    async fn answered(&self, request: HttpRequest) -> Result<HttpResponse, Unanswered> {
+    async fn answered(&self, request: HttpRequest) -> Result<AuthorizedResponse, Unanswered> {
         let answer = async {
             self.shared.http.call(request).await.map_err(|error| {
-                let arrived = error.kind.may_have_been_sent();
+                let arrived = matches!(&error, CallError::Exchange(error) if error.kind.may_have_been_sent());
                 let fault = fault::unreachable(error);
                 if arrived { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
             })

@@ -1,7 +1,6 @@
 //! The thread that owns the connection. Calls that wait together share one transaction and one sync.
 
 use std::{
-    error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
@@ -117,7 +116,7 @@ impl Writer {
             }
             Err(fault) => {
                 for update in batch {
-                    let _ = update.reply.send(Err(repeated(&fault)));
+                    let _ = update.reply.send(Err(fault.repeated()));
                 }
             }
         }
@@ -227,17 +226,4 @@ fn update_one(connection: &Connection, path: &Path, update: &Update) -> Result<D
         rows::write_slot(connection, update.id, &decision).map_err(fault)?;
     }
     Ok(decision)
-}
-
-/// The same failure for another call of the batch. Its cause is shared in words only: SQLite's errors cannot be copied.
-fn repeated(fault: &LinkError) -> LinkError {
-    let details = fault.details();
-    let copy = LinkError::new(fault.code(), fault.message()).with(|copy| {
-        copy.hint.clone_from(&details.hint);
-        copy.retryable = details.retryable;
-    });
-    match fault.source() {
-        Some(cause) => copy.caused_by(cause.to_string()),
-        None => copy,
-    }
 }

@@ -1,6 +1,8 @@
 //! HTTP as everything above it sees it: one method. Knows no domain.
 
+mod authorized;
 mod token;
+mod token_cache;
 mod transport;
 
 use std::{error::Error, fmt};
@@ -10,7 +12,9 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-pub use token::{StaticToken, Token, TokenProvider};
+pub use authorized::{AuthorizedHttp, AuthorizedResponse, CallError};
+pub use token::{AccessToken, StaticToken, Token, TokenProvider};
+pub use token_cache::TokenCache;
 pub use transport::ReqwestService;
 pub(crate) use transport::is_loopback;
 

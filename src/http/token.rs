@@ -1,6 +1,6 @@
 //! The bearer token, and who provides it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
@@ -8,7 +8,7 @@ use http::HeaderValue;
 use crate::error::{Code, LinkError};
 
 /// A bearer token, ready to be sent. Shows itself to nobody.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token(HeaderValue);
 
 impl Token {
@@ -19,7 +19,7 @@ impl Token {
     pub fn new(token: &str) -> Result<Self, LinkError> {
         let refused = |what| {
             LinkError::new(Code::AuthenticationFailed, format!("The credential gave {what} instead of a token."))
-                .hint("`credential` is the bare access token, or an async function that returns it.")
+                .hint("`credential` is the bare access token, or something that gives it; see index.d.ts.")
         };
         if token.is_empty() {
             return Err(refused("an empty text"));
@@ -53,12 +53,21 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Where tokens come from.
+/// A token, and how long it is good for from now on, if its provider says so.
+#[derive(Clone, Debug)]
+pub struct AccessToken {
+    /// The token.
+    pub token: Token,
+    /// Absent if nobody knows.
+    pub good_for: Option<Duration>,
+}
+
+/// Where tokens come from. Asked by the token cache alone, one question at a time.
 pub trait TokenProvider: Send + Sync {
-    /// A token that is good now.
+    /// A new token. `claims` is what the server demanded of it in a challenge, still in base64.
     ///
     /// Fails with `AUTHENTICATION_FAILED`.
-    fn token(&self) -> BoxFuture<'_, Result<Token, LinkError>>;
+    fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>>;
 }
 
 /// A token that never changes.
@@ -66,8 +75,8 @@ pub trait TokenProvider: Send + Sync {
 pub struct StaticToken(pub Token);
 
 impl TokenProvider for StaticToken {
-    fn token(&self) -> BoxFuture<'_, Result<Token, LinkError>> {
-        Box::pin(std::future::ready(Ok(self.0.clone())))
+    fn token(&self, _claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
+        Box::pin(std::future::ready(Ok(AccessToken { token: self.0.clone(), good_for: None })))
     }
 }
 

@@ -12,7 +12,7 @@ use napi_derive::napi;
 use super::{
     arguments,
     cancellation::{Cancellation, Cancelled},
-    credential::{CredentialAnswer, CredentialFunction},
+    credential::{CredentialAnswer, CredentialFunction, TokenRequest},
     error,
     options::{self, StoreConfiguration, Surroundings, misconfigured},
     outcome::{ImportSummaryObject, LinkOutcomeObject, UnlinkOutcomeObject},
@@ -53,7 +53,7 @@ impl Client {
     pub fn new(
         env: Env,
         options: Unknown<'_>,
-        provider: Option<Function<'_, (), Promise<CredentialAnswer>>>,
+        provider: Option<Function<'_, TokenRequest, Promise<CredentialAnswer>>>,
         surroundings: Surroundings,
     ) -> napi::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
@@ -73,7 +73,7 @@ impl Client {
                             .map_err(|refused| error::thrown(env, &misconfigured(refused.message())))?;
                         Arc::new(StaticToken(token))
                     }
-                    (None, Some(provider)) => Arc::new(CredentialFunction::new(&provider)?),
+                    (None, Some(provider)) => Arc::new(CredentialFunction::new(&provider, url.scope())?),
                     (None, None) => return Err(error::thrown(env, &misconfigured("A credential is missing."))),
                 };
                 Arc::new(dataverse(url, tokens, &clock))

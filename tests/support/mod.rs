@@ -44,6 +44,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) struct TestClock {
     start: Instant,
     random: AtomicU64,
+    moved: Mutex<Duration>,
     passed: watch::Sender<Duration>,
     pauses: Mutex<Vec<Duration>>,
 }
@@ -52,7 +53,7 @@ impl Default for TestClock {
     #[expect(clippy::disallowed_methods, reason = "an Instant has no other origin; it never moves again")]
     fn default() -> Self {
         let (start, passed) = (Instant::now(), watch::Sender::new(Duration::ZERO));
-        Self { start, random: AtomicU64::new(0), passed, pauses: Mutex::default() }
+        Self { start, moved: Mutex::default(), random: AtomicU64::new(0), passed, pauses: Mutex::default() }
     }
 }
 
@@ -67,6 +68,11 @@ impl TestClock {
         self.passed.send_replace(time);
     }
 
+    /// Moves the reading of the clock; no sleep notices.
+    pub(crate) fn advance(&self, time: Duration) {
+        *self.moved.lock().expect("nobody panics while moving") += time;
+    }
+
     /// The pauses that were taken so far.
     pub(crate) fn pauses(&self) -> Vec<Duration> {
         self.pauses.lock().expect("nobody panics while noting").clone()
@@ -75,7 +81,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Instant {
-        self.start
+        self.start + *self.moved.lock().expect("nobody panics while moving")
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {

@@ -1,0 +1,100 @@
+// What a credential may be, and how often it is asked, against the emulator's own idea of a good token.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { OmnichannelClient } from 'omnichannel-link'
+import { startEmulator } from 'omnichannel-link-emulator'
+import { fileURLToPath } from 'node:url'
+
+const seed = fileURLToPath(new URL('../examples/data', import.meta.url))
+const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
+const incident = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
+
+/** A client of a fresh emulator whose credential is made of the emulator's token, and the questions it was asked. */
+async function client(t, credential) {
+  const emulator = await startEmulator({ seed })
+  const questions = []
+  const made = new OmnichannelClient({ dataverse: { url: emulator.url, credential: credential(emulator, questions) } })
+  t.after(async () => {
+    await made.close()
+    await emulator.close()
+  })
+  return { emulator, questions, link: () => made.linkToConversation('incident', incident, conversation) }
+}
+
+/** As every credential of @azure/identity is. */
+const azure = (emulator, questions) => ({
+  async getToken(scope, options) {
+    questions.push([scope, options])
+    return { token: emulator.credential, expiresOnTimestamp: Date.now() + 3_600_000 }
+  }
+})
+
+/** A function, as a caller would write it around a library of his own. */
+const written = (emulator, questions) => async request => {
+  questions.push(request)
+  return emulator.credential
+}
+
+test('a credential of @azure/identity is asked for the scope of the environment', async t => {
+  const { emulator, questions, link } = await client(t, azure)
+  assert.equal((await link()).status, 'linked')
+  const [[scope, options]] = questions
+  assert.equal(scope, `${emulator.url}/.default`)
+  assert.ok(options.abortSignal instanceof AbortSignal)
+  assert.equal('claims' in options, false)
+})
+
+test('a function is told the same', async t => {
+  const { emulator, questions, link } = await client(t, written)
+  await link()
+  assert.equal(questions[0].scope, `${emulator.url}/.default`)
+  assert.ok(questions[0].abortSignal instanceof AbortSignal)
+})
+
+for (const [name, credential] of Object.entries({ azure, written })) {
+  test(`a hundred calls at once ask ${name} once`, async t => {
+    const { questions, link } = await client(t, credential)
+    const outcomes = await Promise.all(Array.from({ length: 100 }, link))
+    assert.equal(outcomes.filter(({ status }) => status === 'linked').length, 1)
+    assert.equal(questions.length, 1)
+  })
+
+  test(`a refused token of ${name} is asked for once more, and the call succeeds with the new one`, async t => {
+    const { emulator, questions, link } = await client(t, (emulator, questions) => {
+      const good = credential(emulator, questions)
+      const first = () => (questions.length === 1 ? 'an-old-token' : undefined)
+      return name === 'azure'
+        ? { getToken: async (...request) => ({ ...(await good.getToken(...request)), ...(first() && { token: first() }) }) }
+        : async request => { const token = await good(request); return first() ?? token }
+    })
+    assert.equal((await link()).status, 'linked')
+    assert.equal(questions.length, 2)
+    assert.deepEqual((await emulator.requests()).map(({ method, status }) => `${method} ${status}`), ['GET 401', 'GET 200', 'PATCH 200'])
+  })
+}
+
+test('a token that expires is asked for again, one that does not say so is kept for a while', async t => {
+  const expired = await client(t, (emulator, questions) => async () => {
+    questions.push('again')
+    return { token: emulator.credential, expiresOnTimestamp: Date.now() - 1 }
+  })
+  await expired.link()
+  await expired.link()
+  assert.ok(expired.questions.length >= 2, 'asked for every request')
+  const silent = await client(t, written)
+  await silent.link()
+  await silent.link()
+  assert.equal(silent.questions.length, 1)
+})
+
+test('a token that is refused for ever is AUTHENTICATION_FAILED, after one more try', async t => {
+  const { emulator, link } = await client(t, (_, questions) => async () => `wrong-${questions.push('again')}`)
+  await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', httpStatus: 401, maybeApplied: false })
+  assert.equal((await emulator.requests()).length, 2)
+})
+
+test('a credential that gives null, as getToken may, is AUTHENTICATION_FAILED', async t => {
+  const { emulator, link } = await client(t, () => ({ getToken: async () => null }))
+  await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it gave null instead of a token/ })
+  assert.deepEqual(await emulator.requests(), [])
+})

@@ -1,0 +1,80 @@
+//! Requests with a token: attached here, and here alone; a 401 drops it and tries exactly once more.
+
+use std::sync::Arc;
+
+use http::{
+    HeaderMap, StatusCode,
+    header::{AUTHORIZATION, WWW_AUTHENTICATE},
+};
+
+use super::{HttpError, HttpRequest, HttpResponse, HttpService, token::Token, token_cache::TokenCache};
+use crate::error::LinkError;
+
+/// A service that knows who is calling.
+pub struct AuthorizedHttp {
+    http: Arc<dyn HttpService>,
+    tokens: TokenCache,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum CallError {
+    /// No token could be had; nothing was sent.
+    NoToken(LinkError),
+    /// The exchange failed.
+    Exchange(HttpError),
+}
+
+/// An answer, and the token it was asked for with: whoever repeats the answer's text must not repeat that.
+#[derive(Debug)]
+pub struct AuthorizedResponse {
+    /// The answer.
+    pub response: HttpResponse,
+    /// The token.
+    pub token: Token,
+}
+
+impl AuthorizedHttp {
+    /// Sends with tokens of the cache.
+    #[must_use]
+    pub fn new(http: Arc<dyn HttpService>, tokens: TokenCache) -> Self {
+        Self { http, tokens }
+    }
+
+    /// Sends a request. A 401 means that nothing was done, whatever the request, so it may be sent once more.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call(&self, request: HttpRequest) -> Result<AuthorizedResponse, CallError> {
+        let token = self.token().await?;
+        let first = self.send(request.clone(), token).await?;
+        if first.response.status != StatusCode::UNAUTHORIZED {
+            return Ok(first);
+        }
+        self.tokens.refuse(&first.token, claims(&first.response.headers));
+        let token = self.token().await?;
+        // A provider that insists on the token that was just refused will not do better the second time.
+        let last = if token == first.token { first } else { self.send(request, token).await? };
+        if last.response.status == StatusCode::UNAUTHORIZED {
+            self.tokens.refuse(&last.token, claims(&last.response.headers));
+        }
+        Ok(last)
+    }
+
+    async fn token(&self) -> Result<Token, CallError> {
+        self.tokens.token().await.map_err(CallError::NoToken)
+    }
+
+    async fn send(&self, mut request: HttpRequest, token: Token) -> Result<AuthorizedResponse, CallError> {
+        request.headers.insert(AUTHORIZATION, token.header());
+        let response = self.http.call(request).await.map_err(CallError::Exchange)?;
+        Ok(AuthorizedResponse { response, token })
+    }
+}
+
+/// The claims challenge of conditional access: `WWW-Authenticate: Bearer …, claims="<base64>"`.
+fn claims(headers: &HeaderMap) -> Option<String> {
+    let challenge = headers.get(WWW_AUTHENTICATE)?.to_str().ok()?;
+    let (_, rest) = challenge.split_once("claims=\"")?;
+    rest.split_once('"').map(|(claims, _)| claims.to_owned())
+}

@@ -1,0 +1,125 @@
+//! One token for all calls of a client: fetched once however many wait, refreshed before it expires, dropped when refused.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::token::{AccessToken, Token, TokenProvider};
+use crate::{
+    clock::{SharedClock, jitter},
+    error::LinkError,
+};
+
+/// How long a token is kept whose provider does not say how long it is good. A refused one is dropped at once anyway.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+/// A token is refreshed this long before it expires, or a quarter of its life if that is less …
+const EARLY: Duration = Duration::from_secs(300);
+/// … and up to this much earlier still, so that many clients do not refresh at once.
+const JITTER: Duration = Duration::from_secs(60);
+
+/// The cache.
+pub struct TokenCache {
+    provider: Arc<dyn TokenProvider>,
+    clock: SharedClock,
+    state: Mutex<State>,
+    /// Whoever holds it asks the provider.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    held: Option<Held>,
+    /// How the last question ended in failure, and how many questions there were: who waited for it need not ask again.
+    failure: Option<LinkError>,
+    asked: u64,
+    /// What the server demanded of the next token.
+    claims: Option<String>,
+}
+
+struct Held {
+    token: Token,
+    refresh_at: Instant,
+    expires_at: Instant,
+}
+
+impl TokenCache {
+    /// A cache of what the provider gives.
+    #[must_use]
+    pub fn new(provider: Arc<dyn TokenProvider>, clock: SharedClock) -> Self {
+        Self { provider, clock, state: Mutex::default(), asking: tokio::sync::Mutex::default() }
+    }
+
+    /// A token that is good now, as far as anybody knows.
+    ///
+    /// # Errors
+    /// The provider's. One that fails while a token is still good is ignored, and asked again by a later call.
+    pub async fn token(&self) -> Result<Token, LinkError> {
+        let (asked_before, usable) = {
+            let state = self.lock();
+            let now = self.clock.now();
+            let usable = state.held.as_ref().filter(|held| now < held.expires_at);
+            if let Some(held) = usable.filter(|held| now < held.refresh_at) {
+                return Ok(held.token.clone());
+            }
+            (state.asked, usable.map(|held| held.token.clone()))
+        };
+        let _asking = match (self.asking.try_lock(), &usable) {
+            (Ok(asking), _) => asking,
+            // Somebody refreshes it already; the old one is good that long.
+            (Err(_), Some(token)) => return Ok(token.clone()),
+            (Err(_), None) => self.asking.lock().await,
+        };
+        if let Some(answer) = self.answered_since(asked_before) {
+            return answer;
+        }
+        let claims = self.lock().claims.clone();
+        let answer = self.provider.token(claims).await;
+        let mut state = self.lock();
+        state.asked += 1;
+        match answer {
+            Ok(AccessToken { token, good_for }) => {
+                state.held = Some(self.held(token.clone(), good_for.unwrap_or(GOOD_FOR)));
+                (state.failure, state.claims) = (None, None);
+                Ok(token)
+            }
+            Err(failure) => {
+                state.failure = Some(failure.repeated());
+                usable.ok_or(failure)
+            }
+        }
+    }
+
+    /// The server did not accept the token: it is not given out again. `claims` goes to the provider with the next question.
+    pub fn refuse(&self, token: &Token, claims: Option<String>) {
+        let mut state = self.lock();
+        // Another call may have brought a new one in the meantime.
+        if state.held.as_ref().is_some_and(|held| held.token == *token) {
+            state.held = None;
+            state.claims = claims;
+        }
+    }
+
+    /// What somebody else found out while this call waited for its turn to ask.
+    fn answered_since(&self, asked_before: u64) -> Option<Result<Token, LinkError>> {
+        let state = self.lock();
+        if state.asked == asked_before {
+            return None;
+        }
+        match (&state.held, &state.failure) {
+            (Some(held), _) if self.clock.now() < held.expires_at => Some(Ok(held.token.clone())),
+            (_, Some(failure)) => Some(Err(failure.repeated())),
+            _ => None,
+        }
+    }
+
+    fn held(&self, token: Token, good_for: Duration) -> Held {
+        let now = self.clock.now();
+        let early = EARLY.min(good_for / 4) + jitter(&*self.clock, JITTER.min(good_for / 8));
+        Held { token, refresh_at: now + good_for.saturating_sub(early), expires_at: now + good_for }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,190 @@
+//! One token for all calls: how often the provider is asked, what is kept, and what a 401 does.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod support;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, join_all};
+use http::{HeaderMap, Method, StatusCode, header::WWW_AUTHENTICATE};
+use omnichannel_link::{
+    error::{Code, LinkError},
+    http::{
+        AccessToken, AuthorizedHttp, CallError, HttpError, HttpRequest, HttpResponse, HttpService, Token, TokenCache,
+        TokenProvider,
+    },
+};
+use support::TestClock;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Gives `token-1`, `token-2` … or fails, as it is told, and notes what it was asked.
+#[derive(Default)]
+struct Provider {
+    good_for: Option<Duration>,
+    insists: bool,
+    failing: Mutex<bool>,
+    asked: Mutex<Vec<Option<String>>>,
+}
+
+impl TokenProvider for Provider {
+    fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
+        Box::pin(async move {
+            self.asked.lock().unwrap().push(claims);
+            let number = if self.insists { 1 } else { self.asked.lock().unwrap().len() };
+            // Everybody who waits gets the chance to ask too.
+            tokio::task::yield_now().await;
+            if *self.failing.lock().unwrap() {
+                return Err(LinkError::new(Code::AuthenticationFailed, "The vault is shut."));
+            }
+            Ok(AccessToken { token: Token::new(&format!("token-{number}")).unwrap(), good_for: self.good_for })
+        })
+    }
+}
+
+impl Provider {
+    fn hourly() -> Arc<Self> {
+        Arc::new(Self { good_for: Some(HOUR), ..Self::default() })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.lock().unwrap().len()
+    }
+}
+
+fn cache(provider: &Arc<Provider>) -> (TokenCache, Arc<TestClock>) {
+    let clock = Arc::new(TestClock::default());
+    (TokenCache::new(provider.clone(), clock.clone()), clock)
+}
+
+async fn shown(cache: &TokenCache) -> String {
+    let token = cache.token().await.unwrap();
+    String::from_utf8(token.header().as_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn a_hundred_calls_ask_once() {
+    let provider = Provider::hourly();
+    let (cache, _) = cache(&provider);
+    let tokens = join_all((0..100).map(|_| cache.token())).await;
+    assert!(tokens.iter().all(Result::is_ok));
+    assert_eq!(provider.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_hundred_calls_share_one_failure_and_the_next_asks_again() {
+    let provider = Provider::hourly();
+    *provider.failing.lock().unwrap() = true;
+    let (cache, _) = cache(&provider);
+    for error in join_all((0..100).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
+        assert_eq!((error.code(), error.message()), (Code::AuthenticationFailed, "The vault is shut."));
+    }
+    assert_eq!(provider.asked(), 1);
+    *provider.failing.lock().unwrap() = false;
+    assert_eq!(shown(&cache).await, "Bearer token-2");
+}
+
+#[tokio::test]
+async fn a_token_is_refreshed_before_it_expires() {
+    let provider = Provider::hourly();
+    let (cache, clock) = cache(&provider);
+    assert_eq!(shown(&cache).await, "Bearer token-1");
+    clock.advance(Duration::from_secs(3_600 - 361));
+    assert_eq!(shown(&cache).await, "Bearer token-1");
+    clock.advance(Duration::from_secs(62));
+    assert_eq!(shown(&cache).await, "Bearer token-2");
+}
+
+#[tokio::test]
+async fn while_one_call_refreshes_early_the_others_use_the_old_token() {
+    let provider = Provider::hourly();
+    let (cache, clock) = cache(&provider);
+    shown(&cache).await;
+    clock.advance(Duration::from_secs(3_600 - 200));
+    let (first, second) = tokio::join!(shown(&cache), shown(&cache));
+    assert_eq!((first.as_str(), second.as_str()), ("Bearer token-2", "Bearer token-1"));
+    assert_eq!(provider.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_good_token_outlives_a_refresh_that_fails_but_not_its_own_end() {
+    let provider = Provider::hourly();
+    let (cache, clock) = cache(&provider);
+    shown(&cache).await;
+    *provider.failing.lock().unwrap() = true;
+    clock.advance(Duration::from_secs(3_600 - 100));
+    assert_eq!(shown(&cache).await, "Bearer token-1");
+    clock.advance(Duration::from_secs(100));
+    assert_eq!(cache.token().await.unwrap_err().code(), Code::AuthenticationFailed);
+}
+
+#[tokio::test]
+async fn a_token_of_unknown_life_is_kept_for_a_minute() {
+    let provider = Arc::new(Provider::default());
+    let (cache, clock) = cache(&provider);
+    shown(&cache).await;
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(shown(&cache).await, "Bearer token-1");
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(shown(&cache).await, "Bearer token-2");
+}
+
+#[tokio::test]
+async fn a_call_that_gives_up_asking_lets_the_next_one_ask() {
+    let provider = Provider::hourly();
+    let (cache, _) = cache(&provider);
+    {
+        let asking = cache.token();
+        tokio::pin!(asking);
+        assert!(futures_util::FutureExt::now_or_never(asking).is_none());
+    }
+    assert_eq!(shown(&cache).await, "Bearer token-2");
+}
+
+/// Answers with these statuses; a 401 carries a claims challenge.
+struct Server(Mutex<VecDeque<u16>>);
+
+impl HttpService for Server {
+    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+        let status = self.0.lock().unwrap().pop_front().expect("no more requests");
+        let mut headers = HeaderMap::new();
+        headers.insert(WWW_AUTHENTICATE, "Bearer error=\"x\", claims=\"e30=\", y=\"z\"".parse().unwrap());
+        let body = Bytes::copy_from_slice(request.headers["authorization"].as_bytes());
+        Box::pin(std::future::ready(Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body })))
+    }
+}
+
+async fn call(provider: &Arc<Provider>, statuses: impl Into<VecDeque<u16>>) -> Result<(u16, String), CallError> {
+    let (cache, _) = cache(provider);
+    let http = AuthorizedHttp::new(Arc::new(Server(Mutex::new(statuses.into()))), cache);
+    let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
+    let request = HttpRequest { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() };
+    let answer = http.call(request).await?.response;
+    Ok((answer.status.as_u16(), String::from_utf8(answer.body.to_vec()).unwrap()))
+}
+
+#[tokio::test]
+async fn a_401_drops_the_token_and_tries_once_more_with_the_claims_it_demanded() {
+    let provider = Provider::hourly();
+    assert_eq!(call(&provider, [401, 200]).await.unwrap(), (200, "Bearer token-2".into()));
+    assert_eq!(*provider.asked.lock().unwrap(), [None, Some("e30=".to_owned())]);
+    assert_eq!(call(&provider, [401, 401]).await.unwrap().0, 401, "exactly once more");
+}
+
+#[tokio::test]
+async fn a_provider_that_insists_on_a_refused_token_is_believed() {
+    let provider = Arc::new(Provider { insists: true, ..Provider::default() });
+    assert_eq!(call(&provider, [401]).await.unwrap().0, 401);
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_is_sent() {
+    let provider = Provider::hourly();
+    *provider.failing.lock().unwrap() = true;
+    assert!(matches!(call(&provider, []).await, Err(CallError::NoToken(_))));
+}
