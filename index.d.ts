@@ -261,6 +261,25 @@ export interface DataverseOptions {
   url?: string
   /** How to get a token. Without one the client is refused with `INVALID_CONFIGURATION`. */
   credential: Credential
+  /**
+   * Attempts after the first, for what may be repeated: reads that failed, whatever the server refused with 429 before acting, and
+   * what never reached it. A change whose answer was lost is looked up instead. Attempts draw on a budget of the client, so that an
+   * outage does not multiply traffic.
+   * @default 3
+   */
+  maxRetries?: number
+  /**
+   * The longest first pause between attempts, in milliseconds. It doubles with each further one; between half of it and all of it is
+   * waited, at random, or as long as the server asked for, if that is more. A 429, and a 503 with Retry-After, pauses the whole client;
+   * afterwards one request goes ahead to see. A call whose deadline would pass meanwhile rejects at once with `THROTTLED`.
+   * @default 800
+   */
+  retryDelayInMs?: number
+  /**
+   * The longest pause between attempts that the server did not ask for, in milliseconds.
+   * @default 60000
+   */
+  maxRetryDelayInMs?: number
 }
 
 /** The embedded store. */

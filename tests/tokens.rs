@@ -163,7 +163,14 @@ async fn call(provider: &Arc<Provider>, statuses: impl Into<VecDeque<u16>>) -> R
     let (cache, _) = cache(provider);
     let http = AuthorizedHttp::new(Arc::new(Server(Mutex::new(statuses.into()))), cache);
     let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
-    let request = HttpRequest { method: Method::GET, url, headers: HeaderMap::new(), body: Bytes::new() };
+    let request = HttpRequest {
+        method: Method::GET,
+        url,
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        deadline: None,
+        in_flight: Arc::default(),
+    };
     let answer = http.call(request).await?.response;
     Ok((answer.status.as_u16(), String::from_utf8(answer.body.to_vec()).unwrap()))
 }

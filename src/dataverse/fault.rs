@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use crate::{
     error::{Code, LinkError},
-    http::{AuthorizedResponse, CallError, HttpErrorKind, HttpResponse, Token},
+    http::{AuthorizedResponse, CallError, HttpErrorKind, HttpResponse, Token, retry_after},
 };
 
 /// The server's own text is cut to this many characters.
@@ -114,10 +114,17 @@ pub(super) fn unreachable(error: CallError) -> LinkError {
         HttpErrorKind::Connect => "The server cannot be reached",
         HttpErrorKind::ConnectTimeout => "The server could not be reached in time",
         HttpErrorKind::Interrupted => "The connection was lost before the answer came",
+        HttpErrorKind::Throttled => "The server's limits for this user are used up",
         HttpErrorKind::TooLarge => "The answer is too long",
     };
-    let code = if error.kind == HttpErrorKind::TooLarge { Code::Protocol } else { Code::Unavailable };
-    LinkError::new(code, format!("{what}: {}.", error.message)).caused_by(error)
+    let code = match error.kind {
+        HttpErrorKind::Throttled => Code::Throttled,
+        HttpErrorKind::TooLarge => Code::Protocol,
+        _ => Code::Unavailable,
+    };
+    let after = error.retry_after;
+    let fault = LinkError::new(code, format!("{what}: {}.", error.message)).caused_by(error);
+    fault.with(|details| details.retry_after = after)
 }
 
 /// A write that was given up on while there was still time to look at what became of it.
@@ -183,11 +190,6 @@ fn looks_secret(word: &str) -> bool {
 
 fn service_request_id(headers: &HeaderMap) -> Option<String> {
     ["x-ms-service-request-id", "req_id"].iter().find_map(|name| Some(headers.get(*name)?.to_str().ok()?.to_owned()))
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u32 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds.into()))
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use self::{lanes::Lanes, remembered::RememberedRows, swap::Exchange};
 use crate::{
     clock::SharedClock,
     domain::{Call, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
-    http::{AuthorizedHttp, HttpService, TokenCache, TokenProvider},
+    http::{AuthorizedHttp, HttpService, RetryPolicy, RetryingHttp, TokenCache, TokenProvider},
 };
 
 /// Conversations and links in a Dataverse environment.
@@ -40,9 +40,11 @@ impl DataverseStore {
         environment: EnvironmentUrl,
         http: Arc<dyn HttpService>,
         tokens: Arc<dyn TokenProvider>,
+        retries: RetryPolicy,
         clock: SharedClock,
     ) -> Self {
         let remembered = RememberedRows::new(Arc::clone(&clock));
+        let http = Arc::new(RetryingHttp::new(http, Arc::clone(&clock), retries));
         let http = AuthorizedHttp::new(http, TokenCache::new(tokens, Arc::clone(&clock)));
         Self { shared: Arc::new(Shared { environment, http, remembered, clock }), lanes: Lanes::default() }
     }

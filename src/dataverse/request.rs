@@ -1,5 +1,10 @@
 //! What is sent, but for the token, as pure functions. The names are case-sensitive: `dataverse-wire.md` 1.1.
 
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Instant,
+};
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
@@ -40,7 +45,14 @@ pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, call: &Call
     let mut headers = headers(call);
     headers.insert(PREFER, ANNOTATE);
     headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
-    HttpRequest { method: Method::GET, url: environment.conversation(id, SELECT), headers, body: Bytes::new() }
+    HttpRequest {
+        method: Method::GET,
+        url: environment.conversation(id, SELECT),
+        headers,
+        body: Bytes::new(),
+        deadline: call.deadline(),
+        in_flight: Arc::default(),
+    }
 }
 
 /// Writes what the decision says, on condition that the row is still the one it was taken on, and asks for the result.
@@ -49,6 +61,7 @@ pub(super) fn write(
     row: &Row,
     decision: &Decision,
     call: &Call,
+    (deadline, in_flight): (Option<Instant>, Arc<AtomicBool>),
 ) -> Result<HttpRequest, LinkError> {
     let unusable = |_| LinkError::new(Code::Protocol, "The server's ETag holds characters that no header may carry.");
     let mut headers = headers(call);
@@ -56,7 +69,7 @@ pub(super) fn write(
     headers.insert(IF_MATCH, HeaderValue::from_str(&row.etag).map_err(unusable)?);
     headers.insert(PREFER, REPRESENT_AND_ANNOTATE);
     let url = environment.conversation(row.conversation.id, SELECT);
-    Ok(HttpRequest { method: Method::PATCH, url, headers, body: body(decision) })
+    Ok(HttpRequest { method: Method::PATCH, url, headers, body: body(decision), deadline, in_flight })
 }
 
 fn body(decision: &Decision) -> Bytes {

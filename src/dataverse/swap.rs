@@ -1,6 +1,9 @@
 //! The compare-and-swap: read, decide, write on condition, compare what the server shows.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{
     Shared,
@@ -14,7 +17,7 @@ use crate::{
         decision::{conversation_not_found, record_not_found},
     },
     error::{Code, LinkError},
-    http::{AuthorizedResponse, CallError, HttpRequest},
+    http::{AuthorizedResponse, HttpRequest},
 };
 
 /// The product writes to live conversations often, so some of these are nobody's fault.
@@ -143,8 +146,13 @@ impl Exchange<'_> {
                 self.call.write_refused();
             }
         };
-        let request = request::write(&self.shared.environment, row, decision, self.call)?;
-        self.call.write_begins();
+        // Part of the call's time is kept for finding out what became of the write.
+        let now = self.shared.clock.now();
+        let deadline = self.call.deadline().map(|end| now + end.saturating_duration_since(now).mul_f64(WRITE_SHARE));
+        // A mark of its own while in doubt: the call's stays.
+        let in_flight = if in_doubt { Arc::default() } else { self.call.write_mark() };
+        let sending = (deadline, Arc::clone(&in_flight));
+        let request = request::write(&self.shared.environment, row, decision, self.call, sending)?;
         let answer = match self.answered(request).await {
             Ok(answer) => answer,
             Err(Unanswered::Never(fault)) => {
@@ -205,22 +213,25 @@ impl Exchange<'_> {
         .with(|details| details.current = Some(current.map(Into::into))))
     }
 
-    /// Sends a write, keeping part of the call's time for finding out what became of it.
+    /// Sends a write, and waits for the answer until the request's deadline.
     async fn answered(&self, request: HttpRequest) -> Result<AuthorizedResponse, Unanswered> {
-        let answer = async {
-            self.shared.http.call(request).await.map_err(|error| {
-                let arrived = matches!(&error, CallError::Exchange(error) if error.kind.may_have_been_sent());
-                let fault = fault::unreachable(error);
-                if arrived { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
-            })
+        let (deadline, in_flight) = (request.deadline, Arc::clone(&request.in_flight));
+        let end = |fault: LinkError| {
+            if in_flight.load(Ordering::SeqCst) { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
         };
-        let Some(deadline) = self.call.deadline() else { return answer.await };
+        let answer = self.shared.http.call(request);
+        let Some(deadline) = deadline else { return answer.await.map_err(|error| end(fault::unreachable(error))) };
         let clock = &self.shared.clock;
-        let patience = deadline.saturating_duration_since(clock.now()).mul_f64(WRITE_SHARE);
-        tokio::select! {
+        let patience = deadline.saturating_duration_since(clock.now());
+        let answered = tokio::select! {
             biased;
-            answered = answer => answered,
-            () = clock.sleep(patience) => Err(Unanswered::Perhaps(fault::unanswered(patience))),
+            answered = answer => Some(answered),
+            () = clock.sleep(patience) => None,
+        };
+        // The exchange is over or dropped, so the mark is final.
+        match answered {
+            Some(answered) => answered.map_err(|error| end(fault::unreachable(error))),
+            None => Err(end(fault::unanswered(patience))),
         }
     }
 }

@@ -40,14 +40,14 @@ impl StoreName {
 pub struct Call {
     request_id: String,
     deadline: Option<Instant>,
-    write_under_way: AtomicBool,
+    write_under_way: Arc<AtomicBool>,
 }
 
 impl Call {
     /// A call that has not written anything.
     #[must_use]
     pub fn new(request_id: String, deadline: Option<Instant>) -> Self {
-        Self { request_id, deadline, write_under_way: AtomicBool::new(false) }
+        Self { request_id, deadline, write_under_way: Arc::default() }
     }
 
     /// The id that logs on both sides show.
@@ -65,6 +65,12 @@ impl Call {
     /// From now on the write may take effect, whoever stops listening.
     pub fn write_begins(&self) {
         self.write_under_way.store(true, Ordering::SeqCst);
+    }
+
+    /// The mark itself, for who sends the write on the store's behalf.
+    #[must_use]
+    pub fn write_mark(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.write_under_way)
     }
 
     /// The store is certain that the write had no effect.

@@ -1,11 +1,19 @@
 //! HTTP as everything above it sees it: one method. Knows no domain.
 
 mod authorized;
+mod gate;
+mod retry;
+mod retry_after;
 mod token;
 mod token_cache;
 mod transport;
 
-use std::{error::Error, fmt};
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -13,6 +21,8 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 pub use authorized::{AuthorizedHttp, AuthorizedResponse, CallError};
+pub use retry::{RetryPolicy, RetryingHttp};
+pub use retry_after::retry_after;
 pub use token::{AccessToken, StaticToken, Token, TokenProvider};
 pub use token_cache::TokenCache;
 pub use transport::ReqwestService;
@@ -29,6 +39,10 @@ pub struct HttpRequest {
     pub headers: HeaderMap,
     /// Empty for none.
     pub body: Bytes,
+    /// When the caller stops waiting, if ever: a wait beyond it is not begun.
+    pub deadline: Option<Instant>,
+    /// True from the moment the server may act on the request until it is certain that it did not.
+    pub in_flight: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for HttpRequest {
@@ -66,6 +80,8 @@ pub enum HttpErrorKind {
     ConnectTimeout,
     /// The connection ended before the answer did.
     Interrupted,
+    /// The server throttles this client, and for longer than the caller can wait. The server has not seen this request.
+    Throttled,
     /// The body is longer than [`MAX_BODY`].
     TooLarge,
 }
@@ -75,7 +91,7 @@ impl HttpErrorKind {
     #[must_use]
     pub const fn may_have_been_sent(self) -> bool {
         match self {
-            Self::Connect | Self::ConnectTimeout => false,
+            Self::Connect | Self::ConnectTimeout | Self::Throttled => false,
             Self::Interrupted | Self::TooLarge => true,
         }
     }
@@ -89,6 +105,8 @@ pub struct HttpError {
     pub kind: HttpErrorKind,
     /// The innermost cause, in words.
     pub message: String,
+    /// How long the server wants to be left alone.
+    pub retry_after: Option<Duration>,
     /// What the library reported.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,

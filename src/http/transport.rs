@@ -49,7 +49,7 @@ impl ReqwestService {
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         // Never closed, so acquiring cannot fail.
         let _permit = self.in_flight.acquire().await;
-        let HttpRequest { method, url, headers, body } = request;
+        let HttpRequest { method, url, headers, body, .. } = request;
         let sending = self.client()?.request(method, url).headers(headers).body(body).send();
         let mut response = sending.await.map_err(|error| {
             let kind = kind_of(&error);
@@ -85,7 +85,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 fn append(body: Bytes, chunk: Bytes) -> Result<Bytes, HttpError> {
     if body.len() + chunk.len() > MAX_BODY {
         let message = format!("the answer is longer than {MAX_BODY} bytes");
-        return Err(HttpError { kind: HttpErrorKind::TooLarge, message, source: None });
+        return Err(HttpError { kind: HttpErrorKind::TooLarge, message, retry_after: None, source: None });
     }
     if body.is_empty() {
         return Ok(chunk);
@@ -111,7 +111,7 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 fn explain(error: reqwest::Error, kind: HttpErrorKind) -> HttpError {
     let error = error.without_url();
     let message = causes(&error).last().map_or_else(String::new, ToString::to_string);
-    HttpError { kind, message, source: Some(Box::new(error)) }
+    HttpError { kind, message, retry_after: None, source: Some(Box::new(error)) }
 }
 
 #[cfg(test)]

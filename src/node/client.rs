@@ -24,7 +24,7 @@ use crate::{
     domain::{ConversationId, LinkService, LinkStore, RecordReference},
     embedded::{EmbeddedStore, ImportProgress, OnProgress, Source},
     error::LinkError,
-    http::{ReqwestService, StaticToken, Token, TokenProvider},
+    http::{ReqwestService, RetryPolicy, StaticToken, Token, TokenProvider},
     session::Session,
 };
 
@@ -66,7 +66,7 @@ impl Client {
                 embedded = Some(Arc::clone(&store));
                 store
             }
-            StoreConfiguration::Dataverse(url, token) => {
+            StoreConfiguration::Dataverse(url, token, retries) => {
                 let tokens: Arc<dyn TokenProvider> = match (token, provider) {
                     (Some(token), _) => {
                         let token = Token::new(&token)
@@ -76,7 +76,7 @@ impl Client {
                     (None, Some(provider)) => Arc::new(CredentialFunction::new(&provider, url.scope())?),
                     (None, None) => return Err(error::thrown(env, &misconfigured("A credential is missing."))),
                 };
-                Arc::new(dataverse(url, tokens, &clock))
+                Arc::new(dataverse(url, tokens, retries, &clock))
             }
         };
         let service = LinkService::new(store, clock, configuration.timeout, configuration.note);
@@ -246,9 +246,14 @@ impl Client {
     }
 }
 
-fn dataverse(url: EnvironmentUrl, tokens: Arc<dyn TokenProvider>, clock: &SharedClock) -> DataverseStore {
+fn dataverse(
+    url: EnvironmentUrl,
+    tokens: Arc<dyn TokenProvider>,
+    retries: RetryPolicy,
+    clock: &SharedClock,
+) -> DataverseStore {
     let http = Arc::new(ReqwestService::new(url.as_url()));
-    DataverseStore::new(url, http, tokens, Arc::clone(clock))
+    DataverseStore::new(url, http, tokens, retries, Arc::clone(clock))
 }
 
 fn progress_reporter(function: &Function<'_, ImportProgressObject, ()>) -> napi::Result<OnProgress> {

@@ -15,6 +15,7 @@ use crate::{
     dataverse::EnvironmentUrl,
     domain::{CallOptions, LinkPolicy, Status},
     error::{Code, LinkError},
+    http::RetryPolicy,
 };
 
 /// How long a call may take unless the client or the call says otherwise.
@@ -155,6 +156,9 @@ struct EmbeddedOptions {
 struct DataverseOptions {
     url: Option<String>,
     credential: Option<String>,
+    max_retries: Option<u16>,
+    retry_delay_in_ms: Option<Milliseconds>,
+    max_retry_delay_in_ms: Option<Milliseconds>,
 }
 
 /// What index.js knows of the process. Not read here: a worker's environment is its own.
@@ -179,7 +183,7 @@ pub(super) struct Configuration {
 pub(super) enum StoreConfiguration {
     Embedded(PathBuf),
     /// Without a token there is a credential function.
-    Dataverse(EnvironmentUrl, Option<String>),
+    Dataverse(EnvironmentUrl, Option<String>, RetryPolicy),
 }
 
 /// The options of a client. Wrong ones are `INVALID_CONFIGURATION`, whatever is wrong with them.
@@ -228,10 +232,11 @@ fn absolute(name: &str, path: &str) -> Result<PathBuf, LinkError> {
 }
 
 fn remote(
-    DataverseOptions { url, credential }: DataverseOptions,
+    options: DataverseOptions,
     has_provider: bool,
     default_url: Option<String>,
 ) -> Result<StoreConfiguration, LinkError> {
+    let DataverseOptions { url, credential, max_retries, retry_delay_in_ms, max_retry_delay_in_ms } = options;
     let (name, url) = match (url, default_url) {
         (Some(url), _) => ("options.dataverse.url", url),
         (None, Some(url)) => ("DATAVERSE_URL", url),
@@ -242,7 +247,14 @@ fn remote(
         return Err(misconfigured("A Dataverse client needs `options.dataverse.credential`.")
             .hint("Give an access token, or an async function that returns one. The embedded store is used only when neither `dataverse` nor DATAVERSE_URL is set."));
     }
-    Ok(StoreConfiguration::Dataverse(url, credential))
+    let policy = RetryPolicy::default();
+    let or = |given: Option<Milliseconds>, default| given.map_or(default, |Milliseconds(given)| given);
+    let retries = RetryPolicy {
+        max_retries: max_retries.map_or(policy.max_retries, u32::from),
+        delay: or(retry_delay_in_ms, policy.delay),
+        max_delay: or(max_retry_delay_in_ms, policy.max_delay),
+    };
+    Ok(StoreConfiguration::Dataverse(url, credential, retries))
 }
 
 pub(super) fn misconfigured(message: impl Into<String>) -> LinkError {

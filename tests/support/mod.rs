@@ -87,6 +87,7 @@ impl Clock for TestClock {
     fn sleep(&self, duration: Duration) -> Sleep {
         if duration < DEADLINE {
             self.pauses.lock().expect("nobody panics while noting").push(duration);
+            self.advance(duration);
             return Box::pin(tokio::task::yield_now());
         }
         let mut passed = self.passed.subscribe();

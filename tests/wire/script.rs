@@ -14,7 +14,7 @@ use omnichannel_link::{
     dataverse::DataverseStore,
     domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
     error::LinkError,
-    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, StaticToken, Token},
+    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, RetryPolicy, StaticToken, Token},
 };
 
 use crate::support::{CONVERSATION, TestClock, conversation};
@@ -72,7 +72,9 @@ impl HttpService for Script {
                     headers: HeaderMap::new(),
                     body: Bytes::from(body),
                 }),
-                Answer::Fails(kind) => Err(HttpError { kind, message: "it broke".into(), source: None }),
+                Answer::Fails(kind) => {
+                    Err(HttpError { kind, message: "it broke".into(), retry_after: None, source: None })
+                }
                 Answer::Hangs => std::future::pending().await,
             }
         })
@@ -105,8 +107,10 @@ impl Conversation {
         let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), sent: Mutex::default() });
         let clock = Arc::new(TestClock::default());
         let environment = "https://contoso.crm4.dynamics.com".parse().unwrap();
+        // What is repeated without a decision is tested in tests/retries.rs.
+        let once = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
         let tokens = Arc::new(StaticToken(Token::new(SECRET).unwrap()));
-        let store = DataverseStore::new(environment, script.clone(), tokens, clock.clone());
+        let store = DataverseStore::new(environment, script.clone(), tokens, once, clock.clone());
         let service = LinkService::new(Arc::new(store), clock.clone(), Duration::from_secs(30), None);
         Self { clock, service, script }
     }

@@ -1,0 +1,235 @@
+//! What is repeated, when, and how often; and what one 429 does to everybody. Time is virtual and nothing waits for real.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, join_all};
+use http::{HeaderMap, Method, StatusCode};
+use omnichannel_link::{
+    clock::{Clock, Sleep},
+    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, RetryPolicy, RetryingHttp},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Tokio's paused clock: it moves to the next sleep when nobody has anything to do.
+#[derive(Debug, Default)]
+struct PausedClock(AtomicU64);
+
+#[expect(clippy::disallowed_methods, reason = "paused, so it is no real time")]
+impl Clock for PausedClock {
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+
+    fn random(&self) -> u128 {
+        u128::from(self.0.fetch_add(1, Ordering::Relaxed)).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
+    }
+}
+
+/// What the server does with a request: a status with Retry-After, or a lost exchange.
+#[derive(Clone, Copy)]
+enum Does {
+    Answers(u16),
+    Asks(u16, u64),
+    Loses(HttpErrorKind),
+}
+
+/// Decides by the number of the request, counted from 0, and by the time since the start; notes when each came.
+struct Server<F> {
+    does: F,
+    start: Instant,
+    came: Mutex<Vec<Duration>>,
+}
+
+impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
+    fn call(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+        Box::pin(async move {
+            let time = PausedClock::default().now() - self.start;
+            let number = {
+                let mut came = self.came.lock().unwrap();
+                came.push(time);
+                came.len() - 1
+            };
+            // On the way, so that requests overlap.
+            PausedClock::default().sleep(Duration::from_millis(5)).await;
+            let (status, wish) = match (self.does)(number, time) {
+                Does::Answers(status) => (status, None),
+                Does::Asks(status, seconds) => (status, Some(seconds)),
+                Does::Loses(kind) => {
+                    return Err(HttpError { kind, message: "lost".into(), retry_after: None, source: None });
+                }
+            };
+            let mut headers = HeaderMap::new();
+            if let Some(seconds) = wish {
+                headers.insert("retry-after", seconds.into());
+            }
+            Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new() })
+        })
+    }
+}
+
+struct Client<F> {
+    server: Arc<Server<F>>,
+    http: RetryingHttp,
+}
+
+fn client<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(does: F) -> Client<F> {
+    let clock = Arc::new(PausedClock::default());
+    let server = Arc::new(Server { does, start: clock.now(), came: Mutex::default() });
+    let http = RetryingHttp::new(server.clone(), clock, RetryPolicy::default());
+    Client { server, http }
+}
+
+impl<F: Fn(usize, Duration) -> Does + Send + Sync + 'static> Client<F> {
+    async fn send(&self, method: Method) -> Result<u16, HttpError> {
+        self.send_within(method, None, &Arc::default()).await
+    }
+
+    async fn send_within(
+        &self,
+        method: Method,
+        time: Option<Duration>,
+        in_flight: &Arc<AtomicBool>,
+    ) -> Result<u16, HttpError> {
+        let deadline = time.map(|time| PausedClock::default().now() + time);
+        let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
+        let in_flight = Arc::clone(in_flight);
+        let request = HttpRequest { method, url, headers: HeaderMap::new(), body: Bytes::new(), deadline, in_flight };
+        self.http.call(request).await.map(|response| response.status.as_u16())
+    }
+
+    fn came(&self) -> Vec<Duration> {
+        self.server.came.lock().unwrap().clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_is_repeated_with_growing_pauses_and_then_given_up() {
+    for lost in [
+        Does::Answers(500),
+        Does::Answers(502),
+        Does::Answers(503),
+        Does::Answers(504),
+        Does::Loses(HttpErrorKind::Interrupted),
+    ] {
+        let down = client(move |_, _| lost);
+        let _ = down.send(Method::GET).await;
+        let came = down.came();
+        assert_eq!(came.len(), 4, "one, and three more");
+        for (retry, pair) in came.windows(2).enumerate() {
+            let (pause, most) = (pair[1].checked_sub(pair[0]).unwrap(), Duration::from_millis(800 << retry));
+            assert!(pause >= most / 2 && pause <= most + Duration::from_millis(10), "{came:?}");
+        }
+        let back = client(move |number, _| if number < 2 { lost } else { Does::Answers(200) });
+        assert_eq!(back.send(Method::GET).await.unwrap(), 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_is_repeated_only_if_the_server_certainly_did_nothing() {
+    for (does, requests) in [
+        (Does::Answers(500), 1),
+        (Does::Answers(503), 1),
+        (Does::Loses(HttpErrorKind::Interrupted), 1),
+        (Does::Loses(HttpErrorKind::TooLarge), 1),
+        (Does::Loses(HttpErrorKind::Connect), 4),
+        (Does::Loses(HttpErrorKind::ConnectTimeout), 4),
+        (Does::Asks(429, 1), 4),
+    ] {
+        let client = client(move |_, _| does);
+        let in_flight = Arc::default();
+        let _ = client.send_within(Method::PATCH, None, &in_flight).await;
+        assert_eq!(client.came().len(), requests);
+        // In flight for good: only the caller can find out what became of it.
+        assert_eq!(in_flight.load(Ordering::SeqCst), requests == 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_answers_are_final() {
+    for status in [200, 204, 302, 400, 401, 403, 404, 412, 413, 501] {
+        for method in [Method::GET, Method::PATCH] {
+            let client = client(move |_, _| Does::Answers(status));
+            assert_eq!(client.send(method).await.unwrap(), status);
+            assert_eq!(client.came().len(), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fifty_calls_against_a_throttling_server_send_one_probe_and_none_early() {
+    let client = client(|_, time| if time < 20 * SECOND { Does::Asks(429, 7) } else { Does::Answers(200) });
+    let outcomes = join_all((0..50).map(|_| client.send(Method::PATCH))).await;
+    assert!(outcomes.into_iter().all(|status| status.unwrap() == 200));
+    let came = client.came();
+    let second = |second: u64| came.iter().filter(|time| time.as_secs() == second).count();
+    assert_eq!((second(0), second(7), second(14)), (50, 1, 1), "{came:?}");
+    // The probe of the 21st second finds the server well, and all the others follow.
+    assert_eq!((second(21), came.len()), (50, 102), "{came:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_503_that_names_a_time_pauses_everybody_too() {
+    let client = client(|number, _| if number == 0 { Does::Asks(503, 3) } else { Does::Answers(200) });
+    let (first, second) = tokio::join!(client.send(Method::GET), async {
+        PausedClock::default().sleep(SECOND).await;
+        client.send(Method::GET).await
+    });
+    assert_eq!((first.unwrap(), second.unwrap()), (200, 200));
+    assert!(client.came()[1..].iter().all(|time| *time >= 3 * SECOND), "{:?}", client.came());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_deadline_is_not_begun() {
+    let client = client(|_, _| Does::Asks(429, 60));
+    let start = PausedClock::default().now();
+    let in_flight = Arc::default();
+    assert_eq!(
+        client.send_within(Method::PATCH, Some(30 * SECOND), &in_flight).await.unwrap(),
+        429,
+        "the server's own word"
+    );
+    let next = client.send_within(Method::PATCH, Some(30 * SECOND), &in_flight).await.unwrap_err();
+    assert_eq!(next.kind, HttpErrorKind::Throttled);
+    assert!(next.retry_after.unwrap() > 59 * SECOND);
+    assert_eq!(client.came().len(), 1, "the second call sent nothing");
+    assert!(PausedClock::default().now() - start < SECOND);
+    assert!(!in_flight.load(Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_is_given_up_lets_the_next_one_go() {
+    let client = client(|number, _| if number == 0 { Does::Asks(429, 2) } else { Does::Answers(200) });
+    {
+        let first = client.send(Method::GET);
+        tokio::pin!(first);
+        // Until its probe is under way.
+        while client.came().len() < 2 {
+            tokio::select! { _ = &mut first => unreachable!("it is dropped before"), () = PausedClock::default().sleep(Duration::from_millis(1)) => {} }
+        }
+    }
+    assert_eq!(client.send(Method::GET).await.unwrap(), 200);
+    assert_eq!(client.came().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_does_not_multiply_traffic() {
+    let client = client(|_, _| Does::Answers(503));
+    for _ in 0..1_000 {
+        assert_eq!(client.send(Method::GET).await.unwrap(), 503);
+    }
+    let requests = client.came().len();
+    assert!(requests <= 1_000 + 50, "{requests}");
+}
