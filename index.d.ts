@@ -45,25 +45,9 @@ export type StoreName = 'dataverse' | 'embedded'
  * | `VERIFICATION_FAILED` | the server confirmed the write, but shows another value; see `current` |
  */
 export type LinkErrorCode =
-  | 'AUTHENTICATION_FAILED'
-  | 'CLOSED'
-  | 'CONFLICT'
-  | 'CONVERSATION_NOT_ACTIVE'
-  | 'CONVERSATION_NOT_FOUND'
-  | 'FORBIDDEN'
-  | 'INTERNAL'
-  | 'INVALID_ARGUMENT'
-  | 'INVALID_CONFIGURATION'
-  | 'NO_FOCUSED_CONVERSATION'
-  | 'NOT_LINKED'
-  | 'PROTOCOL'
-  | 'RECORD_NOT_FOUND'
-  | 'REJECTED'
-  | 'STORE'
-  | 'THROTTLED'
-  | 'TIMEOUT'
-  | 'UNAVAILABLE'
-  | 'VERIFICATION_FAILED'
+  | 'AUTHENTICATION_FAILED' | 'CLOSED' | 'CONFLICT' | 'CONVERSATION_NOT_ACTIVE' | 'CONVERSATION_NOT_FOUND' | 'FORBIDDEN'
+  | 'INTERNAL' | 'INVALID_ARGUMENT' | 'INVALID_CONFIGURATION' | 'NO_FOCUSED_CONVERSATION' | 'NOT_LINKED' | 'PROTOCOL'
+  | 'RECORD_NOT_FOUND' | 'REJECTED' | 'STORE' | 'THROTTLED' | 'TIMEOUT' | 'UNAVAILABLE' | 'VERIFICATION_FAILED'
 
 /** What {@link LinkError.toJSON} returns: plain data, for channels such as Electron's IPC that drop an error's properties. */
 export interface LinkErrorJson {

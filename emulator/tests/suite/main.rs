@@ -8,6 +8,7 @@
 
 mod client;
 mod conditions;
+mod fault_rules;
 mod faults;
 mod organisation;
 mod program;
