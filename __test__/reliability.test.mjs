@@ -1,0 +1,72 @@
+// Faults on a real socket, one at a time: what the caller is told, and what the row holds afterwards. Nothing is applied twice,
+// nothing of another writer is cleared, nothing is misreported.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { OmnichannelClient } from 'omnichannel-link'
+import { startEmulator } from 'omnichannel-link-emulator'
+
+const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
+const incident = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
+let emulator
+
+before(async () => {
+  emulator = await startEmulator({ seed: fileURLToPath(new URL('../examples/data', import.meta.url)) })
+})
+after(() => emulator.close())
+
+const patch = fault => ({ on: { method: 'PATCH' }, fault })
+const get = fault => ({ on: { method: 'GET' }, fault })
+
+/** What the case slot holds, asked without the client and without faults. */
+async function held() {
+  await emulator.faults.clear()
+  const answer = await fetch(`${emulator.url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})?$select=_msdyn_issueid_value`, {
+    headers: { authorization: `Bearer ${emulator.credential}` }
+  })
+  return (await answer.json())._msdyn_issueid_value
+}
+
+/** The verbs of a link, and of an unlink of what the client has just linked: its row is remembered, so there is no GET. */
+const cases = {
+  'nothing': [[], 'GET PATCH', 'PATCH'],
+  'a connection dropped before the commit': [[patch({ kind: 'drop' })], 'GET PATCH GET PATCH', 'PATCH GET PATCH'],
+  'a connection dropped after the commit': [[patch({ kind: 'drop', commit: true })], 'GET PATCH GET', 'PATCH GET'],
+  'an answer cut short after the commit': [[patch({ kind: 'truncate', afterBytes: 20 })], 'GET PATCH GET', 'PATCH GET'],
+  'a gateway that gave up before the commit': [
+    [patch({ kind: 'status', status: 502, body: 'html' })], 'GET PATCH GET PATCH', 'PATCH GET PATCH'
+  ],
+  'a gateway that gave up after the commit': [
+    [patch({ kind: 'status', status: 504, body: 'empty', commit: true })], 'GET PATCH GET', 'PATCH GET'
+  ],
+  'a 503 to the read after a lost write': [
+    [patch({ kind: 'drop', commit: true }), { on: { method: 'GET', nth: 2 }, fault: { kind: 'status', status: 503 } }],
+    'GET PATCH GET GET', 'PATCH GET'
+  ],
+  'a 429 to the write': [[patch({ kind: 'throttle', limit: 'requests', retryAfterInSeconds: 0 })], 'GET PATCH PATCH', 'PATCH PATCH'],
+  'a 429 to the read': [[get({ kind: 'throttle', limit: 'concurrency', retryAfterInSeconds: 0 })], 'GET GET PATCH', 'PATCH'],
+  'a 200 in a body that trickles': [[patch({ kind: 'trickle' })], 'GET PATCH', 'PATCH'],
+  'another writer who changes something else': [
+    [patch({ kind: 'writer', when: 'before', changes: { subject: 'Touched' } })], 'GET PATCH GET PATCH', 'PATCH GET PATCH'
+  ]
+}
+
+for (const [what, [faults, linking, unlinking]] of Object.entries(cases)) {
+  test(`link and unlink survive ${what}`, { timeout: 60_000 }, async () => {
+    await emulator.reset()
+    const { url, credential } = emulator
+    const client = new OmnichannelClient({ dataverse: { url, credential, retryDelayInMs: 1 } })
+    const verbs = async () => (await emulator.requests()).map(({ method }) => method).join(' ')
+    await emulator.faults.add(...faults)
+    const { status, previous } = await client.linkToConversation('incident', incident, conversation)
+    assert.deepEqual({ status, previous }, { status: 'linked', previous: null }, 'the outcome is the original one')
+    assert.equal(await verbs(), linking)
+    assert.equal(await held(), incident)
+    const before = await verbs()
+    await emulator.faults.add(...faults)
+    assert.equal((await client.unlinkFromConversation('incident', incident, conversation)).status, 'unlinked')
+    assert.equal((await verbs()).slice(before.length + 1), unlinking)
+    assert.equal(await held(), null)
+    await client.close()
+  })
+}
