@@ -50,24 +50,11 @@ export type LinkErrorCode =
   | 'RECORD_NOT_FOUND' | 'REJECTED' | 'STORE' | 'THROTTLED' | 'TIMEOUT' | 'UNAVAILABLE' | 'VERIFICATION_FAILED'
 
 /** What {@link LinkError.toJSON} returns: plain data, for channels such as Electron's IPC that drop an error's properties. */
-export interface LinkErrorJson {
-  name: 'LinkError'
-  code: LinkErrorCode
-  message: string
-  isRetryable: boolean
-  maybeApplied: boolean
-  httpStatus?: number
-  serviceCode?: string
-  serviceMessage?: string
-  requestId?: string
-  serviceRequestId?: string
-  retryAfterInMs?: number
-  conversationStatus?: ConversationStatus
-  current?: RecordReference | null
-  store?: StoreName
-  hint?: string
-  cause?: unknown
-}
+export type LinkErrorJson = Pick<
+  LinkError,
+  | 'name' | 'code' | 'message' | 'isRetryable' | 'maybeApplied' | 'httpStatus' | 'serviceCode' | 'serviceMessage' | 'requestId'
+  | 'serviceRequestId' | 'retryAfterInMs' | 'conversationStatus' | 'current' | 'store' | 'hint' | 'cause'
+>
 
 /** Everything that rejects, except a call aborted by its `signal`, rejects with this. No property ever holds a secret. */
 export class LinkError extends Error {
@@ -264,6 +251,12 @@ export interface DataverseOptions {
    * @default 60000
    */
   maxRetryDelayInMs?: number
+  /**
+   * Only for an environment whose conversation table has optimistic concurrency switched off (`INVALID_CONFIGURATION` says so): every
+   * call reads the row afresh, then writes on the sole condition that it exists. What another writer changes between the two is
+   * overwritten, and an unlink may then remove a link it does not name.
+   */
+  concurrency?: 'readCheckWrite'
 }
 
 /** The embedded store. */

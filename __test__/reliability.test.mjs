@@ -70,3 +70,20 @@ for (const [what, [faults, linking, unlinking]] of Object.entries(cases)) {
     await client.close()
   })
 }
+
+test('a table without versions is refused, unless the caller accepts the race', { timeout: 60_000 }, async () => {
+  await emulator.reset()
+  await emulator.faults.conditions({ concurrencyOff: ['msdyn_ocliveworkitem'] })
+  const { url, credential } = emulator
+  const careful = new OmnichannelClient({ dataverse: { url, credential } })
+  const bold = new OmnichannelClient({ dataverse: { url, credential, concurrency: 'readCheckWrite' } })
+  await assert.rejects(careful.linkToConversation('incident', incident, conversation), error => {
+    assert.deepEqual([error.code, error.maybeApplied], ['INVALID_CONFIGURATION', false])
+    return /readCheckWrite/.test(error.hint)
+  })
+  assert.equal((await bold.linkToConversation('incident', incident, conversation)).status, 'linked')
+  assert.equal(await held(), incident)
+  assert.equal((await bold.unlinkFromConversation('incident', incident, conversation)).status, 'unlinked')
+  assert.throws(() => new OmnichannelClient({ dataverse: { url, credential, concurrency: 'none' } }), { code: 'INVALID_CONFIGURATION' })
+  await Promise.all([careful.close(), bold.close()])
+})

@@ -68,7 +68,7 @@ fn classify(status: StatusCode, service: &ServiceError) -> (Code, &'static str, 
             Code::InvalidConfiguration,
             "The conversation table does not check versions",
             Some(
-                "Turn on optimistic concurrency for msdyn_ocliveworkitem: without it a link could overwrite another writer's.",
+                "Turn on optimistic concurrency for msdyn_ocliveworkitem. Or set `concurrency: 'readCheckWrite'`, and accept that a link may then overwrite another writer's.",
             ),
         );
     }

@@ -25,11 +25,32 @@ pub struct DataverseStore {
     lanes: Lanes,
 }
 
+/// How a write is kept from overwriting somebody else's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Concurrency {
+    /// By the version of the row that was decided on. Nothing of another writer is ever lost.
+    #[default]
+    CompareAndSwap,
+    /// Not at all, for tables whose optimistic concurrency is switched off: the row is read afresh, then written if it exists.
+    /// What another writer changes in between is overwritten.
+    ReadCheckWrite,
+}
+
+/// What may be chosen about a store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DataverseOptions {
+    /// How often and how patiently requests are repeated.
+    pub retries: RetryPolicy,
+    /// How a write is kept from overwriting somebody else's.
+    pub concurrency: Concurrency,
+}
+
 /// What every call of one client has in common.
 struct Shared {
     environment: EnvironmentUrl,
     http: AuthorizedHttp,
     remembered: RememberedRows,
+    concurrency: Concurrency,
     clock: SharedClock,
 }
 
@@ -40,13 +61,13 @@ impl DataverseStore {
         environment: EnvironmentUrl,
         http: Arc<dyn HttpService>,
         tokens: Arc<dyn TokenProvider>,
-        retries: RetryPolicy,
+        DataverseOptions { retries, concurrency }: DataverseOptions,
         clock: SharedClock,
     ) -> Self {
         let remembered = RememberedRows::new(Arc::clone(&clock));
         let http = Arc::new(RetryingHttp::new(http, Arc::clone(&clock), retries));
         let http = AuthorizedHttp::new(http, TokenCache::new(tokens, Arc::clone(&clock)));
-        Self { shared: Arc::new(Shared { environment, http, remembered, clock }), lanes: Lanes::default() }
+        Self { shared: Arc::new(Shared { environment, http, remembered, concurrency, clock }), lanes: Lanes::default() }
     }
 }
 

@@ -1,17 +1,15 @@
 //! What is sent, but for the token, as pure functions. The names are case-sensitive: `dataverse-wire.md` 1.1.
 
-use std::{
-    sync::{Arc, atomic::AtomicBool},
-    time::Instant,
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
     header::{ACCEPT, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH},
 };
+use url::Url;
 
-use super::{answer::Row, environment::EnvironmentUrl};
+use super::environment::EnvironmentUrl;
 use crate::{
     domain::{Call, ConversationId, Decision, EntityLogicalName, RecordReference},
     error::{Code, LinkError},
@@ -45,31 +43,27 @@ pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, call: &Call
     let mut headers = headers(call);
     headers.insert(PREFER, ANNOTATE);
     headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
-    HttpRequest {
-        method: Method::GET,
-        url: environment.conversation(id, SELECT),
-        headers,
-        body: Bytes::new(),
-        deadline: call.deadline(),
-        in_flight: Arc::default(),
-    }
+    request(Method::GET, environment.conversation(id, SELECT), headers, Bytes::new(), call)
+}
+
+fn request(method: Method, url: Url, headers: HeaderMap, body: Bytes, call: &Call) -> HttpRequest {
+    HttpRequest { method, url, headers, body, deadline: call.deadline(), in_flight: Arc::default() }
 }
 
 /// Writes what the decision says, on condition that the row is still the one it was taken on, and asks for the result.
 pub(super) fn write(
     environment: &EnvironmentUrl,
-    row: &Row,
+    id: ConversationId,
+    condition: &str,
     decision: &Decision,
     call: &Call,
-    (deadline, in_flight): (Option<Instant>, Arc<AtomicBool>),
 ) -> Result<HttpRequest, LinkError> {
     let unusable = |_| LinkError::new(Code::Protocol, "The server's ETag holds characters that no header may carry.");
     let mut headers = headers(call);
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(IF_MATCH, HeaderValue::from_str(&row.etag).map_err(unusable)?);
+    headers.insert(IF_MATCH, HeaderValue::from_str(condition).map_err(unusable)?);
     headers.insert(PREFER, REPRESENT_AND_ANNOTATE);
-    let url = environment.conversation(row.conversation.id, SELECT);
-    Ok(HttpRequest { method: Method::PATCH, url, headers, body: body(decision), deadline, in_flight })
+    Ok(request(Method::PATCH, environment.conversation(id, SELECT), headers, body(decision), call))
 }
 
 fn body(decision: &Decision) -> Bytes {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Shared,
+    Concurrency, Shared,
     answer::{self, Row},
     fault, request,
 };
@@ -48,7 +48,12 @@ enum Written {
 impl Exchange<'_> {
     /// Runs the decision on the current row and commits what it says.
     pub(super) async fn swap(&self, decide: &Decide) -> Result<Decision, LinkError> {
-        let (mut row, mut fresh) = match self.shared.remembered.take(self.id) {
+        // Without a condition on the write, nothing would prove that a remembered row was current.
+        let remembered = match self.shared.concurrency {
+            Concurrency::CompareAndSwap => self.shared.remembered.take(self.id),
+            Concurrency::ReadCheckWrite => None,
+        };
+        let (mut row, mut fresh) = match remembered {
             Some(row) => (row, false),
             None => (self.read().await?, true),
         };
@@ -151,8 +156,13 @@ impl Exchange<'_> {
         let deadline = self.call.deadline().map(|end| now + end.saturating_duration_since(now).mul_f64(WRITE_SHARE));
         // A mark of its own while in doubt: the call's stays.
         let in_flight = if in_doubt { Arc::default() } else { self.call.write_mark() };
-        let sending = (deadline, Arc::clone(&in_flight));
-        let request = request::write(&self.shared.environment, row, decision, self.call, sending)?;
+        let condition = match self.shared.concurrency {
+            Concurrency::CompareAndSwap => row.etag.as_str(),
+            // Only that the row exists: without any condition a missing one would be created.
+            Concurrency::ReadCheckWrite => "*",
+        };
+        let mut request = request::write(&self.shared.environment, self.id, condition, decision, self.call)?;
+        (request.deadline, request.in_flight) = (deadline, in_flight);
         let answer = match self.answered(request).await {
             Ok(answer) => answer,
             Err(Unanswered::Never(fault)) => {

@@ -20,11 +20,11 @@ use super::{
 };
 use crate::{
     clock::{SharedClock, SystemClock},
-    dataverse::{DataverseStore, EnvironmentUrl},
+    dataverse::{DataverseOptions, DataverseStore, EnvironmentUrl},
     domain::{ConversationId, LinkService, LinkStore, RecordReference},
     embedded::{EmbeddedStore, ImportProgress, OnProgress, Source},
     error::LinkError,
-    http::{ReqwestService, RetryPolicy, StaticToken, Token, TokenProvider},
+    http::{ReqwestService, StaticToken, Token, TokenProvider},
     session::Session,
 };
 
@@ -66,7 +66,7 @@ impl Client {
                 embedded = Some(Arc::clone(&store));
                 store
             }
-            StoreConfiguration::Dataverse(url, token, retries) => {
+            StoreConfiguration::Dataverse(url, token, options) => {
                 let tokens: Arc<dyn TokenProvider> = match (token, provider) {
                     (Some(token), _) => {
                         let token = Token::new(&token)
@@ -76,7 +76,7 @@ impl Client {
                     (None, Some(provider)) => Arc::new(CredentialFunction::new(&provider, url.scope())?),
                     (None, None) => return Err(error::thrown(env, &misconfigured("A credential is missing."))),
                 };
-                Arc::new(dataverse(url, tokens, retries, &clock))
+                Arc::new(dataverse(url, tokens, options, &clock))
             }
         };
         let service = LinkService::new(store, clock, configuration.timeout, configuration.note);
@@ -249,11 +249,11 @@ impl Client {
 fn dataverse(
     url: EnvironmentUrl,
     tokens: Arc<dyn TokenProvider>,
-    retries: RetryPolicy,
+    options: DataverseOptions,
     clock: &SharedClock,
 ) -> DataverseStore {
     let http = Arc::new(ReqwestService::new(url.as_url()));
-    DataverseStore::new(url, http, tokens, retries, Arc::clone(clock))
+    DataverseStore::new(url, http, tokens, options, Arc::clone(clock))
 }
 
 fn progress_reporter(function: &Function<'_, ImportProgressObject, ()>) -> napi::Result<OnProgress> {

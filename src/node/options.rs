@@ -12,7 +12,7 @@ use serde::{
 
 use super::arguments::{describe, invalid};
 use crate::{
-    dataverse::EnvironmentUrl,
+    dataverse::{self, Concurrency, EnvironmentUrl},
     domain::{CallOptions, LinkPolicy, Status},
     error::{Code, LinkError},
     http::RetryPolicy,
@@ -159,6 +159,13 @@ struct DataverseOptions {
     max_retries: Option<u16>,
     retry_delay_in_ms: Option<Milliseconds>,
     max_retry_delay_in_ms: Option<Milliseconds>,
+    concurrency: Option<ConcurrencyOption>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum ConcurrencyOption {
+    ReadCheckWrite,
 }
 
 /// What index.js knows of the process. Not read here: a worker's environment is its own.
@@ -183,7 +190,7 @@ pub(super) struct Configuration {
 pub(super) enum StoreConfiguration {
     Embedded(PathBuf),
     /// Without a token there is a credential function.
-    Dataverse(EnvironmentUrl, Option<String>, RetryPolicy),
+    Dataverse(EnvironmentUrl, Option<String>, dataverse::DataverseOptions),
 }
 
 /// The options of a client. Wrong ones are `INVALID_CONFIGURATION`, whatever is wrong with them.
@@ -236,7 +243,8 @@ fn remote(
     has_provider: bool,
     default_url: Option<String>,
 ) -> Result<StoreConfiguration, LinkError> {
-    let DataverseOptions { url, credential, max_retries, retry_delay_in_ms, max_retry_delay_in_ms } = options;
+    let DataverseOptions { url, credential, max_retries, retry_delay_in_ms, max_retry_delay_in_ms, concurrency } =
+        options;
     let (name, url) = match (url, default_url) {
         (Some(url), _) => ("options.dataverse.url", url),
         (None, Some(url)) => ("DATAVERSE_URL", url),
@@ -254,7 +262,11 @@ fn remote(
         delay: or(retry_delay_in_ms, policy.delay),
         max_delay: or(max_retry_delay_in_ms, policy.max_delay),
     };
-    Ok(StoreConfiguration::Dataverse(url, credential, retries))
+    let concurrency = match concurrency {
+        None => Concurrency::CompareAndSwap,
+        Some(ConcurrencyOption::ReadCheckWrite) => Concurrency::ReadCheckWrite,
+    };
+    Ok(StoreConfiguration::Dataverse(url, credential, dataverse::DataverseOptions { retries, concurrency }))
 }
 
 pub(super) fn misconfigured(message: impl Into<String>) -> LinkError {

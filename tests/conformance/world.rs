@@ -3,10 +3,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use omnichannel_link::{
-    dataverse::DataverseStore,
+    dataverse::{DataverseOptions, DataverseStore},
     domain::{EntityLogicalName, LinkService, LinkStore, RecordReference, StoreName},
     embedded::{EmbeddedStore, Source},
-    http::{ReqwestService, RetryPolicy, StaticToken, Token},
+    http::{ReqwestService, StaticToken, Token},
 };
 use omnichannel_link_emulator::{Changes, Emulator, Organisation, Reference, table};
 use rusqlite::{Connection, params};
@@ -200,7 +200,7 @@ fn client(emulator: &Emulator, clock: &Arc<TestClock>) -> DataverseStore {
     let environment: omnichannel_link::dataverse::EnvironmentUrl = emulator.url().parse().unwrap();
     let http = Arc::new(ReqwestService::new(environment.as_url()));
     let tokens = Arc::new(StaticToken(Token::new(emulator.credential()).unwrap()));
-    DataverseStore::new(environment, http, tokens, RetryPolicy::default(), clock.clone())
+    DataverseStore::new(environment, http, tokens, DataverseOptions::default(), clock.clone())
 }
 
 fn id() -> Uuid {

@@ -9,6 +9,7 @@ mod script;
 use std::time::Duration;
 
 use omnichannel_link::{
+    dataverse::Concurrency,
     domain::{LinkStatus, RecordReference},
     error::{Code, CurrentRecord, LinkError},
     http::HttpErrorKind,
@@ -315,6 +316,19 @@ async fn a_call_that_failed_forgets_the_row() {
         exchange.link(account(3)).await.unwrap();
         assert!(exchange.verbs().ends_with("GET PATCH"), "{}", exchange.verbs());
     }
+}
+
+#[tokio::test]
+async fn read_check_write_reads_afresh_and_writes_on_existence_alone() {
+    let script = [empty(), holding(8, account(1)), holding(9, contact(2)), row(10, ACTIVE, None, None)];
+    let exchange = Conversation::that(Concurrency::ReadCheckWrite, script);
+    exchange.link_more(account(1)).await.unwrap();
+    exchange.unlink(contact(2)).await.unwrap();
+    assert_eq!(exchange.verbs(), "GET PATCH GET PATCH");
+    assert_eq!(exchange.sent().matches("if-match: *").count(), 2, "never without a condition");
+    // An unlink stays conditional on the record it names, as far as the read can tell.
+    let other = Conversation::that(Concurrency::ReadCheckWrite, [holding(9, contact(2))]);
+    assert_eq!(other.unlink(contact(3)).await.unwrap_err().code(), Code::NotLinked);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
 use omnichannel_link::{
-    dataverse::DataverseStore,
+    dataverse::{Concurrency, DataverseOptions, DataverseStore},
     domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
     error::LinkError,
     http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, RetryPolicy, StaticToken, Token},
@@ -104,13 +104,23 @@ pub(crate) struct Conversation {
 
 impl Conversation {
     pub(crate) fn with(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::that(Concurrency::CompareAndSwap, answers)
+    }
+
+    pub(crate) fn that(concurrency: Concurrency, answers: impl IntoIterator<Item = Answer>) -> Self {
         let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), sent: Mutex::default() });
         let clock = Arc::new(TestClock::default());
         let environment = "https://contoso.crm4.dynamics.com".parse().unwrap();
         // What is repeated without a decision is tested in tests/retries.rs.
-        let once = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
+        let retries = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
         let tokens = Arc::new(StaticToken(Token::new(SECRET).unwrap()));
-        let store = DataverseStore::new(environment, script.clone(), tokens, once, clock.clone());
+        let store = DataverseStore::new(
+            environment,
+            script.clone(),
+            tokens,
+            DataverseOptions { retries, concurrency },
+            clock.clone(),
+        );
         let service = LinkService::new(Arc::new(store), clock.clone(), Duration::from_secs(30), None);
         Self { clock, service, script }
     }
