@@ -42,6 +42,7 @@ impl Clock for PausedClock {
 #[derive(Clone, Copy)]
 enum Does {
     Answers(u16),
+    AnswersLate(u16),
     Asks(u16, u64),
     Loses(HttpErrorKind),
 }
@@ -66,6 +67,10 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
             PausedClock::default().sleep(Duration::from_millis(5)).await;
             let (status, wish) = match (self.does)(number, time) {
                 Does::Answers(status) => (status, None),
+                Does::AnswersLate(status) => {
+                    PausedClock::default().sleep(Duration::from_millis(50)).await;
+                    (status, None)
+                }
                 Does::Asks(status, seconds) => (status, Some(seconds)),
                 Does::Loses(kind) => {
                     return Err(HttpError { kind, message: "lost".into(), retry_after: None, source: None });
@@ -189,6 +194,21 @@ async fn a_503_that_names_a_time_pauses_everybody_too() {
     });
     assert_eq!((first.unwrap(), second.unwrap()), (200, 200));
     assert!(client.came()[1..].iter().all(|time| *time >= 3 * SECOND), "{:?}", client.came());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_to_an_earlier_request_opens_nothing() {
+    let client = client(|number, _| match number {
+        0 => Does::AnswersLate(200),
+        1 => Does::Asks(429, 3),
+        _ => Does::Answers(200),
+    });
+    let (early, throttled, later) = tokio::join!(client.send(Method::GET), client.send(Method::GET), async {
+        PausedClock::default().sleep(SECOND).await;
+        client.send(Method::GET).await
+    });
+    assert_eq!((early.unwrap(), throttled.unwrap(), later.unwrap()), (200, 200, 200));
+    assert!(client.came()[2..].iter().all(|time| *time >= 3 * SECOND), "{:?}", client.came());
 }
 
 #[tokio::test(start_paused = true)]
