@@ -87,7 +87,7 @@ impl RetryingHttp {
                 pass.open();
             }
             if verdict == Verdict::Final || retries == self.policy.max_retries || !self.budget.spend(verdict) {
-                if verdict == Verdict::Final {
+                if answer.as_ref().is_ok_and(|response| response.status.is_success()) {
                     self.budget.refund();
                 }
                 return answer;
