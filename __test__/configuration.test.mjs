@@ -48,6 +48,9 @@ const faults = [
   ['a URL with a query', { dataverse: { url: `${url}?code=hunter2`, credential } }, /query/],
   ['a URL with a fragment', { dataverse: { url: `${url}#hunter2`, credential } }, /fragment/],
   ...[0, -1, NaN, Infinity, 2 ** 31, '20', true, 5n].map(timeoutInMs => [`timeoutInMs ${inspect(timeoutInMs)}`, { timeoutInMs }, /`options\.timeoutInMs`/]),
+  ...[0, 49, 2.5, -1, '8'].map(maxConcurrency => [
+    `maxConcurrency ${inspect(maxConcurrency)}`, { dataverse: { url, credential, maxConcurrency } }, /`options\.dataverse\.maxConcurrency`/
+  ]),
   ...[5, 'options', true, Symbol('options'), () => {}, []].map(options => [`options ${inspect(options)}`, options, /`options`/])
 ]
 

@@ -164,6 +164,7 @@ async fn call(provider: &Arc<Provider>, statuses: impl Into<VecDeque<u16>>) -> R
     let http = AuthorizedHttp::new(Arc::new(Server(Mutex::new(statuses.into()))), cache);
     let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
     let request = HttpRequest {
+        repeatable: true,
         method: Method::GET,
         url,
         headers: HeaderMap::new(),

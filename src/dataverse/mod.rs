@@ -16,7 +16,7 @@ use self::{lanes::Lanes, remembered::RememberedRows, swap::Exchange};
 use crate::{
     clock::SharedClock,
     domain::{Call, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
-    http::{AuthorizedHttp, HttpService, RetryPolicy, RetryingHttp, TokenCache, TokenProvider},
+    http::{AuthorizedHttp, HttpService, RetryBudget, RetryPolicy, RetryingHttp, TokenCache, TokenProvider},
 };
 
 /// Conversations and links in a Dataverse environment.
@@ -49,6 +49,7 @@ pub struct DataverseOptions {
 struct Shared {
     environment: EnvironmentUrl,
     http: AuthorizedHttp,
+    budget: Arc<RetryBudget>,
     remembered: RememberedRows,
     concurrency: Concurrency,
     clock: SharedClock,
@@ -65,9 +66,11 @@ impl DataverseStore {
         clock: SharedClock,
     ) -> Self {
         let remembered = RememberedRows::new(Arc::clone(&clock));
-        let http = Arc::new(RetryingHttp::new(http, Arc::clone(&clock), retries));
+        let budget = Arc::<RetryBudget>::default();
+        let http = Arc::new(RetryingHttp::new(http, Arc::clone(&clock), retries, Arc::clone(&budget)));
         let http = AuthorizedHttp::new(http, TokenCache::new(tokens, Arc::clone(&clock)));
-        Self { shared: Arc::new(Shared { environment, http, remembered, concurrency, clock }), lanes: Lanes::default() }
+        let shared = Shared { environment, http, budget, remembered, concurrency, clock };
+        Self { shared: Arc::new(shared), lanes: Lanes::default() }
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, call: &Call
 }
 
 fn request(method: Method, url: Url, headers: HeaderMap, body: Bytes, call: &Call) -> HttpRequest {
-    HttpRequest { method, url, headers, body, deadline: call.deadline(), in_flight: Arc::default() }
+    let repeatable = method == Method::GET;
+    HttpRequest { method, url, headers, body, repeatable, deadline: call.deadline(), in_flight: Arc::default() }
 }
 
 /// Writes what the decision says, on condition that the row is still the one it was taken on, and asks for the result.

@@ -95,9 +95,11 @@ impl Exchange<'_> {
                 // What became of the write cannot be found out, which matters more than why the look failed.
                 Err(failed) => return Err(unresolved.map_or(failed, |(_, fault)| fault)),
             };
-            if let Some((wanted, _)) = &unresolved {
+            if let Some((wanted, fault)) = &unresolved {
                 match trace(wanted, &row, &now) {
-                    Traced::NotArrived => {}
+                    Traced::NotArrived if self.shared.budget.affords_another() => {}
+                    // It may still arrive.
+                    Traced::NotArrived => return Err(fault.repeated()),
                     Traced::Applied => {
                         self.shared.remembered.put(now);
                         return Ok(*wanted);

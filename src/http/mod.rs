@@ -1,9 +1,11 @@
 //! HTTP as everything above it sees it: one method. Knows no domain.
 
 mod authorized;
+mod budget;
 mod gate;
 mod retry;
 mod retry_after;
+mod slots;
 mod token;
 mod token_cache;
 mod transport;
@@ -21,6 +23,7 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 pub use authorized::{AuthorizedHttp, AuthorizedResponse, CallError};
+pub use budget::RetryBudget;
 pub use retry::{RetryPolicy, RetryingHttp};
 pub use retry_after::retry_after;
 pub use token::{AccessToken, StaticToken, Token, TokenProvider};
@@ -39,6 +42,8 @@ pub struct HttpRequest {
     pub headers: HeaderMap,
     /// Empty for none.
     pub body: Bytes,
+    /// Whether it may be sent again although it may have arrived: it reads, or a second one does no harm.
+    pub repeatable: bool,
     /// When the caller stops waiting, if ever: a wait beyond it is not begun.
     pub deadline: Option<Instant>,
     /// True from the moment the server may act on the request until it is certain that it did not.

@@ -2,34 +2,48 @@
 //! do we wait. Throttling is the whole client's business: see [`Gate`].
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::StatusCode;
 
 use super::{
     HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+    budget::RetryBudget,
     gate::{Gate, Shut},
     retry_after::retry_after,
+    slots::Slots,
 };
 use crate::clock::{SharedClock, jitter};
 
-/// How often and how patiently. The names and defaults are those of the Azure SDKs.
+/// How often, how patiently, and how much at once. The names and defaults are those of the Azure SDKs.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
     /// Attempts after the first.
     pub max_retries: u32,
-    /// The longest first pause; it doubles with every further one, and a share of it is taken at random.
+    /// The shortest pause. Each is drawn between this and three times the one before.
     pub delay: Duration,
     /// The longest pause, unless the server asks for more.
     pub max_delay: Duration,
+    /// Requests under way at once, whatever the server recommends.
+    pub max_concurrency: usize,
+}
+
+impl RetryPolicy {
+    /// Dataverse refuses the 53rd concurrent request of a user (`dataverse-wire.md` 6.1); the margin is for a second client.
+    pub const MAX_CONCURRENCY: usize = 48;
 }
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_retries: 3, delay: Duration::from_millis(800), max_delay: Duration::from_secs(60) }
+        Self {
+            max_retries: 3,
+            delay: Duration::from_millis(800),
+            max_delay: Duration::from_secs(60),
+            max_concurrency: Self::MAX_CONCURRENCY,
+        }
     }
 }
 
@@ -38,8 +52,9 @@ pub struct RetryingHttp {
     http: Arc<dyn HttpService>,
     clock: SharedClock,
     policy: RetryPolicy,
-    budget: Budget,
+    budget: Arc<RetryBudget>,
     gate: Gate,
+    slots: Slots,
 }
 
 /// What an answer, or its absence, says about another attempt.
@@ -54,17 +69,20 @@ enum Verdict {
 }
 
 impl RetryingHttp {
-    /// Repeats what `http` does.
+    /// Repeats what `http` does, as far as the budget goes.
     #[must_use]
-    pub fn new(http: Arc<dyn HttpService>, clock: SharedClock, policy: RetryPolicy) -> Self {
-        let gate = Gate::new(Arc::clone(&clock));
-        Self { http, clock, policy, budget: Budget::default(), gate }
+    pub fn new(http: Arc<dyn HttpService>, clock: SharedClock, policy: RetryPolicy, budget: Arc<RetryBudget>) -> Self {
+        let (gate, slots) = (Gate::new(Arc::clone(&clock)), Slots::new(policy.max_concurrency));
+        Self { http, clock, policy, budget, gate, slots }
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let mut retries = 0;
+        let mut own = Duration::ZERO;
         let mut throttled: Option<HttpResponse> = None;
         loop {
+            // First a slot, then the gate: what waits for a slot while the gate shuts must not be sent.
+            let slot = self.slots.take().await;
             let pass = match (self.gate.enter(request.deadline).await, throttled.take()) {
                 (Ok(pass), _) => pass,
                 // Shut for longer than the caller can wait.
@@ -73,12 +91,16 @@ impl RetryingHttp {
             };
             request.in_flight.store(true, Ordering::SeqCst);
             let answer = self.http.call(request.clone()).await;
+            if let Ok(response) = &answer {
+                self.slots.follow(&response.headers);
+            }
             let verdict = judge(&request, &answer);
             if !may_have_acted(&answer) {
                 request.in_flight.store(false, Ordering::SeqCst);
             }
             let wish = answer.as_ref().ok().and_then(|response| retry_after(&response.headers));
-            let pause = self.pause(retries, wish);
+            own = self.pause(own);
+            let pause = wish.map_or(own, |wish| wish.max(own));
             // A 503 that names a time means everybody, too.
             let everybody = verdict == Verdict::Throttled || (wish.is_some() && is_unavailable(&answer));
             if everybody {
@@ -86,7 +108,8 @@ impl RetryingHttp {
             } else {
                 pass.open();
             }
-            if verdict == Verdict::Final || retries == self.policy.max_retries || !self.budget.spend(verdict) {
+            drop(slot);
+            if verdict == Verdict::Final || retries == self.policy.max_retries || !self.affords(verdict) {
                 if answer.as_ref().is_ok_and(|response| response.status.is_success()) {
                     self.budget.refund();
                 }
@@ -96,21 +119,24 @@ impl RetryingHttp {
             if everybody {
                 // The gate is where the waiting is done.
                 throttled = answer.ok();
-                continue;
-            }
-            if request.deadline.is_some_and(|deadline| self.clock.now() + pause >= deadline) {
+            } else if request.deadline.is_some_and(|deadline| self.clock.now() + pause >= deadline) {
                 return answer;
+            } else {
+                self.clock.sleep(pause).await;
             }
-            self.clock.sleep(pause).await;
         }
     }
 
-    /// The server's wish or our own pause, whichever is longer.
-    fn pause(&self, retries: u32, wish: Option<Duration>) -> Duration {
-        let most = self.policy.delay.saturating_mul(2_u32.saturating_pow(retries)).min(self.policy.max_delay);
-        // Never nothing, or a burst would come back as a burst.
-        let own = most / 2 + jitter(&*self.clock, most / 2);
-        wish.map_or(own, |wish| wish.max(own))
+    /// Our own pause, after one of this length: jitter that is not correlated, so that who collided does not collide again.
+    fn pause(&self, before: Duration) -> Duration {
+        let least = self.policy.delay.min(self.policy.max_delay);
+        let most = before.max(least).saturating_mul(3).min(self.policy.max_delay);
+        least + jitter(&*self.clock, most.saturating_sub(least))
+    }
+
+    fn affords(&self, verdict: Verdict) -> bool {
+        let price = if verdict == Verdict::Throttled { RetryBudget::THROTTLED } else { RetryBudget::FAILED };
+        self.budget.spend(price)
     }
 }
 
@@ -139,42 +165,14 @@ fn is_unavailable(answer: &Result<HttpResponse, HttpError>) -> bool {
 
 /// May it be repeated? Of a write whose answer is missing only the caller can find out what became of it, so it is not.
 fn judge(request: &HttpRequest, answer: &Result<HttpResponse, HttpError>) -> Verdict {
-    let reads = request.method == Method::GET;
+    let harmless = request.repeatable;
     match answer {
         Ok(response) => match response.status.as_u16() {
             429 => Verdict::Throttled,
-            408 | 500 | 502 | 503 | 504 if reads => Verdict::Transient,
+            408 | 500 | 502 | 503 | 504 if harmless => Verdict::Transient,
             _ => Verdict::Final,
         },
-        Err(error) if reads || !error.kind.may_have_been_sent() => Verdict::Transient,
+        Err(error) if harmless || !error.kind.may_have_been_sent() => Verdict::Transient,
         Err(_) => Verdict::Final,
-    }
-}
-
-/// Can we afford it? Retries draw on what successes pay in, so that an outage never multiplies traffic.
-struct Budget(Mutex<u32>);
-
-impl Budget {
-    const FULL: u32 = 500;
-
-    fn spend(&self, verdict: Verdict) -> bool {
-        let price = if verdict == Verdict::Throttled { 5 } else { 10 };
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let enough = *left >= price;
-        if enough {
-            *left -= price;
-        }
-        enough
-    }
-
-    fn refund(&self) {
-        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *left = (*left + 1).min(Self::FULL);
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(Mutex::new(Self::FULL))
     }
 }

@@ -19,7 +19,7 @@ impl Token {
     pub fn new(token: &str) -> Result<Self, LinkError> {
         let refused = |what| {
             LinkError::new(Code::AuthenticationFailed, format!("The credential gave {what} instead of a token."))
-                .hint("`credential` is the bare access token, or something that gives it; see index.d.ts.")
+                .hint("`credential` is the bare access token, or something that gives it; see dataverse.d.ts.")
         };
         if token.is_empty() {
             return Err(refused("an empty text"));

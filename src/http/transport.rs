@@ -5,20 +5,16 @@ use std::{error::Error, sync::OnceLock, time::Duration};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use reqwest::{Client, redirect};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, MAX_BODY};
 
-/// Dataverse refuses the 53rd concurrent request of a user (`dataverse-wire.md` 6.1); the margin is for a second client.
-const MAX_IN_FLIGHT: usize = 48;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Requests over the network. The client is built by the first call, because reading the trust store takes milliseconds
 /// that the JavaScript thread does not have.
 pub struct ReqwestService {
     client: OnceLock<Client>,
-    in_flight: Semaphore,
     /// A proxy of the environment is never told of a loopback address, least of all in plain text.
     use_proxy: bool,
 }
@@ -27,7 +23,7 @@ impl ReqwestService {
     /// A service for requests to one host.
     #[must_use]
     pub fn new(base: &Url) -> Self {
-        Self { client: OnceLock::new(), in_flight: Semaphore::new(MAX_IN_FLIGHT), use_proxy: !is_loopback(base) }
+        Self { client: OnceLock::new(), use_proxy: !is_loopback(base) }
     }
 
     fn client(&self) -> Result<&Client, HttpError> {
@@ -47,8 +43,6 @@ impl ReqwestService {
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        // Never closed, so acquiring cannot fail.
-        let _permit = self.in_flight.acquire().await;
         let HttpRequest { method, url, headers, body, .. } = request;
         let sending = self.client()?.request(method, url).headers(headers).body(body).send();
         let mut response = sending.await.map_err(|error| {

@@ -95,6 +95,23 @@ impl<'de> Deserialize<'de> for Milliseconds {
     }
 }
 
+/// Requests under way at once.
+#[derive(Deserialize)]
+#[serde(try_from = "u16")]
+struct Concurrent(usize);
+
+impl TryFrom<u16> for Concurrent {
+    type Error = String;
+
+    fn try_from(most: u16) -> Result<Self, String> {
+        let most = usize::from(most);
+        if (1..=RetryPolicy::MAX_CONCURRENCY).contains(&most) {
+            return Ok(Self(most));
+        }
+        Err(format!("expected 1 to {}, because Dataverse refuses more than 52 at once", RetryPolicy::MAX_CONCURRENCY))
+    }
+}
+
 /// The options of a link.
 pub(super) fn link(options: &Unknown<'_>) -> Result<(LinkPolicy, CallOptions), LinkError> {
     let LinkOptions { timeout_in_ms, linkable_statuses } = parse(options)?;
@@ -159,6 +176,7 @@ struct DataverseOptions {
     max_retries: Option<u16>,
     retry_delay_in_ms: Option<Milliseconds>,
     max_retry_delay_in_ms: Option<Milliseconds>,
+    max_concurrency: Option<Concurrent>,
     concurrency: Option<ConcurrencyOption>,
 }
 
@@ -243,8 +261,15 @@ fn remote(
     has_provider: bool,
     default_url: Option<String>,
 ) -> Result<StoreConfiguration, LinkError> {
-    let DataverseOptions { url, credential, max_retries, retry_delay_in_ms, max_retry_delay_in_ms, concurrency } =
-        options;
+    let DataverseOptions {
+        url,
+        credential,
+        max_retries,
+        retry_delay_in_ms,
+        max_retry_delay_in_ms,
+        max_concurrency,
+        concurrency,
+    } = options;
     let (name, url) = match (url, default_url) {
         (Some(url), _) => ("options.dataverse.url", url),
         (None, Some(url)) => ("DATAVERSE_URL", url),
@@ -261,6 +286,7 @@ fn remote(
         max_retries: max_retries.map_or(policy.max_retries, u32::from),
         delay: or(retry_delay_in_ms, policy.delay),
         max_delay: or(max_retry_delay_in_ms, policy.max_delay),
+        max_concurrency: max_concurrency.map_or(policy.max_concurrency, |Concurrent(most)| most),
     };
     let concurrency = match concurrency {
         None => Concurrency::CompareAndSwap,

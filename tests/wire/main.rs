@@ -6,16 +6,19 @@ mod support;
 
 mod script;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use omnichannel_link::{
     dataverse::Concurrency,
-    domain::{LinkStatus, RecordReference},
+    domain::{CallOptions, LinkPolicy, LinkStatus, RecordReference},
     error::{Code, CurrentRecord, LinkError},
     http::HttpErrorKind,
 };
-use script::{Answer, Conversation, fault, row};
-use support::{account, contact, incident};
+use script::{Answer, Conversation, Outage, client, fault, row};
+use support::{CONVERSATION, account, contact, conversation, incident};
 
 const ACTIVE: i32 = 2;
 const STALE: &str = "0x80060882";
@@ -228,6 +231,20 @@ async fn a_write_is_not_repeated_for_ever() {
     let exchange = Conversation::with(outage);
     let error = exchange.link(account(1)).await.unwrap_err();
     assert_eq!((error.code(), error.details().maybe_applied), (Code::Unavailable, true));
+}
+
+#[tokio::test]
+async fn an_outage_of_writes_does_not_multiply_them() {
+    let server = Arc::new(Outage::default());
+    let (_, service) = client(Concurrency::CompareAndSwap, server.clone());
+    for _ in 0..500 {
+        let call =
+            service.link(account(1), Some(conversation(CONVERSATION)), LinkPolicy::default(), CallOptions::default());
+        assert!(call.await.unwrap_err().details().maybe_applied);
+    }
+    // The budget and what the reads pay into it, where five times as many would be allowed one by one.
+    let writes = server.writes.load(Ordering::Relaxed);
+    assert!((520..700).contains(&writes), "{writes}");
 }
 
 #[tokio::test]

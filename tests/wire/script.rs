@@ -3,13 +3,16 @@
 use std::{
     collections::VecDeque,
     fmt::Write,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use omnichannel_link::{
     dataverse::{Concurrency, DataverseOptions, DataverseStore},
     domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
@@ -66,18 +69,39 @@ impl HttpService for Script {
         Box::pin(async move {
             self.sent.lock().unwrap().push(shown);
             let answer = self.answers.lock().unwrap().pop_front().expect("the script ends before this request");
-            match answer {
-                Answer::Is(status, body) => Ok(HttpResponse {
-                    status: StatusCode::from_u16(status).unwrap(),
-                    headers: HeaderMap::new(),
-                    body: Bytes::from(body),
-                }),
-                Answer::Fails(kind) => {
-                    Err(HttpError { kind, message: "it broke".into(), retry_after: None, source: None })
-                }
-                Answer::Hangs => std::future::pending().await,
-            }
+            answer.given().await
         })
+    }
+}
+
+impl Answer {
+    async fn given(self) -> Result<HttpResponse, HttpError> {
+        match self {
+            Self::Is(status, body) => {
+                let (status, headers) = (StatusCode::from_u16(status).unwrap(), HeaderMap::new());
+                Ok(HttpResponse { status, headers, body: Bytes::from(body) })
+            }
+            Self::Fails(kind) => Err(HttpError { kind, message: "it broke".into(), retry_after: None, source: None }),
+            Self::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+/// A server whose rows can be read, and that loses every write.
+#[derive(Default)]
+pub(crate) struct Outage {
+    pub(crate) writes: AtomicUsize,
+}
+
+impl HttpService for Outage {
+    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+        let answer = if request.method == Method::PATCH {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            Answer::Fails(HttpErrorKind::Interrupted)
+        } else {
+            row(7, 2, None, None)
+        };
+        Box::pin(answer.given())
     }
 }
 
@@ -95,6 +119,19 @@ fn show(request: &HttpRequest) -> String {
     text
 }
 
+/// A client of this server, on a clock of the test's.
+pub(crate) fn client(concurrency: Concurrency, server: Arc<dyn HttpService>) -> (Arc<TestClock>, LinkService) {
+    let clock = Arc::new(TestClock::default());
+    let environment = "https://contoso.crm4.dynamics.com".parse().unwrap();
+    // What is repeated without a decision is tested in tests/retries.rs.
+    let retries = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
+    let tokens = Arc::new(StaticToken(Token::new(SECRET).unwrap()));
+    let store =
+        DataverseStore::new(environment, server, tokens, DataverseOptions { retries, concurrency }, clock.clone());
+    let service = LinkService::new(Arc::new(store), clock.clone(), Duration::from_secs(30), None);
+    (clock, service)
+}
+
 /// A client of a scripted server.
 pub(crate) struct Conversation {
     pub(crate) clock: Arc<TestClock>,
@@ -109,19 +146,7 @@ impl Conversation {
 
     pub(crate) fn that(concurrency: Concurrency, answers: impl IntoIterator<Item = Answer>) -> Self {
         let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), sent: Mutex::default() });
-        let clock = Arc::new(TestClock::default());
-        let environment = "https://contoso.crm4.dynamics.com".parse().unwrap();
-        // What is repeated without a decision is tested in tests/retries.rs.
-        let retries = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
-        let tokens = Arc::new(StaticToken(Token::new(SECRET).unwrap()));
-        let store = DataverseStore::new(
-            environment,
-            script.clone(),
-            tokens,
-            DataverseOptions { retries, concurrency },
-            clock.clone(),
-        );
-        let service = LinkService::new(Arc::new(store), clock.clone(), Duration::from_secs(30), None);
+        let (clock, service) = client(concurrency, script.clone());
         Self { clock, service, script }
     }
 

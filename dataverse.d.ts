@@ -1,0 +1,77 @@
+// Everything about reaching a Dataverse environment; part of index.d.ts.
+
+/** An access token, and when it expires: milliseconds since 1970. */
+export interface AccessToken {
+  token: string
+  expiresOnTimestamp: number
+}
+
+/** What a credential function is told. */
+export interface TokenRequest {
+  /** `<environment URL>/.default` */
+  scope: string
+  /** Aborts after 30 seconds. */
+  abortSignal: AbortSignal
+  /** What the server demanded of the token in a claims challenge, as JSON. */
+  claims?: string
+}
+
+/** What every credential of `@azure/identity` is, and anything that looks alike. */
+export interface TokenCredential {
+  getToken(scope: string, options: { abortSignal?: AbortSignal; claims?: string }): Promise<AccessToken | null>
+}
+
+/**
+ * How to get an access token for `<environment URL>/.default`: the token itself, a function that gives it, or a credential of
+ * `@azure/identity`.
+ *
+ * Tokens are kept by the client: one question however many calls wait, asked again a quarter of the token's life before it expires
+ * but at most six minutes, and after the server refused it. A token without `expiresOnTimestamp` is kept for a minute. While a
+ * token is still good, a credential that fails is not noticed.
+ */
+export type Credential =
+  | string
+  | ((request: TokenRequest) => string | AccessToken | Promise<string | AccessToken>)
+  | TokenCredential
+
+/** A Dataverse environment. */
+export interface DataverseOptions {
+  /**
+   * Such as `https://contoso.crm4.dynamics.com`. Plain http is accepted on this machine only.
+   * @default process.env.DATAVERSE_URL
+   */
+  url?: string
+  /** How to get a token. Without one the client is refused with `INVALID_CONFIGURATION`. */
+  credential: Credential
+  /**
+   * Attempts after the first, for what may be repeated: reads that failed, whatever the server refused with 429 before acting, and
+   * what never reached it. A change whose answer was lost is looked up instead. Attempts draw on a budget of the client, so that an
+   * outage does not multiply traffic.
+   * @default 3
+   */
+  maxRetries?: number
+  /**
+   * The shortest pause between attempts, in milliseconds. Each is drawn at random between this and three times the one before, or is
+   * as long as the server asked for, if that is more. A 429, and a 503 with Retry-After, pauses the whole client; afterwards one
+   * request goes ahead to see. A call whose deadline would pass meanwhile rejects at once with `THROTTLED`.
+   * @default 800
+   */
+  retryDelayInMs?: number
+  /**
+   * The longest pause between attempts that the server did not ask for, in milliseconds.
+   * @default 60000
+   */
+  maxRetryDelayInMs?: number
+  /**
+   * Requests under way at once, 1 to 48. The client begins with 16 and then does as the server recommends (`x-ms-dop-hint`), within
+   * this limit; what is too much waits.
+   * @default 48
+   */
+  maxConcurrency?: number
+  /**
+   * Only for an environment whose conversation table has optimistic concurrency switched off (`INVALID_CONFIGURATION` says so): every
+   * call reads the row afresh, then writes on the sole condition that it exists. What another writer changes between the two is
+   * overwritten, and an unlink may then remove a link it does not name.
+   */
+  concurrency?: 'readCheckWrite'
+}
