@@ -144,7 +144,7 @@ test('refuses a bad seed with the file or page, and the row', { timeout: 60_000 
 
 test('refuses unknown and wrong options by name', async () => {
   for (const [options, message] of [
-    [{ sede: accounts }, /unknown option 'sede'; known are port, seed/],
+    [{ sede: accounts }, /unknown option 'sede'; known are port, seed, tls/],
     [{ port: '80' }, /options\.port: expected an integer/],
     [{ port: 65536 }, /options\.port: expected an integer/],
     [{ seed: '' }, /options\.seed: expected a path/],

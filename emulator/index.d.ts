@@ -26,6 +26,17 @@ export interface EmulatorOptions {
    * @default no rows
    */
   seed?: SeedPage | readonly SeedPage[] | string
+  /**
+   * Serves https, over HTTP/1.1, and nothing else, under a certificate authority that is a new one at every start: clients have to trust
+   * {@link Emulator.caCertificate}. The certificate is good for `localhost`, `127.0.0.1`, `::1` and `hosts`, for which the token
+   * endpoint gives tokens too. A proxy that maps `contoso.crm4.dynamics.com:443` and `login.microsoftonline.com:443` to the emulator's
+   * port makes everything look as in production.
+   *
+   * The start rejects with an `Error` for a host that is no host name.
+   *
+   * @default false
+   */
+  tls?: boolean | { hosts?: readonly string[] }
 }
 
 /** One request that came in. */
@@ -254,13 +265,15 @@ export interface Clock {
 
 /** A running emulator. It never keeps this process alive, and it ends with it, also when this process is killed. */
 export interface Emulator {
-  /** `http://127.0.0.1:<port>`, with no slash at the end. The Web API is below `/api/data/v9.2/`. */
+  /** `http://127.0.0.1:<port>`, or `https://localhost:<port>` with `tls`; no slash at the end. The Web API is below `/api/data/v9.2/`. */
   readonly url: string
   /** The bearer token it accepts; a new one at every start. It never expires. */
   readonly credential: string
+  /** The certificate of its own authority as PEM, for clients to trust; good for a year. Null without `tls`. */
+  readonly caCertificate: string | null
   /**
    * The application to which `POST <url>/<tenantId>/oauth2/v2.0/token` gives tokens, with `grant_type=client_credentials` and
-   * `scope=<url>/.default`. Its id and secret are new ones at every start.
+   * `scope=<url>/.default` or, with `tls`, `https://<any of its hosts>/.default`, with or without a port. Its id and secret are new ones at every start.
    */
   readonly application: { readonly tenantId: string; readonly clientId: string; readonly clientSecret: string }
   readonly faults: Faults

@@ -7,16 +7,17 @@
 const { spawn } = require('node:child_process')
 const { existsSync } = require('node:fs')
 const http = require('node:http')
+const https = require('node:https')
 const path = require('node:path')
 
 const BINARY = path.join(__dirname, 'bin', `omnichannel-link-emulator${process.platform === 'win32' ? '.exe' : ''}`)
-const OPTIONS = ['port', 'seed']
+const OPTIONS = ['port', 'seed', 'tls']
 const STDERR_KEPT = 4096
 
 async function startEmulator(options = {}) {
-  const { port, paths, pages } = readOptions(options)
+  const { port, paths, pages, tls } = readOptions(options)
   const firstLine = `${JSON.stringify(pages)}\n`
-  const child = spawnBinary(['--stdin-seed', '--port', String(port), ...paths.flatMap((p) => ['--seed', p])], 'pipe')
+  const child = spawnBinary(['--stdin-seed', '--port', String(port), ...paths.flatMap((p) => ['--seed', p]), ...tls], 'pipe')
   const ended = new Promise((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`))
     // Emitted instead when the child never ran.
@@ -26,7 +27,8 @@ async function startEmulator(options = {}) {
   child.stdin.on('error', () => {})
   child.stdin.write(firstLine)
 
-  const { url, credential, application } = await listening(child, ended)
+  const { url, credential, application, caCertificate } = await listening(child, ended)
+  const server = { url, credential, caCertificate }
   // From here on neither the child nor its pipes keep this process alive. When it ends, however it ends, stdin ends with it.
   for (const handle of [child, child.stdin, child.stdout, child.stderr]) handle.unref()
 
@@ -39,12 +41,13 @@ async function startEmulator(options = {}) {
     })()
     return closing
   }
-  const call = (method, argument) => callMethod(url, credential, method, argument)
+  const call = (method, argument) => callMethod(server, method, argument)
   const emulator = {
     url,
     credential,
     application,
-    requests: () => fetchJson(url, credential, 'GET', 'requests'),
+    caCertificate,
+    requests: () => fetchJson(server, 'GET', 'requests'),
     faults: {
       add: (...rules) => call('faults.add', rules.flat()),
       random: (plan) => call('faults.random', plan),
@@ -79,15 +82,31 @@ function readOptions(options) {
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new TypeError('startEmulator: options.port: expected an integer from 0 to 65535')
   }
+  const tls = readTls(options.tls)
   if (typeof seed === 'string') {
     if (seed === '') throw new TypeError('startEmulator: options.seed: expected a path, not an empty string')
-    return { port, paths: [seed], pages: [] }
+    return { port, paths: [seed], pages: [], tls }
   }
   const pages = Array.isArray(seed) ? seed : [seed]
   if (!pages.every((page) => page !== null && typeof page === 'object')) {
     throw new TypeError('startEmulator: options.seed: expected a page, an array of pages, or a path')
   }
-  return { port, paths: [], pages }
+  return { port, paths: [], pages, tls }
+}
+
+// The flags for the option `tls`.
+function readTls(tls = false) {
+  if (typeof tls === 'boolean') return tls ? ['--tls'] : []
+  if (tls === null || typeof tls !== 'object') {
+    throw new TypeError('startEmulator: options.tls: expected a boolean or an object')
+  }
+  const unknown = Object.keys(tls).find((name) => name !== 'hosts')
+  if (unknown !== undefined) throw new TypeError(`startEmulator: options.tls: unknown option '${unknown}'; known is hosts`)
+  const { hosts = [] } = tls
+  if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string' && host !== '')) {
+    throw new TypeError('startEmulator: options.tls.hosts: expected an array of host names')
+  }
+  return ['--tls', ...hosts.flatMap((host) => ['--tls-host', host])]
 }
 
 function spawnBinary(args, stdio) {
@@ -120,18 +139,19 @@ function listening(child, ended) {
 
 // The emulator's own methods, which `control.rs` lists. A wrong argument is the caller's mistake: a TypeError with the emulator's
 // words.
-async function callMethod(url, credential, method, argument = null) {
-  const answer = await fetchJson(url, credential, 'POST', method, JSON.stringify(argument))
+async function callMethod(server, method, argument = null) {
+  const answer = await fetchJson(server, 'POST', method, JSON.stringify(argument))
   if (answer?.error !== undefined) throw new TypeError(`${method}: ${answer.error}`)
   return answer ?? undefined
 }
 
 // One connection per call: a kept one would have to be looked after, so that it keeps no process alive.
-function fetchJson(url, credential, method, name, body) {
+function fetchJson({ url, credential, caCertificate }, method, name, body) {
   return new Promise((resolve, reject) => {
     const fail = (error) => reject(new Error(`The emulator at ${url} does not answer`, { cause: error }))
     const headers = { authorization: `Bearer ${credential}` }
-    const request = http.request(`${url}/_emulator/${name}`, { agent: false, method, headers }, (response) => {
+    const options = { agent: false, method, headers, ...(caCertificate && { ca: caCertificate }) }
+    const request = (caCertificate ? https : http).request(`${url}/_emulator/${name}`, options, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (chunk) => {

@@ -41,6 +41,7 @@ mod seed;
 mod server;
 mod state;
 pub mod table;
+mod tls;
 mod token;
 mod update;
 mod web_api;

@@ -15,13 +15,16 @@ Serves the part of the Dataverse Web API that omnichannel-link uses, on 127.0.0.
 
 Usage: omnichannel-link-emulator [--port N] [--seed PATH]... [--stdin-seed]
 
-  --port N      port to listen on; 0, the default, takes a free one
-  --seed PATH   a file with one page of rows, as a GET of a set returns it, or a folder of such *.json files; repeatable
-  --stdin-seed  for programs that start this one: read a JSON array of pages from the first line of stdin, and end when stdin ends
-  --help        this text
+  --port N         port to listen on; 0, the default, takes a free one
+  --seed PATH      a file with one page of rows, as a GET of a set returns it, or a folder of such *.json files; repeatable
+  --stdin-seed     for programs that start this one: read a JSON array of pages from the first line of stdin, and end when stdin ends
+  --tls            https, under a certificate authority that is a new one at every start
+  --tls-host NAME  the same, with a certificate that is good for this host too; repeatable
+  --help           this text
 
 Prints one line when it listens: {\"url\":\"http://127.0.0.1:<port>\",\"credential\":\"<bearer token>\",
-\"application\":{\"tenantId\":\"…\",\"clientId\":\"…\",\"clientSecret\":\"…\"}}
+\"application\":{\"tenantId\":\"…\",\"clientId\":\"…\",\"clientSecret\":\"…\"},\"caCertificate\":\"<PEM>\"}
+With TLS the URL is https://localhost:<port>; without it caCertificate is null.
 Ends with status 2 for a wrong flag or seed, 1 for any other failure.
 ";
 
@@ -32,6 +35,8 @@ struct Failure(u8, String);
 struct Flags {
     port: u16,
     seeds: Vec<String>,
+    /// Host names besides its own; `None` without TLS.
+    tls_hosts: Option<Vec<String>>,
     stdin_seed: bool,
     help: bool,
 }
@@ -75,6 +80,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Flags, Failure> {
             }
             "--seed" => flags.seeds.push(value()?),
             "--stdin-seed" => flags.stdin_seed = true,
+            "--tls" => drop(flags.tls_hosts.get_or_insert_default()),
+            "--tls-host" => flags.tls_hosts.get_or_insert_default().push(value()?),
             "--help" => flags.help = true,
             other => return Err(Failure(2, format!("unknown argument '{other}'; see --help"))),
         }
@@ -96,9 +103,17 @@ fn load_from_stdin(organisation: &mut Organisation) -> Result<(), Failure> {
 
 async fn serve(organisation: Organisation, flags: Flags) -> Result<(), Failure> {
     let port = flags.port;
-    let emulator = Emulator::start(organisation, port)
-        .await
-        .map_err(|error| Failure(1, format!("cannot listen on 127.0.0.1:{port}: {error}")))?;
+    let started = match &flags.tls_hosts {
+        None => Emulator::start(organisation, port).await,
+        Some(hosts) => {
+            let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
+            Emulator::start_tls(organisation, port, &hosts).await
+        }
+    };
+    let emulator = started.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Failure(2, error.to_string()),
+        _ => Failure(1, format!("cannot listen on 127.0.0.1:{port}: {error}")),
+    })?;
     let application = emulator.application();
     let started = json!({
         "url": emulator.url(),
@@ -108,6 +123,7 @@ async fn serve(organisation: Organisation, flags: Flags) -> Result<(), Failure> 
             "clientId": application.client_id,
             "clientSecret": application.client_secret,
         },
+        "caCertificate": emulator.ca_certificate(),
     });
     print(&format!("{started}\n"))?;
     if flags.stdin_seed {

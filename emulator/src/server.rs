@@ -12,6 +12,7 @@ use crate::{
     log::LoggedRequest,
     organisation::Organisation,
     state::{Opening, Shared},
+    tls::Tls,
     token::Application,
     web_api::Service,
     wire::{Connections, Wire},
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Emulator {
     shared: Arc<Shared>,
+    ca_certificate: Option<String>,
     stop: Stop,
     server: JoinHandle<()>,
 }
@@ -41,9 +43,32 @@ impl Drop for Stop {
 impl Emulator {
     /// Serves `organisation` on 127.0.0.1, on the caller's Tokio runtime. Port 0 takes a free one; a port in use is an error.
     pub async fn start(organisation: Organisation, port: u16) -> io::Result<Self> {
+        Self::serve(organisation, port, None).await
+    }
+
+    /// The same over https, and nothing else, under a certificate authority of its own that is a new one at every start: see
+    /// [`Emulator::ca_certificate`]. The certificate is good for `localhost`, `127.0.0.1`, `::1` and `hosts`, so that a proxy can map
+    /// the names of production to it; the token endpoint gives tokens for `https://<any of them>/.default`.
+    ///
+    /// A host that is no name and no address is an error of the kind `InvalidInput`.
+    pub async fn start_tls(organisation: Organisation, port: u16, hosts: &[&str]) -> io::Result<Self> {
+        Self::serve(organisation, port, Some(Tls::new(hosts)?)).await
+    }
+
+    async fn serve(organisation: Organisation, port: u16, tls: Option<Tls>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let address = listener.local_addr()?;
+        let (acceptor, ca_certificate, hosts) = match tls {
+            Some(tls) => (Some(tls.acceptor), Some(tls.ca_certificate), tls.hosts),
+            None => (None, None, Vec::new()),
+        };
         let service = Service {
-            url: format!("http://{}", listener.local_addr()?),
+            url: match acceptor {
+                // By name, because not every client holds an address against a certificate.
+                Some(_) => format!("https://localhost:{}", address.port()),
+                None => format!("http://{address}"),
+            },
+            hosts,
             credential: format!("emulator-{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
             application: Application::new(),
         };
@@ -58,16 +83,22 @@ impl Emulator {
         let server = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
             // It ends only through the signal: axum itself waits and goes on when accepting a connection fails.
-            drop(axum::serve(Connections(listener), router).with_graceful_shutdown(stopped).await);
+            drop(axum::serve(Connections(listener, acceptor), router).with_graceful_shutdown(stopped).await);
         });
         let stop = Stop { shared: Arc::clone(&shared), _signal: signal };
-        Ok(Self { shared, stop, server })
+        Ok(Self { shared, ca_certificate, stop, server })
     }
 
-    /// Where it listens, `http://127.0.0.1:<port>`, with no slash at the end.
+    /// Where it listens, `http://127.0.0.1:<port>` or `https://localhost:<port>`, with no slash at the end.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.shared.service.url
+    }
+
+    /// The certificate of its own authority as PEM, for clients to trust; `None` without TLS.
+    #[must_use]
+    pub fn ca_certificate(&self) -> Option<&str> {
+        self.ca_certificate.as_deref()
     }
 
     /// The bearer token it accepts, different for every emulator. It never expires.

@@ -73,7 +73,7 @@ pub(crate) fn answer(
     conditions: &Conditions,
     now: u64,
     request: &Request,
-    urls: &[&str],
+    is_resource: impl Fn(&str) -> bool,
 ) -> Result<Answer, Fault> {
     let form = Form::read(request)?;
     if form.get("grant_type") != Some("client_credentials") || form.get("client_secret").is_none() {
@@ -82,7 +82,7 @@ pub(crate) fn answer(
     let (Some(client), Some(scope)) = (form.get("client_id"), form.get("scope")) else {
         return Err(Fault::NotEmulated("a request for a token without client_id or scope".to_owned()));
     };
-    if let Err(refusal) = check(application, conditions, request, &form, (client, scope), urls) {
+    if let Err(refusal) = check(application, conditions, request, &form, (client, scope), is_resource) {
         return Ok(refuse(&refusal));
     }
     let token = format!("issued-{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
@@ -98,7 +98,7 @@ fn check(
     request: &Request,
     form: &Form,
     (client, scope): (&str, &str),
-    urls: &[&str],
+    is_resource: impl Fn(&str) -> bool,
 ) -> Result<(), Refusal> {
     let tenant = request.path.split('/').nth(1).unwrap_or_default();
     if !tenant.eq_ignore_ascii_case(&application.tenant_id) {
@@ -121,7 +121,7 @@ fn check(
         let text = format!("The provided client secret keys for app '{client}' are expired.");
         return Err((401, "invalid_client", 7_000_222, text));
     }
-    if !urls.contains(&resource.trim_end_matches('/')) {
+    if !is_resource(resource.trim_end_matches('/')) {
         let text = format!("The resource principal named {resource} was not found in the tenant {tenant}.");
         return Err((400, "invalid_resource", 500_011, text));
     }

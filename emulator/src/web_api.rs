@@ -82,6 +82,8 @@ pub(crate) enum Write {
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) url: String,
+    /// What its certificate is good for; none without TLS.
+    pub(crate) hosts: Vec<String>,
     pub(crate) credential: String,
     pub(crate) application: Application,
 }
@@ -149,9 +151,9 @@ impl Service {
     ) -> Answer {
         let origin = self.origin(request);
         let answer = if request.is_for_a_token() {
-            let urls = [origin.as_str(), self.url.as_str()];
+            let is_resource = |resource: &str| self.is_resource(&origin, resource);
             let Contents { tokens, conditions, now_in_ms, .. } = contents;
-            token::answer(&self.application, tokens, conditions, *now_in_ms, request, &urls)
+            token::answer(&self.application, tokens, conditions, *now_in_ms, request, is_resource)
         } else {
             self.admit(contents, request, others).and_then(|()| try_answer(contents, request, interference, origin))
         };
@@ -161,7 +163,18 @@ impl Service {
     /// Scheme, host and port as the client calls them.
     fn origin(&self, request: &Request) -> String {
         let host = request.headers.get("host").and_then(|host| host.to_str().ok());
-        host.map_or_else(|| self.url.clone(), |host| format!("http://{host}"))
+        let scheme = self.url.split(':').next().unwrap_or_default();
+        host.map_or_else(|| self.url.clone(), |host| format!("{scheme}://{host}"))
+    }
+
+    /// Whether tokens are given for this resource: the emulator by any name it has, with any port or none.
+    fn is_resource(&self, origin: &str, resource: &str) -> bool {
+        let Some(authority) = resource.strip_prefix("https://") else {
+            return resource == origin || resource == self.url;
+        };
+        let port = authority.rfind(':').filter(|at| authority[at + 1..].bytes().all(|byte| byte.is_ascii_digit()));
+        let host = authority[..port.unwrap_or(authority.len())].trim_start_matches('[').trim_end_matches(']');
+        self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
     }
 
     /// Who asks, for whom, and how often.

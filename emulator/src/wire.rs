@@ -17,8 +17,11 @@ use axum::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
 };
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls::Secured;
 
 /// The hand on one connection.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +38,12 @@ impl Wire {
     }
 }
 
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     wire: Wire,
 }
 
@@ -74,7 +81,8 @@ impl AsyncWrite for Connection {
     }
 }
 
-pub(crate) struct Connections(pub(crate) TcpListener);
+/// With an acceptor they are https, and nothing else is understood.
+pub(crate) struct Connections(pub(crate) TcpListener, pub(crate) Option<TlsAcceptor>);
 
 impl Listener for Connections {
     type Io = Connection;
@@ -84,6 +92,10 @@ impl Listener for Connections {
         let (stream, address) = Listener::accept(&mut self.0).await;
         // Small answers must not wait for an acknowledgement. A socket that refuses the option works all the same.
         drop(stream.set_nodelay(true));
+        let stream: Box<dyn Stream> = match &self.1 {
+            Some(acceptor) => Box::new(Secured::new(acceptor, stream)),
+            None => Box::new(stream),
+        };
         (Connection { stream, wire: Wire::default() }, address)
     }
 

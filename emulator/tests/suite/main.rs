@@ -15,5 +15,6 @@ mod program;
 mod read;
 mod seed;
 mod service;
+mod tls;
 mod update;
 mod wire;

@@ -35,6 +35,7 @@ fn it_prints_one_line_and_ends_with_stdin() {
     let started: Value = serde_json::from_str(&line).unwrap();
     assert!(started["url"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{line}");
     assert!(!started["credential"].as_str().unwrap().is_empty());
+    assert_eq!(started["caCertificate"], Value::Null);
 
     drop(stdin);
     assert!(child.wait().unwrap().success());
@@ -51,6 +52,7 @@ fn wrong_flags_and_seeds_end_with_2_and_one_clear_line() {
         (vec!["--prot", "1"], empty, "unknown argument '--prot'; see --help"),
         (vec!["--port"], empty, "--port needs a value; see --help"),
         (vec!["--port", "70000"], empty, "--port 70000 is no port number"),
+        (vec!["--tls-host", "a b"], empty, "'a b' is no host name"),
         (vec!["--seed", "no-such-folder"], empty, "no-such-folder: "),
         (vec!["--stdin-seed"], "", "the first line of stdin is no array"),
         (vec!["--stdin-seed"], "{}\n", "the first line of stdin is no array"),
@@ -79,7 +81,7 @@ fn help_names_every_flag() {
     let output = run(&["--help"], "");
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for flag in ["--port", "--seed", "--stdin-seed", "--help"] {
+    for flag in ["--port", "--seed", "--stdin-seed", "--tls", "--tls-host", "--help"] {
         assert!(text.contains(&format!("\n  {flag} ")), "{flag} is not in: {text}");
     }
 }

@@ -1,0 +1,141 @@
+//! https, under the names of production: what a proxy that maps them would let a client see.
+
+use std::{io::ErrorKind, net::SocketAddr};
+
+use omnichannel_link_emulator::{Emulator, Organisation};
+use reqwest::{Certificate, Client, Method};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::client::{ACCOUNT, pages};
+
+const API: &str = "contoso.crm4.dynamics.com";
+const LOGIN: &str = "login.microsoftonline.com";
+
+async fn start() -> Emulator {
+    let mut organisation = Organisation::new();
+    for page in pages() {
+        organisation.load_page("page", &page).unwrap();
+    }
+    Emulator::start_tls(organisation, 0, &[API, LOGIN]).await.unwrap()
+}
+
+fn address(emulator: &Emulator) -> SocketAddr {
+    let port = emulator.url().rsplit(':').next().unwrap().parse().unwrap();
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// A client that trusts this emulator alone, and finds every name of it at its port.
+fn client(emulator: &Emulator) -> Client {
+    let ca = Certificate::from_pem(emulator.ca_certificate().unwrap().as_bytes()).unwrap();
+    let names = [API, LOGIN, "localhost", "elsewhere.crm.dynamics.com"];
+    let client = Client::builder().no_proxy().tls_certs_only([ca]);
+    names.iter().fold(client, |client, name| client.resolve(name, address(emulator))).build().unwrap()
+}
+
+async fn token(emulator: &Emulator, scope: &str) -> Value {
+    let application = emulator.application();
+    let body = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope={scope}",
+        application.client_id, application.client_secret
+    );
+    let request = client(emulator).post(format!("https://{LOGIN}/{}/oauth2/v2.0/token", application.tenant_id));
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+    serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_trusts_the_authority_sees_production() {
+    let emulator = start().await;
+    assert!(emulator.url().starts_with("https://localhost:"), "{}", emulator.url());
+    assert!(emulator.ca_certificate().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
+    let client = client(&emulator);
+
+    let url = format!("https://{API}/api/data/v9.2/accounts({ACCOUNT})");
+    let stranger = client.get(&url).send().await.unwrap();
+    let challenge = stranger.headers()["www-authenticate"].to_str().unwrap();
+    assert!(challenge.ends_with(&format!("resource_id=https://{API}/")), "{challenge}");
+
+    let issued = token(&emulator, &format!("https://{API}/.default")).await;
+    let authorised = |method| client.request(method, &url).bearer_auth(issued["access_token"].as_str().unwrap());
+    let row = authorised(Method::GET).send().await.unwrap();
+    assert_eq!((row.status().as_u16(), row.version()), (200, reqwest::Version::HTTP_11));
+    let row: Value = serde_json::from_str(&row.text().await.unwrap()).unwrap();
+    assert_eq!(row["@odata.context"], format!("https://{API}/api/data/v9.2/$metadata#accounts/$entity"));
+    let written = authorised(Method::PATCH).header("content-type", "application/json").body("{\"name\":\"New\"}");
+    assert_eq!(written.send().await.unwrap().headers()["odata-entityid"], url.as_str());
+
+    for own in [format!("{}/x", emulator.url()), format!("https://127.0.0.1:{}/x", address(&emulator).port())] {
+        assert_eq!(client.get(own).send().await.unwrap().status(), 401);
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_given_for_every_name_it_has_and_no_other() {
+    let emulator = start().await;
+    let own = emulator.url();
+    for resource in
+        [own, "https://localhost", "https://127.0.0.1:8443", "https://[::1]", "https://Contoso.crm4.dynamics.com:443"]
+    {
+        let issued = token(&emulator, &format!("{resource}/.default")).await;
+        assert!(issued["access_token"].is_string(), "{resource}: {issued}");
+    }
+    let issued = token(&emulator, "https://contoso.crm4.dynamics.com//.default").await;
+    assert!(issued["access_token"].is_string(), "the slash of a resource: {issued}");
+    for resource in
+        ["https://crm4.dynamics.com", "http://contoso.crm4.dynamics.com", "https://contoso.crm4.dynamics.com:x"]
+    {
+        let refused = token(&emulator, &format!("{resource}/.default")).await;
+        assert_eq!(refused["error_codes"], json!([500_011]), "{resource}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn other_names_and_other_authorities_do_not_pass() {
+    let (one, two) = (start().await, start().await);
+    assert!(client(&one).get("https://elsewhere.crm.dynamics.com/").send().await.unwrap_err().is_connect());
+    assert_ne!(one.ca_certificate(), two.ca_certificate());
+    assert!(client(&one).get(two.url()).send().await.unwrap_err().is_connect());
+    assert_eq!(one.requests().len() + two.requests().len(), 0);
+
+    let mut plain = TcpStream::connect(address(&one)).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    drop(plain.read_to_end(&mut answer).await);
+    assert!(!answer.starts_with(b"HTTP/"), "it speaks nothing but TLS");
+}
+
+#[tokio::test]
+async fn faults_cut_secured_connections_too() {
+    let emulator = start().await;
+    let faults = json!([{ "fault": { "kind": "drop" } }, { "fault": { "kind": "truncate" } }]);
+    emulator.faults().add(faults).unwrap();
+    let client = client(&emulator);
+    let get =
+        || client.get(format!("{}/api/data/v9.2/WhoAmI", emulator.url())).bearer_auth(emulator.credential()).send();
+    assert!(get().await.unwrap_err().is_request());
+    assert!(get().await.unwrap().text().await.is_err());
+    assert_eq!(get().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_client_that_never_shakes_hands_holds_nobody_up() {
+    let emulator = start().await;
+    let mut silent = TcpStream::connect(address(&emulator)).await.unwrap();
+    let answer = client(&emulator).get(emulator.url()).send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+    emulator.stop().await;
+    assert_eq!(silent.read(&mut [0]).await.unwrap(), 0, "closed");
+}
+
+#[tokio::test]
+async fn a_host_that_is_no_name_is_refused() {
+    for host in ["https://contoso.crm4.dynamics.com", "*.dynamics.com", "contoso:443", ""] {
+        let error = Emulator::start_tls(Organisation::new(), 0, &[host]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(&format!("'{host}' is no host name")), "{error}");
+    }
+}
