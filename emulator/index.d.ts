@@ -220,6 +220,11 @@ export interface Conditions {
   /** The application's secret has expired. @default false */
   secretExpired?: boolean
   /**
+   * The application is no user of the environment: it gets tokens, and with them a 403 `0x80072560` from the Web API. `credential` is not
+   * concerned. @default false
+   */
+  applicationUserMissing?: boolean
+  /**
    * What the header `Date` says when the emulator's clock stands at 0, in milliseconds since 1970; it then goes with that clock.
    *
    * @default `Date` is the time of the machine

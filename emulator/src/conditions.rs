@@ -19,6 +19,8 @@ pub(crate) struct Conditions {
     pub(crate) unprivileged_callers: Vec<String>,
     pub(crate) token_lifetime_in_seconds: u64,
     pub(crate) secret_expired: bool,
+    /// Nobody has made the application a user of the environment: it gets tokens, and no more.
+    pub(crate) application_user_missing: bool,
     /// What `Date` says when the clock stands at 0, since 1970. Without it `Date` is the machine's.
     pub(crate) date_in_ms: Option<u64>,
 }
@@ -32,6 +34,7 @@ impl Default for Conditions {
             unprivileged_callers: Vec::new(),
             token_lifetime_in_seconds: 3599,
             secret_expired: false,
+            application_user_missing: false,
             date_in_ms: None,
         }
     }

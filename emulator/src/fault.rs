@@ -96,6 +96,8 @@ pub(crate) enum Fault {
     MayNotImpersonate {
         caller: String,
     },
+    /// A good token of somebody who is no user of the environment.
+    NotAMember,
     /// Nothing is known about what Dataverse does here; the text says with what.
     NotEmulated(String),
 }
@@ -189,6 +191,7 @@ impl Fault {
             Fault::ConcurrencyOff { table } => (400, "0x8006088d", concurrency_off(table)),
             Fault::Throttled { code, message, .. } => (429, code, message.clone()),
             Fault::MayNotImpersonate { caller } => (403, "0x80040220", may_not_impersonate(caller)),
+            Fault::NotAMember => (403, "0x80072560", "The user is not a member of the organization.".to_owned()),
             Fault::NotEmulated(why) => (501, NOT_EMULATED, format!("The emulator does not answer {request}: {why}.")),
         }
     }

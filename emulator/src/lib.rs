@@ -27,6 +27,7 @@ mod address;
 mod conditions;
 mod control;
 mod delivery;
+mod entra;
 mod exchange;
 mod fault;
 mod faults;

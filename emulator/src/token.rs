@@ -3,11 +3,12 @@
 use std::{collections::HashMap, fmt};
 
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     conditions::Conditions,
+    entra::{found, no_tenant, refuse},
     fault::Fault,
     web_api::{Answer, Request},
 };
@@ -63,8 +64,11 @@ impl Tokens {
     }
 }
 
+const NOT_INSTALLED: &str = "This can happen if the application has not been installed by the administrator of the tenant or \
+    consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.";
+
 /// A refusal: status, OAuth error, number, text.
-type Refusal = (u16, &'static str, u32, String);
+pub(crate) type Refusal = (u16, &'static str, u32, String);
 
 /// Answers `POST /<tenant>/oauth2/v2.0/token`. Microsoft does not document the order of the checks.
 pub(crate) fn answer(
@@ -88,8 +92,7 @@ pub(crate) fn answer(
     let token = format!("issued-{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let lifetime = conditions.token_lifetime_in_seconds;
     tokens.0.insert(token.clone(), now.saturating_add(lifetime.saturating_mul(1000)));
-    let body = json!({ "token_type": "Bearer", "expires_in": lifetime, "access_token": token });
-    Ok(Answer { status: 200, body: Some(body.into()), is_foreign: true, ..Answer::default() })
+    Ok(found(json!({ "token_type": "Bearer", "expires_in": lifetime, "access_token": token })))
 }
 
 fn check(
@@ -102,7 +105,7 @@ fn check(
 ) -> Result<(), Refusal> {
     let tenant = request.path.split('/').nth(1).unwrap_or_default();
     if !tenant.eq_ignore_ascii_case(&application.tenant_id) {
-        return Err((400, "invalid_request", 90002, format!("Tenant '{tenant}' not found.")));
+        return Err(no_tenant("invalid_request", tenant));
     }
     let Some(resource) = scope.strip_suffix("/.default").filter(|resource| !resource.contains(' ')) else {
         let text =
@@ -110,40 +113,32 @@ fn check(
         return Err((400, "invalid_scope", 70011, text));
     };
     if !client.eq_ignore_ascii_case(&application.client_id) {
-        let text = format!("Application with identifier '{client}' was not found in the directory '{tenant}'.");
+        let text = format!(
+            "Application with identifier '{client}' was not found in the directory '{tenant}'. {NOT_INSTALLED}"
+        );
         return Err((400, "unauthorized_client", 700_016, text));
     }
     if form.get("client_secret") != Some(&application.client_secret) {
-        let text = format!("Invalid client secret provided for app '{client}'.");
+        let text = format!(
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client \
+             secret ID, for a secret added to app '{client}'."
+        );
         return Err((401, "invalid_client", 7_000_215, text));
     }
     if conditions.secret_expired {
-        let text = format!("The provided client secret keys for app '{client}' are expired.");
+        let text = format!(
+            "The provided client secret keys for app '{client}' are expired. Visit the Azure portal to create new keys for your app: \
+             https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds."
+        );
         return Err((401, "invalid_client", 7_000_222, text));
     }
     if !is_resource(resource.trim_end_matches('/')) {
-        let text = format!("The resource principal named {resource} was not found in the tenant {tenant}.");
+        let text = format!(
+            "The resource principal named {resource} was not found in the tenant named {tenant}. {NOT_INSTALLED}"
+        );
         return Err((400, "invalid_resource", 500_011, text));
     }
     Ok(())
-}
-
-fn refuse((status, error, number, text): &Refusal) -> Answer {
-    let (trace, correlation) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
-    // The emulator has no date of its own.
-    let timestamp = "2026-01-01 00:00:00Z";
-    let description = format!(
-        "AADSTS{number}: {text}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}"
-    );
-    let body: Value = json!({
-        "error": error,
-        "error_description": description,
-        "error_codes": [number],
-        "timestamp": timestamp,
-        "trace_id": trace,
-        "correlation_id": correlation,
-    });
-    Answer { status: *status, body: Some(body.into()), is_foreign: true, ..Answer::default() }
 }
 
 /// The fields of a form body. No `Debug`: it holds the secret.

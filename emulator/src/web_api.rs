@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     address::{Address, Options},
     conditions::Limit,
+    entra,
     fault::{self, Fault},
     metadata,
     organisation::{Changes, Organisation},
@@ -154,6 +155,8 @@ impl Service {
             let is_resource = |resource: &str| self.is_resource(&origin, resource);
             let Contents { tokens, conditions, now_in_ms, .. } = contents;
             token::answer(&self.application, tokens, conditions, *now_in_ms, request, is_resource)
+        } else if let Some(answer) = entra::answer(request, &origin) {
+            answer
         } else {
             self.admit(contents, request, others).and_then(|()| try_answer(contents, request, interference, origin))
         };
@@ -182,6 +185,9 @@ impl Service {
         let issued = request.bearer().is_some_and(|token| contents.tokens.accept(token, contents.now_in_ms));
         if !issued && !self.authorises(&request.headers) {
             return Err(Fault::Unauthorized);
+        }
+        if issued && contents.conditions.application_user_missing {
+            return Err(Fault::NotAMember);
         }
         let throttled = contents.throttle.admit(&contents.conditions, contents.now_in_ms, others);
         throttled.map_err(|(limit, wait_in_ms)| throttled_by(limit, &contents.conditions.limits, wait_in_ms))?;

@@ -8,8 +8,10 @@
 
 mod client;
 mod conditions;
+mod entra;
 mod fault_rules;
 mod faults;
+mod metadata;
 mod organisation;
 mod program;
 mod read;

@@ -1,0 +1,127 @@
+//! What the authority says about itself, to anybody, and how it refuses.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{
+    address::decode,
+    fault::Fault,
+    token::{Refusal, TENANT},
+    web_api::{Answer, Request},
+};
+
+const CONFIGURATION: &str = "/v2.0/.well-known/openid-configuration";
+const INSTANCES: &str = "/common/discovery/instance";
+
+/// Not tenants, but who may sign in. Their documents name no issuer but the pattern of one.
+const AUDIENCES: [&str; 3] = ["common", "organizations", "consumers"];
+
+/// The clouds, each with the names it goes by: the first is to be asked, the second is what caches go by.
+const CLOUDS: [&[&str]; 3] = [
+    &["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
+    &["login.partner.microsoftonline.cn", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
+    &["login.microsoftonline.us", "login.microsoftonline.us", "login.usgovcloudapi.net"],
+];
+
+/// Answers a `GET` of one of its two documents; `None` for any other request.
+pub(crate) fn answer(request: &Request, origin: &str) -> Option<Result<Answer, Fault>> {
+    if request.method != Method::GET {
+        return None;
+    }
+    if request.path == INSTANCES {
+        return Some(instance(request, origin));
+    }
+    let tenant = request.path.strip_prefix('/')?.strip_suffix(CONFIGURATION)?;
+    (!tenant.is_empty() && !tenant.contains('/')).then(|| Ok(configuration(tenant, origin)))
+}
+
+fn configuration(tenant: &str, origin: &str) -> Answer {
+    let issuer = match tenant {
+        _ if AUDIENCES.contains(&tenant) => "{tenantid}",
+        _ if tenant.eq_ignore_ascii_case(TENANT) => TENANT,
+        _ => return refuse(&no_tenant("invalid_tenant", tenant)),
+    };
+    let base = format!("{origin}/{tenant}");
+    found(json!({
+        "token_endpoint": format!("{base}/oauth2/v2.0/token"),
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],
+        "jwks_uri": format!("{base}/discovery/v2.0/keys"),
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["code", "id_token", "code id_token", "id_token token"],
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "issuer": format!("{origin}/{issuer}/v2.0"),
+        "request_uri_parameter_supported": false,
+        "authorization_endpoint": format!("{base}/oauth2/v2.0/authorize"),
+        "device_authorization_endpoint": format!("{base}/oauth2/v2.0/devicecode"),
+        "end_session_endpoint": format!("{base}/oauth2/v2.0/logout"),
+        "cloud_instance_name": "microsoftonline.com",
+    }))
+}
+
+/// Which cloud an authority belongs to. Like the real one it knows the clouds of Microsoft and no other, hence not the emulator either.
+fn instance(request: &Request, origin: &str) -> Result<Answer, Fault> {
+    let mut endpoint = None;
+    let mut version = None;
+    for pair in request.query.as_deref().unwrap_or_default().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match name {
+            "authorization_endpoint" => endpoint = Some(decode(value)?),
+            "api-version" => version = Some(decode(value)?),
+            _ => return Err(Fault::NotEmulated(format!("'{name}' of instance discovery"))),
+        }
+    }
+    let (Some(endpoint), Some("1.1")) = (endpoint, version.as_deref()) else {
+        return Err(Fault::NotEmulated("instance discovery other than api-version 1.1 with an endpoint".to_owned()));
+    };
+    let authority = endpoint.strip_prefix("https://").and_then(|rest| rest.strip_suffix("/oauth2/v2.0/authorize"));
+    let Some((host, tenant)) = authority.and_then(|authority| authority.split_once('/')) else {
+        return Err(Fault::NotEmulated(format!("instance discovery of '{endpoint}'")));
+    };
+    if !CLOUDS.iter().any(|names| names.contains(&host)) {
+        return Ok(refuse(&(400, "invalid_instance", 50049, "Unknown or invalid instance.".to_owned())));
+    }
+    let clouds = CLOUDS.map(|names| {
+        // The second name is an alias too, unless it is the first again.
+        let mut aliases = names.to_vec();
+        aliases.dedup();
+        json!({ "preferred_network": names[0], "preferred_cache": names[1], "aliases": aliases })
+    });
+    Ok(found(json!({
+        "tenant_discovery_endpoint": format!("{origin}/{tenant}{CONFIGURATION}"),
+        "api-version": "1.1",
+        "metadata": clouds,
+    })))
+}
+
+pub(crate) fn no_tenant(error: &'static str, tenant: &str) -> Refusal {
+    let text = format!(
+        "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check \
+         with your subscription administrator, this may happen if there are no active subscriptions for the tenant."
+    );
+    (400, error, 90002, text)
+}
+
+pub(crate) fn found(body: Value) -> Answer {
+    Answer { status: 200, body: Some(body.into()), is_foreign: true, ..Answer::default() }
+}
+
+pub(crate) fn refuse((status, error, number, text): &Refusal) -> Answer {
+    let (trace, correlation) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
+    // The emulator has no date of its own.
+    let timestamp = "2026-01-01 00:00:00Z";
+    let description = format!(
+        "AADSTS{number}: {text}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}"
+    );
+    let body = json!({
+        "error": error,
+        "error_description": description,
+        "error_codes": [number],
+        "timestamp": timestamp,
+        "trace_id": trace,
+        "correlation_id": correlation,
+    });
+    Answer { status: *status, ..found(body) }
+}
