@@ -21,17 +21,35 @@ export interface TokenCredential {
   getToken(scope: string, options: { abortSignal?: AbortSignal; claims?: string }): Promise<AccessToken | null>
 }
 
+/** An application of Microsoft Entra that proves itself by a secret: the client credentials flow. */
+export interface ClientSecretCredential {
+  /** The tenant's id, or one of its domains. */
+  tenantId: string
+  /** The application's (client) id. */
+  clientId: string
+  /** The secret's value, not its id. No error, log or inspection shows it. */
+  clientSecret: string
+  /**
+   * Who gives the tokens, such as `https://login.microsoftonline.com`. Must be given for an environment of no known cloud, the
+   * emulator's for example.
+   * @default the authority of the cloud that the environment's URL belongs to
+   */
+  authorityHost?: string
+}
+
 /**
- * How to get an access token for `<environment URL>/.default`: the token itself, a function that gives it, or a credential of
- * `@azure/identity`.
+ * How to get an access token for `<environment URL>/.default`: the token itself, a function that gives it, an application's secret,
+ * or a credential of `@azure/identity`.
  *
  * Tokens are kept by the client: one question however many calls wait, asked again a quarter of the token's life before it expires
  * but at most six minutes, and after the server refused it. A token without `expiresOnTimestamp` is kept for a minute. While a
- * token is still good, a credential that fails is not noticed.
+ * token is still good, a credential that fails is not noticed. What the authority refuses is `AUTHENTICATION_FAILED`, with its
+ * number (`AADSTS7000222`) as `serviceCode` and its trace id as `serviceRequestId`.
  */
 export type Credential =
   | string
   | ((request: TokenRequest) => string | AccessToken | Promise<string | AccessToken>)
+  | ClientSecretCredential
   | TokenCredential
 
 /** A Dataverse environment. */
@@ -41,8 +59,16 @@ export interface DataverseOptions {
    * @default process.env.DATAVERSE_URL
    */
   url?: string
-  /** How to get a token. Without one the client is refused with `INVALID_CONFIGURATION`. */
-  credential: Credential
+  /**
+   * How to get a token. Without one the client is refused with `INVALID_CONFIGURATION`.
+   * @default the secret in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and, optionally, `AZURE_AUTHORITY_HOST`
+   */
+  credential?: Credential
+  /**
+   * On whose behalf calls are made that do not say so themselves: the Entra object id of a user. See
+   * {@link CallOptions.callerObjectId}.
+   */
+  callerObjectId?: string
   /**
    * Attempts after the first, for what may be repeated: reads that failed, whatever the server refused with 429 before acting, and
    * what never reached it. A change whose answer was lost is looked up instead. Attempts draw on a budget of the client, so that an

@@ -110,8 +110,20 @@ export interface CallOptions {
   timeoutInMs?: number
 }
 
+/** What a link and an unlink take. */
+export interface ConversationCallOptions extends CallOptions {
+  /**
+   * Dataverse: on whose behalf the call is made, as the Entra object id of a user (`CallerObjectId`). The client's own user needs
+   * `prvActOnBehalfOfAnotherUser`; what both may do is done, and the row shows the other as who changed it.
+   * @default the client's `callerObjectId`
+   */
+  callerObjectId?: string
+  /** A W3C `traceparent`, passed on to Dataverse as it is: the trace that the call belongs to. */
+  traceparent?: string
+}
+
 /** Options of a link. */
-export interface LinkOptions extends CallOptions {
+export interface LinkOptions extends ConversationCallOptions {
   /**
    * Statuses that can be linked besides active.
    * @default []
@@ -260,7 +272,7 @@ export class OmnichannelClient {
     entityLogicalName: EntityLogicalName,
     recordId: string,
     conversationId?: string | null,
-    options?: CallOptions
+    options?: ConversationCallOptions
   ): Promise<UnlinkOutcome>
 
   /**

@@ -13,6 +13,9 @@ const JSON_FIELDS = [
   'retryAfterInMs', 'conversationStatus', 'current', 'store', 'hint', 'cause'
 ]
 
+// Read here, because a worker's environment is its own.
+const VARIABLES = ['DATAVERSE_URL', 'AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'AZURE_AUTHORITY_HOST']
+
 class LinkError extends Error {
   constructor({ message, cause, ...details }) {
     super(message, cause === undefined ? undefined : { cause })
@@ -48,10 +51,8 @@ class OmnichannelClient {
   #native
 
   constructor(options) {
-    const surroundings = {
-      dataverseUrl: process.env.DATAVERSE_URL || undefined,
-      inElectron: process.versions.electron !== undefined
-    }
+    const set = VARIABLES.map(name => [name, process.env[name]]).filter(([, value]) => value)
+    const surroundings = { variables: Object.fromEntries(set), inElectron: process.versions.electron !== undefined }
     // A setting that went missing must not turn a Dataverse client into an embedded one, or one file into another.
     for (const store of ['dataverse', 'embedded']) {
       if (Object.hasOwn(options ?? {}, store) && options[store] == null) {

@@ -84,8 +84,11 @@ export function clients() {
   new OmnichannelClient({ dataverse: { url, credential: 'token' } })
   new OmnichannelClient({ dataverse: { credential: () => 'token' } })
   configure({ dataverse: { url, credential: async () => 'token' } })
-  // @ts-expect-error: a Dataverse client needs a credential
+  // The credential may come from the environment.
   new OmnichannelClient({ dataverse: { url } })
+  new OmnichannelClient({ dataverse: { url, callerObjectId: url, credential: { tenantId: 't', clientId: 'c', clientSecret: 's' } } })
+  // @ts-expect-error: a secret without its application
+  new OmnichannelClient({ dataverse: { url, credential: { clientSecret: 's' } } })
   // @ts-expect-error: one store or the other
   new OmnichannelClient({ embedded: { path: 'links.db' }, dataverse: { url, credential: 'token' } })
   const both = { embedded: { path: 'links.db' }, dataverse: { url, credential: 'token' } }

@@ -11,7 +11,7 @@ use std::{pin::Pin, process::Command, sync::Arc};
 
 use futures_util::FutureExt;
 use omnichannel_link::{
-    domain::{Call, Decide, Decision, LinkPolicy, LinkStatus, LinkStore, RecordReference, StoreFuture},
+    domain::{Call, CallOptions, Decide, Decision, LinkPolicy, LinkStatus, LinkStore, RecordReference, StoreFuture},
     embedded::EmbeddedStore,
     error::Code,
 };
@@ -184,7 +184,7 @@ async fn what_a_killed_process_left_in_its_log_is_there_again() {
 
 /// A link as the port sees it, with the call that it was made with.
 fn update(store: &EmbeddedStore, number: u16, record: RecordReference) -> (StoreFuture<Decision>, Arc<Call>) {
-    let call = Arc::new(Call::new(String::new(), None));
+    let call = Arc::new(Call::new([0; 16].into(), None, CallOptions::default()));
     let decide = Decide::Link(record, LinkPolicy::default());
     (store.update(conversation(number), decide, Arc::clone(&call)), call)
 }

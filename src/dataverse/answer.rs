@@ -1,13 +1,17 @@
 //! What came back, as pure functions.
 
+use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Deserializer};
 
 use super::fault;
 use crate::{
-    domain::{Conversation, ConversationId, EntityLogicalName, RecordId, RecordReference},
+    domain::{Conversation, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId},
     error::LinkError,
-    http::{AuthorizedResponse, HttpResponse},
+    http::AuthorizedResponse,
 };
+
+const SERVICE_REQUEST_ID: [HeaderName; 2] =
+    [HeaderName::from_static("x-ms-service-request-id"), HeaderName::from_static("req_id")];
 
 /// A conversation and the version it was read at, from one and the same answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +45,9 @@ fn required<'de, D: Deserializer<'de>>(value: D) -> Result<Option<RecordId>, D::
 ///
 /// # Errors
 /// `PROTOCOL` if it is anything else.
-pub(super) fn row(response: &HttpResponse, expected: ConversationId) -> Result<Row, LinkError> {
-    let not_a_row =
-        |why: String| fault::protocol(response, &format!("the answer is not the conversation's row: {why}"));
-    let mut json = serde_json::Deserializer::from_slice(&response.body);
+pub(super) fn row(answer: &AuthorizedResponse, expected: ConversationId) -> Result<Row, LinkError> {
+    let not_a_row = |why: String| fault::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
+    let mut json = serde_json::Deserializer::from_slice(&answer.response.body);
     let row: LiveWorkItem =
         serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().to_string().as_str() {
             "." => not_a_row(error.inner().to_string()),
@@ -63,9 +66,10 @@ pub(super) fn row(response: &HttpResponse, expected: ConversationId) -> Result<R
             _ => return Err(not_a_row("the customer is annotated neither as an account nor as a contact".into())),
         },
     };
-    let header = || response.headers.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    let header =
+        || answer.response.headers.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     let etag = row.etag.or_else(header).ok_or_else(|| {
-        fault::protocol(response, "the answer holds no ETag")
+        fault::protocol(answer, "the answer holds no ETag")
             .hint("A proxy on the way may strip it; writes depend on it.")
     })?;
     let case = row.case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });
@@ -73,32 +77,39 @@ pub(super) fn row(response: &HttpResponse, expected: ConversationId) -> Result<R
 }
 
 /// What a PATCH showed of its result: nothing (204, or a body without an `ETag`), or the row.
-pub(super) fn representation(response: &HttpResponse, id: ConversationId) -> Option<Row> {
-    row(response, id).ok()
+pub(super) fn representation(answer: &AuthorizedResponse, id: ConversationId) -> Option<Row> {
+    row(answer, id).ok()
+}
+
+/// The id the server gave the request. It is a GUID; whatever else stands there is not repeated.
+pub(super) fn service_request_id(headers: &HeaderMap) -> Option<RequestId> {
+    SERVICE_REQUEST_ID.iter().find_map(|name| headers.get(name)?.to_str().ok()?.parse().ok())
 }
 
 /// Passes a successful answer on, and explains every other one.
-pub(super) fn success(answer: AuthorizedResponse) -> Result<HttpResponse, LinkError> {
-    if answer.response.status.is_success() { Ok(answer.response) } else { Err(fault::explain(&answer)) }
+pub(super) fn success(answer: AuthorizedResponse) -> Result<AuthorizedResponse, LinkError> {
+    if answer.response.status.is_success() { Ok(answer) } else { Err(fault::explain(&answer)) }
 }
 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::{HeaderMap, StatusCode};
+    use http::StatusCode;
 
     use super::*;
-    use crate::{domain::Status, error::Code};
+    use crate::{
+        domain::Status,
+        error::Code,
+        http::{HttpResponse, Token},
+    };
 
     const ID: &str = "7b7c9a3e-0d11-4f9e-9c39-5d0f6f3b1a01";
     const CUSTOMER: &str = "2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10";
 
-    fn answer(body: &str) -> HttpResponse {
-        HttpResponse {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
-        }
+    fn answer(body: &str) -> AuthorizedResponse {
+        let (headers, body) = (HeaderMap::new(), Bytes::copy_from_slice(body.as_bytes()));
+        let response = HttpResponse { status: StatusCode::OK, headers, body };
+        AuthorizedResponse { response, token: Token::new("s3cret").unwrap() }
     }
 
     fn parse(body: &str) -> Result<Row, LinkError> {
@@ -130,6 +141,7 @@ mod tests {
             (format!(r#"{{"activityid":"{CUSTOMER}",{}}}"#, &whole[52..]), "it is conversation"),
             (format!("{{{}}}", whole.replace(r#""_msdyn_customer_value":null,"#, "")), "_msdyn_customer_value"),
             (format!("{{{}}}", whole.replace("2,", "\"2\",")), "`statuscode`"),
+            (format!("{{{}}}", whole.replace("2,", "\"s3cret\",")), "string \"[redacted]\", expected i32"),
             (
                 format!(
                     "{{{}}}",

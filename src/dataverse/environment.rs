@@ -10,6 +10,14 @@ use crate::{domain::ConversationId, http};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentUrl(Url);
 
+/// Suffixes of environments, and the authorities of their clouds (`dataverse-wire.md` 7.3).
+const CLOUDS: [(&str, &str); 4] = [
+    (".dynamics.com", "https://login.microsoftonline.com"),
+    (".microsoftdynamics.us", "https://login.microsoftonline.us"),
+    (".appsplatform.us", "https://login.microsoftonline.us"),
+    (".dynamics.cn", "https://login.chinacloudapi.cn"),
+];
+
 /// Why an address cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableUrl {
@@ -42,6 +50,15 @@ impl EnvironmentUrl {
         format!("{}/.default", self.0.origin().ascii_serialization())
     }
 
+    /// Who gives tokens for it, by the suffix that Microsoft's cloud gives its environments. Regions come and go, so nothing else of
+    /// the name counts. `None` for a name of no cloud that is known.
+    #[must_use]
+    pub fn authority_host(&self) -> Option<Url> {
+        let host = self.0.host_str()?;
+        let (_, authority) = CLOUDS.iter().find(|(suffix, _)| host.ends_with(suffix))?;
+        Url::parse(authority).ok()
+    }
+
     /// The row of a conversation. `query` is the part after `?`.
     pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Url {
         let mut url = self.0.clone();
@@ -57,10 +74,8 @@ impl FromStr for EnvironmentUrl {
     /// Accepts the address with or without a path to the API, as people copy it from either place.
     fn from_str(text: &str) -> Result<Self, UnusableUrl> {
         let mut url = Url::parse(text).map_err(UnusableUrl::Malformed)?;
-        match url.scheme() {
-            "https" => {}
-            "http" if http::is_loopback(&url) => {}
-            _ => return Err(UnusableUrl::NotHttps),
+        if !http::is_safe_for_secrets(&url) {
+            return Err(UnusableUrl::NotHttps);
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(UnusableUrl::TooMuch);
@@ -99,6 +114,25 @@ mod tests {
         assert!("http://127.0.0.1:8080".parse::<EnvironmentUrl>().is_ok());
         for text in ["http://contoso.crm4.dynamics.com", "ftp://127.0.0.1", "http://192.168.0.1"] {
             assert_eq!(text.parse::<EnvironmentUrl>(), Err(UnusableUrl::NotHttps), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_cloud_has_its_authority() {
+        for (url, authority) in [
+            ("https://contoso.crm4.dynamics.com", Some("https://login.microsoftonline.com/")),
+            ("https://contoso.api.crm99.dynamics.com", Some("https://login.microsoftonline.com/")),
+            ("https://contoso.crm9.dynamics.com", Some("https://login.microsoftonline.com/")),
+            ("https://contoso.crm.microsoftdynamics.us", Some("https://login.microsoftonline.us/")),
+            ("https://contoso.crm.appsplatform.us", Some("https://login.microsoftonline.us/")),
+            ("https://contoso.crm.dynamics.cn", Some("https://login.chinacloudapi.cn/")),
+            ("https://contoso.crm.microsoftdynamics.de", None),
+            ("https://dynamics.com.example", None),
+            ("https://evildynamics.com", None),
+            ("http://127.0.0.1:8080", None),
+        ] {
+            let environment: EnvironmentUrl = url.parse().unwrap();
+            assert_eq!(environment.authority_host().as_ref().map(Url::as_str), authority, "{url}");
         }
     }
 

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use ::http::StatusCode;
 use serde::Deserialize;
 
 use crate::{
     error::{Code, LinkError},
-    http::{AuthorizedResponse, CallError, HttpErrorKind, HttpResponse, Token, retry_after},
+    http::{self, AuthorizedResponse, CallError, HttpResponse, presentable, retry_after},
 };
-
-/// The server's own text is cut to this many characters.
-const MAX_SERVICE_MESSAGE: usize = 500;
 
 const ROW_NOT_FOUND: &str = "0x80040217";
 const CONCURRENCY_OFF: [&str; 2] = ["0x8006088d", "0x80060883"];
@@ -29,21 +26,22 @@ pub(super) fn is_stale(response: &HttpResponse) -> bool {
 }
 
 /// An answer that does not follow the Web API.
-pub(super) fn protocol(response: &HttpResponse, what: &str) -> LinkError {
+pub(super) fn protocol(AuthorizedResponse { response, token }: &AuthorizedResponse, what: &str) -> LinkError {
     let status = response.status.as_u16();
+    // It may quote the answer.
+    let what = presentable(what, &[token.reveal()]).unwrap_or_default();
     LinkError::new(Code::Protocol, format!("The server answered {status}, but {what}."))
         .hint("Check that the URL is the environment's own and that no proxy answers in its place.")
-        .with(|details| {
-            details.http_status = Some(status);
-            details.service_request_id = service_request_id(&response.headers);
-        })
+        .with(|details| details.http_status = Some(status))
 }
 
 /// An answer that is not a success. The server may repeat the token it was sent; we do not.
 pub(super) fn explain(AuthorizedResponse { response, token }: &AuthorizedResponse) -> LinkError {
     let status = response.status;
     let mut service = ServiceError::of(response);
-    service.message = service.message.and_then(|text| presentable(&text, token));
+    for text in [&mut service.message, &mut service.code] {
+        *text = text.take().and_then(|text| presentable(&text, &[token.reveal()]));
+    }
     let (code, what, hint) = classify(status, &service);
     let message = match &service.message {
         Some(text) => format!("{what} ({}): {text}", status.as_u16()),
@@ -55,12 +53,14 @@ pub(super) fn explain(AuthorizedResponse { response, token }: &AuthorizedRespons
     }
     error.with(|details| {
         details.http_status = Some(status.as_u16());
-        details.service_request_id = service_request_id(&response.headers);
         details.retry_after = retry_after(&response.headers);
         details.service_code = service.code;
         details.service_message = service.message;
     })
 }
+
+/// The token is good, but belongs to nobody in this environment, or to somebody who is disabled there.
+const NO_USER: [&str; 2] = ["0x80072560", "0x80040225"];
 
 fn classify(status: StatusCode, service: &ServiceError) -> (Code, &'static str, Option<&'static str>) {
     if CONCURRENCY_OFF.contains(&service.code()) {
@@ -69,6 +69,15 @@ fn classify(status: StatusCode, service: &ServiceError) -> (Code, &'static str, 
             "The conversation table does not check versions",
             Some(
                 "Turn on optimistic concurrency for msdyn_ocliveworkitem. Or set `concurrency: 'readCheckWrite'`, and accept that a link may then overwrite another writer's.",
+            ),
+        );
+    }
+    if NO_USER.contains(&service.code()) {
+        return (
+            Code::AuthenticationFailed,
+            "The environment does not know the caller, or has disabled it",
+            Some(
+                "Make the application a user of the environment: Power Platform admin center, Settings, Application users.",
             ),
         );
     }
@@ -106,25 +115,10 @@ fn classify(status: StatusCode, service: &ServiceError) -> (Code, &'static str, 
 
 /// An exchange without an answer.
 pub(super) fn unreachable(error: CallError) -> LinkError {
-    let error = match error {
-        CallError::NoToken(fault) => return fault,
-        CallError::Exchange(error) => error,
-    };
-    let what = match error.kind {
-        HttpErrorKind::Connect => "The server cannot be reached",
-        HttpErrorKind::ConnectTimeout => "The server could not be reached in time",
-        HttpErrorKind::Interrupted => "The connection was lost before the answer came",
-        HttpErrorKind::Throttled => "The server's limits for this user are used up",
-        HttpErrorKind::TooLarge => "The answer is too long",
-    };
-    let code = match error.kind {
-        HttpErrorKind::Throttled => Code::Throttled,
-        HttpErrorKind::TooLarge => Code::Protocol,
-        _ => Code::Unavailable,
-    };
-    let after = error.retry_after;
-    let fault = LinkError::new(code, format!("{what}: {}.", error.message)).caused_by(error);
-    fault.with(|details| details.retry_after = after)
+    match error {
+        CallError::NoToken(fault) => fault,
+        CallError::Exchange(error) => http::unreachable(error, "The server"),
+    }
 }
 
 /// A write that was given up on while there was still time to look at what became of it.
@@ -174,29 +168,13 @@ fn hexadecimal(code: &str) -> String {
     code.parse::<i32>().map_or_else(|_| code.to_owned(), |number| format!("{number:#010x}"))
 }
 
-/// Redacts what is or looks like a token, and cuts.
-fn presentable(text: &str, token: &Token) -> Option<String> {
-    let redacted = |word: &&str| looks_secret(word) || token.is_in(word);
-    let words = text.split_whitespace().map(|word| if redacted(&word) { "[redacted]" } else { word });
-    let text = words.collect::<Vec<_>>().join(" ");
-    let cut: String = text.chars().take(MAX_SERVICE_MESSAGE).collect();
-    (!cut.is_empty()).then_some(cut)
-}
-
-/// JSON web tokens begin with an encoded brace; URLs may carry secrets in their query.
-fn looks_secret(word: &str) -> bool {
-    word.contains("eyJ") || (word.contains("://") && word.contains('?') && word.contains('='))
-}
-
-fn service_request_id(headers: &HeaderMap) -> Option<String> {
-    ["x-ms-service-request-id", "req_id"].iter().find_map(|name| Some(headers.get(*name)?.to_str().ok()?.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
+    use ::http::HeaderMap;
     use bytes::Bytes;
 
     use super::*;
+    use crate::http::Token;
 
     fn answer(status: u16, body: &str) -> HttpResponse {
         let status = StatusCode::from_u16(status).unwrap();
@@ -226,6 +204,7 @@ mod tests {
             (400, "0x8006088D", Code::InvalidConfiguration),
             (401, "", Code::AuthenticationFailed),
             (403, "0x80040220", Code::Forbidden),
+            (403, "0x80072560", Code::AuthenticationFailed),
             (403, "0x80048306", Code::Forbidden),
             (404, "0x8006088a", Code::InvalidConfiguration),
             (404, "", Code::InvalidConfiguration),
@@ -241,7 +220,8 @@ mod tests {
             let error = explain(&refused(status, &odata(service)));
             assert_eq!(error.code(), expected, "{status} {service}");
             assert_eq!(error.details().http_status, Some(status));
-            assert_eq!(error.details().service_code.as_deref(), Some(service.to_lowercase().as_str()));
+            let shown = error.details().service_code.as_deref().unwrap_or_default();
+            assert_eq!(shown, service.to_lowercase());
             assert!(error.message().ends_with(": Said by the server"), "{error}");
         }
     }
@@ -283,13 +263,5 @@ mod tests {
         assert!(is_stale(&answer(412, &odata("0x80060882"))));
         assert!(!is_stale(&answer(412, &odata("0x80060883"))));
         assert!(!is_stale(&answer(404, "")));
-    }
-
-    #[test]
-    fn the_servers_text_is_cut_and_redacted() {
-        let text = format!("Token eyJabc.def.ghi or (s3cret) refused https://x/?sig=1 {}", "long ".repeat(300));
-        let shown = presentable(&text, &token()).unwrap();
-        assert!(shown.starts_with("Token [redacted] or [redacted] refused [redacted] long"), "{shown}");
-        assert_eq!(shown.chars().count(), MAX_SERVICE_MESSAGE);
     }
 }

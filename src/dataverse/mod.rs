@@ -15,7 +15,7 @@ pub use environment::EnvironmentUrl;
 use self::{lanes::Lanes, remembered::RememberedRows, swap::Exchange};
 use crate::{
     clock::SharedClock,
-    domain::{Call, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
+    domain::{Call, CallerId, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
     http::{AuthorizedHttp, HttpService, RetryBudget, RetryPolicy, RetryingHttp, TokenCache, TokenProvider},
 };
 
@@ -43,6 +43,8 @@ pub struct DataverseOptions {
     pub retries: RetryPolicy,
     /// How a write is kept from overwriting somebody else's.
     pub concurrency: Concurrency,
+    /// On whose behalf calls are made that do not say so themselves.
+    pub caller: Option<CallerId>,
 }
 
 /// What every call of one client has in common.
@@ -52,6 +54,7 @@ struct Shared {
     budget: Arc<RetryBudget>,
     remembered: RememberedRows,
     concurrency: Concurrency,
+    caller: Option<CallerId>,
     clock: SharedClock,
 }
 
@@ -62,14 +65,14 @@ impl DataverseStore {
         environment: EnvironmentUrl,
         http: Arc<dyn HttpService>,
         tokens: Arc<dyn TokenProvider>,
-        DataverseOptions { retries, concurrency }: DataverseOptions,
+        DataverseOptions { retries, concurrency, caller }: DataverseOptions,
         clock: SharedClock,
     ) -> Self {
         let remembered = RememberedRows::new(Arc::clone(&clock));
         let budget = Arc::<RetryBudget>::default();
         let http = Arc::new(RetryingHttp::new(http, Arc::clone(&clock), retries, Arc::clone(&budget)));
         let http = AuthorizedHttp::new(http, TokenCache::new(tokens, Arc::clone(&clock)));
-        let shared = Shared { environment, http, budget, remembered, concurrency, clock };
+        let shared = Shared { environment, http, budget, remembered, concurrency, caller, clock };
         Self { shared: Arc::new(shared), lanes: Lanes::default() }
     }
 }
@@ -84,7 +87,7 @@ impl LinkStore for DataverseStore {
         let turn = self.lanes.line_up(id);
         Box::pin(async move {
             let _turn = turn.await;
-            Exchange { shared: &shared, id, call: &call }.swap(&decide).await
+            Exchange::new(&shared, id, &call).swap(&decide).await
         })
     }
 

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::environment::EnvironmentUrl;
 use crate::{
-    domain::{Call, ConversationId, Decision, EntityLogicalName, RecordReference},
+    domain::{Call, CallerId, ConversationId, Decision, EntityLogicalName, RecordReference},
     error::{Code, LinkError},
     http::HttpRequest,
 };
@@ -19,6 +19,8 @@ use crate::{
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
 const ODATA_MAX_VERSION: HeaderName = HeaderName::from_static("odata-maxversion");
+const CALLER_OBJECT_ID: HeaderName = HeaderName::from_static("callerobjectid");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -28,6 +30,14 @@ const ANNOTATE: HeaderValue =
 const REPRESENT_AND_ANNOTATE: HeaderValue = HeaderValue::from_static(
     r#"return=representation,odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname""#,
 );
+
+/// Who asks.
+#[derive(Clone, Copy)]
+pub(super) struct Sender<'a> {
+    pub(super) call: &'a Call,
+    /// On whose behalf.
+    pub(super) caller: Option<CallerId>,
+}
 
 /// The property that is bound and cleared, and the set its target lives in.
 const fn names(entity: EntityLogicalName) -> (&'static str, &'static str) {
@@ -39,16 +49,16 @@ const fn names(entity: EntityLogicalName) -> (&'static str, &'static str) {
 }
 
 /// Reads the conversation, past every cache between here and the server.
-pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, call: &Call) -> HttpRequest {
-    let mut headers = headers(call);
+pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, from: Sender<'_>) -> HttpRequest {
+    let mut headers = headers(from);
     headers.insert(PREFER, ANNOTATE);
     headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
-    request(Method::GET, environment.conversation(id, SELECT), headers, Bytes::new(), call)
+    request(Method::GET, environment.conversation(id, SELECT), headers, Bytes::new(), from)
 }
 
-fn request(method: Method, url: Url, headers: HeaderMap, body: Bytes, call: &Call) -> HttpRequest {
+fn request(method: Method, url: Url, headers: HeaderMap, body: Bytes, from: Sender<'_>) -> HttpRequest {
     let repeatable = method == Method::GET;
-    HttpRequest { method, url, headers, body, repeatable, deadline: call.deadline(), in_flight: Arc::default() }
+    HttpRequest { method, url, headers, body, repeatable, deadline: from.call.deadline(), in_flight: Arc::default() }
 }
 
 /// Writes what the decision says, on condition that the row is still the one it was taken on, and asks for the result.
@@ -57,14 +67,14 @@ pub(super) fn write(
     id: ConversationId,
     condition: &str,
     decision: &Decision,
-    call: &Call,
+    from: Sender<'_>,
 ) -> Result<HttpRequest, LinkError> {
     let unusable = |_| LinkError::new(Code::Protocol, "The server's ETag holds characters that no header may carry.");
-    let mut headers = headers(call);
+    let mut headers = headers(from);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(IF_MATCH, HeaderValue::from_str(condition).map_err(unusable)?);
     headers.insert(PREFER, REPRESENT_AND_ANNOTATE);
-    Ok(request(Method::PATCH, environment.conversation(id, SELECT), headers, body(decision), call))
+    Ok(request(Method::PATCH, environment.conversation(id, SELECT), headers, body(decision), from))
 }
 
 fn body(decision: &Decision) -> Bytes {
@@ -79,14 +89,21 @@ fn body(decision: &Decision) -> Bytes {
     }
 }
 
-fn headers(call: &Call) -> HeaderMap {
+fn headers(from: Sender<'_>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(10);
     headers.insert(ACCEPT, JSON);
     headers.insert(ODATA_MAX_VERSION, HeaderValue::from_static("4.0"));
     headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
-    // A GUID of our own making.
-    if let Ok(id) = HeaderValue::from_str(call.request_id()) {
-        headers.insert(CLIENT_REQUEST_ID, id);
+    let optional = [
+        (CLIENT_REQUEST_ID, Some(from.call.request_id().to_string())),
+        (CALLER_OBJECT_ID, from.caller.map(|caller| caller.to_string())),
+        (TRACEPARENT, from.call.traceparent().map(|place| place.as_str().to_owned())),
+    ];
+    for (name, value) in optional {
+        // Hexadecimal digits and hyphens, which every header may carry.
+        if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
+            headers.insert(name, value);
+        }
     }
     headers
 }

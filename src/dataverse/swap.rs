@@ -8,16 +8,17 @@ use std::{
 use super::{
     Concurrency, Shared,
     answer::{self, Row},
-    fault, request,
+    fault,
+    request::{self, Sender},
 };
 use crate::{
     clock,
     domain::{
-        Call, ConversationId, Decide, Decision,
+        Call, CallerId, ConversationId, Decide, Decision,
         decision::{conversation_not_found, record_not_found},
     },
     error::{Code, LinkError},
-    http::{AuthorizedResponse, HttpRequest},
+    http::{AuthorizedResponse, CallError, HttpRequest},
 };
 
 /// The product writes to live conversations often, so some of these are nobody's fault.
@@ -30,9 +31,10 @@ const WRITE_SHARE: f64 = 0.75;
 
 /// One call's dealings with the server.
 pub(super) struct Exchange<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) id: ConversationId,
-    pub(super) call: &'a Call,
+    shared: &'a Shared,
+    id: ConversationId,
+    call: &'a Call,
+    caller: Option<CallerId>,
 }
 
 /// What became of a conditional write.
@@ -45,12 +47,16 @@ enum Written {
     Unknown(LinkError),
 }
 
-impl Exchange<'_> {
+impl<'a> Exchange<'a> {
+    pub(super) fn new(shared: &'a Shared, id: ConversationId, call: &'a Call) -> Self {
+        Self { shared, id, call, caller: call.caller().or(shared.caller) }
+    }
+
     /// Runs the decision on the current row and commits what it says.
     pub(super) async fn swap(&self, decide: &Decide) -> Result<Decision, LinkError> {
         // Without a condition on the write, nothing would prove that a remembered row was current.
         let remembered = match self.shared.concurrency {
-            Concurrency::CompareAndSwap => self.shared.remembered.take(self.id),
+            Concurrency::CompareAndSwap => self.shared.remembered.take(self.caller, self.id),
             Concurrency::ReadCheckWrite => None,
         };
         let (mut row, mut fresh) = match remembered {
@@ -69,7 +75,7 @@ impl Exchange<'_> {
                     continue;
                 }
                 settled => {
-                    self.shared.remembered.put(row);
+                    self.shared.remembered.put(self.caller, row);
                     return settled;
                 }
             };
@@ -79,7 +85,7 @@ impl Exchange<'_> {
             attempts += 1;
             match self.write(&row, &decision, unresolved.is_some()).await? {
                 Written::Confirmed(shown) => {
-                    self.shared.remembered.put(shown);
+                    self.shared.remembered.put(self.caller, shown);
                     return Ok(decision);
                 }
                 Written::Stale => {}
@@ -101,7 +107,7 @@ impl Exchange<'_> {
                     // It may still arrive.
                     Traced::NotArrived => return Err(fault.repeated()),
                     Traced::Applied => {
-                        self.shared.remembered.put(now);
+                        self.shared.remembered.put(self.caller, now);
                         return Ok(*wanted);
                     }
                     Traced::TooLate => {
@@ -137,9 +143,21 @@ impl Exchange<'_> {
         .with(|details| details.current = Some(current.map(Into::into)))
     }
 
+    fn sender(&self) -> Sender<'_> {
+        Sender { call: self.call, caller: self.caller }
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<AuthorizedResponse, CallError> {
+        let answer = self.shared.http.call(request).await?;
+        if let Some(id) = answer::service_request_id(&answer.response.headers) {
+            self.call.answered_as(id);
+        }
+        Ok(answer)
+    }
+
     async fn read(&self) -> Result<Row, LinkError> {
-        let request = request::read(&self.shared.environment, self.id, self.call);
-        let answer = self.shared.http.call(request).await.map_err(fault::unreachable)?;
+        let request = request::read(&self.shared.environment, self.id, self.sender());
+        let answer = self.send(request).await.map_err(fault::unreachable)?;
         if fault::is_row_not_found(&answer.response) {
             return Err(conversation_not_found(self.id));
         }
@@ -163,7 +181,7 @@ impl Exchange<'_> {
             // Only that the row exists: without any condition a missing one would be created.
             Concurrency::ReadCheckWrite => "*",
         };
-        let mut request = request::write(&self.shared.environment, self.id, condition, decision, self.call)?;
+        let mut request = request::write(&self.shared.environment, self.id, condition, decision, self.sender())?;
         (request.deadline, request.in_flight) = (deadline, in_flight);
         let answer = match self.answered(request).await {
             Ok(answer) => answer,
@@ -174,7 +192,7 @@ impl Exchange<'_> {
             Err(Unanswered::Perhaps(fault)) => return Ok(Written::Unknown(fault)),
         };
         if answer.response.status.is_success() {
-            let shown = answer::representation(&answer.response, self.id);
+            let shown = answer::representation(&answer, self.id);
             return self.verify(shown, decision).await.map(Written::Confirmed);
         }
         // A 5xx may come from a gateway that gave up waiting for a server that did not.
@@ -231,7 +249,7 @@ impl Exchange<'_> {
         let end = |fault: LinkError| {
             if in_flight.load(Ordering::SeqCst) { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
         };
-        let answer = self.shared.http.call(request);
+        let answer = self.send(request);
         let Some(deadline) = deadline else { return answer.await.map_err(|error| end(fault::unreachable(error))) };
         let clock = &self.shared.clock;
         let patience = deadline.saturating_duration_since(clock.now());

@@ -94,6 +94,16 @@ guid_id! {
 }
 
 guid_id! {
+    /// The Entra object id of a user on whose behalf a call is made.
+    CallerId
+}
+
+guid_id! {
+    /// The id of a call or of an answer, as logs show it.
+    RequestId
+}
+
+guid_id! {
     /// The id of an account, a contact or an incident.
     RecordId
 }

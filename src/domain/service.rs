@@ -11,9 +11,10 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
+    call::{Call, CallOptions},
     decision::{Decide, Decision, LinkPolicy},
-    ids::{ConversationId, RecordReference},
-    store::{Call, LinkStore, StoreFuture, StoreName},
+    ids::{ConversationId, RecordReference, RequestId},
+    store::{LinkStore, StoreFuture, StoreName},
 };
 use crate::{
     clock::SharedClock,
@@ -22,13 +23,6 @@ use crate::{
 
 /// Calls that may be pending on one client; the next is refused with `THROTTLED` rather than queued without bound.
 pub const MAX_PENDING_CALLS: u32 = 100_000;
-
-/// What a caller may say about one call.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CallOptions {
-    /// How long the call may take; the service's default if absent.
-    pub timeout: Option<Duration>,
-}
 
 /// What a link did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +61,7 @@ pub struct LinkOutcome {
     /// Who confirmed it.
     pub store: StoreName,
     /// The id this client gave the call.
-    pub request_id: String,
+    pub request_id: RequestId,
 }
 
 /// An unlink that the store confirmed after the call began.
@@ -80,7 +74,7 @@ pub struct UnlinkOutcome {
     /// Who confirmed it.
     pub store: StoreName,
     /// The id this client gave the call.
-    pub request_id: String,
+    pub request_id: RequestId,
 }
 
 /// Link and unlink over one store.
@@ -189,20 +183,35 @@ impl LinkService {
         Err(LinkError::new(Code::Closed, "This client was closed; make a new one."))
     }
 
+    /// Whether calls with these options can be made here at all.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`.
+    pub fn ensure_possible(&self, options: &CallOptions) -> Result<(), LinkError> {
+        if options.caller.is_none() || self.0.store.name() == StoreName::Dataverse {
+            return Ok(());
+        }
+        let message =
+            "`options.callerObjectId`: only a Dataverse client can act for somebody else; this one is embedded.";
+        Err(LinkError::new(Code::InvalidArgument, message))
+    }
+
     /// Does a call's work in the store, within its deadline if it has one, and gives its errors what all errors carry.
     /// `begin` is called now. The outcome comes with the id that the call was given.
     pub fn perform<T, B>(
         &self,
-        timeout: Option<Duration>,
+        options: CallOptions,
         begin: B,
-    ) -> impl Future<Output = Result<(T, String), LinkError>> + Send + use<T, B>
+    ) -> impl Future<Output = Result<(T, RequestId), LinkError>> + Send + use<T, B>
     where
         T: Send,
         B: FnOnce(Arc<Call>) -> Result<StoreFuture<T>, LinkError>,
     {
         let inner = Arc::clone(&self.0);
-        let request_id = uuid::Builder::from_random_bytes(inner.clock.random().to_be_bytes()).into_uuid().to_string();
-        let call = Arc::new(Call::new(request_id, timeout.map(|timeout| inner.clock.now() + timeout)));
+        let timeout = options.timeout;
+        let request_id = uuid::Builder::from_random_bytes(inner.clock.random().to_be_bytes()).into_uuid().into_bytes();
+        let deadline = timeout.map(|timeout| inner.clock.now() + timeout);
+        let call = Arc::new(Call::new(request_id.into(), deadline, options));
         let under_way = self.admit().and_then(|permit| Ok((permit, begin(Arc::clone(&call))?)));
         async move {
             let outcome = match under_way {
@@ -218,7 +227,7 @@ impl LinkService {
             };
             // The work was dropped: only now is it certain whether a write began.
             match outcome {
-                Ok(done) => Ok((done, call.request_id().to_owned())),
+                Ok(done) => Ok((done, call.request_id())),
                 Err(error) => Err(inner.described(error, Some(&call))),
             }
         }
@@ -229,10 +238,10 @@ impl LinkService {
         decide: Decide,
         conversation: Option<ConversationId>,
         options: CallOptions,
-    ) -> impl Future<Output = Result<(ConversationId, Decision, String), LinkError>> + Send + use<> {
+    ) -> impl Future<Output = Result<(ConversationId, Decision, RequestId), LinkError>> + Send + use<> {
         let store = Arc::clone(&self.0.store);
-        let timeout = options.timeout.unwrap_or(self.0.default_timeout);
-        let updated = self.perform(Some(timeout), move |call| {
+        let options = CallOptions { timeout: options.timeout.or(Some(self.0.default_timeout)), ..options };
+        let updated = self.perform(options, move |call| {
             let id = conversation.ok_or_else(no_focused_conversation)?;
             let updated = store.update(id, decide, call);
             Ok(Box::pin(async move { Ok((id, updated.await?)) }) as StoreFuture<_>)
@@ -257,7 +266,10 @@ impl Inner {
         let error = error.with(|details| {
             details.store = Some(self.store.name().as_str());
             if let Some(call) = call {
-                details.request_id = Some(call.request_id().to_owned());
+                details.request_id = Some(call.request_id().to_string());
+                if details.service_request_id.is_none() {
+                    details.service_request_id = call.service_request_id().map(|id| id.to_string());
+                }
                 details.maybe_applied |= call.maybe_applied();
             }
         });

@@ -1,15 +1,9 @@
 //! The port: what a place that keeps conversations and links has to do.
 
-use std::{
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::{pin::Pin, sync::Arc};
 
 use super::{
+    call::Call,
     decision::{Decide, Decision},
     ids::ConversationId,
 };
@@ -32,56 +26,6 @@ impl StoreName {
             Self::Dataverse => "dataverse",
             Self::Embedded => "embedded",
         }
-    }
-}
-
-/// What one call carries with it into the store.
-#[derive(Debug)]
-pub struct Call {
-    request_id: String,
-    deadline: Option<Instant>,
-    write_under_way: Arc<AtomicBool>,
-}
-
-impl Call {
-    /// A call that has not written anything.
-    #[must_use]
-    pub fn new(request_id: String, deadline: Option<Instant>) -> Self {
-        Self { request_id, deadline, write_under_way: Arc::default() }
-    }
-
-    /// The id that logs on both sides show.
-    #[must_use]
-    pub fn request_id(&self) -> &str {
-        &self.request_id
-    }
-
-    /// When the caller stops waiting. The service sees to it; a store only needs it to keep some time in reserve.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        self.deadline
-    }
-
-    /// From now on the write may take effect, whoever stops listening.
-    pub fn write_begins(&self) {
-        self.write_under_way.store(true, Ordering::SeqCst);
-    }
-
-    /// The mark itself, for who sends the write on the store's behalf.
-    #[must_use]
-    pub fn write_mark(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.write_under_way)
-    }
-
-    /// The store is certain that the write had no effect.
-    pub fn write_refused(&self) {
-        self.write_under_way.store(false, Ordering::SeqCst);
-    }
-
-    /// Whether a call that is given up now may have taken effect.
-    #[must_use]
-    pub fn maybe_applied(&self) -> bool {
-        self.write_under_way.load(Ordering::SeqCst)
     }
 }
 

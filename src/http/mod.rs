@@ -2,13 +2,16 @@
 
 mod authorized;
 mod budget;
+mod client_secret;
 mod gate;
 mod retry;
 mod retry_after;
+mod secret;
 mod slots;
 mod token;
 mod token_cache;
 mod transport;
+mod unreachable;
 
 use std::{
     error::Error,
@@ -24,12 +27,14 @@ use url::Url;
 
 pub use authorized::{AuthorizedHttp, AuthorizedResponse, CallError};
 pub use budget::RetryBudget;
+pub use client_secret::{ClientSecret, ClientSecretCredential};
 pub use retry::{RetryPolicy, RetryingHttp};
 pub use retry_after::retry_after;
+pub use secret::{Secret, presentable};
 pub use token::{AccessToken, StaticToken, Token, TokenProvider};
 pub use token_cache::TokenCache;
-pub use transport::ReqwestService;
-pub(crate) use transport::is_loopback;
+pub use transport::{ReqwestService, is_safe_for_secrets};
+pub use unreachable::unreachable;
 
 /// One request. Its headers may hold a token, so `Debug` shows neither them nor the query.
 #[derive(Clone)]

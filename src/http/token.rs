@@ -33,11 +33,11 @@ impl Token {
         Ok(Self(value))
     }
 
-    /// Whether the text gives the token away.
+    /// The bare token.
     #[must_use]
-    pub fn is_in(&self, text: &str) -> bool {
-        let token = &self.0.as_bytes()["Bearer ".len()..];
-        text.as_bytes().windows(token.len()).any(|part| part == token)
+    pub fn reveal(&self) -> &str {
+        // Checked to be graphic ASCII when it was made.
+        self.0.to_str().map_or("", |value| value.trim_start_matches("Bearer "))
     }
 
     /// The value of the `Authorization` header, marked as sensitive.
@@ -89,7 +89,7 @@ mod tests {
         let token = Token::new("s3cret").unwrap();
         assert_eq!(format!("{token:?} {:?}", token.header()), "Token Sensitive");
         assert_eq!(token.header().as_bytes(), b"Bearer s3cret");
-        assert!(token.is_in("a,s3cret!") && !token.is_in("s3cre") && !token.is_in("Bearer"));
+        assert_eq!(token.reveal(), "s3cret");
     }
 
     #[test]

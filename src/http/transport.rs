@@ -64,6 +64,12 @@ impl HttpService for ReqwestService {
     }
 }
 
+/// Whether a secret may be sent there: encrypted, or without leaving this machine.
+#[must_use]
+pub fn is_safe_for_secrets(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
 /// Whether the host is this machine, by address or by the name that always means it.
 #[must_use]
 pub(crate) fn is_loopback(url: &Url) -> bool {

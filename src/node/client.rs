@@ -12,19 +12,19 @@ use napi_derive::napi;
 use super::{
     arguments,
     cancellation::{Cancellation, Cancelled},
-    credential::{CredentialAnswer, CredentialFunction, TokenRequest},
-    error,
-    options::{self, StoreConfiguration, Surroundings, misconfigured},
+    configuration::{self, Remote, StoreConfiguration, Surroundings, misconfigured},
+    credential::{Credential, CredentialAnswer, CredentialFunction, TokenRequest},
+    error, options,
     outcome::{ImportSummaryObject, LinkOutcomeObject, UnlinkOutcomeObject},
     promise::{Failure, Promises},
 };
 use crate::{
     clock::{SharedClock, SystemClock},
-    dataverse::{DataverseOptions, DataverseStore, EnvironmentUrl},
+    dataverse::DataverseStore,
     domain::{ConversationId, LinkService, LinkStore, RecordReference},
     embedded::{EmbeddedStore, ImportProgress, OnProgress, Source},
     error::LinkError,
-    http::{ReqwestService, StaticToken, Token, TokenProvider},
+    http::{ClientSecretCredential, ReqwestService, RetryingHttp, StaticToken, TokenProvider},
     session::Session,
 };
 
@@ -57,7 +57,7 @@ impl Client {
         surroundings: Surroundings,
     ) -> napi::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
-        let configuration = options::client(&options, provider.is_some(), surroundings)
+        let configuration = configuration::client(&options, provider.is_some(), surroundings)
             .map_err(|refused| error::thrown(env, &refused))?;
         let mut embedded = None;
         let store: Arc<dyn LinkStore> = match configuration.store {
@@ -66,18 +66,7 @@ impl Client {
                 embedded = Some(Arc::clone(&store));
                 store
             }
-            StoreConfiguration::Dataverse(url, token, options) => {
-                let tokens: Arc<dyn TokenProvider> = match (token, provider) {
-                    (Some(token), _) => {
-                        let token = Token::new(&token)
-                            .map_err(|refused| error::thrown(env, &misconfigured(refused.message())))?;
-                        Arc::new(StaticToken(token))
-                    }
-                    (None, Some(provider)) => Arc::new(CredentialFunction::new(&provider, url.scope())?),
-                    (None, None) => return Err(error::thrown(env, &misconfigured("A credential is missing."))),
-                };
-                Arc::new(dataverse(url, tokens, options, &clock))
-            }
+            StoreConfiguration::Dataverse(remote) => Arc::new(dataverse(*remote, provider, &clock)?),
         };
         let service = LinkService::new(store, clock, configuration.timeout, configuration.note);
         Ok(Self { service, embedded, session: RefCell::default() })
@@ -101,10 +90,13 @@ impl Client {
         options: Unknown<'env>,
         cancellation: Option<&Cancellation>,
     ) -> napi::Result<Unknown<'env>> {
-        let call = self
-            .target(*env, &entity_logical_name, &record_id, &conversation_id)
-            .and_then(|(record, conversation)| Ok((record, conversation, options::link(&options)?)));
-        self.begin(env, call, cancellation, |service, (record, conversation, (policy, options))| {
+        let call =
+            self.target(*env, &entity_logical_name, &record_id, &conversation_id).and_then(|(record, conversation)| {
+                let (policy, options) = options::link(&options)?;
+                self.service.ensure_possible(&options)?;
+                Ok((record, conversation, policy, options))
+            });
+        self.begin(env, call, cancellation, |service, (record, conversation, policy, options)| {
             let linked = service.link(record, conversation, policy, options);
             async move { linked.await.map(LinkOutcomeObject::from) }
         })
@@ -121,9 +113,12 @@ impl Client {
         options: Unknown<'env>,
         cancellation: Option<&Cancellation>,
     ) -> napi::Result<Unknown<'env>> {
-        let call = self
-            .target(*env, &entity_logical_name, &record_id, &conversation_id)
-            .and_then(|(record, conversation)| Ok((record, conversation, options::unlink(&options)?)));
+        let call =
+            self.target(*env, &entity_logical_name, &record_id, &conversation_id).and_then(|(record, conversation)| {
+                let options = options::unlink(&options)?;
+                self.service.ensure_possible(&options)?;
+                Ok((record, conversation, options))
+            });
         self.begin(env, call, cancellation, |service, (record, conversation, options)| {
             let unlinked = service.unlink(record, conversation, options);
             async move { unlinked.await.map(UnlinkOutcomeObject::from) }
@@ -148,7 +143,7 @@ impl Client {
         };
         let call = options::import(&options).and_then(|options| Ok((options, self.embedded()?)));
         self.begin(env, call, cancellation, |service, (options, store)| {
-            let imported = service.perform(options.timeout, move |call| Ok(store.import(source, on_progress, call)));
+            let imported = service.perform(options, move |call| Ok(store.import(source, on_progress, call)));
             async move { imported.await.map(|(summary, _)| ImportSummaryObject::from(summary)) }
         })
     }
@@ -247,13 +242,22 @@ impl Client {
 }
 
 fn dataverse(
-    url: EnvironmentUrl,
-    tokens: Arc<dyn TokenProvider>,
-    options: DataverseOptions,
+    Remote { url, credential, options }: Remote,
+    provider: Option<Function<'_, TokenRequest, Promise<CredentialAnswer>>>,
     clock: &SharedClock,
-) -> DataverseStore {
+) -> napi::Result<DataverseStore> {
     let http = Arc::new(ReqwestService::new(url.as_url()));
-    DataverseStore::new(url, http, tokens, options, Arc::clone(clock))
+    let tokens: Arc<dyn TokenProvider> = match (credential, provider) {
+        (Credential::Token(token), _) => Arc::new(StaticToken(token)),
+        (Credential::ClientSecret(client), _) => {
+            // Throttled and paid for apart from the environment: it is another server.
+            let http = RetryingHttp::new(http.clone(), Arc::clone(clock), options.retries, Arc::default());
+            Arc::new(ClientSecretCredential::new(Arc::new(http), client))
+        }
+        (Credential::Function, Some(provider)) => Arc::new(CredentialFunction::new(&provider, url.scope())?),
+        (Credential::Function, None) => return Err(napi::Error::from_reason("the credential's function is missing")),
+    };
+    Ok(DataverseStore::new(url, http, tokens, options, Arc::clone(clock)))
 }
 
 fn progress_reporter(function: &Function<'_, ImportProgressObject, ()>) -> napi::Result<OnProgress> {

@@ -5,6 +5,7 @@
 mod arguments;
 mod cancellation;
 mod client;
+mod configuration;
 mod credential;
 mod error;
 mod options;

@@ -1,10 +1,9 @@
-//! Options of calls and of clients. Unknown ones are refused by name, numbers are not bent into shape.
+//! Options of calls, and what options have in common. Unknown ones are refused by name, numbers are not bent into shape.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
 use napi::{JsValue, ValueType};
-use napi_derive::napi;
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeOwned, Unexpected, Visitor},
@@ -12,28 +11,40 @@ use serde::{
 
 use super::arguments::{describe, invalid};
 use crate::{
-    dataverse::{self, Concurrency, EnvironmentUrl},
-    domain::{CallOptions, LinkPolicy, Status},
+    domain::{CallOptions, CallerId, LinkPolicy, Status, Traceparent},
     error::{Code, LinkError},
-    http::RetryPolicy,
 };
-
-/// How long a call may take unless the client or the call says otherwise.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The file of a client that nobody configured.
-const DEFAULT_PATH: &str = "omnichannel-link.db";
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct LinkOptions {
     timeout_in_ms: Option<Milliseconds>,
+    caller_object_id: Option<Parsed<CallerId>>,
+    traceparent: Option<Parsed<Traceparent>>,
     linkable_statuses: Option<Vec<Status>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct DeadlineOptions {
+struct UnlinkOptions {
     timeout_in_ms: Option<Milliseconds>,
+    caller_object_id: Option<Parsed<CallerId>>,
+    traceparent: Option<Parsed<Traceparent>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct ImportOptions {
+    timeout_in_ms: Option<Milliseconds>,
+}
+
+/// A text that means something.
+pub(super) struct Parsed<T>(pub(super) T);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        String::deserialize(value)?.parse().map(Self).map_err(de::Error::custom)
+    }
 }
 
 /// Read by hand: serde's untagged enums buffer whatever is there first, and an object may be nested without end.
@@ -63,7 +74,7 @@ impl<'de> Deserialize<'de> for Status {
 
 /// Up to what a JavaScript timer can wait, about 24 days. A `BigInt` is no number of milliseconds.
 #[derive(Clone, Copy)]
-struct Milliseconds(Duration);
+pub(super) struct Milliseconds(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Milliseconds {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
@@ -95,45 +106,39 @@ impl<'de> Deserialize<'de> for Milliseconds {
     }
 }
 
-/// Requests under way at once.
-#[derive(Deserialize)]
-#[serde(try_from = "u16")]
-struct Concurrent(usize);
-
-impl TryFrom<u16> for Concurrent {
-    type Error = String;
-
-    fn try_from(most: u16) -> Result<Self, String> {
-        let most = usize::from(most);
-        if (1..=RetryPolicy::MAX_CONCURRENCY).contains(&most) {
-            return Ok(Self(most));
-        }
-        Err(format!("expected 1 to {}, because Dataverse refuses more than 52 at once", RetryPolicy::MAX_CONCURRENCY))
-    }
-}
-
 /// The options of a link.
 pub(super) fn link(options: &Unknown<'_>) -> Result<(LinkPolicy, CallOptions), LinkError> {
-    let LinkOptions { timeout_in_ms, linkable_statuses } = parse(options)?;
-    Ok((LinkPolicy { linkable_statuses: linkable_statuses.unwrap_or_default() }, deadline(timeout_in_ms)))
+    let LinkOptions { timeout_in_ms, caller_object_id, traceparent, linkable_statuses } = parse(options)?;
+    let policy = LinkPolicy { linkable_statuses: linkable_statuses.unwrap_or_default() };
+    Ok((policy, call(timeout_in_ms, caller_object_id, traceparent)))
 }
 
 /// The options of an unlink.
 pub(super) fn unlink(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
-    let DeadlineOptions { timeout_in_ms } = parse(options)?;
-    Ok(deadline(timeout_in_ms))
-}
-
-fn deadline(timeout: Option<Milliseconds>) -> CallOptions {
-    CallOptions { timeout: timeout.map(|Milliseconds(timeout)| timeout) }
+    let UnlinkOptions { timeout_in_ms, caller_object_id, traceparent } = parse(options)?;
+    Ok(call(timeout_in_ms, caller_object_id, traceparent))
 }
 
 /// The options of an import that Rust needs to know. Without a timeout it takes as long as it takes.
 pub(super) fn import(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
-    unlink(options)
+    let ImportOptions { timeout_in_ms } = parse(options)?;
+    Ok(call(timeout_in_ms, None, None))
 }
 
-fn parse<T: Default + DeserializeOwned>(options: &Unknown<'_>) -> Result<T, LinkError> {
+fn call(
+    timeout: Option<Milliseconds>,
+    caller: Option<Parsed<CallerId>>,
+    traceparent: Option<Parsed<Traceparent>>,
+) -> CallOptions {
+    CallOptions {
+        timeout: timeout.map(|Milliseconds(timeout)| timeout),
+        caller: caller.map(|Parsed(caller)| caller),
+        traceparent: traceparent.map(|Parsed(place)| place),
+    }
+}
+
+/// Options as an object, or none.
+pub(super) fn parse<T: Default + DeserializeOwned>(options: &Unknown<'_>) -> Result<T, LinkError> {
     match options.get_type() {
         Ok(ValueType::Undefined | ValueType::Null) => Ok(T::default()),
         Ok(ValueType::Object) => {
@@ -152,149 +157,4 @@ fn parse<T: Default + DeserializeOwned>(options: &Unknown<'_>) -> Result<T, Link
         }
         _ => Err(invalid("options", "expected an object", describe(options))),
     }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct ClientOptions {
-    timeout_in_ms: Option<Milliseconds>,
-    embedded: Option<EmbeddedOptions>,
-    dataverse: Option<DataverseOptions>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct EmbeddedOptions {
-    path: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-struct DataverseOptions {
-    url: Option<String>,
-    credential: Option<String>,
-    max_retries: Option<u16>,
-    retry_delay_in_ms: Option<Milliseconds>,
-    max_retry_delay_in_ms: Option<Milliseconds>,
-    max_concurrency: Option<Concurrent>,
-    concurrency: Option<ConcurrencyOption>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum ConcurrencyOption {
-    ReadCheckWrite,
-}
-
-/// What index.js knows of the process. Not read here: a worker's environment is its own.
-#[napi(object, object_to_js = false)]
-pub struct Surroundings {
-    /// `process.env.DATAVERSE_URL`
-    pub dataverse_url: Option<String>,
-    /// Whether this is Electron, where the working directory is arbitrary.
-    pub in_electron: bool,
-}
-
-/// A client's options, made sense of.
-#[derive(Debug)]
-pub(super) struct Configuration {
-    pub(super) timeout: Duration,
-    pub(super) store: StoreConfiguration,
-    /// Added to every error's hint: where the store came from that nobody configured.
-    pub(super) note: Option<String>,
-}
-
-#[derive(Debug)]
-pub(super) enum StoreConfiguration {
-    Embedded(PathBuf),
-    /// Without a token there is a credential function.
-    Dataverse(EnvironmentUrl, Option<String>, dataverse::DataverseOptions),
-}
-
-/// The options of a client. Wrong ones are `INVALID_CONFIGURATION`, whatever is wrong with them.
-pub(super) fn client(
-    options: &Unknown<'_>,
-    has_provider: bool,
-    surroundings: Surroundings,
-) -> Result<Configuration, LinkError> {
-    let refused = |error: LinkError| misconfigured(error.message().to_owned());
-    let ClientOptions { timeout_in_ms, embedded, dataverse } = parse(options).map_err(refused)?;
-    let timeout = timeout_in_ms.map_or(DEFAULT_TIMEOUT, |Milliseconds(timeout)| timeout);
-    let (store, note) = match (embedded, dataverse) {
-        (Some(_), Some(_)) => return Err(misconfigured("`options`: expected `embedded` or `dataverse`, got both.")),
-        (Some(EmbeddedOptions { path }), None) => {
-            (StoreConfiguration::Embedded(absolute("options.embedded.path", &path)?), None)
-        }
-        (None, Some(dataverse)) => (remote(dataverse, has_provider, surroundings.dataverse_url)?, None),
-        (None, None) if surroundings.dataverse_url.is_some() => {
-            (remote(DataverseOptions::default(), has_provider, surroundings.dataverse_url)?, None)
-        }
-        (None, None) if surroundings.in_electron => {
-            return Err(misconfigured(
-                "Inside Electron the working directory is arbitrary, so `options.embedded.path` must be given.",
-            )
-            .hint("Use a file in app.getPath('userData'), or configure `dataverse`."));
-        }
-        (None, None) => {
-            let path = absolute("working directory", DEFAULT_PATH)?;
-            let note = format!(
-                "This client is embedded, on {}, because it was not configured and DATAVERSE_URL is not set.",
-                path.display()
-            );
-            (StoreConfiguration::Embedded(path), Some(note))
-        }
-    };
-    Ok(Configuration { timeout, store, note })
-}
-
-/// Fixed now: a later change of the working directory must not change the file.
-fn absolute(name: &str, path: &str) -> Result<PathBuf, LinkError> {
-    let refused = |why: &str| misconfigured(format!("`{name}`: expected a path to a file ({why})."));
-    if path.contains('\0') {
-        return Err(refused("it holds a zero byte"));
-    }
-    std::path::absolute(path).map_err(|error| refused(&error.to_string()))
-}
-
-fn remote(
-    options: DataverseOptions,
-    has_provider: bool,
-    default_url: Option<String>,
-) -> Result<StoreConfiguration, LinkError> {
-    let DataverseOptions {
-        url,
-        credential,
-        max_retries,
-        retry_delay_in_ms,
-        max_retry_delay_in_ms,
-        max_concurrency,
-        concurrency,
-    } = options;
-    let (name, url) = match (url, default_url) {
-        (Some(url), _) => ("options.dataverse.url", url),
-        (None, Some(url)) => ("DATAVERSE_URL", url),
-        (None, None) => return Err(misconfigured("`options.dataverse.url` is missing, and DATAVERSE_URL is not set.")),
-    };
-    let url = url.parse().map_err(|error| misconfigured(format!("`{name}`: {error}.")))?;
-    if credential.is_none() && !has_provider {
-        return Err(misconfigured("A Dataverse client needs `options.dataverse.credential`.")
-            .hint("Give an access token, or an async function that returns one. The embedded store is used only when neither `dataverse` nor DATAVERSE_URL is set."));
-    }
-    let policy = RetryPolicy::default();
-    let or = |given: Option<Milliseconds>, default| given.map_or(default, |Milliseconds(given)| given);
-    let retries = RetryPolicy {
-        max_retries: max_retries.map_or(policy.max_retries, u32::from),
-        delay: or(retry_delay_in_ms, policy.delay),
-        max_delay: or(max_retry_delay_in_ms, policy.max_delay),
-        max_concurrency: max_concurrency.map_or(policy.max_concurrency, |Concurrent(most)| most),
-    };
-    let concurrency = match concurrency {
-        None => Concurrency::CompareAndSwap,
-        Some(ConcurrencyOption::ReadCheckWrite) => Concurrency::ReadCheckWrite,
-    };
-    Ok(StoreConfiguration::Dataverse(url, credential, dataverse::DataverseOptions { retries, concurrency }))
-}
-
-pub(super) fn misconfigured(message: impl Into<String>) -> LinkError {
-    LinkError::new(Code::InvalidConfiguration, message)
 }

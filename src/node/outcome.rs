@@ -59,7 +59,7 @@ impl From<LinkOutcome> for LinkOutcomeObject {
             record: outcome.record.into(),
             previous: outcome.previous.map(Into::into),
             store: outcome.store.as_str(),
-            request_id: outcome.request_id,
+            request_id: outcome.request_id.to_string(),
         }
     }
 }
@@ -71,7 +71,7 @@ impl From<UnlinkOutcome> for UnlinkOutcomeObject {
             conversation_id: outcome.conversation_id.to_string(),
             record: outcome.record.into(),
             store: outcome.store.as_str(),
-            request_id: outcome.request_id,
+            request_id: outcome.request_id.to_string(),
         }
     }
 }

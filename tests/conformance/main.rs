@@ -259,7 +259,7 @@ async fn closing_lets_pending_calls_finish(world: World) {
 async fn an_expired_call_says_timeout_and_the_next_one_works(world: World) {
     // Held before the call begins. The server cannot be held, but there the deadline is over before the first byte is sent.
     let held = world.hold();
-    let options = CallOptions { timeout: Some(Duration::from_secs(7)) };
+    let options = CallOptions { timeout: Some(Duration::from_secs(7)), ..CallOptions::default() };
     let call = world.service.link(account(1), Some(conversation(CONVERSATION)), LinkPolicy::default(), options);
     world.clock.expire();
     let error = call.await.unwrap_err();

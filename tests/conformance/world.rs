@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use omnichannel_link::{
     dataverse::{DataverseOptions, DataverseStore},
-    domain::{EntityLogicalName, LinkService, LinkStore, RecordReference, StoreName},
+    domain::{CallOptions, EntityLogicalName, LinkService, LinkStore, RecordReference, StoreName},
     embedded::{EmbeddedStore, Source},
     http::{ReqwestService, StaticToken, Token},
 };
@@ -58,7 +58,7 @@ impl World {
         for page in pages() {
             let text = Source::Text(page.to_string());
             let store = store.clone();
-            service.perform(None, move |call| Ok(store.import(text, None, call))).await.unwrap();
+            service.perform(CallOptions::default(), move |call| Ok(store.import(text, None, call))).await.unwrap();
         }
         Self { service, clock, backing: Backing::File { folder } }
     }

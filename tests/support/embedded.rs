@@ -146,7 +146,8 @@ impl Office {
     pub(crate) fn import_with(&self, page: Source, on_progress: Option<OnProgress>) -> Pending<ImportSummary> {
         let store = Arc::clone(&self.store);
         let begin = move |call| Ok(store.import(page, on_progress, call));
-        Box::pin(self.service.perform(Some(PATIENCE), begin).map(|done| done.map(|(summary, _)| summary)))
+        let options = CallOptions { timeout: Some(PATIENCE), ..CallOptions::default() };
+        Box::pin(self.service.perform(options, begin).map(|done| done.map(|(summary, _)| summary)))
     }
 
     pub(crate) async fn imported(&self, page: Source) -> ImportSummary {

@@ -50,6 +50,16 @@ async fn every_request_is_what_the_web_api_documents() {
 }
 
 #[tokio::test]
+async fn a_call_on_somebodys_behalf_names_the_user_and_rests_on_no_row_of_another() {
+    let exchange =
+        Conversation::with([empty(), holding(8, account(1)), row(8, ACTIVE, None, None), holding(9, account(2))]);
+    exchange.link_as("CA11E400-0000-4000-8000-00000000000A", account(1)).await.unwrap();
+    insta::assert_snapshot!("link_on_behalf", exchange.sent());
+    exchange.link_as("ca11e400-0000-4000-8000-00000000000b", account(2)).await.unwrap();
+    assert_eq!(exchange.verbs(), "GET PATCH GET PATCH");
+}
+
+#[tokio::test]
 async fn a_stale_row_is_read_and_decided_again() {
     let exchange = Conversation::with([empty(), fault(412, STALE), holding(8, account(2)), holding(9, account(1))]);
     let outcome = exchange.link(account(1)).await.unwrap();

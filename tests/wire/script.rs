@@ -5,14 +5,14 @@ use std::{
     fmt::Write,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use omnichannel_link::{
     dataverse::{Concurrency, DataverseOptions, DataverseStore},
     domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
@@ -21,6 +21,11 @@ use omnichannel_link::{
 };
 
 use crate::support::{CONVERSATION, TestClock, conversation};
+
+const SERVICE_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-service-request-id");
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// The id of every answer.
+pub(crate) const ANSWER: &str = "5e12c1de-0000-4000-8000-000000000001";
 
 /// Nobody may ever see it.
 pub(crate) const SECRET: &str = "s3ntinel-t0ken";
@@ -61,6 +66,7 @@ pub(crate) fn fault(status: u16, code: &str) -> Answer {
 pub(crate) struct Script {
     answers: Mutex<VecDeque<Answer>>,
     sent: Mutex<Vec<String>>,
+    answered: AtomicBool,
 }
 
 impl HttpService for Script {
@@ -69,7 +75,9 @@ impl HttpService for Script {
         Box::pin(async move {
             self.sent.lock().unwrap().push(shown);
             let answer = self.answers.lock().unwrap().pop_front().expect("the script ends before this request");
-            answer.given().await
+            let given = answer.given().await;
+            self.answered.fetch_or(given.is_ok(), Ordering::Relaxed);
+            given
         })
     }
 }
@@ -78,7 +86,8 @@ impl Answer {
     async fn given(self) -> Result<HttpResponse, HttpError> {
         match self {
             Self::Is(status, body) => {
-                let (status, headers) = (StatusCode::from_u16(status).unwrap(), HeaderMap::new());
+                let status = StatusCode::from_u16(status).unwrap();
+                let headers = HeaderMap::from_iter([(SERVICE_REQUEST_ID, ANSWER.parse().unwrap())]);
                 Ok(HttpResponse { status, headers, body: Bytes::from(body) })
             }
             Self::Fails(kind) => Err(HttpError { kind, message: "it broke".into(), retry_after: None, source: None }),
@@ -126,8 +135,13 @@ pub(crate) fn client(concurrency: Concurrency, server: Arc<dyn HttpService>) -> 
     // What is repeated without a decision is tested in tests/retries.rs.
     let retries = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
     let tokens = Arc::new(StaticToken(Token::new(SECRET).unwrap()));
-    let store =
-        DataverseStore::new(environment, server, tokens, DataverseOptions { retries, concurrency }, clock.clone());
+    let store = DataverseStore::new(
+        environment,
+        server,
+        tokens,
+        DataverseOptions { retries, concurrency, caller: None },
+        clock.clone(),
+    );
     let service = LinkService::new(Arc::new(store), clock.clone(), Duration::from_secs(30), None);
     (clock, service)
 }
@@ -145,7 +159,7 @@ impl Conversation {
     }
 
     pub(crate) fn that(concurrency: Concurrency, answers: impl IntoIterator<Item = Answer>) -> Self {
-        let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), sent: Mutex::default() });
+        let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), ..Script::default() });
         let (clock, service) = client(concurrency, script.clone());
         Self { clock, service, script }
     }
@@ -159,6 +173,13 @@ impl Conversation {
     pub(crate) async fn link_more(&self, record: RecordReference) -> Result<LinkOutcome, LinkError> {
         let id = Some(conversation(CONVERSATION));
         self.service.link(record, id, LinkPolicy::default(), CallOptions::default()).await
+    }
+
+    /// A call on somebody's behalf with more to come.
+    pub(crate) async fn link_as(&self, caller: &str, record: RecordReference) -> Result<LinkOutcome, LinkError> {
+        let traceparent = Some(TRACEPARENT.parse().unwrap());
+        let options = CallOptions { caller: Some(caller.parse().unwrap()), traceparent, ..CallOptions::default() };
+        self.service.link(record, Some(conversation(CONVERSATION)), LinkPolicy::default(), options).await
     }
 
     /// The last call of the script.
@@ -180,6 +201,12 @@ impl Conversation {
 
     fn checked<T>(&self, outcome: Result<T, LinkError>) -> Result<T, LinkError> {
         assert_eq!(self.script.answers.lock().unwrap().len(), 0, "the whole script was played");
-        outcome.inspect_err(|error| assert!(!format!("{error:?}").contains(SECRET), "{error:?}"))
+        outcome.inspect_err(|error| {
+            assert!(!format!("{error:?}").contains(SECRET), "{error:?}");
+            let answered = self.script.answered.load(Ordering::Relaxed);
+            let expected = answered.then_some(ANSWER);
+            assert_eq!(error.details().service_request_id.as_deref(), expected, "both ids in every error: {error:?}");
+            assert!(error.details().request_id.is_some());
+        })
     }
 }

@@ -1,0 +1,164 @@
+//! One call: what its caller may say about it, and what it carries with it into the store.
+
+use std::{
+    str::FromStr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::ids::{CallerId, RequestId};
+
+/// What a caller may say about one call.
+#[derive(Clone, Debug, Default)]
+pub struct CallOptions {
+    /// How long the call may take; the service's default if absent.
+    pub timeout: Option<Duration>,
+    /// On whose behalf; the store's default if absent.
+    pub caller: Option<CallerId>,
+    /// The trace that the call belongs to.
+    pub traceparent: Option<Traceparent>,
+}
+
+/// A place in a distributed trace, in the form of the W3C's recommendation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traceparent(String);
+
+/// The text is no place in a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a W3C traceparent such as 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
+pub struct MalformedTraceparent;
+
+impl Traceparent {
+    /// The header's value.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Traceparent {
+    type Err = MalformedTraceparent;
+
+    fn from_str(text: &str) -> Result<Self, MalformedTraceparent> {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let is_field = |field: &str, length| field.len() == length && field.bytes().all(is_hex);
+        let is_id = |field: &str, length| is_field(field, length) && field.bytes().any(|byte| byte != b'0');
+        match text.split('-').collect::<Vec<_>>()[..] {
+            [version, trace, parent, flags]
+                if is_field(version, 2)
+                    && version != "ff"
+                    && is_id(trace, 32)
+                    && is_id(parent, 16)
+                    && is_field(flags, 2) =>
+            {
+                Ok(Self(text.to_owned()))
+            }
+            _ => Err(MalformedTraceparent),
+        }
+    }
+}
+
+/// What one call carries with it into the store.
+#[derive(Debug)]
+pub struct Call {
+    request_id: RequestId,
+    deadline: Option<Instant>,
+    caller: Option<CallerId>,
+    traceparent: Option<Traceparent>,
+    write_under_way: Arc<AtomicBool>,
+    service_request_id: Mutex<Option<RequestId>>,
+}
+
+impl Call {
+    /// A call that has not written anything.
+    #[must_use]
+    pub fn new(request_id: RequestId, deadline: Option<Instant>, options: CallOptions) -> Self {
+        let CallOptions { caller, traceparent, .. } = options;
+        let (write_under_way, service_request_id) = Default::default();
+        Self { request_id, deadline, caller, traceparent, write_under_way, service_request_id }
+    }
+
+    /// The id that logs on both sides show.
+    #[must_use]
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
+    /// When the caller stops waiting. The service sees to it; a store only needs it to keep some time in reserve.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// On whose behalf, if the caller said so.
+    #[must_use]
+    pub fn caller(&self) -> Option<CallerId> {
+        self.caller
+    }
+
+    /// The trace that the call belongs to.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&Traceparent> {
+        self.traceparent.as_ref()
+    }
+
+    /// From now on the write may take effect, whoever stops listening.
+    pub fn write_begins(&self) {
+        self.write_under_way.store(true, Ordering::SeqCst);
+    }
+
+    /// The mark itself, for who sends the write on the store's behalf.
+    #[must_use]
+    pub fn write_mark(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.write_under_way)
+    }
+
+    /// The store is certain that the write had no effect.
+    pub fn write_refused(&self) {
+        self.write_under_way.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether a call that is given up now may have taken effect.
+    #[must_use]
+    pub fn maybe_applied(&self) -> bool {
+        self.write_under_way.load(Ordering::SeqCst)
+    }
+
+    /// A server has answered, under an id of its own: the last one is what its operators can look for.
+    pub fn answered_as(&self, id: RequestId) {
+        *self.service_request_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
+
+    /// The id of the last answer.
+    #[must_use]
+    pub fn service_request_id(&self) -> Option<RequestId> {
+        *self.service_request_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_place_in_a_trace_is_passed_on() {
+        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(good.parse::<Traceparent>().unwrap().as_str(), good);
+        for wrong in [
+            "",
+            "00",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1\n",
+        ] {
+            assert_eq!(wrong.parse::<Traceparent>(), Err(MalformedTraceparent), "{wrong}");
+        }
+    }
+}
