@@ -101,3 +101,61 @@ export interface DataverseOptions {
    */
   concurrency?: 'readCheckWrite'
 }
+
+/**
+ * What Node's `diagnostics_channel` of these names is told of the traffic of all Dataverse clients, while it has subscribers: an
+ * attempt is over, there will be another, the server throttles. Never a token, a query or a body.
+ *
+ * Messages come a moment later than what they tell of, in its order but outside of the call's async context: `requestId` is that of
+ * the call's outcome or error. More than 10,000 that wait for a busy thread are dropped. A client looks for subscribers when a call
+ * begins.
+ *
+ * `OMNICHANNEL_LINK_LOG=debug` writes the same to stderr; `warn` leaves out the attempts.
+ */
+export interface DiagnosticsChannels {
+  'omnichannel-link:request': RequestMessage
+  'omnichannel-link:retry': RetryMessage
+  'omnichannel-link:throttle': ThrottleMessage
+}
+
+/** A request, to the environment or to a token authority. */
+export interface RequestSubject {
+  /** `GET`, `PATCH`, `POST` … */
+  method: string
+  /** With the port, if it is not the scheme's own. */
+  host: string
+  /** Without the query. */
+  path: string
+  /** The id of the call that needed it; null for a token. */
+  requestId: string | null
+  /** 1 for the first. */
+  attempt: number
+}
+
+/** An attempt is over. */
+export interface RequestMessage extends RequestSubject {
+  /** HTTP status of the answer; null without one. */
+  status: number | null
+  /** Why there is no answer: `Connect` or `Interrupted`, for example, or `given up` by its caller. */
+  error: string | null
+  /** The id the server gave it. */
+  serviceRequestId: string | null
+  /** How long it took, in milliseconds. */
+  durationInMs: number
+}
+
+/** There will be another attempt. */
+export interface RetryMessage extends RequestSubject {
+  /** HTTP status of the answer; null without one. */
+  status: number | null
+  /** Why there is no answer. */
+  error: string | null
+  /** The pause before it, in milliseconds. */
+  delayInMs: number
+}
+
+/** The server throttles, and the whole client pauses. */
+export interface ThrottleMessage extends RequestSubject {
+  /** The pause, in milliseconds. */
+  delayInMs: number
+}

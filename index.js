@@ -3,6 +3,7 @@
 // What only JavaScript can add to the addon: errors of a class with the caller's stack, `AbortSignal`, and whatever a
 // credential may be. Everything else happens in Rust; index.d.ts is the documentation.
 
+const { channel } = require('node:diagnostics_channel')
 const { Cancellation, Client } = require('./binding.js')
 
 const BRAND = Symbol.for('omnichannel-link.LinkError')
@@ -14,7 +15,13 @@ const JSON_FIELDS = [
 ]
 
 // Read here, because a worker's environment is its own.
-const VARIABLES = ['DATAVERSE_URL', 'AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'AZURE_AUTHORITY_HOST']
+const VARIABLES = ['DATAVERSE_URL', 'AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'AZURE_AUTHORITY_HOST', 'OMNICHANNEL_LINK_LOG']
+
+const CHANNELS = {
+  request: channel('omnichannel-link:request'),
+  retry: channel('omnichannel-link:retry'),
+  throttle: channel('omnichannel-link:throttle')
+}
 
 class LinkError extends Error {
   constructor({ message, cause, ...details }) {
@@ -49,6 +56,7 @@ Object.defineProperties(LinkError.prototype, {
 
 class OmnichannelClient {
   #native
+  #isObserved = false
 
   constructor(options) {
     const set = VARIABLES.map(name => [name, process.env[name]]).filter(([, value]) => value)
@@ -68,15 +76,25 @@ class OmnichannelClient {
   }
 
   async linkToConversation(entityLogicalName, recordId, conversationId, options) {
+    this.#observe()
     return await settled(this.#native, options, (rest, cancellation) =>
       this.#native.linkToConversation(entityLogicalName, recordId, conversationId, rest, cancellation)
     )
   }
 
   async unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
+    this.#observe()
     return await settled(this.#native, options, (rest, cancellation) =>
       this.#native.unlinkFromConversation(entityLogicalName, recordId, conversationId, rest, cancellation)
     )
+  }
+
+  /** Events cross over only while somebody listens. */
+  #observe() {
+    const isObserved = CHANNELS.request.hasSubscribers || CHANNELS.retry.hasSubscribers || CHANNELS.throttle.hasSubscribers
+    if (isObserved === this.#isObserved) return
+    this.#isObserved = isObserved
+    this.#native.observe(isObserved ? publish : undefined)
   }
 
   async importRecords(pathOrPage, options) {
@@ -233,6 +251,16 @@ function invalid(native, argument, expected, value) {
 /** A failure that the addon does not know of: nothing was read or written. */
 function failure(code, message, details) {
   return new LinkError({ code, message, isRetryable: false, maybeApplied: false, ...details })
+}
+
+/** Tells the channel of an event's kind. */
+function publish({ kind, timeInMs, status, error, serviceRequestId, ...subject }) {
+  const messages = {
+    request: () => ({ ...subject, status, error, serviceRequestId, durationInMs: timeInMs }),
+    retry: () => ({ ...subject, status, error, delayInMs: timeInMs }),
+    throttle: () => ({ ...subject, delayInMs: timeInMs })
+  }
+  CHANNELS[kind].publish(messages[kind]())
 }
 
 /** How long a credential may take to give a token. */

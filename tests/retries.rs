@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, join_all};
 use http::{HeaderMap, Method, StatusCode};
 use omnichannel_link::{
     clock::{Clock, Sleep},
-    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, RetryPolicy, RetryingHttp},
+    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Nobody, RetryPolicy, RetryingHttp},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -98,7 +98,7 @@ struct Client<F> {
 fn client<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(does: F) -> Client<F> {
     let clock = Arc::new(PausedClock::default());
     let server = Arc::new(Server { does, start: clock.now(), came: Mutex::default() });
-    let http = RetryingHttp::new(server.clone(), clock, RetryPolicy::default(), Arc::default());
+    let http = RetryingHttp::new(server.clone(), clock, RetryPolicy::default(), Arc::default(), Arc::new(Nobody));
     Client { server, http }
 }
 

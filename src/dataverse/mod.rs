@@ -16,7 +16,7 @@ use self::{lanes::Lanes, remembered::RememberedRows, swap::Exchange};
 use crate::{
     clock::SharedClock,
     domain::{Call, CallerId, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
-    http::{AuthorizedHttp, HttpService, RetryBudget, RetryPolicy, RetryingHttp, TokenCache, TokenProvider},
+    http::{AuthorizedHttp, HttpService, Observer, RetryBudget, RetryPolicy, RetryingHttp, TokenCache, TokenProvider},
 };
 
 /// Conversations and links in a Dataverse environment.
@@ -67,10 +67,11 @@ impl DataverseStore {
         tokens: Arc<dyn TokenProvider>,
         DataverseOptions { retries, concurrency, caller }: DataverseOptions,
         clock: SharedClock,
+        observer: Arc<dyn Observer>,
     ) -> Self {
         let remembered = RememberedRows::new(Arc::clone(&clock));
         let budget = Arc::<RetryBudget>::default();
-        let http = Arc::new(RetryingHttp::new(http, Arc::clone(&clock), retries, Arc::clone(&budget)));
+        let http = Arc::new(RetryingHttp::new(http, Arc::clone(&clock), retries, Arc::clone(&budget), observer));
         let http = AuthorizedHttp::new(http, TokenCache::new(tokens, Arc::clone(&clock)));
         let shared = Shared { environment, http, budget, remembered, concurrency, caller, clock };
         Self { shared: Arc::new(shared), lanes: Lanes::default() }

@@ -13,6 +13,7 @@ use super::{
     HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
     budget::RetryBudget,
     gate::{Gate, Shut},
+    observe::{Ending, Event, Observer, Subject, Watched},
     retry_after::retry_after,
     slots::Slots,
 };
@@ -55,6 +56,7 @@ pub struct RetryingHttp {
     budget: Arc<RetryBudget>,
     gate: Gate,
     slots: Slots,
+    observer: Arc<dyn Observer>,
 }
 
 /// What an answer, or its absence, says about another attempt.
@@ -68,12 +70,28 @@ enum Verdict {
     Transient,
 }
 
+/// One attempt, and what it means.
+struct Attempt {
+    answer: Result<HttpResponse, HttpError>,
+    verdict: Verdict,
+    /// How long to wait before the next.
+    pause: Duration,
+    /// Whether all requests have to.
+    everybody: bool,
+}
+
 impl RetryingHttp {
-    /// Repeats what `http` does, as far as the budget goes.
+    /// Repeats what `http` does, as far as the budget goes, and tells the observer.
     #[must_use]
-    pub fn new(http: Arc<dyn HttpService>, clock: SharedClock, policy: RetryPolicy, budget: Arc<RetryBudget>) -> Self {
+    pub fn new(
+        http: Arc<dyn HttpService>,
+        clock: SharedClock,
+        policy: RetryPolicy,
+        budget: Arc<RetryBudget>,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
         let (gate, slots) = (Gate::new(Arc::clone(&clock)), Slots::new(policy.max_concurrency));
-        Self { http, clock, policy, budget, gate, slots }
+        Self { http, clock, policy, budget, gate, slots, observer }
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
@@ -81,34 +99,12 @@ impl RetryingHttp {
         let mut own = Duration::ZERO;
         let mut throttled: Option<HttpResponse> = None;
         loop {
-            // First a slot, then the gate: what waits for a slot while the gate shuts must not be sent.
-            let slot = self.slots.take().await;
-            let pass = match (self.gate.enter(request.deadline).await, throttled.take()) {
-                (Ok(pass), _) => pass,
-                // Shut for longer than the caller can wait.
-                (Err(_), Some(answer)) => return Ok(answer),
-                (Err(Shut(left)), None) => return Err(shut(left)),
-            };
-            request.in_flight.store(true, Ordering::SeqCst);
-            let answer = self.http.call(request.clone()).await;
-            if let Ok(response) = &answer {
-                self.slots.follow(&response.headers);
-            }
-            let verdict = judge(&request, &answer);
-            if !may_have_acted(&answer) {
-                request.in_flight.store(false, Ordering::SeqCst);
-            }
-            let wish = answer.as_ref().ok().and_then(|response| retry_after(&response.headers));
             own = self.pause(own);
-            let pause = wish.map_or(own, |wish| wish.max(own));
-            // A 503 that names a time means everybody, too.
-            let everybody = verdict == Verdict::Throttled || (wish.is_some() && is_unavailable(&answer));
-            if everybody {
-                pass.shut(pause);
-            } else {
-                pass.open();
-            }
-            drop(slot);
+            let Attempt { answer, verdict, pause, everybody } = match self.attempt(&request, retries + 1, own).await {
+                Ok(attempt) => attempt,
+                // Shut for longer than the caller can wait: the server's own word says it best.
+                Err(Shut(left)) => return throttled.ok_or_else(|| shut(left)),
+            };
             if verdict == Verdict::Final || retries == self.policy.max_retries || !self.affords(verdict) {
                 if answer.as_ref().is_ok_and(|response| response.status.is_success()) {
                     self.budget.refund();
@@ -116,15 +112,50 @@ impl RetryingHttp {
                 return answer;
             }
             retries += 1;
-            if everybody {
-                // The gate is where the waiting is done.
-                throttled = answer.ok();
-            } else if request.deadline.is_some_and(|deadline| self.clock.now() + pause >= deadline) {
+            let too_late = !everybody && request.deadline.is_some_and(|deadline| self.clock.now() + pause >= deadline);
+            if too_late {
                 return answer;
-            } else {
+            }
+            if self.observer.is_listening() {
+                let (subject, ending) = (Subject::of(&request, retries), Ending::of(&answer));
+                self.observer.observe(Event::Retry { subject, ending, delay: pause });
+            }
+            throttled = answer.ok().filter(|_| everybody);
+            if !everybody {
                 self.clock.sleep(pause).await;
             }
+            // Otherwise the gate is where the waiting is done.
         }
+    }
+
+    async fn attempt(&self, request: &HttpRequest, number: u32, own: Duration) -> Result<Attempt, Shut> {
+        // First a slot, then the gate: what waits for a slot while the gate shuts must not be sent.
+        let _slot = self.slots.take().await;
+        let pass = self.gate.enter(request.deadline).await?;
+        request.in_flight.store(true, Ordering::SeqCst);
+        let watched = Watched::begin(&*self.observer, &*self.clock, request, number);
+        let answer = self.http.call(request.clone()).await;
+        watched.end(&answer);
+        if let Ok(response) = &answer {
+            self.slots.follow(&response.headers);
+        }
+        let verdict = judge(request, &answer);
+        if !may_have_acted(&answer) {
+            request.in_flight.store(false, Ordering::SeqCst);
+        }
+        let wish = answer.as_ref().ok().and_then(|response| retry_after(&response.headers));
+        let pause = wish.map_or(own, |wish| wish.max(own));
+        // A 503 that names a time means everybody, too.
+        let everybody = verdict == Verdict::Throttled || (wish.is_some() && is_unavailable(&answer));
+        if everybody {
+            if self.observer.is_listening() {
+                self.observer.observe(Event::Throttle { subject: Subject::of(request, number), delay: pause });
+            }
+            pass.shut(pause);
+        } else {
+            pass.open();
+        }
+        Ok(Attempt { answer, verdict, pause, everybody })
     }
 
     /// Our own pause, after one of this length: jitter that is not correlated, so that who collided does not collide again.

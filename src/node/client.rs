@@ -14,7 +14,9 @@ use super::{
     cancellation::{Cancellation, Cancelled},
     configuration::{self, Remote, StoreConfiguration, Surroundings, misconfigured},
     credential::{Credential, CredentialAnswer, CredentialFunction, TokenRequest},
-    error, options,
+    error,
+    observer::{EventObject, Watch},
+    options,
     outcome::{ImportSummaryObject, LinkOutcomeObject, UnlinkOutcomeObject},
     promise::{Failure, Promises},
 };
@@ -24,7 +26,7 @@ use crate::{
     domain::{ConversationId, LinkService, LinkStore, RecordReference},
     embedded::{EmbeddedStore, ImportProgress, OnProgress, Source},
     error::LinkError,
-    http::{ClientSecretCredential, ReqwestService, RetryingHttp, StaticToken, TokenProvider},
+    http::{ClientSecretCredential, Observer, ReqwestService, RetryingHttp, StaticToken, TokenProvider},
     session::Session,
 };
 
@@ -43,6 +45,8 @@ pub struct Client {
     service: LinkService,
     /// Imports are the embedded store's alone.
     embedded: Option<Arc<EmbeddedStore>>,
+    /// There is traffic to watch on a Dataverse client alone.
+    watch: Option<Arc<Watch>>,
     session: RefCell<Session>,
 }
 
@@ -59,17 +63,20 @@ impl Client {
         let clock: SharedClock = Arc::new(SystemClock);
         let configuration = configuration::client(&options, provider.is_some(), surroundings)
             .map_err(|refused| error::thrown(env, &refused))?;
-        let mut embedded = None;
+        let (mut embedded, mut watch) = (None, None);
         let store: Arc<dyn LinkStore> = match configuration.store {
             StoreConfiguration::Embedded(path) => {
                 let store = Arc::new(EmbeddedStore::new(path, Arc::clone(&clock)));
                 embedded = Some(Arc::clone(&store));
                 store
             }
-            StoreConfiguration::Dataverse(remote) => Arc::new(dataverse(*remote, provider, &clock)?),
+            StoreConfiguration::Dataverse(remote) => {
+                let watching = watch.insert(Arc::new(Watch::new(remote.log)));
+                Arc::new(dataverse(*remote, provider, &clock, watching)?)
+            }
         };
         let service = LinkService::new(store, clock, configuration.timeout, configuration.note);
-        Ok(Self { service, embedded, session: RefCell::default() })
+        Ok(Self { service, embedded, watch, session: RefCell::default() })
     }
 
     /// `release`, or `debug` for a build that is many times slower: whoever measures should look.
@@ -173,6 +180,12 @@ impl Client {
         self.session.borrow().focused().map(|id| id.to_string())
     }
 
+    /// Tells a function of the traffic from now on, or nobody.
+    #[napi]
+    pub fn observe(&self, publish: Option<Function<'_, EventObject, ()>>) -> napi::Result<()> {
+        self.watch.as_ref().map_or(Ok(()), |watch| watch.publish(publish))
+    }
+
     /// What every error's hint of a client that nobody configured says; for the errors that index.js makes.
     #[napi]
     pub fn note(&self) -> Option<String> {
@@ -242,22 +255,30 @@ impl Client {
 }
 
 fn dataverse(
-    Remote { url, credential, options }: Remote,
+    Remote { url, credential, options, .. }: Remote,
     provider: Option<Function<'_, TokenRequest, Promise<CredentialAnswer>>>,
     clock: &SharedClock,
+    watch: &Arc<Watch>,
 ) -> napi::Result<DataverseStore> {
+    let observer: Arc<dyn Observer> = watch.clone();
     let http = Arc::new(ReqwestService::new(url.as_url()));
     let tokens: Arc<dyn TokenProvider> = match (credential, provider) {
         (Credential::Token(token), _) => Arc::new(StaticToken(token)),
         (Credential::ClientSecret(client), _) => {
             // Throttled and paid for apart from the environment: it is another server.
-            let http = RetryingHttp::new(http.clone(), Arc::clone(clock), options.retries, Arc::default());
+            let http = RetryingHttp::new(
+                http.clone(),
+                Arc::clone(clock),
+                options.retries,
+                Arc::default(),
+                Arc::clone(&observer),
+            );
             Arc::new(ClientSecretCredential::new(Arc::new(http), client))
         }
         (Credential::Function, Some(provider)) => Arc::new(CredentialFunction::new(&provider, url.scope())?),
         (Credential::Function, None) => return Err(napi::Error::from_reason("the credential's function is missing")),
     };
-    Ok(DataverseStore::new(url, http, tokens, options, Arc::clone(clock)))
+    Ok(DataverseStore::new(url, http, tokens, options, Arc::clone(clock), observer))
 }
 
 fn progress_reporter(function: &Function<'_, ImportProgressObject, ()>) -> napi::Result<OnProgress> {

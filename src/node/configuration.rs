@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{
     credential::{Credential, CredentialOption},
+    observer::LogLevel,
     options::{Milliseconds, Parsed, parse},
 };
 use crate::{
@@ -109,6 +110,7 @@ pub(super) struct Remote {
     pub(super) url: EnvironmentUrl,
     pub(super) credential: Credential,
     pub(super) options: dataverse::DataverseOptions,
+    pub(super) log: LogLevel,
 }
 
 /// The options of a client.
@@ -185,7 +187,8 @@ fn remote(
     };
     let caller = options.caller_object_id.map(|Parsed(caller)| caller);
     let options = dataverse::DataverseOptions { retries, concurrency, caller };
-    Ok(StoreConfiguration::Dataverse(Box::new(Remote { url, credential, options })))
+    let log = LogLevel::of(surroundings.take("OMNICHANNEL_LINK_LOG").as_deref());
+    Ok(StoreConfiguration::Dataverse(Box::new(Remote { url, credential, options, log })))
 }
 
 pub(super) fn misconfigured(message: impl Into<String>) -> LinkError {

@@ -8,6 +8,7 @@ mod client;
 mod configuration;
 mod credential;
 mod error;
+mod observer;
 mod options;
 mod outcome;
 mod panics;

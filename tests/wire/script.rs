@@ -17,7 +17,7 @@ use omnichannel_link::{
     dataverse::{Concurrency, DataverseOptions, DataverseStore},
     domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
     error::LinkError,
-    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, RetryPolicy, StaticToken, Token},
+    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Nobody, RetryPolicy, StaticToken, Token},
 };
 
 use crate::support::{CONVERSATION, TestClock, conversation};
@@ -141,6 +141,7 @@ pub(crate) fn client(concurrency: Concurrency, server: Arc<dyn HttpService>) -> 
         tokens,
         DataverseOptions { retries, concurrency, caller: None },
         clock.clone(),
+        Arc::new(Nobody),
     );
     let service = LinkService::new(Arc::new(store), clock.clone(), Duration::from_secs(30), None);
     (clock, service)

@@ -1,0 +1,130 @@
+//! Who watches the traffic: the log on stderr, and the program's own channels.
+
+use std::{
+    fmt,
+    io::Write,
+    process,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use napi::{
+    Status,
+    bindgen_prelude::Function,
+    threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
+};
+use napi_derive::napi;
+
+use crate::http::{Ending, Event, Observer, Subject};
+
+/// Events on their way to a JavaScript thread that is busy; what comes when there are more is not told.
+const MAX_WAITING: usize = 10_000;
+
+/// What a channel is told. index.js makes the messages of index.d.ts from it.
+#[napi(object, object_from_js = false, use_nullable = true)]
+pub struct EventObject {
+    /// `request`, `retry` or `throttle`.
+    pub kind: &'static str,
+    pub method: String,
+    pub host: String,
+    pub path: String,
+    pub request_id: Option<String>,
+    pub attempt: u32,
+    pub status: Option<u32>,
+    pub error: Option<String>,
+    pub service_request_id: Option<String>,
+    /// Of the attempt, or until the next.
+    pub time_in_ms: f64,
+}
+
+/// Weak: watching keeps no process alive.
+type Publish = ThreadsafeFunction<EventObject, (), EventObject, Status, false, true, MAX_WAITING>;
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LogLevel {
+    Off,
+    /// Retries and throttling.
+    Warn,
+    /// Every request.
+    Debug,
+}
+
+impl LogLevel {
+    /// The meaning of `OMNICHANNEL_LINK_LOG`. A word that is not known means everything: whoever sets it wants to see something.
+    pub(super) fn of(variable: Option<&str>) -> Self {
+        match variable {
+            None | Some("off" | "0") => Self::Off,
+            Some("warn") => Self::Warn,
+            Some(_) => Self::Debug,
+        }
+    }
+}
+
+/// The observer of one client.
+pub(super) struct Watch {
+    level: LogLevel,
+    channel: Mutex<Option<Publish>>,
+}
+
+impl Watch {
+    pub(super) fn new(level: LogLevel) -> Self {
+        Self { level, channel: Mutex::default() }
+    }
+
+    /// Tells this function from now on, or nobody.
+    pub(super) fn publish(&self, function: Option<Function<'_, EventObject, ()>>) -> napi::Result<()> {
+        let publish = function.map(|function| {
+            function.build_threadsafe_function().weak::<true>().callee_handled::<false>().max_queue_size().build()
+        });
+        *self.channel() = publish.transpose()?;
+        Ok(())
+    }
+
+    fn channel(&self) -> MutexGuard<'_, Option<Publish>> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn log(&self, event: &Event) {
+        let needed = if matches!(event, Event::Request { .. }) { LogLevel::Debug } else { LogLevel::Warn };
+        if self.level >= needed {
+            write_line(format_args!("{event}"));
+        }
+    }
+}
+
+/// In the form of Node's own debug logs. A log that cannot be written is no reason to fail.
+fn write_line(line: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr().lock(), "OMNICHANNEL_LINK {}: {line}", process::id());
+}
+
+impl Observer for Watch {
+    fn is_listening(&self) -> bool {
+        self.level > LogLevel::Off || self.channel().is_some()
+    }
+
+    fn observe(&self, event: Event) {
+        self.log(&event);
+        if let Some(publish) = &*self.channel() {
+            publish.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+impl From<Event> for EventObject {
+    fn from(event: Event) -> Self {
+        let (kind, subject, ending, time) = match event {
+            Event::Request { subject, ending, duration } => ("request", subject, Some(ending), duration),
+            Event::Retry { subject, ending, delay } => ("retry", subject, Some(ending), delay),
+            Event::Throttle { subject, delay } => ("throttle", subject, None, delay),
+        };
+        let (status, service_request_id, error) = match ending {
+            None => (None, None, None),
+            Some(Ending::Answered { status, service_request_id }) => (Some(status.into()), service_request_id, None),
+            Some(failed) => (None, None, Some(failed.to_string())),
+        };
+        let Subject { method, host, path, request_id, attempt } = subject;
+        let method = method.to_string();
+        let time_in_ms = time.as_secs_f64() * 1e3;
+        Self { kind, method, host, path, request_id, attempt, status, error, service_request_id, time_in_ms }
+    }
+}
