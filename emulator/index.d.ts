@@ -225,6 +225,16 @@ export interface Conditions {
    */
   applicationUserMissing?: boolean
   /**
+   * Whether `PUT` and `DELETE` of `<row>/<navigation property>/$ref` take an ETag in `If-Match` as a condition, which is not documented;
+   * otherwise they ignore it. @default true
+   */
+  refHonoursIfMatch?: boolean
+  /**
+   * What comes of a body with two values for one lookup, such as both customer properties: the first or last of the body holds, or
+   * 400 `0x80048d19`. None of it is documented; the request log has a warning. @default 'last'
+   */
+  twoValuesForOneLookup?: 'first' | 'last' | 'refuse'
+  /**
    * What the header `Date` says when the emulator's clock stands at 0, in milliseconds since 1970; it then goes with that clock.
    *
    * @default `Date` is the time of the machine

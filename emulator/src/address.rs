@@ -38,6 +38,8 @@ pub(crate) struct Address {
     pub(crate) table: &'static Table,
     /// `None` for the collection.
     pub(crate) id: Option<Uuid>,
+    /// The navigation property whose reference is meant, `…/<name>/$ref`, and not the row.
+    pub(crate) reference: Option<String>,
 }
 
 impl Address {
@@ -54,10 +56,12 @@ impl Address {
         let resource = Resource::parse(&segment)?;
         let table = resource.table()?;
         let id = resource.key.map(parse_key).transpose()?;
-        if segments.next().is_some() {
-            return Err(Fault::NotEmulated("paths below a row or a set are unknown to it".to_owned()));
-        }
-        Ok(Self { version: version.to_owned(), table, id })
+        let reference = match (segments.next(), segments.next(), segments.next()) {
+            (None, ..) => None,
+            (Some(name), Some("$ref"), None) if id.is_some() => Some(decode(name)?),
+            _ => return Err(Fault::NotEmulated("paths below a row or a set are unknown to it".to_owned())),
+        };
+        Ok(Self { version: version.to_owned(), table, id, reference })
     }
 }
 

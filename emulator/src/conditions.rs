@@ -21,6 +21,10 @@ pub(crate) struct Conditions {
     pub(crate) secret_expired: bool,
     /// Nobody has made the application a user of the environment: it gets tokens, and no more.
     pub(crate) application_user_missing: bool,
+    /// Whether `If-Match` means anything to a `PUT` or `DELETE` of a reference, which Microsoft does not say.
+    pub(crate) ref_honours_if_match: bool,
+    /// What comes of a body with two values for one lookup.
+    pub(crate) two_values_for_one_lookup: TwoValues,
     /// What `Date` says when the clock stands at 0, since 1970. Without it `Date` is the machine's.
     pub(crate) date_in_ms: Option<u64>,
 }
@@ -35,6 +39,8 @@ impl Default for Conditions {
             token_lifetime_in_seconds: 3599,
             secret_expired: false,
             application_user_missing: false,
+            ref_honours_if_match: true,
+            two_values_for_one_lookup: TwoValues::Last,
             date_in_ms: None,
         }
     }
@@ -44,6 +50,15 @@ impl Conditions {
     pub(crate) fn is_concurrency_off(&self, table: &Table) -> bool {
         self.concurrency_off.iter().any(|off| off.0 == table.logical_name)
     }
+}
+
+/// What comes of a body with two values for one lookup, both customers say. Microsoft does not say.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum TwoValues {
+    First,
+    Last,
+    Refuse,
 }
 
 /// The logical name of one of the four tables.

@@ -53,6 +53,11 @@ pub(crate) enum Fault {
         expected: &'static str,
         found: String,
     },
+    /// One lookup is given two values. The text is ours, as the fault is: Microsoft documents neither.
+    TwoValues {
+        table: &'static Table,
+        lookup: String,
+    },
     /// `_x_value: null`
     LookupNotNullable {
         name: String,
@@ -148,6 +153,9 @@ impl Fault {
                     "'{found}' does not lead to the type 'Microsoft.Dynamics.CRM.{expected}' of '{navigation}'."
                 );
                 (400, "0x80048d19", in_payload(table, &inner))
+            }
+            Fault::TwoValues { table, lookup } => {
+                (400, "0x80048d19", in_payload(table, &format!("More than one value for '{lookup}'.")))
             }
             Fault::LookupNotNullable { name } => {
                 let text =

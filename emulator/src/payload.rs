@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     address::{Resource, parse_key},
+    conditions::TwoValues,
     fault::Fault,
     organisation::{Changes, Organisation, Reference, Row, logical_name},
     table::{self, Kind, Lookup, Navigation, Table},
@@ -27,17 +28,32 @@ pub(crate) fn read(
     id: Uuid,
     body: &[u8],
 ) -> Result<Payload, Fault> {
+    read_properties(organisation, context, table, id, &properties(table, body)?)
+}
+
+/// The JSON object that a body is.
+pub(crate) fn properties(table: &'static Table, body: &[u8]) -> Result<Map<String, Value>, Fault> {
     let unreadable = |detail: String| Fault::BodyNotReadable { table, detail };
-    let body: Value = serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))?;
-    let Value::Object(properties) = body else {
-        return Err(unreadable("The body is not a JSON object.".to_owned()));
-    };
+    match serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))? {
+        Value::Object(properties) => Ok(properties),
+        _ => Err(unreadable("The body is not a JSON object.".to_owned())),
+    }
+}
+
+/// Reads properties that may come from elsewhere than a body.
+pub(crate) fn read_properties(
+    organisation: &Organisation,
+    context: &Context<'_>,
+    table: &'static Table,
+    id: Uuid,
+    properties: &Map<String, Value>,
+) -> Result<Payload, Fault> {
     let row = organisation.row(table, id);
     let mut reader = Reader { organisation, context, table, row, changes: Changes::new(), warnings: Vec::new() };
-    for (name, value) in &properties {
+    for (name, value) in properties {
         reader.property(name, value)?;
     }
-    let changes = set_state(std::mem::take(&mut reader.changes), table, id, row, &properties)?;
+    let changes = set_state(std::mem::take(&mut reader.changes), table, id, row, properties)?;
     check_links(organisation, table, row, &changes)?;
     Ok(Payload { changes, warnings: reader.warnings })
 }
@@ -102,7 +118,26 @@ impl Reader<'_> {
             });
         }
         let to = Reference::new(target, parse_key(key)?);
-        self.changes = std::mem::take(&mut self.changes).link(lookup.name, to);
+        self.link(lookup.name, Some(to))
+    }
+
+    /// Notes what a lookup is to hold, if it is not the second time.
+    fn link(&mut self, lookup: &str, to: Option<Reference>) -> Result<(), Fault> {
+        if self.changes.links().any(|(name, _)| name == lookup) {
+            self.warnings.push(format!("two values for '{lookup}' in one body"));
+            match self.context.conditions.two_values_for_one_lookup {
+                TwoValues::First => return Ok(()),
+                TwoValues::Last => {}
+                TwoValues::Refuse => {
+                    return Err(Fault::TwoValues { table: self.table, lookup: lookup.to_owned() });
+                }
+            }
+        }
+        let changes = std::mem::take(&mut self.changes);
+        self.changes = match to {
+            Some(to) => changes.link(lookup, to),
+            None => changes.clear(lookup),
+        };
         Ok(())
     }
 
@@ -132,8 +167,7 @@ impl Reader<'_> {
                 linked.logical_name()
             ));
         }
-        self.changes = std::mem::take(&mut self.changes).clear(lookup.name);
-        Ok(())
+        self.link(lookup.name, None)
     }
 
     fn read_name(&mut self, name: &str, lookup: &str, value: &Value) -> Result<(), Fault> {
@@ -144,8 +178,7 @@ impl Reader<'_> {
         if !disassociates.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Err(Fault::LookupNotNullable { name: name.to_owned() });
         }
-        self.changes = std::mem::take(&mut self.changes).clear(lookup);
-        Ok(())
+        self.link(lookup, None)
     }
 
     fn column(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
@@ -221,9 +254,7 @@ fn check_links(
 ) -> Result<(), Fault> {
     let mut written = HashSet::new();
     for (name, to) in changes.links() {
-        if !written.insert(name) {
-            return Err(Fault::NotEmulated(format!("two values for '{name}' in one body")));
-        }
+        written.insert(name);
         let required = table.lookup(name).is_some_and(|lookup| lookup.required);
         if to.is_none() && required {
             return Err(Fault::NotEmulated(format!("emptying '{name}', which is required")));

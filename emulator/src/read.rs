@@ -31,7 +31,7 @@ pub(crate) fn get(
         // The documented way around caches: literally the word.
         None | Some("null") => {}
         Some(sent) if sent.starts_with("W/\"") && !sent.contains(',') => {
-            if sent == etag && context.has_concurrency && !context.preferences.annotations.any() {
+            if sent == etag && !context.conditions.is_concurrency_off(table) && !context.preferences.annotations.any() {
                 return Ok(Answer { status: 304, headers: vec![("etag".into(), etag)], ..Answer::default() });
             }
         }

@@ -1,5 +1,7 @@
-//! PATCH of one row: update, upsert, and their conditions.
+//! Writes of one row: update, upsert, its references, and the conditions of all.
 
+use axum::http::Method;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
@@ -36,6 +38,25 @@ impl Condition {
             }
         }
     }
+
+    fn check(
+        &self,
+        organisation: &Organisation,
+        context: &Context<'_>,
+        address: &Address,
+        id: Uuid,
+    ) -> Result<(), Fault> {
+        let table = address.table;
+        if matches!(self, Self::Version(_)) && context.conditions.is_concurrency_off(table) {
+            return Err(Fault::ConcurrencyOff { table });
+        }
+        match (self, organisation.row(table, id)) {
+            (Self::Exists | Self::Version(_), None) => Err(Fault::RowNotFound { table, id: id.to_string() }),
+            (Self::Version(etag), Some(row)) if *etag != row.etag() => Err(Fault::StaleVersion),
+            (Self::Missing, Some(_)) => Err(Fault::RowExists),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Checks in the order row, version, payload. That order is a guess, and so is that an empty object makes a version. That a version
@@ -48,25 +69,10 @@ pub(crate) fn patch(
 ) -> Result<Answer, Fault> {
     let table = address.table;
     read::check_select(organisation, context, table)?;
-    let Some(body) = &context.request.body else { return Err(Fault::PayloadTooLarge) };
-    let content_type = context.request.header("content-type")?.unwrap_or_default();
-    if content_type.split(';').next().is_none_or(|media| !media.trim().eq_ignore_ascii_case("application/json")) {
-        return Err(Fault::NotEmulated(format!("a body with Content-Type '{content_type}'")));
-    }
+    let body = json_body(context)?;
     let condition = Condition::of(context.request)?;
-    if matches!(condition, Condition::Version(_)) && !context.has_concurrency {
-        return Err(Fault::ConcurrencyOff { table });
-    }
-    let row = organisation.row(table, id);
-    match (&condition, row) {
-        (Condition::Exists | Condition::Version(_), None) => {
-            return Err(Fault::RowNotFound { table, id: id.to_string() });
-        }
-        (Condition::Version(etag), Some(row)) if *etag != row.etag() => return Err(Fault::StaleVersion),
-        (Condition::Missing, Some(_)) => return Err(Fault::RowExists),
-        _ => {}
-    }
-    let creates = row.is_none();
+    condition.check(organisation, context, address, id)?;
+    let creates = organisation.row(table, id).is_none();
     let mut accepted = payload::read(organisation, context, table, id, body)?;
     if creates && matches!(condition, Condition::None) {
         accepted.warnings.push(format!("a PATCH without If-Match created {} {id}", table.logical_name));
@@ -88,4 +94,46 @@ pub(crate) fn patch(
         _ => answer.headers.push(("odata-entityid".into(), format!("{}/{}({id})", context.root, table.set))),
     }
     Ok(answer)
+}
+
+/// PUT and DELETE of the reference in a single-valued navigation property: what a bind and a null do, on a row that must exist.
+pub(crate) fn reference(
+    organisation: &mut Organisation,
+    context: &Context<'_>,
+    address: &Address,
+    id: Uuid,
+) -> Result<Answer, Fault> {
+    let (table, name) = (address.table, address.reference.as_deref().unwrap_or_default());
+    if table.navigation(name).is_none() {
+        return Err(Fault::SetNotFound { segment: name.to_owned() });
+    }
+    let mut property = Map::new();
+    if context.request.method == Method::PUT {
+        let uri = payload::properties(table, json_body(context)?)?.remove("@odata.id");
+        let Some(uri @ Value::String(_)) = uri else {
+            return Err(Fault::BodyNotReadable { table, detail: "No '@odata.id' with a URL.".to_owned() });
+        };
+        property.insert(format!("{name}@odata.bind"), uri);
+    } else {
+        property.insert(name.to_owned(), Value::Null);
+    }
+    let condition = match Condition::of(context.request)? {
+        Condition::Missing => return Err(Fault::NotEmulated("If-None-Match: * for a reference".to_owned())),
+        Condition::Version(etag) if context.conditions.ref_honours_if_match => Condition::Version(etag),
+        _ => Condition::Exists,
+    };
+    condition.check(organisation, context, address, id)?;
+    let accepted = payload::read_properties(organisation, context, table, id, &property)?;
+    organisation.write(table, id, accepted.changes);
+    let_write(organisation, address, context.interference.after.as_ref());
+    Ok(Answer { status: 204, warnings: accepted.warnings, ..Answer::default() })
+}
+
+fn json_body<'a>(context: &Context<'a>) -> Result<&'a [u8], Fault> {
+    let Some(body) = &context.request.body else { return Err(Fault::PayloadTooLarge) };
+    let content_type = context.request.header("content-type")?.unwrap_or_default();
+    if content_type.split(';').next().is_none_or(|media| !media.trim().eq_ignore_ascii_case("application/json")) {
+        return Err(Fault::NotEmulated(format!("a body with Content-Type '{content_type}'")));
+    }
+    Ok(body)
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     address::{Address, Options},
-    conditions::Limit,
+    conditions::{Conditions, Limit},
     entra,
     fault::{self, Fault},
     metadata,
@@ -99,8 +99,7 @@ pub(crate) struct Context<'a> {
     /// URL that set names are appended to, with the version the client uses.
     pub(crate) root: String,
     pub(crate) interference: &'a Interference,
-    /// Whether the table has optimistic concurrency.
-    pub(crate) has_concurrency: bool,
+    pub(crate) conditions: &'a Conditions,
 }
 
 impl Request {
@@ -238,15 +237,18 @@ fn try_answer(
     if let Some(answer) = metadata::answer(&contents.conditions, request, &origin) {
         return answer;
     }
-    let organisation = &mut contents.organisation;
+    let Contents { organisation, conditions, .. } = contents;
     let address = Address::parse(&request.path)?;
     let preferences = Preferences::of(&request.headers)?;
     let options = Options::parse(request.query.as_deref())?;
     let root = format!("{origin}/api/data/{}", address.version);
-    let has_concurrency = !contents.conditions.is_concurrency_off(address.table);
-    let context = Context { request, options, preferences, origin, root, interference, has_concurrency };
+    let context = Context { request, options, preferences, origin, root, interference, conditions };
     let_write(organisation, &address, interference.before.as_ref());
     match (&request.method, address.id) {
+        (&Method::PUT | &Method::DELETE, Some(id)) if address.reference.is_some() => {
+            update::reference(organisation, &context, &address, id)
+        }
+        _ if address.reference.is_some() => Err(Fault::NotEmulated("this verb is unknown to it here".to_owned())),
         (&Method::GET, Some(id)) => {
             let answer = read::get(organisation, &context, address.table, id);
             let_write(organisation, &address, interference.after.as_ref());

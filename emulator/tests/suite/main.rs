@@ -15,6 +15,7 @@ mod metadata;
 mod organisation;
 mod program;
 mod read;
+mod reference;
 mod seed;
 mod service;
 mod tls;

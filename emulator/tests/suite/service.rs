@@ -109,7 +109,10 @@ async fn what_it_does_not_know_is_refused_by_name() {
         (Method::GET, format!("{row}?$Select=name")),
         (Method::GET, format!("{row}?$select=")),
         (Method::GET, format!("{row}/name")),
-        (Method::DELETE, format!("msdyn_ocliveworkitems({CONVERSATION})/msdyn_IssueId_msdyn_ocliveworkitem/$ref")),
+        (Method::GET, format!("msdyn_ocliveworkitems({CONVERSATION})/msdyn_IssueId_msdyn_ocliveworkitem/$ref")),
+        (Method::POST, format!("msdyn_ocliveworkitems({CONVERSATION})/msdyn_IssueId_msdyn_ocliveworkitem/$ref")),
+        (Method::DELETE, format!("msdyn_ocliveworkitems({CONVERSATION})/msdyn_IssueId_msdyn_ocliveworkitem/$ref/x")),
+        (Method::DELETE, "msdyn_ocliveworkitems/msdyn_IssueId_msdyn_ocliveworkitem/$ref".to_owned()),
         (Method::GET, "/elsewhere?a=b".to_owned()),
     ] {
         let answer = server.send(method.clone(), &path, &[], None).await;
