@@ -235,6 +235,11 @@ export interface Conditions {
    */
   twoValuesForOneLookup?: 'first' | 'last' | 'refuse'
   /**
+   * Alternate keys by the logical name of their table, each a column by the name it is read by, or several joined with commas. They
+   * address rows and targets of binds: `accounts(accountnumber='A-1')`. @default { account: ['accountnumber'] }
+   */
+  alternateKeys?: { readonly [table in 'account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem']?: readonly string[] }
+  /**
    * What the header `Date` says when the emulator's clock stands at 0, in milliseconds since 1970; it then goes with that clock.
    *
    * @default `Date` is the time of the machine

@@ -1,6 +1,6 @@
 //! What holds for every request until it is changed: limits, switches, lifetimes. Knows no HTTP.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Deserialize;
 
@@ -25,6 +25,7 @@ pub(crate) struct Conditions {
     pub(crate) ref_honours_if_match: bool,
     /// What comes of a body with two values for one lookup.
     pub(crate) two_values_for_one_lookup: TwoValues,
+    pub(crate) alternate_keys: AlternateKeys,
     /// What `Date` says when the clock stands at 0, since 1970. Without it `Date` is the machine's.
     pub(crate) date_in_ms: Option<u64>,
 }
@@ -41,6 +42,7 @@ impl Default for Conditions {
             application_user_missing: false,
             ref_honours_if_match: true,
             two_values_for_one_lookup: TwoValues::Last,
+            alternate_keys: AlternateKeys::default(),
             date_in_ms: None,
         }
     }
@@ -49,6 +51,15 @@ impl Default for Conditions {
 impl Conditions {
     pub(crate) fn is_concurrency_off(&self, table: &Table) -> bool {
         self.concurrency_off.iter().any(|off| off.0 == table.logical_name)
+    }
+
+    /// Whether these columns, sorted, are an alternate key of the table.
+    pub(crate) fn has_key(&self, table: &Table, columns: &[&str]) -> bool {
+        self.alternate_keys.0.get(table.logical_name).into_iter().flatten().any(|key| {
+            let mut names: Vec<_> = key.split(',').map(str::trim).collect();
+            names.sort_unstable();
+            names == columns
+        })
     }
 }
 
@@ -73,6 +84,28 @@ impl TryFrom<String> for TableName {
         match table::by_logical_name(&name) {
             Some(_) => Ok(Self(name)),
             None => Err(format!("`concurrencyOff`: no table '{name}'")),
+        }
+    }
+}
+
+/// Alternate keys by the logical name of their table: each a column, or several joined with commas.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Vec<String>>")]
+pub(crate) struct AlternateKeys(BTreeMap<String, Vec<String>>);
+
+impl Default for AlternateKeys {
+    fn default() -> Self {
+        Self(BTreeMap::from([("account".to_owned(), vec!["accountnumber".to_owned()])]))
+    }
+}
+
+impl TryFrom<BTreeMap<String, Vec<String>>> for AlternateKeys {
+    type Error = String;
+
+    fn try_from(keys: BTreeMap<String, Vec<String>>) -> Result<Self, String> {
+        match keys.keys().find(|name| table::by_logical_name(name).is_none()) {
+            Some(name) => Err(format!("`alternateKeys`: no table '{name}'")),
+            None => Ok(Self(keys)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::table::Table;
+use crate::{query::QueryFault, table::Table};
 
 /// Code of a refusal that is the emulator's own. No Dataverse fault looks like it, so a client cannot take it for one.
 const NOT_EMULATED: &str = "EMULATOR_NOT_IMPLEMENTED";
@@ -103,8 +103,16 @@ pub(crate) enum Fault {
     },
     /// A good token of somebody who is no user of the environment.
     NotAMember,
+    /// A query or a key by name.
+    Query(QueryFault),
     /// Nothing is known about what Dataverse does here; the text says with what.
     NotEmulated(String),
+}
+
+impl From<QueryFault> for Fault {
+    fn from(fault: QueryFault) -> Self {
+        Self::Query(fault)
+    }
 }
 
 impl Fault {
@@ -199,6 +207,7 @@ impl Fault {
             Fault::ConcurrencyOff { table } => (400, "0x8006088d", concurrency_off(table)),
             Fault::Throttled { code, message, .. } => (429, code, message.clone()),
             Fault::MayNotImpersonate { caller } => (403, "0x80040220", may_not_impersonate(caller)),
+            Fault::Query(fault) => fault.parts(),
             Fault::NotAMember => (403, "0x80072560", "The user is not a member of the organization.".to_owned()),
             Fault::NotEmulated(why) => (501, NOT_EMULATED, format!("The emulator does not answer {request}: {why}.")),
         }

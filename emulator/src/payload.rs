@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    address::{Resource, parse_key},
+    address::Resource,
     conditions::TwoValues,
     fault::Fault,
+    keys,
     organisation::{Changes, Organisation, Reference, Row, logical_name},
     table::{self, Kind, Lookup, Navigation, Table},
     web_api::Context,
@@ -117,7 +118,7 @@ impl Reader<'_> {
                 found: uri.clone(),
             });
         }
-        let to = Reference::new(target, parse_key(key)?);
+        let to = Reference::new(target, keys::find(self.organisation, self.context.conditions, target, key)?);
         self.link(lookup.name, Some(to))
     }
 
@@ -192,7 +193,7 @@ impl Reader<'_> {
             }
             return Err(Fault::InvalidProperty { table, name: name.to_owned() });
         };
-        if matches!(column.kind, Kind::System | Kind::Version) {
+        if matches!(column.kind, Kind::System | Kind::SystemTime | Kind::Version) {
             return Err(Fault::NotEmulated(format!("a write of '{name}', which the server writes itself")));
         }
         if let Some(expected) = column.kind.mismatch(value) {

@@ -9,6 +9,8 @@ use crate::fault::Fault;
 pub(crate) struct Preferences {
     pub(crate) representation: bool,
     pub(crate) annotations: Annotations,
+    /// Rows per page of a set.
+    pub(crate) page_size: Option<usize>,
     /// As sent and in that order, for `Preference-Applied`.
     known: Vec<(Known, String)>,
 }
@@ -17,6 +19,7 @@ pub(crate) struct Preferences {
 enum Known {
     Representation,
     Annotations,
+    PageSize,
 }
 
 /// Which annotations are asked for.
@@ -66,6 +69,11 @@ impl Preferences {
                         preferences.annotations.0.extend(names);
                         preferences.known.push((Known::Annotations, sent.to_owned()));
                     }
+                    ("odata.maxpagesize", size) => {
+                        let Some(size) = size.parse().ok().filter(|size| *size > 0) else { continue };
+                        preferences.page_size = Some(size);
+                        preferences.known.push((Known::PageSize, sent.to_owned()));
+                    }
                     _ => {}
                 }
             }
@@ -78,9 +86,14 @@ impl Preferences {
         join(self.known.iter().filter(|(known, _)| *known == Known::Annotations))
     }
 
+    /// The same for a set.
+    pub(crate) fn applied_to_set(&self) -> Option<String> {
+        join(self.known.iter().filter(|(known, _)| *known != Known::Representation))
+    }
+
     /// The value of `Preference-Applied` for a write that returns the row.
     pub(crate) fn applied_to_write(&self) -> Option<String> {
-        join(self.known.iter())
+        join(self.known.iter().filter(|(known, _)| *known != Known::PageSize))
     }
 }
 

@@ -69,10 +69,29 @@ pub(crate) fn render(
     id: Uuid,
     row: &Row,
 ) -> Value {
+    let mut body = Map::new();
+    body.insert("@odata.context".to_owned(), format!("{}/$entity", context_url(context, table)).into());
+    body.extend(columns(organisation, context, table, id, row));
+    Value::Object(body)
+}
+
+/// The URL that says which columns of a set an answer shows.
+pub(crate) fn context_url(context: &Context<'_>, table: &Table) -> String {
     let selected = context.options.select.as_ref();
     let list = selected.map_or_else(String::new, |names| format!("({})", names.join(",")));
+    format!("{}/$metadata#{}{list}", context.root, table.set)
+}
+
+/// A row wherever it is shown: its version, the selected columns, and the key.
+pub(crate) fn columns(
+    organisation: &Organisation,
+    context: &Context<'_>,
+    table: &'static Table,
+    id: Uuid,
+    row: &Row,
+) -> Map<String, Value> {
+    let selected = context.options.select.as_ref();
     let mut body = Map::new();
-    body.insert("@odata.context".to_owned(), format!("{}/$metadata#{}{list}/$entity", context.root, table.set).into());
     body.insert("@odata.etag".to_owned(), row.etag().into());
     let all = if selected.is_none() { organisation.readable_names(table) } else { Vec::new() };
     for name in selected.unwrap_or(&all) {
@@ -85,7 +104,7 @@ pub(crate) fn render(
         }
     }
     body.insert(table.key.to_owned(), id.to_string().into());
-    Value::Object(body)
+    body
 }
 
 fn write_lookup(

@@ -34,8 +34,10 @@ pub(crate) enum Kind {
     Boolean,
     /// `Edm.DateTimeOffset`; the text is kept as it came.
     Timestamp,
-    /// The server's own: readable, and what a write of it does is not known.
+    /// The server's own text: readable, and what a write of it does is not known.
     System,
+    /// The same, with a time.
+    SystemTime,
     /// The number inside the `ETag`.
     Version,
 }
@@ -82,7 +84,9 @@ impl Kind {
             Kind::Timestamp => (value.is_string(), "Edm.DateTimeOffset"),
             Kind::Integer => (value.is_i64(), "Edm.Int32"),
             Kind::Boolean => (value.is_boolean(), "Edm.Boolean"),
-            Kind::System | Kind::Version => (!value.is_object() && !value.is_array(), "a single value"),
+            Kind::System | Kind::SystemTime | Kind::Version => {
+                (!value.is_object() && !value.is_array(), "a single value")
+            }
         };
         (!fits && !value.is_null()).then_some(expected)
     }
@@ -180,8 +184,8 @@ pub static ACCOUNT: Table = Table {
         column("emailaddress1", Kind::Text(100)),
         column("statecode", Kind::Integer),
         column("statuscode", Kind::Integer),
-        column("createdon", Kind::System),
-        column("modifiedon", Kind::System),
+        column("createdon", Kind::SystemTime),
+        column("modifiedon", Kind::SystemTime),
         column("versionnumber", Kind::Version),
     ],
     lookups: &[
@@ -209,8 +213,8 @@ pub static CONTACT: Table = Table {
         column("jobtitle", Kind::Text(100)),
         column("statecode", Kind::Integer),
         column("statuscode", Kind::Integer),
-        column("createdon", Kind::System),
-        column("modifiedon", Kind::System),
+        column("createdon", Kind::SystemTime),
+        column("modifiedon", Kind::SystemTime),
         column("versionnumber", Kind::Version),
     ],
     lookups: &[
@@ -236,8 +240,8 @@ pub static INCIDENT: Table = Table {
         column("ticketnumber", Kind::Text(100)),
         column("statecode", Kind::Integer),
         column("statuscode", Kind::Integer),
-        column("createdon", Kind::System),
-        column("modifiedon", Kind::System),
+        column("createdon", Kind::SystemTime),
+        column("modifiedon", Kind::SystemTime),
         column("versionnumber", Kind::Version),
     ],
     lookups: &[

@@ -91,7 +91,7 @@ pub(crate) fn patch(
             answer.headers.extend(applied.map(|applied| ("preference-applied".into(), applied)));
             answer.body = Some(read::render(organisation, context, table, id, row).into());
         }
-        _ => answer.headers.push(("odata-entityid".into(), format!("{}/{}({id})", context.root, table.set))),
+        _ => answer.headers.push(("odata-entityid".into(), format!("{}/{}", context.root, entity(address, id)))),
     }
     Ok(answer)
 }
@@ -127,6 +127,11 @@ pub(crate) fn reference(
     organisation.write(table, id, accepted.changes);
     let_write(organisation, address, context.interference.after.as_ref());
     Ok(Answer { status: 204, warnings: accepted.warnings, ..Answer::default() })
+}
+
+/// The row as the answer calls it: by the alternate key, if that is how it was addressed.
+fn entity(address: &Address, id: Uuid) -> String {
+    if address.segment.contains('=') { address.segment.clone() } else { format!("{}({id})", address.table.set) }
 }
 
 fn json_body<'a>(context: &Context<'a>) -> Result<&'a [u8], Fault> {

@@ -13,9 +13,10 @@ use crate::{
     conditions::{Conditions, Limit},
     entra,
     fault::{self, Fault},
-    metadata,
+    keys, metadata,
     organisation::{Changes, Organisation},
     prefer::Preferences,
+    query::{self, QueryFault},
     read,
     state::Contents,
     token::{self, Application, TENANT},
@@ -238,9 +239,16 @@ fn try_answer(
         return answer;
     }
     let Contents { organisation, conditions, .. } = contents;
-    let address = Address::parse(&request.path)?;
+    let address = Address::parse(&request.path, |table, key| match keys::find(organisation, conditions, table, key) {
+        Err(Fault::Query(QueryFault::KeyNotFound { .. }))
+            if request.method == Method::PATCH && request.header("if-match")?.is_none() =>
+        {
+            Err(Fault::NotEmulated("creating a row by its alternate key".to_owned()))
+        }
+        found => found,
+    })?;
     let preferences = Preferences::of(&request.headers)?;
-    let options = Options::parse(request.query.as_deref())?;
+    let options = Options::parse(request.query.as_deref(), address.id.is_none())?;
     let root = format!("{origin}/api/data/{}", address.version);
     let context = Context { request, options, preferences, origin, root, interference, conditions };
     let_write(organisation, &address, interference.before.as_ref());
@@ -254,6 +262,7 @@ fn try_answer(
             let_write(organisation, &address, interference.after.as_ref());
             answer
         }
+        (&Method::GET, None) => query::get(organisation, &context, address.table),
         (&Method::PATCH, Some(id)) => update::patch(organisation, &context, &address, id),
         // A row takes no POST, a set neither of the others.
         (&Method::POST, Some(_)) | (&Method::PATCH | &Method::PUT | &Method::DELETE, None) => {

@@ -139,7 +139,7 @@ async fn a_bind_is_taken_in_three_forms() {
         assert_eq!(server.patch(&conversation_path(), bind(NAV_CONTACT, &uri)).await.status, 204, "{uri}");
         assert_eq!(server.conversation().1, linked("contact", CONTACT), "{uri}");
     }
-    for uri in ["https://elsewhere.crm4.dynamics.com/api/data/v9.2/contacts(1)", "$1", "/contacts(employeeid='7')"] {
+    for uri in ["https://elsewhere.crm4.dynamics.com/api/data/v9.2/contacts(1)", "$1"] {
         server.patch(&conversation_path(), bind(NAV_CONTACT, uri)).await.expect_not_emulated("PATCH ");
     }
     for uri in ["/contacts", "/contacts(7)", &format!("/contacts({{{CONTACT}}})")] {

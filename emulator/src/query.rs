@@ -1,0 +1,174 @@
+//! `GET` of a set: which rows, in which order, on which page.
+
+use std::cmp::Ordering;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::{
+    address::{Options, decode},
+    fault::Fault,
+    organisation::{Organisation, Row},
+    read,
+    table::Table,
+    web_api::{Answer, Context},
+};
+use column::{Column, compare};
+use filter::Filter;
+
+pub(crate) use fault::QueryFault;
+
+pub(crate) mod column;
+mod fault;
+mod filter;
+pub(crate) mod lexer;
+
+/// The most rows of a page, the most that `$count` counts, and the most that `$top` is known to take.
+const LIMIT: usize = 5000;
+
+/// A row with what it is sorted by; the id comes last, so that no two rows are equal.
+struct Found<'a> {
+    id: Uuid,
+    row: &'a Row,
+    by: Vec<Value>,
+}
+
+struct Order {
+    column: Column,
+    descends: bool,
+}
+
+/// Where a page begins: its number, and what the row before it was sorted by. A row that is gone leaves its place behind.
+struct Start {
+    page: usize,
+    after: Vec<Value>,
+}
+
+pub(crate) fn get(organisation: &Organisation, context: &Context<'_>, table: &'static Table) -> Result<Answer, Fault> {
+    read::check_select(organisation, context, table)?;
+    for condition in ["if-match", "if-none-match"] {
+        if context.request.header(condition)?.is_some_and(|value| value != "null") {
+            return Err(Fault::NotEmulated(format!("{condition} on a set")));
+        }
+    }
+    let options = &context.options;
+    let filter = options.filter.as_deref().map(|text| Filter::parse(text, organisation, table)).transpose()?;
+    let orders = orders(options, organisation, table)?;
+    let (top, counts) = (top(options)?, counts(options)?);
+    let start = options.skip_token.as_deref().map(|token| Start::parse(token, orders.len())).transpose()?;
+
+    let mut found: Vec<_> = organisation
+        .ids(table)
+        .filter_map(|id| Some((id, organisation.row(table, id)?)))
+        .filter(|(id, row)| filter.as_ref().is_none_or(|filter| filter.accepts(table, *id, row) == Some(true)))
+        .map(|(id, row)| {
+            let values = orders.iter().map(|order| order.column.sort_value(organisation, table, id, row));
+            Found { id, row, by: values.chain([id.to_string().into()]).collect() }
+        })
+        .collect();
+    found.sort_by(|one, other| precedence(&orders, &one.by, &other.by));
+    let total = found.len().min(LIMIT);
+    if let Some(start) = &start {
+        found.retain(|row| precedence(&orders, &row.by, &start.after).is_gt());
+    }
+    // With a page size `$top` is ignored, as documented.
+    let size = context.preferences.page_size.or(top).unwrap_or(LIMIT).min(LIMIT);
+    let has_more = found.len() > size && (top.is_none() || context.preferences.page_size.is_some());
+    found.truncate(size);
+
+    let mut body = Map::new();
+    body.insert("@odata.context".to_owned(), read::context_url(context, table).into());
+    if counts {
+        body.insert("@odata.count".to_owned(), total.into());
+    }
+    for (name, value) in [
+        ("Microsoft.Dynamics.CRM.totalrecordcount", if counts { json!(total) } else { json!(-1) }),
+        ("Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded", json!(counts && total == LIMIT)),
+    ] {
+        if context.preferences.annotations.include(name) {
+            body.insert(format!("@{name}"), value);
+        }
+    }
+    let rows =
+        found.iter().map(|found| Value::Object(read::columns(organisation, context, table, found.id, found.row)));
+    body.insert("value".to_owned(), rows.collect());
+    if let Some(last) = found.last().filter(|_| has_more) {
+        let next = Start { page: start.map_or(2, |start| start.page + 1), after: last.by.clone() };
+        body.insert("@odata.nextLink".to_owned(), next.link(context, table).into());
+    }
+    let headers = context.preferences.applied_to_set().map(|applied| ("preference-applied".into(), applied));
+    Ok(Answer {
+        status: 200,
+        headers: headers.into_iter().collect(),
+        body: Some(Value::Object(body).into()),
+        ..Answer::default()
+    })
+}
+
+fn orders(options: &Options, organisation: &Organisation, table: &'static Table) -> Result<Vec<Order>, Fault> {
+    let Some(text) = &options.order_by else { return Ok(Vec::new()) };
+    let order = |term: &str| {
+        let mut words = term.split_whitespace();
+        let name = words.next().ok_or(Fault::QuerySyntax)?;
+        let descends = match (words.next(), words.next()) {
+            (None | Some("asc"), None) => false,
+            (Some("desc"), None) => true,
+            _ => return Err(Fault::QuerySyntax),
+        };
+        if name.contains(['/', '(']) {
+            return Err(Fault::NotEmulated(format!("'{name}' in $orderby")));
+        }
+        Ok(Order { column: Column::of(organisation, table, name)?, descends })
+    };
+    text.split(',').map(order).collect()
+}
+
+fn top(options: &Options) -> Result<Option<usize>, Fault> {
+    let Some(text) = &options.top else { return Ok(None) };
+    match text.parse::<usize>().map_err(|_| Fault::QuerySyntax)? {
+        top @ 1..=LIMIT => Ok(Some(top)),
+        other => Err(Fault::NotEmulated(format!("$top={other}"))),
+    }
+}
+
+fn counts(options: &Options) -> Result<bool, Fault> {
+    options.count.as_deref().map_or(Ok(false), |text| text.parse().map_err(|_| Fault::QuerySyntax))
+}
+
+fn precedence(orders: &[Order], one: &[Value], other: &[Value]) -> Ordering {
+    let values = one.iter().zip(other).enumerate();
+    let compared = values.map(|(index, (one, other))| match orders.get(index) {
+        Some(order) if order.descends => compare(other, one),
+        _ => compare(one, other),
+    });
+    compared.into_iter().find(|found| found.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+impl Start {
+    /// Reads a token that [`Start::link`] has made.
+    fn parse(token: &str, orders: usize) -> Result<Self, Fault> {
+        let attribute = |name: &str| Some(token.split_once(&format!("{name}=\""))?.1.split_once('"')?.0);
+        let read = || {
+            let page = attribute("pagenumber")?.parse().ok()?;
+            let after: Vec<Value> = serde_json::from_str(&decode(attribute("pagingcookie")?).ok()?).ok()?;
+            (after.len() == orders + 1).then_some(Self { page, after })
+        };
+        read().ok_or_else(|| Fault::NotEmulated("a $skiptoken that it has not issued for this query".to_owned()))
+    }
+
+    /// The URL of the page that begins here: the query as it was sent, and a token in the form of Dataverse's.
+    fn link(&self, context: &Context<'_>, table: &Table) -> String {
+        let cookie = utf8_percent_encode(&json!(self.after).to_string(), NON_ALPHANUMERIC).to_string();
+        let token = format!("<cookie pagenumber=\"{}\" pagingcookie=\"{cookie}\" istracking=\"False\" />", self.page);
+        let token = utf8_percent_encode(&token, NON_ALPHANUMERIC);
+        let query = context.request.query.as_deref().unwrap_or_default();
+        let kept = query.split('&').filter(|option| !option.is_empty() && !is_skip_token(option));
+        let options: Vec<_> = kept.map(str::to_owned).chain([format!("$skiptoken={token}")]).collect();
+        format!("{}/{}?{}", context.root, table.set, options.join("&"))
+    }
+}
+
+fn is_skip_token(option: &str) -> bool {
+    decode(option.split('=').next().unwrap_or_default()).is_ok_and(|name| name == "$skiptoken")
+}

@@ -1,0 +1,41 @@
+//! What is wrong with a query, or with a key by name.
+
+use crate::table::Table;
+
+#[derive(Debug)]
+pub(crate) enum QueryFault {
+    /// `$skip`
+    SkipNotSupported,
+    /// A literal that a column of a filter cannot be compared with.
+    IncompatibleTypes { one: &'static str, other: &'static str, operator: &'static str },
+    /// An alternate key that no row has.
+    KeyNotFound { table: &'static Table },
+    /// Columns that are no alternate key of the table. The code is a guess.
+    KeyNotDefined { table: &'static Table },
+}
+
+impl QueryFault {
+    /// Status, code, message.
+    pub(crate) fn parts(&self) -> (u16, &'static str, String) {
+        match self {
+            Self::SkipNotSupported => (400, "0x80060888", "Skip Clause is not supported in CRM".to_owned()),
+            Self::IncompatibleTypes { one, other, operator } => {
+                let text = format!(
+                    "A binary operator with incompatible types was detected. Found operand types '{one}' and '{other}' for operator \
+                     kind '{operator}'."
+                );
+                (400, "0x80060888", text)
+            }
+            Self::KeyNotFound { table } => {
+                let text =
+                    format!("A record with the specified key values does not exist in {} entity", table.logical_name);
+                (404, "0x80060891", text)
+            }
+            Self::KeyNotDefined { table } => {
+                let text =
+                    format!("The specified key attributes are not a defined key for the {} entity", table.logical_name);
+                (400, "0x80060888", text)
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! GET of sets: which rows, in which order, on which page.
+
+use omnichannel_link_emulator::{Changes, table};
+use serde_json::{Value, json};
+
+use crate::client::{self, ACCOUNT, Answer, CONVERSATION, Server, page};
+
+fn id(n: usize) -> String {
+    format!("00000000-0000-4000-8000-{n:012}")
+}
+
+/// Five accounts, and four conversations that they are customers of, besides the usual rows.
+async fn server() -> Server {
+    let server = Server::start().await;
+    let names = ["Adventure Works", "Contoso", "contoso o'Neil", "Litware", "100% 'A_B'"];
+    let accounts = names.iter().enumerate().map(|(n, name)| json!({ "accountid": id(n), "name": name }));
+    let conversation = |n: usize, status: i64, customer: usize, created: &str| {
+        json!({
+            "activityid": id(n), "subject": format!("Visitor {n}"), "statuscode": status, "createdon": created,
+            "_msdyn_customer_value": id(customer),
+            "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname": "account",
+            "msdyn_isoutbound": n == 3, "msdyn_transfercount": n, "msdyn_own": "Mine",
+        })
+    };
+    let conversations = json!([
+        conversation(1, 2, 3, "2026-01-01T10:00:00Z"),
+        conversation(2, 4, 1, "2026-01-01T10:00:00.5Z"),
+        conversation(3, 2, 0, "2026-01-02T00:00:00Z"),
+        conversation(4, 1, 0, "2025-12-31T23:59:59Z"),
+    ]);
+    server.emulator.with_organisation(|organisation| {
+        organisation.load_page("page", &page("accounts", accounts.collect::<Value>())).unwrap();
+        organisation.load_page("page", &page("msdyn_ocliveworkitems", conversations)).unwrap();
+    });
+    server
+}
+
+fn rows(answer: &Answer) -> Vec<Value> {
+    answer.json()["value"].as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone()
+}
+
+/// The values of one column, with a query on a set.
+async fn column(server: &Server, path: &str, column: &str) -> Vec<Value> {
+    rows(&server.get(path).await).iter().map(|row| row[column].clone()).collect()
+}
+
+/// The last digits of the conversations that a filter finds; the usual one is 1000.
+async fn found(server: &Server, filter: &str) -> Vec<usize> {
+    let ids = column(server, &format!("msdyn_ocliveworkitems?$filter={filter}"), "activityid").await;
+    ids.iter().map(|id| if id == CONVERSATION { 1000 } else { id.as_str().unwrap()[24..].parse().unwrap() }).collect()
+}
+
+#[tokio::test]
+async fn a_set_shows_its_rows_as_each_of_them_is_shown() {
+    let server = server().await;
+    let headers = [("prefer", "odata.include-annotations=\"*\"")];
+    let select = "$select=statuscode,_msdyn_customer_value";
+    let path = format!("msdyn_ocliveworkitems?{select}&$filter=activityid%20eq%20{}", id(1));
+    let answer = server.get_with(&path, &headers).await;
+    let single = server.get_with(&format!("msdyn_ocliveworkitems({})?{select}", id(1)), &headers).await.json();
+    let (body, mut single) = (answer.json(), single.as_object().unwrap().clone());
+    let context = single.remove("@odata.context").unwrap();
+    assert_eq!(body["@odata.context"], context.as_str().unwrap().strip_suffix("/$entity").unwrap());
+    assert_eq!(body["value"], json!([single]));
+    assert_eq!(body["@Microsoft.Dynamics.CRM.totalrecordcount"], -1);
+    assert_eq!(body["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"], false);
+    assert_eq!(answer.header("preference-applied"), Some(headers[0].1));
+    assert_eq!((answer.header("etag"), body.get("@odata.nextLink"), body.get("@odata.count")), (None, None, None));
+
+    assert_eq!(rows(&server.get("incidents").await).len(), 1);
+    assert!(rows(&server.get("contacts?$filter=contactid eq null").await).is_empty());
+}
+
+#[tokio::test]
+async fn filters_find_what_they_say() {
+    let server = server().await;
+    for (filter, expected) in [
+        ("statuscode eq 2", vec![1, 3, 1000]),
+        ("statuscode ne 2", vec![2, 4]),
+        ("statecode eq 1 or statuscode eq 1", vec![2, 4]),
+        ("statuscode eq 2 and msdyn_transfercount ge 2", vec![3]),
+        ("msdyn_transfercount gt 1 and msdyn_transfercount lt 4", vec![2, 3]),
+        ("msdyn_transfercount le 1.5", vec![1]),
+        ("subject eq 'visitor 3' or (statuscode eq 4 and statecode eq 1)", vec![2, 3]),
+        ("statuscode eq 4 or statuscode eq 2 and msdyn_transfercount eq 3", vec![2, 3]),
+        ("not (statuscode eq 2)", vec![2, 4]),
+        ("not statuscode eq 2 and msdyn_transfercount eq 4", vec![4]),
+        ("msdyn_isoutbound eq true", vec![3]),
+        ("msdyn_isoutbound ne true", vec![1, 2, 4, 1000]),
+        ("msdyn_transfercount eq null", vec![1000]),
+        ("msdyn_transfercount ne null", vec![1, 2, 3, 4]),
+        ("not (msdyn_transfercount eq 3)", vec![1, 2, 4]),
+        ("not (msdyn_transfercount eq 3 and statuscode eq 2)", vec![1, 2, 4]),
+        ("msdyn_transfercount eq 3 or statuscode eq 2", vec![1, 3, 1000]),
+        ("not contains(msdyn_title,'x')", vec![]),
+        ("createdon ge 2026-01-01T10:00:00.5Z", vec![2, 3]),
+        ("createdon lt 2026-01-01", vec![4]),
+        ("createdon eq 2026-01-02T01:00:00%2B01:00", vec![3]),
+        ("_msdyn_customer_value eq 00000000-0000-4000-8000-000000000000", vec![3, 4]),
+        ("_msdyn_customer_value eq null", vec![]),
+        ("activityid eq 7B7C9A3E-0D11-4F9E-9C39-5D0F6F3B1A01", vec![1000]),
+        ("msdyn_own eq 'mine' and statuscode eq 4", vec![2]),
+        ("startswith(subject,'vis') and endswith(subject,' 2')", vec![2]),
+        ("contains(subject,'TOR 1')", vec![1, 1000]),
+        ("Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=['1','4'])", vec![2, 4]),
+        ("Microsoft.Dynamics.CRM.In(PropertyName='subject',PropertyValues=[\"Visitor 1\",'visitor 3'])", vec![1, 3]),
+    ] {
+        assert_eq!(found(&server, filter).await, expected, "{filter}");
+    }
+    let quoted = column(&server, "accounts?$filter=name eq 'Contoso O''Neil'", "name").await;
+    assert_eq!(quoted, ["contoso o'Neil"]);
+    assert_eq!(column(&server, "accounts?$filter=name+eq+'100%25+''A_B'''", "accountid").await, [id(4)]);
+}
+
+#[tokio::test]
+async fn filters_that_are_no_good_are_refused() {
+    let server = server().await;
+    let of = |filter: &str| format!("msdyn_ocliveworkitems?$filter={filter}");
+    for filter in [
+        "",
+        "statuscode",
+        "statuscode eq",
+        "eq 2",
+        "statuscode eq 2 and",
+        "(statuscode eq 2",
+        "statuscode eq 2)",
+        "statuscode is 2",
+        "subject eq 'x",
+        "statuscode eq 2 statecode eq 0",
+        "contains(subject)",
+        "statuscode eq 2;",
+        "statuscode eq 2x",
+        "Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=[])",
+    ] {
+        server.get(&of(filter)).await.expect_fault(400, "0x80060888", "Bad Request - Error in query syntax.");
+    }
+    for (filter, name) in [("Subject eq 'x'", "Subject"), ("contains(msdyn_customer,'x')", "msdyn_customer")] {
+        let text =
+            format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.msdyn_ocliveworkitem'.");
+        server.get(&of(filter)).await.expect_fault(400, "0x80060888", &text);
+    }
+    let text = "Found operand types 'Edm.Int32' and 'Edm.String' for operator kind 'Equal'.";
+    server.get(&of("statuscode eq 'Active'")).await.expect_fault(400, "0x80060888", text);
+    for filter in [
+        "toupper(subject) eq 'X'",
+        "Microsoft.Dynamics.CRM.Today(PropertyName='createdon')",
+        "Microsoft.Dynamics.CRM.In(PropertyName=@p1,PropertyValues=@p2)",
+        "Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=['Active'])",
+        "contains(subject,'%25x')",
+        "statuscode gt null",
+        "statuscode in (1,2)",
+        "subject eq msdyn_title",
+        "msdyn_IssueId_msdyn_ocliveworkitem/title eq 'x'",
+        "_msdyn_customer_value eq '00000000-0000-4000-8000-000000000000'",
+    ] {
+        server.get(&of(filter)).await.expect_not_emulated("$filter");
+    }
+}
+
+#[tokio::test]
+async fn rows_come_in_the_order_asked_for() {
+    let server = server().await;
+    let by_name = ["100% 'A_B'", "Adventure Works", "Contoso", "contoso o'Neil", "Fabrikam Coffee", "Litware"];
+    assert_eq!(column(&server, "accounts?$orderby=name", "name").await, by_name);
+    let backwards: Vec<_> = by_name.into_iter().rev().collect();
+    assert_eq!(column(&server, "accounts?$orderby=statuscode,name desc", "name").await, backwards);
+
+    let conversations =
+        async |order: &str| column(&server, &format!("msdyn_ocliveworkitems?$orderby={order}"), "subject").await;
+    let by_time = ["Visitor 17", "Visitor 4", "Visitor 1", "Visitor 2", "Visitor 3"];
+    assert_eq!(conversations("createdon asc").await, by_time, "nothing comes first");
+    // A lookup goes by the name of its target: A. Tester, Adventure Works (twice, then by id), Contoso, Litware.
+    let by_customer = ["Visitor 17", "Visitor 3", "Visitor 4", "Visitor 2", "Visitor 1"];
+    assert_eq!(conversations("_msdyn_customer_value").await, by_customer);
+
+    for bad in ["", "subject up", "subject,", "subject desc x"] {
+        let path = format!("msdyn_ocliveworkitems?$orderby={bad}");
+        server.get(&path).await.expect_fault(400, "0x80060888", "Error in query syntax.");
+    }
+    server.get("accounts?$orderby=Name").await.expect_fault(400, "0x80060888", "property named 'Name'");
+    server.get("msdyn_ocliveworkitems?$orderby=ownerid/fullname").await.expect_not_emulated("$orderby");
+}
+
+/// Follows the links of a query and returns the names on each page.
+async fn pages(server: &Server, path: &str, size: &str, between: impl Fn(&Server)) -> Vec<Vec<Value>> {
+    let prefer = format!("odata.maxpagesize={size}");
+    let (mut pages, mut next) = (Vec::new(), path.to_owned());
+    loop {
+        let answer = server.get_with(&next, &[("prefer", &prefer)]).await;
+        assert_eq!(answer.header("preference-applied"), Some(prefer.as_str()));
+        let body = answer.json();
+        pages.push(rows(&answer).iter().map(|row| row["name"].clone()).collect());
+        let Some(link) = body["@odata.nextLink"].as_str() else { return pages };
+        next = link.strip_prefix(server.emulator.url()).unwrap().to_owned();
+        between(server);
+    }
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_and_stay_in_place() {
+    let server = server().await;
+    let path = "accounts?$select=name&$orderby=name%20desc&$count=true";
+    let all = [["Litware", "Fabrikam Coffee"], ["contoso o'Neil", "Contoso"], ["Adventure Works", "100% 'A_B'"]]
+        .map(Vec::from);
+    assert_eq!(pages(&server, path, "2", |_| ()).await, all);
+    assert_eq!(pages(&server, "accounts?$top=1", "4", |_| ()).await.concat().len(), 6, "$top is ignored then");
+
+    let counted = server.get_with(path, &[("prefer", "odata.maxpagesize=1")]).await.json();
+    assert_eq!(counted["@odata.count"], 6);
+    let link = counted["@odata.nextLink"].as_str().unwrap();
+    assert!(link.contains("/accounts?$select=name&$orderby=name%20desc&$count=true&$skiptoken=%3Ccookie"), "{link}");
+    let of_another_query = format!("accounts?$skiptoken={}", link.split("$skiptoken=").nth(1).unwrap());
+    for other in ["accounts?$skiptoken=x", &of_another_query] {
+        server.get(other).await.expect_not_emulated("$skiptoken");
+    }
+
+    // What the first page has shown goes, and something comes that would have been on it.
+    let moving = pages(&server, path, "2", |server| {
+        server.emulator.with_organisation(|organisation| {
+            organisation.delete(&table::ACCOUNT, client::id(ACCOUNT));
+            organisation.write(&table::ACCOUNT, client::id(&id(99)), Changes::new().set("name", "Zebra"));
+        });
+    });
+    assert_eq!(moving.await, all);
+}
+
+#[tokio::test]
+async fn a_page_has_five_thousand_rows_at_the_most_and_a_count_goes_no_further() {
+    let server = Server::start().await;
+    let many = (0..5001).map(|n| json!({ "accountid": id(n), "name": "x" })).collect::<Value>();
+    server.emulator.with_organisation(|organisation| organisation.load_page("page", &page("accounts", many)).unwrap());
+    for prefer in ["odata.maxpagesize=9000", "odata.maxpagesize=0", "odata.include-annotations=\"*\""] {
+        let body = server.get_with("accounts?$select=accountid&$count=true", &[("prefer", prefer)]).await.json();
+        assert_eq!((body["value"].as_array().unwrap().len(), &body["@odata.count"]), (5000, &json!(5000)), "{prefer}");
+        assert!(body["@odata.nextLink"].is_string());
+        let exceeded = body.get("@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded");
+        assert_eq!(exceeded, prefer.starts_with("odata.i").then_some(&json!(true)));
+    }
+}
+
+#[tokio::test]
+async fn top_and_the_options_that_there_are_not() {
+    let server = server().await;
+    let top = server.get("accounts?$top=2&$count=true").await;
+    let body = top.json();
+    assert_eq!((rows(&top).len(), &body["@odata.count"], body.get("@odata.nextLink")), (2, &json!(6), None));
+    server.get("accounts?$skip=1").await.expect_fault(400, "0x80060888", "Skip Clause is not supported in CRM");
+    server.get("accounts?$select=nope").await.expect_fault(400, "0x80060888", "property named 'nope'");
+    for bad in ["$top=x", "$top=-1", "$count=yes"] {
+        server.get(&format!("accounts?{bad}")).await.expect_fault(400, "0x80060888", "Error in query syntax.");
+    }
+    for unknown in ["$top=0", "$top=5001", "$search=x", "fetchXml=x", "$top=1&$top=2"] {
+        server.get(&format!("accounts?{unknown}")).await.expect_not_emulated("GET /api/data/v9.2/accounts?");
+    }
+    server.get_with("accounts", &[("if-none-match", "W/\"1\"")]).await.expect_not_emulated("if-none-match");
+    assert_eq!(server.get_with("accounts", &[("if-none-match", "null")]).await.status, 200);
+}
