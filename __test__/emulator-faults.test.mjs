@@ -90,6 +90,29 @@ test('limits open and tokens expire when the clock is moved', { timeout: 60_000 
   assert.equal((await get(emulator)).status, 200)
 })
 
+test('conditions reach the service, and go with the next ones', { timeout: 60_000 }, async (t) => {
+  const emulator = await start(t)
+  await emulator.faults.conditions({
+    alternateKeys: { msdyn_ocliveworkitem: ['subject'] },
+    hiddenRelationships: ['msdyn_incident_msdyn_ocliveworkitem'],
+    missingPrivileges: ['prvReadActivity'],
+    refHonoursIfMatch: false,
+    twoValuesForOneLookup: 'refuse',
+  })
+  const refused = await get(emulator)
+  assert.deepEqual([refused.status, (await refused.json()).error.code], [403, '0x80040220'])
+  await emulator.faults.conditions({ applicationUserMissing: true })
+  assert.equal((await get(emulator)).status, 200)
+  for (const [conditions, message] of [
+    [{ missingPrivileges: ['prvFly'] }, /`missingPrivileges`: no privilege 'prvFly'/],
+    [{ hiddenRelationships: ['x'] }, /`hiddenRelationships`: no relationship 'x'/],
+    [{ alternateKeys: { lead: [] } }, /`alternateKeys`: no table 'lead'/],
+    [{ twoValuesForOneLookup: 'both' }, /unknown variant `both`/],
+  ]) {
+    await assert.rejects(emulator.faults.conditions(conditions), { name: 'TypeError', message })
+  }
+})
+
 test('random faults repeat with their seed, and reset brings back the start', { timeout: 60_000 }, async (t) => {
   const emulator = await start(t)
   const runs = []

@@ -240,6 +240,22 @@ export interface Conditions {
    */
   alternateKeys?: { readonly [table in 'account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem']?: readonly string[] }
   /**
+   * Schema names of relationships that the environment does not have: `RelationshipDefinitions` leaves them out, and their navigation
+   * properties are undeclared. Rows keep the links they have. @default none
+   */
+  hiddenRelationships?: readonly (
+    | 'account_msdyn_ocliveworkitems'
+    | 'msdyn_account_msdyn_ocliveworkitem_Customer'
+    | 'msdyn_contact_msdyn_ocliveworkitem_Customer'
+    | 'msdyn_incident_msdyn_ocliveworkitem'
+  )[]
+  /**
+   * Privileges that the user of `WhoAmI` does not have: what needs one is a 403 `0x80040220`, and
+   * `RetrieveUserSetOfPrivilegesByNames` does not list it. A conversation is an activity and has the privileges of all activities. To link
+   * takes `prvWriteActivity`, `prvAppendActivity`, and `prvAppendTo…` of the target. @default none
+   */
+  missingPrivileges?: readonly `prv${'Append' | 'AppendTo' | 'Create' | 'Read' | 'Write'}${'Account' | 'Activity' | 'Contact' | 'Incident'}`[]
+  /**
    * What the header `Date` says when the emulator's clock stands at 0, in milliseconds since 1970; it then goes with that clock.
    *
    * @default `Date` is the time of the machine

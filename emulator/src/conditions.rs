@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::Deserialize;
 
-use crate::table::{self, Table};
+use crate::{
+    privileges::Privilege,
+    table::{self, Lookup, Navigation, Table, relationship::RELATIONSHIPS},
+};
 
 /// Settings of the organisation and of the service; the default is a service in good order.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +29,10 @@ pub(crate) struct Conditions {
     /// What comes of a body with two values for one lookup.
     pub(crate) two_values_for_one_lookup: TwoValues,
     pub(crate) alternate_keys: AlternateKeys,
+    /// Relationships that the environment does not have.
+    pub(crate) hidden_relationships: HiddenRelationships,
+    /// Names of privileges that the user does not have.
+    pub(crate) missing_privileges: Vec<PrivilegeName>,
     /// What `Date` says when the clock stands at 0, since 1970. Without it `Date` is the machine's.
     pub(crate) date_in_ms: Option<u64>,
 }
@@ -43,6 +50,8 @@ impl Default for Conditions {
             ref_honours_if_match: true,
             two_values_for_one_lookup: TwoValues::Last,
             alternate_keys: AlternateKeys::default(),
+            hidden_relationships: HiddenRelationships::default(),
+            missing_privileges: Vec::new(),
             date_in_ms: None,
         }
     }
@@ -51,6 +60,20 @@ impl Default for Conditions {
 impl Conditions {
     pub(crate) fn is_concurrency_off(&self, table: &Table) -> bool {
         self.concurrency_off.iter().any(|off| off.0 == table.logical_name)
+    }
+
+    /// Whether a navigation property belongs to a relationship that does not exist.
+    pub(crate) fn hides(&self, navigation: &str) -> bool {
+        self.hidden_relationships.0.contains(&navigation)
+    }
+
+    /// What a name leads to, unless its relationship does not exist.
+    pub(crate) fn navigation(&self, table: &Table, name: &str) -> Option<(&'static Lookup, &'static Navigation)> {
+        table.navigation(name).filter(|_| !self.hides(name))
+    }
+
+    pub(crate) fn misses(&self, privilege: &str) -> bool {
+        self.missing_privileges.iter().any(|missing| missing.0 == privilege)
     }
 
     /// Whether these columns, sorted, are an alternate key of the table.
@@ -106,6 +129,41 @@ impl TryFrom<BTreeMap<String, Vec<String>>> for AlternateKeys {
         match keys.keys().find(|name| table::by_logical_name(name).is_none()) {
             Some(name) => Err(format!("`alternateKeys`: no table '{name}'")),
             None => Ok(Self(keys)),
+        }
+    }
+}
+
+/// The navigation properties of relationships, which are given by schema name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub(crate) struct HiddenRelationships(Vec<&'static str>);
+
+impl TryFrom<Vec<String>> for HiddenRelationships {
+    type Error = String;
+
+    fn try_from(names: Vec<String>) -> Result<Self, String> {
+        let find = |name: &String| {
+            let found = RELATIONSHIPS.iter().find(|relationship| relationship.schema_name == name);
+            found
+                .map(|found| found.navigation)
+                .ok_or_else(|| format!("`hiddenRelationships`: no relationship '{name}'"))
+        };
+        names.iter().map(find).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct PrivilegeName(String);
+
+impl TryFrom<String> for PrivilegeName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if Privilege::exists(&name) {
+            Ok(Self(name))
+        } else {
+            Err(format!("`missingPrivileges`: no privilege '{name}'"))
         }
     }
 }

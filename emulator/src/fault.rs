@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{query::QueryFault, table::Table};
+use crate::{privileges::Privilege, query::QueryFault, table::Table};
 
 /// Code of a refusal that is the emulator's own. No Dataverse fault looks like it, so a client cannot take it for one.
 const NOT_EMULATED: &str = "EMULATOR_NOT_IMPLEMENTED";
@@ -105,6 +105,7 @@ pub(crate) enum Fault {
     NotAMember,
     /// A query or a key by name.
     Query(QueryFault),
+    MissingPrivilege(Privilege),
     /// Nothing is known about what Dataverse does here; the text says with what.
     NotEmulated(String),
 }
@@ -208,6 +209,7 @@ impl Fault {
             Fault::Throttled { code, message, .. } => (429, code, message.clone()),
             Fault::MayNotImpersonate { caller } => (403, "0x80040220", may_not_impersonate(caller)),
             Fault::Query(fault) => fault.parts(),
+            Fault::MissingPrivilege(privilege) => (403, "0x80040220", privilege.missing()),
             Fault::NotAMember => (403, "0x80072560", "The user is not a member of the organization.".to_owned()),
             Fault::NotEmulated(why) => (501, NOT_EMULATED, format!("The emulator does not answer {request}: {why}.")),
         }

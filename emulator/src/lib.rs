@@ -38,6 +38,7 @@ mod metadata;
 mod organisation;
 mod payload;
 mod prefer;
+mod privileges;
 mod query;
 mod read;
 mod seed;

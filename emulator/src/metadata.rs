@@ -8,49 +8,15 @@ use crate::{
     address::{VERSIONS, decode},
     conditions::Conditions,
     fault::Fault,
-    table,
+    privileges,
+    table::{self, relationship::RELATIONSHIPS},
     web_api::{Answer, Request},
 };
 
-const USER: &str = "4bd7f2a1-0c3e-4f57-8d11-5a0f7c9e2b61";
-const BUSINESS_UNIT: &str = "0f6c1b7e-93a4-4d0a-b6a5-2d1e8c4f7a30";
+/// The one user there is: the application user, and who the credential belongs to.
+pub(crate) const USER: &str = "4bd7f2a1-0c3e-4f57-8d11-5a0f7c9e2b61";
+pub(crate) const BUSINESS_UNIT: &str = "0f6c1b7e-93a4-4d0a-b6a5-2d1e8c4f7a30";
 const ORGANISATION: &str = "c81e0d55-7f2b-4a86-9b3c-6e4d2f1a0b97";
-
-/// A lookup's side of a one-to-many relationship.
-struct Relationship {
-    schema_name: &'static str,
-    referenced: &'static str,
-    attribute: &'static str,
-    navigation: &'static str,
-}
-
-/// Those of the conversation whose schema names are documented.
-static RELATIONSHIPS: [Relationship; 4] = [
-    Relationship {
-        schema_name: "msdyn_account_msdyn_ocliveworkitem_Customer",
-        referenced: "account",
-        attribute: "msdyn_customer",
-        navigation: "msdyn_customer_msdyn_ocliveworkitem_account",
-    },
-    Relationship {
-        schema_name: "msdyn_contact_msdyn_ocliveworkitem_Customer",
-        referenced: "contact",
-        attribute: "msdyn_customer",
-        navigation: "msdyn_customer_msdyn_ocliveworkitem_contact",
-    },
-    Relationship {
-        schema_name: "msdyn_incident_msdyn_ocliveworkitem",
-        referenced: "incident",
-        attribute: "msdyn_issueid",
-        navigation: "msdyn_IssueId_msdyn_ocliveworkitem",
-    },
-    Relationship {
-        schema_name: "account_msdyn_ocliveworkitems",
-        referenced: "account",
-        attribute: "regardingobjectid",
-        navigation: "regardingobjectid_account_msdyn_ocliveworkitem",
-    },
-];
 
 /// Answers a `GET` of one of these paths; `None` for any other request.
 pub(crate) fn answer(conditions: &Conditions, request: &Request, origin: &str) -> Option<Result<Answer, Fault>> {
@@ -67,10 +33,10 @@ pub(crate) fn answer(conditions: &Conditions, request: &Request, origin: &str) -
     let body = match (path.as_str(), definition) {
         ("WhoAmI", _) => who_am_i(request, &context),
         ("RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata", _) => {
-            relationships(request, &context)
+            relationships(conditions, request, &context)
         }
         (_, Some(table)) => table_definition(conditions, request, &context, table),
-        _ => return None,
+        _ => privileges::answer(conditions, request, &context, privileges::call(&path)?),
     };
     Some(body.map(|body| Answer { status: 200, body: Some(body.into()), ..Answer::default() }))
 }
@@ -117,7 +83,7 @@ fn table_definition(conditions: &Conditions, request: &Request, context: &str, t
     Ok(Value::Object(body))
 }
 
-fn relationships(request: &Request, context: &str) -> Result<Value, Fault> {
+fn relationships(conditions: &Conditions, request: &Request, context: &str) -> Result<Value, Fault> {
     let options = Query::read(request)?;
     let conversation = table::CONVERSATION.logical_name;
     if options.filter != Some(format!("ReferencingEntity eq '{conversation}'")) {
@@ -125,7 +91,7 @@ fn relationships(request: &Request, context: &str) -> Result<Value, Fault> {
     }
     let select = options.select.ok_or_else(|| Fault::NotEmulated("whole definitions".to_owned()))?;
     let mut rows = Vec::new();
-    for relationship in &RELATIONSHIPS {
+    for relationship in RELATIONSHIPS.iter().filter(|one| !conditions.hides(one.navigation)) {
         let mut row = Map::new();
         for name in &select {
             let value = match name.as_str() {
@@ -146,7 +112,7 @@ fn relationships(request: &Request, context: &str) -> Result<Value, Fault> {
 }
 
 /// An id that is the same at every start.
-fn metadata_id(name: &str) -> String {
+pub(crate) fn metadata_id(name: &str) -> String {
     let mut bytes = [0x40_u8; 16];
     for (index, byte) in name.bytes().enumerate() {
         bytes[index % 16] = bytes[index % 16].rotate_left(3) ^ byte;

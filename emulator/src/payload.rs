@@ -11,6 +11,7 @@ use crate::{
     fault::Fault,
     keys,
     organisation::{Changes, Organisation, Reference, Row, logical_name},
+    privileges::{self, Right},
     table::{self, Kind, Lookup, Navigation, Table},
     web_api::Context,
 };
@@ -72,13 +73,13 @@ impl Reader<'_> {
     fn property(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
         let table = self.table;
         if let Some((property, annotation)) = name.split_once('@') {
-            return match (annotation, table.navigation(property)) {
+            return match (annotation, self.context.conditions.navigation(table, property)) {
                 ("odata.bind", Some((lookup, navigation))) => self.bind(lookup, navigation, value),
                 ("odata.bind", None) => Err(Fault::UndeclaredProperty { table, name: property.to_owned() }),
                 _ => Err(Fault::NotEmulated(format!("the annotation '{name}' in a body"))),
             };
         }
-        if let Some((lookup, navigation)) = table.navigation(name) {
+        if let Some((lookup, navigation)) = self.context.conditions.navigation(table, name) {
             // Where both have one name, as with `ownerid`, a value is a write by column name.
             return match value {
                 Value::Null => self.clear(lookup, navigation),
@@ -118,6 +119,8 @@ impl Reader<'_> {
                 found: uri.clone(),
             });
         }
+        privileges::check(self.context.conditions, Right::Append, table)?;
+        privileges::check(self.context.conditions, Right::AppendTo, target)?;
         let to = Reference::new(target, keys::find(self.organisation, self.context.conditions, target, key)?);
         self.link(lookup.name, Some(to))
     }

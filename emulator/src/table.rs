@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 mod conversation;
+pub(crate) mod relationship;
 
 pub use conversation::CONVERSATION;
 

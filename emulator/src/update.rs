@@ -8,7 +8,9 @@ use crate::{
     address::Address,
     fault::Fault,
     organisation::Organisation,
-    payload, read,
+    payload,
+    privileges::{self, Right},
+    read,
     web_api::{Answer, Context, Request, let_write},
 };
 
@@ -73,6 +75,9 @@ pub(crate) fn patch(
     let condition = Condition::of(context.request)?;
     condition.check(organisation, context, address, id)?;
     let creates = organisation.row(table, id).is_none();
+    if creates {
+        privileges::check(context.conditions, Right::Create, table)?;
+    }
     let mut accepted = payload::read(organisation, context, table, id, body)?;
     if creates && matches!(condition, Condition::None) {
         accepted.warnings.push(format!("a PATCH without If-Match created {} {id}", table.logical_name));
@@ -104,7 +109,7 @@ pub(crate) fn reference(
     id: Uuid,
 ) -> Result<Answer, Fault> {
     let (table, name) = (address.table, address.reference.as_deref().unwrap_or_default());
-    if table.navigation(name).is_none() {
+    if context.conditions.navigation(table, name).is_none() {
         return Err(Fault::SetNotFound { segment: name.to_owned() });
     }
     let mut property = Map::new();

@@ -16,6 +16,7 @@ use crate::{
     keys, metadata,
     organisation::{Changes, Organisation},
     prefer::Preferences,
+    privileges::{self, Right},
     query::{self, QueryFault},
     read,
     state::Contents,
@@ -248,6 +249,12 @@ fn try_answer(
         found => found,
     })?;
     let preferences = Preferences::of(&request.headers)?;
+    if request.method == Method::GET || preferences.representation {
+        privileges::check(conditions, Right::Read, address.table)?;
+    }
+    if matches!(request.method, Method::PATCH | Method::PUT | Method::DELETE) {
+        privileges::check(conditions, Right::Write, address.table)?;
+    }
     let options = Options::parse(request.query.as_deref(), address.id.is_none())?;
     let root = format!("{origin}/api/data/{}", address.version);
     let context = Context { request, options, preferences, origin, root, interference, conditions };

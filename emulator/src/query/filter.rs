@@ -242,6 +242,9 @@ impl Parser<'_> {
         if !self.takes('[') {
             return Err(not_emulated("values that are no array"));
         }
+        if self.takes(']') {
+            return Err(not_emulated("an array with no values"));
+        }
         let mut values = Vec::new();
         loop {
             let text = self.text()?;

@@ -1,8 +1,9 @@
 //! What the organisation says about itself.
 
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use crate::client::Server;
+use crate::client::{ACCOUNT, AGENT, CONTACT, MISSING, NAV_ACCOUNT, NAV_CONTACT, Server, bind, conversation_path};
 
 #[tokio::test]
 async fn the_organisation_says_who_one_is_and_what_its_tables_are() {
@@ -41,4 +42,110 @@ async fn the_organisation_says_who_one_is_and_what_its_tables_are() {
     ] {
         server.get(path).await.expect_not_emulated("GET /api/data/v9.2/");
     }
+}
+
+const OUR_USER: &str = "4bd7f2a1-0c3e-4f57-8d11-5a0f7c9e2b61";
+
+fn privileges_of(user: &str, names: &str) -> String {
+    let function = "Microsoft.Dynamics.CRM.RetrieveUserSetOfPrivilegesByNames(PrivilegeNames=@p)";
+    format!("systemusers({user})/{function}?@p={names}")
+}
+
+async fn held(server: &Server, names: &str) -> Vec<Value> {
+    let body = server.get(&privileges_of(OUR_USER, names)).await.json();
+    body["RolePrivileges"].as_array().unwrap().iter().map(|one| one["PrivilegeName"].clone()).collect()
+}
+
+#[tokio::test]
+async fn a_relationship_can_be_missing() {
+    let server = Server::start().await;
+    let hidden = json!({ "hiddenRelationships": ["msdyn_contact_msdyn_ocliveworkitem_Customer"] });
+    server.emulator.faults().conditions(hidden).unwrap();
+    let base = "RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata\
+                ?$select=SchemaName&$filter=ReferencingEntity%20eq%20'msdyn_ocliveworkitem'";
+    let rows = server.get(base).await.json();
+    let names: Vec<_> =
+        rows["value"].as_array().unwrap().iter().map(|row| row["SchemaName"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 3);
+    assert!(!names.contains(&"msdyn_contact_msdyn_ocliveworkitem_Customer"));
+
+    let undeclared = server.patch(&conversation_path(), bind(NAV_CONTACT, &format!("/contacts({CONTACT})"))).await;
+    undeclared.expect_fault(400, "0x80048d19", &format!("An undeclared property '{NAV_CONTACT}'"));
+    let cleared = server.patch(&conversation_path(), json!({ NAV_CONTACT: null })).await;
+    cleared.expect_fault(400, "0x80048d19", &format!("Invalid property '{NAV_CONTACT}'"));
+    let reference = format!("{}/{NAV_CONTACT}/$ref", conversation_path());
+    server.send(Method::DELETE, &reference, &[], None).await.expect_fault(404, "0x8006088a", NAV_CONTACT);
+    let other = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))).await;
+    assert_eq!(other.status, 204);
+
+    let wrong = server.emulator.faults().conditions(json!({ "hiddenRelationships": ["x"] })).unwrap_err();
+    assert!(wrong.to_string().contains("`hiddenRelationships`: no relationship 'x'"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_user_has_the_privileges_that_are_not_missing() {
+    let server = Server::start().await;
+    assert_eq!(server.get("WhoAmI").await.json()["UserId"], OUR_USER);
+    let body = server.get(&privileges_of(&OUR_USER.to_uppercase(), "[\"prvReadActivity\"]")).await.json();
+    let context = body["@odata.context"].as_str().unwrap();
+    assert!(context.ends_with("#Microsoft.Dynamics.CRM.RetrieveUserSetOfPrivilegesByNamesResponse"), "{context}");
+    let privilege = &body["RolePrivileges"][0];
+    assert_eq!((&privilege["PrivilegeName"], &privilege["Depth"]), (&json!("prvReadActivity"), &json!("Global")));
+    assert_eq!(privilege["BusinessUnitId"], server.get("WhoAmI").await.json()["BusinessUnitId"]);
+    assert_eq!(privilege["PrivilegeId"].as_str().unwrap().len(), 36);
+
+    let asked = "[\"prvAppendActivity\",\"prvAppendToAccount\",\"prvReadmsdyn_ocliveworkitem\"]";
+    assert_eq!(held(&server, asked).await, ["prvAppendToAccount", "prvAppendActivity"], "unknown ones are not held");
+    server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvAppendActivity"] })).unwrap();
+    assert_eq!(held(&server, asked).await, ["prvAppendToAccount"]);
+
+    for odd in ["", "prvReadActivity", "['prvReadActivity']", "[1]"] {
+        server.get(&privileges_of(OUR_USER, odd)).await.expect_not_emulated("no JSON array");
+    }
+    server.get(&privileges_of(AGENT, "[\"a\"]")).await.expect_not_emulated("not the caller");
+    server
+        .get(&format!("{}&x=y", privileges_of(OUR_USER, "[\"a\"]")).replace("?@p", "?@q"))
+        .await
+        .expect_not_emulated("@p");
+}
+
+#[tokio::test]
+async fn what_a_missing_privilege_is_needed_for_is_forbidden() {
+    let server = Server::start().await;
+    let link = || bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"));
+    let before = server.conversation();
+    let row = conversation_path();
+    for (missing, table, label) in [
+        ("prvWriteActivity", "msdyn_ocliveworkitem", "Conversation"),
+        ("prvAppendActivity", "msdyn_ocliveworkitem", "Conversation"),
+        ("prvAppendToAccount", "account", "Account"),
+    ] {
+        server.emulator.faults().conditions(json!({ "missingPrivileges": [missing] })).unwrap();
+        let refused = server.patch(&row, link()).await;
+        refused.expect_fault(403, "0x80040220", &format!("is missing {missing} privilege (Id="));
+        refused.expect_fault(403, "0x80040220", &format!("for entity '{table}' (LocalizedName='{label}')"));
+        let reference = json!({ "@odata.id": format!("/accounts({ACCOUNT})") }).to_string();
+        let headers = [("content-type", "application/json")];
+        let put = server.send(Method::PUT, &format!("{row}/{NAV_ACCOUNT}/$ref"), &headers, Some(reference)).await;
+        put.expect_fault(403, "0x80040220", missing);
+        assert_eq!(server.get(&row).await.status, 200);
+    }
+    assert_eq!(server.conversation(), before);
+
+    server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvAppendActivity"] })).unwrap();
+    assert_eq!(server.patch(&row, json!({ NAV_CONTACT: null })).await.status, 204, "a null appends nothing");
+
+    let conditions = json!({ "missingPrivileges": ["prvReadActivity", "prvCreateAccount"] });
+    server.emulator.faults().conditions(conditions).unwrap();
+    for path in [row.as_str(), "msdyn_ocliveworkitems", &format!("msdyn_ocliveworkitems({MISSING})")] {
+        server.get(path).await.expect_fault(403, "0x80040220", "prvReadActivity");
+    }
+    let with_row = server.patch_with(&row, &[("prefer", "return=representation")], link()).await;
+    with_row.expect_fault(403, "0x80040220", "prvReadActivity");
+    assert_eq!(server.get("accounts").await.status, 200);
+    let create = server.patch_with(&format!("accounts({MISSING})"), &[], json!({ "name": "New" })).await;
+    create.expect_fault(403, "0x80040220", "prvCreateAccount");
+
+    let wrong = server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvFly"] })).unwrap_err();
+    assert!(wrong.to_string().contains("`missingPrivileges`: no privilege 'prvFly'"), "{wrong}");
 }

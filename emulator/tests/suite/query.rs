@@ -130,7 +130,7 @@ async fn filters_that_are_no_good_are_refused() {
         "contains(subject)",
         "statuscode eq 2;",
         "statuscode eq 2x",
-        "Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=[])",
+        "Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=['1',])",
     ] {
         server.get(&of(filter)).await.expect_fault(400, "0x80060888", "Bad Request - Error in query syntax.");
     }
@@ -146,6 +146,7 @@ async fn filters_that_are_no_good_are_refused() {
         "Microsoft.Dynamics.CRM.Today(PropertyName='createdon')",
         "Microsoft.Dynamics.CRM.In(PropertyName=@p1,PropertyValues=@p2)",
         "Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=['Active'])",
+        "Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=[])",
         "contains(subject,'%25x')",
         "statuscode gt null",
         "statuscode in (1,2)",
