@@ -95,6 +95,21 @@ export interface DataverseOptions {
    */
   maxConcurrency?: number
   /**
+   * The HTTP proxy that leads out: `http://user:password@proxy.example:8080` (special characters percent-encoded), `'DIRECT'` for none,
+   * or a function of the server's URL that answers like a PAC script (`PROXY host:port; DIRECT`), with such a URL, or with nothing for
+   * none: Electron's `url => session.defaultSession.resolveProxy(url)`. The function is asked about once a minute and after a failed
+   * connection; the first entry that can be used counts. SOCKS, NTLM and Kerberos proxies are not supported.
+   * @default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in either case; else the settings of macOS or Windows
+   */
+  proxy?: string | ((url: string) => string | null | undefined | Promise<string | null | undefined>)
+  /**
+   * Certificates of authorities, in PEM, that are trusted besides the platform's store and the file in `NODE_EXTRA_CA_CERTS`: where TLS
+   * is inspected, that of the inspecting proxy.
+   */
+  caCertificates?: string | string[]
+  /** Added to the `User-Agent`, so that the environment's owners see whose requests these are: `my-service/1.2`. At most 256 characters. */
+  application?: string
+  /**
    * Only for an environment whose conversation table has optimistic concurrency switched off (`INVALID_CONFIGURATION` says so): every
    * call reads the row afresh, then writes on the sole condition that it exists. What another writer changes between the two is
    * overwritten, and an unlink may then remove a link it does not name.

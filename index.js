@@ -15,7 +15,10 @@ const JSON_FIELDS = [
 ]
 
 // Read here, because a worker's environment is its own.
-const VARIABLES = ['DATAVERSE_URL', 'AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'AZURE_AUTHORITY_HOST', 'OMNICHANNEL_LINK_LOG']
+const VARIABLES = [
+  'DATAVERSE_URL', 'AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET', 'AZURE_AUTHORITY_HOST', 'OMNICHANNEL_LINK_LOG',
+  'NODE_EXTRA_CA_CERTS', 'HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy'
+]
 
 const CHANNELS = {
   request: channel('omnichannel-link:request'),
@@ -67,12 +70,8 @@ class OmnichannelClient {
         throw failure('INVALID_CONFIGURATION', `\`options.${store}\` is ${options[store]}: give it a value, or leave it out.`)
       }
     }
-    const credential = options?.dataverse?.credential
-    this.#native = now(() =>
-      typeof credential === 'function' || typeof credential?.getToken === 'function'
-        ? new Client({ ...options, dataverse: { ...options.dataverse, credential: undefined } }, provider(credential), surroundings)
-        : new Client(options, undefined, surroundings)
-    )
+    const [plain, credential, proxy] = withoutFunctions(options)
+    this.#native = now(() => new Client(plain, credential && tokenProvider(credential), proxy && proxyResolver(proxy), surroundings))
   }
 
   async linkToConversation(entityLogicalName, recordId, conversationId, options) {
@@ -263,11 +262,21 @@ function publish({ kind, timeInMs, status, error, serviceRequestId, ...subject }
   CHANNELS[kind].publish(messages[kind]())
 }
 
+/** The options as plain data, and the functions among them. */
+function withoutFunctions(options) {
+  const { credential, proxy } = options?.dataverse ?? {}
+  const isProvider = typeof credential === 'function' || typeof credential?.getToken === 'function'
+  const isResolver = typeof proxy === 'function'
+  if (!isProvider && !isResolver) return [options]
+  const dataverse = { ...options.dataverse, ...(isProvider && { credential: undefined }), ...(isResolver && { proxy: undefined }) }
+  return [{ ...options, dataverse }, isProvider ? credential : undefined, isResolver ? proxy : undefined]
+}
+
 /** How long a credential may take to give a token. */
 const TOKEN_TIMEOUT_IN_MS = 30_000
 
 /** A function that never throws and knows one shape only, of a credential that may be a function or have `getToken`. */
-function provider(credential) {
+function tokenProvider(credential) {
   const ask = ({ scope, claims }) => {
     const options = { abortSignal: AbortSignal.timeout(TOKEN_TIMEOUT_IN_MS) }
     if (claims != null) options.claims = Buffer.from(claims, 'base64').toString()
@@ -280,6 +289,18 @@ function provider(credential) {
       if (typeof answer?.token !== 'string') return { failure: `it gave ${answer === null ? 'null' : typeof answer} instead of a token` }
       const { token, expiresOnTimestamp } = answer
       return Number.isFinite(expiresOnTimestamp) ? { token, goodForInMs: Math.max(0, expiresOnTimestamp - Date.now()) } : { token }
+    } catch (error) {
+      return { failure: `it threw ${nameOf(error)}` }
+    }
+  }
+}
+
+/** The same for the function that finds a proxy. */
+function proxyResolver(proxy) {
+  return async ({ url }) => {
+    try {
+      const answer = (await proxy(url)) ?? ''
+      return typeof answer === 'string' ? { answer } : { failure: `it gave ${typeof answer} instead of a text` }
     } catch (error) {
       return { failure: `it threw ${nameOf(error)}` }
     }

@@ -4,7 +4,7 @@ use std::{
     fmt::Debug,
     pin::Pin,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 /// A sleep that can be stored and dropped.
@@ -14,6 +14,8 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub trait Clock: Debug + Send + Sync {
     /// A monotonic reading.
     fn now(&self) -> Instant;
+    /// The time of day. It moves on while the machine sleeps, which [`Clock::now`] does not do everywhere; and people set it.
+    fn wall(&self) -> SystemTime;
     /// Completes when the time is over; dropping it cancels.
     fn sleep(&self, duration: Duration) -> Sleep;
     /// 128 random bits.
@@ -31,6 +33,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {

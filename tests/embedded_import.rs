@@ -12,7 +12,7 @@ use std::{
         Arc, Mutex,
         mpsc::{self, Receiver},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use omnichannel_link::{
@@ -145,6 +145,10 @@ impl Clock for Ticking {
         let mut now = self.now.lock().unwrap();
         *now += self.step;
         *now
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemClock.wall()
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {

@@ -3,8 +3,11 @@
 mod authorized;
 mod budget;
 mod client_secret;
+mod failure;
 mod gate;
+mod inspection;
 mod observe;
+mod proxy;
 mod retry;
 mod retry_after;
 mod secret;
@@ -12,6 +15,7 @@ mod slots;
 mod token;
 mod token_cache;
 mod transport;
+mod trust;
 mod unreachable;
 
 use std::{
@@ -29,13 +33,16 @@ use url::Url;
 pub use authorized::{AuthorizedHttp, AuthorizedResponse, CallError};
 pub use budget::RetryBudget;
 pub use client_secret::{ClientSecret, ClientSecretCredential};
+pub use inspection::Inspection;
 pub use observe::{Ending, Event, Nobody, Observer, Subject};
+pub use proxy::{Proxy, ProxyResolver, ProxyUrl, ProxyVariables, UnusableProxy};
 pub use retry::{RetryPolicy, RetryingHttp};
 pub use retry_after::retry_after;
 pub use secret::{Secret, presentable};
 pub use token::{AccessToken, StaticToken, Token, TokenProvider};
 pub use token_cache::TokenCache;
-pub use transport::{ReqwestService, is_safe_for_secrets};
+pub use transport::{NetworkOptions, ReqwestService, is_safe_for_secrets, user_agent};
+pub use trust::{CaCertificate, UnusableCertificates};
 pub use unreachable::unreachable;
 
 /// One request. Its headers may hold a token, so `Debug` shows neither them nor the query.
@@ -90,6 +97,14 @@ pub enum HttpErrorKind {
     Connect,
     /// No connection came about in time. The server has seen nothing.
     ConnectTimeout,
+    /// The server's certificate is not trusted. The server has seen nothing.
+    Untrusted,
+    /// The proxy answered 407: it wants a user and password, or others. The server has seen nothing.
+    ProxyRefused,
+    /// The options or the proxy function name no way that can be taken. The server has seen nothing.
+    NoRoute,
+    /// The server was silent for too long.
+    ReadTimeout,
     /// The connection ended before the answer did.
     Interrupted,
     /// The server throttles this client, and for longer than the caller can wait. The server has not seen this request.
@@ -103,8 +118,34 @@ impl HttpErrorKind {
     #[must_use]
     pub const fn may_have_been_sent(self) -> bool {
         match self {
-            Self::Connect | Self::ConnectTimeout | Self::Throttled => false,
-            Self::Interrupted | Self::TooLarge => true,
+            Self::Connect
+            | Self::ConnectTimeout
+            | Self::Untrusted
+            | Self::ProxyRefused
+            | Self::NoRoute
+            | Self::Throttled => false,
+            Self::ReadTimeout | Self::Interrupted | Self::TooLarge => true,
+        }
+    }
+
+    /// Whether it stays so until somebody changes the configuration: another attempt would fail alike.
+    #[must_use]
+    pub const fn is_configuration(self) -> bool {
+        matches!(self, Self::Untrusted | Self::ProxyRefused | Self::NoRoute)
+    }
+
+    /// What to change, where changing something helps.
+    #[must_use]
+    pub const fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Untrusted => Some(
+                "If TLS is inspected on the way, pass the certificate of the inspecting authority in `caCertificates`, or as a file in NODE_EXTRA_CA_CERTS.",
+            ),
+            Self::ProxyRefused => Some(
+                "Put user and password into `proxy`: http://user:password@host:port, percent-encoded. Proxies that insist on NTLM or Kerberos (Negotiate) are not supported.",
+            ),
+            Self::NoRoute => Some("Check `proxy`, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY."),
+            _ => None,
         }
     }
 }
@@ -115,7 +156,7 @@ impl HttpErrorKind {
 pub struct HttpError {
     /// How it failed.
     pub kind: HttpErrorKind,
-    /// The innermost cause, in words.
+    /// What happened, in words that name the host it happened with.
     pub message: String,
     /// How long the server wants to be left alone.
     pub retry_after: Option<Duration>,

@@ -203,6 +203,8 @@ fn judge(request: &HttpRequest, answer: &Result<HttpResponse, HttpError>) -> Ver
             408 | 500 | 502 | 503 | 504 if harmless => Verdict::Transient,
             _ => Verdict::Final,
         },
+        // It would fail alike.
+        Err(error) if error.kind.is_configuration() => Verdict::Final,
         Err(error) if harmless || !error.kind.may_have_been_sent() => Verdict::Transient,
         Err(_) => Verdict::Final,
     }

@@ -1,60 +1,257 @@
-//! The network: reqwest with rustls and the platform's trust store.
+//! The network: reqwest with rustls. A *way* leads to one server, and has the connections that are kept open to it.
 
-use std::{error::Error, sync::OnceLock, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
+use http::HeaderValue;
 use reqwest::{Client, redirect};
+use rustls::ClientConfig;
 use url::Url;
 
-use super::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, MAX_BODY};
+use super::{
+    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, MAX_BODY,
+    failure::{self, Route},
+    proxy::{Proxy, ProxyUrl, ProxyVariables},
+    trust::{self, CaCertificate, Trust, Witness},
+};
+use crate::clock::SharedClock;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the answer to which proxy is kept.
+const ROUTE_AGE: Duration = Duration::from_secs(60);
+/// Idle connections are closed before the balancers in front of Dataverse, or a router in between, forget them in silence.
+const IDLE_AGE: Duration = Duration::from_secs(60);
+const MAX_IDLE: usize = 64;
+/// After so much silence the kernel, or HTTP/2, asks whether the other side is still there,
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// and after so much more it is not.
+const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(5);
+/// Clocks are set right by less than this, and who sleeps less has not lost connections.
+const NAP: Duration = Duration::from_secs(15);
+/// Whoever gave up after this long may have waited on a dead connection, and the next must not.
+const SUSPICIOUS: Duration = Duration::from_secs(2);
 
-/// Requests over the network. The client is built by the first call, because reading the trust store takes milliseconds
-/// that the JavaScript thread does not have.
+/// How the network is reached.
+#[derive(Clone)]
+pub struct NetworkOptions {
+    /// Trusted besides the platform's store.
+    pub ca_certificates: Vec<CaCertificate>,
+    /// `NODE_EXTRA_CA_CERTS`: a PEM file, trusted besides, read by the first call. As in Node, that it cannot be read is no
+    /// fault; an error about trust says so.
+    pub extra_ca_file: Option<PathBuf>,
+    /// Which proxy.
+    pub proxy: Proxy,
+    /// See [`user_agent`].
+    pub user_agent: HeaderValue,
+    /// For name, connection, proxy and TLS together.
+    pub connect_timeout: Duration,
+    /// How long a server may be silent; before its answer begins, the time to connect counts. Longer than the other one.
+    pub read_timeout: Duration,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self {
+            ca_certificates: Vec::new(),
+            extra_ca_file: None,
+            proxy: Proxy::Environment(ProxyVariables::default()),
+            user_agent: HeaderValue::from_static(USER_AGENT),
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// What requests say of their sender: this library, and the application if it is 1 to 256 printable ASCII characters.
+#[must_use]
+pub fn user_agent(application: &str) -> Option<HeaderValue> {
+    let is_text = application.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let is_sized = !application.trim().is_empty() && application.len() <= 256;
+    (is_text && is_sized).then(|| HeaderValue::try_from(format!("{USER_AGENT} {}", application.trim())).ok())?
+}
+
+/// Requests over the network. Nothing is read or opened before the first call.
 pub struct ReqwestService {
-    client: OnceLock<Client>,
-    /// A proxy of the environment is never told of a loopback address, least of all in plain text.
-    use_proxy: bool,
+    pub(super) options: NetworkOptions,
+    clock: SharedClock,
+    trust: OnceLock<Trust>,
+    state: Mutex<State>,
+    /// Held while asking for the way, so that calls that begin together ask once.
+    asking: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Two at most in practice: the environment's and the token authority's.
+    ways: Vec<(Arc<Way>, Instant)>,
+    /// When the last request began, by both clocks.
+    seen: Option<(Instant, SystemTime)>,
+}
+
+struct Way {
+    /// Without path and query.
+    server: Url,
+    proxy: Option<ProxyUrl>,
+    client: Client,
 }
 
 impl ReqwestService {
-    /// A service for requests to one host.
+    /// A service with these options. The clock tells when the machine has slept; timeouts are the runtime's.
     #[must_use]
-    pub fn new(base: &Url) -> Self {
-        Self { client: OnceLock::new(), use_proxy: !is_loopback(base) }
+    pub fn new(options: NetworkOptions, clock: SharedClock) -> Self {
+        Self { options, clock, trust: OnceLock::new(), state: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
-    fn client(&self) -> Result<&Client, HttpError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let mut builder = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
-        if !self.use_proxy {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| explain(error, HttpErrorKind::Connect))?;
-        Ok(self.client.get_or_init(|| client))
+    /// Host and port of the proxy through which this URL is requested, if any.
+    pub async fn proxy_of(&self, url: &Url) -> Result<Option<String>, HttpError> {
+        Ok(self.way(url).await?.0.proxy.as_ref().map(ToString::to_string))
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let HttpRequest { method, url, headers, body, .. } = request;
-        let sending = self.client()?.request(method, url).headers(headers).body(body).send();
-        let mut response = sending.await.map_err(|error| {
-            let kind = kind_of(&error);
-            explain(error, kind)
-        })?;
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let mut body = Bytes::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| explain(error, HttpErrorKind::Interrupted))? {
-            body = append(body, chunk)?;
+        let (way, began) = self.way(&url).await?;
+        let mut trial = Trial { service: self, way: &way, began, is_over: false };
+        let outcome = async {
+            let mut response = way.client.request(method, url).headers(headers).body(body).send().await?;
+            let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+            let mut body = Bytes::new();
+            while let Some(chunk) = response.chunk().await? {
+                match append(body, chunk) {
+                    Ok(longer) => body = longer,
+                    Err(too_large) => return Ok(Err(too_large)),
+                }
+            }
+            Ok(Ok(HttpResponse { status, headers, body }))
+        };
+        let outcome = outcome.await;
+        trial.is_over = true;
+        outcome.unwrap_or_else(|error| {
+            self.forget(&way);
+            Err(failure::explain(error, &self.route(&way.server, way.proxy.as_ref())))
+        })
+    }
+
+    /// The way to this server, and the time.
+    async fn way(&self, url: &Url) -> Result<(Arc<Way>, Instant), HttpError> {
+        let now = self.clock.now();
+        self.drop_stale(now);
+        if let Some(way) = self.known(url, Some(now)) {
+            return Ok((way, now));
         }
-        Ok(HttpResponse { status, headers, body })
+        let _turn = self.asking.lock().await;
+        if let Some(way) = self.known(url, Some(now)) {
+            return Ok((way, now));
+        }
+        let server = server_of(url);
+        let proxy = self.options.proxy.proxy_of(&server).await?;
+        let same = self.known(url, None).filter(|way| way.proxy == proxy);
+        // The same way as before, so its connections are good.
+        let way = if let Some(way) = same {
+            way
+        } else {
+            let client = self.client(proxy.as_ref(), self.tls(&server)?)?;
+            Arc::new(Way { server, proxy, client })
+        };
+        let mut state = self.state();
+        state.ways.retain(|(old, _)| !is_of(&old.server, url));
+        state.ways.push((Arc::clone(&way), now + ROUTE_AGE));
+        Ok((way, now))
+    }
+
+    /// The way to this server that is kept, if it still counts at this time.
+    fn known(&self, url: &Url, now: Option<Instant>) -> Option<Arc<Way>> {
+        let state = self.state();
+        let (way, until) = state.ways.iter().find(|(way, _)| is_of(&way.server, url))?;
+        now.is_none_or(|now| now < *until).then(|| Arc::clone(way))
+    }
+
+    /// Connections do not outlive a sleep, and nobody says so: the first to use one would wait until it times out. Where
+    /// the monotonic clock goes on during a sleep, as on Windows, they are simply too old after it.
+    fn drop_stale(&self, now: Instant) {
+        let wall = self.clock.wall();
+        let mut state = self.state();
+        if let Some((last, last_wall)) = state.seen.replace((now, wall)) {
+            let awake = now.saturating_duration_since(last);
+            if wall.duration_since(last_wall).is_ok_and(|elapsed| elapsed > awake + NAP) {
+                state.ways.clear();
+            }
+        }
+    }
+
+    /// The next request asks for the way again and takes a new connection. Exchanges on the old ones go on.
+    fn forget(&self, way: &Arc<Way>) {
+        self.state().ways.retain(|(kept, _)| !Arc::ptr_eq(kept, way));
+    }
+
+    pub(super) fn route<'a>(&'a self, server: &'a Url, proxy: Option<&'a ProxyUrl>) -> Route<'a> {
+        Route { server, proxy, options: &self.options, gap: self.trust.get().and_then(|trust| trust.gap.as_deref()) }
+    }
+
+    fn tls(&self, server: &Url) -> Result<ClientConfig, HttpError> {
+        match server.scheme() {
+            "https" => self.trust().map(Trust::config),
+            _ => trust::no_trust().map_err(unusable),
+        }
+    }
+
+    pub(super) fn witnessed_tls(&self, server: &Url) -> Result<(ClientConfig, Option<Arc<Witness>>), HttpError> {
+        let host = server.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        match server.scheme() {
+            "https" => self.trust()?.witnessed(host).map(|(tls, witness)| (tls, Some(witness))),
+            _ => trust::no_trust().map(|tls| (tls, None)),
+        }
+        .map_err(unusable)
+    }
+
+    fn trust(&self) -> Result<&Trust, HttpError> {
+        if let Some(trust) = self.trust.get() {
+            return Ok(trust);
+        }
+        let trust = Trust::read(&self.options.ca_certificates, self.options.extra_ca_file.as_ref())
+            .map_err(|error| HttpError { kind: HttpErrorKind::Untrusted, ..unusable(error) })?;
+        Ok(self.trust.get_or_init(|| trust))
+    }
+
+    pub(super) fn client(&self, proxy: Option<&ProxyUrl>, tls: ClientConfig) -> Result<Client, HttpError> {
+        let NetworkOptions { user_agent, connect_timeout, read_timeout, .. } = &self.options;
+        // No proxy that we did not choose.
+        let mut builder = Client::builder()
+            .no_proxy()
+            .tls_backend_preconfigured(tls)
+            .connect_timeout(*connect_timeout)
+            .read_timeout(*read_timeout)
+            .pool_idle_timeout(IDLE_AGE)
+            .pool_max_idle_per_host(MAX_IDLE)
+            .tcp_keepalive(KEEPALIVE)
+            .tcp_keepalive_interval(KEEPALIVE_PATIENCE)
+            .tcp_keepalive_retries(2)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .http2_keep_alive_timeout(KEEPALIVE_PATIENCE)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .user_agent(user_agent);
+        #[cfg(target_os = "linux")]
+        {
+            builder = builder.tcp_user_timeout(KEEPALIVE + KEEPALIVE_PATIENCE);
+        }
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(
+                reqwest::Proxy::all(proxy.with_secrets().clone())
+                    .map_err(reqwest::Error::without_url)
+                    .map_err(unusable)?,
+            );
+        }
+        builder.build().map_err(unusable)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,6 +259,42 @@ impl HttpService for ReqwestService {
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
         Box::pin(self.exchange(request))
     }
+}
+
+/// An exchange that may be given up on.
+struct Trial<'a> {
+    service: &'a ReqwestService,
+    way: &'a Arc<Way>,
+    began: Instant,
+    is_over: bool,
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if !self.is_over && self.service.clock.now().saturating_duration_since(self.began) >= SUSPICIOUS {
+            self.service.forget(self.way);
+        }
+    }
+}
+
+/// The settings make no client. Their errors hold no secret.
+fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
+    let message = format!("no connection can be made with these settings ({error})");
+    HttpError { kind: HttpErrorKind::NoRoute, message, retry_after: None, source: Some(Box::new(error)) }
+}
+
+pub(super) fn server_of(url: &Url) -> Url {
+    let mut server = url.clone();
+    server.set_path("/");
+    server.set_query(None);
+    server.set_fragment(None);
+    server
+}
+
+fn is_of(server: &Url, url: &Url) -> bool {
+    server.scheme() == url.scheme()
+        && server.host_str() == url.host_str()
+        && server.port_or_known_default() == url.port_or_known_default()
 }
 
 /// Whether a secret may be sent there: encrypted, or without leaving this machine.
@@ -72,7 +305,7 @@ pub fn is_safe_for_secrets(url: &Url) -> bool {
 
 /// Whether the host is this machine, by address or by the name that always means it.
 #[must_use]
-pub(crate) fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -95,25 +328,6 @@ fn append(body: Bytes, chunk: Bytes) -> Result<Bytes, HttpError> {
     Ok(both.freeze())
 }
 
-fn kind_of(error: &reqwest::Error) -> HttpErrorKind {
-    match (error.is_connect(), error.is_timeout()) {
-        (true, true) => HttpErrorKind::ConnectTimeout,
-        (true, false) => HttpErrorKind::Connect,
-        (false, _) => HttpErrorKind::Interrupted,
-    }
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |cause| (*cause).source())
-}
-
-/// The innermost cause is the one people can act on: "Connection refused", not "error sending request".
-fn explain(error: reqwest::Error, kind: HttpErrorKind) -> HttpError {
-    let error = error.without_url();
-    let message = causes(&error).last().map_or_else(String::new, ToString::to_string);
-    HttpError { kind, message, retry_after: None, source: Some(Box::new(error)) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +345,15 @@ mod tests {
             "http://0.0.0.0",
         ] {
             assert!(!is_loopback(&Url::parse(url).unwrap()), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_application_is_text_that_a_header_can_hold() {
+        let agent = user_agent("contoso-desk/2.1 (Electron)").unwrap();
+        assert_eq!(agent, format!("{USER_AGENT} contoso-desk/2.1 (Electron)"));
+        for text in ["", " ", "a\r\nb: c", "caf\u{e9}", &"x".repeat(257)] {
+            assert_eq!(user_agent(text), None, "{text:?}");
         }
     }
 

@@ -15,6 +15,7 @@ use super::{
     configuration::{self, Remote, StoreConfiguration, Surroundings, misconfigured},
     credential::{Credential, CredentialAnswer, CredentialFunction, TokenRequest},
     error,
+    network::{AskedProxy, ProxyFunction},
     observer::{EventObject, Watch},
     options,
     outcome::{ImportSummaryObject, LinkOutcomeObject, UnlinkOutcomeObject},
@@ -26,7 +27,7 @@ use crate::{
     domain::{ConversationId, LinkService, LinkStore, RecordReference},
     embedded::{EmbeddedStore, ImportProgress, OnProgress, Source},
     error::LinkError,
-    http::{ClientSecretCredential, Observer, ReqwestService, RetryingHttp, StaticToken, TokenProvider},
+    http::{ClientSecretCredential, Observer, Proxy, ReqwestService, RetryingHttp, StaticToken, TokenProvider},
     session::Session,
 };
 
@@ -58,6 +59,7 @@ impl Client {
         env: Env,
         options: Unknown<'_>,
         provider: Option<Function<'_, TokenRequest, Promise<CredentialAnswer>>>,
+        proxy: Option<ProxyFunction<'_>>,
         surroundings: Surroundings,
     ) -> napi::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
@@ -72,7 +74,7 @@ impl Client {
             }
             StoreConfiguration::Dataverse(remote) => {
                 let watching = watch.insert(Arc::new(Watch::new(remote.log)));
-                Arc::new(dataverse(*remote, provider, &clock, watching)?)
+                Arc::new(dataverse(*remote, provider, proxy, &clock, watching)?)
             }
         };
         let service = LinkService::new(store, clock, configuration.timeout, configuration.note);
@@ -255,13 +257,17 @@ impl Client {
 }
 
 fn dataverse(
-    Remote { url, credential, options, .. }: Remote,
+    Remote { url, credential, options, mut network, .. }: Remote,
     provider: Option<Function<'_, TokenRequest, Promise<CredentialAnswer>>>,
+    proxy: Option<ProxyFunction<'_>>,
     clock: &SharedClock,
     watch: &Arc<Watch>,
 ) -> napi::Result<DataverseStore> {
     let observer: Arc<dyn Observer> = watch.clone();
-    let http = Arc::new(ReqwestService::new(url.as_url()));
+    if let Some(function) = proxy {
+        network.proxy = Proxy::Resolver(Arc::new(AskedProxy::new(&function)?));
+    }
+    let http = Arc::new(ReqwestService::new(network, Arc::clone(clock)));
     let tokens: Arc<dyn TokenProvider> = match (credential, provider) {
         (Credential::Token(token), _) => Arc::new(StaticToken(token)),
         (Credential::ClientSecret(client), _) => {

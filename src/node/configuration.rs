@@ -7,7 +7,8 @@ use napi_derive::napi;
 use serde::Deserialize;
 
 use super::{
-    credential::{Credential, CredentialOption},
+    credential::{Credential, CredentialOption, SecretOption},
+    network::{Certificates, NetworkOption, UserAgent},
     observer::LogLevel,
     options::{Milliseconds, Parsed, parse},
 };
@@ -15,7 +16,7 @@ use crate::{
     dataverse::{self, Concurrency, EnvironmentUrl},
     domain::CallerId,
     error::{Code, LinkError},
-    http::RetryPolicy,
+    http::{NetworkOptions, RetryPolicy},
 };
 
 /// How long a call may take unless the client or the call says otherwise.
@@ -48,6 +49,9 @@ struct DataverseOptions {
     max_retry_delay_in_ms: Option<Milliseconds>,
     max_concurrency: Option<Concurrent>,
     concurrency: Option<ConcurrencyOption>,
+    proxy: Option<SecretOption>,
+    ca_certificates: Option<Certificates>,
+    application: Option<UserAgent>,
 }
 
 /// Requests under way at once.
@@ -90,7 +94,6 @@ impl Surroundings {
 }
 
 /// A client's options, made sense of.
-#[derive(Debug)]
 pub(super) struct Configuration {
     pub(super) timeout: Duration,
     pub(super) store: StoreConfiguration,
@@ -98,18 +101,17 @@ pub(super) struct Configuration {
     pub(super) note: Option<String>,
 }
 
-#[derive(Debug)]
 pub(super) enum StoreConfiguration {
     Embedded(PathBuf),
     Dataverse(Box<Remote>),
 }
 
 /// A Dataverse environment, and how to deal with it.
-#[derive(Debug)]
 pub(super) struct Remote {
     pub(super) url: EnvironmentUrl,
     pub(super) credential: Credential,
     pub(super) options: dataverse::DataverseOptions,
+    pub(super) network: NetworkOptions,
     pub(super) log: LogLevel,
 }
 
@@ -186,9 +188,15 @@ fn remote(
         Some(ConcurrencyOption::ReadCheckWrite) => Concurrency::ReadCheckWrite,
     };
     let caller = options.caller_object_id.map(|Parsed(caller)| caller);
+    let network = NetworkOption {
+        proxy: options.proxy,
+        ca_certificates: options.ca_certificates,
+        application: options.application,
+    };
+    let network = network.understood(&mut surroundings, url.as_url())?;
     let options = dataverse::DataverseOptions { retries, concurrency, caller };
     let log = LogLevel::of(surroundings.take("OMNICHANNEL_LINK_LOG").as_deref());
-    Ok(StoreConfiguration::Dataverse(Box::new(Remote { url, credential, options, log })))
+    Ok(StoreConfiguration::Dataverse(Box::new(Remote { url, credential, options, network, log })))
 }
 
 pub(super) fn misconfigured(message: impl Into<String>) -> LinkError {

@@ -71,7 +71,7 @@ impl<'de> Deserialize<'de> for CredentialOption {
 }
 
 /// A text that no message shows, not even one that says it should have been a text.
-struct SecretOption(Secret);
+pub(super) struct SecretOption(pub(super) Secret);
 
 impl<'de> Deserialize<'de> for SecretOption {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {

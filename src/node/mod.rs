@@ -8,6 +8,7 @@ mod client;
 mod configuration;
 mod credential;
 mod error;
+mod network;
 mod observer;
 mod options;
 mod outcome;

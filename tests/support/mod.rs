@@ -6,7 +6,7 @@ use std::{
         Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use omnichannel_link::{
@@ -82,6 +82,10 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Instant {
         self.start + *self.moved.lock().expect("nobody panics while moving")
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + *self.moved.lock().expect("nobody panics while moving")
     }
 
     fn sleep(&self, duration: Duration) -> Sleep {

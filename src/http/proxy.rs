@@ -1,0 +1,335 @@
+//! Which proxy a request goes through.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use hyper_util::client::proxy::matcher::Matcher;
+use url::{Host, Url};
+
+use super::{HttpError, HttpErrorKind, transport::is_loopback};
+
+/// How the way to a server is found. Plain HTTP, which only this machine is spoken to in, never goes through a proxy.
+#[derive(Clone)]
+pub enum Proxy {
+    /// As the environment says. A loopback address is reached directly, whatever the variables say.
+    Environment(ProxyVariables),
+    /// No proxy at all.
+    Direct,
+    /// This one for everything, loopback addresses included.
+    Url(ProxyUrl),
+    /// Asked per server, about once a minute and after a failure.
+    Resolver(Arc<dyn ProxyResolver>),
+}
+
+/// The variables as the caller sees them: a Node worker has an environment of its own. A blank one counts as not set.
+///
+/// Without `HTTPS_PROXY`, `HTTP_PROXY` serves HTTPS too, as in Node itself. With neither, the proxy settings of macOS and
+/// Windows apply; there the library that reads them looks into the process's own variables first, `ALL_PROXY` among them.
+#[derive(Clone, Default)]
+pub struct ProxyVariables {
+    /// `https_proxy` or `HTTPS_PROXY`; without a scheme, `http://` is meant.
+    pub https_proxy: Option<String>,
+    /// `http_proxy` or `HTTP_PROXY`.
+    pub http_proxy: Option<String>,
+    /// `no_proxy` or `NO_PROXY`: names (their subdomains included), addresses, networks, each with or without a port, or `*`.
+    pub no_proxy: Option<String>,
+}
+
+impl ProxyVariables {
+    /// Looks each up in both cases, lower case first, as curl and Node do.
+    pub fn look_up(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name: &str| {
+            let lower = variable(&name.to_ascii_lowercase()).filter(|value| !value.trim().is_empty());
+            lower.or_else(|| variable(name)).filter(|value| !value.trim().is_empty())
+        };
+        Self { https_proxy: set("HTTPS_PROXY"), http_proxy: set("HTTP_PROXY"), no_proxy: set("NO_PROXY") }
+    }
+
+    fn proxy_of(&self, server: &Url) -> Result<Option<ProxyUrl>, HttpError> {
+        if is_loopback(server) || self.no_proxy.as_deref().is_some_and(|list| is_listed(list, server)) {
+            return Ok(None);
+        }
+        let https = ("HTTPS_PROXY", self.https_proxy.as_deref());
+        let http = ("HTTP_PROXY", self.http_proxy.as_deref());
+        let set = [https, http].into_iter().find_map(|(name, value)| Some((name, value?)));
+        if let Some((name, value)) = set {
+            let proxy = value.parse().map_err(|unusable| no_route(format!("{name}: {unusable}")))?;
+            return Ok(Some(proxy));
+        }
+        // Elsewhere there are no settings besides the variables.
+        if !cfg!(any(windows, target_os = "macos")) {
+            return Ok(None);
+        }
+        let Some(proxy) = as_uri(server).and_then(|server| Matcher::from_system().intercept(&server)) else {
+            return Ok(None);
+        };
+        let unusable = |unusable| no_route(format!("the system's proxy settings: {unusable}"));
+        proxy.uri().to_string().parse().map(Some).map_err(unusable)
+    }
+}
+
+/// Whether `NO_PROXY` names the server. The matching is curl's; ports and `*.` in front are what Node understands besides.
+fn is_listed(list: &str, server: &Url) -> bool {
+    let port = server.port_or_known_default();
+    let entries = list.split([',', ' ', '\t', '\n']).filter_map(|entry| {
+        let entry = if entry.starts_with("*.") { &entry[1..] } else { entry };
+        let host = match entry.rsplit_once(':') {
+            // Other colons are those of an IPv6 address.
+            Some((host, number)) if !host.contains(':') || host.ends_with(']') => {
+                (number.parse().ok() == port).then_some(host)?
+            }
+            _ => entry,
+        };
+        Some(host.trim_matches(['[', ']']))
+    });
+    let list = entries.collect::<Vec<_>>().join(",");
+    let matcher = Matcher::builder().all("http://proxy").no(list).build();
+    as_uri(server).is_some_and(|server| matcher.intercept(&server).is_none())
+}
+
+fn as_uri(url: &Url) -> Option<http::Uri> {
+    url.as_str().parse().ok()
+}
+
+/// An HTTP proxy, with the user and password it wants. They appear nowhere but in what is sent to it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyUrl(Url);
+
+/// Why a text is no proxy that can be used. Quotes nothing of it, for it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableProxy {
+    /// Not an address.
+    #[error(
+        "not a URL like http://user:password@proxy.example:8080, with special characters of the password percent-encoded"
+    )]
+    Malformed,
+    /// SOCKS.
+    #[error("SOCKS proxies are not supported; name an http:// or https:// proxy")]
+    Socks,
+    /// Neither HTTP nor HTTPS.
+    #[error("a proxy's URL begins with http:// or https://")]
+    Scheme,
+    /// Probably the address of a PAC script.
+    #[error("a proxy's URL has no path, query or fragment; a PAC script is used by passing a function")]
+    TooMuch,
+    /// Plain HTTP through a proxy.
+    #[error("plain HTTP through a proxy would show it the token; use https:// for the server, or no proxy")]
+    PlainText,
+}
+
+impl FromStr for ProxyUrl {
+    type Err = UnusableProxy;
+
+    fn from_str(text: &str) -> Result<Self, UnusableProxy> {
+        let text = text.trim();
+        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let url = Url::parse(&with_scheme).map_err(|_| UnusableProxy::Malformed)?;
+        match url.scheme() {
+            "http" | "https" => {}
+            scheme if scheme.starts_with("socks") => return Err(UnusableProxy::Socks),
+            _ => return Err(UnusableProxy::Scheme),
+        }
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            return Err(UnusableProxy::TooMuch);
+        }
+        // What the matcher cannot read it would pass by in silence.
+        let server = http::Uri::from_static("https://server.example");
+        let is_read = Matcher::builder().all(url.as_str()).build().intercept(&server).is_some();
+        if is_read { Ok(Self(url)) } else { Err(UnusableProxy::Malformed) }
+    }
+}
+
+impl ProxyUrl {
+    pub(super) fn has_user(&self) -> bool {
+        !self.0.username().is_empty()
+    }
+
+    /// With user and password, for the library that connects.
+    pub(super) fn with_secrets(&self) -> &Url {
+        &self.0
+    }
+}
+
+/// Host and port.
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.0.host().unwrap_or(Host::Domain(""));
+        write!(f, "{host}:{}", self.0.port_or_known_default().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{self}", self.0.scheme())
+    }
+}
+
+/// Finds the proxy for a server, as Electron's `session.resolveProxy` does.
+pub trait ProxyResolver: Send + Sync {
+    /// Answers like a PAC script (`PROXY host:port; HTTPS host:port; DIRECT`), with a proxy's URL, or with nothing for
+    /// none. The URL is the server's, without path and query. An error is in words, and must hold no secret.
+    fn resolve(&self, server: Url) -> BoxFuture<'_, Result<String, String>>;
+}
+
+impl Proxy {
+    /// Whether this server may be reached through it.
+    pub fn check(&self, server: &Url) -> Result<(), UnusableProxy> {
+        match self {
+            Self::Url(_) if server.scheme() == "http" => Err(UnusableProxy::PlainText),
+            _ => Ok(()),
+        }
+    }
+
+    /// The proxy for this server, if any.
+    pub(super) async fn proxy_of(&self, server: &Url) -> Result<Option<ProxyUrl>, HttpError> {
+        self.check(server).map_err(|unusable| no_route(unusable.to_string()))?;
+        match self {
+            Self::Url(proxy) => Ok(Some(proxy.clone())),
+            Self::Environment(variables) if server.scheme() == "https" => variables.proxy_of(server),
+            Self::Resolver(resolver) if server.scheme() == "https" => {
+                let answer = resolver.resolve(server.clone()).await;
+                let answer = answer.map_err(|reason| no_route(format!("the proxy function failed: {reason}")))?;
+                first_usable(&answer).map_err(|unusable| no_route(format!("the proxy function's answer: {unusable}")))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The first entry of a PAC script's answer that can be used.
+fn first_usable(answer: &str) -> Result<Option<ProxyUrl>, UnusableProxy> {
+    let mut unusable = None;
+    for entry in answer.split(';').map(str::trim).filter(|entry| !entry.is_empty()) {
+        let (kind, address) = entry.split_once(char::is_whitespace).unwrap_or(("", entry));
+        let proxy = match kind.to_ascii_uppercase().as_str() {
+            "" if entry.eq_ignore_ascii_case("DIRECT") => return Ok(None),
+            "" => entry.parse(),
+            "PROXY" | "HTTP" => address.parse(),
+            "HTTPS" => format!("https://{}", address.trim()).parse(),
+            kind if kind.starts_with("SOCKS") => Err(UnusableProxy::Socks),
+            _ => Err(UnusableProxy::Scheme),
+        };
+        match proxy {
+            Ok(proxy) => return Ok(Some(proxy)),
+            Err(reason) => unusable = unusable.or(Some(reason)),
+        }
+    }
+    unusable.map_or(Ok(None), Err)
+}
+
+fn no_route(message: String) -> HttpError {
+    HttpError { kind: HttpErrorKind::NoRoute, message, retry_after: None, source: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_read_without_showing_its_password() {
+        for (text, shown) in [
+            ("http://me:s3cr%40t@proxy.example:8080", "http://proxy.example:8080"),
+            ("https://proxy.example/", "https://proxy.example:443"),
+            ("proxy.example:3128", "http://proxy.example:3128"),
+            ("me:s3cr%40t@10.0.0.1", "http://10.0.0.1:80"),
+            (" http://[::1]:8080 ", "http://[::1]:8080"),
+        ] {
+            let proxy: ProxyUrl = text.parse().unwrap();
+            assert_eq!(format!("{proxy:?}"), shown);
+            assert!(shown.ends_with(&proxy.to_string()));
+        }
+        for (text, reason) in [
+            ("", UnusableProxy::Malformed),
+            ("http://", UnusableProxy::Malformed),
+            ("http://me:s3cret@:80", UnusableProxy::Malformed),
+            ("http://me:s3c/ret@proxy", UnusableProxy::Malformed),
+            ("socks5://me:s3cret@proxy:1080", UnusableProxy::Socks),
+            ("ftp://me:s3cret@proxy", UnusableProxy::Scheme),
+            ("http://me:s3cret@proxy/wpad.dat", UnusableProxy::TooMuch),
+        ] {
+            let unusable = text.parse::<ProxyUrl>().unwrap_err();
+            assert_eq!(unusable, reason, "{text}");
+            assert!(!format!("{unusable}{unusable:?}").contains("s3c"));
+        }
+    }
+
+    #[test]
+    fn no_proxy_understands_curls_forms_and_nodes() {
+        for (list, url, is_in) in [
+            ("*", "https://contoso.crm4.dynamics.com", true),
+            ("dynamics.com", "https://contoso.crm4.dynamics.com", true),
+            (".dynamics.com", "https://contoso.crm4.dynamics.com", true),
+            ("*.dynamics.com", "https://contoso.crm4.dynamics.com", true),
+            ("DYNAMICS.COM", "https://contoso.crm4.dynamics.com", true),
+            ("a.example, dynamics.com", "https://contoso.crm4.dynamics.com", true),
+            ("a.example dynamics.com", "https://contoso.crm4.dynamics.com", true),
+            ("mics.com", "https://contoso.crm4.dynamics.com", false),
+            ("contoso.crm4.dynamics.com:443", "https://contoso.crm4.dynamics.com", true),
+            ("contoso.crm4.dynamics.com:444", "https://contoso.crm4.dynamics.com", false),
+            ("10.0.0.0/8", "https://10.1.2.3", true),
+            ("10.0.0.0/8", "https://11.1.2.3", false),
+            ("fe80::1", "https://[fe80::1]", true),
+            ("[fe80::1]", "https://[fe80::1]", true),
+            ("[fe80::1]:8443", "https://[fe80::1]:8443", true),
+            ("[fe80::1]:8443", "https://[fe80::1]", false),
+            ("", "https://contoso.crm4.dynamics.com", false),
+            (",", "https://contoso.crm4.dynamics.com", false),
+        ] {
+            assert_eq!(is_listed(list, &Url::parse(url).unwrap()), is_in, "{list:?} {url}");
+        }
+    }
+
+    #[test]
+    fn variables_are_found_in_both_cases_and_blank_is_not_set() {
+        let variables = ProxyVariables::look_up(|name| match name {
+            "https_proxy" => Some("  ".into()),
+            "HTTPS_PROXY" | "no_proxy" => Some(name.into()),
+            "NO_PROXY" => Some("upper".into()),
+            _ => None,
+        });
+        assert_eq!(variables.https_proxy.as_deref(), Some("HTTPS_PROXY"));
+        assert_eq!(variables.http_proxy, None);
+        assert_eq!(variables.no_proxy.as_deref(), Some("no_proxy"));
+    }
+
+    #[test]
+    fn variables_choose_by_server() {
+        let proxy_of = |variables: &ProxyVariables, url: &str| variables.proxy_of(&Url::parse(url).unwrap());
+        let variables = ProxyVariables {
+            https_proxy: Some("secure:1".into()),
+            http_proxy: Some("plain:2".into()),
+            no_proxy: Some("internal.example".into()),
+        };
+        let shown = |url| proxy_of(&variables, url).unwrap().map(|proxy| proxy.to_string());
+        assert_eq!(shown("https://contoso.example").as_deref(), Some("secure:1"));
+        for url in ["https://a.internal.example", "https://127.0.0.1", "https://[::1]:8", "https://localhost"] {
+            assert_eq!(shown(url), None, "{url}");
+        }
+        let only_http = ProxyVariables { http_proxy: Some("plain:2".into()), ..ProxyVariables::default() };
+        assert_eq!(proxy_of(&only_http, "https://a.example").unwrap().unwrap().to_string(), "plain:2");
+        let socks = ProxyVariables { https_proxy: Some("socks5://a:s3cret@b".into()), ..ProxyVariables::default() };
+        let error = proxy_of(&socks, "https://a.example").unwrap_err();
+        assert_eq!(error.kind, HttpErrorKind::NoRoute);
+        assert!(error.message.starts_with("HTTPS_PROXY: SOCKS proxies are not supported"), "{error}");
+    }
+
+    #[test]
+    fn the_first_usable_entry_of_a_pac_answer_counts() {
+        for (answer, expected) in [
+            ("DIRECT", None),
+            ("direct;", None),
+            ("", None),
+            ("PROXY a:1; DIRECT", Some("http://a:1")),
+            ("proxy a:1;PROXY b:2", Some("http://a:1")),
+            ("HTTPS a:1", Some("https://a:1")),
+            ("SOCKS5 a:1; PROXY b:2", Some("http://b:2")),
+            ("SOCKS a:1; DIRECT", None),
+            ("http://me:s3cret@a:1", Some("http://a:1")),
+        ] {
+            let proxy = first_usable(answer).unwrap().map(|proxy| format!("{proxy:?}"));
+            assert_eq!(proxy.as_deref(), expected, "{answer}");
+        }
+        assert_eq!(first_usable("SOCKS5 a:1; SOCKS b:2"), Err(UnusableProxy::Socks));
+        assert_eq!(first_usable("QUIC a:1"), Err(UnusableProxy::Scheme));
+    }
+}

@@ -1,0 +1,79 @@
+//! Connections that died unnoticed.
+
+use std::{sync::Arc, time::Duration};
+
+use omnichannel_link::http::{HttpErrorKind, NetworkOptions, ReqwestService};
+use tokio::sync::Barrier;
+
+use crate::{
+    SOON, StillClock, fails, get,
+    servers::{Does, Server},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn connections_do_not_outlive_a_sleep() {
+    // As after a sleep: the first connection is dead, and nobody was told.
+    let server = Server::plain(|connection, request| match (connection, request) {
+        (0, 1..) => Does::FallsSilent,
+        _ => Does::Answers,
+    });
+    let server = server.await;
+    let url = format!("http://{}/", server.address);
+    for sleeps in [true, false] {
+        let before = server.connections();
+        let clock = StillClock::new();
+        let service = ReqwestService::new(NetworkOptions::default(), clock.clone());
+        assert_eq!(get(&service, &url).await.unwrap(), 200);
+        clock.pass(HOUR / 120);
+        if sleeps {
+            clock.sleep_through(HOUR);
+        }
+        assert_eq!(get(&service, &url).await.unwrap(), 200);
+        assert_eq!(server.connections() - before, if sleeps { 2 } else { 1 });
+    }
+
+    // Without the sleep the request would have gone to the dead connection.
+    let server = Server::plain(|_, request| if request == 0 { Does::Answers } else { Does::FallsSilent }).await;
+    let url = format!("http://{}/", server.address);
+    let service = ReqwestService::new(NetworkOptions::default(), StillClock::new());
+    assert_eq!(get(&service, &url).await.unwrap(), 200);
+    tokio::select! {
+        outcome = get(&service, &url) => panic!("{outcome:?} on a dead connection"),
+        () = server.fell_silent() => assert_eq!(server.connections(), 1),
+    }
+}
+
+#[tokio::test]
+async fn one_dead_connection_is_reason_to_distrust_the_others() {
+    for times_out in [true, false] {
+        let both = Arc::new(Barrier::new(2));
+        let server = Server::plain(move |connection, request| match (connection, request) {
+            (0 | 1, 0) => Does::AnswersWith(both.clone()),
+            (0 | 1, _) => Does::FallsSilent,
+            _ => Does::Answers,
+        });
+        let server = server.await;
+        let url = format!("http://{}/", server.address);
+        let clock = StillClock::new();
+        let mut options = NetworkOptions::default();
+        if times_out {
+            options.read_timeout = SOON;
+        }
+        let service = ReqwestService::new(options, clock.clone());
+        let (one, other) = tokio::join!(get(&service, &url), get(&service, &url));
+        assert_eq!((one.unwrap(), other.unwrap(), server.connections()), (200, 200, 2));
+        if times_out {
+            assert_eq!(fails(&service, &url).await.kind, HttpErrorKind::ReadTimeout);
+        } else {
+            // Somebody who gives up after a while.
+            tokio::select! {
+                outcome = get(&service, &url) => panic!("{outcome:?} on a dead connection"),
+                () = async { server.fell_silent().await; clock.pass(Duration::from_secs(5)); } => {}
+            }
+        }
+        assert_eq!(get(&service, &url).await.unwrap(), 200);
+        assert_eq!(server.connections(), 3);
+    }
+}

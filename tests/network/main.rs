@@ -1,0 +1,229 @@
+//! The way to a server on real sockets: trust, proxies, what errors say, and connections that died unnoticed.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+mod dead_connections;
+mod proxies;
+mod servers;
+
+use std::{
+    error::Error,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Version};
+use omnichannel_link::{
+    clock::{Clock, Sleep, SystemClock},
+    http::{HttpError, HttpErrorKind, HttpRequest, HttpService, NetworkOptions, Proxy, ReqwestService},
+};
+use servers::{Authority, Does, Server, TestProxy};
+use tokio::net::{TcpListener, TcpStream};
+use url::Url;
+
+/// Where the outcome is a timeout whatever happens.
+const SOON: Duration = Duration::from_millis(50);
+
+/// Both clocks move when the test says so.
+#[derive(Debug)]
+struct StillClock {
+    start: Instant,
+    awake: Mutex<Duration>,
+    asleep: Mutex<Duration>,
+}
+
+impl StillClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { start: SystemClock.now(), awake: Mutex::default(), asleep: Mutex::default() })
+    }
+
+    fn pass(&self, time: Duration) {
+        *self.awake.lock().unwrap() += time;
+    }
+
+    fn sleep_through(&self, time: Duration) {
+        *self.asleep.lock().unwrap() += time;
+    }
+}
+
+impl Clock for StillClock {
+    fn now(&self) -> Instant {
+        self.start + *self.awake.lock().unwrap()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + *self.awake.lock().unwrap() + *self.asleep.lock().unwrap()
+    }
+
+    fn sleep(&self, _: Duration) -> Sleep {
+        unreachable!("the network waits with the runtime's timer")
+    }
+
+    fn random(&self) -> u128 {
+        0
+    }
+}
+
+fn service(options: NetworkOptions) -> ReqwestService {
+    ReqwestService::new(options, StillClock::new())
+}
+
+fn trusting(authority: &Authority) -> NetworkOptions {
+    NetworkOptions { ca_certificates: authority.trusted(), proxy: Proxy::Direct, ..NetworkOptions::default() }
+}
+
+fn through(proxy: &str, authority: &Authority) -> NetworkOptions {
+    NetworkOptions { proxy: Proxy::Url(proxy.parse().unwrap()), ..trusting(authority) }
+}
+
+async fn get(service: &ReqwestService, url: &str) -> Result<u16, HttpError> {
+    let (url, method) = (Url::parse(url).unwrap(), Method::GET);
+    let (headers, body, in_flight) = (HeaderMap::new(), Bytes::new(), Arc::default());
+    let repeatable = method == Method::GET;
+    let request = HttpRequest { method, url, headers, body, repeatable, deadline: None, in_flight };
+    service.call(request).await.map(|response| response.status.as_u16())
+}
+
+/// The error of a request whose query holds a secret, in all the forms in which somebody may log it.
+async fn fails(service: &ReqwestService, url: &str) -> HttpError {
+    let error = get(service, &format!("{url}?code=s3cret")).await.unwrap_err();
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let causes = causes.map(|cause| format!("{cause} {cause:?}")).collect::<Vec<_>>();
+    let shown = format!("{error} {error:?} {error:#?} {causes:?}");
+    for secret in ["s3cret", "%40", "p@ss", "bWU6cEBzczp3", "code="] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    error
+}
+
+#[tokio::test]
+async fn an_authority_is_trusted_when_named_in_the_options_or_in_a_file() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = Server::secure(&authority.issue("127.0.0.1")).await;
+    let url = format!("https://{}/", server.address);
+    assert_eq!(get(&service(trusting(&authority)), &url).await.unwrap(), 200);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, authority.pem()).unwrap();
+    let from_file = |file| NetworkOptions { extra_ca_file: Some(file), ..trusting(&other) };
+    assert_eq!(get(&service(from_file(file)), &url).await.unwrap(), 200);
+
+    let error = fails(&service(trusting(&other)), &url).await;
+    assert_eq!(error.kind, HttpErrorKind::Untrusted);
+    assert_eq!(error.message, "the certificate of 127.0.0.1 was issued by an authority that is not trusted here");
+    let error = fails(&service(from_file(folder.path().join("missing.pem"))), &url).await;
+    assert_eq!(error.kind, HttpErrorKind::Untrusted);
+    assert!(error.message.contains("not trusted here; NODE_EXTRA_CA_CERTS was ignored: "), "{error}");
+    assert!(error.message.contains("missing.pem cannot be read: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_or_time_is_refused() {
+    let authority = Authority::new();
+    for (tls, reason) in [
+        (authority.issue("other.example"), "was issued for another name"),
+        (authority.issue_expired("127.0.0.1"), "has expired, or this machine's clock is wrong"),
+    ] {
+        let server = Server::secure(&tls).await;
+        let error = fails(&service(trusting(&authority)), &format!("https://{}/", server.address)).await;
+        assert_eq!(error.kind, HttpErrorKind::Untrusted);
+        assert!(!error.kind.may_have_been_sent() && error.kind.is_configuration());
+        assert!(error.message.starts_with(&format!("the certificate of 127.0.0.1 {reason}")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn http_2_is_used_where_both_agree_on_it() {
+    let authority = Authority::new();
+    for (offered, version) in
+        [(&["h2", "http/1.1"][..], Version::HTTP_2), (&["http/1.1"], Version::HTTP_11), (&[], Version::HTTP_11)]
+    {
+        let tls = authority.issue("127.0.0.1").offering(offered);
+        let server = Server::secure(&tls).await;
+        let url = Url::parse(&format!("https://{}/", server.address)).unwrap();
+        let service = service(trusting(&authority));
+        let inspection = service.inspect(&url).await;
+        assert_eq!(inspection.answer.unwrap(), version);
+        assert_eq!(inspection.certificate, Some(tls.certificate));
+        assert_eq!(inspection.proxy, None);
+        assert_eq!(get(&service, url.as_str()).await.unwrap(), 200);
+    }
+}
+
+#[tokio::test]
+async fn an_inspection_shows_the_certificate_that_was_refused() {
+    let authority = Authority::new();
+    let tls = authority.issue("contoso.test");
+    let server = Server::secure(&tls).await;
+    let proxy = TestProxy::to(&[("contoso.test", &server)]).await;
+    let service = service(through(&format!("http://{}", proxy.address), &Authority::new()));
+    let inspection = service.inspect(&Url::parse("https://contoso.test/").unwrap()).await;
+    assert_eq!(inspection.answer.unwrap_err().kind, HttpErrorKind::Untrusted);
+    assert_eq!(inspection.certificate, Some(tls.certificate));
+    assert_eq!(inspection.proxy, Some(proxy.address.to_string()));
+}
+
+/// An address that nobody listens on.
+async fn refusing() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// A server that takes connections and does this with each.
+async fn raw<F: Future<Output = ()> + Send + 'static>(does: fn(TcpStream) -> F) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(does(stream));
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn each_way_to_fail_has_its_words() {
+    use HttpErrorKind::{Connect, ConnectTimeout, Interrupted, ReadTimeout};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let authority = Authority::new();
+    let patient = NetworkOptions { connect_timeout: Duration::from_secs(60), ..trusting(&authority) };
+    let hasty = NetworkOptions { connect_timeout: SOON, ..trusting(&authority) };
+    let strict = NetworkOptions { read_timeout: SOON, ..trusting(&authority) };
+    let silent = Server::plain(|_, _| Does::FallsSilent).await;
+    let leaving = Server::plain(|_, _| Does::HangsUp).await;
+    let mute = raw(|stream| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await;
+    let no_tls = raw(|mut stream| async move {
+        drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
+        drop(stream.read(&mut [0; 4096]).await);
+    });
+    let deaf = raw(|mut stream| async move { drop(stream.read(&mut [0; 4096]).await) }).await;
+    // Too long for a label, so that no name server is asked.
+    let nameless = format!("http://{}.invalid/", "x".repeat(64));
+    let by = |proxy: &str| through(&format!("http://me:p%40ss@{proxy}"), &authority);
+    let (by_deaf, by_nameless) = (by(&deaf), by(&"x".repeat(64)));
+    let by_mute = NetworkOptions { connect_timeout: SOON, ..by(&mute) };
+    let contoso = || "https://contoso.test/".to_owned();
+    for (options, url, kind, words) in [
+        (&by_deaf, contoso(), Connect, " hung up when asked for contoso.test:443"),
+        (&by_nameless, contoso(), Connect, "xx:80 cannot be resolved ("),
+        (&by_mute, contoso(), ConnectTimeout, "no connection to contoso.test:443 through the proxy 127.0.0.1:"),
+        (&patient, format!("http://{}/", refusing().await), Connect, "refused the connection ("),
+        (&patient, nameless, Connect, ".invalid cannot be resolved ("),
+        (&patient, format!("https://{}/", no_tls.await), Connect, "the TLS handshake with 127.0.0.1 failed ("),
+        (&patient, format!("https://{deaf}/"), Connect, "hung up during the TLS handshake"),
+        (&hasty, format!("https://{mute}/"), ConnectTimeout, " within 50 ms"),
+        (&strict, format!("http://{}/", silent.address), ReadTimeout, "127.0.0.1 was silent for 50 ms"),
+        (&patient, format!("http://{}/", leaving.address), Interrupted, "connection closed before message completed"),
+    ] {
+        let error = fails(&service(options.clone()), &url).await;
+        assert_eq!(error.kind, kind, "{url} {error}");
+        assert!(error.message.contains(words), "{error}");
+        assert_eq!(error.kind.may_have_been_sent(), matches!(kind, ReadTimeout | Interrupted));
+    }
+}

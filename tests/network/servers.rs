@@ -1,0 +1,287 @@
+//! Servers, a certificate authority and a proxy on real sockets, inside the test's process.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use omnichannel_link::http::CaCertificate;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    sync::{Barrier, Notify},
+};
+use tokio_rustls::TlsAcceptor;
+
+/// An authority that only those trust who are told to.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let mut params = CertificateParams::default();
+        // Two that are called alike would be taken for one.
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        params.distinguished_name.push(DnType::CommonName, format!("Authority {number}"));
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    pub(crate) fn trusted(&self) -> Vec<CaCertificate> {
+        CaCertificate::read_pem(self.pem().as_bytes()).unwrap()
+    }
+
+    /// A server's certificate for this name.
+    pub(crate) fn issue(&self, name: &str) -> Tls {
+        self.sign(&CertificateParams::new([name.to_owned()]).unwrap())
+    }
+
+    pub(crate) fn issue_expired(&self, name: &str) -> Tls {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Tls {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap().der().clone();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = builder.with_single_cert(vec![certificate.clone()], key).unwrap();
+        Tls { config, certificate: certificate.to_vec() }
+    }
+}
+
+/// What a server shows.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    pub(crate) config: ServerConfig,
+    /// DER.
+    pub(crate) certificate: Vec<u8>,
+}
+
+impl Tls {
+    pub(crate) fn offering(mut self, protocols: &[&str]) -> Self {
+        self.config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        self
+    }
+
+    fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::new(self.config.clone()))
+    }
+}
+
+/// What becomes of a request.
+#[derive(Clone)]
+pub(crate) enum Does {
+    Answers,
+    /// When as many requests wait.
+    AnswersWith(Arc<Barrier>),
+    /// Never answers, and keeps the connection open.
+    FallsSilent,
+    HangsUp,
+}
+
+/// A server of HTTP/1.1, or of what TLS agrees on.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    connections: Mutex<usize>,
+    heads: Mutex<Vec<String>>,
+    silence: Notify,
+}
+
+impl Server {
+    /// Decides by the numbers of the connection and of the request on it.
+    pub(crate) async fn plain(does: impl Fn(usize, usize) -> Does + Send + Sync + 'static) -> Self {
+        Self::start(None, Arc::new(does)).await
+    }
+
+    /// Answers everything.
+    pub(crate) async fn secure(tls: &Tls) -> Self {
+        Self::start(Some(tls.acceptor()), Arc::new(|_, _| Does::Answers)).await
+    }
+
+    async fn start(tls: Option<TlsAcceptor>, does: Arc<dyn Fn(usize, usize) -> Does + Send + Sync>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::<Seen>::default();
+        let server = Self { address, seen: Arc::clone(&seen) };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (tls, does, seen) = (tls.clone(), Arc::clone(&does), Arc::clone(&seen));
+                let number = {
+                    let mut connections = seen.connections.lock().unwrap();
+                    *connections += 1;
+                    *connections - 1
+                };
+                tokio::spawn(async move {
+                    let does = |request| does(number, request);
+                    let Some(tls) = tls else { return answer(stream, does, &seen).await };
+                    let Ok(stream) = tls.accept(stream).await else { return };
+                    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                        answer_h2(stream).await;
+                    } else {
+                        answer(stream, does, &seen).await;
+                    }
+                });
+            }
+        });
+        server
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        *self.seen.connections.lock().unwrap()
+    }
+
+    /// The heads of the requests so far.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.seen.heads.lock().unwrap().clone()
+    }
+
+    /// Until a request has come that gets no answer.
+    pub(crate) async fn fell_silent(&self) {
+        self.seen.silence.notified().await;
+    }
+}
+
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: impl Fn(usize) -> Does, seen: &Seen) {
+    for request in 0.. {
+        let Some(head) = read_head(&mut stream).await else { return };
+        let is_head = head.starts_with("HEAD");
+        seen.heads.lock().unwrap().push(head);
+        match does(request) {
+            Does::Answers => {}
+            Does::AnswersWith(others) => {
+                others.wait().await;
+            }
+            Does::FallsSilent => {
+                seen.silence.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Does::HangsUp => return,
+        }
+        let body = if is_head { "" } else { "{}" };
+        let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", 2);
+        if stream.write_all(response.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// As little of HTTP/2 as makes an answer: settings, their acknowledgement, and 200 for each HEADERS frame.
+async fn answer_h2(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    let mut head = [0; 9];
+    while stream.read_exact(&mut head).await.is_ok() {
+        let [a, b, c, kind, flags, stream_id @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+        stream.read_exact(&mut payload).await.unwrap();
+        let frame: &[u8] = match (kind, flags) {
+            (4, 0) => &[0, 0, 0, 4, 1, 0, 0, 0, 0],
+            // END_STREAM and END_HEADERS; 0x88 is `:status: 200`.
+            (1, _) => &[&[0, 0, 1, 1, 5][..], &stream_id, &[0x88]].concat(),
+            _ => continue,
+        };
+        stream.write_all(frame).await.unwrap();
+    }
+}
+
+/// Up to the empty line; the tests send no bodies.
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.ok()?);
+    }
+    String::from_utf8(head).ok()
+}
+
+/// A proxy that knows where the hosts are, whatever they are called, and wants a certain `Proxy-Authorization`.
+pub(crate) struct TestProxy {
+    pub(crate) address: SocketAddr,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl TestProxy {
+    pub(crate) async fn to(hosts: &[(&str, &Server)]) -> Self {
+        Self::start(hosts, None, None).await
+    }
+
+    pub(crate) async fn wanting(authorization: &'static str, hosts: &[(&str, &Server)]) -> Self {
+        Self::start(hosts, Some(authorization), None).await
+    }
+
+    pub(crate) async fn secure(tls: &Tls, hosts: &[(&str, &Server)]) -> Self {
+        Self::start(hosts, None, Some(tls.acceptor())).await
+    }
+
+    async fn start(hosts: &[(&str, &Server)], authorization: Option<&'static str>, tls: Option<TlsAcceptor>) -> Self {
+        let hosts: HashMap<_, _> = hosts.iter().map(|(name, server)| ((*name).to_owned(), server.address)).collect();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Self { address: listener.local_addr().unwrap(), heads: Arc::default() };
+        let heads = Arc::clone(&proxy.heads);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (hosts, heads, tls) = (hosts.clone(), Arc::clone(&heads), tls.clone());
+                tokio::spawn(async move {
+                    let Some(tls) = tls else { return tunnel(stream, &hosts, authorization, &heads).await };
+                    if let Ok(stream) = tls.accept(stream).await {
+                        tunnel(stream, &hosts, authorization, &heads).await;
+                    }
+                });
+            }
+        });
+        proxy
+    }
+
+    /// What was asked for so far, one head per connection.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
+    }
+}
+
+async fn tunnel(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    hosts: &HashMap<String, SocketAddr>,
+    authorization: Option<&str>,
+    heads: &Mutex<Vec<String>>,
+) {
+    let Some(head) = read_head(&mut stream).await else { return };
+    let name = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(':').next()).unwrap_or_default();
+    let is_allowed = authorization.is_none_or(|wanted| head.contains(wanted));
+    let server = hosts.get(name).copied();
+    heads.lock().unwrap().push(head);
+    let (answer, server) = match server {
+        _ if !is_allowed => ("407 Proxy Authentication Required\r\nproxy-authenticate: NTLM\r\n", None),
+        None => ("502 Bad Gateway\r\n", None),
+        found => ("200 Connection established\r\n", found),
+    };
+    stream.write_all(format!("HTTP/1.1 {answer}\r\n").as_bytes()).await.unwrap();
+    if let Some(server) = server {
+        let mut server = TcpStream::connect(server).await.unwrap();
+        drop(copy_bidirectional(&mut stream, &mut server).await);
+    }
+}
