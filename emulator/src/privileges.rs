@@ -75,7 +75,7 @@ impl Privilege {
     }
 }
 
-/// Refuses what the caller may not do.
+/// Refuses what the caller may not do. That a null takes no `Append`, and that privileges are looked at before rows, are guesses.
 pub(crate) fn check(conditions: &Conditions, right: Right, table: &'static Table) -> Result<(), Fault> {
     let privilege = Privilege { right, table };
     if conditions.misses(&privilege.name()) { Err(Fault::MissingPrivilege(privilege)) } else { Ok(()) }

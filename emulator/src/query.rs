@@ -27,7 +27,8 @@ pub(crate) mod lexer;
 /// The most rows of a page, the most that `$count` counts, and the most that `$top` is known to take.
 const LIMIT: usize = 5000;
 
-/// A row with what it is sorted by; the id comes last, so that no two rows are equal.
+/// A row with what it is sorted by; the id comes last, so that no two rows are equal. That it does, and alone without `$orderby`, is
+/// a guess.
 struct Found<'a> {
     id: Uuid,
     row: &'a Row,

@@ -102,6 +102,7 @@ pub(crate) fn patch(
 }
 
 /// PUT and DELETE of the reference in a single-valued navigation property: what a bind and a null do, on a row that must exist.
+/// The fault for an unknown name is a guess, and so are relative URLs, which only older examples have.
 pub(crate) fn reference(
     organisation: &mut Organisation,
     context: &Context<'_>,

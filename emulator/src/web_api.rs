@@ -249,6 +249,7 @@ fn try_answer(
         found => found,
     })?;
     let preferences = Preferences::of(&request.headers)?;
+    // A write that returns the row takes both, and does nothing without the first: a guess.
     if request.method == Method::GET || preferences.representation {
         privileges::check(conditions, Right::Read, address.table)?;
     }

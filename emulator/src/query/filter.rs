@@ -57,7 +57,7 @@ impl Filter {
     }
 
     /// Whether a row gets through; `None` when an empty column leaves it open, which then holds for the negation too. `ne` alone finds
-    /// empty columns.
+    /// empty columns. Microsoft says neither; this is what the database below it would do.
     pub(crate) fn accepts(&self, table: &Table, id: Uuid, row: &Row) -> Option<bool> {
         let (one, other) = match self {
             Filter::And(one, other) | Filter::Or(one, other) => {
