@@ -13,7 +13,7 @@ process.on('warning', show)
 /** Makes a client of these options, has it link and unlink, and shows what comes of it. */
 async function tell(options) {
   try {
-    const client = new OmnichannelClient({ dataverse: { retryDelayInMs: 1, maxRetries: 1, ...options }, timeoutInMs: 20_000 })
+    const client = new OmnichannelClient({ dataverse: { retryDelayInMs: 1, maxRetries: 0, ...options }, timeoutInMs: 20_000 })
     show(client)
     for (const call of ['linkToConversation', 'unlinkFromConversation']) {
       const outcome = await client[call]('incident', incident, conversation).catch(error => error)
@@ -29,7 +29,7 @@ async function tell(options) {
 const { url, token, clientSecret, proxy, runs } = JSON.parse(process.env.INDISCREET)
 const application = { tenantId: 'contoso.com', clientId: 'app', clientSecret, authorityHost: url }
 for (let run = 0; run < runs; run++) {
-  await tell({ url, credential: token })
+  await tell({ url, credential: token, maxRetries: run % 2 })
   await tell({ url, credential: async () => token })
   await tell({ url, credential: application })
 }
