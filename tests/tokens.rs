@@ -29,6 +29,7 @@ struct Provider {
     good_for: Option<Duration>,
     insists: bool,
     failing: Mutex<bool>,
+    hanging: Mutex<bool>,
     asked: Mutex<Vec<Option<String>>>,
 }
 
@@ -39,6 +40,9 @@ impl TokenProvider for Provider {
             let number = if self.insists { 1 } else { self.asked.lock().unwrap().len() };
             // Everybody who waits gets the chance to ask too.
             tokio::task::yield_now().await;
+            if *self.hanging.lock().unwrap() {
+                std::future::pending::<()>().await;
+            }
             if *self.failing.lock().unwrap() {
                 return Err(LinkError::new(Code::AuthenticationFailed, "The vault is shut."));
             }
@@ -77,15 +81,18 @@ async fn a_hundred_calls_ask_once() {
 }
 
 #[tokio::test]
-async fn a_hundred_calls_share_one_failure_and_the_next_asks_again() {
+async fn a_hundred_calls_share_one_failure_and_a_later_one_asks_again() {
     let provider = Provider::hourly();
     *provider.failing.lock().unwrap() = true;
-    let (cache, _) = cache(&provider);
-    for error in join_all((0..100).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
-        assert_eq!((error.code(), error.message()), (Code::AuthenticationFailed, "The vault is shut."));
+    let (cache, clock) = cache(&provider);
+    for _ in 0..2 {
+        for error in join_all((0..100).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
+            assert_eq!((error.code(), error.message()), (Code::AuthenticationFailed, "The vault is shut."));
+        }
     }
-    assert_eq!(provider.asked(), 1);
+    assert_eq!(provider.asked(), 1, "not even by those that came right afterwards");
     *provider.failing.lock().unwrap() = false;
+    clock.advance(Duration::from_secs(1));
     assert_eq!(shown(&cache).await, "Bearer token-2");
 }
 
@@ -109,6 +116,25 @@ async fn while_one_call_refreshes_early_the_others_use_the_old_token() {
     let (first, second) = tokio::join!(shown(&cache), shown(&cache));
     assert_eq!((first.as_str(), second.as_str()), ("Bearer token-2", "Bearer token-1"));
     assert_eq!(provider.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_refresh_that_fails_or_takes_long_is_left_alone_for_a_while() {
+    let provider = Provider::hourly();
+    let (cache, clock) = cache(&provider);
+    shown(&cache).await;
+    clock.advance(Duration::from_secs(3_600 - 200));
+    *provider.failing.lock().unwrap() = true;
+    for _ in 0..10 {
+        assert_eq!(shown(&cache).await, "Bearer token-1");
+    }
+    assert_eq!(provider.asked(), 2);
+    clock.advance(Duration::from_secs(30));
+    *provider.failing.lock().unwrap() = false;
+    *provider.hanging.lock().unwrap() = true;
+    clock.expire();
+    assert_eq!(shown(&cache).await, "Bearer token-1", "the call does not wait for ever");
+    assert_eq!(provider.asked(), 3);
 }
 
 #[tokio::test]

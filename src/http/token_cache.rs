@@ -8,7 +8,7 @@ use std::{
 use super::token::{AccessToken, Token, TokenProvider};
 use crate::{
     clock::{SharedClock, jitter},
-    error::LinkError,
+    error::{Code, LinkError},
 };
 
 /// How long a token is kept whose provider does not say how long it is good. A refused one is dropped at once anyway.
@@ -17,6 +17,14 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 const EARLY: Duration = Duration::from_secs(300);
 /// … and up to this much earlier still, so that many clients do not refresh at once.
 const JITTER: Duration = Duration::from_secs(60);
+
+/// A question that failed is not asked again before this time is over: calls that waited in line for each other would otherwise ask
+/// one after the other what was just refused …
+const AGAIN: Duration = Duration::from_secs(1);
+/// … and while a token is still good there is no hurry at all.
+const REFRESH_AGAIN: Duration = Duration::from_secs(30);
+/// A refresh that takes longer is given up while the old token is still good: the call shall not wait for it.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The cache.
 pub struct TokenCache {
@@ -30,8 +38,8 @@ pub struct TokenCache {
 #[derive(Default)]
 struct State {
     held: Option<Held>,
-    /// How the last question ended in failure, and how many questions there were: who waited for it need not ask again.
-    failure: Option<LinkError>,
+    /// How and when the last question ended in failure, and how many questions there were: who waited for it need not ask again.
+    failure: Option<(LinkError, Instant)>,
     asked: u64,
     /// What the server demanded of the next token.
     claims: Option<String>,
@@ -62,7 +70,12 @@ impl TokenCache {
             if let Some(held) = usable.filter(|held| now < held.refresh_at) {
                 return Ok(held.token.clone());
             }
-            (state.asked, usable.map(|held| held.token.clone()))
+            let usable = usable.map(|held| held.token.clone());
+            let again = if usable.is_some() { REFRESH_AGAIN } else { AGAIN };
+            if let Some((failure, _)) = state.failure.as_ref().filter(|(_, since)| now < *since + again) {
+                return usable.ok_or_else(|| failure.repeated());
+            }
+            (state.asked, usable)
         };
         let _asking = match (self.asking.try_lock(), &usable) {
             (Ok(asking), _) => asking,
@@ -74,7 +87,7 @@ impl TokenCache {
             return answer;
         }
         let claims = self.lock().claims.clone();
-        let answer = self.provider.token(claims).await;
+        let answer = if usable.is_some() { self.refreshed(claims).await } else { self.provider.token(claims).await };
         let mut state = self.lock();
         state.asked += 1;
         match answer {
@@ -84,8 +97,18 @@ impl TokenCache {
                 Ok(token)
             }
             Err(failure) => {
-                state.failure = Some(failure.repeated());
+                state.failure = Some((failure.repeated(), self.clock.now()));
                 usable.ok_or(failure)
+            }
+        }
+    }
+
+    async fn refreshed(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
+        tokio::select! {
+            biased;
+            answer = self.provider.token(claims) => answer,
+            () = self.clock.sleep(REFRESH_PATIENCE) => {
+                Err(LinkError::new(Code::AuthenticationFailed, "The credential takes too long to give a token."))
             }
         }
     }
@@ -108,7 +131,7 @@ impl TokenCache {
         }
         match (&state.held, &state.failure) {
             (Some(held), _) if self.clock.now() < held.expires_at => Some(Ok(held.token.clone())),
-            (_, Some(failure)) => Some(Err(failure.repeated())),
+            (_, Some((failure, _))) => Some(Err(failure.repeated())),
             _ => None,
         }
     }
