@@ -1,8 +1,14 @@
 /// <reference types="node" />
 
+import type {
+  Conversation, ConversationQuery, FindOptions, LinkedRecords, ReadOptions, VerifiableOutcome, Verification
+} from './conversations'
 import type { DataverseOptions } from './dataverse'
+import type { EmbeddedOptions, ImportOptions, ImportSummary, Page } from './embedded'
 
+export type * from './conversations'
 export type * from './dataverse'
+export type * from './embedded'
 
 /** The tables whose records can be linked. Account and contact share the customer slot; incident has the case slot. */
 export type EntityLogicalName = 'account' | 'contact' | 'incident'
@@ -39,6 +45,7 @@ export type StoreName = 'dataverse' | 'embedded'
  * | `INVALID_CONFIGURATION` | the client's options, or the environment it points at, cannot work |
  * | `NO_FOCUSED_CONVERSATION` | no `conversationId` was given and none is focused |
  * | `NOT_LINKED` | the record to unlink is not the one that is linked; see `current` |
+ * | `OCCUPIED` | the slot holds another record, and `ifLinked: 'reject'` leaves it; see `current` |
  * | `PROTOCOL` | the server answered something that is not the Dataverse Web API |
  * | `RECORD_NOT_FOUND` | the account, contact or incident does not exist; nothing was changed |
  * | `REJECTED` | the server refused for a reason of its own, a plug-in for example |
@@ -50,7 +57,7 @@ export type StoreName = 'dataverse' | 'embedded'
  */
 export type LinkErrorCode =
   | 'AUTHENTICATION_FAILED' | 'CLOSED' | 'CONFLICT' | 'CONVERSATION_NOT_ACTIVE' | 'CONVERSATION_NOT_FOUND' | 'FORBIDDEN'
-  | 'INTERNAL' | 'INVALID_ARGUMENT' | 'INVALID_CONFIGURATION' | 'NO_FOCUSED_CONVERSATION' | 'NOT_LINKED' | 'PROTOCOL'
+  | 'INTERNAL' | 'INVALID_ARGUMENT' | 'INVALID_CONFIGURATION' | 'NO_FOCUSED_CONVERSATION' | 'NOT_LINKED' | 'OCCUPIED' | 'PROTOCOL'
   | 'RECORD_NOT_FOUND' | 'REJECTED' | 'STORE' | 'THROTTLED' | 'TIMEOUT' | 'UNAVAILABLE' | 'VERIFICATION_FAILED'
 
 /** What {@link LinkError.toJSON} returns: plain data, for channels such as Electron's IPC that drop an error's properties. */
@@ -129,38 +136,48 @@ export interface LinkOptions extends ConversationCallOptions {
    * @default []
    */
   linkableStatuses?: ConversationStatus[]
-}
-
-/** Options of an import. It has no deadline unless `timeoutInMs` is given. */
-export interface ImportOptions extends CallOptions {
   /**
-   * Called about five times a second while rows are written, never after the promise has settled. What it throws is an uncaught
-   * exception of the program; the import goes on.
+   * What to do if the slot holds another record: `replace` it; `keep` it, with the outcome `kept`; or `reject` with `OCCUPIED`.
+   * @default 'replace'
    */
-  onProgress?: (progress: ImportProgress) => void
+  ifLinked?: 'replace' | 'keep' | 'reject'
+  /**
+   * Link only if the slot holds exactly this now, or nothing (`null`); else the call rejects with `CONFLICT` and `current`.
+   */
+  expected?: RecordReference | null
+  /**
+   * Decide, and write nothing: the outcome says what would be done, and has `dryRun: true`. Whether the record exists is not checked.
+   * @default false
+   */
+  dryRun?: boolean
 }
 
-/** How far an import is. */
-export interface ImportProgress {
-  /** Rows written so far. */
-  rowsDone: number
-  /** Rows of the page. */
-  rowsTotal: number
+/** Options of an unlink. */
+export interface UnlinkOptions extends ConversationCallOptions {
+  /**
+   * Decide, and write nothing: the outcome has `dryRun: true`.
+   * @default false
+   */
+  dryRun?: boolean
 }
 
 /** A link that the store confirmed after the call began. */
 export interface LinkOutcome {
   /**
    * `linked`: the slot was empty. `replaced`: it held `previous`, which is no longer linked. `alreadyLinked`: it held this
-   * record; nothing was written.
+   * record; nothing was written. `kept`: it holds `current`, and `ifLinked: 'keep'` left it; `record` is not linked.
    */
-  status: 'linked' | 'replaced' | 'alreadyLinked'
+  status: 'linked' | 'replaced' | 'alreadyLinked' | 'kept'
   /** The conversation, also when it was the focused one. */
   conversationId: string
-  /** What is linked now. */
+  /** What is linked now; with `kept`, what was to be linked. */
   record: RecordReference
   /** What it replaced. */
   previous: RecordReference | null
+  /** With `kept`: what the slot holds. */
+  current?: RecordReference
+  /** Present if nothing was written because `dryRun` was asked for. */
+  dryRun?: true
   /** Who confirmed it. */
   store: StoreName
   /** The id this client gave the call. */
@@ -174,41 +191,12 @@ export interface UnlinkOutcome {
   conversationId: string
   /** What is no longer linked. */
   record: RecordReference
+  /** Present if nothing was written because `dryRun` was asked for. */
+  dryRun?: true
   /** Who confirmed it. */
   store: StoreName
   /** The id this client gave the call. */
   requestId: string
-}
-
-/** A page of rows: what a GET of `accounts`, `contacts`, `incidents` or `msdyn_ocliveworkitems` returned. */
-export interface Page {
-  /** Names the table; ends in `$metadata#accounts(…)` for example. */
-  '@odata.context': string
-  /** The rows. Lookups need their `@Microsoft.Dynamics.CRM.lookuplogicalname` annotation. */
-  value: object[]
-  /** Present if this was not all. */
-  '@odata.nextLink'?: string
-  [annotation: string]: unknown
-}
-
-/** What an import did. */
-export interface ImportSummary {
-  /** The table, such as `accounts`. */
-  entitySet: 'accounts' | 'contacts' | 'incidents' | 'msdyn_ocliveworkitems'
-  /** Rows that were new. */
-  inserted: number
-  /** Rows that were there; columns absent from the page stayed as they were. */
-  updated: number
-  /** Slots in the whole store, after this import, that hold a record the store does not have. */
-  danglingLinks: number
-  /** The page had an `@odata.nextLink`: get the next page and import it too. */
-  moreRowsExist: boolean
-}
-
-/** The embedded store. */
-export interface EmbeddedOptions {
-  /** The SQLite file. Relative paths are resolved when the client is made. Created by the first import, never by a read. */
-  path: string
 }
 
 /** What every client takes. */
@@ -272,8 +260,39 @@ export class OmnichannelClient {
     entityLogicalName: EntityLogicalName,
     recordId: string,
     conversationId?: string | null,
-    options?: ConversationCallOptions
+    options?: UnlinkOptions
   ): Promise<UnlinkOutcome>
+
+  /**
+   * What is linked to a conversation now, read after the call began.
+   * @param conversationId GUID; if null or undefined, the focused conversation
+   * @throws {LinkError} `CONVERSATION_NOT_FOUND`, `NO_FOCUSED_CONVERSATION` and the store's faults
+   */
+  getLinkedRecords(conversationId?: string | null, options?: ReadOptions): Promise<LinkedRecords>
+
+  /**
+   * A conversation as it is now.
+   * @throws {LinkError} `CONVERSATION_NOT_FOUND` and the store's faults
+   */
+  getConversation(conversationId: string, options?: ReadOptions): Promise<Conversation>
+
+  /**
+   * The conversations a record is linked to, the newest first.
+   * @throws {LinkError} the store's faults; a record that does not exist is linked to none
+   */
+  findConversations(record: RecordReference, options?: FindOptions): Promise<Conversation[]>
+
+  /**
+   * Conversations, page by page as they are needed. Rows that change meanwhile may be missed or come twice.
+   *
+   * Mirrors `Microsoft.Omnichannel.getConversations`.
+   *
+   * @throws {LinkError} the store's faults, while iterating
+   */
+  getConversations(query?: ConversationQuery): AsyncIterableIterator<Conversation>
+
+  /** Whether an outcome still stands: the product may overwrite a link when a conversation ends. */
+  verify(outcome: VerifiableOutcome, options?: ReadOptions): Promise<Verification>
 
   /**
    * Adds a conversation to the open ones and focuses it. Whether it exists is not checked.

@@ -96,6 +96,59 @@ class OmnichannelClient {
     this.#native.observe(isObserved ? publish : undefined)
   }
 
+  async getLinkedRecords(conversationId, options) {
+    const { subject, createdOn, agentId, ...linked } = await this.#read(conversationId, true, options)
+    return linked
+  }
+
+  async getConversation(conversationId, options) {
+    return await this.#read(conversationId, false, options)
+  }
+
+  async findConversations(record, options) {
+    const found = []
+    for await (const conversation of this.#list(record ?? null, options, 50)) found.push(conversation)
+    return found
+  }
+
+  getConversations(query) {
+    return this.#list(undefined, query)
+  }
+
+  async verify(outcome, options) {
+    const { conversationId, record, status } = outcome ?? {}
+    if (typeof conversationId !== 'string' || typeof record?.recordId !== 'string' || outcome.dryRun) {
+      throw invalid(this.#native, 'outcome', 'what a link or an unlink resolved with', outcome)
+    }
+    const conversation = await this.#read(conversationId, false, options)
+    const current = record.entityLogicalName === 'incident' ? conversation.case : conversation.customer
+    const isHeld = current?.recordId === record.recordId && current.entityLogicalName === record.entityLogicalName
+    const stands = status === 'unlinked' || status === 'kept' ? !isHeld : isHeld
+    return { stands, current, conversationStatus: conversation.status, store: this.#native.store() }
+  }
+
+  #read(conversationId, mayBeFocused, options) {
+    this.#observe()
+    return settled(this.#native, options, (rest, cancellation) =>
+      this.#native.readConversation(conversationId, mayBeFocused, rest, cancellation)
+    )
+  }
+
+  async *#list(record, query, most = Infinity) {
+    this.#observe()
+    let left = query?.top ?? most
+    let next
+    do {
+      const after = next
+      const page = await settled(this.#native, query, (rest, cancellation) =>
+        this.#native.listConversations(record, rest, after, cancellation)
+      )
+      yield* page.conversations.slice(0, left)
+      left -= page.conversations.length
+      next = page.next
+    } while (next !== null && left > 0)
+  }
+
   async importRecords(pathOrPage, options) {
     const isPath = typeof pathOrPage === 'string'
     if (!isPath && (typeof pathOrPage !== 'object' || pathOrPage === null || Array.isArray(pathOrPage))) {

@@ -51,6 +51,8 @@ codes! {
     NoFocusedConversation = "NO_FOCUSED_CONVERSATION", retryable: false;
     /// `NOT_LINKED`: the record to unlink is not the one that is linked.
     NotLinked = "NOT_LINKED", retryable: false;
+    /// `OCCUPIED`: the slot holds another record, which is not to be replaced.
+    Occupied = "OCCUPIED", retryable: false;
     /// `PROTOCOL`: the server answered something that is not the Dataverse Web API.
     Protocol = "PROTOCOL", retryable: false;
     /// `RECORD_NOT_FOUND`: the account, contact or incident does not exist.

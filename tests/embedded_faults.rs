@@ -12,28 +12,23 @@ use std::{
     error::Error,
     fs,
     io::{BufRead, BufReader, Write},
-    path::Path,
     process::{Command, Stdio},
 };
 
 use omnichannel_link::{domain::LinkStatus, error::Code};
-use rusqlite::{Connection, OpenFlags, ffi};
+use rusqlite::{OpenFlags, ffi};
 
 use self::{
-    embedded::{CLOSED, MISSING, Office, SEEDED, UNLINKED, account, active, conversation, incident, only, settled},
+    embedded::{
+        CLOSED, MISSING, Office, SEEDED, UNLINKED, account, active, conversation, incident, only, settled, sql,
+    },
     vfs::Step,
 };
 
 const READ_WRITE: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE;
 const PAGE: usize = 4_096;
 
-#[expect(clippy::unwrap_used, reason = "a test's helper")]
-fn sql(path: &Path, statements: &str) {
-    Connection::open(path).and_then(|connection| connection.execute_batch(statements)).unwrap();
-}
-
 // ---------------------------------------------------------------------------------------------------------------- the file
-
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused_and_kept() {
     for text in ["Dear diary".to_owned(), "Dear diary\n".repeat(1_000)] {
@@ -67,7 +62,7 @@ async fn a_file_of_a_newer_version_is_refused_until_it_is_known() {
     let office = office.reopened().await;
     sql(&office.path, "PRAGMA user_version = 99");
     office.all_fail("written by a newer version", "Update this program", false).await;
-    sql(&office.path, "PRAGMA user_version = 1");
+    sql(&office.path, "PRAGMA user_version = 2");
     assert_eq!(office.linked(1, account(1)).await, LinkStatus::AlreadyLinked);
 }
 

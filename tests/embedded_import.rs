@@ -24,7 +24,7 @@ use omnichannel_link::{
 use serde_json::{Value, json};
 
 use self::{
-    embedded::{MISSING, Office, UNLINKED, account, active, conversation, incident, only, page},
+    embedded::{MISSING, Office, UNLINKED, account, active, conversation, incident, only, page, sql},
     vfs::{PATIENCE, Step},
 };
 
@@ -219,4 +219,17 @@ async fn an_import_given_up_during_its_commit_may_have_been_applied() {
     drop((held, gate));
     office.linked(1, account(1)).await;
     assert_eq!(office.slots(MISSING), Some(UNLINKED));
+}
+
+#[tokio::test]
+async fn a_file_of_an_older_version_is_updated_with_all_that_is_in_it() {
+    let office = Office::seeded().await;
+    office.linked(1, account(1)).await;
+    let office = office.reopened().await;
+    let first_version = "ALTER TABLE conversation DROP COLUMN created_on; ALTER TABLE conversation DROP COLUMN agent_id; PRAGMA user_version = 1";
+    sql(&office.path, first_version);
+    assert_eq!(office.linked(1, account(1)).await, LinkStatus::AlreadyLinked);
+    assert_eq!(office.linked(1, account(2)).await, LinkStatus::Replaced);
+    let office = office.reopened().await;
+    sql(&office.path, "UPDATE conversation SET created_on = 0, agent_id = NULL");
 }

@@ -5,7 +5,10 @@ use serde::{Deserialize, Deserializer};
 
 use super::fault;
 use crate::{
-    domain::{Conversation, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId},
+    domain::{
+        AgentId, Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference,
+        RequestId,
+    },
     error::LinkError,
     http::AuthorizedResponse,
 };
@@ -21,9 +24,9 @@ pub(super) struct Row {
     pub(super) etag: String,
 }
 
-/// The selected columns. A lookup that is absent is not a lookup that is null, so both must be there.
+/// The selected columns. A lookup that decisions rest on is not absent when it is null, so both must be there.
 #[derive(Deserialize)]
-struct LiveWorkItem {
+pub(super) struct LiveWorkItem {
     #[serde(rename = "@odata.etag")]
     etag: Option<String>,
     activityid: ConversationId,
@@ -32,8 +35,45 @@ struct LiveWorkItem {
     customer: Option<RecordId>,
     #[serde(rename = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname")]
     customer_entity: Option<String>,
+    #[serde(rename = "_msdyn_customer_value@OData.Community.Display.V1.FormattedValue")]
+    customer_name: Option<String>,
     #[serde(rename = "_msdyn_issueid_value", deserialize_with = "required")]
     case: Option<RecordId>,
+    #[serde(rename = "_msdyn_issueid_value@OData.Community.Display.V1.FormattedValue")]
+    case_name: Option<String>,
+    subject: Option<String>,
+    createdon: Option<String>,
+    #[serde(rename = "_msdyn_activeagentid_value")]
+    agent: Option<AgentId>,
+}
+
+impl LiveWorkItem {
+    /// The part that decisions rest on, or why it is not there.
+    pub(super) fn conversation(&self) -> Result<Conversation, &'static str> {
+        let customer = match self.customer {
+            None => None,
+            Some(id) => match self.customer_entity.as_deref().map(str::parse) {
+                Some(Ok(entity @ (EntityLogicalName::Account | EntityLogicalName::Contact))) => {
+                    Some(RecordReference { entity, id })
+                }
+                _ => return Err("the customer is annotated neither as an account nor as a contact"),
+            },
+        };
+        let case = self.case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });
+        Ok(Conversation { id: self.activityid, status: self.statuscode.into(), customer, case })
+    }
+
+    /// The whole of it.
+    pub(super) fn details(self, conversation: Conversation) -> ConversationDetails {
+        ConversationDetails {
+            conversation,
+            subject: self.subject,
+            created_on: self.createdon.and_then(|time| humantime::parse_rfc3339(&time).ok()),
+            agent: self.agent,
+            customer_name: self.customer_name,
+            case_name: self.case_name,
+        }
+    }
 }
 
 /// Null is fine, absence is not: serde lets an `Option` be absent unless its deserializer is named.
@@ -46,34 +86,29 @@ fn required<'de, D: Deserializer<'de>>(value: D) -> Result<Option<RecordId>, D::
 /// # Errors
 /// `PROTOCOL` if it is anything else.
 pub(super) fn row(answer: &AuthorizedResponse, expected: ConversationId) -> Result<Row, LinkError> {
-    let not_a_row = |why: String| fault::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
+    item(answer, expected).map(|(row, _)| row)
+}
+
+/// The row, and all that was selected.
+pub(super) fn item(answer: &AuthorizedResponse, expected: ConversationId) -> Result<(Row, LiveWorkItem), LinkError> {
+    let not_a_row = |why: &str| fault::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
     let mut json = serde_json::Deserializer::from_slice(&answer.response.body);
-    let row: LiveWorkItem =
+    let item: LiveWorkItem =
         serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().to_string().as_str() {
-            "." => not_a_row(error.inner().to_string()),
-            column => not_a_row(format!("`{column}`: {}", error.inner())),
+            "." => not_a_row(&error.inner().to_string()),
+            column => not_a_row(&format!("`{column}`: {}", error.inner())),
         })?;
-    let id = row.activityid;
-    if id != expected {
-        return Err(not_a_row(format!("it is conversation {id}")));
+    if item.activityid != expected {
+        return Err(not_a_row(&format!("it is conversation {}", item.activityid)));
     }
-    let customer = match row.customer {
-        None => None,
-        Some(id) => match row.customer_entity.as_deref().map(str::parse) {
-            Some(Ok(entity @ (EntityLogicalName::Account | EntityLogicalName::Contact))) => {
-                Some(RecordReference { entity, id })
-            }
-            _ => return Err(not_a_row("the customer is annotated neither as an account nor as a contact".into())),
-        },
-    };
+    let conversation = item.conversation().map_err(not_a_row)?;
     let header =
         || answer.response.headers.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-    let etag = row.etag.or_else(header).ok_or_else(|| {
+    let etag = item.etag.clone().or_else(header).ok_or_else(|| {
         fault::protocol(answer, "the answer holds no ETag")
             .hint("A proxy on the way may strip it; writes depend on it.")
     })?;
-    let case = row.case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });
-    Ok(Row { conversation: Conversation { id, status: row.statuscode.into(), customer, case }, etag })
+    Ok((Row { conversation, etag }, item))
 }
 
 /// What a PATCH showed of its result: nothing (204, or a body without an `ETag`), or the row.

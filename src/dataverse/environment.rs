@@ -59,6 +59,14 @@ impl EnvironmentUrl {
         Url::parse(authority).ok()
     }
 
+    /// The set of conversations. `query` is the part after `?`.
+    pub(super) fn conversations(&self, query: &str) -> Url {
+        let mut url = self.0.clone();
+        url.set_path(&format!("{}{}msdyn_ocliveworkitems", self.0.path(), Self::API));
+        url.set_query(Some(query));
+        url
+    }
+
     /// The row of a conversation. `query` is the part after `?`.
     pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Url {
         let mut url = self.0.clone();

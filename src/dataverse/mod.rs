@@ -2,8 +2,10 @@
 
 mod answer;
 mod environment;
+mod exchange;
 mod fault;
 mod lanes;
+mod read;
 mod remembered;
 mod request;
 mod swap;
@@ -12,10 +14,13 @@ use std::sync::Arc;
 
 pub use environment::EnvironmentUrl;
 
-use self::{lanes::Lanes, remembered::RememberedRows, swap::Exchange};
+use self::{exchange::Exchange, lanes::Lanes, remembered::RememberedRows, swap::Swap};
 use crate::{
     clock::SharedClock,
-    domain::{Call, CallerId, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
+    domain::{
+        Call, CallerId, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision,
+        LinkStore, StoreFuture, StoreName,
+    },
     http::{AuthorizedHttp, HttpService, Observer, RetryBudget, RetryPolicy, RetryingHttp, TokenCache, TokenProvider},
 };
 
@@ -88,8 +93,22 @@ impl LinkStore for DataverseStore {
         let turn = self.lanes.line_up(id);
         Box::pin(async move {
             let _turn = turn.await;
-            Exchange::new(&shared, id, &call).swap(&decide).await
+            Swap { exchange: Exchange::new(&shared, &call), id }.swap(&decide).await
         })
+    }
+
+    fn read(&self, id: ConversationId, call: Arc<Call>) -> StoreFuture<ConversationDetails> {
+        let shared = Arc::clone(&self.shared);
+        let turn = self.lanes.line_up(id);
+        Box::pin(async move {
+            let _turn = turn.await;
+            read::conversation(&Exchange::new(&shared, &call), id).await
+        })
+    }
+
+    fn list(&self, query: ConversationQuery, next: Option<String>, call: Arc<Call>) -> StoreFuture<ConversationPage> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { read::page(&Exchange::new(&shared, &call), &query, next.as_deref()).await })
     }
 
     fn close(&self) -> StoreFuture<()> {

@@ -25,6 +25,8 @@ const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-reque
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const SELECT: &str = "$select=activityid,statecode,statuscode,_msdyn_customer_value,_msdyn_issueid_value";
+/// The same and what people want to see.
+pub(super) const DETAILS: &str = "$select=activityid,statecode,statuscode,_msdyn_customer_value,_msdyn_issueid_value,subject,createdon,_msdyn_activeagentid_value";
 const ANNOTATE: HeaderValue =
     HeaderValue::from_static(r#"odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname""#);
 const REPRESENT_AND_ANNOTATE: HeaderValue = HeaderValue::from_static(
@@ -46,6 +48,20 @@ const fn names(entity: EntityLogicalName) -> (&'static str, &'static str) {
         EntityLogicalName::Contact => ("msdyn_customer_msdyn_ocliveworkitem_contact", "contacts"),
         EntityLogicalName::Incident => ("msdyn_IssueId_msdyn_ocliveworkitem", "incidents"),
     }
+}
+
+/// Reads with names, page by page if a size is given.
+pub(super) fn look(url: Url, from: Sender<'_>, page_size: Option<u32>) -> HttpRequest {
+    let mut headers = headers(from);
+    let page = page_size.map_or_else(String::new, |size| format!("odata.maxpagesize={size},"));
+    let prefer = format!(
+        r#"{page}odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname,OData.Community.Display.V1.FormattedValue""#
+    );
+    if let Ok(prefer) = HeaderValue::try_from(prefer) {
+        headers.insert(PREFER, prefer);
+    }
+    headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
+    request(Method::GET, url, headers, Bytes::new(), from)
 }
 
 /// Reads the conversation, past every cache between here and the server.

@@ -8,17 +8,17 @@ use std::{
 use super::{
     Concurrency, Shared,
     answer::{self, Row},
-    fault,
-    request::{self, Sender},
+    exchange::Exchange,
+    fault, request,
 };
 use crate::{
     clock,
     domain::{
-        Call, CallerId, ConversationId, Decide, Decision,
+        ConversationId, Decide, Decision,
         decision::{conversation_not_found, record_not_found},
     },
     error::{Code, LinkError},
-    http::{AuthorizedResponse, CallError, HttpRequest},
+    http::{AuthorizedResponse, HttpRequest},
 };
 
 /// The product writes to live conversations often, so some of these are nobody's fault.
@@ -29,12 +29,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How much of the time left a write may take; the rest is for looking at what became of it.
 const WRITE_SHARE: f64 = 0.75;
 
-/// One call's dealings with the server.
-pub(super) struct Exchange<'a> {
-    shared: &'a Shared,
-    id: ConversationId,
-    call: &'a Call,
-    caller: Option<CallerId>,
+/// A link or an unlink of one conversation.
+pub(super) struct Swap<'a> {
+    pub(super) exchange: Exchange<'a>,
+    pub(super) id: ConversationId,
 }
 
 /// What became of a conditional write.
@@ -47,16 +45,12 @@ enum Written {
     Unknown(LinkError),
 }
 
-impl<'a> Exchange<'a> {
-    pub(super) fn new(shared: &'a Shared, id: ConversationId, call: &'a Call) -> Self {
-        Self { shared, id, call, caller: call.caller().or(shared.caller) }
-    }
-
+impl Swap<'_> {
     /// Runs the decision on the current row and commits what it says.
     pub(super) async fn swap(&self, decide: &Decide) -> Result<Decision, LinkError> {
         // Without a condition on the write, nothing would prove that a remembered row was current.
-        let remembered = match self.shared.concurrency {
-            Concurrency::CompareAndSwap => self.shared.remembered.take(self.caller, self.id),
+        let remembered = match self.shared().concurrency {
+            Concurrency::CompareAndSwap => self.exchange.recall(self.id),
             Concurrency::ReadCheckWrite => None,
         };
         let (mut row, mut fresh) = match remembered {
@@ -75,7 +69,7 @@ impl<'a> Exchange<'a> {
                     continue;
                 }
                 settled => {
-                    self.shared.remembered.put(self.caller, row);
+                    self.exchange.remember(row);
                     return settled;
                 }
             };
@@ -85,7 +79,7 @@ impl<'a> Exchange<'a> {
             attempts += 1;
             match self.write(&row, &decision, unresolved.is_some()).await? {
                 Written::Confirmed(shown) => {
-                    self.shared.remembered.put(self.caller, shown);
+                    self.exchange.remember(shown);
                     return Ok(decision);
                 }
                 Written::Stale => {}
@@ -93,8 +87,8 @@ impl<'a> Exchange<'a> {
             }
             // A remembered row that turned out old is nobody's storm.
             if fresh && attempts < MAX_ATTEMPTS {
-                let pause = clock::jitter(&*self.shared.clock, PAUSE * 2_u32.pow(attempts - 1));
-                self.shared.clock.sleep(pause).await;
+                let pause = clock::jitter(&*self.shared().clock, PAUSE * 2_u32.pow(attempts - 1));
+                self.shared().clock.sleep(pause).await;
             }
             let now = match self.read().await {
                 Ok(now) => now,
@@ -103,15 +97,15 @@ impl<'a> Exchange<'a> {
             };
             if let Some((wanted, fault)) = &unresolved {
                 match trace(wanted, &row, &now) {
-                    Traced::NotArrived if self.shared.budget.affords_another() => {}
+                    Traced::NotArrived if self.shared().budget.affords_another() => {}
                     // It may still arrive.
                     Traced::NotArrived => return Err(fault.repeated()),
                     Traced::Applied => {
-                        self.shared.remembered.put(self.caller, now);
+                        self.exchange.remember(now);
                         return Ok(*wanted);
                     }
                     Traced::TooLate => {
-                        self.call.write_refused();
+                        self.exchange.call.write_refused();
                         unresolved = None;
                     }
                     Traced::Overtaken => return Err(self.overtaken(wanted, &now)),
@@ -143,21 +137,13 @@ impl<'a> Exchange<'a> {
         .with(|details| details.current = Some(current.map(Into::into)))
     }
 
-    fn sender(&self) -> Sender<'_> {
-        Sender { call: self.call, caller: self.caller }
-    }
-
-    async fn send(&self, request: HttpRequest) -> Result<AuthorizedResponse, CallError> {
-        let answer = self.shared.http.call(request).await?;
-        if let Some(id) = answer::service_request_id(&answer.response.headers) {
-            self.call.answered_as(id);
-        }
-        Ok(answer)
+    fn shared(&self) -> &Shared {
+        self.exchange.shared
     }
 
     async fn read(&self) -> Result<Row, LinkError> {
-        let request = request::read(&self.shared.environment, self.id, self.sender());
-        let answer = self.send(request).await.map_err(fault::unreachable)?;
+        let request = request::read(&self.shared().environment, self.id, self.exchange.sender());
+        let answer = self.exchange.send(request).await.map_err(fault::unreachable)?;
         if fault::is_row_not_found(&answer.response) {
             return Err(conversation_not_found(self.id));
         }
@@ -168,20 +154,22 @@ impl<'a> Exchange<'a> {
     async fn write(&self, row: &Row, decision: &Decision, in_doubt: bool) -> Result<Written, LinkError> {
         let refused = || {
             if !in_doubt {
-                self.call.write_refused();
+                self.exchange.call.write_refused();
             }
         };
         // Part of the call's time is kept for finding out what became of the write.
-        let now = self.shared.clock.now();
-        let deadline = self.call.deadline().map(|end| now + end.saturating_duration_since(now).mul_f64(WRITE_SHARE));
+        let now = self.shared().clock.now();
+        let deadline =
+            self.exchange.call.deadline().map(|end| now + end.saturating_duration_since(now).mul_f64(WRITE_SHARE));
         // A mark of its own while in doubt: the call's stays.
-        let in_flight = if in_doubt { Arc::default() } else { self.call.write_mark() };
-        let condition = match self.shared.concurrency {
+        let in_flight = if in_doubt { Arc::default() } else { self.exchange.call.write_mark() };
+        let condition = match self.shared().concurrency {
             Concurrency::CompareAndSwap => row.etag.as_str(),
             // Only that the row exists: without any condition a missing one would be created.
             Concurrency::ReadCheckWrite => "*",
         };
-        let mut request = request::write(&self.shared.environment, self.id, condition, decision, self.sender())?;
+        let mut request =
+            request::write(&self.shared().environment, self.id, condition, decision, self.exchange.sender())?;
         (request.deadline, request.in_flight) = (deadline, in_flight);
         let answer = match self.answered(request).await {
             Ok(answer) => answer,
@@ -249,9 +237,9 @@ impl<'a> Exchange<'a> {
         let end = |fault: LinkError| {
             if in_flight.load(Ordering::SeqCst) { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
         };
-        let answer = self.send(request);
+        let answer = self.exchange.send(request);
         let Some(deadline) = deadline else { return answer.await.map_err(|error| end(fault::unreachable(error))) };
-        let clock = &self.shared.clock;
+        let clock = &self.shared().clock;
         let patience = deadline.saturating_duration_since(clock.now());
         let answered = tokio::select! {
             biased;

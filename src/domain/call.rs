@@ -20,6 +20,8 @@ pub struct CallOptions {
     pub caller: Option<CallerId>,
     /// The trace that the call belongs to.
     pub traceparent: Option<Traceparent>,
+    /// Whether a link or an unlink is only decided, and nothing written.
+    pub dry_run: bool,
 }
 
 /// A place in a distributed trace, in the form of the W3C's recommendation.

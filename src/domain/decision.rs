@@ -6,11 +6,27 @@ use super::{
 };
 use crate::error::{Code, LinkError};
 
-/// Which conversations a link may be made in.
+/// When a link may be made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkPolicy {
     /// Statuses that can be linked besides active.
     pub linkable_statuses: Vec<Status>,
+    /// What becomes of another record in the slot.
+    pub if_linked: IfLinked,
+    /// If given, what the slot must hold.
+    pub expected: Option<Option<RecordReference>>,
+}
+
+/// What becomes of another record in the slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfLinked {
+    /// The new one overrides it.
+    #[default]
+    Replace,
+    /// It stays, and that is an outcome.
+    Keep,
+    /// It stays, and that is an error.
+    Reject,
 }
 
 /// The change of one slot. It writes exactly if `before` and `after` differ.
@@ -60,10 +76,11 @@ impl Decide {
     }
 }
 
-/// A new link overrides the old one; only active conversations can be linked.
+/// A new link overrides the old one, unless the policy says otherwise; only active conversations can be linked.
 ///
 /// # Errors
-/// [`Code::ConversationNotActive`].
+/// [`Code::ConversationNotActive`]; [`Code::Conflict`] if the slot does not hold what is expected, [`Code::Occupied`] if it holds what
+/// must not be replaced, both with what it holds.
 pub fn decide_link(
     conversation: &Conversation,
     record: RecordReference,
@@ -82,7 +99,24 @@ pub fn decide_link(
         .with(|details| details.conversation_status = Some(status.code())));
     }
     let slot = record.entity.slot();
-    Ok(Decision { slot, before: conversation.linked(slot), after: Some(record) })
+    let before = conversation.linked(slot);
+    let holds = |code, why: &str| {
+        let instead = before.map_or_else(|| "nothing".to_owned(), |current| current.to_string());
+        let message =
+            format!("The {slot} slot of conversation {} holds {instead}, {why}; nothing was changed.", conversation.id);
+        LinkError::new(code, message).with(|details| details.current = Some(before.map(Into::into)))
+    };
+    if policy.expected.is_some_and(|expected| expected != before) {
+        // Whoever calls again with the same expectation meets the same.
+        return Err(holds(Code::Conflict, "and not what was expected").with(|details| details.retryable = Some(false)));
+    }
+    let after = match policy.if_linked {
+        _ if before.is_none_or(|held| held == record) => record,
+        IfLinked::Replace => record,
+        IfLinked::Keep => before.unwrap_or(record),
+        IfLinked::Reject => return Err(holds(Code::Occupied, "which is not to be replaced")),
+    };
+    Ok(Decision { slot, before, after: Some(after) })
 }
 
 /// Removes exactly the record named, in every status.
@@ -150,7 +184,7 @@ mod tests {
 
     #[test]
     fn row_5_linkable_statuses_widen_the_set_and_keep_active_in_it() {
-        let policy = LinkPolicy { linkable_statuses: vec![Status::WRAP_UP] };
+        let policy = LinkPolicy { linkable_statuses: vec![Status::WRAP_UP], ..LinkPolicy::default() };
         let decide = |status| decide_link(&conversation(status, None, None), record(ACCOUNT, 1), &policy);
         assert!(decide(Status::WRAP_UP).is_ok());
         assert!(decide(Status::ACTIVE).is_ok());
@@ -209,6 +243,51 @@ mod tests {
         assert_eq!((decision.slot, decision.before), (Slot::Case, None));
         let error = decide_unlink(&empty, record(INCIDENT, 1)).unwrap_err();
         assert_eq!((error.code(), error.details().current.clone()), (Code::NotLinked, Some(None)));
+    }
+
+    #[test]
+    fn another_record_is_replaced_kept_or_a_reason_to_refuse() {
+        let (old, new) = (record(ACCOUNT, 1), record(CONTACT, 2));
+        let held = conversation(Status::ACTIVE, Some(old), None);
+        let decide = |conversation: &Conversation, if_linked| {
+            decide_link(conversation, new, &LinkPolicy { if_linked, ..LinkPolicy::default() })
+        };
+        assert_eq!(decide(&held, IfLinked::Replace).unwrap().after, Some(new));
+        let kept = decide(&held, IfLinked::Keep).unwrap();
+        assert_eq!((kept.before, kept.after, kept.writes()), (Some(old), Some(old), false));
+        let refused = decide(&held, IfLinked::Reject).unwrap_err();
+        assert_eq!((refused.code(), refused.details().current.clone()), (Code::Occupied, Some(Some(old.into()))));
+        for if_linked in [IfLinked::Keep, IfLinked::Reject] {
+            assert_eq!(decide(&conversation(Status::ACTIVE, None, None), if_linked).unwrap().after, Some(new));
+            let same = decide(&conversation(Status::ACTIVE, Some(new), None), if_linked).unwrap();
+            assert_eq!((same.after, same.writes()), (Some(new), false));
+        }
+    }
+
+    #[test]
+    fn what_is_expected_must_be_there_exactly() {
+        let (old, new) = (record(ACCOUNT, 1), record(ACCOUNT, 2));
+        for (holds, expected, fits) in [
+            (None, None, true),
+            (Some(old), Some(old), true),
+            (Some(old), None, false),
+            (None, Some(old), false),
+            (Some(record(CONTACT, 1)), Some(old), false),
+            (Some(new), Some(old), false),
+        ] {
+            let policy = LinkPolicy { expected: Some(expected), ..LinkPolicy::default() };
+            let decision = decide_link(&conversation(Status::ACTIVE, holds, None), new, &policy);
+            match decision {
+                Ok(decision) => assert!(fits && decision.after == Some(new)),
+                Err(error) => {
+                    assert!(!fits && !error.is_retryable());
+                    assert_eq!(
+                        (error.code(), error.details().current.clone()),
+                        (Code::Conflict, Some(holds.map(Into::into)))
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -94,6 +94,11 @@ guid_id! {
 }
 
 guid_id! {
+    /// The id of a system user.
+    AgentId
+}
+
+guid_id! {
     /// The Entra object id of a user on whose behalf a call is made.
     CallerId
 }

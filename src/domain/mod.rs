@@ -4,12 +4,14 @@ pub mod call;
 pub mod conversation;
 pub mod decision;
 pub mod ids;
+pub mod query;
 pub mod service;
 pub mod store;
 
 pub use call::{Call, CallOptions, Traceparent};
 pub use conversation::{Conversation, Slot, Status};
-pub use decision::{Decide, Decision, LinkPolicy};
-pub use ids::{CallerId, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId};
+pub use decision::{Decide, Decision, IfLinked, LinkPolicy};
+pub use ids::{AgentId, CallerId, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId};
+pub use query::{ConversationDetails, ConversationPage, ConversationQuery, Order, Property};
 pub use service::{LinkOutcome, LinkService, LinkStatus, UnlinkOutcome};
 pub use store::{LinkStore, StoreFuture, StoreName};

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -14,6 +14,7 @@ use super::{
     call::{Call, CallOptions},
     decision::{Decide, Decision, LinkPolicy},
     ids::{ConversationId, RecordReference, RequestId},
+    query::{ConversationDetails, ConversationPage, ConversationQuery},
     store::{LinkStore, StoreFuture, StoreName},
 };
 use crate::{
@@ -33,6 +34,8 @@ pub enum LinkStatus {
     Replaced,
     /// The slot held this record; nothing was written.
     AlreadyLinked,
+    /// The slot holds another record, which the policy keeps; nothing was written.
+    Kept,
 }
 
 impl LinkStatus {
@@ -43,6 +46,7 @@ impl LinkStatus {
             Self::Linked => "linked",
             Self::Replaced => "replaced",
             Self::AlreadyLinked => "alreadyLinked",
+            Self::Kept => "kept",
         }
     }
 }
@@ -54,10 +58,12 @@ pub struct LinkOutcome {
     pub status: LinkStatus,
     /// Where.
     pub conversation_id: ConversationId,
-    /// What is linked now.
+    /// What is linked now; or, if another one was kept, what was to be linked.
     pub record: RecordReference,
     /// What it replaced.
     pub previous: Option<RecordReference>,
+    /// What was kept.
+    pub current: Option<RecordReference>,
     /// Who confirmed it.
     pub store: StoreName,
     /// The id this client gave the call.
@@ -115,13 +121,13 @@ impl LinkService {
         let updated = self.update(Decide::Link(record, policy), conversation, options);
         async move {
             let (conversation_id, decision, request_id) = updated.await?;
-            let status = match decision.before {
-                None => LinkStatus::Linked,
-                Some(_) if decision.writes() => LinkStatus::Replaced,
-                Some(_) => LinkStatus::AlreadyLinked,
+            let (status, previous, current) = match decision.before {
+                None => (LinkStatus::Linked, None, None),
+                Some(previous) if decision.writes() => (LinkStatus::Replaced, Some(previous), None),
+                Some(held) if held == record => (LinkStatus::AlreadyLinked, None, None),
+                Some(kept) => (LinkStatus::Kept, None, Some(kept)),
             };
-            let previous = decision.before.filter(|_| decision.writes());
-            Ok(LinkOutcome { status, conversation_id, record, previous, store, request_id })
+            Ok(LinkOutcome { status, conversation_id, record, previous, current, store, request_id })
         }
     }
 
@@ -141,6 +147,43 @@ impl LinkService {
             let (conversation_id, _, request_id) = updated.await?;
             Ok(UnlinkOutcome { conversation_id, record, store, request_id })
         }
+    }
+
+    /// A conversation as it is now. Without one there was no focused one.
+    ///
+    /// # Errors
+    /// `CLOSED`, `NO_FOCUSED_CONVERSATION`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::read`] fails with.
+    pub fn read(
+        &self,
+        conversation: Option<ConversationId>,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<ConversationDetails, LinkError>> + Send + use<> {
+        let store = Arc::clone(&self.0.store);
+        let read = self.perform(self.timed(options), move |call| {
+            Ok(store.read(conversation.ok_or_else(no_focused_conversation)?, call))
+        });
+        async move { Ok(read.await?.0) }
+    }
+
+    /// A page of conversations.
+    ///
+    /// # Errors
+    /// `CLOSED`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::list`] fails with.
+    pub fn list(
+        &self,
+        query: ConversationQuery,
+        next: Option<String>,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<ConversationPage, LinkError>> + Send + use<> {
+        let store = Arc::clone(&self.0.store);
+        let listed = self.perform(self.timed(options), move |call| Ok(store.list(query, next, call)));
+        async move { Ok(listed.await?.0) }
+    }
+
+    /// Now, by the clock on the wall: what "so many days ago" counts from.
+    #[must_use]
+    pub fn wall(&self) -> SystemTime {
+        self.0.clock.wall()
     }
 
     /// Refuses new calls from now on, lets the pending ones finish within their deadlines, then closes the store.
@@ -164,6 +207,12 @@ impl LinkService {
     #[must_use]
     pub fn describe(&self, error: LinkError) -> LinkError {
         self.0.described(error, None)
+    }
+
+    /// Which store this is.
+    #[must_use]
+    pub fn store(&self) -> StoreName {
+        self.0.store.name()
     }
 
     /// Where the store came from, if nobody configured it.
@@ -240,16 +289,26 @@ impl LinkService {
         options: CallOptions,
     ) -> impl Future<Output = Result<(ConversationId, Decision, RequestId), LinkError>> + Send + use<> {
         let store = Arc::clone(&self.0.store);
-        let options = CallOptions { timeout: options.timeout.or(Some(self.0.default_timeout)), ..options };
+        let is_dry = options.dry_run;
+        let options = self.timed(options);
         let updated = self.perform(options, move |call| {
             let id = conversation.ok_or_else(no_focused_conversation)?;
-            let updated = store.update(id, decide, call);
-            Ok(Box::pin(async move { Ok((id, updated.await?)) }) as StoreFuture<_>)
+            let decided: StoreFuture<Decision> = if is_dry {
+                let read = store.read(id, call);
+                Box::pin(async move { decide.on(&read.await?.conversation) })
+            } else {
+                store.update(id, decide, call)
+            };
+            Ok(Box::pin(async move { Ok((id, decided.await?)) }) as StoreFuture<_>)
         });
         async move {
             let ((id, decision), request_id) = updated.await?;
             Ok((id, decision, request_id))
         }
+    }
+
+    fn timed(&self, options: CallOptions) -> CallOptions {
+        CallOptions { timeout: options.timeout.or(Some(self.0.default_timeout)), ..options }
     }
 
     fn admit(&self) -> Result<OwnedSemaphorePermit, LinkError> {

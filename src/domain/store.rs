@@ -6,6 +6,7 @@ use super::{
     call::Call,
     decision::{Decide, Decision},
     ids::ConversationId,
+    query::{ConversationDetails, ConversationPage, ConversationQuery},
 };
 use crate::error::LinkError;
 
@@ -44,6 +45,16 @@ pub trait LinkStore: Send + Sync {
     ///
     /// Fails with the decision's own code, `CONVERSATION_NOT_FOUND`, `RECORD_NOT_FOUND` (links only), or the store's fault.
     fn update(&self, id: ConversationId, decide: Decide, call: Arc<Call>) -> StoreFuture<Decision>;
+
+    /// Reads a conversation as it is after this was called, and after the updates of it that were called before.
+    ///
+    /// Fails with `CONVERSATION_NOT_FOUND`, or the store's fault.
+    fn read(&self, id: ConversationId, call: Arc<Call>) -> StoreFuture<ConversationDetails>;
+
+    /// Reads a page of conversations: the first, or the one that `next` of the one before names.
+    ///
+    /// Fails with `INVALID_ARGUMENT` if `next` is not the store's own word, or the store's fault.
+    fn list(&self, query: ConversationQuery, next: Option<String>, call: Arc<Call>) -> StoreFuture<ConversationPage>;
 
     /// Releases what the store holds. Called once, after the last update.
     fn close(&self) -> StoreFuture<()>;

@@ -4,6 +4,7 @@ mod database;
 mod fault;
 mod import;
 mod page;
+mod read;
 mod rows;
 mod writer;
 
@@ -19,7 +20,10 @@ pub use import::{ImportProgress, ImportSummary, OnProgress, Source};
 use self::writer::{Import, Job, Update, Writer};
 use crate::{
     clock::SharedClock,
-    domain::{Call, ConversationId, Decide, Decision, LinkStore, StoreFuture, StoreName},
+    domain::{
+        Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, LinkStore,
+        StoreFuture, StoreName,
+    },
     error::{Code, LinkError},
 };
 
@@ -61,10 +65,15 @@ impl EmbeddedStore {
         call: Arc<Call>,
     ) -> StoreFuture<ImportSummary> {
         let (reply, summary) = oneshot::channel();
-        let sent = self.send(Job::Import(Import { source, on_progress, call, reply }));
+        self.ask(Job::Import(Import { source, on_progress, call, reply }), summary)
+    }
+
+    /// Sends the job now, and waits for what comes of it later.
+    fn ask<T: Send + 'static>(&self, job: Job, answer: oneshot::Receiver<Result<T, LinkError>>) -> StoreFuture<T> {
+        let sent = self.send(job);
         Box::pin(async move {
             sent?;
-            summary.await.unwrap_or_else(|_| Err(writer_is_gone()))
+            answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
         })
     }
 
@@ -87,11 +96,17 @@ impl LinkStore for EmbeddedStore {
 
     fn update(&self, id: ConversationId, decide: Decide, call: Arc<Call>) -> StoreFuture<Decision> {
         let (reply, decision) = oneshot::channel();
-        let sent = self.send(Job::Update(Update { id, decide, call, reply }));
-        Box::pin(async move {
-            sent?;
-            decision.await.unwrap_or_else(|_| Err(writer_is_gone()))
-        })
+        self.ask(Job::Update(Update { id, decide, call, reply }), decision)
+    }
+
+    fn read(&self, id: ConversationId, _call: Arc<Call>) -> StoreFuture<ConversationDetails> {
+        let (reply, read) = oneshot::channel();
+        self.ask(Job::Read { id, reply }, read)
+    }
+
+    fn list(&self, query: ConversationQuery, next: Option<String>, _call: Arc<Call>) -> StoreFuture<ConversationPage> {
+        let (reply, listed) = oneshot::channel();
+        self.ask(Job::List { query, next, reply }, listed)
     }
 
     fn close(&self) -> StoreFuture<()> {

@@ -1,11 +1,16 @@
 //! A page of rows as a Web API GET returns it, read into what the store keeps. Other columns are passed over.
 #![expect(clippy::option_option, reason = "a column is absent, null or a value: the first leaves the row's as it was")]
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use std::time::UNIX_EPOCH;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny},
+};
 use serde_json::value::RawValue;
 
 use crate::{
-    domain::{ConversationId, EntityLogicalName, RecordId, RecordReference},
+    domain::{AgentId, ConversationId, EntityLogicalName, RecordId, RecordReference},
     error::{Code, LinkError},
 };
 
@@ -39,6 +44,9 @@ pub(super) struct ConversationRow {
     pub(super) customer: Option<Option<RecordReference>>,
     pub(super) case: Option<Option<RecordId>>,
     pub(super) subject: Option<Option<String>>,
+    /// In seconds since 1970.
+    pub(super) created_on: Option<Option<i64>>,
+    pub(super) agent: Option<Option<AgentId>>,
 }
 
 impl Rows {
@@ -145,6 +153,22 @@ struct LiveWorkItem {
     case: Option<Option<RecordId>>,
     #[serde(default, deserialize_with = "present")]
     subject: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    createdon: Option<Option<Time>>,
+    #[serde(rename = "_msdyn_activeagentid_value", default, deserialize_with = "present")]
+    agent: Option<Option<AgentId>>,
+}
+
+/// In seconds since 1970, as the Web API writes it.
+struct Time(i64);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(value)?;
+        let time = humantime::parse_rfc3339(&text).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let seconds = time.and_then(|time| i64::try_from(time.as_secs()).ok());
+        seconds.map(Self).ok_or_else(|| de::Error::custom("expected a time in UTC such as 2026-11-21T10:00:00Z"))
+    }
 }
 
 fn parse_records<'a, T>(rows: &[&'a RawValue], entity: EntityLogicalName) -> Result<Rows, (usize, String)>
@@ -168,6 +192,8 @@ fn parse_conversations(rows: &[&RawValue]) -> Result<Rows, (usize, String)> {
             customer,
             case: row.case,
             subject: row.subject,
+            created_on: row.createdon.map(|time| time.map(|Time(seconds)| seconds)),
+            agent: row.agent,
         })
     })
     .map(Rows::Conversations)
@@ -265,6 +291,7 @@ mod tests {
             ("{}".to_owned(), "missing field `activityid`"),
             ("7".to_owned(), "invalid type: integer `7`"),
             (r#"{"activityid":"x"}"#.to_owned(), "`activityid`: expected a GUID"),
+            (format!(r#"{{"activityid":"{ID}","createdon":"yesterday"}}"#), "`createdon`: expected a time in UTC"),
             (format!(r#"{{"activityid":"{ID}","statuscode":"2"}}"#), "`statuscode`: invalid type: string"),
             (format!(r#"{{"activityid":"{ID}","_msdyn_customer_value":"{ID}"}}"#), "lookuplogicalname` is missing"),
             (

@@ -34,16 +34,19 @@ impl FromSql for EntityLogicalName {
 pub(super) fn conversation(connection: &Connection, id: ConversationId) -> rusqlite::Result<Option<Conversation>> {
     connection
         .prepare_cached("SELECT statuscode, customer_entity, customer_id, case_id FROM conversation WHERE id = ?1")?
-        .query_row([id.as_bytes()], |row| {
-            let case = row.get::<_, Option<[u8; 16]>>(3)?;
-            Ok(Conversation {
-                id,
-                status: row.get::<_, i32>(0)?.into(),
-                customer: customer(row)?,
-                case: case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id: id.into() }),
-            })
-        })
+        .query_row([id.as_bytes()], |row| linked(row, id))
         .optional()
+}
+
+/// What decisions rest on, from the first four columns: status, customer's entity and id, case.
+pub(super) fn linked(row: &Row<'_>, id: ConversationId) -> rusqlite::Result<Conversation> {
+    let case = row.get::<_, Option<[u8; 16]>>(3)?;
+    Ok(Conversation {
+        id,
+        status: row.get::<_, i32>(0)?.into(),
+        customer: customer(row)?,
+        case: case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id: id.into() }),
+    })
 }
 
 fn customer(row: &Row<'_>) -> rusqlite::Result<Option<RecordReference>> {
@@ -113,6 +116,8 @@ pub(super) fn upsert_conversation(connection: &Connection, row: &ConversationRow
     let (entity, customer_id) = (customer.map(|record| record.entity), customer.map(|record| *record.id.as_bytes()));
     let case = row.case.flatten().map(|id: RecordId| *id.as_bytes());
     let subject = row.subject.clone().flatten();
+    let created_on = row.created_on.flatten();
+    let agent = row.agent.flatten().map(|id| *id.as_bytes());
     let updated = connection
         .prepare_cached(
             "UPDATE conversation SET
@@ -120,7 +125,9 @@ pub(super) fn upsert_conversation(connection: &Connection, row: &ConversationRow
                 customer_entity = CASE WHEN ?3 THEN ?4 ELSE customer_entity END,
                 customer_id = CASE WHEN ?3 THEN ?5 ELSE customer_id END,
                 case_id = CASE WHEN ?6 THEN ?7 ELSE case_id END,
-                subject = CASE WHEN ?8 THEN ?9 ELSE subject END
+                subject = CASE WHEN ?8 THEN ?9 ELSE subject END,
+                created_on = CASE WHEN ?10 THEN ?11 ELSE created_on END,
+                agent_id = CASE WHEN ?12 THEN ?13 ELSE agent_id END
              WHERE id = ?1",
         )?
         .execute((
@@ -133,6 +140,10 @@ pub(super) fn upsert_conversation(connection: &Connection, row: &ConversationRow
             case,
             row.subject.is_some(),
             &subject,
+            row.created_on.is_some(),
+            created_on,
+            row.agent.is_some(),
+            agent,
         ))?;
     if updated == 1 {
         return Ok(Upserted::Updated);
@@ -140,10 +151,10 @@ pub(super) fn upsert_conversation(connection: &Connection, row: &ConversationRow
     let Some(status) = row.status else { return Ok(Upserted::Incomplete) };
     connection
         .prepare_cached(
-            "INSERT INTO conversation (id, statuscode, customer_entity, customer_id, case_id, subject)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO conversation (id, statuscode, customer_entity, customer_id, case_id, subject, created_on, agent_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
-        .execute((id, status, entity, customer_id, case, &subject))?;
+        .execute((id, status, entity, customer_id, case, &subject, created_on, agent))?;
     Ok(Upserted::Inserted)
 }
 

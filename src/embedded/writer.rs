@@ -13,12 +13,12 @@ use super::{
     database::{self, Missing},
     fault::{is_rolled_back, store_fault},
     import::{self, ImportSummary, OnProgress, Source},
-    rows,
+    read, rows,
 };
 use crate::{
     clock::SharedClock,
     domain::{
-        Call, ConversationId, Decide, Decision,
+        Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision,
         decision::{conversation_not_found, record_not_found},
     },
     error::{Code, LinkError},
@@ -36,6 +36,10 @@ pub(super) enum Job {
     Update(Update),
     /// A page of rows, in a transaction of its own.
     Import(Import),
+    /// A look at one conversation.
+    Read { id: ConversationId, reply: Reply<ConversationDetails> },
+    /// A look at many.
+    List { query: ConversationQuery, next: Option<String>, reply: Reply<ConversationPage> },
     /// The last one.
     Close { reply: Reply<()> },
 }
@@ -93,6 +97,11 @@ impl Writer {
                     self.update(batch);
                 }
                 Job::Import(import) => self.import(import),
+                Job::Read { id, reply } => drop(reply.send(self.guarded(|writer| writer.read(id)).flatten())),
+                Job::List { query, next, reply } => {
+                    let offset = read::offset(next.as_deref());
+                    drop(reply.send(offset.and_then(|offset| self.guarded(|writer| writer.list(&query, offset)))));
+                }
                 Job::Close { reply } => {
                     let closed = match self.connection.take().map(Connection::close) {
                         Some(Err((_, error))) => Err(store_fault(&self.path, "closing it", error)),
@@ -124,8 +133,7 @@ impl Writer {
 
     fn commit(&mut self, batch: &[Update]) -> Result<Vec<Result<Decision, LinkError>>, LinkError> {
         let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
-            let hint = format!("{} does not exist yet: importRecords() creates it.", self.path.display());
-            return Ok(batch.iter().map(|update| Err(conversation_not_found(update.id).hint(hint.clone()))).collect());
+            return Ok(batch.iter().map(|update| Err(self.not_in_a_missing_file(update.id))).collect());
         };
         let fault = |error| store_fault(path, "linking", error);
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
@@ -155,6 +163,26 @@ impl Writer {
             import::run(connection, path, &page, watch)
         });
         let _ = reply.send(summary);
+    }
+
+    fn read(&mut self, id: ConversationId) -> Result<Result<ConversationDetails, LinkError>, LinkError> {
+        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
+            return Ok(Err(self.not_in_a_missing_file(id)));
+        };
+        let read = read::conversation(connection, id).map_err(|error| store_fault(path, "reading", error))?;
+        Ok(read.ok_or_else(|| conversation_not_found(id)))
+    }
+
+    fn list(&mut self, query: &ConversationQuery, offset: u64) -> Result<ConversationPage, LinkError> {
+        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
+            return Ok(ConversationPage { conversations: Vec::new(), next: None });
+        };
+        read::page(connection, query, offset).map_err(|error| store_fault(path, "reading", error))
+    }
+
+    fn not_in_a_missing_file(&self, id: ConversationId) -> LinkError {
+        let hint = format!("{} does not exist yet: importRecords() creates it.", self.path.display());
+        conversation_not_found(id).hint(hint)
     }
 
     fn open(&mut self, missing: Missing) -> Result<Option<(&mut Connection, &Path)>, LinkError> {

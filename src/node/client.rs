@@ -13,6 +13,7 @@ use super::{
     arguments,
     cancellation::{Cancellation, Cancelled},
     configuration::{self, Remote, StoreConfiguration, Surroundings, misconfigured},
+    conversations::{self, ConversationObject, ConversationPageObject},
     credential::{Credential, CredentialAnswer, CredentialFunction, TokenRequest},
     error,
     network::{AskedProxy, ProxyFunction},
@@ -106,8 +107,9 @@ impl Client {
                 Ok((record, conversation, policy, options))
             });
         self.begin(env, call, cancellation, |service, (record, conversation, policy, options)| {
+            let dry_run = options.dry_run;
             let linked = service.link(record, conversation, policy, options);
-            async move { linked.await.map(LinkOutcomeObject::from) }
+            async move { linked.await.map(|outcome| LinkOutcomeObject { outcome, dry_run }) }
         })
     }
 
@@ -129,8 +131,55 @@ impl Client {
                 Ok((record, conversation, options))
             });
         self.begin(env, call, cancellation, |service, (record, conversation, options)| {
+            let dry_run = options.dry_run;
             let unlinked = service.unlink(record, conversation, options);
-            async move { unlinked.await.map(UnlinkOutcomeObject::from) }
+            async move { unlinked.await.map(|outcome| UnlinkOutcomeObject { outcome, dry_run }) }
+        })
+    }
+
+    /// `getConversation`, and `getLinkedRecords`, which may mean the focused one.
+    #[napi]
+    pub fn read_conversation<'env>(
+        &self,
+        env: &'env Env,
+        conversation_id: Unknown<'env>,
+        may_be_focused: bool,
+        options: Unknown<'env>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let conversation = if may_be_focused {
+            self.conversation(*env, &conversation_id)
+        } else {
+            arguments::conversation(*env, &conversation_id).map(Some)
+        };
+        let call = conversation.and_then(|conversation| {
+            let options = options::read(&options)?;
+            self.service.ensure_possible(&options)?;
+            Ok((conversation, options))
+        });
+        self.begin(env, call, cancellation, |service, (conversation, options)| {
+            let read = service.read(conversation, options);
+            async move { read.await.map(ConversationObject::from) }
+        })
+    }
+
+    /// A page of `getConversations` and `findConversations`.
+    #[napi]
+    pub fn list_conversations<'env>(
+        &self,
+        env: &'env Env,
+        record: Unknown<'env>,
+        query: Unknown<'env>,
+        next: Option<String>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let call = conversations::query(&record, &query, self.service.wall()).and_then(|(query, options)| {
+            self.service.ensure_possible(&options)?;
+            Ok((query, next, options))
+        });
+        self.begin(env, call, cancellation, |service, (query, next, options)| {
+            let listed = service.list(query, next, options);
+            async move { listed.await.map(ConversationPageObject::from) }
         })
     }
 
@@ -188,6 +237,12 @@ impl Client {
         self.watch.as_ref().map_or(Ok(()), |watch| watch.publish(publish))
     }
 
+    /// `dataverse` or `embedded`
+    #[napi]
+    pub fn store(&self) -> &'static str {
+        self.service.store().as_str()
+    }
+
     /// What every error's hint of a client that nobody configured says; for the errors that index.js makes.
     #[napi]
     pub fn note(&self) -> Option<String> {
@@ -219,8 +274,13 @@ impl Client {
         conversation: &Unknown<'_>,
     ) -> Result<(RecordReference, Option<ConversationId>), LinkError> {
         let record = arguments::record(env, entity, record)?;
-        let conversation = arguments::optional_conversation(env, conversation)?;
-        Ok((record, conversation.or_else(|| self.session.borrow().focused())))
+        Ok((record, self.conversation(env, conversation)?))
+    }
+
+    /// The conversation named, or the one that is focused now.
+    fn conversation(&self, env: Env, id: &Unknown<'_>) -> Result<Option<ConversationId>, LinkError> {
+        let named = arguments::optional_conversation(env, id)?;
+        Ok(named.or_else(|| self.session.borrow().focused()))
     }
 
     fn embedded(&self) -> Result<Arc<EmbeddedStore>, LinkError> {

@@ -6,6 +6,7 @@ mod arguments;
 mod cancellation;
 mod client;
 mod configuration;
+mod conversations;
 mod credential;
 mod error;
 mod network;

@@ -11,7 +11,9 @@ use serde::{
 
 use super::arguments::{describe, invalid};
 use crate::{
-    domain::{CallOptions, CallerId, LinkPolicy, Status, Traceparent},
+    domain::{
+        CallOptions, CallerId, EntityLogicalName, IfLinked, LinkPolicy, RecordId, RecordReference, Status, Traceparent,
+    },
     error::{Code, LinkError},
 };
 
@@ -22,11 +24,52 @@ struct LinkOptions {
     caller_object_id: Option<Parsed<CallerId>>,
     traceparent: Option<Parsed<Traceparent>>,
     linkable_statuses: Option<Vec<Status>>,
+    if_linked: Option<IfLinkedOption>,
+    #[serde(deserialize_with = "present")]
+    #[expect(clippy::option_option, reason = "not given is another thing than nothing expected")]
+    expected: Option<Option<RecordOption>>,
+    dry_run: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum IfLinkedOption {
+    Replace,
+    Keep,
+    Reject,
+}
+
+/// A record as an object.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct RecordOption {
+    entity_logical_name: Parsed<EntityLogicalName>,
+    record_id: Parsed<RecordId>,
+}
+
+impl From<RecordOption> for RecordReference {
+    fn from(given: RecordOption) -> Self {
+        Self { entity: given.entity_logical_name.0, id: given.record_id.0 }
+    }
+}
+
+/// Tells null from what is not given.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct UnlinkOptions {
+    timeout_in_ms: Option<Milliseconds>,
+    caller_object_id: Option<Parsed<CallerId>>,
+    traceparent: Option<Parsed<Traceparent>>,
+    dry_run: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct ReadOptions {
     timeout_in_ms: Option<Milliseconds>,
     caller_object_id: Option<Parsed<CallerId>>,
     traceparent: Option<Parsed<Traceparent>>,
@@ -108,14 +151,30 @@ impl<'de> Deserialize<'de> for Milliseconds {
 
 /// The options of a link.
 pub(super) fn link(options: &Unknown<'_>) -> Result<(LinkPolicy, CallOptions), LinkError> {
-    let LinkOptions { timeout_in_ms, caller_object_id, traceparent, linkable_statuses } = parse(options)?;
-    let policy = LinkPolicy { linkable_statuses: linkable_statuses.unwrap_or_default() };
-    Ok((policy, call(timeout_in_ms, caller_object_id, traceparent)))
+    let given: LinkOptions = parse(options)?;
+    let policy = LinkPolicy {
+        linkable_statuses: given.linkable_statuses.unwrap_or_default(),
+        if_linked: match given.if_linked {
+            None | Some(IfLinkedOption::Replace) => IfLinked::Replace,
+            Some(IfLinkedOption::Keep) => IfLinked::Keep,
+            Some(IfLinkedOption::Reject) => IfLinked::Reject,
+        },
+        expected: given.expected.map(|expected| expected.map(Into::into)),
+    };
+    let dry_run = given.dry_run.unwrap_or_default();
+    Ok((policy, CallOptions { dry_run, ..call(given.timeout_in_ms, given.caller_object_id, given.traceparent) }))
 }
 
 /// The options of an unlink.
 pub(super) fn unlink(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
-    let UnlinkOptions { timeout_in_ms, caller_object_id, traceparent } = parse(options)?;
+    let UnlinkOptions { timeout_in_ms, caller_object_id, traceparent, dry_run } = parse(options)?;
+    let dry_run = dry_run.unwrap_or_default();
+    Ok(CallOptions { dry_run, ..call(timeout_in_ms, caller_object_id, traceparent) })
+}
+
+/// The options of a look at one conversation.
+pub(super) fn read(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
+    let ReadOptions { timeout_in_ms, caller_object_id, traceparent } = parse(options)?;
     Ok(call(timeout_in_ms, caller_object_id, traceparent))
 }
 
@@ -125,7 +184,8 @@ pub(super) fn import(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
     Ok(call(timeout_in_ms, None, None))
 }
 
-fn call(
+/// What all calls may say.
+pub(super) fn call(
     timeout: Option<Milliseconds>,
     caller: Option<Parsed<CallerId>>,
     traceparent: Option<Parsed<Traceparent>>,
@@ -134,6 +194,7 @@ fn call(
         timeout: timeout.map(|Milliseconds(timeout)| timeout),
         caller: caller.map(|Parsed(caller)| caller),
         traceparent: traceparent.map(|Parsed(place)| place),
+        dry_run: false,
     }
 }
 
@@ -141,20 +202,25 @@ fn call(
 pub(super) fn parse<T: Default + DeserializeOwned>(options: &Unknown<'_>) -> Result<T, LinkError> {
     match options.get_type() {
         Ok(ValueType::Undefined | ValueType::Null) => Ok(T::default()),
-        Ok(ValueType::Object) => {
-            let value = options.value();
-            // SAFETY: checked to be an object of this environment.
-            let object = unsafe { Object::from_napi_value(value.env, value.value) };
-            let object = object.map_err(|error| LinkError::new(Code::Internal, error.reason.clone()))?;
-            if object.is_array().unwrap_or(true) {
-                return Err(invalid("options", "expected an object", "an array"));
-            }
-            serde_path_to_error::deserialize(&mut napi::De::new(&object)).map_err(|error| {
-                let (path, reason) = (error.path().to_string(), error.inner().reason.replace("a sequence", "an array"));
-                let name = if path == "." { "options".to_owned() } else { format!("options.{path}") };
-                LinkError::new(Code::InvalidArgument, format!("`{name}`: {reason}."))
-            })
-        }
-        _ => Err(invalid("options", "expected an object", describe(options))),
+        _ => parse_object("options", options),
     }
+}
+
+/// An object, which errors call by the name of its argument.
+pub(super) fn parse_object<T: DeserializeOwned>(argument: &str, value: &Unknown<'_>) -> Result<T, LinkError> {
+    if !matches!(value.get_type(), Ok(ValueType::Object)) {
+        return Err(invalid(argument, "expected an object", describe(value)));
+    }
+    let raw = value.value();
+    // SAFETY: checked to be an object of this environment.
+    let object = unsafe { Object::from_napi_value(raw.env, raw.value) };
+    let object = object.map_err(|error| LinkError::new(Code::Internal, error.reason.clone()))?;
+    if object.is_array().unwrap_or(true) {
+        return Err(invalid(argument, "expected an object", "an array"));
+    }
+    serde_path_to_error::deserialize(&mut napi::De::new(&object)).map_err(|error| {
+        let (path, reason) = (error.path().to_string(), error.inner().reason.replace("a sequence", "an array"));
+        let name = if path == "." { argument.to_owned() } else { format!("{argument}.{path}") };
+        LinkError::new(Code::InvalidArgument, format!("`{name}`: {reason}."))
+    })
 }

@@ -1,9 +1,14 @@
 //! Outcomes as JavaScript sees them. index.d.ts documents them.
 
+use napi::{
+    Env, JsValue,
+    bindgen_prelude::{Null, Object, ToNapiValue},
+    sys,
+};
 use napi_derive::napi;
 
 use crate::{
-    domain::{LinkOutcome, RecordReference, UnlinkOutcome},
+    domain::{LinkOutcome, RecordReference, RequestId, StoreName, UnlinkOutcome},
     embedded::ImportSummary,
 };
 
@@ -14,25 +19,54 @@ pub struct RecordReferenceObject {
     pub record_id: String,
 }
 
-/// `LinkOutcome`
-#[napi(object, object_from_js = false, use_nullable = true)]
+/// `LinkOutcome`, or what it would be.
 pub struct LinkOutcomeObject {
-    pub status: &'static str,
-    pub conversation_id: String,
-    pub record: RecordReferenceObject,
-    pub previous: Option<RecordReferenceObject>,
-    pub store: &'static str,
-    pub request_id: String,
+    pub(super) outcome: LinkOutcome,
+    pub(super) dry_run: bool,
 }
 
-/// `UnlinkOutcome`
-#[napi(object, object_from_js = false)]
+/// `UnlinkOutcome`, or what it would be.
 pub struct UnlinkOutcomeObject {
-    pub status: &'static str,
-    pub conversation_id: String,
-    pub record: RecordReferenceObject,
-    pub store: &'static str,
-    pub request_id: String,
+    pub(super) outcome: UnlinkOutcome,
+    pub(super) dry_run: bool,
+}
+
+impl ToNapiValue for LinkOutcomeObject {
+    unsafe fn to_napi_value(env: sys::napi_env, Self { outcome, dry_run }: Self) -> napi::Result<sys::napi_value> {
+        let env = Env::from_raw(env);
+        let mut object = Object::new(&env)?;
+        object.set("status", outcome.status.as_str())?;
+        object.set("conversationId", outcome.conversation_id.to_string())?;
+        object.set("record", RecordReferenceObject::from(outcome.record))?;
+        match outcome.previous {
+            Some(previous) => object.set("previous", RecordReferenceObject::from(previous))?,
+            None => object.set("previous", Null)?,
+        }
+        if let Some(current) = outcome.current {
+            object.set("current", RecordReferenceObject::from(current))?;
+        }
+        confirmed(&mut object, outcome.store, outcome.request_id, dry_run)?;
+        Ok(object.raw())
+    }
+}
+
+impl ToNapiValue for UnlinkOutcomeObject {
+    unsafe fn to_napi_value(env: sys::napi_env, Self { outcome, dry_run }: Self) -> napi::Result<sys::napi_value> {
+        let env = Env::from_raw(env);
+        let mut object = Object::new(&env)?;
+        object.set("status", "unlinked")?;
+        object.set("conversationId", outcome.conversation_id.to_string())?;
+        object.set("record", RecordReferenceObject::from(outcome.record))?;
+        confirmed(&mut object, outcome.store, outcome.request_id, dry_run)?;
+        Ok(object.raw())
+    }
+}
+
+/// What both end with.
+fn confirmed(object: &mut Object<'_>, store: StoreName, request_id: RequestId, dry_run: bool) -> napi::Result<()> {
+    object.set("store", store.as_str())?;
+    object.set("requestId", request_id.to_string())?;
+    if dry_run { object.set("dryRun", true) } else { Ok(()) }
 }
 
 /// `ImportSummary`
@@ -48,31 +82,6 @@ pub struct ImportSummaryObject {
 impl From<RecordReference> for RecordReferenceObject {
     fn from(record: RecordReference) -> Self {
         Self { entity_logical_name: record.entity.as_str(), record_id: record.id.to_string() }
-    }
-}
-
-impl From<LinkOutcome> for LinkOutcomeObject {
-    fn from(outcome: LinkOutcome) -> Self {
-        Self {
-            status: outcome.status.as_str(),
-            conversation_id: outcome.conversation_id.to_string(),
-            record: outcome.record.into(),
-            previous: outcome.previous.map(Into::into),
-            store: outcome.store.as_str(),
-            request_id: outcome.request_id.to_string(),
-        }
-    }
-}
-
-impl From<UnlinkOutcome> for UnlinkOutcomeObject {
-    fn from(outcome: UnlinkOutcome) -> Self {
-        Self {
-            status: "unlinked",
-            conversation_id: outcome.conversation_id.to_string(),
-            record: outcome.record.into(),
-            store: outcome.store.as_str(),
-            request_id: outcome.request_id.to_string(),
-        }
     }
 }
 

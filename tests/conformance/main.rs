@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use omnichannel_link::{
-    domain::{CallOptions, LinkOutcome, LinkPolicy, LinkStatus, RecordReference, Status, UnlinkOutcome},
+    domain::{CallOptions, IfLinked, LinkOutcome, LinkPolicy, LinkStatus, RecordReference, Status, UnlinkOutcome},
     error::{Code, CurrentRecord, LinkError},
 };
 use support::{CONVERSATION, NOWHERE, account, contact, conversation, incident};
@@ -39,6 +39,10 @@ conformance! {
     a_conversation_that_does_not_exist_is_not_created
     a_record_that_does_not_exist_is_refused_and_the_old_link_stays
     status_comes_before_everything_about_the_slot
+    another_record_is_kept_or_refused_as_the_policy_says
+    what_is_expected_must_be_there
+    a_dry_run_decides_and_writes_nothing
+    a_read_shows_what_the_calls_before_it_did
     an_unlink_removes_the_record_it_names
     an_unlink_of_another_record_leaves_the_one_that_is_linked
     an_unlink_from_an_empty_slot_is_refused
@@ -117,9 +121,81 @@ async fn only_active_conversations_can_be_linked(world: World) {
 
 async fn linkable_statuses_widen_the_set(world: World) {
     world.set_status(5);
-    let policy = LinkPolicy { linkable_statuses: vec![Status::WRAP_UP] };
+    let policy = LinkPolicy { linkable_statuses: vec![Status::WRAP_UP], ..LinkPolicy::default() };
     let call = world.service.link(account(1), Some(conversation(CONVERSATION)), policy, CallOptions::default());
     assert_eq!(call.await.unwrap().status, LinkStatus::Linked);
+}
+
+fn link_with(
+    world: &World,
+    record: RecordReference,
+    policy: LinkPolicy,
+) -> impl Future<Output = Result<LinkOutcome, LinkError>> + use<> {
+    world.service.link(record, Some(conversation(CONVERSATION)), policy, CallOptions::default())
+}
+
+async fn another_record_is_kept_or_refused_as_the_policy_says(world: World) {
+    let policy = |if_linked| LinkPolicy { if_linked, ..LinkPolicy::default() };
+    for if_linked in [IfLinked::Keep, IfLinked::Reject] {
+        world.set_links(None, None);
+        assert_eq!(link_with(&world, account(1), policy(if_linked)).await.unwrap().status, LinkStatus::Linked);
+        assert_eq!(link_with(&world, account(1), policy(if_linked)).await.unwrap().status, LinkStatus::AlreadyLinked);
+    }
+    let before = world.version();
+    let kept = link_with(&world, contact(2), policy(IfLinked::Keep)).await.unwrap();
+    assert_eq!((kept.status, kept.previous, kept.current), (LinkStatus::Kept, None, Some(account(1))));
+    let refused = link_with(&world, contact(2), policy(IfLinked::Reject)).await.unwrap_err();
+    assert_eq!((refused.code(), refused.is_retryable()), (Code::Occupied, false));
+    assert_eq!(refused.details().current, Some(Some(CurrentRecord::from(account(1)))));
+    assert_eq!((world.version(), world.links()), (before, (Some(account(1)), None)));
+}
+
+async fn what_is_expected_must_be_there(world: World) {
+    let expecting = |expected| LinkPolicy { expected: Some(expected), ..LinkPolicy::default() };
+    let refused = link_with(&world, account(1), expecting(Some(account(2)))).await.unwrap_err();
+    assert_eq!((refused.code(), refused.details().current.clone()), (Code::Conflict, Some(None)));
+    assert_eq!(link_with(&world, account(1), expecting(None)).await.unwrap().status, LinkStatus::Linked);
+    // Behind the client's back, so that a remembered row is wrong.
+    world.set_links(Some(contact(2)), None);
+    let refused = link_with(&world, account(2), expecting(Some(account(1)))).await.unwrap_err();
+    assert_eq!(refused.details().current, Some(Some(CurrentRecord::from(contact(2)))));
+    assert!(!refused.details().maybe_applied);
+    let replaced = link_with(&world, account(2), expecting(Some(contact(2)))).await.unwrap();
+    assert_eq!((replaced.status, world.links()), (LinkStatus::Replaced, (Some(account(2)), None)));
+}
+
+async fn a_dry_run_decides_and_writes_nothing(world: World) {
+    world.set_links(Some(account(1)), None);
+    let before = world.version();
+    let id = Some(conversation(CONVERSATION));
+    let dry = || CallOptions { dry_run: true, ..CallOptions::default() };
+    let outcome = world.service.link(contact(2), id, LinkPolicy::default(), dry()).await.unwrap();
+    assert_eq!((outcome.status, outcome.previous), (LinkStatus::Replaced, Some(account(1))));
+    assert_eq!(
+        world.service.link(incident(1), id, LinkPolicy::default(), dry()).await.unwrap().status,
+        LinkStatus::Linked
+    );
+    world.service.unlink(account(1), id, dry()).await.unwrap();
+    assert_eq!(world.service.unlink(account(2), id, dry()).await.unwrap_err().code(), Code::NotLinked);
+    assert_eq!((world.version(), world.links()), (before, (Some(account(1)), None)));
+    world.set_status(4);
+    let refused = world.service.link(contact(2), id, LinkPolicy::default(), dry()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ConversationNotActive);
+}
+
+async fn a_read_shows_what_the_calls_before_it_did(world: World) {
+    let linked = link(&world, account(1));
+    let read = world.service.read(Some(conversation(CONVERSATION)), CallOptions::default());
+    let (linked, read) = futures_util::future::join(linked, read).await;
+    assert_eq!(linked.unwrap().status, LinkStatus::Linked);
+    assert_eq!(read.unwrap().conversation.customer, Some(account(1)));
+    // And it is the row's state now, not a remembered one.
+    world.set_links(Some(contact(2)), None);
+    let read = world.service.read(Some(conversation(CONVERSATION)), CallOptions::default()).await.unwrap();
+    assert_eq!((read.conversation.customer, read.conversation.status), (Some(contact(2)), Status::ACTIVE));
+    let nowhere = world.service.read(Some(conversation(NOWHERE)), CallOptions::default()).await.unwrap_err();
+    assert_eq!(nowhere.code(), Code::ConversationNotFound);
+    assert_eq!(world.service.read(None, CallOptions::default()).await.unwrap_err().code(), Code::NoFocusedConversation);
 }
 
 async fn a_conversation_that_does_not_exist_is_not_created(world: World) {

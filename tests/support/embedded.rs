@@ -243,3 +243,9 @@ impl Queue {
 pub(crate) async fn settled<T>(calls: Vec<Pending<T>>) -> Vec<Result<T, LinkError>> {
     join_all(calls).await
 }
+
+/// Writes behind the client's back.
+#[expect(clippy::unwrap_used, reason = "a test's helper")]
+pub(crate) fn sql(path: &Path, statements: &str) {
+    Connection::open(path).and_then(|connection| connection.execute_batch(statements)).unwrap();
+}

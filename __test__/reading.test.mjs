@@ -1,0 +1,192 @@
+// Reading and the policies of a link, on both stores, held against the sample data itself.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, test } from 'node:test'
+import { rejects } from './support/expect.mjs'
+import { account, contact, conversation, data, emptyConversation, incident, missingContact, nobody, danglingConversation, pages } from './support/sample.mjs'
+import { emptyEmbedded, filesOf, stores } from './support/stores.mjs'
+
+const rows = Object.fromEntries(pages.map(page => [page, JSON.parse(readFileSync(join(data, `${page}.json`), 'utf8')).value]))
+const names = new Map([
+  ...rows.accounts.map(({ accountid, name }) => [accountid, name]),
+  ...rows.contacts.map(({ contactid, fullname }) => [contactid, fullname]),
+  ...rows.incidents.map(({ incidentid, title }) => [incidentid, title])
+])
+const STATUSES = { 1: 'open', 2: 'active', 3: 'waiting', 4: 'closed', 5: 'wrapUp', 6: 'resolved', 7: 'scheduled' }
+
+/** A row of the sample data as the client should show it. */
+function shown(row) {
+  const linked = (recordId, entityLogicalName) => recordId && { entityLogicalName, recordId, name: names.get(recordId) ?? null }
+  return {
+    conversationId: row.activityid,
+    status: STATUSES[row.statuscode] ?? row.statuscode,
+    customer: linked(row._msdyn_customer_value, row['_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname']),
+    case: linked(row._msdyn_issueid_value, 'incident'),
+    subject: row.subject ?? null,
+    createdOn: row.createdon,
+    agentId: row._msdyn_activeagentid_value
+  }
+}
+
+/** What Dataverse orders by: case does not count. Ids break ties, in an order of each store's own. */
+const by = (...keys) => (a, b) => {
+  for (const [key, sign] of keys) {
+    const [left, right] = [a, b].map(row => (typeof row[key] === 'string' ? row[key].toLowerCase() : row[key]))
+    if (left !== right) return left < right ? -sign : sign
+  }
+  return 0
+}
+const newestFirst = by(['createdon', -1])
+const all = rows.msdyn_ocliveworkitems
+
+async function collect(iterable) {
+  const collected = []
+  for await (const item of iterable) collected.push(item)
+  return collected
+}
+
+/** The same conversations in an order that fits, whatever breaks its ties. */
+function same(actual, expected, order) {
+  assert.deepEqual(new Set(actual.map(({ conversationId }) => conversationId)), new Set(expected.map(({ activityid }) => activityid)))
+  const known = new Map(expected.map(row => [row.activityid, row]))
+  const inOrder = actual.map(({ conversationId }) => known.get(conversationId))
+  for (let index = 1; index < inOrder.length; index++) assert.ok(order(inOrder[index - 1], inOrder[index]) <= 0, `row ${index}`)
+  for (const found of actual) assert.deepEqual(found, shown(known.get(found.conversationId)))
+}
+
+for (const [name, open] of Object.entries(stores)) {
+  describe(name, () => {
+    test('a conversation is shown with what is linked to it, and names', async t => {
+      const { client } = await open(t)
+      const row = all.find(row => row._msdyn_customer_value && row._msdyn_issueid_value)
+      const expected = shown(row)
+      assert.deepEqual(await client.getConversation(row.activityid), expected)
+      const { subject, createdOn, agentId, ...linked } = expected
+      assert.deepEqual(await client.getLinkedRecords(`{${row.activityid.toUpperCase()}}`), linked)
+      client.openConversation(row.activityid)
+      assert.deepEqual(await client.getLinkedRecords(), linked)
+      assert.ok(linked.customer.name && linked.case.name)
+    })
+
+    test('a link shows at once, and a dangling one without a name', async t => {
+      const { client } = await open(t)
+      const linked = client.linkToConversation('incident', incident.recordId, emptyConversation)
+      const read = await client.getLinkedRecords(emptyConversation)
+      assert.equal(read.case?.recordId, incident.recordId)
+      assert.equal((await linked).status, 'linked')
+      const { customer } = await client.getLinkedRecords(danglingConversation)
+      assert.deepEqual({ ...customer, name: null }, { ...missingContact, name: null })
+    })
+
+    test('what is not there is refused', async t => {
+      const { client } = await open(t)
+      await rejects(client.getConversation(nobody), 'CONVERSATION_NOT_FOUND')
+      await rejects(client.getLinkedRecords(nobody), 'CONVERSATION_NOT_FOUND')
+      await rejects(client.getLinkedRecords(), 'NO_FOCUSED_CONVERSATION')
+      await rejects(client.getConversation(), 'INVALID_ARGUMENT', /`conversationId`/)
+      await rejects(client.getConversation(conversation, { timeout: 5 }), 'INVALID_ARGUMENT', /unknown field `timeout`/)
+      const aborted = AbortSignal.abort(new Error('enough'))
+      await assert.rejects(client.getConversation(conversation, { signal: aborted }), /enough/)
+    })
+
+    test('all conversations come, page by page, the newest first', async t => {
+      const { client } = await open(t)
+      same(await collect(client.getConversations()), all, newestFirst)
+    })
+
+    test('queries filter and order', async t => {
+      const { client } = await open(t)
+      const agentId = 'c2dd22d0-9d47-4799-8d95-355c298bd4f2'
+      const mine = all.filter(row => row._msdyn_activeagentid_value === agentId)
+      same(await collect(client.getConversations({ agentId })), mine, newestFirst)
+      const live = mine.filter(({ statuscode }) => [2, 3].includes(statuscode))
+      same(await collect(client.getConversations({ agentId, statuses: ['active', 3] })), live, newestFirst)
+      const orderBy = [{ property: 'status' }, { property: 'subject', descending: true }]
+      same(await collect(client.getConversations({ orderBy })), all, by(['statuscode', 1], ['subject', -1]))
+      const times = all.map(({ createdon }) => Date.parse(createdon)).toSorted((a, b) => a - b)
+      const days = Math.floor((Date.now() - times[10]) / 86_400_000)
+      const old = all.filter(({ createdon }) => Date.parse(createdon) <= Date.now() - days * 86_400_000)
+      assert.ok(old.length > 10 && old.length < all.length)
+      same(await collect(client.getConversations({ createdBeforeDays: days })), old, newestFirst)
+      assert.equal((await collect(client.getConversations({ top: 7 }))).length, 7)
+      assert.deepEqual(await collect(client.getConversations({ statuses: [99] })), [])
+    })
+
+    test('an iteration that is left asks for nothing more', async t => {
+      const { client } = await open(t)
+      for await (const { conversationId } of client.getConversations({ orderBy: [] })) {
+        assert.ok(conversationId)
+        break
+      }
+    })
+
+    test('the conversations of a record are found, and those of its namesake in another table are not', async t => {
+      const { client } = await open(t)
+      const recordId = '9a5d9d54-35b8-4488-ba41-7f521af02447'
+      const linked = all.filter(row => row._msdyn_customer_value === recordId)
+      const entityLogicalName = linked[0]['_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname']
+      assert.equal(linked.length, 3)
+      same(await client.findConversations({ entityLogicalName, recordId }), linked, newestFirst)
+      const other = entityLogicalName === 'account' ? 'contact' : 'account'
+      assert.deepEqual(await client.findConversations({ entityLogicalName: other, recordId }), [])
+      const [{ statuscode }] = linked
+      const some = linked.filter(row => row.statuscode === statuscode)
+      same(await client.findConversations({ entityLogicalName, recordId }, { statuses: [statuscode] }), some, newestFirst)
+      assert.equal((await client.findConversations({ entityLogicalName, recordId }, { top: 2 })).length, 2)
+      await client.linkToConversation('incident', incident.recordId, emptyConversation)
+      assert.deepEqual((await client.findConversations(incident)).map(({ conversationId }) => conversationId), [emptyConversation])
+    })
+
+    test('wrong queries are refused by name', async t => {
+      const { client } = await open(t)
+      for (const [query, message] of [
+        [{ agentId: 'me' }, /`options\.agentId`: expected a GUID/], [{ statuses: ['lost'] }, /`options\.statuses\[0\]`/],
+        [{ top: 0 }, /`options\.top`/], [{ orderBy: [{ property: 'size' }] }, /`options\.orderBy\[0\]\.property`/], [{ createdBeforeDays: -1 }, /createdBeforeDays/],
+        [{ agent: nobody }, /unknown field `agent`/], [5, /`options`/]
+      ]) await rejects(client.getConversations(query).next(), 'INVALID_ARGUMENT', message)
+      for (const [record, message] of [
+        [undefined, /`record`: expected an object, got null|undefined/], [{ ...account, recordId: 'x' }, /`record\.recordId`: expected a GUID/],
+        [{ ...account, entityLogicalName: 'lead' }, /`record\.entityLogicalName`: expected 'account'/], [{ recordId: nobody }, /missing field/]
+      ]) await rejects(client.findConversations(record), 'INVALID_ARGUMENT', message)
+    })
+
+    test('another record is replaced, kept or a reason to refuse', async t => {
+      const { client, read } = await open(t)
+      const link = options => client.linkToConversation('contact', contact.recordId, conversation, options)
+      const kept = await link({ ifLinked: 'keep' })
+      assert.deepEqual([kept.status, kept.previous, kept.current, kept.record], ['kept', null, account, contact])
+      assert.deepEqual((await rejects(link({ ifLinked: 'reject' }), 'OCCUPIED')).current, account)
+      assert.deepEqual((await rejects(link({ expected: null }), 'CONFLICT')).current, account)
+      assert.deepEqual((await rejects(link({ expected: contact }), 'CONFLICT')).isRetryable, false)
+      const dry = await link({ expected: account, dryRun: true })
+      assert.deepEqual([dry.status, dry.previous, dry.dryRun], ['replaced', account, true])
+      const replaced = await link({ expected: account })
+      assert.deepEqual([replaced.status, replaced.previous, 'dryRun' in replaced, 'current' in replaced], ['replaced', account, false, false])
+      for (const [options, message] of [
+        [{ ifLinked: 'drop' }, /`options\.ifLinked`/], [{ expected: {} }, /`options\.expected`/], [{ expected: 'x' }, /`options\.expected`/], [{ dryRun: 1 }, /`options\.dryRun`/]
+      ]) await rejects(link(options), 'INVALID_ARGUMENT', message)
+      assert.deepEqual((await read(conversation)).customer, contact)
+    })
+
+    test('an outcome can be held against the conversation later', async t => {
+      const { client } = await open(t)
+      const linked = await client.linkToConversation('contact', contact.recordId, conversation)
+      const verified = await client.verify(linked)
+      assert.deepEqual(verified, { stands: true, current: { ...contact, name: names.get(contact.recordId) }, conversationStatus: 'active', store: name })
+      const unlinked = await client.unlinkFromConversation('contact', contact.recordId, conversation)
+      assert.deepEqual([await client.verify(linked), await client.verify(unlinked)].map(({ stands, current }) => [stands, current]), [[false, null], [true, null]])
+      await client.linkToConversation('account', account.recordId, conversation)
+      assert.equal((await client.verify(unlinked)).stands, true)
+      for (const wrong of [undefined, {}, { ...linked, dryRun: true }]) await rejects(client.verify(wrong), 'INVALID_ARGUMENT', /`outcome`/)
+    })
+  })
+}
+
+test('reading makes no file', async t => {
+  const { client, path } = emptyEmbedded(t)
+  await rejects(client.getConversation(conversation), 'CONVERSATION_NOT_FOUND')
+  assert.deepEqual(await collect(client.getConversations()), [])
+  assert.deepEqual(await client.findConversations(account), [])
+  assert.deepEqual(filesOf(dirname(path)), [])
+})

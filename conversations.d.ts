@@ -1,0 +1,85 @@
+// Reading conversations and what is linked to them; part of index.d.ts.
+
+import type { CallOptions, ConversationStatus, LinkOutcome, RecordReference, StoreName, UnlinkOutcome } from './index'
+
+/** A record that a slot holds, with its name if the store knows it. */
+export interface LinkedRecord extends RecordReference {
+  /** The account's or contact's name or the case's title; null if the store does not know it. */
+  name: string | null
+}
+
+/** What is linked to a conversation. */
+export interface LinkedRecords {
+  conversationId: string
+  status: ConversationStatus
+  /** The account or contact. */
+  customer: LinkedRecord | null
+  /** The incident. */
+  case: LinkedRecord | null
+}
+
+/** A conversation. */
+export interface Conversation extends LinkedRecords {
+  /** Its title. */
+  subject: string | null
+  /** When it was created, as ISO 8601 in UTC. */
+  createdOn: string | null
+  /** The system user who serves it or did last. */
+  agentId: string | null
+}
+
+/** Options of {@link OmnichannelClient.findConversations}. */
+export interface FindOptions extends ReadOptions {
+  /**
+   * Only conversations in one of these statuses.
+   * @default every status
+   */
+  statuses?: ConversationStatus[]
+  /**
+   * At most so many.
+   * @default 50
+   */
+  top?: number
+}
+
+/** What every reading call takes. */
+export interface ReadOptions extends CallOptions {
+  /** Dataverse: on whose behalf; see `ConversationCallOptions.callerObjectId`. */
+  callerObjectId?: string
+  /** A W3C `traceparent`, passed on to Dataverse. */
+  traceparent?: string
+}
+
+/** Which conversations {@link OmnichannelClient.getConversations} gives. All that is given must fit. */
+export interface ConversationQuery extends ReadOptions {
+  /** The system user who serves them or did last (`msdyn_activeagentid`). */
+  agentId?: string
+  /** Only conversations in one of these statuses. */
+  statuses?: ConversationStatus[]
+  /** Only conversations that were created at least so many days ago. */
+  createdBeforeDays?: number
+  /**
+   * The order; ties are broken by id.
+   * @default [{ property: 'createdOn', descending: true }]
+   */
+  orderBy?: { property: 'createdOn' | 'status' | 'subject'; descending?: boolean }[]
+  /**
+   * At most so many.
+   * @default all
+   */
+  top?: number
+}
+
+/** What {@link OmnichannelClient.verify} found. */
+export interface Verification {
+  /** Whether the record is linked as the outcome says; after an unlink, whether it is still not linked. */
+  stands: boolean
+  /** What the slot holds now. */
+  current: LinkedRecord | null
+  /** The conversation's status now. */
+  conversationStatus: ConversationStatus
+  store: StoreName
+}
+
+/** What {@link OmnichannelClient.verify} takes. */
+export type VerifiableOutcome = LinkOutcome | UnlinkOutcome

@@ -1,0 +1,51 @@
+// The embedded store, and how rows come into it; part of index.d.ts.
+
+import type { CallOptions } from './index'
+
+/** The embedded store. */
+export interface EmbeddedOptions {
+  /** The SQLite file. Relative paths are resolved when the client is made. Created by the first import, never by a read. */
+  path: string
+}
+
+/** Options of an import. It has no deadline unless `timeoutInMs` is given. */
+export interface ImportOptions extends CallOptions {
+  /**
+   * Called about five times a second while rows are written, never after the promise has settled. What it throws is an uncaught
+   * exception of the program; the import goes on.
+   */
+  onProgress?: (progress: ImportProgress) => void
+}
+
+/** How far an import is. */
+export interface ImportProgress {
+  /** Rows written so far. */
+  rowsDone: number
+  /** Rows of the page. */
+  rowsTotal: number
+}
+
+/** A page of rows: what a GET of `accounts`, `contacts`, `incidents` or `msdyn_ocliveworkitems` returned. */
+export interface Page {
+  /** Names the table; ends in `$metadata#accounts(…)` for example. */
+  '@odata.context': string
+  /** The rows. Lookups need their `@Microsoft.Dynamics.CRM.lookuplogicalname` annotation. */
+  value: object[]
+  /** Present if this was not all. */
+  '@odata.nextLink'?: string
+  [annotation: string]: unknown
+}
+
+/** What an import did. */
+export interface ImportSummary {
+  /** The table, such as `accounts`. */
+  entitySet: 'accounts' | 'contacts' | 'incidents' | 'msdyn_ocliveworkitems'
+  /** Rows that were new. */
+  inserted: number
+  /** Rows that were there; columns absent from the page stayed as they were. */
+  updated: number
+  /** Slots in the whole store, after this import, that hold a record the store does not have. */
+  danglingLinks: number
+  /** The page had an `@odata.nextLink`: get the next page and import it too. */
+  moreRowsExist: boolean
+}

@@ -1,0 +1,155 @@
+//! Reading conversations with what people want to see of them. Nothing here decides, and nothing rests on what was remembered.
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    answer::{self, LiveWorkItem},
+    environment::EnvironmentUrl,
+    exchange::Exchange,
+    fault, request,
+};
+use crate::{
+    domain::{
+        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Order, Property, Slot,
+        decision::conversation_not_found,
+    },
+    error::{Code, LinkError},
+    http::AuthorizedResponse,
+};
+
+/// Reads one, and remembers its row for the next link.
+pub(super) async fn conversation(
+    exchange: &Exchange<'_>,
+    id: ConversationId,
+) -> Result<ConversationDetails, LinkError> {
+    let environment = &exchange.shared.environment;
+    let request = request::look(environment.conversation(id, request::DETAILS), exchange.sender(), None);
+    let answer = exchange.send(request).await.map_err(fault::unreachable)?;
+    if fault::is_row_not_found(&answer.response) {
+        return Err(conversation_not_found(id));
+    }
+    let answer = answer::success(answer)?;
+    let (row, item) = answer::item(&answer, id)?;
+    let details = item.details(row.conversation.clone());
+    exchange.remember(row);
+    Ok(details)
+}
+
+/// Reads a page.
+pub(super) async fn page(
+    exchange: &Exchange<'_>,
+    query: &ConversationQuery,
+    next: Option<&str>,
+) -> Result<ConversationPage, LinkError> {
+    let environment = &exchange.shared.environment;
+    let url = match next {
+        None => environment.conversations(&filtered(query)),
+        Some(next) => followed(environment, next)?,
+    };
+    let request = request::look(url, exchange.sender(), Some(query.page_size));
+    let answer = answer::success(exchange.send(request).await.map_err(fault::unreachable)?)?;
+    let Set { value, next_link } = set(&answer)?;
+    let mut conversations = Vec::with_capacity(value.len());
+    for item in value {
+        let conversation = item.conversation().map_err(|why| not_a_set(&answer, why))?;
+        // An id alone does not tell an account from a contact.
+        let fits = query.linked.is_none_or(|record| conversation.linked(record.entity.slot()) == Some(record));
+        if fits {
+            conversations.push(item.details(conversation));
+        }
+    }
+    let next = next_link.map(|link| followed(environment, &link).map(|url| url.to_string())).transpose()?;
+    Ok(ConversationPage { conversations, next })
+}
+
+#[derive(Deserialize)]
+struct Set {
+    value: Vec<LiveWorkItem>,
+    #[serde(rename = "@odata.nextLink")]
+    next_link: Option<String>,
+}
+
+fn set(answer: &AuthorizedResponse) -> Result<Set, LinkError> {
+    let mut json = serde_json::Deserializer::from_slice(&answer.response.body);
+    serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| not_a_set(answer, &format!("`{}`: {}", error.path(), error.inner())))
+}
+
+fn not_a_set(answer: &AuthorizedResponse, why: &str) -> LinkError {
+    fault::protocol(answer, &format!("the answer is no page of conversations: {why}"))
+}
+
+/// The token goes along, so a link is followed to the environment's own conversations and nowhere else.
+fn followed(environment: &EnvironmentUrl, link: &str) -> Result<Url, LinkError> {
+    let own = environment.conversations("");
+    match Url::parse(link) {
+        Ok(url) if url.origin() == own.origin() && url.path() == own.path() => Ok(url),
+        _ => Err(LinkError::new(
+            Code::Protocol,
+            "The link to the next page does not lead to the environment's conversations.",
+        )),
+    }
+}
+
+fn filtered(query: &ConversationQuery) -> String {
+    let mut filters = Vec::new();
+    if let Some(record) = query.linked {
+        let column = match record.entity.slot() {
+            Slot::Customer => "_msdyn_customer_value",
+            Slot::Case => "_msdyn_issueid_value",
+        };
+        filters.push(format!("{column} eq {}", record.id));
+    }
+    if let Some(agent) = query.agent {
+        filters.push(format!("_msdyn_activeagentid_value eq {agent}"));
+    }
+    if !query.statuses.is_empty() {
+        let any: Vec<_> = query.statuses.iter().map(|status| format!("statuscode eq {}", status.code())).collect();
+        filters.push(format!("({})", any.join(" or ")));
+    }
+    if let Some(until) = query.created_until {
+        filters.push(format!("createdon le {}", written(until)));
+    }
+    let filter = if filters.is_empty() { String::new() } else { format!("&$filter={}", filters.join(" and ")) };
+    let mut order: Vec<_> = query.order.iter().copied().map(ordered).collect();
+    order.push("activityid".to_owned());
+    format!("{}{filter}&$orderby={}", request::DETAILS, order.join(","))
+}
+
+fn ordered(Order { by, descending }: Order) -> String {
+    let column = match by {
+        Property::CreatedOn => "createdon",
+        Property::Status => "statuscode",
+        Property::Subject => "subject",
+    };
+    if descending { format!("{column} desc") } else { column.to_owned() }
+}
+
+fn written(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_followed_only_to_the_environments_own_conversations() {
+        let environment: EnvironmentUrl = "https://contoso.crm4.dynamics.com".parse().unwrap();
+        let good = "https://contoso.crm4.dynamics.com/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x";
+        assert_eq!(followed(&environment, good).unwrap().as_str(), good);
+        for wrong in [
+            "https://evil.example/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+            "http://contoso.crm4.dynamics.com/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+            "https://contoso.crm4.dynamics.com/api/data/v9.2/accounts?$skiptoken=x",
+            "https://contoso.crm4.dynamics.com:444/api/data/v9.2/msdyn_ocliveworkitems",
+            "msdyn_ocliveworkitems?$skiptoken=x",
+            "",
+        ] {
+            assert!(followed(&environment, wrong).is_err(), "{wrong}");
+        }
+    }
+}

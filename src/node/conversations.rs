@@ -1,0 +1,147 @@
+//! Conversations as JavaScript asks for and sees them. conversations.d.ts documents them.
+
+use std::{
+    num::NonZeroU32,
+    time::{Duration, SystemTime},
+};
+
+use napi::{
+    ValueType,
+    bindgen_prelude::{Either, Unknown},
+};
+use napi_derive::napi;
+use serde::Deserialize;
+
+use super::options::{self, Milliseconds, Parsed, RecordOption};
+use crate::{
+    domain::{
+        AgentId, CallOptions, CallerId, ConversationDetails, ConversationPage, ConversationQuery, Order, Property,
+        RecordReference, Status, Traceparent,
+    },
+    error::LinkError,
+};
+
+/// Rows of a page at the most: one comes in a moment, and few are read in vain.
+const PAGE_SIZE: u32 = 250;
+/// Unless more are asked for, of one record.
+const FEW: u32 = 50;
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct QueryOptions {
+    timeout_in_ms: Option<Milliseconds>,
+    caller_object_id: Option<Parsed<CallerId>>,
+    traceparent: Option<Parsed<Traceparent>>,
+    agent_id: Option<Parsed<AgentId>>,
+    statuses: Option<Vec<Status>>,
+    created_before_days: Option<u32>,
+    order_by: Option<Vec<OrderOption>>,
+    top: Option<NonZeroU32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct OrderOption {
+    property: PropertyOption,
+    descending: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum PropertyOption {
+    CreatedOn,
+    Status,
+    Subject,
+}
+
+/// Which conversations are asked for; those of a record, if one is named.
+pub(super) fn query(
+    record: &Unknown<'_>,
+    options: &Unknown<'_>,
+    now: SystemTime,
+) -> Result<(ConversationQuery, CallOptions), LinkError> {
+    let linked = match record.get_type() {
+        Ok(ValueType::Undefined) => None,
+        _ => Some(options::parse_object::<RecordOption>("record", record)?.into()),
+    };
+    let given: QueryOptions = options::parse(options)?;
+    let newest_first = Order { by: Property::CreatedOn, descending: true };
+    let order = given.order_by.map_or_else(
+        || vec![newest_first],
+        |order| {
+            let part = |OrderOption { property, descending }| Order {
+                by: match property {
+                    PropertyOption::CreatedOn => Property::CreatedOn,
+                    PropertyOption::Status => Property::Status,
+                    PropertyOption::Subject => Property::Subject,
+                },
+                descending: descending.unwrap_or_default(),
+            };
+            order.into_iter().map(part).collect()
+        },
+    );
+    let query = ConversationQuery {
+        linked,
+        agent: given.agent_id.map(|Parsed(agent)| agent),
+        statuses: given.statuses.unwrap_or_default(),
+        created_until: given.created_before_days.and_then(|days| now.checked_sub(DAY * days)),
+        order,
+        page_size: given.top.map_or(if linked.is_some() { FEW } else { PAGE_SIZE }, |top| top.get().min(PAGE_SIZE)),
+    };
+    Ok((query, options::call(given.timeout_in_ms, given.caller_object_id, given.traceparent)))
+}
+
+/// `LinkedRecord`
+#[napi(object, object_from_js = false, use_nullable = true)]
+pub struct LinkedRecordObject {
+    pub entity_logical_name: &'static str,
+    pub record_id: String,
+    pub name: Option<String>,
+}
+
+/// `Conversation`
+#[napi(object, object_from_js = false, use_nullable = true)]
+pub struct ConversationObject {
+    pub conversation_id: String,
+    /// A number without a name stays one.
+    pub status: Either<&'static str, i32>,
+    pub customer: Option<LinkedRecordObject>,
+    pub case: Option<LinkedRecordObject>,
+    pub subject: Option<String>,
+    pub created_on: Option<String>,
+    pub agent_id: Option<String>,
+}
+
+/// A page, of which index.js makes an iterator.
+#[napi(object, object_from_js = false, use_nullable = true)]
+pub struct ConversationPageObject {
+    pub conversations: Vec<ConversationObject>,
+    pub next: Option<String>,
+}
+
+impl From<ConversationDetails> for ConversationObject {
+    fn from(details: ConversationDetails) -> Self {
+        let ConversationDetails { conversation, subject, created_on, agent, customer_name, case_name } = details;
+        let linked = |record: RecordReference, name| LinkedRecordObject {
+            entity_logical_name: record.entity.as_str(),
+            record_id: record.id.to_string(),
+            name,
+        };
+        Self {
+            conversation_id: conversation.id.to_string(),
+            status: conversation.status.name().map_or(Either::B(conversation.status.code()), Either::A),
+            customer: conversation.customer.map(|record| linked(record, customer_name)),
+            case: conversation.case.map(|record| linked(record, case_name)),
+            subject,
+            created_on: created_on.map(|time| humantime::format_rfc3339_seconds(time).to_string()),
+            agent_id: agent.map(|agent| agent.to_string()),
+        }
+    }
+}
+
+impl From<ConversationPage> for ConversationPageObject {
+    fn from(page: ConversationPage) -> Self {
+        Self { conversations: page.conversations.into_iter().map(Into::into).collect(), next: page.next }
+    }
+}
