@@ -1,7 +1,7 @@
 /// <reference types="node" />
 
 import type {
-  Conversation, ConversationQuery, FindOptions, LinkedRecords, ReadOptions, VerifiableOutcome, Verification
+  Conversation, ConversationQuery, FindOptions, LinkedRecord, LinkedRecords, ReadOptions, VerifiableOutcome, Verification
 } from './conversations'
 import type { DataverseOptions } from './dataverse'
 import type { EmbeddedOptions, ImportOptions, ImportSummary, Page } from './embedded'
@@ -34,6 +34,7 @@ export type StoreName = 'dataverse' | 'embedded'
  *
  * | code | meaning |
  * |---|---|
+ * | `AMBIGUOUS` | several fit where one is meant; see `candidates` |
  * | `AUTHENTICATION_FAILED` | no token could be had, or the server did not accept it |
  * | `CLOSED` | the client was closed before the call |
  * | `CONFLICT` | other writers changed the conversation at every try, or (`maybeApplied`) while an answer was lost |
@@ -56,7 +57,7 @@ export type StoreName = 'dataverse' | 'embedded'
  * | `VERIFICATION_FAILED` | the server confirmed the write, but shows another value; see `current` |
  */
 export type LinkErrorCode =
-  | 'AUTHENTICATION_FAILED' | 'CLOSED' | 'CONFLICT' | 'CONVERSATION_NOT_ACTIVE' | 'CONVERSATION_NOT_FOUND' | 'FORBIDDEN'
+  | 'AMBIGUOUS' | 'AUTHENTICATION_FAILED' | 'CLOSED' | 'CONFLICT' | 'CONVERSATION_NOT_ACTIVE' | 'CONVERSATION_NOT_FOUND' | 'FORBIDDEN'
   | 'INTERNAL' | 'INVALID_ARGUMENT' | 'INVALID_CONFIGURATION' | 'NO_FOCUSED_CONVERSATION' | 'NOT_LINKED' | 'OCCUPIED' | 'PROTOCOL'
   | 'RECORD_NOT_FOUND' | 'REJECTED' | 'STORE' | 'THROTTLED' | 'TIMEOUT' | 'UNAVAILABLE' | 'VERIFICATION_FAILED'
 
@@ -64,7 +65,7 @@ export type LinkErrorCode =
 export type LinkErrorJson = Pick<
   LinkError,
   | 'name' | 'code' | 'message' | 'isRetryable' | 'maybeApplied' | 'httpStatus' | 'serviceCode' | 'serviceMessage' | 'requestId'
-  | 'serviceRequestId' | 'retryAfterInMs' | 'conversationStatus' | 'current' | 'store' | 'hint' | 'cause'
+  | 'serviceRequestId' | 'retryAfterInMs' | 'conversationStatus' | 'current' | 'candidates' | 'store' | 'hint' | 'cause'
 >
 
 /** Everything that rejects, except a call aborted by its `signal`, rejects with this. No property ever holds a secret. */
@@ -93,6 +94,8 @@ export class LinkError extends Error {
   readonly conversationStatus?: ConversationStatus
   /** With `NOT_LINKED`, `VERIFICATION_FAILED` and a `CONFLICT` in doubt: what the slot holds; null for nothing. */
   readonly current?: RecordReference | null
+  /** With `AMBIGUOUS`: up to ten of those that fit. */
+  readonly candidates?: RecordReference[]
   /** The store that was asked. */
   readonly store?: StoreName
   /** What to do about it. */
@@ -290,6 +293,18 @@ export class OmnichannelClient {
    * @throws {LinkError} the store's faults, while iterating
    */
   getConversations(query?: ConversationQuery): AsyncIterableIterator<Conversation>
+
+  /**
+   * The one record whose columns hold these values, by their logical names: an alternate key such as `{ accountnumber: 'A-1' }`, or
+   * whatever else tells it from the others. Upper and lower case are the same. The embedded store knows the columns that imports
+   * brought.
+   * @throws {LinkError} `RECORD_NOT_FOUND`, `AMBIGUOUS` with `candidates`, `INVALID_ARGUMENT`, and the store's faults
+   */
+  findRecord(
+    entityLogicalName: EntityLogicalName,
+    key: Record<string, string | number | boolean>,
+    options?: ReadOptions
+  ): Promise<LinkedRecord>
 
   /** Whether an outcome still stands: the product may overwrite a link when a conversation ends. */
   verify(outcome: VerifiableOutcome, options?: ReadOptions): Promise<Verification>

@@ -11,7 +11,7 @@ const BRAND = Symbol.for('omnichannel-link.LinkError')
 // What another process may say of an error; anything else that comes along is not taken over.
 const JSON_FIELDS = [
   'code', 'message', 'isRetryable', 'maybeApplied', 'httpStatus', 'serviceCode', 'serviceMessage', 'requestId', 'serviceRequestId',
-  'retryAfterInMs', 'conversationStatus', 'current', 'store', 'hint', 'cause'
+  'retryAfterInMs', 'conversationStatus', 'current', 'candidates', 'store', 'hint', 'cause'
 ]
 
 // Read here, because a worker's environment is its own.
@@ -113,6 +113,13 @@ class OmnichannelClient {
 
   getConversations(query) {
     return this.#list(undefined, query)
+  }
+
+  async findRecord(entityLogicalName, key, options) {
+    this.#observe()
+    return await settled(this.#native, options, (rest, cancellation) =>
+      this.#native.findRecord(entityLogicalName, key, rest, cancellation)
+    )
   }
 
   async verify(outcome, options) {

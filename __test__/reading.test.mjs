@@ -151,6 +151,30 @@ for (const [name, open] of Object.entries(stores)) {
       ]) await rejects(client.findConversations(record), 'INVALID_ARGUMENT', message)
     })
 
+    test('a record is found by what stands in its columns', async t => {
+      const { client } = await open(t)
+      for (const [entityLogicalName, column, id, nameOf, table] of [
+        ['account', 'accountnumber', 'accountid', 'name', rows.accounts], ['contact', 'telephone1', 'contactid', 'fullname', rows.contacts],
+        ['incident', 'ticketnumber', 'incidentid', 'title', rows.incidents]
+      ]) {
+        const row = table.find(row => row[column] && table.filter(other => other[column] === row[column]).length === 1)
+        const expected = { entityLogicalName, recordId: row[id], name: row[nameOf] }
+        assert.deepEqual(await client.findRecord(entityLogicalName, { [column]: row[column] }), expected)
+        assert.deepEqual(await client.findRecord(entityLogicalName, { [nameOf]: row[nameOf].toUpperCase(), [column]: row[column] }), expected)
+      }
+      await rejects(client.findRecord('account', { accountnumber: "A'1 & $top=1 #+%" }), 'RECORD_NOT_FOUND', /No account with this accountnumber/)
+      const groups = rows.contacts.filter(({ telephone1 }) => telephone1).reduce((all, { telephone1, contactid }) => all.set(telephone1, [...(all.get(telephone1) ?? []), contactid]), new Map())
+      const [telephone1, ids] = [...groups].toSorted(([, a], [, b]) => b.length - a.length)[0]
+      assert.ok(telephone1 && ids.length > 1)
+      const error = await rejects(client.findRecord('contact', { telephone1 }), 'AMBIGUOUS', /contacts have this telephone1/)
+      assert.equal(error.candidates.length, Math.min(10, ids.length))
+      for (const { entityLogicalName, recordId } of error.candidates) assert.ok(entityLogicalName === 'contact' && ids.includes(recordId))
+      for (const [entity, key, message] of [
+        ['lead', { a: '1' }, /`entityLogicalName`/], ['account', {}, /`key`: expected at least one column/], ['account', { 'a eq 1 or b': 1 }, /`key`: 'a eq 1 or b' is no logical name/],
+        ['account', { name: null }, /`key\.name`/], ['account', 'A-1', /`key`: expected an object/], ['account', undefined, /`key`/], ['account', { name: 1.5 }, /`key\.name`/]
+      ]) await rejects(client.findRecord(entity, key), 'INVALID_ARGUMENT', message)
+    })
+
     test('another record is replaced, kept or a reason to refuse', async t => {
       const { client, read } = await open(t)
       const link = options => client.linkToConversation('contact', contact.recordId, conversation, options)
@@ -182,6 +206,11 @@ for (const [name, open] of Object.entries(stores)) {
     })
   })
 }
+
+test('a column that the server does not know is the caller\'s mistake', async t => {
+  const { client } = await stores.dataverse(t)
+  await rejects(client.findRecord('account', { acountnumber: 'A-1' }), 'INVALID_ARGUMENT', /`key`: the server refused it/)
+})
 
 test('reading makes no file', async t => {
   const { client, path } = emptyEmbedded(t)

@@ -144,7 +144,7 @@ export function advice(code: LinkErrorCode): string {
       return 'mend the surroundings'
     case 'CLOSED': case 'INTERNAL': case 'INVALID_ARGUMENT': case 'NO_FOCUSED_CONVERSATION':
       return 'mend the program'
-    case 'CONVERSATION_NOT_ACTIVE': case 'CONVERSATION_NOT_FOUND': case 'NOT_LINKED': case 'OCCUPIED': case 'RECORD_NOT_FOUND': case 'REJECTED': case 'VERIFICATION_FAILED':
+    case 'AMBIGUOUS': case 'CONVERSATION_NOT_ACTIVE': case 'CONVERSATION_NOT_FOUND': case 'NOT_LINKED': case 'OCCUPIED': case 'RECORD_NOT_FOUND': case 'REJECTED': case 'VERIFICATION_FAILED':
       return 'look'
     default:
       return code satisfies never
@@ -156,7 +156,7 @@ export function forgetful(code: LinkErrorCode): string {
     case 'CONFLICT':
       return 'again'
     default:
-      // @ts-expect-error: nineteen codes were forgotten
+      // @ts-expect-error: twenty codes were forgotten
       return code satisfies never
   }
 }

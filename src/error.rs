@@ -29,6 +29,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// `AMBIGUOUS`: several fit where one is meant.
+    Ambiguous = "AMBIGUOUS", retryable: false;
     /// `AUTHENTICATION_FAILED`: no token could be had, or the server did not accept it.
     AuthenticationFailed = "AUTHENTICATION_FAILED", retryable: false;
     /// `CLOSED`: the client was closed before the call.
@@ -109,6 +111,8 @@ pub struct Details {
     pub conversation_status: Option<i32>,
     /// What the slot holds: `None` unknown, `Some(None)` nothing.
     pub current: Option<Option<CurrentRecord>>,
+    /// What fits, if too many do: some of it.
+    pub candidates: Vec<CurrentRecord>,
     /// `dataverse` or `embedded`.
     pub store: Option<&'static str>,
     /// What to do about it.

@@ -226,10 +226,10 @@ async fn a_file_of_an_older_version_is_updated_with_all_that_is_in_it() {
     let office = Office::seeded().await;
     office.linked(1, account(1)).await;
     let office = office.reopened().await;
-    let first_version = "ALTER TABLE conversation DROP COLUMN created_on; ALTER TABLE conversation DROP COLUMN agent_id; PRAGMA user_version = 1";
+    let first_version = "ALTER TABLE conversation DROP COLUMN created_on; ALTER TABLE conversation DROP COLUMN agent_id; ALTER TABLE record DROP COLUMN columns; PRAGMA user_version = 1";
     sql(&office.path, first_version);
     assert_eq!(office.linked(1, account(1)).await, LinkStatus::AlreadyLinked);
     assert_eq!(office.linked(1, account(2)).await, LinkStatus::Replaced);
     let office = office.reopened().await;
-    sql(&office.path, "UPDATE conversation SET created_on = 0, agent_id = NULL");
+    sql(&office.path, "UPDATE conversation SET created_on = 0, agent_id = NULL; UPDATE record SET columns = NULL");
 }

@@ -61,8 +61,13 @@ impl EnvironmentUrl {
 
     /// The set of conversations. `query` is the part after `?`.
     pub(super) fn conversations(&self, query: &str) -> Url {
+        self.set("msdyn_ocliveworkitems", query)
+    }
+
+    /// A set. `query` is the part after `?`.
+    pub(super) fn set(&self, name: &str, query: &str) -> Url {
         let mut url = self.0.clone();
-        url.set_path(&format!("{}{}msdyn_ocliveworkitems", self.0.path(), Self::API));
+        url.set_path(&format!("{}{}{name}", self.0.path(), Self::API));
         url.set_query(Some(query));
         url
     }

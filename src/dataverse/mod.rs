@@ -4,6 +4,7 @@ mod answer;
 mod environment;
 mod exchange;
 mod fault;
+mod find;
 mod lanes;
 mod read;
 mod remembered;
@@ -19,7 +20,7 @@ use crate::{
     clock::SharedClock,
     domain::{
         Call, CallerId, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision,
-        LinkStore, StoreFuture, StoreName,
+        LinkStore, NamedRecord, RecordKey, StoreFuture, StoreName,
     },
     http::{AuthorizedHttp, HttpService, Observer, RetryBudget, RetryPolicy, RetryingHttp, TokenCache, TokenProvider},
 };
@@ -109,6 +110,11 @@ impl LinkStore for DataverseStore {
     fn list(&self, query: ConversationQuery, next: Option<String>, call: Arc<Call>) -> StoreFuture<ConversationPage> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move { read::page(&Exchange::new(&shared, &call), &query, next.as_deref()).await })
+    }
+
+    fn find(&self, key: RecordKey, call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { find::records(&Exchange::new(&shared, &call), &key).await })
     }
 
     fn close(&self) -> StoreFuture<()> {

@@ -42,7 +42,7 @@ pub(super) struct Sender<'a> {
 }
 
 /// The property that is bound and cleared, and the set its target lives in.
-const fn names(entity: EntityLogicalName) -> (&'static str, &'static str) {
+pub(super) const fn names(entity: EntityLogicalName) -> (&'static str, &'static str) {
     match entity {
         EntityLogicalName::Account => ("msdyn_customer_msdyn_ocliveworkitem_account", "accounts"),
         EntityLogicalName::Contact => ("msdyn_customer_msdyn_ocliveworkitem_contact", "contacts"),

@@ -12,6 +12,8 @@ pub use call::{Call, CallOptions, Traceparent};
 pub use conversation::{Conversation, Slot, Status};
 pub use decision::{Decide, Decision, IfLinked, LinkPolicy};
 pub use ids::{AgentId, CallerId, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId};
-pub use query::{ConversationDetails, ConversationPage, ConversationQuery, Order, Property};
+pub use query::{
+    ConversationDetails, ConversationPage, ConversationQuery, KeyValue, NamedRecord, Order, Property, RecordKey,
+};
 pub use service::{LinkOutcome, LinkService, LinkStatus, UnlinkOutcome};
 pub use store::{LinkStore, StoreFuture, StoreName};

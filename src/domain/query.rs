@@ -4,8 +4,9 @@ use std::time::SystemTime;
 
 use super::{
     conversation::{Conversation, Status},
-    ids::{AgentId, RecordReference},
+    ids::{AgentId, EntityLogicalName, RecordReference},
 };
+use crate::error::{Code, LinkError};
 
 /// A conversation, with what no decision rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,4 +69,80 @@ pub struct ConversationPage {
     pub conversations: Vec<ConversationDetails>,
     /// What to ask for the next ones with: the store's own word. `None` for the last page.
     pub next: Option<String>,
+}
+
+/// Columns by which a record is looked for, such as an alternate key. All must fit; upper and lower case are the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordKey {
+    /// The table.
+    pub entity: EntityLogicalName,
+    /// Logical names of columns, checked to be such, and what they must hold. At least one.
+    pub columns: Vec<(String, KeyValue)>,
+}
+
+/// What a column must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyValue {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+/// A record, with its name if the store knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedRecord {
+    /// Which one.
+    pub record: RecordReference,
+    /// The account's or contact's name or the case's title.
+    pub name: Option<String>,
+}
+
+impl RecordKey {
+    /// As many are looked for as it takes to see that it is not one, and to name some.
+    pub const MOST: usize = 10;
+
+    /// Checks the names.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`.
+    pub fn new(entity: EntityLogicalName, columns: Vec<(String, KeyValue)>) -> Result<Self, LinkError> {
+        let refused = |why: String| LinkError::new(Code::InvalidArgument, format!("`key`: {why}."));
+        if columns.is_empty() {
+            return Err(refused("expected at least one column".to_owned()));
+        }
+        let is_name = |name: &str| {
+            name.starts_with(|first: char| first.is_ascii_lowercase())
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        match columns.iter().find(|(name, _)| !is_name(name)) {
+            Some((name, _)) => Err(refused(format!("'{}' is no logical name of a column", name.escape_debug()))),
+            None => Ok(Self { entity, columns }),
+        }
+    }
+
+    /// The one that was found.
+    ///
+    /// # Errors
+    /// `RECORD_NOT_FOUND`, or `AMBIGUOUS` with candidates.
+    pub fn only(&self, mut found: Vec<NamedRecord>) -> Result<NamedRecord, LinkError> {
+        let names: Vec<_> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
+        let key = names.join(" and ");
+        match found.len() {
+            1 => Ok(found.remove(0)),
+            0 => Err(LinkError::new(
+                Code::RecordNotFound,
+                format!("No {} with this {key} exists in this store.", self.entity),
+            )),
+            count => {
+                let many = if count > Self::MOST { format!("More than {}", Self::MOST) } else { count.to_string() };
+                found.truncate(Self::MOST);
+                Err(LinkError::new(Code::Ambiguous, format!("{many} {}s have this {key}.", self.entity))
+                    .hint("Choose one of `candidates`, or name more columns.")
+                    .with(|details| details.candidates = found.into_iter().map(|named| named.record.into()).collect()))
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ use super::{
     call::{Call, CallOptions},
     decision::{Decide, Decision, LinkPolicy},
     ids::{ConversationId, RecordReference, RequestId},
-    query::{ConversationDetails, ConversationPage, ConversationQuery},
+    query::{ConversationDetails, ConversationPage, ConversationQuery, NamedRecord, RecordKey},
     store::{LinkStore, StoreFuture, StoreName},
 };
 use crate::{
@@ -178,6 +178,23 @@ impl LinkService {
         let store = Arc::clone(&self.0.store);
         let listed = self.perform(self.timed(options), move |call| Ok(store.list(query, next, call)));
         async move { Ok(listed.await?.0) }
+    }
+
+    /// The one record that fits.
+    ///
+    /// # Errors
+    /// `RECORD_NOT_FOUND`, `AMBIGUOUS`, `CLOSED`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::find`] fails with.
+    pub fn find(
+        &self,
+        key: RecordKey,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<NamedRecord, LinkError>> + Send + use<> {
+        let store = Arc::clone(&self.0.store);
+        let found = self.perform(self.timed(options), move |call| {
+            let found = store.find(key.clone(), call);
+            Ok(Box::pin(async move { key.only(found.await?) }) as StoreFuture<_>)
+        });
+        async move { Ok(found.await?.0) }
     }
 
     /// Now, by the clock on the wall: what "so many days ago" counts from.

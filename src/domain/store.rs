@@ -6,7 +6,7 @@ use super::{
     call::Call,
     decision::{Decide, Decision},
     ids::ConversationId,
-    query::{ConversationDetails, ConversationPage, ConversationQuery},
+    query::{ConversationDetails, ConversationPage, ConversationQuery, NamedRecord, RecordKey},
 };
 use crate::error::LinkError;
 
@@ -55,6 +55,11 @@ pub trait LinkStore: Send + Sync {
     ///
     /// Fails with `INVALID_ARGUMENT` if `next` is not the store's own word, or the store's fault.
     fn list(&self, query: ConversationQuery, next: Option<String>, call: Arc<Call>) -> StoreFuture<ConversationPage>;
+
+    /// Reads the records that fit, one more than [`RecordKey::MOST`] at the most.
+    ///
+    /// Fails with `INVALID_ARGUMENT` for a column that does not exist, where the store knows, or the store's fault.
+    fn find(&self, key: RecordKey, call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>>;
 
     /// Releases what the store holds. Called once, after the last update.
     fn close(&self) -> StoreFuture<()>;

@@ -48,6 +48,7 @@ const MIGRATIONS: &[&str] = &["
     -- Not indexed: a link would dirty the index's pages too, and a scan of 100,000 conversations takes milliseconds.
     ALTER TABLE conversation ADD COLUMN created_on INTEGER;    -- seconds since 1970
     ALTER TABLE conversation ADD COLUMN agent_id BLOB;
+    ALTER TABLE record ADD COLUMN columns TEXT;                -- what else came with it, as a JSON object
 "];
 
 /// Whether a missing file is created.

@@ -22,7 +22,7 @@ use crate::{
     clock::SharedClock,
     domain::{
         Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, LinkStore,
-        StoreFuture, StoreName,
+        NamedRecord, RecordKey, StoreFuture, StoreName,
     },
     error::{Code, LinkError},
 };
@@ -107,6 +107,11 @@ impl LinkStore for EmbeddedStore {
     fn list(&self, query: ConversationQuery, next: Option<String>, _call: Arc<Call>) -> StoreFuture<ConversationPage> {
         let (reply, listed) = oneshot::channel();
         self.ask(Job::List { query, next, reply }, listed)
+    }
+
+    fn find(&self, key: RecordKey, _call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>> {
+        let (reply, found) = oneshot::channel();
+        self.ask(Job::Find { key, reply }, found)
     }
 
     fn close(&self) -> StoreFuture<()> {

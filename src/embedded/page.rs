@@ -7,7 +7,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, IgnoredAny},
 };
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     domain::{AgentId, ConversationId, EntityLogicalName, RecordId, RecordReference},
@@ -35,6 +35,8 @@ pub(super) enum Rows {
 pub(super) struct RecordRow {
     pub(super) id: RecordId,
     pub(super) name: Option<Option<String>>,
+    /// What else a record can be found by: texts, numbers and flags of the row, as a JSON object.
+    pub(super) columns: String,
 }
 
 #[derive(Debug)]
@@ -128,9 +130,9 @@ macro_rules! record_row {
             name: Option<Option<String>>,
         }
 
-        impl From<$name> for RecordRow {
-            fn from(row: $name) -> Self {
-                Self { id: row.id, name: row.name }
+        impl From<($name, String)> for RecordRow {
+            fn from((row, columns): ($name, String)) -> Self {
+                Self { id: row.id, name: row.name, columns }
             }
         }
     };
@@ -173,13 +175,21 @@ impl<'de> Deserialize<'de> for Time {
 
 fn parse_records<'a, T>(rows: &[&'a RawValue], entity: EntityLogicalName) -> Result<Rows, (usize, String)>
 where
-    T: Deserialize<'a> + Into<RecordRow>,
+    T: Deserialize<'a>,
+    (T, String): Into<RecordRow>,
 {
-    parse_rows(rows, |row: T| Ok(row.into())).map(|rows| Rows::Records(entity, rows))
+    parse_rows(rows, |row: T, text| Ok((row, columns(text)).into())).map(|rows| Rows::Records(entity, rows))
+}
+
+/// Annotations and whatever is no single value are left out.
+fn columns(row: &str) -> String {
+    let mut columns: Map<String, Value> = serde_json::from_str(row).unwrap_or_default();
+    columns.retain(|name, value| !name.contains('@') && !value.is_array() && !value.is_object());
+    Value::Object(columns).to_string()
 }
 
 fn parse_conversations(rows: &[&RawValue]) -> Result<Rows, (usize, String)> {
-    parse_rows(rows, |row: LiveWorkItem| {
+    parse_rows(rows, |row: LiveWorkItem, _| {
         let entity = row.customer_entity.as_deref();
         let customer = match row.customer {
             Some(Some(id)) => Some(Some(RecordReference { entity: customer_entity(entity)?, id })),
@@ -213,7 +223,7 @@ fn customer_entity(annotation: Option<&str>) -> Result<EntityLogicalName, String
 
 fn parse_rows<'a, T, R>(
     rows: &[&'a RawValue],
-    mut convert: impl FnMut(T) -> Result<R, String>,
+    mut convert: impl FnMut(T, &str) -> Result<R, String>,
 ) -> Result<Vec<R>, (usize, String)>
 where
     T: Deserialize<'a>,
@@ -222,8 +232,8 @@ where
         .enumerate()
         .map(|(index, row)| {
             let mut json = serde_json::Deserializer::from_str(row.get());
-            let row: T = serde_path_to_error::deserialize(&mut json).map_err(|error| (index, reason(&error)))?;
-            convert(row).map_err(|reason| (index, reason))
+            let parsed: T = serde_path_to_error::deserialize(&mut json).map_err(|error| (index, reason(&error)))?;
+            convert(parsed, row.get()).map_err(|reason| (index, reason))
         })
         .collect()
 }

@@ -10,8 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 use super::rows;
 use crate::{
     domain::{
-        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, EntityLogicalName, Order, Property,
-        RecordReference, Slot,
+        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, EntityLogicalName, KeyValue,
+        NamedRecord, Order, Property, RecordKey, RecordReference, Slot,
     },
     error::{Code, LinkError},
 };
@@ -79,6 +79,34 @@ pub(super) fn page(
     let has_more = conversations.len() as u64 > size;
     conversations.truncate(query.page_size as usize);
     Ok(ConversationPage { conversations, next: has_more.then(|| (offset + size).to_string()) })
+}
+
+/// The records that fit. A column that no import brought holds nothing.
+pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Result<Vec<NamedRecord>> {
+    let (mut sql, mut values) = ("SELECT id, name FROM record WHERE entity = ?1".to_owned(), vec![]);
+    for (column, value) in &key.columns {
+        // Checked to be a name when the key was made.
+        let _ = write!(sql, " AND json_extract(columns, '$.{column}') = ?{} COLLATE NOCASE", values.len() + 2);
+        values.push(match value {
+            KeyValue::Text(text) => Value::from(text.clone()),
+            KeyValue::Number(number) => (*number).into(),
+            // As SQLite reads JSON's.
+            KeyValue::Flag(flag) => i64::from(*flag).into(),
+        });
+    }
+    let _ = write!(sql, " LIMIT {}", RecordKey::MOST + 1);
+    let mut statement = connection.prepare(&sql)?;
+    statement.raw_bind_parameter(1, key.entity)?;
+    for (index, value) in values.into_iter().enumerate() {
+        statement.raw_bind_parameter(index + 2, value)?;
+    }
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let record = RecordReference { entity: key.entity, id: row.get::<_, [u8; 16]>(0)?.into() };
+        found.push(NamedRecord { record, name: row.get(1)? });
+    }
+    Ok(found)
 }
 
 /// How many came before, as `next` of a page says.

@@ -96,15 +96,21 @@ pub(super) fn upsert_record(
 ) -> rusqlite::Result<Upserted> {
     let (id, name) = (row.id.as_bytes(), row.name.as_ref());
     let updated = connection
-        .prepare_cached("UPDATE record SET name = CASE WHEN ?3 THEN ?4 ELSE name END WHERE entity = ?1 AND id = ?2")?
-        .execute((entity, id, name.is_some(), name.cloned().flatten()))?;
+        .prepare_cached(
+            "UPDATE record SET
+                name = CASE WHEN ?3 THEN ?4 ELSE name END,
+                columns = json_patch(coalesce(columns, '{}'), ?5)
+             WHERE entity = ?1 AND id = ?2",
+        )?
+        .execute((entity, id, name.is_some(), name.cloned().flatten(), &row.columns))?;
     if updated == 1 {
         return Ok(Upserted::Updated);
     }
-    connection.prepare_cached("INSERT INTO record (entity, id, name) VALUES (?1, ?2, ?3)")?.execute((
+    connection.prepare_cached("INSERT INTO record (entity, id, name, columns) VALUES (?1, ?2, ?3, ?4)")?.execute((
         entity,
         id,
         name.cloned().flatten(),
+        &row.columns,
     ))?;
     Ok(Upserted::Inserted)
 }

@@ -18,7 +18,8 @@ use super::{
 use crate::{
     clock::SharedClock,
     domain::{
-        Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision,
+        Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, NamedRecord,
+        RecordKey,
         decision::{conversation_not_found, record_not_found},
     },
     error::{Code, LinkError},
@@ -40,6 +41,8 @@ pub(super) enum Job {
     Read { id: ConversationId, reply: Reply<ConversationDetails> },
     /// A look at many.
     List { query: ConversationQuery, next: Option<String>, reply: Reply<ConversationPage> },
+    /// A look for records.
+    Find { key: RecordKey, reply: Reply<Vec<NamedRecord>> },
     /// The last one.
     Close { reply: Reply<()> },
 }
@@ -102,6 +105,7 @@ impl Writer {
                     let offset = read::offset(next.as_deref());
                     drop(reply.send(offset.and_then(|offset| self.guarded(|writer| writer.list(&query, offset)))));
                 }
+                Job::Find { key, reply } => drop(reply.send(self.guarded(|writer| writer.find(&key)))),
                 Job::Close { reply } => {
                     let closed = match self.connection.take().map(Connection::close) {
                         Some(Err((_, error))) => Err(store_fault(&self.path, "closing it", error)),
@@ -178,6 +182,11 @@ impl Writer {
             return Ok(ConversationPage { conversations: Vec::new(), next: None });
         };
         read::page(connection, query, offset).map_err(|error| store_fault(path, "reading", error))
+    }
+
+    fn find(&mut self, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
+        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else { return Ok(Vec::new()) };
+        read::records(connection, key).map_err(|error| store_fault(path, "reading", error))
     }
 
     fn not_in_a_missing_file(&self, id: ConversationId) -> LinkError {

@@ -5,13 +5,18 @@ use std::{fmt, str::FromStr};
 use napi::{Env, JsValue, ValueType, bindgen_prelude::Unknown, sys};
 
 use crate::{
-    domain::{ConversationId, RecordReference},
+    domain::{ConversationId, EntityLogicalName, RecordReference},
     error::{Code, LinkError},
 };
 
 /// The record named by the first two arguments.
 pub(super) fn record(env: Env, entity: &Unknown<'_>, id: &Unknown<'_>) -> Result<RecordReference, LinkError> {
     Ok(RecordReference { entity: text(env, "entityLogicalName", entity)?, id: text(env, "recordId", id)? })
+}
+
+/// The table.
+pub(super) fn entity(env: Env, entity: &Unknown<'_>) -> Result<EntityLogicalName, LinkError> {
+    text(env, "entityLogicalName", entity)
 }
 
 /// The conversation, if one is named: null and undefined mean the focused one.

@@ -13,7 +13,7 @@ use super::{
     arguments,
     cancellation::{Cancellation, Cancelled},
     configuration::{self, Remote, StoreConfiguration, Surroundings, misconfigured},
-    conversations::{self, ConversationObject, ConversationPageObject},
+    conversations::{self, ConversationObject, ConversationPageObject, LinkedRecordObject},
     credential::{Credential, CredentialAnswer, CredentialFunction, TokenRequest},
     error,
     network::{AskedProxy, ProxyFunction},
@@ -180,6 +180,27 @@ impl Client {
         self.begin(env, call, cancellation, |service, (query, next, options)| {
             let listed = service.list(query, next, options);
             async move { listed.await.map(ConversationPageObject::from) }
+        })
+    }
+
+    /// `findRecord`
+    #[napi]
+    pub fn find_record<'env>(
+        &self,
+        env: &'env Env,
+        entity_logical_name: Unknown<'env>,
+        key: Unknown<'env>,
+        options: Unknown<'env>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let call = arguments::entity(*env, &entity_logical_name).and_then(|entity| {
+            let (key, options) = (conversations::key(entity, &key)?, options::read(&options)?);
+            self.service.ensure_possible(&options)?;
+            Ok((key, options))
+        });
+        self.begin(env, call, cancellation, |service, (key, options)| {
+            let found = service.find(key, options);
+            async move { found.await.map(LinkedRecordObject::from) }
         })
     }
 

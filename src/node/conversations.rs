@@ -1,6 +1,8 @@
 //! Conversations as JavaScript asks for and sees them. conversations.d.ts documents them.
 
 use std::{
+    collections::BTreeMap,
+    fmt,
     num::NonZeroU32,
     time::{Duration, SystemTime},
 };
@@ -10,13 +12,16 @@ use napi::{
     bindgen_prelude::{Either, Unknown},
 };
 use napi_derive::napi;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, Visitor},
+};
 
 use super::options::{self, Milliseconds, Parsed, RecordOption};
 use crate::{
     domain::{
-        AgentId, CallOptions, CallerId, ConversationDetails, ConversationPage, ConversationQuery, Order, Property,
-        RecordReference, Status, Traceparent,
+        AgentId, CallOptions, CallerId, ConversationDetails, ConversationPage, ConversationQuery, EntityLogicalName,
+        KeyValue, NamedRecord, Order, Property, RecordKey, Status, Traceparent,
     },
     error::LinkError,
 };
@@ -92,6 +97,52 @@ pub(super) fn query(
     Ok((query, options::call(given.timeout_in_ms, given.caller_object_id, given.traceparent)))
 }
 
+/// One value of a key.
+enum KeyOption {
+    Text(String),
+    Number(i64),
+    Flag(bool),
+}
+
+impl<'de> Deserialize<'de> for KeyOption {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        struct Scalar;
+
+        impl Visitor<'_> for Scalar {
+            type Value = KeyOption;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text, a whole number, true or false")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<KeyOption, E> {
+                Ok(KeyOption::Text(text.to_owned()))
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<KeyOption, E> {
+                Ok(KeyOption::Number(number))
+            }
+
+            fn visit_bool<E: de::Error>(self, flag: bool) -> Result<KeyOption, E> {
+                Ok(KeyOption::Flag(flag))
+            }
+        }
+
+        value.deserialize_any(Scalar)
+    }
+}
+
+/// What a record is looked for by.
+pub(super) fn key(entity: EntityLogicalName, key: &Unknown<'_>) -> Result<RecordKey, LinkError> {
+    let given: BTreeMap<String, KeyOption> = options::parse_object("key", key)?;
+    let value = |given| match given {
+        KeyOption::Text(text) => KeyValue::Text(text),
+        KeyOption::Number(number) => KeyValue::Number(number),
+        KeyOption::Flag(flag) => KeyValue::Flag(flag),
+    };
+    RecordKey::new(entity, given.into_iter().map(|(name, given)| (name, value(given))).collect())
+}
+
 /// `LinkedRecord`
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct LinkedRecordObject {
@@ -120,14 +171,16 @@ pub struct ConversationPageObject {
     pub next: Option<String>,
 }
 
+impl From<NamedRecord> for LinkedRecordObject {
+    fn from(NamedRecord { record, name }: NamedRecord) -> Self {
+        Self { entity_logical_name: record.entity.as_str(), record_id: record.id.to_string(), name }
+    }
+}
+
 impl From<ConversationDetails> for ConversationObject {
     fn from(details: ConversationDetails) -> Self {
         let ConversationDetails { conversation, subject, created_on, agent, customer_name, case_name } = details;
-        let linked = |record: RecordReference, name| LinkedRecordObject {
-            entity_logical_name: record.entity.as_str(),
-            record_id: record.id.to_string(),
-            name,
-        };
+        let linked = |record, name| LinkedRecordObject::from(NamedRecord { record, name });
         Self {
             conversation_id: conversation.id.to_string(),
             status: conversation.status.name().map_or(Either::B(conversation.status.code()), Either::A),

@@ -68,6 +68,13 @@ fn to_object<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'en
         Some(None) => object.set("current", Null)?,
         None => {}
     }
+    if !details.candidates.is_empty() {
+        let candidate = |CurrentRecord { entity_logical_name, record_id }: &CurrentRecord| RecordReferenceObject {
+            entity_logical_name,
+            record_id: record_id.clone(),
+        };
+        object.set("candidates", details.candidates.iter().map(candidate).collect::<Vec<_>>())?;
+    }
     if let Some(cause) = std::error::Error::source(error) {
         object.set("cause", cause.to_string())?;
     }

@@ -1,0 +1,78 @@
+//! Records by what stands in their columns.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use super::{answer, exchange::Exchange, fault, request};
+use crate::{
+    domain::{EntityLogicalName, KeyValue, NamedRecord, RecordKey, RecordReference},
+    error::{Code, LinkError},
+};
+
+/// Reads the records that fit.
+pub(super) async fn records(exchange: &Exchange<'_>, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
+    let (id, name) = columns(key.entity);
+    let (_, set) = request::names(key.entity);
+    let filter: Vec<_> = key.columns.iter().map(|(column, value)| format!("{column} eq {}", literal(value))).collect();
+    let query = format!("$select={id},{name}&$filter={}&$top={}", filter.join(" and "), RecordKey::MOST + 1);
+    let url = exchange.shared.environment.set(set, &query);
+    let answer = exchange.send(request::look(url, exchange.sender(), None)).await.map_err(fault::unreachable)?;
+    let is_bad = answer.response.status == http::StatusCode::BAD_REQUEST;
+    let answer = answer::success(answer).map_err(|error| if is_bad { misunderstood(&error) } else { error })?;
+    let no_set = || fault::protocol(&answer, "the answer is no set of records");
+    let mut body: Map<String, Value> = serde_json::from_slice(&answer.response.body).map_err(|_| no_set())?;
+    let Some(Value::Array(rows)) = body.remove("value") else { return Err(no_set()) };
+    rows.iter()
+        .map(|row| {
+            let id = row[id].as_str().and_then(|id| id.parse().ok()).ok_or_else(no_set)?;
+            let name = row[name].as_str().map(str::to_owned);
+            Ok(NamedRecord { record: RecordReference { entity: key.entity, id }, name })
+        })
+        .collect()
+}
+
+/// The primary key, and what people call the record.
+const fn columns(entity: EntityLogicalName) -> (&'static str, &'static str) {
+    match entity {
+        EntityLogicalName::Account => ("accountid", "name"),
+        EntityLogicalName::Contact => ("contactid", "fullname"),
+        EntityLogicalName::Incident => ("incidentid", "title"),
+    }
+}
+
+/// Quotes are doubled, and nothing of a text is left that could mean something in a query.
+fn literal(value: &KeyValue) -> String {
+    match value {
+        KeyValue::Text(text) => {
+            format!("'{}'", utf8_percent_encode(&text.replace('\'', "''"), NON_ALPHANUMERIC))
+        }
+        KeyValue::Number(number) => number.to_string(),
+        KeyValue::Flag(flag) => flag.to_string(),
+    }
+}
+
+/// Only the caller's columns can be wrong with the request.
+fn misunderstood(error: &LinkError) -> LinkError {
+    let details = error.details().clone();
+    let why = details.service_message.clone().unwrap_or_else(|| "it does not understand it".to_owned());
+    LinkError::new(Code::InvalidArgument, format!("`key`: the server refused it: {why}"))
+        .hint("Use logical names of columns of this table, and values of their types.")
+        .with(|given| *given = details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_text_means_anything_in_a_query() {
+        for (value, expected) in [
+            (KeyValue::Text("A-1".into()), "'A%2D1'"),
+            (KeyValue::Text("O'Hara & #1+1=2%".into()), "'O%27%27Hara%20%26%20%231%2B1%3D2%25'"),
+            (KeyValue::Number(-7), "-7"),
+            (KeyValue::Flag(true), "true"),
+        ] {
+            assert_eq!(literal(&value), expected);
+        }
+    }
+}
