@@ -1,0 +1,40 @@
+//! No connection, a connection that ends, and silence.
+
+use serde_json::json;
+
+use super::{Case, Group, Way, at, stored, with_reads, with_writes};
+
+pub(super) fn group() -> Group {
+    let (reset, hang) = (json!({ "kind": "drop" }), json!({ "kind": "hang" }));
+    let in_body = json!({ "kind": "hangInBody" });
+    // Of the first write the answer, and then of every look at what became of it.
+    let unseen = |fault: &serde_json::Value| {
+        json!([
+            { "on": { "method": "PATCH" }, "fault": stored(fault) },
+            { "on": { "method": "GET", "nth": 2 }, "times": "always", "fault": fault },
+        ])
+    };
+    let mut cases = vec![
+        Case::new("Nothing", "no request", json!([])),
+        Case::over("Nothing, over TLS", "no request", Way::Trusted),
+        Case::over("Connection refused", "every request", Way::Refused),
+        Case::over("Connection refused", "every write", Way::RefusedAtTheWrite),
+        Case::over("Name not found (DNS)", "every request", Way::Nameless),
+        Case::over("Certificate of an unknown issuer", "every request", Way::Distrusted),
+    ];
+    cases.extend(with_reads("Connection reset", &reset));
+    cases.extend(with_writes("Connection reset", &reset));
+    cases.push(Case::new("Connection reset", "the write, stored, and every read after it", unseen(&reset)));
+    cases.push(Case::new("No answer", "the read", at("GET", &hang)));
+    cases.extend(with_writes("No answer", &hang));
+    cases.push(Case::new("No answer", "the write, stored, and every read after it", unseen(&hang)));
+    cases.push(Case::new("Silence inside an answer", "the read", at("GET", &in_body)));
+    cases.push(Case::new("Silence inside an answer", "the write, stored", at("PATCH", &in_body)));
+    cases.push(Case::over("Write delivered late, right before the second", "the write", Way::Late));
+    cases.push(Case::over("Write delivered late, right after the second", "the write", Way::Last));
+    Group {
+        title: "Network",
+        about: "No connection, a connection that ends before the answer does, and silence.",
+        cases,
+    }
+}

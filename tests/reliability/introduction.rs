@@ -1,0 +1,39 @@
+//! What stands above the tables.
+
+pub(crate) fn introduction(faults: usize, calls: usize) -> String {
+    format!(
+        "# Reliability
+
+What `linkToConversation` and `unlinkFromConversation` end with on Dataverse when something goes wrong: {faults} faults, {calls} calls. A test
+writes these tables from what it sees, and fails when it sees something else (`tests/reliability`). The client in it is the real one, with
+real sockets, default options and a timeout of 30 s; the server is the emulator of this project, which follows Microsoft's documentation.
+Only time is not real: pauses and deadlines pass at once, and random pauses are the same in every run.
+
+## What holds in every row
+
+* **A success is what the server stored.** `linked` and `replaced` mean that the slot holds the record, `unlinked` that it does not, until
+  somebody else changes it. What `replaced` reports as `previous` is what was there.
+* **An error with `maybeApplied: false` changed nothing.** One with `true` is given only when a write was sent and what became of it cannot
+  be told for certain.
+* **No change is applied twice.** A lost write is sent again only on the condition that it was not stored. One exception can be seen from
+  nowhere: when somebody takes a change back while its answer is lost, the row looks as if it had never been made, and it is made again.
+* **What another writer wrote is not overwritten unseen.** A link replaces it after having read it, and says so; an unlink removes exactly
+  the record it names; the other slot and all other columns stay as they are. The one exception is chosen by an option: see the last table.
+* **Retries end.** No call sends more than 16 requests or takes longer than its timeout, and none is sent earlier than the server asks.
+* **Errors can be followed up.** Each has the id of the call and, if there was an answer, the server's id of the last one; none shows a secret.
+
+## How to read the tables
+
+* **with**: the requests that it happens to; once, unless it says *every*. *Stored* means that the server carried the write out although its
+  answer went wrong.
+* **call**: each fault meets a link into an empty slot, a link over another record, an unlink by a client that sees the conversation for the
+  first time and, where that can be, an unlink by one that remembers it and need not read. The second and the last are shown where they
+  end differently.
+* **maybe applied** and **retryable** are the properties `maybeApplied` and `isRetryable` of the error.
+* **requests**: `GET` reads the conversation, `PATCH` writes the link on condition that the conversation is unchanged, `token` asks the authority.
+  Then the status; *lost*: the connection ended before the answer did; *hung*: the client stopped waiting; *unsent*: the server has not
+  seen it; *too long*: more than 4 MiB.
+* **time**: how long the call took, pauses and waiting included.
+"
+    )
+}

@@ -1,0 +1,208 @@
+//! What must hold whatever goes wrong. It rests on what the server stored and logged, and on nothing that the table says.
+
+use omnichannel_link::domain::RecordReference;
+
+use crate::{
+    cases::{Case, Does, Way, Writer},
+    network::Ending,
+    observe::{Call, End, Observation},
+    support::CONVERSATION,
+    world::{TIMEOUT, record},
+};
+
+const CLOSED: i64 = 4;
+
+/// The codes that promise that the same call may succeed later.
+const RETRYABLE: [&str; 4] = ["CONFLICT", "THROTTLED", "TIMEOUT", "UNAVAILABLE"];
+/// The codes of a decision on a row, or of a refusal: nothing can be in doubt after them.
+const CERTAIN: [&str; 4] = ["CONVERSATION_NOT_ACTIVE", "NOT_LINKED", "RECORD_NOT_FOUND", "REJECTED"];
+
+struct Judge<'a> {
+    case: &'a Case,
+    seen: &'a Observation,
+    writer: Option<Writer>,
+    /// How many of the writes are the client's.
+    ours: u64,
+    broken: Vec<String>,
+}
+
+/// All that is broken, in words.
+pub(crate) fn broken(case: &Case, seen: &Observation) -> Vec<String> {
+    let met = seen.log.iter().filter(|request| request.fault == Some("writer"));
+    // After a refused write it does not come.
+    let visits = met.filter(|request| case.writer().is_some_and(|writer| !writer.is_after || request.status < 300));
+    let visits = visits.count() as u64;
+    let writer = case.writer().filter(|_| visits > 0);
+    let theirs = if writer.is_some_and(|writer| writer.does == Does::Deletes) { 0 } else { visits };
+    let mut judge = Judge { case, seen, writer, ours: 0, broken: Vec::new() };
+    match seen.writes.checked_sub(theirs) {
+        Some(ours) => judge.ours = ours,
+        None => judge.must(false, "another writer's change was not stored"),
+    }
+    judge.applied_at_most_once();
+    judge.ends_as_the_row_shows();
+    judge.others_are_respected();
+    judge.errors_are_honest();
+    judge.requests_are_in_order();
+    judge.broken
+}
+
+impl Judge<'_> {
+    fn must(&mut self, holds: bool, otherwise: impl Into<String>) {
+        if !holds {
+            self.broken.push(otherwise.into());
+        }
+    }
+
+    fn wanted(&self) -> Option<RecordReference> {
+        self.seen.call.is_link().then(record)
+    }
+
+    fn other_writer(&self) -> Option<Does> {
+        self.writer.map(|writer| writer.does)
+    }
+
+    /// Whether the other writer was there and put this into the slot.
+    fn is_theirs(&self, held: Option<RecordReference>) -> bool {
+        self.other_writer() == Some(Does::Links(held))
+    }
+
+    fn took_the_slot(&self) -> bool {
+        matches!(self.other_writer(), Some(Does::Links(_)))
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.other_writer() == Some(Does::Deletes)
+    }
+
+    /// Writes that may have been stored for all the client could know.
+    fn in_doubt(&self) -> impl Iterator<Item = &Ending> {
+        let writes = self.seen.seen.exchanges.iter().filter(|exchange| exchange.what == "PATCH");
+        writes.map(|exchange| &exchange.ending).filter(|ending| match ending {
+            Ending::Answered(status) => *status >= 500,
+            Ending::Lost | Ending::TooLong | Ending::Waiting => true,
+            Ending::Unsent => false,
+        })
+    }
+
+    fn applied_at_most_once(&mut self) {
+        // A change whose answer was lost and that somebody else took back looks as if it had never been made.
+        let taken_back = self.took_the_slot() && self.in_doubt().next().is_some();
+        let most = 1 + u64::from(taken_back);
+        self.must(self.ours <= most, format!("the change was applied {} times", self.ours));
+    }
+
+    fn ends_as_the_row_shows(&mut self) {
+        let Observation { before, after, end, call, .. } = self.seen;
+        let (holds, wanted) = (after.customer, self.wanted());
+        let is_theirs = self.is_theirs(holds) || self.is_deleted();
+        match end {
+            End::Done(word, replaced) => {
+                self.must(holds == wanted || is_theirs, format!("{word}, but the slot holds {holds:?}"));
+                self.must(self.ours > 0 || self.is_theirs(wanted), format!("{word}, but nothing was stored"));
+                self.must(*word != "alreadyLinked" || self.ours == 0, "already linked, but stored");
+                self.must(
+                    (*word == "replaced") == replaced.is_some(),
+                    format!("{word}, and {replaced:?} was replaced"),
+                );
+                let is_told =
+                    self.took_the_slot() || *word == "alreadyLinked" || !call.is_link() || *replaced == before.customer;
+                self.must(is_told, format!("{word}, but the slot held {:?}", before.customer));
+                let was = |record: RecordReference| before.customer == Some(record) || self.is_theirs(Some(record));
+                let was_there = replaced.is_none_or(was);
+                self.must(was_there, format!("{replaced:?} was never there"));
+                let fits = if call.is_link() { *word != "unlinked" } else { *word == "unlinked" };
+                self.must(fits, format!("{call:?} ended as {word}"));
+            }
+            End::Failed(error) if !error.details().maybe_applied => {
+                self.must(self.ours == 0, format!("{} without a doubt, but the change was stored", error.code()));
+                let is_same = holds == before.customer || is_theirs;
+                self.must(is_same, format!("{} without a doubt, but the slot holds {holds:?}", error.code()));
+            }
+            End::Failed(error) => {
+                let confirmed = self.seen.log.iter().any(|sent| sent.method == "PATCH" && sent.status < 300);
+                let doubtful = self.in_doubt().next().is_some() || confirmed;
+                self.must(doubtful, format!("{} in doubt, but no write was", error.code()));
+            }
+        }
+    }
+
+    fn others_are_respected(&mut self) {
+        let Observation { after, end, call, .. } = self.seen;
+        let is_deleted = self.is_deleted();
+        self.must(after.is_bystander_there || is_deleted, "the other slot was touched");
+        self.must(after.status.is_none() == is_deleted, "the conversation came or went");
+        let Some(Writer { is_after, does }) = self.writer else { return };
+        match does {
+            Does::Touches => self.must(after.subject.as_deref() == Some("Touched"), "another column was set back"),
+            Does::Closes => {
+                self.must(after.status == Some(CLOSED), "the conversation was opened again");
+                let is_certain = !is_after && call.is_link() && self.in_doubt().next().is_none();
+                self.must(!is_certain || matches!(end, End::Failed(_)), "a closed conversation was linked");
+            }
+            // Whoever chose to go without versions accepted that it is overwritten.
+            Does::Links(theirs) if self.case.checks_versions => {
+                let is_told = matches!(end, End::Done(_, replaced) if *replaced == theirs);
+                let is_replaced = call.is_link() && is_told && after.customer == self.wanted();
+                // An unlink names the record, whoever linked it.
+                let is_named = !call.is_link() && theirs == Some(record());
+                let is_kept = after.customer == theirs || is_replaced || is_named;
+                self.must(is_kept, "what another writer linked is gone");
+            }
+            Does::Links(_) | Does::Deletes => {}
+        }
+    }
+
+    fn errors_are_honest(&mut self) {
+        let End::Failed(error) = &self.seen.end else { return };
+        let (code, details) = (error.code().as_str(), error.details());
+        self.must(error.is_retryable() == RETRYABLE.contains(&code), format!("{code} with the wrong isRetryable"));
+        self.must(!details.maybe_applied || !CERTAIN.contains(&code), format!("{code} leaves no doubt"));
+        self.must(code != "VERIFICATION_FAILED" || details.maybe_applied, "a failed verification is a doubt");
+        self.must(!["INTERNAL", "INVALID_ARGUMENT", "STORE"].contains(&code), format!("{code} is nobody's fault here"));
+        let held = self.seen.after.customer.map(Into::into);
+        let is_current = details.current.as_ref().is_none_or(|current| *current == held);
+        self.must(is_current, format!("{code} with {:?} as current", details.current));
+        let is_told = code != "THROTTLED" || details.retry_after == Some(self.case.pause);
+        self.must(is_told, format!("to be sent again after {:?}", details.retry_after));
+        self.must(details.request_id.is_some(), "the error has no id of the call");
+        if let Some(id) = &self.seen.seen.service_request_id {
+            let is_there = details.service_request_id.as_ref() == Some(id);
+            self.must(is_there, "the error has not the id of the last answer");
+        }
+        let text = format!("{error} {error:?} {error:#?}");
+        let is_discreet = self.seen.secrets.iter().all(|secret| !text.contains(secret));
+        self.must(is_discreet, "the error shows a secret");
+    }
+
+    fn requests_are_in_order(&mut self) {
+        let Observation { log, seen, took, request_id, .. } = self.seen;
+        let sent = seen.exchanges.iter().filter(|exchange| exchange.ending != Ending::Unsent).count();
+        // The gateway that delivers late delivers all the same.
+        self.must(sent == log.len(), format!("{sent} requests were sent, {} arrived", log.len()));
+        self.must(*took <= TIMEOUT, format!("it took {took:?}"));
+        for request in log {
+            let is_for_a_token = request.path.contains("/oauth2/");
+            let is_row = request.path.contains(&format!("/api/data/v9.2/msdyn_ocliveworkitems({CONVERSATION})?"));
+            self.must(is_row || is_for_a_token, format!("a request for {}", request.path));
+            let id = request.header("x-ms-client-request-id").map(str::to_owned);
+            self.must(is_for_a_token || id == *request_id, "a request without the id of the call");
+            if request.method == "PATCH" {
+                let condition = request.header("if-match").unwrap_or_default();
+                let is_version = condition.starts_with("W/\"");
+                self.must(is_version == self.case.checks_versions, format!("a write on the condition '{condition}'"));
+                self.must(request.body.contains("msdyn_customer_"), format!("a write of {}", request.body));
+            }
+        }
+        for pair in seen.exchanges.windows(2) {
+            let asked = matches!(pair[0].ending, Ending::Answered(429 | 503));
+            let pause = pair[1].began.saturating_sub(pair[0].ended);
+            self.must(!asked || pause >= self.case.pause, format!("sent again after {pause:?}"));
+        }
+        let is_expected = self.seen.met_the_fault()
+            || self.case.hits == "no request"
+            || self.case.hits.ends_with("links")
+            || (self.seen.call == Call::WarmUnlink && self.case.way == Way::Direct);
+        self.must(is_expected, "nothing went wrong");
+    }
+}

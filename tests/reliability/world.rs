@@ -1,0 +1,244 @@
+//! One organisation, one client of it, and an eye on the row that is not the client's.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use omnichannel_link::{
+    dataverse::{Concurrency, DataverseOptions, DataverseStore, EnvironmentUrl},
+    domain::{EntityLogicalName, LinkService, RecordReference},
+    http::{
+        CaCertificate, ClientSecret, ClientSecretCredential, NetworkOptions, Nobody, Proxy, RetryPolicy, RetryingHttp,
+        Secret, StaticToken, Token, TokenProvider,
+    },
+};
+use omnichannel_link_emulator::{Changes, Emulator, LoggedRequest, Organisation, Reference, table};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::{
+    cases::{Case, Credential, Way},
+    clock::JumpingClock,
+    network::{Ending, Exchange, Network},
+    relay::Relay,
+    support::{CONVERSATION, account, contact, incident},
+};
+
+/// The call's whole time, as by default.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+/// What is linked and unlinked.
+pub(crate) fn record() -> RecordReference {
+    account(1)
+}
+/// What a link replaces.
+pub(crate) fn previous() -> RecordReference {
+    contact(2)
+}
+/// What another writer links.
+pub(crate) fn other() -> RecordReference {
+    contact(3)
+}
+/// In the other slot, which is nobody's business.
+fn bystander() -> RecordReference {
+    incident(1)
+}
+
+pub(crate) struct World {
+    pub(crate) service: LinkService,
+    pub(crate) clock: Arc<JumpingClock>,
+    pub(crate) network: Arc<Network>,
+    pub(crate) relay: Option<Relay>,
+    emulator: Emulator,
+    /// How many requests came before anything went wrong.
+    in_order: AtomicUsize,
+}
+
+/// The conversation, seen without the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) customer: Option<RecordReference>,
+    pub(crate) is_bystander_there: bool,
+    pub(crate) status: Option<i64>,
+    pub(crate) subject: Option<String>,
+}
+
+fn organisation(case: &Case, customer: Option<RecordReference>) -> Organisation {
+    let context = |set: &str| format!("https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#{set}");
+    let page = |set: &str, rows: Value| json!({ "@odata.context": context(set), "value": rows });
+    let id = |record: RecordReference| record.id.to_string();
+    let accounts = if case.record_exists { json!([{ "accountid": id(record()) }]) } else { json!([]) };
+    let mut organisation = Organisation::new();
+    for page in [
+        page("accounts", accounts),
+        page("contacts", json!([{ "contactid": id(previous()) }, { "contactid": id(other()) }])),
+        page("incidents", json!([{ "incidentid": id(bystander()) }])),
+        page(
+            "msdyn_ocliveworkitems",
+            json!([{ "activityid": CONVERSATION, "statecode": 0, "statuscode": 2, "subject": "Chat",
+                "_msdyn_customer_value": customer.map(id), "_msdyn_issueid_value": id(bystander()),
+                "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname": customer.map(|record| record.entity.to_string()),
+            }]),
+        ),
+    ] {
+        organisation.load_page("page", &page).unwrap();
+    }
+    organisation
+}
+
+impl World {
+    pub(crate) async fn new(case: &Case, customer: Option<RecordReference>) -> Self {
+        let organisation = organisation(case, customer);
+        let emulator = match case.way {
+            Way::Trusted | Way::Distrusted => Emulator::start_tls(organisation, 0, &[]).await.unwrap(),
+            _ => Emulator::start(organisation, 0).await.unwrap(),
+        };
+        let mut options = NetworkOptions { proxy: Proxy::Direct, ..NetworkOptions::default() };
+        let mut relay = None;
+        let url = match case.way {
+            Way::Trusted => {
+                let pem = emulator.ca_certificate().unwrap();
+                options.ca_certificates = CaCertificate::read_pem(pem.as_bytes()).unwrap();
+                emulator.url().to_owned()
+            }
+            Way::Refused => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                format!("http://{}", listener.local_addr().unwrap())
+            }
+            // Too long for a label, so that no name server is asked.
+            Way::Nameless => format!("https://{}.invalid", "x".repeat(64)),
+            Way::RefusedAtTheWrite | Way::Late | Way::Last => {
+                let server = emulator.url().trim_start_matches("http://").parse().unwrap();
+                let address = relay.insert(Relay::to(server).await).address;
+                format!("http://{address}")
+            }
+            Way::Direct | Way::Distrusted => emulator.url().to_owned(),
+        };
+        let clock = Arc::new(JumpingClock::default());
+        let network = Arc::new(Network::new(options, Arc::clone(&clock)));
+        let service = client(case, &url.parse().unwrap(), &emulator, &network, &clock);
+        Self { service, clock, network, relay, emulator, in_order: AtomicUsize::new(0) }
+    }
+
+    /// What was sent so far does not count, and from now on things go wrong.
+    pub(crate) fn let_go_wrong(&self, case: &Case) {
+        self.network.clear();
+        self.in_order.store(self.emulator.requests().len(), Ordering::Relaxed);
+        self.emulator.faults().conditions(case.conditions.clone()).unwrap();
+        self.emulator.faults().add(case.faults.clone()).unwrap();
+        if !case.random.is_null() {
+            self.emulator.faults().random(case.random.clone()).unwrap();
+        }
+    }
+
+    /// Awaits a call, and lets time pass whenever nothing else can happen.
+    pub(crate) async fn settled<T>(&self, call: impl Future<Output = T>) -> T {
+        tokio::pin!(call);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut call => return outcome,
+                () = self.stands_still() => self.clock.jump(),
+            }
+        }
+    }
+
+    /// Until the client waits for nothing but time: because nothing is on its way, or because it hangs where it went.
+    async fn stands_still(&self) {
+        let mut times = 0;
+        let mut before = usize::MAX;
+        // More than once, because a future may yield just so.
+        while times < 3 {
+            let seen = self.network.seen();
+            let is_same = before == seen.exchanges.len();
+            times = if is_same && (seen.in_flight == 0 || self.hangs(&seen.exchanges)) { times + 1 } else { 0 };
+            before = seen.exchanges.len();
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn hangs(&self, exchanges: &[Exchange]) -> bool {
+        if self.relay.as_ref().is_some_and(Relay::holds) {
+            return true;
+        }
+        let log = self.requests();
+        let sent = exchanges.iter().filter(|exchange| exchange.ending != Ending::Unsent).count();
+        // The last that was sent has arrived, and it is the one that hangs.
+        log.len() == sent
+            && log.last().and_then(|last| last.fault).is_some_and(|fault| fault.starts_with("hang"))
+            && self.emulator.faults().hanging(1).now_or_never().is_some()
+    }
+
+    /// What arrived since things go wrong.
+    pub(crate) fn requests(&self) -> Vec<LoggedRequest> {
+        self.emulator.requests().split_off(self.in_order.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn secrets(&self) -> [String; 2] {
+        [self.emulator.credential().to_owned(), self.emulator.application().client_secret.clone()]
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.emulator.with_organisation(|organisation| {
+            let row = organisation.row(&table::CONVERSATION, id());
+            let lookup = |name| {
+                row.and_then(|row| row.lookup(name)).map(|held: &Reference| RecordReference {
+                    entity: held.logical_name().parse::<EntityLogicalName>().unwrap(),
+                    id: held.id().to_string().parse().unwrap(),
+                })
+            };
+            State {
+                customer: lookup("msdyn_customer"),
+                is_bystander_there: lookup("msdyn_issueid") == Some(bystander()),
+                status: row.and_then(|row| row.column("statuscode")?.as_i64()),
+                subject: row.and_then(|row| row.column("subject")?.as_str().map(str::to_owned)),
+            }
+        })
+    }
+
+    /// How many writes the organisation has seen, whoever made them and whatever is left of them. Counting is one.
+    pub(crate) fn count_writes(&self) -> u64 {
+        self.emulator.with_organisation(|organisation| {
+            organisation.write(&table::INCIDENT, Uuid::from_bytes([9; 16]), Changes::new())
+        })
+    }
+}
+
+fn client(
+    case: &Case,
+    environment: &EnvironmentUrl,
+    emulator: &Emulator,
+    network: &Arc<Network>,
+    clock: &Arc<JumpingClock>,
+) -> LinkService {
+    let retries = RetryPolicy::default();
+    let tokens: Arc<dyn TokenProvider> = match case.credential {
+        Credential::Token => Arc::new(StaticToken(Token::new(emulator.credential()).unwrap())),
+        Credential::Secret => {
+            let http = RetryingHttp::new(network.clone(), clock.clone(), retries, Arc::default(), Arc::new(Nobody));
+            let application = emulator.application();
+            let client = ClientSecret {
+                authority_host: emulator.url().parse().unwrap(),
+                tenant_id: application.tenant_id.clone(),
+                client_id: application.client_id.clone(),
+                client_secret: Secret::new(application.client_secret.clone()),
+                scope: environment.scope(),
+            };
+            Arc::new(ClientSecretCredential::new(Arc::new(http), client))
+        }
+    };
+    let concurrency = if case.checks_versions { Concurrency::CompareAndSwap } else { Concurrency::ReadCheckWrite };
+    let options = DataverseOptions { retries, concurrency, caller: None };
+    let store =
+        DataverseStore::new(environment.clone(), network.clone(), tokens, options, clock.clone(), Arc::new(Nobody));
+    LinkService::new(Arc::new(store), clock.clone(), TIMEOUT, None)
+}
+
+fn id() -> Uuid {
+    Uuid::parse_str(CONVERSATION).unwrap()
+}
