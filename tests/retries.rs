@@ -122,7 +122,8 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync + 'static> Client<F> {
         let in_flight = Arc::clone(in_flight);
         let repeatable = method == Method::GET;
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        let request = HttpRequest { method, url, headers, body, repeatable, deadline, in_flight };
+        let request =
+            HttpRequest { method, url, headers, body, repeatable, deadline, in_flight, answered_as: Arc::default() };
         self.http.call(request).await.map(|response| response.status.as_u16())
     }
 

@@ -197,6 +197,7 @@ async fn call(provider: &Arc<Provider>, statuses: impl Into<VecDeque<u16>>) -> R
         body: Bytes::new(),
         deadline: None,
         in_flight: Arc::default(),
+        answered_as: Arc::default(),
     };
     let answer = http.call(request).await?.response;
     Ok((answer.status.as_u16(), String::from_utf8(answer.body.to_vec()).unwrap()))

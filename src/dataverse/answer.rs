@@ -1,20 +1,15 @@
 //! What came back, as pure functions.
 
-use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Deserializer};
 
 use super::fault;
 use crate::{
     domain::{
         AgentId, Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference,
-        RequestId,
     },
     error::LinkError,
     http::AuthorizedResponse,
 };
-
-const SERVICE_REQUEST_ID: [HeaderName; 2] =
-    [HeaderName::from_static("x-ms-service-request-id"), HeaderName::from_static("req_id")];
 
 /// A conversation and the version it was read at, from one and the same answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,11 +111,6 @@ pub(super) fn representation(answer: &AuthorizedResponse, id: ConversationId) ->
     row(answer, id).ok()
 }
 
-/// The id the server gave the request. It is a GUID; whatever else stands there is not repeated.
-pub(super) fn service_request_id(headers: &HeaderMap) -> Option<RequestId> {
-    SERVICE_REQUEST_ID.iter().find_map(|name| headers.get(name)?.to_str().ok()?.parse().ok())
-}
-
 /// Passes a successful answer on, and explains every other one.
 pub(super) fn success(answer: AuthorizedResponse) -> Result<AuthorizedResponse, LinkError> {
     if answer.response.status.is_success() { Ok(answer) } else { Err(fault::explain(&answer)) }
@@ -129,7 +119,7 @@ pub(super) fn success(answer: AuthorizedResponse) -> Result<AuthorizedResponse, 
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::StatusCode;
+    use http::{HeaderMap, StatusCode};
 
     use super::*;
     use crate::{

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Shared,
-    answer::{self, Row},
-    request::Sender,
-};
+use super::{Shared, answer::Row, request::Sender};
 use crate::{
     domain::{Call, CallerId, ConversationId},
     http::{AuthorizedResponse, CallError, HttpRequest},
@@ -29,13 +25,9 @@ impl<'a> Exchange<'a> {
         Sender { call: self.call, caller: self.caller }
     }
 
-    /// Sends a request, and notes the id under which it was answered.
+    /// Sends a request.
     pub(super) async fn send(&self, request: HttpRequest) -> Result<AuthorizedResponse, CallError> {
-        let answer = self.shared.http.call(request).await?;
-        if let Some(id) = answer::service_request_id(&answer.response.headers) {
-            self.call.answered_as(id);
-        }
-        Ok(answer)
+        self.shared.http.call(request).await
     }
 
     /// Keeps a row that an answer has just shown.

@@ -74,7 +74,8 @@ pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, from: Sende
 
 fn request(method: Method, url: Url, headers: HeaderMap, body: Bytes, from: Sender<'_>) -> HttpRequest {
     let repeatable = method == Method::GET;
-    HttpRequest { method, url, headers, body, repeatable, deadline: from.call.deadline(), in_flight: Arc::default() }
+    let (deadline, answered_as) = (from.call.deadline(), from.call.answer_mark());
+    HttpRequest { method, url, headers, body, repeatable, deadline, in_flight: Arc::default(), answered_as }
 }
 
 /// Writes what the decision says, on condition that the row is still the one it was taken on, and asks for the result.

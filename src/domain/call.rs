@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use uuid::Uuid;
+
 use super::ids::{CallerId, RequestId};
 
 /// What a caller may say about one call.
@@ -71,7 +73,7 @@ pub struct Call {
     caller: Option<CallerId>,
     traceparent: Option<Traceparent>,
     write_under_way: Arc<AtomicBool>,
-    service_request_id: Mutex<Option<RequestId>>,
+    service_request_id: Arc<Mutex<Option<Uuid>>>,
 }
 
 impl Call {
@@ -129,15 +131,17 @@ impl Call {
         self.write_under_way.load(Ordering::SeqCst)
     }
 
-    /// A server has answered, under an id of its own: the last one is what its operators can look for.
-    pub fn answered_as(&self, id: RequestId) {
-        *self.service_request_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    /// Where the id goes that a server gave its answer: the last one is what its operators can look for.
+    #[must_use]
+    pub fn answer_mark(&self) -> Arc<Mutex<Option<Uuid>>> {
+        Arc::clone(&self.service_request_id)
     }
 
     /// The id of the last answer.
     #[must_use]
     pub fn service_request_id(&self) -> Option<RequestId> {
-        *self.service_request_id.lock().unwrap_or_else(PoisonError::into_inner)
+        let id = *self.service_request_id.lock().unwrap_or_else(PoisonError::into_inner);
+        id.map(|id| id.into_bytes().into())
     }
 }
 

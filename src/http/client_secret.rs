@@ -73,8 +73,17 @@ impl ClientSecretCredential {
             (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
         ]);
         let body = Bytes::from(form.finish());
-        let in_flight = Arc::default();
-        HttpRequest { method: Method::POST, url, headers, body, repeatable: true, deadline: None, in_flight }
+        let (in_flight, answered_as) = Default::default();
+        HttpRequest {
+            method: Method::POST,
+            url,
+            headers,
+            body,
+            repeatable: true,
+            deadline: None,
+            in_flight,
+            answered_as,
+        }
     }
 
     fn granted(&self, response: &HttpResponse) -> Result<AccessToken, LinkError> {

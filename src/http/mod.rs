@@ -21,7 +21,7 @@ mod unreachable;
 use std::{
     error::Error,
     fmt,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -29,6 +29,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
+use uuid::Uuid;
 
 pub use authorized::{AuthorizedHttp, AuthorizedResponse, CallError};
 pub use budget::RetryBudget;
@@ -62,6 +63,8 @@ pub struct HttpRequest {
     pub deadline: Option<Instant>,
     /// True from the moment the server may act on the request until it is certain that it did not.
     pub in_flight: Arc<AtomicBool>,
+    /// The id that the server gave its last answer, also to an attempt that was repeated.
+    pub answered_as: Arc<Mutex<Option<Uuid>>>,
 }
 
 impl fmt::Debug for HttpRequest {

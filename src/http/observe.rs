@@ -7,12 +7,14 @@ use std::{
 
 use http::{HeaderMap, HeaderName, Method};
 use url::Url;
+use uuid::Uuid;
 
 use super::{HttpError, HttpErrorKind, HttpRequest, HttpResponse};
 use crate::clock::Clock;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 const SERVICE_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-service-request-id");
+const REQ_ID: HeaderName = HeaderName::from_static("req_id");
 
 /// A request without its secrets.
 #[derive(Clone, Debug)]
@@ -122,10 +124,18 @@ impl Ending {
     }
 }
 
+/// The id that the server gave the request.
+pub(super) fn service_request_id(headers: &HeaderMap) -> Option<Uuid> {
+    parsed(headers, &SERVICE_REQUEST_ID).or_else(|| parsed(headers, &REQ_ID))
+}
+
 /// Ids are GUIDs; whatever else stands there is not repeated.
 fn guid(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let id = uuid::Uuid::try_parse(headers.get(name)?.to_str().ok()?).ok()?;
-    Some(id.to_string())
+    parsed(headers, name).map(|id| id.to_string())
+}
+
+fn parsed(headers: &HeaderMap, name: &HeaderName) -> Option<Uuid> {
+    Uuid::try_parse(headers.get(name)?.to_str().ok()?).ok()
 }
 
 /// One attempt being watched. Dropped before its end, because its caller stopped waiting, it says so.

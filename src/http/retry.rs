@@ -2,7 +2,7 @@
 //! do we wait. Throttling is the whole client's business: see [`Gate`].
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -13,7 +13,7 @@ use super::{
     HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
     budget::RetryBudget,
     gate::{Gate, Shut},
-    observe::{Ending, Event, Observer, Subject, Watched},
+    observe::{Ending, Event, Observer, Subject, Watched, service_request_id},
     retry_after::retry_after,
     slots::Slots,
 };
@@ -138,6 +138,10 @@ impl RetryingHttp {
         watched.end(&answer);
         if let Ok(response) = &answer {
             self.slots.follow(&response.headers);
+            // Now, because the next attempt may bring no answer and nobody else sees this one.
+            if let Some(id) = service_request_id(&response.headers) {
+                *request.answered_as.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+            }
         }
         let verdict = judge(request, &answer);
         if !may_have_acted(&answer) {

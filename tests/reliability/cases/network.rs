@@ -25,6 +25,12 @@ pub(super) fn group() -> Group {
     cases.extend(with_reads("Connection reset", &reset));
     cases.extend(with_writes("Connection reset", &reset));
     cases.push(Case::new("Connection reset", "the write, stored, and every read after it", unseen(&reset)));
+    let rejected = json!({ "kind": "status", "status": 500 });
+    let then_reset = json!([
+        { "on": { "method": "GET" }, "fault": rejected },
+        { "on": { "method": "GET" }, "times": "always", "fault": reset },
+    ]);
+    cases.push(Case::new("500, and then the connection is reset", "every read", then_reset));
     cases.push(Case::new("No answer", "the read", at("GET", &hang)));
     cases.extend(with_writes("No answer", &hang));
     cases.push(Case::new("No answer", "the write, stored, and every read after it", unseen(&hang)));
