@@ -1,6 +1,6 @@
 //! What stands above the tables.
 
-pub(crate) fn introduction(faults: usize, calls: usize) -> String {
+pub(crate) fn introduction(faults: usize, calls: usize, mixed: u64) -> String {
     format!(
         "# Reliability
 
@@ -15,12 +15,17 @@ Only time is not real: pauses and deadlines pass at once, and random pauses are 
   somebody else changes it. What `replaced` reports as `previous` is what was there.
 * **An error with `maybeApplied: false` changed nothing.** One with `true` is given only when a write was sent and what became of it cannot
   be told for certain.
-* **No change is applied twice.** A lost write is sent again only on the condition that it was not stored. One exception can be seen from
-  nowhere: when somebody takes a change back while its answer is lost, the row looks as if it had never been made, and it is made again.
-* **What another writer wrote is not overwritten unseen.** A link replaces it after having read it, and says so; an unlink removes exactly
-  the record it names; the other slot and all other columns stay as they are. The one exception is chosen by an option: see the last table.
+* **No change is applied twice.** A lost write is sent again only on the condition that it was not stored.
+* **What another writer wrote is not overwritten unseen.** A link replaces it only after having read it, and its outcome says so; an unlink
+  removes exactly the record it names; the other slot and all other columns stay as they are. The one exception is chosen by an option: see
+  the last row.
 * **Retries end.** No call sends more than 16 requests or takes longer than its timeout, and none is sent earlier than the server asks.
 * **Errors can be followed up.** Each has the id of the call and, if there was an answer, the server's id of the last one; none shows a secret.
+
+One thing cannot be told from the row: when the answer to a write is lost, and somebody takes the change back before the client looks, it seems
+as if the change had never been made. The client then decides again, so the change may be made a second time.
+
+The same is checked for {mixed} calls that meet faults and other writers at random, which are in no table.
 
 ## How to read the tables
 

@@ -7,6 +7,7 @@ mod support;
 
 mod cases;
 mod clock;
+mod doctored;
 mod introduction;
 mod judge;
 mod network;
@@ -21,6 +22,9 @@ use observe::{Call, Observation};
 
 /// More than any call needs: five writes, a look after each, and the repetitions of one of them.
 const MOST_REQUESTS: usize = 16;
+
+/// Each is met by four calls.
+const MIXTURES: u64 = 130;
 
 #[tokio::test]
 async fn every_fault_ends_as_documented_and_breaks_no_promise() {
@@ -46,7 +50,7 @@ async fn every_fault_ends_as_documented_and_breaks_no_promise() {
         sections += &table::section(group, &rows);
     }
     let faults = groups.iter().map(|group| group.cases.len()).sum();
-    let document = introduction::introduction(faults, calls) + &sections;
+    let document = introduction::introduction(faults, calls, MIXTURES * 4) + &sections;
     let recorded = fs::read_to_string(table::FILE).unwrap_or_default().replace("\r\n", "\n");
     if std::env::var_os("UPDATE_DOCS").is_some() && broken.is_empty() {
         fs::write(table::FILE, &document).unwrap();
@@ -55,6 +59,20 @@ async fn every_fault_ends_as_documented_and_breaks_no_promise() {
         broken.extend(changed.map(|line| format!("not in docs/reliability.md: {line}")));
         if broken.is_empty() && document != recorded {
             broken.push("docs/reliability.md holds rows that no test saw".to_owned());
+        }
+    }
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[tokio::test]
+async fn no_mixture_of_faults_breaks_a_promise() {
+    let mut broken = Vec::new();
+    for case in cases::mixtures(MIXTURES) {
+        for call in Call::ALL {
+            let seen = Observation::of(&case, call).await;
+            let found = judge::broken(&case, &seen);
+            let shown = || seen.seen.exchanges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            broken.extend(found.iter().map(|what| format!("{}, {call:?}: {what}; {}", case.fault, shown())));
         }
     }
     assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));

@@ -3,6 +3,7 @@
 mod authentication;
 mod broken;
 mod failures;
+mod mixed;
 mod network;
 mod refusals;
 mod throttling;
@@ -10,6 +11,7 @@ mod writers;
 
 use std::time::Duration;
 
+pub(crate) use mixed::mixtures;
 use omnichannel_link::domain::RecordReference;
 use serde_json::{Value, json};
 

@@ -1,0 +1,115 @@
+//! Whether the judge sees what is wrong: observations that are in order, each with one thing changed.
+
+use std::time::Duration;
+
+use omnichannel_link::error::{Code, LinkError};
+
+use crate::{
+    cases,
+    judge::broken,
+    network::Ending,
+    observe::{Call, End, Observation},
+    world::{other, previous},
+};
+
+type Change = (&'static str, fn(&mut Observation));
+
+/// Changes the error.
+fn error(seen: &mut Observation, change: impl FnOnce(LinkError) -> LinkError) {
+    let end = std::mem::replace(&mut seen.end, End::Done("", None));
+    let End::Failed(error) = end else { unreachable!("the call failed") };
+    seen.end = End::Failed(change(error));
+}
+
+async fn sees(fault: &str, hits: &str, call: Call, changes: &[Change]) {
+    let all = cases::groups().into_iter().flat_map(|group| group.cases).collect::<Vec<_>>();
+    let case = all.iter().find(|case| case.fault == fault && case.hits == hits).expect("a case of that name");
+    for (what, change) in changes {
+        let mut seen = Observation::of(case, call).await;
+        assert_eq!(broken(case, &seen), [""; 0], "{fault}");
+        change(&mut seen);
+        assert_ne!(broken(case, &seen), [""; 0], "{fault}: {what}");
+    }
+}
+
+#[tokio::test]
+async fn a_success_that_is_none() {
+    let changes: [Change; 15] = [
+        ("it was applied twice", |seen| seen.writes += 1),
+        ("nothing was stored", |seen| seen.writes -= 1),
+        ("the slot is empty", |seen| seen.after.customer = None),
+        ("the slot holds something else", |seen| seen.after.customer = Some(other())),
+        ("the other slot was emptied", |seen| seen.after.is_bystander_there = false),
+        ("the conversation is gone", |seen| seen.after.status = None),
+        ("another word", |seen| seen.end = End::Done("alreadyLinked", None)),
+        ("another call's word", |seen| seen.end = End::Done("unlinked", None)),
+        ("a record that was never there", |seen| seen.end = End::Done("replaced", Some(previous()))),
+        ("a request that nobody sent", |seen| drop(seen.seen.exchanges.pop())),
+        ("a write on any condition", |seen| {
+            seen.log.iter_mut().for_each(|sent| sent.headers.retain(|(name, _)| name != "if-match"));
+        }),
+        ("a request of another call", |seen| seen.request_id = Some("0".into())),
+        ("a request for something else", |seen| seen.log[0].path = "/elsewhere".into()),
+        ("a write of something else", |seen| seen.log[1].body = "{}".into()),
+        ("more than the call's time", |seen| seen.took = Duration::from_secs(31)),
+    ];
+    sees("Connection reset", "the write, stored", Call::Link, &changes).await;
+    let unsaid: [Change; 1] = [("what was replaced is not said", |seen| seen.end = End::Done("linked", None))];
+    sees("Connection reset", "the write, stored", Call::Replace, &unsaid).await;
+    let early: [Change; 1] = [("too early", |seen| seen.seen.exchanges[2].began = Duration::ZERO)];
+    sees("429, `Retry-After: 7`", "the write", Call::Unlink, &early).await;
+}
+
+#[tokio::test]
+async fn an_error_that_misleads() {
+    let changes: [Change; 7] = [
+        ("it is certain that it failed", |seen| {
+            error(seen, |error| error.with(|details| details.maybe_applied = false));
+        }),
+        ("it is not worth another try", |seen| {
+            error(seen, |error| error.with(|details| details.retryable = Some(false)));
+        }),
+        ("the server's id is missing", |seen| {
+            error(seen, |error| error.with(|details| details.service_request_id = None));
+        }),
+        ("the call's id is missing", |seen| error(seen, |error| error.with(|details| details.request_id = None))),
+        ("it shows a secret", |seen| {
+            let secret = seen.secrets[0].clone();
+            error(seen, |error| error.hint(secret));
+        }),
+        ("it says what the slot does not hold", |seen| {
+            error(seen, |error| error.with(|details| details.current = Some(Some(other().into()))));
+        }),
+        ("it leaves no doubt", |seen| {
+            error(seen, |error| LinkError::new(Code::NotLinked, "").with(|details| *details = error.details().clone()));
+        }),
+    ];
+    sees("Connection reset", "the write, stored, and every read after it", Call::Unlink, &changes).await;
+    let doubts: [Change; 2] = [
+        ("no write was in doubt", |seen| error(seen, |error| error.maybe_applied(true))),
+        ("it was answered", |seen| seen.seen.exchanges.iter_mut().for_each(|sent| sent.ending = Ending::Unsent)),
+    ];
+    sees("Connection reset", "every read", Call::Link, &doubts).await;
+}
+
+#[tokio::test]
+async fn another_writer_who_was_not_respected() {
+    let gone: [Change; 2] = [
+        ("its link was cleared", |seen| seen.after.customer = None),
+        ("its write was not stored", |seen| seen.writes = 0),
+    ];
+    sees("Another record is linked", "between read and write", Call::Unlink, &gone).await;
+    let unseen: [Change; 1] = [("replaced unseen", |seen| seen.end = End::Done("linked", None))];
+    sees("Another record is linked", "between read and write", Call::Link, &unseen).await;
+    let back: [Change; 1] = [("another column was set back", |seen| seen.after.subject = None)];
+    sees("Another column is changed", "between read and write", Call::Link, &back).await;
+    let closed: [Change; 2] = [
+        ("opened again", |seen| seen.after.status = Some(2)),
+        ("linked although closed", |seen| {
+            (seen.end, seen.after.customer, seen.writes) = (End::Done("linked", None), Some(crate::world::record()), 2);
+            drop(seen.seen.exchanges.pop());
+            drop(seen.log.pop());
+        }),
+    ];
+    sees("The conversation is closed", "between read and write", Call::Link, &closed).await;
+}
