@@ -21,6 +21,11 @@ fn error(seen: &mut Observation, change: impl FnOnce(LinkError) -> LinkError) {
     seen.end = End::Failed(change(error));
 }
 
+/// The same under another code.
+fn code(error: &LinkError, code: Code) -> LinkError {
+    LinkError::new(code, "").with(|details| *details = error.details().clone())
+}
+
 async fn sees(fault: &str, hits: &str, call: Call, changes: &[Change]) {
     let all = cases::groups().into_iter().flat_map(|group| group.cases).collect::<Vec<_>>();
     let case = all.iter().find(|case| case.fault == fault && case.hits == hits).expect("a case of that name");
@@ -81,11 +86,14 @@ async fn an_error_that_misleads() {
             error(seen, |error| error.with(|details| details.current = Some(Some(other().into()))));
         }),
         ("it leaves no doubt", |seen| {
-            error(seen, |error| LinkError::new(Code::NotLinked, "").with(|details| *details = error.details().clone()));
+            error(seen, |error| code(&error, Code::NotLinked));
         }),
     ];
     sees("Connection reset", "the write, stored, and every read after it", Call::Unlink, &changes).await;
-    let doubts: [Change; 2] = [
+    let doubts: [Change; 5] = [
+        ("the conversation is there", |seen| error(seen, |error| code(&error, Code::ConversationNotFound))),
+        ("nothing was throttled", |seen| error(seen, |error| code(&error, Code::Throttled))),
+        ("nothing took its time", |seen| error(seen, |error| code(&error, Code::Timeout))),
         ("no write was in doubt", |seen| error(seen, |error| error.maybe_applied(true))),
         ("it was answered", |seen| seen.seen.exchanges.iter_mut().for_each(|sent| sent.ending = Ending::Unsent)),
     ];

@@ -15,6 +15,7 @@ Only time is not real: pauses and deadlines pass at once, and random pauses are 
   somebody else changes it. What `replaced` reports as `previous` is what was there.
 * **An error with `maybeApplied: false` changed nothing.** One with `true` is given only when a write was sent and what became of it cannot
   be told for certain.
+* **A code is true of the row or of the wire.** `CONVERSATION_NOT_FOUND` means that Dataverse has no such conversation, and no gateway's 404.
 * **No change is applied twice.** A lost write is sent again only on the condition that it was not stored.
 * **What another writer wrote is not overwritten unseen.** A link replaces it only after having read it, and its outcome says so; an unlink
   removes exactly the record it names; the other slot and all other columns stay as they are. The one exception is chosen by an option: see

@@ -10,6 +10,7 @@ use crate::{
     world::{TIMEOUT, record},
 };
 
+const ACTIVE: i64 = 2;
 const CLOSED: i64 = 4;
 
 /// The codes that promise that the same call may succeed later.
@@ -43,6 +44,7 @@ pub(crate) fn broken(case: &Case, seen: &Observation) -> Vec<String> {
     judge.ends_as_the_row_shows();
     judge.others_are_respected();
     judge.errors_are_honest();
+    judge.codes_are_true();
     judge.requests_are_in_order();
     judge.broken
 }
@@ -186,6 +188,32 @@ impl Judge<'_> {
         let text = format!("{error} {error:?} {error:#?}");
         let is_discreet = self.seen.secrets.iter().all(|secret| !text.contains(secret));
         self.must(is_discreet, "the error shows a secret");
+    }
+
+    /// There is something on the wire or in the row that the code is a word for.
+    fn codes_are_true(&mut self) {
+        let End::Failed(error) = &self.seen.end else { return };
+        let (code, after) = (error.code().as_str(), &self.seen.after);
+        let ended = |is: fn(&Ending) -> bool| self.seen.seen.exchanges.iter().any(|sent| is(&sent.ending));
+        let may_change = self.writer.is_some_and(|writer| writer.is_after);
+        let is_true = match code {
+            "AUTHENTICATION_FAILED" => {
+                ended(|ending| matches!(ending, Ending::Answered(401 | 403)))
+                    || self.seen.seen.exchanges.last().is_some_and(|sent| sent.what == "token")
+            }
+            "CONFLICT" => ended(|ending| *ending == Ending::Answered(412)) || self.in_doubt().next().is_some(),
+            "CONVERSATION_NOT_ACTIVE" => after.status != Some(ACTIVE),
+            "CONVERSATION_NOT_FOUND" => after.status.is_none(),
+            "FORBIDDEN" => ended(|ending| *ending == Ending::Answered(403)),
+            "NOT_LINKED" => after.customer != Some(record()) || may_change,
+            "RECORD_NOT_FOUND" => !self.case.record_exists || self.case.fault.contains("although both exist"),
+            "THROTTLED" => ended(|ending| *ending == Ending::Answered(429)),
+            "TIMEOUT" => ended(|ending| *ending == Ending::Waiting),
+            "UNAVAILABLE" => ended(|ending| matches!(ending, Ending::Answered(500..) | Ending::Lost | Ending::Unsent)),
+            "VERIFICATION_FAILED" => self.seen.log.iter().any(|sent| sent.method == "PATCH" && sent.status < 300),
+            _ => true,
+        };
+        self.must(is_true, format!("{code}, but nothing shows it"));
     }
 
     fn requests_are_in_order(&mut self) {
