@@ -1,5 +1,7 @@
 //! No connection, a connection that ends, and silence.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{Case, Group, Way, at, stored, with_reads, with_writes};
@@ -38,6 +40,14 @@ pub(super) fn group() -> Group {
     cases.push(Case::new("Silence inside an answer", "the write, stored", at("PATCH", &in_body)));
     cases.push(Case::over("Write delivered late, right before the second", "the write", Way::Late));
     cases.push(Case::over("Write delivered late, right after the second", "the write", Way::Last));
+    let hour = Duration::from_secs(3_600);
+    let throttled = json!({ "kind": "throttle", "limit": "requests", "retryAfterInSeconds": hour.as_secs() });
+    let forbidden = json!({ "kind": "status", "status": 403, "code": "0x80040220", "message": "No." });
+    for (name, fault) in [("throttled for an hour", &throttled), ("refused (403)", &forbidden)] {
+        let fault =
+            Case::new(format!("Write delivered late, after the second was {name}"), "the write", at("PATCH", fault));
+        cases.push(Case { way: Way::Last, pause: hour, ..fault });
+    }
     Group {
         title: "Network",
         about: "No connection, a connection that ends before the answer does, and silence.",
