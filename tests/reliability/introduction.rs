@@ -34,7 +34,7 @@ The same is checked for {mixed} calls that meet faults and other writers at rand
   answer went wrong.
 * **call**: each fault meets a link into an empty slot, a link over another record, an unlink by a client that sees the conversation for the
   first time and, where that can be, an unlink by one that remembers it and need not read. The second and the last are shown where they
-  end differently.
+  end differently; a second link of the same record is tried as well, and not shown.
 * **maybe applied** and **retryable** are the properties `maybeApplied` and `isRetryable` of the error.
 * **requests**: `GET` reads the conversation, `PATCH` writes the link on condition that the conversation is unchanged, `token` asks the authority.
   Then the status; *lost*: the connection ended before the answer did; *hung*: the client stopped waiting; *unsent*: the server has not

@@ -5,7 +5,7 @@ use omnichannel_link::domain::RecordReference;
 use crate::{
     cases::{Case, Does, Way, Writer},
     network::Ending,
-    observe::{Call, End, Observation},
+    observe::{End, Observation},
     support::CONVERSATION,
     world::{TIMEOUT, record},
 };
@@ -104,7 +104,12 @@ impl Judge<'_> {
         match end {
             End::Done(word, replaced) => {
                 self.must(holds == wanted || is_theirs, format!("{word}, but the slot holds {holds:?}"));
-                self.must(self.ours > 0 || self.is_theirs(wanted), format!("{word}, but nothing was stored"));
+                let was_already = *word == "alreadyLinked" && before.customer == wanted;
+                self.must(!self.seen.seen.exchanges.is_empty(), format!("{word}, but nobody was asked"));
+                self.must(
+                    self.ours > 0 || self.is_theirs(wanted) || was_already,
+                    format!("{word}, but nothing was stored"),
+                );
                 self.must(*word != "alreadyLinked" || self.ours == 0, "already linked, but stored");
                 self.must(
                     (*word == "replaced") == replaced.is_some(),
@@ -243,7 +248,7 @@ impl Judge<'_> {
         let is_expected = self.seen.met_the_fault()
             || self.case.hits == "no request"
             || self.case.hits.ends_with("links")
-            || (self.seen.call == Call::WarmUnlink && self.case.way == Way::Direct);
+            || (self.seen.call.is_warm() && self.case.way == Way::Direct);
         self.must(is_expected, "nothing went wrong");
     }
 }

@@ -26,26 +26,38 @@ pub(crate) enum Call {
     Unlink,
     /// By a client that has just linked the record, and remembers the row.
     WarmUnlink,
+    /// The same client links the record once more.
+    Again,
 }
 
 impl Call {
-    pub(crate) const ALL: [Self; 4] = [Self::Link, Self::Replace, Self::Unlink, Self::WarmUnlink];
+    pub(crate) const ALL: [Self; 5] = [Self::Link, Self::Replace, Self::Unlink, Self::WarmUnlink, Self::Again];
 
     pub(crate) fn is_link(self) -> bool {
-        matches!(self, Self::Link | Self::Replace)
+        matches!(self, Self::Link | Self::Replace | Self::Again)
+    }
+
+    /// Whether the client remembers the row.
+    pub(crate) fn is_warm(self) -> bool {
+        matches!(self, Self::WarmUnlink | Self::Again)
     }
 
     /// Whether it makes sense here.
     pub(crate) fn applies_to(self, case: &Case) -> bool {
         // A client that need not read meets another of the requests that a rule counts.
         let counts_reads = case.faults.to_string().contains("nth");
-        self != Self::WarmUnlink
-            || (case.record_exists && !counts_reads && case.checks_versions && is_reachable(case.way))
+        let is_warm_possible = case.record_exists && !counts_reads && case.checks_versions;
+        match self {
+            Self::WarmUnlink => is_warm_possible && is_reachable(case.way),
+            // It never comes to a write.
+            Self::Again => is_warm_possible && case.way == Way::Direct,
+            Self::Link | Self::Replace | Self::Unlink => true,
+        }
     }
 
     fn held_before(self) -> Option<RecordReference> {
         match self {
-            Self::Link | Self::WarmUnlink => None,
+            Self::Link | Self::WarmUnlink | Self::Again => None,
             Self::Replace => Some(previous()),
             Self::Unlink => Some(record()),
         }
@@ -86,7 +98,7 @@ impl Observation {
     pub(crate) async fn of(case: &Case, call: Call) -> Self {
         let mut world = World::new(case, call.held_before()).await;
         let id = Some(conversation(CONVERSATION));
-        if call == Call::WarmUnlink {
+        if call.is_warm() {
             let linked = world.service.link(record(), id, LinkPolicy::default(), CallOptions::default());
             world.settled(linked).await.unwrap();
         }
@@ -94,7 +106,7 @@ impl Observation {
             match case.way {
                 Way::Late => relay.deliver_late(false),
                 Way::Last => relay.deliver_late(true),
-                _ => relay.leave_after(usize::from(call != Call::WarmUnlink)).await,
+                _ => relay.leave_after(usize::from(!call.is_warm())).await,
             }
         }
         world.let_go_wrong(case);

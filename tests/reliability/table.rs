@@ -67,6 +67,7 @@ fn name(call: Call) -> &'static str {
         Call::Replace => "link over another",
         Call::Unlink => "unlink",
         Call::WarmUnlink => "unlink, row remembered",
+        Call::Again => "link once more",
     }
 }
 
@@ -105,6 +106,10 @@ pub(crate) fn rows(case: &Case, observations: &[Observation]) -> String {
     let mut fault = format!("{} | {}", case.fault, case.hits);
     for seen in Call::ALL.into_iter().filter_map(find) {
         let is_usual = matches!(seen.call, Call::Link | Call::Unlink);
+        // Its end is another by nature.
+        if seen.call == Call::Again {
+            continue;
+        }
         if !is_usual && !usual(seen.call).is_some_and(|usual| differs(seen, usual)) {
             continue;
         }
