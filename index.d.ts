@@ -5,10 +5,12 @@ import type {
 } from './conversations'
 import type { DataverseOptions } from './dataverse'
 import type { EmbeddedOptions, ImportOptions, ImportSummary, Page } from './embedded'
+import type { DoctorOptions, DoctorReport } from './doctor'
 
 export type * from './conversations'
 export type * from './dataverse'
 export type * from './embedded'
+export type * from './doctor'
 
 /** The tables whose records can be linked. Account and contact share the customer slot; incident has the case slot. */
 export type EntityLogicalName = 'account' | 'contact' | 'incident'
@@ -340,6 +342,17 @@ export class OmnichannelClient {
    */
   importRecords(pathOrPage: string | Page, options?: ImportOptions): Promise<ImportSummary>
 
+  /**
+   * Looks at everything that links rest on, from the proxy to the caller's privileges, or at the embedded store's file, and says of
+   * each what was seen, what it means and how to mend it. Reads only, unless there is something to `probe`. What is out of order
+   * stands in the report; the promise rejects only if nothing could be examined.
+   *
+   * Cost: about ten requests to Dataverse and a connection of its own; or a reading of the whole file.
+   *
+   * @throws {LinkError} `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED` (by this client), `TIMEOUT` (of the whole)
+   */
+  doctor(options?: DoctorOptions): Promise<DoctorReport>
+
   /** Refuses new calls with `CLOSED`, lets pending ones finish within their deadlines, then closes the store. */
   close(): Promise<void>
 }
@@ -360,6 +373,8 @@ export function defaultClient(): OmnichannelClient
 export const linkToConversation: OmnichannelClient['linkToConversation']
 /** {@link OmnichannelClient.unlinkFromConversation} of the default client. */
 export const unlinkFromConversation: OmnichannelClient['unlinkFromConversation']
+/** {@link OmnichannelClient.doctor} of the default client. */
+export const doctor: OmnichannelClient['doctor']
 /** {@link OmnichannelClient.openConversation} of the default client. */
 export const openConversation: OmnichannelClient['openConversation']
 /** {@link OmnichannelClient.focusConversation} of the default client. */

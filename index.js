@@ -178,6 +178,11 @@ class OmnichannelClient {
     }
   }
 
+  async doctor(options) {
+    this.#observe()
+    return await settled(this.#native, options, (rest, cancellation) => this.#native.doctor(rest, cancellation))
+  }
+
   openConversation(conversationId) {
     now(() => this.#native.openConversation(conversationId))
   }
@@ -219,6 +224,10 @@ async function linkToConversation(entityLogicalName, recordId, conversationId, o
 
 async function unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
   return await defaultClient().unlinkFromConversation(entityLogicalName, recordId, conversationId, options)
+}
+
+async function doctor(options) {
+  return await defaultClient().doctor(options)
 }
 
 const openConversation = conversationId => defaultClient().openConversation(conversationId)
@@ -380,6 +389,7 @@ module.exports = {
   closeConversation,
   configure,
   defaultClient,
+  doctor,
   focusConversation,
   getConversationId,
   linkToConversation,

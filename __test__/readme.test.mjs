@@ -62,6 +62,11 @@ test('the Dataverse example links and prints the outcome', () => {
   assert.equal(run('A Node service with Dataverse', env), 'alreadyLinked null\n')
 })
 
+test('the example of an examination prints a line for each check', () => {
+  const printed = run('When it does not work', { DATAVERSE_URL: emulator.url, DATAVERSE_TOKEN: emulator.credential })
+  assert.match(printed, /^http\S+ is in order\npassed  proxy .*\n(?:.*\n)*passed  privileges  The user has /)
+})
+
 test('the Electron example answers over IPC with data, errors included', () => {
   const { error } = JSON.parse(run('An Electron agent desktop'))
   assert.equal(error.code, 'CONVERSATION_NOT_FOUND')

@@ -1,6 +1,6 @@
 //! The address of an environment.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use url::Url;
 
@@ -47,7 +47,12 @@ impl EnvironmentUrl {
     /// What a token must be for: `<environment>/.default`.
     #[must_use]
     pub fn scope(&self) -> String {
-        format!("{}/.default", self.0.origin().ascii_serialization())
+        format!("{}/.default", self.origin())
+    }
+
+    /// Scheme, host and port: what a token's audience is.
+    pub(super) fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
     }
 
     /// Who gives tokens for it, by the suffix that Microsoft's cloud gives its environments. Regions come and go, so nothing else of
@@ -66,18 +71,27 @@ impl EnvironmentUrl {
 
     /// A set. `query` is the part after `?`.
     pub(super) fn set(&self, name: &str, query: &str) -> Url {
-        let mut url = self.0.clone();
-        url.set_path(&format!("{}{}{name}", self.0.path(), Self::API));
-        url.set_query(Some(query));
-        url
+        self.api(name, Some(query))
     }
 
     /// The row of a conversation. `query` is the part after `?`.
     pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Url {
+        self.api(&format!("msdyn_ocliveworkitems({id})"), Some(query))
+    }
+
+    /// Something below the API.
+    pub(super) fn api(&self, path: &str, query: Option<&str>) -> Url {
         let mut url = self.0.clone();
-        url.set_path(&format!("{}{}msdyn_ocliveworkitems({id})", self.0.path(), Self::API));
-        url.set_query(Some(query));
+        url.set_path(&format!("{}{}{path}", self.0.path(), Self::API));
+        url.set_query(query);
         url
+    }
+}
+
+/// The address as people write it, without the slash at its end.
+impl fmt::Display for EnvironmentUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str().trim_end_matches('/'))
     }
 }
 

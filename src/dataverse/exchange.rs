@@ -1,22 +1,26 @@
 //! One call's dealings with the server.
 
-use std::sync::Arc;
-
-use super::{Shared, answer::Row, request::Sender};
+use super::{
+    Shared,
+    answer::{self, Row},
+    fault,
+    request::{self, Sender},
+};
 use crate::{
-    domain::{Call, CallerId, ConversationId},
+    domain::{Call, CallerId, ConversationId, decision::conversation_not_found},
+    error::LinkError,
     http::{AuthorizedResponse, CallError, HttpRequest},
 };
 
 /// Who asks, and whom.
 pub(super) struct Exchange<'a> {
-    pub(super) shared: &'a Arc<Shared>,
+    pub(super) shared: &'a Shared,
     pub(super) call: &'a Call,
     caller: Option<CallerId>,
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(shared: &'a Arc<Shared>, call: &'a Call) -> Self {
+    pub(super) fn new(shared: &'a Shared, call: &'a Call) -> Self {
         Self { shared, call, caller: call.caller().or(shared.caller) }
     }
 
@@ -28,6 +32,16 @@ impl<'a> Exchange<'a> {
     /// Sends a request.
     pub(super) async fn send(&self, request: HttpRequest) -> Result<AuthorizedResponse, CallError> {
         self.shared.http.call(request).await
+    }
+
+    /// Reads the row that decisions rest on.
+    pub(super) async fn row(&self, id: ConversationId) -> Result<Row, LinkError> {
+        let answer = self.send(request::read(&self.shared.environment, id, self.sender())).await;
+        let answer = answer.map_err(fault::unreachable)?;
+        if fault::is_row_not_found(&answer.response) {
+            return Err(conversation_not_found(id));
+        }
+        answer::row(&answer::success(answer)?, id)
     }
 
     /// Keeps a row that an answer has just shown.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod environment;
+mod examination;
 mod exchange;
 mod fault;
 mod find;
@@ -15,20 +16,26 @@ use std::sync::Arc;
 
 pub use environment::EnvironmentUrl;
 
-use self::{exchange::Exchange, lanes::Lanes, remembered::RememberedRows, swap::Swap};
+use self::{examination::ToProbe, exchange::Exchange, lanes::Lanes, remembered::RememberedRows, swap::Swap};
 use crate::{
     clock::SharedClock,
     domain::{
         Call, CallerId, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision,
-        LinkStore, NamedRecord, RecordKey, StoreFuture, StoreName,
+        LinkStore, NamedRecord, RecordKey, Report, StoreFuture, StoreName,
     },
-    http::{AuthorizedHttp, HttpService, Observer, RetryBudget, RetryPolicy, RetryingHttp, TokenCache, TokenProvider},
+    http::{
+        AuthorizedHttp, HttpService, Inspector, Observer, RetryBudget, RetryPolicy, RetryingHttp, TokenCache,
+        TokenProvider,
+    },
 };
 
 /// Conversations and links in a Dataverse environment.
 pub struct DataverseStore {
     shared: Arc<Shared>,
     lanes: Lanes,
+    inspector: Option<Arc<dyn Inspector>>,
+    /// Held by a probe until it has put things back.
+    probing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How a write is kept from overwriting somebody else's.
@@ -80,7 +87,13 @@ impl DataverseStore {
         let http = Arc::new(RetryingHttp::new(http, Arc::clone(&clock), retries, Arc::clone(&budget), observer));
         let http = AuthorizedHttp::new(http, TokenCache::new(tokens, Arc::clone(&clock)));
         let shared = Shared { environment, http, budget, remembered, concurrency, caller, clock };
-        Self { shared: Arc::new(shared), lanes: Lanes::default() }
+        Self { shared: Arc::new(shared), lanes: Lanes::default(), inspector: None, probing: Arc::default() }
+    }
+
+    /// The same store, able to look at the way to its environment, and not only to go it.
+    #[must_use]
+    pub fn inspected_by(self, inspector: Arc<dyn Inspector>) -> Self {
+        Self { inspector: Some(inspector), ..self }
     }
 }
 
@@ -117,7 +130,19 @@ impl LinkStore for DataverseStore {
         Box::pin(async move { find::records(&Exchange::new(&shared, &call), &key).await })
     }
 
+    fn examine(&self, probe: Option<ConversationId>, call: Arc<Call>) -> StoreFuture<Report> {
+        let (shared, inspector) = (Arc::clone(&self.shared), self.inspector.clone());
+        let alone = Arc::clone(&self.probing).lock_owned();
+        let to_probe = probe.map(|id| ToProbe { id, turn: self.lanes.line_up(id), alone });
+        Box::pin(examination::examine(shared, inspector, call, to_probe))
+    }
+
     fn close(&self) -> StoreFuture<()> {
-        Box::pin(std::future::ready(Ok(())))
+        let probing = Arc::clone(&self.probing);
+        // A probe that nobody waits for any more may still be putting things back.
+        Box::pin(async move {
+            drop(probing.lock().await);
+            Ok(())
+        })
     }
 }

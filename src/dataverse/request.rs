@@ -24,12 +24,12 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const SELECT: &str = "$select=activityid,statecode,statuscode,_msdyn_customer_value,_msdyn_issueid_value";
+pub(super) const SELECT: &str = "$select=activityid,statecode,statuscode,_msdyn_customer_value,_msdyn_issueid_value";
 /// The same and what people want to see.
 pub(super) const DETAILS: &str = "$select=activityid,statecode,statuscode,_msdyn_customer_value,_msdyn_issueid_value,subject,createdon,_msdyn_activeagentid_value";
 const ANNOTATE: HeaderValue =
     HeaderValue::from_static(r#"odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname""#);
-const REPRESENT_AND_ANNOTATE: HeaderValue = HeaderValue::from_static(
+pub(super) const REPRESENT_AND_ANNOTATE: HeaderValue = HeaderValue::from_static(
     r#"return=representation,odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname""#,
 );
 
@@ -70,6 +70,13 @@ pub(super) fn read(environment: &EnvironmentUrl, id: ConversationId, from: Sende
     headers.insert(PREFER, ANNOTATE);
     headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
     request(Method::GET, environment.conversation(id, SELECT), headers, Bytes::new(), from)
+}
+
+/// Anything else, past every cache as well. Without a condition: a write needs one, and its body.
+pub(super) fn plain(method: Method, url: Url, from: Sender<'_>) -> HttpRequest {
+    let mut headers = headers(from);
+    headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
+    request(method, url, headers, Bytes::new(), from)
 }
 
 fn request(method: Method, url: Url, headers: HeaderMap, body: Bytes, from: Sender<'_>) -> HttpRequest {

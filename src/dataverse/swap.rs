@@ -13,10 +13,7 @@ use super::{
 };
 use crate::{
     clock,
-    domain::{
-        ConversationId, Decide, Decision,
-        decision::{conversation_not_found, record_not_found},
-    },
+    domain::{ConversationId, Decide, Decision, decision::record_not_found},
     error::{Code, LinkError},
     http::{AuthorizedResponse, HttpRequest},
 };
@@ -142,12 +139,7 @@ impl Swap<'_> {
     }
 
     async fn read(&self) -> Result<Row, LinkError> {
-        let request = request::read(&self.shared().environment, self.id, self.exchange.sender());
-        let answer = self.exchange.send(request).await.map_err(fault::unreachable)?;
-        if fault::is_row_not_found(&answer.response) {
-            return Err(conversation_not_found(self.id));
-        }
-        answer::row(&answer::success(answer)?, self.id)
+        self.exchange.row(self.id).await
     }
 
     /// `in_doubt`: an earlier write may still be applied, so a refusal of this one proves nothing.

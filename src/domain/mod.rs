@@ -3,6 +3,7 @@
 pub mod call;
 pub mod conversation;
 pub mod decision;
+pub mod diagnosis;
 pub mod ids;
 pub mod query;
 pub mod service;
@@ -11,6 +12,7 @@ pub mod store;
 pub use call::{Call, CallOptions, Traceparent};
 pub use conversation::{Conversation, Slot, Status};
 pub use decision::{Decide, Decision, IfLinked, LinkPolicy};
+pub use diagnosis::{Check, CheckName, Finding, Report};
 pub use ids::{AgentId, CallerId, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId};
 pub use query::{
     ConversationDetails, ConversationPage, ConversationQuery, KeyValue, NamedRecord, Order, Property, RecordKey,

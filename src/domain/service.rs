@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     call::{Call, CallOptions},
     decision::{Decide, Decision, LinkPolicy},
+    diagnosis::Report,
     ids::{ConversationId, RecordReference, RequestId},
     query::{ConversationDetails, ConversationPage, ConversationQuery, NamedRecord, RecordKey},
     store::{LinkStore, StoreFuture, StoreName},
@@ -24,6 +25,9 @@ use crate::{
 
 /// Calls that may be pending on one client; the next is refused with `THROTTLED` rather than queued without bound.
 pub const MAX_PENDING_CALLS: u32 = 100_000;
+
+/// How long an examination may take unless its caller says otherwise: what it is there for may be slow to fail.
+const EXAMINATION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What a link did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,6 +207,25 @@ impl LinkService {
         self.0.clock.wall()
     }
 
+    /// Examines the store: what is in order, what is not, and how to mend it. With a conversation to `probe`, that one is
+    /// written to and then restored.
+    ///
+    /// # Errors
+    /// `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED`, `TIMEOUT`. Whatever else is wrong is in the report.
+    pub fn doctor(
+        &self,
+        probe: Option<ConversationId>,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Report, LinkError>> + Send + use<> {
+        let service = self.clone();
+        let options = CallOptions { timeout: options.timeout.or(Some(EXAMINATION_TIMEOUT)), ..options };
+        let examined = self.perform(options, move |call| {
+            service.ensure_can_probe(probe)?;
+            Ok(service.0.store.examine(probe, call))
+        });
+        async move { examined.await.map(|(report, _)| report) }
+    }
+
     /// Refuses new calls from now on, lets the pending ones finish within their deadlines, then closes the store.
     ///
     /// # Errors
@@ -259,6 +282,18 @@ impl LinkService {
         }
         let message =
             "`options.callerObjectId`: only a Dataverse client can act for somebody else; this one is embedded.";
+        Err(LinkError::new(Code::InvalidArgument, message))
+    }
+
+    /// Whether this store has what a probe asks about.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`.
+    pub fn ensure_can_probe(&self, probe: Option<ConversationId>) -> Result<(), LinkError> {
+        if probe.is_none() || self.0.store.name() == StoreName::Dataverse {
+            return Ok(());
+        }
+        let message = "`options.probe`: only Dataverse leaves questions open; this client is embedded.";
         Err(LinkError::new(Code::InvalidArgument, message))
     }
 

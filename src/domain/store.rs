@@ -5,6 +5,7 @@ use std::{pin::Pin, sync::Arc};
 use super::{
     call::Call,
     decision::{Decide, Decision},
+    diagnosis::Report,
     ids::ConversationId,
     query::{ConversationDetails, ConversationPage, ConversationQuery, NamedRecord, RecordKey},
 };
@@ -60,6 +61,11 @@ pub trait LinkStore: Send + Sync {
     ///
     /// Fails with `INVALID_ARGUMENT` for a column that does not exist, where the store knows, or the store's fault.
     fn find(&self, key: RecordKey, call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>>;
+    /// Looks at everything that links rest on, and changes nothing; but for a conversation to `probe`, which is written to and
+    /// then restored. What is out of order is in the report, never an error.
+    ///
+    /// Fails with `INVALID_ARGUMENT` if this store cannot be probed.
+    fn examine(&self, probe: Option<ConversationId>, call: Arc<Call>) -> StoreFuture<Report>;
 
     /// Releases what the store holds. Called once, after the last update.
     fn close(&self) -> StoreFuture<()>;

@@ -91,7 +91,8 @@ pub(super) fn is_absent(path: &Path) -> bool {
     matches!(path.try_exists(), Ok(false))
 }
 
-fn refuse_foreign(path: &Path, connection: &mut Connection) -> Result<(), LinkError> {
+/// Refuses a file that is another program's, or a newer version's.
+pub(super) fn refuse_foreign(path: &Path, connection: &mut Connection) -> Result<(), LinkError> {
     let fault = |error| store_fault(path, "opening it", error);
     // One snapshot: between two, another process may make the file ours.
     let snapshot = connection.transaction().map_err(fault)?;
@@ -124,7 +125,8 @@ fn migrate(path: &Path, connection: &mut Connection) -> Result<(), LinkError> {
     stamp(&transaction).and_then(|()| transaction.commit()).map_err(fault)
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<usize> {
+/// Migrations that the file has seen.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0)).map(|version| version as usize)
 }
 

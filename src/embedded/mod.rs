@@ -1,6 +1,7 @@
 //! The port over an embedded SQLite file: one owned thread, and one commit for all calls that wait together.
 
 mod database;
+mod examination;
 mod fault;
 mod import;
 mod page;
@@ -22,7 +23,7 @@ use crate::{
     clock::SharedClock,
     domain::{
         Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, LinkStore,
-        NamedRecord, RecordKey, StoreFuture, StoreName,
+        NamedRecord, RecordKey, Report, StoreFuture, StoreName,
     },
     error::{Code, LinkError},
 };
@@ -112,6 +113,12 @@ impl LinkStore for EmbeddedStore {
     fn find(&self, key: RecordKey, _call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>> {
         let (reply, found) = oneshot::channel();
         self.ask(Job::Find { key, reply }, found)
+    }
+
+    fn examine(&self, _probe: Option<ConversationId>, _call: Arc<Call>) -> StoreFuture<Report> {
+        // The service refuses probes of this store.
+        let (reply, report) = oneshot::channel();
+        self.ask(Job::Examine { reply }, report)
     }
 
     fn close(&self) -> StoreFuture<()> {

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     database::{self, Missing},
+    examination,
     fault::{is_rolled_back, store_fault},
     import::{self, ImportSummary, OnProgress, Source},
     read, rows,
@@ -19,7 +20,7 @@ use crate::{
     clock::SharedClock,
     domain::{
         Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, NamedRecord,
-        RecordKey,
+        RecordKey, Report,
         decision::{conversation_not_found, record_not_found},
     },
     error::{Code, LinkError},
@@ -43,6 +44,8 @@ pub(super) enum Job {
     List { query: ConversationQuery, next: Option<String>, reply: Reply<ConversationPage> },
     /// A look for records.
     Find { key: RecordKey, reply: Reply<Vec<NamedRecord>> },
+    /// A look at the file.
+    Examine { reply: Reply<Report> },
     /// The last one.
     Close { reply: Reply<()> },
 }
@@ -106,6 +109,11 @@ impl Writer {
                     drop(reply.send(offset.and_then(|offset| self.guarded(|writer| writer.list(&query, offset)))));
                 }
                 Job::Find { key, reply } => drop(reply.send(self.guarded(|writer| writer.find(&key)))),
+                Job::Examine { reply } => {
+                    let report =
+                        self.guarded(|writer| Ok(examination::examine(&writer.path, Arc::clone(&writer.clock))));
+                    let _ = reply.send(report);
+                }
                 Job::Close { reply } => {
                     let closed = match self.connection.take().map(Connection::close) {
                         Some(Err((_, error))) => Err(store_fault(&self.path, "closing it", error)),

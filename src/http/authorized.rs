@@ -1,6 +1,6 @@
 //! Requests with a token: attached here, and here alone; a 401 drops it and tries exactly once more.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{
     HeaderMap, StatusCode,
@@ -59,6 +59,16 @@ impl AuthorizedHttp {
             self.tokens.refuse(&last.token, claims(&last.response.headers));
         }
         Ok(last)
+    }
+
+    /// A token as requests get it, and for how long it is good, if its provider said so. For diagnosis.
+    ///
+    /// # Errors
+    /// As [`TokenCache::token`].
+    pub async fn current_token(&self) -> Result<(Token, Option<Duration>), LinkError> {
+        let token = self.tokens.token().await?;
+        let good_for = self.tokens.good_for(&token);
+        Ok((token, good_for))
     }
 
     async fn token(&self) -> Result<Token, CallError> {

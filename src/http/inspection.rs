@@ -1,12 +1,13 @@
 //! A look at the way to a server, for diagnosis.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use http::Version;
 use reqwest::Client;
-use url::Url;
+use url::{Host, Url};
 
-use super::{HttpError, failure, proxy::ProxyUrl, transport::ReqwestService, trust::Witness};
+use super::{HttpError, HttpErrorKind, failure, proxy::ProxyUrl, transport::ReqwestService, trust::Witness};
 
 /// What one look showed.
 #[derive(Debug)]
@@ -17,6 +18,52 @@ pub struct Inspection {
     pub certificate: Option<Vec<u8>>,
     /// The version of HTTP that was agreed on, or why no answer came.
     pub answer: Result<Version, HttpError>,
+}
+
+/// Who can look at the way that requests take.
+pub trait Inspector: Send + Sync {
+    /// Asks the server for nothing, over a connection of its own: see [`ReqwestService::inspect`].
+    fn inspect<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Inspection>;
+
+    /// Host and port of the proxy through which this URL is requested, if any. Nothing is sent.
+    fn proxy_of<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Option<String>, HttpError>>;
+
+    /// The addresses of the URL's host, as requests without a proxy find them.
+    fn addresses_of<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Vec<IpAddr>, HttpError>>;
+}
+
+impl Inspector for ReqwestService {
+    fn inspect<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Inspection> {
+        Box::pin(self.inspect(url))
+    }
+
+    fn proxy_of<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Option<String>, HttpError>> {
+        Box::pin(async move {
+            let proxy = self.options.proxy.proxy_of(&super::transport::server_of(url)).await?;
+            Ok(proxy.map(|proxy| proxy.to_string()))
+        })
+    }
+
+    fn addresses_of<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Vec<IpAddr>, HttpError>> {
+        Box::pin(async move {
+            let name = match url.host() {
+                Some(Host::Domain(name)) => name,
+                Some(Host::Ipv4(address)) => return Ok(vec![address.into()]),
+                Some(Host::Ipv6(address)) => return Ok(vec![address.into()]),
+                None => "",
+            };
+            let unknown = |why: &dyn std::fmt::Display| HttpError {
+                kind: HttpErrorKind::Connect,
+                message: format!("the name of {name} cannot be resolved ({why})"),
+                retry_after: None,
+                source: None,
+            };
+            let found = tokio::net::lookup_host((name, url.port_or_known_default().unwrap_or_default())).await;
+            let mut addresses: Vec<_> = found.map_err(|error| unknown(&error))?.map(|found| found.ip()).collect();
+            addresses.dedup();
+            if addresses.is_empty() { Err(unknown(&"it has no address")) } else { Ok(addresses) }
+        })
+    }
 }
 
 impl ReqwestService {

@@ -2,6 +2,8 @@
 
 mod authorized;
 mod budget;
+mod certificate;
+mod claims;
 mod client_secret;
 mod failure;
 mod gate;
@@ -33,8 +35,10 @@ use uuid::Uuid;
 
 pub use authorized::{AuthorizedHttp, AuthorizedResponse, CallError};
 pub use budget::RetryBudget;
+pub use certificate::Certificate;
+pub use claims::{Audience, Claims};
 pub use client_secret::{ClientSecret, ClientSecretCredential};
-pub use inspection::Inspection;
+pub use inspection::{Inspection, Inspector};
 pub use observe::{Ending, Event, Nobody, Observer, Subject};
 pub use proxy::{Proxy, ProxyResolver, ProxyUrl, ProxyVariables, UnusableProxy};
 pub use retry::{RetryPolicy, RetryingHttp};

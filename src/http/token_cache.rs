@@ -49,6 +49,8 @@ struct Held {
     token: Token,
     refresh_at: Instant,
     expires_at: Instant,
+    /// Whether its provider said when.
+    is_known: bool,
 }
 
 impl TokenCache {
@@ -92,7 +94,7 @@ impl TokenCache {
         state.asked += 1;
         match answer {
             Ok(AccessToken { token, good_for }) => {
-                state.held = Some(self.held(token.clone(), good_for.unwrap_or(GOOD_FOR)));
+                state.held = Some(self.held(token.clone(), good_for));
                 (state.failure, state.claims) = (None, None);
                 Ok(token)
             }
@@ -123,6 +125,14 @@ impl TokenCache {
         }
     }
 
+    /// For how long the token is good from now on, if it is the one that is held and its provider said so.
+    #[must_use]
+    pub fn good_for(&self, token: &Token) -> Option<Duration> {
+        let state = self.lock();
+        let held = state.held.as_ref().filter(|held| held.token == *token && held.is_known)?;
+        Some(held.expires_at.saturating_duration_since(self.clock.now()))
+    }
+
     /// What somebody else found out while this call waited for its turn to ask.
     fn answered_since(&self, asked_before: u64) -> Option<Result<Token, LinkError>> {
         let state = self.lock();
@@ -136,10 +146,16 @@ impl TokenCache {
         }
     }
 
-    fn held(&self, token: Token, good_for: Duration) -> Held {
+    fn held(&self, token: Token, said: Option<Duration>) -> Held {
         let now = self.clock.now();
+        let good_for = said.unwrap_or(GOOD_FOR);
         let early = EARLY.min(good_for / 4) + jitter(&*self.clock, JITTER.min(good_for / 8));
-        Held { token, refresh_at: now + good_for.saturating_sub(early), expires_at: now + good_for }
+        Held {
+            token,
+            refresh_at: now + good_for.saturating_sub(early),
+            expires_at: now + good_for,
+            is_known: said.is_some(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

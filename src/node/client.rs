@@ -15,6 +15,7 @@ use super::{
     configuration::{self, Remote, StoreConfiguration, Surroundings, misconfigured},
     conversations::{self, ConversationObject, ConversationPageObject, LinkedRecordObject},
     credential::{Credential, CredentialAnswer, CredentialFunction, TokenRequest},
+    doctor::DoctorReportObject,
     error,
     network::{AskedProxy, ProxyFunction},
     observer::{EventObject, Watch},
@@ -227,6 +228,24 @@ impl Client {
         })
     }
 
+    /// `doctor`
+    #[napi]
+    pub fn doctor<'env>(
+        &self,
+        env: &'env Env,
+        options: Unknown<'env>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let call = options::doctor(&options).and_then(|(probe, options)| {
+            self.service.ensure_can_probe(probe)?;
+            Ok((probe, options))
+        });
+        self.begin(env, call, cancellation, |service, (probe, options)| {
+            let examined = service.doctor(probe, options);
+            async move { examined.await.map(DoctorReportObject::from) }
+        })
+    }
+
     /// `openConversation`
     #[napi]
     pub fn open_conversation(&self, env: Env, conversation_id: Unknown<'_>) -> napi::Result<()> {
@@ -365,7 +384,8 @@ fn dataverse(
         (Credential::Function, Some(provider)) => Arc::new(CredentialFunction::new(&provider, url.scope())?),
         (Credential::Function, None) => return Err(napi::Error::from_reason("the credential's function is missing")),
     };
-    Ok(DataverseStore::new(url, http, tokens, options, Arc::clone(clock), observer))
+    let store = DataverseStore::new(url, http.clone(), tokens, options, Arc::clone(clock), observer);
+    Ok(store.inspected_by(http))
 }
 
 fn progress_reporter(function: &Function<'_, ImportProgressObject, ()>) -> napi::Result<OnProgress> {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     num::NonZeroU32,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use napi::{
@@ -90,7 +90,9 @@ pub(super) fn query(
         linked,
         agent: given.agent_id.map(|Parsed(agent)| agent),
         statuses: given.statuses.unwrap_or_default(),
-        created_until: given.created_before_days.and_then(|days| now.checked_sub(DAY * days)),
+        created_until: given
+            .created_before_days
+            .map(|days| now.checked_sub(DAY * days).map_or(UNIX_EPOCH, |then| then.max(UNIX_EPOCH))),
         order,
         page_size: given.top.map_or(if linked.is_some() { FEW } else { PAGE_SIZE }, |top| top.get().min(PAGE_SIZE)),
     };

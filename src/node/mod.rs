@@ -8,6 +8,7 @@ mod client;
 mod configuration;
 mod conversations;
 mod credential;
+mod doctor;
 mod error;
 mod network;
 mod observer;

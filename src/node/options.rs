@@ -12,7 +12,8 @@ use serde::{
 use super::arguments::{describe, invalid};
 use crate::{
     domain::{
-        CallOptions, CallerId, EntityLogicalName, IfLinked, LinkPolicy, RecordId, RecordReference, Status, Traceparent,
+        CallOptions, CallerId, ConversationId, EntityLogicalName, IfLinked, LinkPolicy, RecordId, RecordReference,
+        Status, Traceparent,
     },
     error::{Code, LinkError},
 };
@@ -79,6 +80,13 @@ struct ReadOptions {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct ImportOptions {
     timeout_in_ms: Option<Milliseconds>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct DoctorOptions {
+    timeout_in_ms: Option<Milliseconds>,
+    probe: Option<Parsed<ConversationId>>,
 }
 
 /// A text that means something.
@@ -182,6 +190,12 @@ pub(super) fn read(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
 pub(super) fn import(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
     let ImportOptions { timeout_in_ms } = parse(options)?;
     Ok(call(timeout_in_ms, None, None))
+}
+
+/// The options of an examination that Rust needs to know.
+pub(super) fn doctor(options: &Unknown<'_>) -> Result<(Option<ConversationId>, CallOptions), LinkError> {
+    let DoctorOptions { timeout_in_ms, probe } = parse(options)?;
+    Ok((probe.map(|Parsed(id)| id), call(timeout_in_ms, None, None)))
 }
 
 /// What all calls may say.

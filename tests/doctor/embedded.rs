@@ -1,0 +1,137 @@
+//! The embedded store's file, in every state it may be found in.
+
+use std::{fs, path::Path, sync::Arc, time::Duration};
+
+use omnichannel_link::{
+    domain::{CallOptions, Finding, LinkService, Report},
+    embedded::{EmbeddedStore, Source},
+    error::Code,
+};
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::{
+    clinic::named,
+    support::{CONVERSATION, TestClock, conversation},
+    vfs::{self, Step},
+};
+
+fn service(path: &Path) -> (LinkService, Arc<EmbeddedStore>) {
+    let clock = Arc::new(TestClock::default());
+    let store = Arc::new(EmbeddedStore::new(path, clock.clone()));
+    (LinkService::new(store.clone(), clock, Duration::from_secs(30), None), store)
+}
+
+async fn report(path: &Path) -> Report {
+    let (service, _) = service(path);
+    let report = service.doctor(None, CallOptions::default()).await.unwrap();
+    service.close().await.unwrap();
+    report
+}
+
+/// A file with a conversation whose customer was not imported.
+async fn filled(path: &Path) {
+    let (service, store) = service(path);
+    let row = json!({
+        "activityid": CONVERSATION, "statuscode": 2, "_msdyn_issueid_value": null,
+        "_msdyn_customer_value": "01010101-0101-0101-0101-010101010101",
+        "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname": "account",
+    });
+    let page = json!({ "@odata.context": "https://x/$metadata#msdyn_ocliveworkitems", "value": [row] });
+    let import = |call| Ok(store.import(Source::Text(page.to_string()), None, call));
+    service.perform(CallOptions::default(), import).await.unwrap();
+    service.close().await.unwrap();
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_in_order_and_stays_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = report(&folder.path().join("links.db")).await;
+    assert!(found.is_healthy());
+    assert_eq!(
+        (named(&found, "passed"), named(&found, "skipped")),
+        ("file".into(), "database integrity writable contents".into())
+    );
+    assert_eq!(files(folder.path()), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_sound_file_is_counted_and_not_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("links.db");
+    filled(&path).await;
+    let before = fs::read(&path).unwrap();
+    let found = report(&path).await;
+    assert_eq!(named(&found, "passed"), "file database integrity writable contents");
+    let contents = found.checks[4].found();
+    assert_eq!(contents, "Conversations: 1. Accounts, contacts and cases: 0. Dangling links: 1.");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(files(folder.path()), ["links.db"]);
+}
+
+#[tokio::test]
+async fn each_fault_of_the_file_turns_its_own_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    filled(&path("damaged")).await;
+    let mut bytes = fs::read(path("damaged")).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0x5a);
+    fs::write(path("damaged"), bytes).unwrap();
+    fs::write(path("text"), "This is a text and by no means a database, however long one looks at it.").unwrap();
+    Connection::open(path("foreign")).unwrap().execute_batch("CREATE TABLE note (text TEXT)").unwrap();
+    filled(&path("newer")).await;
+    Connection::open(path("newer")).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    fs::write(path("empty"), "").unwrap();
+    for (name, failed, skipped) in [
+        ("damaged", "integrity", "contents"),
+        ("text", "database", "integrity writable contents"),
+        ("foreign", "database", "integrity writable contents"),
+        ("newer", "database", "integrity writable contents"),
+        ("empty", "", "contents"),
+        ("missing/links.db", "file", "database integrity writable contents"),
+        (".", "file", "database integrity writable contents"),
+    ] {
+        let found = report(&path(name)).await;
+        assert_eq!(
+            (named(&found, "failed"), named(&found, "skipped")),
+            (failed.into(), skipped.into()),
+            "{name} {found:#?}"
+        );
+        for check in &found.checks {
+            let Finding::Failed { fix, code, .. } = &check.finding else { continue };
+            assert_eq!(*code, Code::Store);
+            assert!(!fix.is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_another_program_holds_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("links.db");
+    filled(&path).await;
+    let disk = vfs::watch(&path);
+    let _no_waiting = disk.answer(Step::Sleep, 0);
+    let holder = Connection::open(&path).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let found = report(&path).await;
+    assert_eq!((named(&found, "failed"), named(&found, "skipped")), ("writable".into(), String::new()));
+    assert_eq!(disk.total(Step::Sleep), 5_000_000, "as long as a link waits, in microseconds");
+}
+
+#[tokio::test]
+async fn it_cannot_be_probed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (service, _) = service(&folder.path().join("links.db"));
+    let refused = service.doctor(Some(conversation(CONVERSATION)), CallOptions::default()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().starts_with("`options.probe`"), "{refused}");
+}

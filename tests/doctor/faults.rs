@@ -1,0 +1,184 @@
+//! What can be wrong with an environment, one at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use omnichannel_link::{
+    domain::Finding,
+    error::Code,
+    http::{ClientSecret, ClientSecretCredential, ReqwestService, Secret, StaticToken, Token},
+};
+use serde_json::{Value, json};
+
+use crate::clinic::{Clinic, named};
+
+const ON_WHO_AM_I: &str = "latency table concurrency navigation privileges limits";
+
+fn nothing() -> Value {
+    json!([])
+}
+
+/// A fault for all requests whose path holds this.
+fn always(path: &str, status: u16, code: &str) -> Value {
+    json!([{ "on": { "path": path }, "times": "always", "fault": { "kind": "status", "status": status, "code": code } }])
+}
+
+#[tokio::test]
+async fn each_fault_turns_its_own_check() {
+    let clinic = Clinic::plain().await;
+    let one_second_too_much = json!({ "dateInMs": 302_000 });
+    for (conditions, rules, failed, code, skipped, fix) in [
+        (
+            json!({ "concurrencyOff": ["msdyn_ocliveworkitem"] }),
+            nothing(),
+            "concurrency",
+            Code::InvalidConfiguration,
+            "",
+            "readCheckWrite",
+        ),
+        (
+            json!({ "hiddenRelationships": ["msdyn_incident_msdyn_ocliveworkitem"] }),
+            nothing(),
+            "navigation",
+            Code::InvalidConfiguration,
+            "",
+            "Update the Omnichannel solution",
+        ),
+        (
+            json!({ "missingPrivileges": ["prvAppendToIncident"] }),
+            nothing(),
+            "privileges",
+            Code::Forbidden,
+            "",
+            "a security role with prvAppendToIncident (",
+        ),
+        (one_second_too_much, nothing(), "clockSkew", Code::AuthenticationFailed, "", "time server"),
+        (
+            json!({}),
+            always("WhoAmI", 403, "0x80072560"),
+            "whoAmI",
+            Code::AuthenticationFailed,
+            ON_WHO_AM_I,
+            "Application users",
+        ),
+        (json!({}), always("WhoAmI", 404, ""), "whoAmI", Code::InvalidConfiguration, ON_WHO_AM_I, "environment's own"),
+        (json!({}), always("WhoAmI", 503, ""), "whoAmI", Code::Unavailable, ON_WHO_AM_I, "whoever runs the server"),
+        (
+            json!({}),
+            always("EntityDefinitions", 404, "0x80060888"),
+            "table",
+            Code::InvalidConfiguration,
+            "concurrency navigation",
+            "Omnichannel for Customer Service is installed",
+        ),
+        (json!({}), always("RetrieveUserSet", 400, "0x80060888"), "privileges", Code::Protocol, "", "whoever"),
+        (json!({}), always("RetrieveUserSet", 403, "0x80040220"), "", Code::Internal, "privileges", ""),
+    ] {
+        clinic.emulator.faults().clear();
+        clinic.condition(&conditions);
+        clinic.emulator.faults().add(rules.clone()).unwrap();
+        let report = clinic.report().await;
+        assert_eq!(named(&report, "failed"), failed, "{conditions} {rules} {report:#?}");
+        let skipped = format!("dns tls {skipped}");
+        assert_eq!(named(&report, "skipped"), skipped.trim_end(), "{conditions} {rules}");
+        for check in &report.checks {
+            let Finding::Failed { fix: shown, code: shown_code, .. } = &check.finding else { continue };
+            assert_eq!(*shown_code, code, "{check:?}");
+            assert!(shown.contains(fix), "{check:?}");
+        }
+        assert_eq!(report.is_healthy(), failed.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn five_minutes_of_skew_are_told_and_tolerated_either_way() {
+    let clinic = Clinic::plain().await;
+    clinic.clock.advance(Duration::from_secs(100_000));
+    for (server, found) in [
+        (100_000_000, "This machine's clock and the server's agree."),
+        (100_001_000, "This machine's clock and the server's agree."),
+        (100_301_000, "This machine's clock is 5 min behind the server's."),
+        (99_699_000, "This machine's clock is 5 min ahead of the server's."),
+    ] {
+        clinic.condition(&json!({ "dateInMs": server }));
+        let report = clinic.report().await;
+        let check = report.checks.iter().find(|check| check.name.as_str() == "clockSkew").unwrap();
+        assert_eq!((check.status(), check.found()), ("passed", found), "{server}");
+    }
+    for server in [100_302_000, 99_698_000] {
+        clinic.condition(&json!({ "dateInMs": server }));
+        assert_eq!(named(&clinic.report().await, "failed"), "clockSkew", "{server}");
+    }
+}
+
+/// The clinic with an application's secret.
+async fn with_secret(tenant: &str) -> Clinic {
+    let mut clinic = Clinic::plain().await;
+    let http = Arc::new(ReqwestService::new(clinic.network.clone(), clinic.clock.clone()));
+    let application = clinic.emulator.application();
+    let client = ClientSecret {
+        authority_host: clinic.url.parse().unwrap(),
+        tenant_id: if tenant.is_empty() { application.tenant_id.clone() } else { tenant.to_owned() },
+        client_id: application.client_id.clone(),
+        client_secret: Secret::new(application.client_secret.clone()),
+        scope: format!("{}/.default", clinic.url),
+    };
+    clinic.tokens = Arc::new(ClientSecretCredential::new(http, client));
+    clinic
+}
+
+#[tokio::test]
+async fn an_application_has_its_own_faults() {
+    let resting = format!("dns tls whoAmI clockSkew {ON_WHO_AM_I}");
+    let clinic = with_secret("").await;
+    let healthy = clinic.report().await;
+    assert!(healthy.is_healthy(), "{healthy:#?}");
+    let token = &healthy.checks[3];
+    assert!(token.found().contains("It is good for 59 min more."), "{token:?}");
+
+    clinic.condition(&json!({ "secretExpired": true }));
+    let report = clinic.report().await;
+    assert_eq!((named(&report, "failed"), named(&report, "skipped")), ("token".into(), resting));
+    assert!(matches!(&report.checks[3].finding, Finding::Failed { fix, .. } if fix.contains("Certificates & secrets")));
+
+    clinic.condition(&json!({ "applicationUserMissing": true }));
+    let report = clinic.report().await;
+    assert_eq!(named(&report, "failed"), "whoAmI");
+
+    let report = with_secret("fabrikam.example").await.report().await;
+    assert!(matches!(&report.checks[3].finding, Finding::Failed { fix, .. } if fix.contains("`tenantId`")));
+}
+
+#[tokio::test]
+async fn a_token_for_something_else_is_not_even_sent() {
+    let id = "6b726d86-d37c-43b8-b3a4-c4056ddd2e07";
+    let mut clinic = Clinic::plain().await;
+    let give = |clinic: &mut Clinic, audience: &str| {
+        let claims = json!({ "aud": audience, "appid": id, "tid": id, "upn": "s3cret" }).to_string();
+        let token = format!("eyJhbGciOiJub25lIn0.{}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(claims));
+        clinic.tokens = Arc::new(StaticToken(Token::new(&token).unwrap()));
+    };
+    give(&mut clinic, "https://graph.microsoft.com");
+    let report = clinic.report().await;
+    assert_eq!(named(&report, "failed"), "token");
+    assert_eq!(named(&report, "skipped"), format!("dns tls whoAmI clockSkew {ON_WHO_AM_I}"));
+    let Finding::Failed { found, fix, code } = &report.checks[3].finding else { panic!("{report:?}") };
+    let url = &clinic.url;
+    assert_eq!(
+        *found,
+        format!("A token for https://graph.microsoft.com instead of {url} (application {id}, tenant {id}).")
+    );
+    assert_eq!(
+        (fix.as_str(), *code),
+        (&*format!("Request the token for the scope {url}/.default."), Code::AuthenticationFailed)
+    );
+    assert!(clinic.emulator.requests().is_empty());
+
+    // One that is for this server, or for an application nobody can place, is the server's to judge.
+    for audience in [format!("{url}/"), "00000007-0000-0000-c000-000000000000".into()] {
+        give(&mut clinic, &audience);
+        let report = clinic.report().await;
+        assert_eq!(named(&report, "failed"), "whoAmI", "{audience}");
+        assert!(!format!("{report:?}").contains("s3cret"));
+    }
+}
