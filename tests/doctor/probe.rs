@@ -78,6 +78,20 @@ async fn it_answers_every_question_and_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn every_request_is_what_the_web_api_documents() {
+    let clinic = Clinic::plain().await;
+    clinic.probe().await;
+    let names = ["accept", "odata-version", "content-type", "if-match", "if-none-match", "prefer", "autodisassociate"];
+    let sent = clinic.emulator.requests().into_iter().map(|request| {
+        let headers = names.iter().filter_map(|name| Some(format!("{name}: {}", request.header(name)?)));
+        let lines: Vec<_> = [format!("{} {}", request.method, request.path)].into_iter().chain(headers).collect();
+        format!("{}\n{}\n", lines.join("\n"), request.body)
+    });
+    let sent = sent.collect::<Vec<_>>().join("\n").replace(&clinic.url, "https://contoso.crm4.dynamics.com");
+    insta::assert_snapshot!("requests", sent);
+}
+
+#[tokio::test]
 async fn every_write_depends_on_a_version() {
     let clinic = Clinic::plain().await;
     clinic.probe().await;
@@ -115,6 +129,21 @@ async fn the_answers_are_the_servers() {
         let (status, found) = found(&report, name);
         assert!(status == "passed" && found.contains(words), "{conditions} {name}: {found}");
         assert_eq!((clinic.links(), report.is_healthy()), (before(), true), "{conditions}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_of_the_server_is_an_answer_and_one_of_a_gateway_ends_the_probe() {
+    let clinic = Clinic::plain().await;
+    for (status, told, next) in
+        [(500, "Refused (500, 0x80040216: Unexpected).", "passed"), (502, "The probe ended here.", "skipped")]
+    {
+        let fault = json!({ "kind": "status", "status": status, "code": "0x80040216", "message": "Unexpected" });
+        clinic.fault(json!({ "on": { "method": "PATCH", "nth": 10 }, "fault": fault }));
+        let report = clinic.probe().await;
+        assert!(found(&report, "probeBindNull").1.starts_with(told), "{report:#?}");
+        assert_eq!(found(&report, "probeWrongTypeBind").0, next);
+        assert_eq!((report.is_healthy(), clinic.links()), (true, before()));
     }
 }
 

@@ -280,8 +280,8 @@ impl<'a> Experiments<'a> {
         let answer = self.asker.send(request).await?;
         let now = Exchange::new(self.asker.shared, self.asker.call).row(self.state.id).await?;
         let status = answer.response.status;
-        // A gateway may have given up on a server that did not; what is not implemented was not done.
-        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
+        // A gateway may have given up on a server that did not; what the server itself says of its failure is an answer.
+        if matches!(status.as_u16(), 502..=504) {
             return Err(fault::explain(&answer).into());
         }
         self.state.in_doubt = false;
