@@ -97,8 +97,8 @@ class OmnichannelClient {
   }
 
   async getLinkedRecords(conversationId, options) {
-    const { subject, createdOn, agentId, ...linked } = await this.#read(conversationId, true, options)
-    return linked
+    const { conversationId: id, status, customer, case: incident } = await this.#read(conversationId, true, options)
+    return { conversationId: id, status, customer, case: incident }
   }
 
   async getConversation(conversationId, options) {

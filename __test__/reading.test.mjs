@@ -15,9 +15,10 @@ const names = new Map([
 ])
 const STATUSES = { 1: 'open', 2: 'active', 3: 'waiting', 4: 'closed', 5: 'wrapUp', 6: 'resolved', 7: 'scheduled' }
 
+const linked = (recordId, entityLogicalName) => recordId && { entityLogicalName, recordId, name: names.get(recordId) ?? null }
+
 /** A row of the sample data as the client should show it. */
 function shown(row) {
-  const linked = (recordId, entityLogicalName) => recordId && { entityLogicalName, recordId, name: names.get(recordId) ?? null }
   return {
     conversationId: row.activityid,
     status: STATUSES[row.statuscode] ?? row.statuscode,
@@ -62,7 +63,7 @@ for (const [name, open] of Object.entries(stores)) {
       const row = all.find(row => row._msdyn_customer_value && row._msdyn_issueid_value)
       const expected = shown(row)
       assert.deepEqual(await client.getConversation(row.activityid), expected)
-      const { subject, createdOn, agentId, ...linked } = expected
+      const linked = { conversationId: expected.conversationId, status: expected.status, customer: expected.customer, case: expected.case }
       assert.deepEqual(await client.getLinkedRecords(`{${row.activityid.toUpperCase()}}`), linked)
       client.openConversation(row.activityid)
       assert.deepEqual(await client.getLinkedRecords(), linked)
@@ -111,6 +112,8 @@ for (const [name, open] of Object.entries(stores)) {
       same(await collect(client.getConversations({ createdBeforeDays: days })), old, newestFirst)
       assert.equal((await collect(client.getConversations({ top: 7 }))).length, 7)
       assert.deepEqual(await collect(client.getConversations({ statuses: [99] })), [])
+      // Before there were computers.
+      assert.deepEqual(await collect(client.getConversations({ createdBeforeDays: 36_500 })), [])
     })
 
     test('an iteration that is left asks for nothing more', async t => {
