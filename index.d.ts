@@ -9,8 +9,9 @@ import type { DoctorOptions, DoctorReport } from './doctor'
 
 export type * from './conversations'
 export type * from './dataverse'
-export type * from './embedded'
 export type * from './doctor'
+export type * from './embedded'
+export * from './facade'
 
 /** The tables whose records can be linked. Account and contact share the customer slot; incident has the case slot. */
 export type EntityLogicalName = 'account' | 'contact' | 'incident'

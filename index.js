@@ -5,6 +5,7 @@
 
 const { channel } = require('node:diagnostics_channel')
 const { Cancellation, Client } = require('./binding.js')
+const { createOmnichannel } = require('./facade.js')
 const { LinkError, failure } = require('./link-error.js')
 
 // Read here, because a worker's environment is its own.
@@ -345,6 +346,7 @@ module.exports = {
   OmnichannelClient,
   closeConversation,
   configure,
+  createOmnichannel,
   defaultClient,
   doctor,
   focusConversation,

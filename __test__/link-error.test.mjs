@@ -114,7 +114,7 @@ test('fromJSON refuses what toJSON did not make', () => {
 
 test('the errors of two copies of the package recognise each other', { timeout: 60_000 }, async t => {
   const elsewhere = folder(t)
-  for (const name of ['index.js', 'link-error.js']) copyFileSync(new URL(name, root), join(elsewhere, name))
+  for (const name of ['index.js', 'facade.js', 'link-error.js']) copyFileSync(new URL(name, root), join(elsewhere, name))
   writeFileSync(join(elsewhere, 'binding.js'), `module.exports = require(${JSON.stringify(require.resolve('../binding.js'))})`)
   const copy = require(join(elsewhere, 'index.js'))
   assert.notEqual(copy.LinkError, LinkError)

@@ -21,8 +21,8 @@ test('ESM and CommonJS get the same things, once', async () => {
   const { default: _, 'module.exports': __, ...named } = namespace
   assert.deepEqual(named, { ...required })
   assert.deepEqual(Object.keys(required), [
-    'LinkError', 'OmnichannelClient', 'closeConversation', 'configure', 'defaultClient', 'doctor', 'focusConversation', 'getConversationId',
-    'linkToConversation', 'openConversation', 'unlinkFromConversation'
+    'LinkError', 'OmnichannelClient', 'closeConversation', 'configure', 'createOmnichannel', 'defaultClient', 'doctor', 'focusConversation',
+    'getConversationId', 'linkToConversation', 'openConversation', 'unlinkFromConversation'
   ])
   assert.equal((await import('omnichannel-link')).OmnichannelClient, required.OmnichannelClient)
 })

@@ -1,0 +1,214 @@
+// Scripts written for the agent's page, in Node: the documentation's own, and what the page's functions resolve and reject with.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inspect } from 'node:util'
+import { runInThisContext } from 'node:vm'
+import { LinkError, createOmnichannel } from 'omnichannel-link'
+import { afterwards } from './support/afterwards.mjs'
+import { GUID } from './support/expect.mjs'
+import { link, unlink } from './support/page-scripts.mjs'
+import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody } from './support/sample.mjs'
+import { emptyEmbedded, stores } from './support/stores.mjs'
+
+const agent = 'c2dd22d0-9d47-4799-8d95-355c298bd4f2'
+
+/** Runs a script as the page would, with this `Microsoft`. `printed` is what it logged. */
+async function run(t, script, Microsoft) {
+  const printed = []
+  t.mock.method(console, 'log', (...values) => printed.push(...values))
+  globalThis.Microsoft = Microsoft
+  afterwards(t, () => delete globalThis.Microsoft)
+  await runInThisContext(script)
+  t.mock.restoreAll()
+  return printed
+}
+
+/** What a promise is rejected with. */
+const refused = promise => promise.then(value => assert.fail(`resolved with ${inspect(value)}`), failure => failure)
+
+/** A failure of the page's form, with an error of this code. */
+function isFailure({ error, ...failure }, code, expected) {
+  assert.ok(error instanceof LinkError, inspect(error))
+  assert.equal(error.code, code)
+  assert.deepEqual(failure, { status: 'failure', currentReqId: error.requestId ?? '', additionalDetails: {}, message: error.message, ...expected })
+}
+
+for (const [name, open] of Object.entries(stores)) {
+  describe(name, () => {
+    test("the documentation's scripts run unchanged", { timeout: 60_000 }, async t => {
+      const { client, read } = await open(t)
+      const refreshed = []
+      const Microsoft = { Omnichannel: createOmnichannel(client), Apm: { refreshTab: tab => refreshed.push(tab) } }
+      assert.deepEqual(await run(t, link, Microsoft), [])
+      assert.deepEqual(await run(t, unlink, Microsoft), [])
+      assert.deepEqual(refreshed, ['tab-id-3', 'tab-id-3'])
+      const [failure] = await run(t, unlink, Microsoft)
+      assert.equal(failure.error.code, 'NOT_LINKED')
+      assert.equal(refreshed.length, 2)
+      await run(t, link, Microsoft)
+      assert.deepEqual(await read(conversation), { customer: account, case: incident })
+    })
+
+    test("changes resolve with the product's success object", { timeout: 60_000 }, async t => {
+      const { linkToConversation, unlinkFromConversation } = createOmnichannel((await open(t)).client)
+      for (const [call, message] of [[linkToConversation, 'Linking successful'], [unlinkFromConversation, 'UnLinking successful']]) {
+        const { currentReqId, additionalDetails, ...success } = await call('contact', contact.recordId.toUpperCase(), `{${emptyConversation}}`)
+        assert.match(currentReqId, GUID)
+        assert.deepEqual(success, {
+          entityLogicalName: 'contact', recordId: contact.recordId.toUpperCase(), liveWorkItemId: emptyConversation, message, status: 'success'
+        })
+        const { outcome, ...details } = additionalDetails
+        assert.deepEqual(details, { liveWorkItemId: emptyConversation, recordGuid: contact.recordId.toUpperCase() })
+        assert.deepEqual([outcome.store, outcome.record, outcome.requestId], [name, contact, currentReqId])
+      }
+    })
+
+    test("changes reject with the product's failure object, and its error says why", { timeout: 60_000 }, async t => {
+      const { linkToConversation, unlinkFromConversation } = createOmnichannel((await open(t)).client)
+      const linking = { component: 'linkRecordToConversation', functionName: 'linkToConversation API' }
+      const failure = await refused(linkToConversation('incident', incident.recordId, closedConversation))
+      const additionalDetails = { recordGuid: incident.recordId, liveWorkItemId: closedConversation }
+      isFailure(failure, 'CONVERSATION_NOT_ACTIVE', { ...linking, additionalDetails })
+      assert.match(failure.currentReqId, GUID)
+      assert.equal(failure.error.conversationStatus, 'closed')
+      assert.match(inspect(failure), /functionName: 'linkToConversation API'[\s\S]*LinkError[\s\S]*CONVERSATION_NOT_ACTIVE/)
+      isFailure(await refused(unlinkFromConversation('incident', incident.recordId, emptyConversation)), 'NOT_LINKED', {
+        component: 'unlinkRecordFromConversation',
+        functionName: 'unlinkFromConversation API',
+        additionalDetails: { ...additionalDetails, liveWorkItemId: emptyConversation }
+      })
+      isFailure(await refused(linkToConversation('incident', null, emptyConversation)), 'INVALID_ARGUMENT', {
+        ...linking, message: 'Missing required Parameters', additionalDetails: { recordGuid: null, liveWorkItemId: emptyConversation }
+      })
+      isFailure(await refused(linkToConversation('lead', incident.recordId, emptyConversation)), 'INVALID_ARGUMENT', {
+        ...linking, additionalDetails: { ...additionalDetails, liveWorkItemId: emptyConversation }
+      })
+    })
+
+    test('without a conversation, the focused one is meant', { timeout: 60_000 }, async t => {
+      const client = (await open(t)).client
+      const { getConversationId, getLinkedRecords, linkToConversation, openConversation } = createOmnichannel(client)
+      const { currentReqId: _, ...opened } = await openConversation(emptyConversation.toUpperCase(), 'a session', 'a workstream')
+      assert.deepEqual(opened, {
+        entityLogicalName: '', recordId: 'a session', liveWorkItemId: emptyConversation, message: 'Conversation opened', status: 'success',
+        additionalDetails: { sessionId: 'a session', liveWorkStreamId: 'a workstream' }
+      })
+      assert.equal(await getConversationId(), emptyConversation)
+      assert.equal(client.getConversationId(), emptyConversation)
+      assert.deepEqual(await getLinkedRecords(), [])
+      const linking = linkToConversation('incident', incident.recordId)
+      client.openConversation(conversation)
+      assert.equal((await linking).liveWorkItemId, emptyConversation, 'the focus of the moment of the call counts')
+      const { additionalDetails } = await refused(linkToConversation('incident', nobody))
+      assert.deepEqual(additionalDetails, { recordGuid: nobody, liveWorkItemId: conversation })
+      assert.deepEqual(await getLinkedRecords(), [{ entityName: 'account', recordId: account.recordId }])
+      await linkToConversation('incident', incident.recordId)
+      assert.deepEqual(await getLinkedRecords(), [
+        { entityName: 'account', recordId: account.recordId }, { entityName: 'incident', recordId: incident.recordId }
+      ])
+    })
+
+    test('a conversation that does not exist is not opened', { timeout: 60_000 }, async t => {
+      const client = (await open(t)).client
+      const { openConversation } = createOmnichannel(client)
+      const expected = { component: 'openConversation', functionName: 'openConversation API' }
+      const details = { sessionId: undefined, liveWorkStreamId: undefined }
+      isFailure(await refused(openConversation(nobody)), 'CONVERSATION_NOT_FOUND', { ...expected, additionalDetails: { ...details, liveWorkItemId: nobody } })
+      isFailure(await refused(openConversation()), 'INVALID_ARGUMENT', {
+        ...expected, message: 'Missing required Parameters', additionalDetails: { ...details, liveWorkItemId: undefined }
+      })
+      assert.equal(client.getConversationId(), null)
+    })
+
+    test('conversations of an agent come with the columns of the page', { timeout: 60_000 }, async t => {
+      const { getConversations } = createOmnichannel((await open(t)).client)
+      const input = {
+        attributes: ['subject', 'msdyn_customer', 'msdyn_issueid', 'msdyn_title'],
+        agentId: agent, status: [2, '3'], orderBy: [{ attributeName: 'createdon', descending: true }]
+      }
+      const { status, result } = await getConversations(input, 'correlation')
+      assert.equal(status, true)
+      assert.equal(result.value.length, 14)
+      assert.deepEqual(result.value.map(row => row.createdon), result.value.map(row => row.createdon).sort().toReversed())
+      const row = result.value.find(row => row.activityid === conversation)
+      assert.deepEqual(row, {
+        activityid: conversation,
+        msdyn_ocliveworkitemid: conversation,
+        statuscode: 2,
+        'statuscode@OData.Community.Display.V1.FormattedValue': 'Active',
+        createdon: '2025-11-19T15:03:42Z',
+        subject: 'Visitor 17',
+        _msdyn_customer_value: account.recordId,
+        '_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'account',
+        '_msdyn_customer_value@OData.Community.Display.V1.FormattedValue': 'Fabrikam Coffee'
+      })
+      assert.deepEqual((await getConversations({ agentId: agent, createdBeforeDays: 20_000 })).result.value, [])
+      const everything = await getConversations({ agentId: agent, createdBeforeDays: 0 })
+      assert.equal(everything.result.value.length, 21)
+      assert.deepEqual(Object.keys(everything.result.value[0]).sort(), [
+        'activityid', 'createdon', 'msdyn_ocliveworkitemid', 'statuscode', 'statuscode@OData.Community.Display.V1.FormattedValue'
+      ])
+    })
+  })
+}
+
+test('without a focused conversation, the functions say so as the page does', { timeout: 60_000 }, async t => {
+  const { getConversationId, getLinkedRecords, linkToConversation } = createOmnichannel(emptyEmbedded(t).client)
+  for (const [call, component] of [[getConversationId, 'getConversationId'], [getLinkedRecords, 'getLinkedRecords']]) {
+    isFailure(await refused(call()), 'NO_FOCUSED_CONVERSATION', {
+      component, functionName: `${component} API`, message: "Couldn't fetch LiveWorkItemId from session context"
+    })
+  }
+  const missing = await refused(linkToConversation('incident'))
+  assert.deepEqual([missing.error.code, missing.error.hint], ['INVALID_ARGUMENT', 'Needed: `recordId`.'], 'what is wrong anyway comes first')
+  const { message, error } = await refused(linkToConversation('incident', incident.recordId))
+  assert.equal(message, "Couldn't fetch LiveWorkItemId from session context")
+  assert.equal(error.code, 'NO_FOCUSED_CONVERSATION')
+})
+
+test('a query that cannot be understood is refused before anything is read', { timeout: 60_000 }, async t => {
+  const { getConversations } = createOmnichannel(emptyEmbedded(t).client)
+  for (const [input, message] of [
+    [undefined, /^Missing key "agentId" in input object$/],
+    [{ agentId: '' }, /^Missing key "agentId" in input object$/],
+    [{ agentId: agent, status: 3 }, /`input\.status`: expected an array, got number/],
+    [{ agentId: agent, attributes: 'subject' }, /`input\.attributes`/],
+    [{ agentId: agent, orderBy: [{ attributeName: 'constructor' }] }, /`input\.orderBy`: .*createdon, statuscode, subject/],
+    [{ agentId: agent, orderBy: [null] }, /`input\.orderBy`/]
+  ]) {
+    const { status, error } = await refused(getConversations(input))
+    assert.equal(status, false)
+    assert.equal(error.code, 'INVALID_ARGUMENT')
+    assert.match(error.message, message)
+  }
+})
+
+test("a query is passed on in the client's words", async () => {
+  const asked = []
+  const client = {
+    getConversations: query => {
+      asked.push(query)
+      return []
+    }
+  }
+  const { getConversations } = createOmnichannel(client)
+  const orderBy = [{ attributeName: 'statuscode', descending: true }, { attributeName: 'subject', descending: false }, { attributeName: 'createdon' }]
+  await getConversations({ agentId: agent, status: ['3', 5], createdBeforeDays: 2, orderBy, attributes: null, top: 9, timeoutInMs: 1 })
+  await getConversations({ agentId: agent, status: null, orderBy: null, createdBeforeDays: null })
+  assert.deepEqual(asked, [
+    {
+      agentId: agent, statuses: [3, 5], createdBeforeDays: 2, top: 5000,
+      orderBy: [['status', true], ['subject', false], ['createdOn', false]].map(([property, descending]) => ({ property, descending }))
+    },
+    { agentId: agent, top: 5000 }
+  ])
+})
+
+test('what is no error of this package is told apart', async () => {
+  const defect = new TypeError('secret')
+  const client = { linkToConversation: async () => { throw defect }, getConversationId: () => null }
+  const failure = await refused(createOmnichannel(client).linkToConversation('incident', incident.recordId, conversation))
+  assert.equal(failure.error.code, 'INTERNAL')
+  assert.equal(failure.error.cause, defect)
+  assert.doesNotMatch(failure.message, /secret/)
+})

@@ -1,0 +1,147 @@
+// The page's `Microsoft.Omnichannel`; part of index.d.ts.
+
+import type { EntityLogicalName, LinkErrorJson, LinkOutcome, OmnichannelClient, UnlinkOutcome } from './index'
+
+/**
+ * `Microsoft.Omnichannel` as scripts of the agent's page know it, over a client: what it resolves and rejects with is what the
+ * product's own script does. One line lets such scripts run in Node:
+ *
+ * ```js
+ * globalThis.Microsoft = { Omnichannel: createOmnichannel(client), Apm: { refreshTab } }
+ * ```
+ *
+ * `refreshTab(tabId)` is the program's own: showing the link is its job, as it is the caller's on the page.
+ *
+ * The functions need no `this`. For everything that the page has no words for, such as options, there is the client itself.
+ *
+ * @param focus which conversation is meant when none is given, asked at the moment of each call; the client's focused one by default.
+ * For programs in which one client serves several windows.
+ */
+export function createOmnichannel(client: OmnichannelClient, focus?: ConversationFocus): Omnichannel
+
+/** A focused conversation. Every {@link OmnichannelClient} is one. */
+export interface ConversationFocus {
+  /** The focused conversation. */
+  getConversationId(): string | null
+  /** Focuses a conversation that exists; its id is in lower case, without braces. */
+  openConversation(conversationId: string): void
+}
+
+/** The page's functions. All but {@link Omnichannel.getConversations} reject with a {@link PageFailure}. */
+export interface Omnichannel {
+  /** {@link OmnichannelClient.linkToConversation}. */
+  linkToConversation(entityLogicalName: EntityLogicalName, recordId: string, conversationId?: string | null): Promise<PageSuccess>
+  /** {@link OmnichannelClient.unlinkFromConversation}. */
+  unlinkFromConversation(entityLogicalName: EntityLogicalName, recordId: string, conversationId?: string | null): Promise<PageSuccess>
+  /** The focused conversation. Without one, rejects with the message `Couldn't fetch LiveWorkItemId from session context`. */
+  getConversationId(): Promise<string>
+  /** What is linked to the focused conversation. */
+  getLinkedRecords(): Promise<PageRecord[]>
+  /**
+   * Focuses a conversation, which must exist. The success object has its id as `liveWorkItemId`.
+   * @param sessionId handed back in the success object; this package knows no sessions, so it is not compared with the conversation's
+   * @param liveWorkStreamId the same
+   */
+  openConversation(conversationId: string, sessionId?: string | null, liveWorkStreamId?: string | null): Promise<PageSuccess>
+  /**
+   * The conversations of an agent, at most 5000. Rejects with a {@link PageQueryFailure}.
+   * @param correlationId is for the product's telemetry; there is none here
+   */
+  getConversations(input: PageQuery, correlationId?: string): Promise<PageQueryResult>
+}
+
+/** What a change resolves with. */
+export interface PageSuccess {
+  /** As it was given; empty after `openConversation`. */
+  entityLogicalName: string
+  /** As it was given; after `openConversation` the session's id. */
+  recordId: string | null | undefined
+  /** The conversation, also when it was the focused one. */
+  liveWorkItemId: string
+  /** For people. */
+  message: 'Linking successful' | 'UnLinking successful' | 'Conversation opened'
+  status: 'success'
+  additionalDetails: {
+    liveWorkItemId?: string
+    recordGuid?: string
+    /** What the client said. */
+    outcome?: LinkOutcome | UnlinkOutcome
+    sessionId?: string | null
+    liveWorkStreamId?: string | null
+  }
+  /** The id the client gave the call. */
+  currentReqId: string
+}
+
+/** What the functions reject with. A plain object, not an `Error`, as on the page. */
+export interface PageFailure {
+  /** The product's name of the part that failed, such as `linkRecordToConversation`. */
+  component: string
+  status: 'failure'
+  /** Such as `linkToConversation API`. */
+  functionName: string
+  /**
+   * `Missing required Parameters` if one is null or missing, `Couldn't fetch LiveWorkItemId from session context` if no conversation is
+   * focused, and otherwise the error's own.
+   */
+  message: string
+  /** The id the client gave the call; empty if it made none. */
+  currentReqId: string
+  additionalDetails: Record<string, unknown>
+  /** Why: switch on its `code`. A `LinkError`, or in a page of the Electron kit the plain data of one. */
+  error: LinkErrorJson
+}
+
+/** What is linked. */
+export interface PageRecord {
+  entityName: EntityLogicalName
+  /** GUID in lower case, without braces. */
+  recordId: string
+}
+
+/** What `getConversations` is asked for. */
+export interface PageQuery {
+  /** The system user who serves them or did last. */
+  agentId: string
+  /**
+   * Attributes besides `msdyn_ocliveworkitemid`, `statuscode` and `createdon`: `subject`, `msdyn_customer`, `msdyn_issueid` and
+   * `msdyn_activeagentid` are known. Others are left out of the rows, as the page leaves out what is empty.
+   */
+  attributes?: readonly string[] | null
+  /**
+   * Values of `statuscode`, as numbers or texts.
+   * @default every status
+   */
+  status?: readonly (number | string)[] | null
+  /** The order, by any of these. */
+  orderBy?: readonly { attributeName: 'createdon' | 'statuscode' | 'subject'; descending?: boolean }[] | null
+  /** Only conversations that were created at least so many days ago; 0 is no condition. */
+  createdBeforeDays?: number | null
+}
+
+/** What `getConversations` resolves with. */
+export interface PageQueryResult {
+  status: true
+  result: { value: PageConversation[] }
+}
+
+/** What `getConversations` rejects with. */
+export interface PageQueryFailure {
+  status: false
+  /** Why: switch on its `code`. A `LinkError`, or in a page of the Electron kit the plain data of one. */
+  error: LinkErrorJson
+}
+
+/** A conversation by its columns, with the annotations of the Web API; what is empty is left out. */
+export interface PageConversation {
+  activityid: string
+  msdyn_ocliveworkitemid: string
+  statuscode: number
+  createdon?: string
+  subject?: string
+  _msdyn_customer_value?: string
+  _msdyn_issueid_value?: string
+  _msdyn_activeagentid_value?: string
+  /** Such as `_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname`. */
+  [annotation: `${string}@${string}`]: string | undefined
+}

@@ -1,0 +1,185 @@
+'use strict'
+
+// The page's `Microsoft.Omnichannel` over a client: its functions, and the objects that the product's script resolves and rejects
+// with. facade.d.ts is the documentation.
+
+const { LinkError, failure } = require('./link-error.js')
+
+/** A status as a client names it: its `statuscode`, and the label the page shows. */
+const STATUSES = {
+  open: [1, 'Open'],
+  active: [2, 'Active'],
+  waiting: [3, 'Waiting'],
+  closed: [4, 'Closed'],
+  wrapUp: [5, 'Wrap-up'],
+  resolved: [6, 'Resolved'],
+  scheduled: [7, 'Scheduled']
+}
+
+const LABEL = '@OData.Community.Display.V1.FormattedValue'
+const TABLE = '@Microsoft.Dynamics.CRM.lookuplogicalname'
+
+/** A lookup's columns. What is empty is left out, as the product's query leaves it out. */
+const lookup = (name, id, table, label) => ({
+  ...(id && { [`_${name}_value`]: id, [`_${name}_value${TABLE}`]: table }),
+  ...(id && label && { [`_${name}_value${LABEL}`]: label })
+})
+
+const linked = (name, record) => lookup(name, record?.recordId, record?.entityLogicalName, record?.name)
+
+/** The columns of a conversation, by the attribute that asks for them. */
+const ATTRIBUTES = {
+  activityid: ({ conversationId }) => ({ activityid: conversationId }),
+  msdyn_ocliveworkitemid: ({ conversationId }) => ({ msdyn_ocliveworkitemid: conversationId }),
+  statuscode: ({ status }) => {
+    const [number, label] = STATUSES[status] ?? [status]
+    return { statuscode: number, ...(label && { [`statuscode${LABEL}`]: label }) }
+  },
+  createdon: ({ createdOn }) => createdOn && { createdon: createdOn },
+  subject: ({ subject }) => subject && { subject },
+  msdyn_customer: ({ customer }) => linked('msdyn_customer', customer),
+  msdyn_issueid: conversation => linked('msdyn_issueid', conversation.case),
+  msdyn_activeagentid: ({ agentId }) => lookup('msdyn_activeagentid', agentId, 'systemuser')
+}
+
+/** What comes back without being asked for. */
+const ALWAYS = ['activityid', 'msdyn_ocliveworkitemid', 'statuscode', 'createdon']
+const ORDERS = { createdon: 'createdOn', statuscode: 'status', subject: 'subject' }
+/** As many as one page of the Web API holds, which is all that the product's script reads. */
+const MOST_CONVERSATIONS = 5000
+
+/** `focus` says which conversation is meant when none is given. */
+function createOmnichannel(client, focus = client) {
+  /** The conversation a call means: asked for before anything is awaited, so that it is the one of the moment of the call. */
+  const meant = conversationId => {
+    const id = conversationId ?? focus.getConversationId()
+    if (id != null) return id
+    throw failure('NO_FOCUSED_CONVERSATION', "Couldn't fetch LiveWorkItemId from session context", {
+      hint: 'No conversation is focused. Give one, or open one with openConversation(conversationId).'
+    })
+  }
+
+  /** A link or an unlink. */
+  const change = async (method, message, entityLogicalName, recordId, conversationId) => {
+    const details = { recordGuid: recordId, liveWorkItemId: conversationId }
+    try {
+      demand({ entityLogicalName, recordId })
+      details.liveWorkItemId = meant(conversationId)
+      const outcome = await client[method](entityLogicalName, recordId, details.liveWorkItemId)
+      return success(entityLogicalName, recordId, outcome.conversationId, message, outcome.requestId, {
+        recordGuid: recordId, liveWorkItemId: outcome.conversationId, outcome
+      })
+    } catch (error) {
+      throw refusal(method, error, details)
+    }
+  }
+
+  return {
+    linkToConversation: (entityLogicalName, recordId, conversationId) =>
+      change('linkToConversation', 'Linking successful', entityLogicalName, recordId, conversationId),
+
+    unlinkFromConversation: (entityLogicalName, recordId, conversationId) =>
+      change('unlinkFromConversation', 'UnLinking successful', entityLogicalName, recordId, conversationId),
+
+    async getConversationId() {
+      try {
+        return meant()
+      } catch (error) {
+        throw refusal('getConversationId', error)
+      }
+    },
+
+    async getLinkedRecords() {
+      try {
+        const { customer, case: incident } = await client.getLinkedRecords(meant())
+        return [customer, incident].filter(Boolean).map(record => ({ entityName: record.entityLogicalName, recordId: record.recordId }))
+      } catch (error) {
+        throw refusal('getLinkedRecords', error)
+      }
+    },
+
+    async openConversation(conversationId, sessionId, liveWorkStreamId) {
+      const details = { sessionId, liveWorkStreamId }
+      try {
+        demand({ conversationId })
+        const { conversationId: id } = await client.getConversation(conversationId)
+        focus.openConversation(id)
+        return success('', sessionId, id, 'Conversation opened', '', details)
+      } catch (error) {
+        throw refusal('openConversation', error, { ...details, liveWorkItemId: conversationId })
+      }
+    },
+
+    async getConversations(input) {
+      try {
+        const { columns, ...query } = readQuery(input)
+        const value = []
+        for await (const conversation of client.getConversations(query)) {
+          value.push(Object.assign({}, ...columns.map(column => column(conversation))))
+        }
+        return { status: true, result: { value } }
+      } catch (error) {
+        throw refusal('getConversations', error)
+      }
+    }
+  }
+}
+
+/** What a function cannot do without. The message is the product's. */
+function demand(values) {
+  const missing = Object.keys(values).filter(name => values[name] == null)
+  if (missing.length === 0) return
+  throw failure('INVALID_ARGUMENT', 'Missing required Parameters', { hint: `Needed: ${missing.map(name => `\`${name}\``).join(', ')}.` })
+}
+
+/** The page's query as a client's, and the columns it asks for. */
+function readQuery(input) {
+  const { agentId, attributes, status, orderBy, createdBeforeDays } = input ?? {}
+  if (!agentId) throw failure('INVALID_ARGUMENT', 'Missing key "agentId" in input object')
+  const names = new Set([...ALWAYS, ...list('attributes', attributes)])
+  return {
+    agentId,
+    // What the store does not hold cannot be given; a script that copes with empty columns copes with this.
+    columns: [...names].filter(name => Object.hasOwn(ATTRIBUTES, name)).map(name => ATTRIBUTES[name]),
+    // The page takes `'3'` as well as 3.
+    ...(status != null && { statuses: list('status', status).map(code => (/^\d+$/.test(code) ? Number(code) : code)) }),
+    ...(orderBy != null && { orderBy: list('orderBy', orderBy).map(readOrder) }),
+    // As on the page, 0 days are no condition.
+    ...(createdBeforeDays && { createdBeforeDays }),
+    top: MOST_CONVERSATIONS
+  }
+}
+
+function readOrder(order) {
+  const name = order?.attributeName
+  if (typeof name === 'string' && Object.hasOwn(ORDERS, name)) return { property: ORDERS[name], descending: order.descending === true }
+  throw failure('INVALID_ARGUMENT', `\`input.orderBy\`: expected one of the attributes ${Object.keys(ORDERS).join(', ')}.`)
+}
+
+function list(name, value) {
+  if (Array.isArray(value ?? [])) return value ?? []
+  throw failure('INVALID_ARGUMENT', `\`input.${name}\`: expected an array, got ${typeof value}.`)
+}
+
+const success = (entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) =>
+  ({ entityLogicalName, recordId, liveWorkItemId, message, status: 'success', additionalDetails, currentReqId })
+
+/** The product's names of its parts, where they differ from those of its functions. */
+const COMPONENTS = { linkToConversation: 'linkRecordToConversation', unlinkFromConversation: 'unlinkRecordFromConversation' }
+
+/** What a function of this name rejects with. */
+function refusal(name, cause, additionalDetails = {}) {
+  const error = cause instanceof LinkError ? cause : failure('INTERNAL', 'The program failed to answer the call.', { cause })
+  if (name === 'getConversations') return { status: false, error }
+  return {
+    component: COMPONENTS[name] ?? name,
+    status: 'failure',
+    functionName: `${name} API`,
+    message: error.message,
+    currentReqId: error.requestId ?? '',
+    additionalDetails,
+    error
+  }
+}
+
+module.exports = { createOmnichannel, refusal }
