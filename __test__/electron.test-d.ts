@@ -1,0 +1,65 @@
+// What the typings of the page's functions and of the Electron kit allow and refuse. Compiled, never run: `npm run types`.
+import { createOmnichannel, LinkError } from 'omnichannel-link'
+import type { ConversationFocus, Omnichannel, OmnichannelClient, PageConversation, PageFailure, PageQuery, PageRecord, PageSuccess } from 'omnichannel-link'
+import { serveOmnichannel } from 'omnichannel-link/electron'
+import type { IpcMain, WebContents } from 'omnichannel-link/electron'
+import type { PageMicrosoft } from 'omnichannel-link/preload'
+
+declare const client: OmnichannelClient
+declare const Microsoft: PageMicrosoft
+declare const ipcMain: IpcMain
+/** As Electron's: more than the kit needs. */
+interface Contents extends WebContents {
+  reload(): void
+}
+declare const contents: Contents
+const id = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
+
+// The documentation's script, as TypeScript sees it in a page.
+export const documented = () => Microsoft.Omnichannel.linkToConversation('incident', id, id).then(
+  (response: PageSuccess) => Microsoft.Apm.refreshTab(response.liveWorkItemId),
+  (error: PageFailure) => console.log(error.error.code === 'NOT_LINKED', LinkError.fromJSON(error.error))
+)
+
+export async function facade() {
+  const page: Omnichannel = createOmnichannel(client)
+  const focus: ConversationFocus = client
+  createOmnichannel(client, focus)
+  const focused: string = await page.getConversationId()
+  const records: PageRecord[] = await page.getLinkedRecords()
+  await page.openConversation(focused, null, id)
+  const query: PageQuery = { agentId: id, status: [2, '3'], attributes: ['subject'], orderBy: [{ attributeName: 'createdon' }] }
+  const rows: PageConversation[] = (await page.getConversations(query, 'correlation')).result.value
+  const label: string | undefined = rows[0]?.['statuscode@OData.Community.Display.V1.FormattedValue']
+  // @ts-expect-error: the page has no options
+  await page.linkToConversation('incident', id, id, { timeoutInMs: 5 })
+  // @ts-expect-error: leads cannot be linked
+  await page.unlinkFromConversation('lead', id)
+  // @ts-expect-error: whose conversations
+  await page.getConversations({})
+  // @ts-expect-error: conversations are not ordered by their agents
+  await page.getConversations({ agentId: id, orderBy: [{ attributeName: 'msdyn_activeagentid' }] })
+  // @ts-expect-error: a client is needed
+  createOmnichannel()
+  return [records, label]
+}
+
+export function shell() {
+  const service = serveOmnichannel<Contents>({
+    ipcMain, client, allow: ['app://desktop'], forwardEvents: true,
+    onRefreshTab: (_tabId, contents) => contents.reload(), onOpenConversation: (id, contents) => contents.send('opened', id)
+  })
+  service.focus(contents, null)
+  service.getWindows(id).forEach(contents => contents.reload())
+  const focused: string | null = service.getConversationId(contents)
+  serveOmnichannel({ ipcMain, client, allow: frame => frame.origin === 'app://desktop' }).close()
+  // @ts-expect-error: somebody must be allowed
+  serveOmnichannel({ ipcMain, client })
+  // @ts-expect-error: origins are a list
+  serveOmnichannel({ ipcMain, client, allow: 'app://desktop' })
+  // @ts-expect-error: there is no such option
+  serveOmnichannel({ ipcMain, client, allow: [], origins: [] })
+  // @ts-expect-error: a window is no id
+  service.focus(5, id)
+  return focused
+}

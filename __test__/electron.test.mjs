@@ -1,0 +1,297 @@
+// The Electron kit without Electron: the real main.js and preload.js, over a real structured clone.
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { describe, test } from 'node:test'
+import { LinkError } from 'omnichannel-link'
+import { serveOmnichannel } from 'omnichannel-link/electron'
+import { electron } from './support/electron.mjs'
+import { throws } from './support/expect.mjs'
+import { link, unlink } from './support/page-scripts.mjs'
+import { account, contact, conversation, emptyConversation, incident, nobody } from './support/sample.mjs'
+import { arrival, row, serve } from './support/server.mjs'
+import { client as clientOf, emptyEmbedded, stores } from './support/stores.mjs'
+import { telling } from './support/telling.mjs'
+
+const ORIGIN = 'app://desktop'
+
+/** A shell over the client, with two windows of its own. */
+function shell(t, client, options) {
+  const { ipcMain, open } = electron(t)
+  const service = serveOmnichannel({ ipcMain, client, allow: [ORIGIN], ...options })
+  return { ...service, open, ipcMain, one: open(ORIGIN), other: open(ORIGIN) }
+}
+
+/** What a script's promise is rejected with. */
+const refused = promise => promise.then(value => assert.fail(`resolved with ${JSON.stringify(value)}`), failure => failure)
+const linkIncident = `Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}')`
+const getId = 'Microsoft.Omnichannel.getConversationId()'
+
+for (const [name, open] of Object.entries(stores)) {
+  describe(name, () => {
+    test("the documentation's scripts run unchanged in a window", { timeout: 60_000 }, async t => {
+      const { client, read } = await open(t)
+      const refreshed = []
+      const { one } = shell(t, client, { onRefreshTab: (tab, webContents) => refreshed.push([tab, webContents]) })
+      // The script does not return what refreshTab does, so the window is asked for something afterwards.
+      for (const script of [link, unlink, link]) {
+        await one.run(script)
+        await refused(one.run(getId))
+      }
+      assert.deepEqual(refreshed, [1, 2, 3].map(() => ['tab-id-3', one.webContents]))
+      assert.deepEqual(await read(conversation), { customer: account, case: incident })
+    })
+
+    test('every window has a focus of its own', { timeout: 60_000 }, async t => {
+      const { client, read } = await open(t)
+      const opened = []
+      const { one, other, ...service } = shell(t, client, { onOpenConversation: (id, webContents) => opened.push([id, webContents]) })
+      client.openConversation(conversation)
+      assert.equal((await refused(one.run(linkIncident))).error.code, 'NO_FOCUSED_CONVERSATION')
+      service.focus(one.webContents, `{${emptyConversation.toUpperCase()}}`)
+      assert.equal(service.getConversationId(one.webContents), emptyConversation)
+      assert.equal(service.getConversationId(other.webContents), null)
+      assert.equal(await one.run(getId), emptyConversation)
+      assert.equal((await refused(other.run(getId))).message, "Couldn't fetch LiveWorkItemId from session context")
+
+      const success = await other.run(`Microsoft.Omnichannel.openConversation('${conversation}')`)
+      assert.equal(success.liveWorkItemId, conversation)
+      assert.deepEqual(opened, [[conversation, other.webContents]])
+      assert.equal((await other.run(linkIncident)).liveWorkItemId, conversation)
+      assert.equal((await one.run(linkIncident)).liveWorkItemId, emptyConversation)
+      assert.deepEqual(await other.run('Microsoft.Omnichannel.getLinkedRecords()'), [
+        { entityName: 'account', recordId: account.recordId }, { entityName: 'incident', recordId: incident.recordId }
+      ])
+      assert.deepEqual(service.getWindows(conversation.toUpperCase()), [other.webContents])
+      service.focus(other.webContents, null)
+      assert.deepEqual(service.getWindows(conversation), [])
+      await refused(other.run(getId))
+      assert.deepEqual(await read(emptyConversation), { customer: null, case: incident })
+    })
+  })
+}
+
+test('a call means the conversation that is focused when it arrives', { timeout: 60_000 }, async t => {
+  const server = await serve(t, (request, response) => row(response, conversation))
+  const { one, ...service } = shell(t, clientOf(t, { dataverse: server.dataverse }))
+  service.focus(one.webContents, conversation)
+  const arrived = arrival(server.server, 'GET')
+  const linking = one.run(linkIncident)
+  const { request } = await arrived
+  assert.match(request.url, new RegExp(conversation))
+  service.focus(one.webContents, emptyConversation)
+  await refused(linking)
+  assert.equal(await one.run(getId), emptyConversation)
+})
+
+test('errors keep their code on the other side, and become errors again', { timeout: 60_000 }, async t => {
+  const { client } = await stores.dataverse(t)
+  const { one } = shell(t, client)
+  const failure = await refused(one.run(`Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}', '${nobody}')`))
+  assert.equal(failure.status, 'failure')
+  assert.equal(failure.error.code, 'CONVERSATION_NOT_FOUND')
+  assert.equal(failure.message, failure.error.message)
+  const error = LinkError.fromJSON(failure.error)
+  assert.ok(error instanceof LinkError)
+  assert.equal(error.requestId, failure.currentReqId)
+  const query = await refused(one.run('Microsoft.Omnichannel.getConversations({})'))
+  assert.deepEqual([query.status, query.error.code, query.error.message], [false, 'INVALID_ARGUMENT', 'Missing key "agentId" in input object'])
+})
+
+test('pages that are not allowed get nothing, not even a focus', { timeout: 60_000 }, async t => {
+  const { client } = await stores.embedded(t)
+  const { open, one, ...service } = shell(t, client)
+  for (const origin of ['https://evil.example', 'app://desktop.evil', 'app://', 'null', '', undefined]) {
+    const window = open(origin)
+    service.focus(window.webContents, conversation)
+    for (const script of [linkIncident, getId, 'Microsoft.Apm.refreshTab("tab")']) {
+      const { error } = await refused(window.run(script))
+      assert.deepEqual([error.code, error.hint], ['FORBIDDEN', undefined])
+    }
+  }
+  // The window's page has navigated while its message was under way.
+  one.frame = null
+  assert.equal((await refused(one.run(getId))).error.code, 'FORBIDDEN')
+})
+
+test('a function can say who is allowed', { timeout: 60_000 }, async t => {
+  const frames = []
+  const allow = frame => {
+    frames.push(frame)
+    return frame.origin === 'https://yes.example' || 'true'
+  }
+  const { one, open, focus } = shell(t, emptyEmbedded(t).client, { allow })
+  const yes = open('https://yes.example')
+  focus(yes.webContents, conversation)
+  assert.equal(await yes.run(getId), conversation)
+  assert.equal((await refused(one.run(getId))).error.code, 'FORBIDDEN', 'only true is yes')
+  assert.deepEqual(frames, [yes.frame, one.frame])
+})
+
+test('pages hand over ids, and nothing else is taken', { timeout: 60_000 }, async t => {
+  const calls = []
+  const client = {
+    linkToConversation: async (...values) => {
+      calls.push(values)
+      return { conversationId: conversation, requestId: '' }
+    }
+  }
+  const { one, ipcMain } = shell(t, client)
+  await one.run(`Microsoft.Omnichannel.linkToConversation('incident', 'r', 'c', { linkableStatuses: ['closed'] })`)
+  assert.deepEqual(calls, [['incident', 'r', 'c']])
+  for (const values of ['5', '{}', '["x"]', `'${'x'.repeat(257)}'`]) {
+    const { error } = await refused(one.run(`Microsoft.Omnichannel.linkToConversation('incident', ${values}, 'c')`))
+    assert.equal(error.code, 'INVALID_ARGUMENT')
+  }
+  assert.equal(calls.length, 1)
+
+  // A renderer that was taken over says what it likes, on the channel that there is.
+  let handler
+  ipcMain.handle = (_channel, given) => (handler = given)
+  serveOmnichannel({ ipcMain, client, allow: [ORIGIN] })
+  const event = { sender: one.webContents, senderFrame: one.frame }
+  for (const [name, values] of [
+    ['constructor', []], ['__proto__', []], ['importRecords', ['/etc/passwd']], ['close', []], [undefined, []], [{}, []],
+    ['linkToConversation', undefined], ['linkToConversation', { length: 3 }], ['linkToConversation', ['incident', 'r', 'c', {}]]
+  ]) {
+    assert.equal((await handler(event, name, values)).failure.error.code, 'INVALID_ARGUMENT', String(name))
+  }
+  assert.equal(calls.length, 1)
+})
+
+test('no token reaches a page, nor what a callback failed with', { timeout: 60_000 }, async t => {
+  const { url, credential } = (await stores.dataverse(t)).emulator
+  const client = clientOf(t, { dataverse: { url, credential: async () => { throw new Error(`the vault says ${credential}`) } } })
+  const broken = new TypeError('what only the program may know')
+  const { one } = shell(t, client, { onRefreshTab: async () => { throw broken } })
+  const seen = [await refused(one.run(`Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}', '${conversation}')`))]
+  const warned = once(process, 'warning')
+  seen.push(await refused(one.run('Microsoft.Apm.refreshTab("tab-id-3")')))
+  assert.deepEqual(await warned, [broken])
+  assert.deepEqual(seen.map(({ error }) => error.code), ['AUTHENTICATION_FAILED', 'INTERNAL'])
+  for (const secret of [credential, broken.message]) assert.ok(!JSON.stringify(seen).includes(secret))
+})
+
+test('a window that is destroyed is forgotten, and its calls come to their end', { timeout: 60_000 }, async t => {
+  const server = await serve(t)
+  const refreshed = []
+  const client = clientOf(t, { dataverse: server.dataverse })
+  const { one, other, ...service } = shell(t, client, { onRefreshTab: tab => refreshed.push(tab) })
+  service.focus(one.webContents, conversation)
+  const arrived = arrival(server.server, 'GET')
+  void one.run(linkIncident).catch(() => {})
+  const { request } = await arrived
+  const answered = once(one.webContents, 'answered')
+  one.destroy()
+  assert.equal(service.getConversationId(one.webContents), null)
+  assert.deepEqual(service.getWindows(conversation), [])
+  request.socket.destroy()
+  await answered
+  service.focus(one.webContents, conversation)
+  assert.deepEqual(service.getWindows(conversation), [], 'it does not come back')
+  // A message that was still under way when the window went.
+  const late = once(one.webContents, 'answered')
+  void one.run('Microsoft.Apm.refreshTab("tab")')
+  await late
+  assert.deepEqual(refreshed, [])
+  await other.run('Microsoft.Apm.refreshTab("tab")')
+  assert.deepEqual(refreshed, ['tab'])
+})
+
+test('links drive the shell, and if it asks, the pages on that conversation', { timeout: 60_000 }, async t => {
+  const client = telling((await stores.embedded(t)).client)
+  const { one, other, open, ...service } = shell(t, client, { forwardEvents: true })
+  const foreign = open('https://evil.example')
+  for (const window of [one, foreign]) service.focus(window.webContents, conversation)
+  service.focus(other.webContents, emptyConversation)
+  const windows = [one, other, foreign]
+  for (const window of windows) window.run(`addEventListener('omnichannel-link', event => seen.push([event.detail.type, event.detail.conversationId]))`)
+  const concerned = []
+  client.on('replaced', ({ conversationId }) => concerned.push(...service.getWindows(conversationId)))
+  await client.linkToConversation('contact', contact.recordId, conversation)
+  await client.unlinkFromConversation('contact', contact.recordId, conversation)
+  // Messages come in order, so these answers come after the events.
+  for (const window of windows) await window.run(`${getId}.catch(() => {})`)
+  assert.deepEqual(windows.map(window => structuredClone(window.run('seen'))), [[['replaced', conversation], ['unlinked', conversation]], [], []])
+  assert.deepEqual(concerned, [one.webContents, foreign.webContents])
+  service.close()
+  await client.linkToConversation('contact', contact.recordId, conversation)
+  assert.equal(one.run('seen.length'), 2)
+  await assert.rejects(one.run(getId), /No handler registered/)
+})
+
+test('a window that goes while a conversation is looked up does not open it', { timeout: 60_000 }, async t => {
+  const opened = []
+  const lookups = new EventEmitter()
+  const client = {
+    linkToConversation() {},
+    getConversation: async conversationId => {
+      lookups.emit('begun')
+      await once(lookups, 'over')
+      return { conversationId }
+    }
+  }
+  const { one, other } = shell(t, client, { onOpenConversation: id => opened.push(id) })
+  for (const window of [one, other]) {
+    const begun = once(lookups, 'begun')
+    const answered = once(window.webContents, 'answered')
+    void window.run(`Microsoft.Omnichannel.openConversation('${conversation}')`)
+    await begun
+    if (window === one) one.destroy()
+    lookups.emit('over')
+    await answered
+  }
+  assert.deepEqual(opened, [conversation], 'only the other window opened it')
+})
+
+test('an event carries its error as data, and nobody listens after the end', { timeout: 60_000 }, async t => {
+  const client = Object.assign(new EventEmitter(), { linkToConversation() {} })
+  const { one, focus, close } = shell(t, client, { forwardEvents: true })
+  focus(one.webContents, conversation)
+  one.run(`addEventListener('omnichannel-link', ({ detail: { type, error } }) => seen.push([type, error.code]))`)
+  client.emit('failed', { conversationId: conversation, error: LinkError.fromJSON({ code: 'CONFLICT', message: 'x' }) })
+  await one.run(getId)
+  assert.deepEqual(structuredClone(one.run('seen')), [['failed', 'CONFLICT']])
+  assert.deepEqual(client.eventNames(), ['linked', 'replaced', 'unlinked', 'failed'])
+  close()
+  assert.deepEqual(client.eventNames(), [])
+})
+
+test('without a handler, refreshing a tab is refused', { timeout: 60_000 }, async t => {
+  const { one } = shell(t, emptyEmbedded(t).client)
+  const { component, error } = await refused(one.run('Microsoft.Apm.refreshTab("tab-id-3")'))
+  assert.deepEqual([component, error.code], ['refreshTab', 'INVALID_CONFIGURATION'])
+})
+
+test('wrong options are refused by name', { timeout: 60_000 }, t => {
+  const { ipcMain } = electron(t)
+  const { client } = emptyEmbedded(t)
+  const refusals = [
+    [undefined, /`ipcMain`/],
+    [{ ipcMain: {}, client, allow: [] }, /`ipcMain`/],
+    [{ ipcMain, allow: [] }, /`client`/],
+    [{ ipcMain, client }, /`allow`/],
+    [{ ipcMain, client, allow: ORIGIN }, /`allow`/],
+    [{ ipcMain, client, allow: [], onRefreshTab: 'reload' }, /`onRefreshTab`/],
+    [{ ipcMain, client, allow: [], origins: [] }, /no option `origins`/]
+  ]
+  for (const origin of ['*', 'null', 'https://agent.example/', 'https://Agent.example', 'https://agent.example:443', 'app://desktop/index.html', 'agent.example', 5]) {
+    refusals.push([{ ipcMain, client, allow: ['file://', origin] }, /`allow`: .* is no origin/])
+  }
+  for (const [options, message] of refusals) throws(() => serveOmnichannel(options), 'INVALID_CONFIGURATION', message)
+  serveOmnichannel({ ipcMain, client, allow: ['file://', 'app://desktop', 'https://agent.example:8443', 'http://localhost:3000'] })
+  const { focus, getWindows, one } = shell(t, client)
+  for (const id of ['', 'x', undefined, 5, `{${conversation}`, {}]) {
+    throws(() => focus(one.webContents, id), 'INVALID_ARGUMENT', /`conversationId`/)
+    throws(() => getWindows(id), 'INVALID_ARGUMENT', /`conversationId`/)
+  }
+})
+
+test('both halves use the same channels, and the preload needs nothing but Electron', () => {
+  const require = createRequire(import.meta.url)
+  const [main, preload] = ['omnichannel-link/electron', 'omnichannel-link/preload'].map(name => readFileSync(require.resolve(name), 'utf8'))
+  const [sends, listens] = [preload, main].map(text => text.match(/'omnichannel-link:\w+'/g))
+  assert.deepEqual(sends, listens)
+  assert.deepEqual(preload.match(/require\([^)]*\)/g), ["require('electron')"])
+})

@@ -1,0 +1,121 @@
+// Electron as far as the kit knows it: windows whose pages, preload scripts and main process see each other only through structured
+// clones. main.js and preload.js are the real ones; they run as in a sandboxed window with context isolation.
+import { EventEmitter } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { compileFunction, createContext, runInContext } from 'node:vm'
+import { MessageChannel } from 'node:worker_threads'
+import { afterwards } from './afterwards.mjs'
+
+const preloadPath = createRequire(import.meta.url).resolve('omnichannel-link/preload')
+const preload = readFileSync(preloadPath, 'utf8')
+
+/** Electron's `ipcMain`, and a way to open windows. */
+export function electron(t) {
+  const handlers = new Map()
+  const ipcMain = {
+    handle: (channel, handler) => handlers.set(channel, handler),
+    removeHandler: channel => handlers.delete(channel)
+  }
+  const open = origin => openWindow(t, handlers, origin)
+  return { ipcMain, open }
+}
+
+/**
+ * A window on a page of this origin. `run(script)` runs a script in the page and returns its value; `frame` is what the main process is
+ * told of the sender, and can be replaced.
+ */
+function openWindow(t, handlers, origin) {
+  const { port1: mainPort, port2: windowPort } = new MessageChannel()
+  afterwards(t, () => [mainPort, windowPort].forEach(port => port.close()))
+  const window = { frame: { origin } }
+  let isDestroyed = false
+  window.webContents = Object.assign(new EventEmitter(), {
+    isDestroyed: () => isDestroyed,
+    send: (channel, ...values) => {
+      if (isDestroyed) throw new TypeError('Object has been destroyed')
+      post(mainPort, { channel, values })
+    }
+  })
+  Object.defineProperty(window.webContents, 'mainFrame', { get: () => window.frame })
+  mainPort.on('message', async ({ number, channel, values }) => {
+    const answer = await handle(handlers.get(channel), channel, { sender: window.webContents, senderFrame: window.frame }, values)
+    window.webContents.emit('answered')
+    if (!isDestroyed) post(mainPort, { number, ...answer })
+  })
+  window.destroy = () => {
+    isDestroyed = true
+    window.webContents.emit('destroyed')
+  }
+  const page = createContext({ console, seen: [] })
+  const events = new EventTarget()
+  page.addEventListener = (type, listener) => events.addEventListener(type, listener)
+  window.run = script => runInContext(script, page)
+  loadPreload(bridge(page), renderer(windowPort), events)
+  return window
+}
+
+/** Sends a structured clone. */
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port has no origin
+const post = (port, message) => port.postMessage(message)
+
+/** Runs the handler as Electron does: what it throws reaches the other side as text. */
+async function handle(handler, channel, event, values) {
+  try {
+    if (!handler) throw new Error(`No handler registered for '${channel}'`)
+    return { value: await handler(event, ...values) }
+  } catch (error) {
+    return { error: `Error invoking remote method '${channel}': ${error}` }
+  }
+}
+
+function renderer(port) {
+  const pending = new Map()
+  const listeners = new EventEmitter()
+  let last = 0
+  port.on('message', ({ number, channel, value, values, error }) => {
+    if (channel) return listeners.emit(channel, {}, ...values)
+    const { resolve, reject } = pending.get(number)
+    pending.delete(number)
+    return error ? reject(new Error(error)) : resolve(value)
+  })
+  const invoke = (channel, ...values) => new Promise((resolve, reject) => {
+    const number = ++last
+    post(port, { number, channel, values })
+    pending.set(number, { resolve, reject })
+  })
+  return { invoke, on: (channel, listener) => listeners.on(channel, listener) }
+}
+
+/** Copies values between the worlds, as the context bridge does: functions become proxies, and of an `Error` its message is left. */
+function bridge(page) {
+  const copy = value => {
+    if (typeof value === 'function') return proxy(value)
+    if (value instanceof Error) return new Error(value.message)
+    if (typeof value === 'object' && value !== null && Object.values(value).some(inner => ['function', 'object'].includes(typeof inner)) && !Array.isArray(value)) {
+      return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copy(inner)])))
+    }
+    return structuredClone(value)
+  }
+  const proxy = call => (...values) => call(...values.map(copy)).then(copy, error => Promise.reject(copy(error)))
+  return {
+    exposeInMainWorld: (name, api) => Object.defineProperty(page, name, { value: copy(api), enumerable: true })
+  }
+}
+
+/** A sandboxed preload has no `require` but for Electron. */
+function loadPreload(contextBridge, ipcRenderer, events) {
+  const isolated = createContext({
+    CustomEvent: class extends CustomEvent {
+      constructor(type, { detail }) {
+        super(type, { detail: structuredClone(detail) })
+      }
+    },
+    dispatchEvent: event => events.dispatchEvent(event)
+  })
+  const require = name => {
+    if (name !== 'electron') throw new Error(`module not found: ${name}`)
+    return { contextBridge, ipcRenderer }
+  }
+  compileFunction(preload, ['require'], { parsingContext: isolated, filename: preloadPath })(require)
+}

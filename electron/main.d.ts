@@ -1,0 +1,77 @@
+import type { OmnichannelClient } from '../index'
+
+/** What this kit uses of Electron's `ipcMain`. */
+export interface IpcMain {
+  handle(channel: string, listener: (event: any, ...values: any[]) => unknown): void
+  removeHandler(channel: string): void
+}
+
+/** What it uses of a `WebFrameMain`. */
+export interface Frame {
+  readonly origin: string
+}
+
+/** What it uses of a window's `webContents`. */
+export interface WebContents {
+  readonly mainFrame: Frame
+  isDestroyed(): boolean
+  once(event: 'destroyed', listener: () => void): unknown
+  send(channel: string, ...values: any[]): void
+}
+
+/** Options of {@link serveOmnichannel}. `Contents` is Electron's `WebContents`. */
+export interface ServeOptions<Contents extends WebContents = WebContents> {
+  /** Electron's. */
+  ipcMain: IpcMain
+  /** The one client of all windows. It, its token and its options stay in the main process. */
+  client: OmnichannelClient
+  /**
+   * Whose pages may call: origins as Chromium writes them (`https://agent.contoso.com`, `app://desktop`, `file://`), or a function that
+   * is given the calling frame, an Electron `WebFrameMain`, and says true. Every call is checked; others reject with `FORBIDDEN`.
+   */
+  allow: readonly string[] | ((frame: any) => boolean)
+  /**
+   * What `Microsoft.Apm.refreshTab(tabId)` does; the page's promise waits for it. Without it that call rejects.
+   *
+   * What a callback throws is a warning of the process (`process.on('warning')`); the page learns only that it failed.
+   */
+  onRefreshTab?: (tabId: string | null | undefined, webContents: Contents) => unknown
+  /** Told when a page has opened a conversation with `Microsoft.Omnichannel.openConversation`, which is then its window's focused one. */
+  onOpenConversation?: (conversationId: string, webContents: Contents) => void
+  /**
+   * Whether pages are told of links: the client's events `linked`, `replaced`, `unlinked` and `failed` become an event `omnichannel-link`
+   * of `window` in the windows on whose focused conversation they happened, with the event's data and its `type` as `detail`.
+   * @default false
+   */
+  forwardEvents?: boolean
+}
+
+/** What {@link serveOmnichannel} returns, for the shell. */
+export interface OmnichannelService<Contents extends WebContents = WebContents> {
+  /**
+   * Focuses a conversation in one window, or none with null. A window has no focus at first, keeps it when it navigates, and is forgotten
+   * when it is destroyed. Whether the conversation exists is not checked.
+   * @throws {LinkError} `INVALID_ARGUMENT`
+   */
+  focus(webContents: Contents, conversationId: string | null): void
+  /** The conversation that is focused in a window. */
+  getConversationId(webContents: Contents): string | null
+  /**
+   * The windows in which a conversation is focused: those to refresh when the client tells that a link of it changed.
+   * @throws {LinkError} `INVALID_ARGUMENT`
+   */
+  getWindows(conversationId: string): Contents[]
+  /** Stops answering. Calls under way are finished; the client stays open. */
+  close(): void
+}
+
+/**
+ * Answers the pages that have the preload script `omnichannel-link/preload`. Call it once, in the main process.
+ *
+ * Each window has a focused conversation of its own, and a call that names none means the one of its window at the moment when the call
+ * arrives. Pages hand over ids and nothing else: they cannot name a window, nor pass options. They get plain data back; an error is what
+ * `LinkError.prototype.toJSON` returns, and `LinkError.fromJSON` makes an error of it.
+ *
+ * @throws {LinkError} `INVALID_CONFIGURATION`, naming the option
+ */
+export function serveOmnichannel<Contents extends WebContents = any>(options: ServeOptions<Contents>): OmnichannelService<Contents>

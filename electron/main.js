@@ -1,0 +1,144 @@
+'use strict'
+
+// The main process's half of `Microsoft.Omnichannel` in windows: it owns the client, and gives every window a focus of its own and
+// the page's functions. main.d.ts is the documentation; preload.js is the other half.
+
+const { createOmnichannel, refusal } = require('../facade.js')
+const { LinkError, failure } = require('../link-error.js')
+
+// preload.js has the same names: it may require nothing but Electron.
+const CALLS = 'omnichannel-link:call'
+const EVENTS = 'omnichannel-link:event'
+
+const LINK_EVENTS = ['linked', 'replaced', 'unlinked', 'failed']
+const OPTIONS = new Set(['allow', 'client', 'forwardEvents', 'ipcMain', 'onOpenConversation', 'onRefreshTab'])
+/** Longer than every id there is. */
+const LONGEST_TEXT = 256
+
+function serveOmnichannel(options) {
+  const { ipcMain, client, allow, onRefreshTab, onOpenConversation, forwardEvents = false } = checkedOptions(options)
+  const isAllowed = typeof allow === 'function' ? frame => allow(frame) === true : frame => allow.includes(frame.origin)
+  /** What there is for each window that is alive and was heard of. */
+  const windows = new Map()
+
+  const windowOf = webContents => {
+    if (!windows.has(webContents)) {
+      windows.set(webContents, makeWindow(webContents))
+      webContents.once('destroyed', () => windows.delete(webContents))
+    }
+    return windows.get(webContents)
+  }
+
+  const makeWindow = webContents => {
+    const window = { focused: null }
+    const omnichannel = createOmnichannel(client, {
+      getConversationId: () => window.focused,
+      openConversation: conversationId => {
+        // Whether it exists was looked up, and the window may have gone meanwhile.
+        if (webContents.isDestroyed()) return
+        window.focused = conversationId
+        onOpenConversation?.(conversationId, webContents)
+      }
+    })
+    const refreshTab = async tabId => {
+      if (!onRefreshTab) throw failure('INVALID_CONFIGURATION', 'This program has no `onRefreshTab`.')
+      await onRefreshTab(tabId, webContents)
+    }
+    return Object.assign(window, { calls: { ...omnichannel, refreshTab } })
+  }
+
+  /**
+   * Answers a page. Until the function itself is called nothing is awaited: the sender's frame has to be looked at before it can
+   * navigate, and the focus is that of the moment in which the call arrived.
+   */
+  const answer = async ({ sender, senderFrame }, name, values) => {
+    try {
+      if (!senderFrame || sender.isDestroyed() || !isAllowed(senderFrame)) throw failure('FORBIDDEN', 'This page may not use Omnichannel.')
+      const { calls } = windowOf(sender)
+      if (!Object.hasOwn(calls, name)) throw failure('INVALID_ARGUMENT', 'There is no such function.')
+      return { value: plain(await calls[name](...checkedValues(name, values))) }
+    } catch (thrown) {
+      const refused = thrown?.error instanceof LinkError ? thrown : refusal(String(name), thrown)
+      // A callback of the program's failed. The page is not told how, but whoever wrote it is.
+      if (refused.error.code === 'INTERNAL' && refused.error.cause instanceof Error) {
+        process.emitWarning(refused.error.cause)
+        delete refused.error.cause
+      }
+      return { failure: plain(refused) }
+    }
+  }
+
+  const windowsOn = conversationId => [...windows].flatMap(([webContents, { focused }]) => (focused === conversationId ? [webContents] : []))
+
+  const forwards = forwardEvents ? LINK_EVENTS.map(type => [type, event => {
+    for (const webContents of windowsOn(event.conversationId)) {
+      // The window may show another page by now, which is not to know what is linked.
+      if (!webContents.isDestroyed() && isAllowed(webContents.mainFrame)) webContents.send(EVENTS, plain({ ...event, type }))
+    }
+  }]) : []
+
+  ipcMain.handle(CALLS, answer)
+  for (const [type, forward] of forwards) client.on(type, forward)
+
+  return {
+    focus(webContents, conversationId) {
+      const id = conversationId === null ? null : guid('conversationId', conversationId)
+      if (!webContents.isDestroyed()) windowOf(webContents).focused = id
+    },
+    getConversationId: webContents => windows.get(webContents)?.focused ?? null,
+    getWindows: conversationId => windowsOn(guid('conversationId', conversationId)),
+    close() {
+      ipcMain.removeHandler(CALLS)
+      for (const [type, forward] of forwards) client.off(type, forward)
+      windows.clear()
+    }
+  }
+}
+
+/** Data that every channel carries as it is; a `LinkError` becomes its `toJSON()`. */
+const plain = value => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
+
+/** What a page may hand over: ids and the like, and the query of `getConversations`, which the facade reads piece by piece. */
+function checkedValues(name, values) {
+  const isFit = (value, index) => {
+    if (value === undefined || value === null) return true
+    if (typeof value === 'string') return value.length <= LONGEST_TEXT
+    return name === 'getConversations' && index === 0 && typeof value === 'object'
+  }
+  if (Array.isArray(values) && values.length <= 3 && values.every(isFit)) return values
+  throw failure('INVALID_ARGUMENT', `Expected texts of at most ${LONGEST_TEXT} characters as arguments.`)
+}
+
+const wrong = message => failure('INVALID_CONFIGURATION', `serveOmnichannel: ${message}`)
+
+function checkedOptions(options) {
+  const unknown = Object.keys(options ?? {}).find(name => !OPTIONS.has(name))
+  if (unknown !== undefined) throw wrong(`there is no option \`${unknown}\`.`)
+  const { ipcMain, client, allow, onRefreshTab, onOpenConversation } = options ?? {}
+  if (typeof ipcMain?.handle !== 'function') throw wrong("`ipcMain` must be Electron's.")
+  if (typeof client?.linkToConversation !== 'function') throw wrong('`client` must be an OmnichannelClient.')
+  for (const [name, callback] of Object.entries({ onRefreshTab, onOpenConversation })) {
+    if (callback !== undefined && typeof callback !== 'function') throw wrong(`\`${name}\` must be a function.`)
+  }
+  if (typeof allow === 'function') return options
+  if (!Array.isArray(allow)) throw wrong('`allow` must list the origins whose pages may link, or be a function.')
+  const bad = allow.find(origin => !isOrigin(origin))
+  if (bad !== undefined) throw wrong(`\`allow\`: ${JSON.stringify(bad)} is no origin; one looks like "https://agent.contoso.com" or "app://desktop".`)
+  return { ...options, allow: [...allow] }
+}
+
+/** Whether a text is an origin in the one form in which Chromium writes it. Any other would never match. */
+function isOrigin(text) {
+  if (typeof text !== 'string' || !URL.canParse(text)) return false
+  const { origin } = new URL(text)
+  return origin === 'null' ? /^[a-z][a-z0-9+.-]*:\/\/[^/?#A-Z]*$/.test(text) : origin === text
+}
+
+/** A conversation's id as the client writes it. */
+function guid(argument, text) {
+  const id = /^\{.*\}$/.test(text) ? text.slice(1, -1) : text
+  if (typeof id === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return id.toLowerCase()
+  throw failure('INVALID_ARGUMENT', `\`${argument}\`: expected a GUID.`)
+}
+
+module.exports = { serveOmnichannel }
