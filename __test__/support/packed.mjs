@@ -1,0 +1,47 @@
+// The package as programs get it: the files it publishes and no others, in a folder or in an archive of Electron's.
+import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Puts the published files into the `node_modules` of a folder. */
+export function install(folder) {
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const listed = files.flatMap(name => (name === '*.node' ? readdirSync(root).filter(file => file.endsWith('.node')) : name))
+  for (const name of ['package.json', ...listed]) {
+    const place = join(folder, 'node_modules', 'omnichannel-link', name)
+    mkdirSync(dirname(place), { recursive: true })
+    cpSync(join(root, name), place, { recursive: true })
+  }
+}
+
+/**
+ * Packs a folder as Electron wants it: an asar archive, with the addons beside it in `<archive>.unpacked`. The archive's head is two of Chromium's
+ * pickles: the size of the second, and in that the tree of files as JSON.
+ */
+export function pack(folder, archive) {
+  const contents = []
+  let size = 0
+  const tree = path => ({ files: Object.fromEntries(readdirSync(join(folder, path), { withFileTypes: true }).map(entry => {
+    const inside = join(path, entry.name)
+    if (entry.isDirectory()) return [entry.name, tree(inside)]
+    const content = readFileSync(join(folder, inside))
+    if (entry.name.endsWith('.node')) {
+      const beside = join(`${archive}.unpacked`, inside)
+      mkdirSync(dirname(beside), { recursive: true })
+      copyFileSync(join(folder, inside), beside)
+      return [entry.name, { size: content.length, unpacked: true }]
+    }
+    contents.push(content)
+    const offset = String(size)
+    size += content.length
+    return [entry.name, { size: content.length, offset }]
+  })) })
+  const json = Buffer.from(JSON.stringify(tree('')))
+  const padding = Buffer.alloc((4 - (json.length % 4)) % 4)
+  const payload = 4 + json.length + padding.length
+  const head = Buffer.alloc(16)
+  for (const [index, number] of [4, payload + 4, payload, json.length].entries()) head.writeUInt32LE(number, index * 4)
+  writeFileSync(archive, Buffer.concat([head, json, padding, ...contents]))
+}
