@@ -18,17 +18,22 @@ before(async () => {
   mkdirSync(join(modules, 'electron'), { recursive: true })
   symlinkSync(root, join(modules, 'omnichannel-link'), 'junction')
   symlinkSync(join(root, 'emulator'), join(modules, 'omnichannel-link-emulator'), 'junction')
-  // Electron as far as the example knows it: one window that focuses a conversation and links, and prints what it is told.
+  // Electron as far as the example knows it: its one window links on the focused conversation, and prints what it is told.
   writeFileSync(
     join(modules, 'electron', 'index.js'),
-    `const handlers = {}
+    `let call
      exports.app = { whenReady: async () => {}, getPath: () => process.cwd() }
-     exports.ipcMain = { on: (name, f) => { handlers[name] = f }, handle: (name, f) => { handlers[name] = f } }
-     setImmediate(async () => {
-       handlers.focus({}, 'b7397aae-ecf8-43a6-aeb0-07d294efb494')
-       const answer = await handlers.link({}, 'incident', '6b726d86-d37c-43b8-b3a4-c4056ddd2e07')
-       console.log(JSON.stringify(structuredClone(answer)))
-     })`
+     exports.ipcMain = { handle: (name, handler) => { call = handler } }
+     exports.BrowserWindow = class {
+       webContents = { isDestroyed: () => false, once() {}, reload: () => console.log('reloaded') }
+       constructor({ webPreferences }) { require('node:fs').accessSync(webPreferences.preload) }
+       async loadURL(url) {
+         const event = { sender: this.webContents, senderFrame: { origin: url.slice(0, -1) } }
+         const answer = await call(event, 'linkToConversation', ['incident', '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'])
+         console.log(JSON.stringify(structuredClone(answer)))
+         await call(event, 'refreshTab', ['tab-id-3'])
+       }
+     }`
   )
   emulator = await startEmulator({ seed: join(root, 'examples', 'data') })
 })
@@ -67,10 +72,12 @@ test('the example of an examination prints a line for each check', () => {
   assert.match(printed, /^http\S+ is in order\npassed  proxy .*\n(?:.*\n)*passed  privileges  The user has /)
 })
 
-test('the Electron example answers over IPC with data, errors included', () => {
-  const { error } = JSON.parse(run('An Electron agent desktop'))
+test('the Electron example answers its window with data, errors included', () => {
+  const [answer, reloaded] = run('An Electron agent desktop').split('\n')
+  const { error } = JSON.parse(answer).failure
   assert.equal(error.code, 'CONVERSATION_NOT_FOUND')
   assert.match(error.hint, /links\.db does not exist yet/)
+  assert.equal(reloaded, 'reloaded')
 })
 
 test('the example without configuration links in the working directory', () => {
