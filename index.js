@@ -6,6 +6,7 @@
 const { channel } = require('node:diagnostics_channel')
 const { Cancellation, Client } = require('./binding.js')
 const { createOmnichannel } = require('./facade.js')
+const { invalid, readable, without } = require('./lib/arguments.js')
 const { LinkError, failure } = require('./link-error.js')
 
 // Read here, because a worker's environment is its own.
@@ -252,31 +253,8 @@ function watch(signal, cancellation) {
   }
 }
 
-/** Takes one option out: the addon is given a copy of the others, and refuses those it does not know. */
-function without(native, options, name) {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) return [options, undefined]
-  return readable(native, 'options', () => {
-    const { [name]: value, ...rest } = options
-    return [rest, value]
-  })
-}
-
-/** Reads an argument that may have getters, proxies or circles in it. */
-function readable(native, argument, read) {
-  try {
-    return read()
-  } catch (cause) {
-    throw failure('INVALID_ARGUMENT', `\`${argument}\` cannot be read: ${cause}`, { cause, hint: native.note() ?? undefined })
-  }
-}
-
 function linkError(raw) {
   return raw instanceof Error ? failure('INTERNAL', `The addon failed: ${raw.message}`, { cause: raw }) : new LinkError(raw)
-}
-
-function invalid(native, argument, expected, value) {
-  const got = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
-  return failure('INVALID_ARGUMENT', `\`${argument}\`: expected ${expected}, got ${got}.`, { hint: native.note() ?? undefined })
 }
 
 /** Tells the channel of an event's kind. */

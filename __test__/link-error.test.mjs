@@ -1,6 +1,6 @@
 // The class of every failure, and the list of its codes.
 import assert from 'node:assert/strict'
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -114,6 +114,7 @@ test('fromJSON refuses what toJSON did not make', () => {
 
 test('the errors of two copies of the package recognise each other', { timeout: 60_000 }, async t => {
   const elsewhere = folder(t)
+  cpSync(new URL('lib', root), join(elsewhere, 'lib'), { recursive: true })
   for (const name of ['index.js', 'facade.js', 'link-error.js']) copyFileSync(new URL(name, root), join(elsewhere, name))
   writeFileSync(join(elsewhere, 'binding.js'), `module.exports = require(${JSON.stringify(require.resolve('../binding.js'))})`)
   const copy = require(join(elsewhere, 'index.js'))
@@ -131,7 +132,7 @@ test('the errors of two copies of the package recognise each other', { timeout: 
 
 test('the codes are the same in the typings, in their table, in Rust and in the README', () => {
   const read = name => readFileSync(new URL(name, root), 'utf8')
-  const typings = read('index.d.ts')
+  const typings = read('errors.d.ts')
   const union = /export type LinkErrorCode =([^/]*?)\n\n/.exec(typings)[1]
   const lists = {
     union: find(union, /'([A-Z_]+)'/g),
