@@ -6,6 +6,7 @@ import type {
 import type { DataverseOptions } from './dataverse'
 import type { EmbeddedOptions, ImportOptions, ImportSummary, Page } from './embedded'
 import type { DoctorOptions, DoctorReport } from './doctor'
+import type { EventSource } from './events'
 
 export type * from './conversations'
 export type * from './dataverse'
@@ -13,6 +14,7 @@ export type * from './doctor'
 export * from './errors'
 export type * from './embedded'
 export * from './facade'
+export type * from './events'
 
 /** The tables whose records can be linked. Account and contact share the customer slot; incident has the case slot. */
 export type EntityLogicalName = 'account' | 'contact' | 'incident'
@@ -145,6 +147,9 @@ export interface CommonOptions {
  */
 export type ClientOptions = CommonOptions &
   ({ embedded?: EmbeddedOptions; dataverse?: never } | { dataverse: DataverseOptions; embedded?: never })
+
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- index.js has these methods; their typings are a file of their own
+export interface OmnichannelClient extends EventSource {}
 
 /**
  * A client with a store, open conversations and a focus of its own. Making one is cheap: nothing is opened or sent before the

@@ -7,6 +7,7 @@ const { channel } = require('node:diagnostics_channel')
 const { Cancellation, Client } = require('./binding.js')
 const { createOmnichannel } = require('./facade.js')
 const { invalid, readable, without } = require('./lib/arguments.js')
+const { Events } = require('./lib/events.js')
 const { LinkError, failure } = require('./link-error.js')
 
 // Read here, because a worker's environment is its own.
@@ -23,6 +24,7 @@ const CHANNELS = {
 
 class OmnichannelClient {
   #native
+  #events
   #isObserved = false
 
   constructor(options) {
@@ -36,20 +38,28 @@ class OmnichannelClient {
     }
     const [plain, credential, proxy] = withoutFunctions(options)
     this.#native = now(() => new Client(plain, credential && tokenProvider(credential), proxy && proxyResolver(proxy), surroundings))
+    this.#events = new Events(this.#native)
   }
 
-  async linkToConversation(entityLogicalName, recordId, conversationId, options) {
-    this.#observe()
-    return await settled(this.#native, options, (rest, cancellation) =>
-      this.#native.linkToConversation(entityLogicalName, recordId, conversationId, rest, cancellation)
-    )
+  linkToConversation(entityLogicalName, recordId, conversationId, options) {
+    return this.#change('linkToConversation', options, [entityLogicalName, recordId, conversationId])
   }
 
-  async unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
+  unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
+    return this.#change('unlinkFromConversation', options, [entityLogicalName, recordId, conversationId])
+  }
+
+  /** Calls a method of the addon that changes a link. Listeners are told before the promise settles. */
+  async #change(method, options, target) {
     this.#observe()
-    return await settled(this.#native, options, (rest, cancellation) =>
-      this.#native.unlinkFromConversation(entityLogicalName, recordId, conversationId, rest, cancellation)
-    )
+    try {
+      const outcome = await settled(this.#native, options, (rest, cancellation) => this.#native[method](...target, rest, cancellation))
+      this.#events.outcome(outcome)
+      return outcome
+    } catch (error) {
+      this.#events.failure(method, error)
+      throw error
+    }
   }
 
   /** Events cross over only while somebody listens. */
@@ -148,19 +158,38 @@ class OmnichannelClient {
   }
 
   openConversation(conversationId) {
-    now(() => this.#native.openConversation(conversationId))
+    this.#moveFocus(() => this.#native.openConversation(conversationId))
   }
 
   focusConversation(conversationId) {
-    now(() => this.#native.focusConversation(conversationId))
+    this.#moveFocus(() => this.#native.focusConversation(conversationId))
   }
 
   closeConversation(conversationId) {
-    now(() => this.#native.closeConversation(conversationId))
+    this.#moveFocus(() => this.#native.closeConversation(conversationId))
+  }
+
+  #moveFocus(change) {
+    this.#events.focus(() => this.#native.getConversationId(), () => now(change))
   }
 
   getConversationId() {
     return this.#native.getConversationId()
+  }
+
+  on(event, listener) {
+    this.#events.change('on', event, listener)
+    return this
+  }
+
+  once(event, listener) {
+    this.#events.change('once', event, listener)
+    return this
+  }
+
+  off(event, listener) {
+    this.#events.change('off', event, listener)
+    return this
   }
 
   async close() {

@@ -87,3 +87,7 @@ test('the example without configuration links in the working directory', () => {
 test('the example for tests runs', () => {
   assert.equal(run('For tests'), '')
 })
+
+test('the example of events hears the focus move', () => {
+  assert.equal(run('Events'), 'now b7397aae-ecf8-43a6-aeb0-07d294efb494\n')
+})

@@ -5,7 +5,7 @@ import {
   openConversation, unlinkFromConversation
 } from 'omnichannel-link'
 import type {
-  CallOptions, ClientOptions, CommonOptions, ConversationStatus, Credential, DataverseOptions, EmbeddedOptions, EntityLogicalName, ImportOptions,
+  CallOptions, ClientEvents, ClientOptions, CommonOptions, ConversationStatus, Credential, DataverseOptions, EmbeddedOptions, EntityLogicalName, ImportOptions,
   ImportProgress, ImportSummary, LinkErrorCode, LinkErrorJson, LinkOptions, LinkOutcome, Page, RecordReference, StoreName, UnlinkOutcome
 } from 'omnichannel-link'
 import link = require('omnichannel-link')
@@ -133,6 +133,21 @@ export async function imports() {
   const closed = await client.close()
   same<typeof closed, void>(true)
   return count
+}
+
+const onFailure = ({ error }: ClientEvents['failed']) => console.error(error.code)
+
+export function events() {
+  same<ReturnType<typeof client.on>, OmnichannelClient>(true)
+  client.on('failed', onFailure).off('failed', onFailure).once('unlinked', ({ before, outcome }) => {
+    same<typeof before, RecordReference | null>(true)
+    same<typeof outcome, UnlinkOutcome>(true)
+  })
+  client.on('focus', ({ conversationId, previous }) => console.log(conversationId ?? 'none', previous ?? 'none'))
+  // @ts-expect-error: no event has this name
+  client.on('error', () => {})
+  // @ts-expect-error: an unlink has no error
+  client.on('unlinked', ({ error }) => console.log(error))
 }
 
 /** A code that is added or taken away breaks this. */

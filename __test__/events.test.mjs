@@ -1,0 +1,174 @@
+// What listeners are told, when, and what becomes of those that throw.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { describe, test } from 'node:test'
+import { Events } from '../lib/events.js'
+import { start } from './support/child.mjs'
+import { folder } from './support/afterwards.mjs'
+import { rejects, throws } from './support/expect.mjs'
+import { account, closedConversation, contact, conversation, incident, nobody, numbered } from './support/sample.mjs'
+import { client, emptyEmbedded, stores } from './support/stores.mjs'
+import { arrival, serve } from './support/server.mjs'
+
+const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
+
+/** All events of a client from now on, as `[name, event]`. */
+function heard(client) {
+  const events = []
+  for (const name of NAMES) client.on(name, event => events.push([name, event]))
+  return events
+}
+
+for (const [store, open] of Object.entries(stores)) {
+  describe(store, () => {
+    test('each change has one event with before and after, and what changes nothing has none', { timeout: 60_000 }, async t => {
+      const { client } = await open(t)
+      const events = heard(client)
+      const linked = await client.linkToConversation('incident', incident.recordId, conversation)
+      assert.equal((await client.linkToConversation('incident', incident.recordId, conversation)).status, 'alreadyLinked')
+      const replaced = await client.linkToConversation('contact', contact.recordId, conversation.toUpperCase())
+      const unlinked = await client.unlinkFromConversation('incident', incident.recordId, conversation)
+      assert.deepEqual(events, [
+        ['linked', { conversationId: conversation, before: null, after: incident, outcome: linked }],
+        ['replaced', { conversationId: conversation, before: account, after: contact, outcome: replaced }],
+        ['unlinked', { conversationId: conversation, before: incident, after: null, outcome: unlinked }]
+      ])
+      assert.equal(events[0][1].outcome, linked)
+    })
+
+    test('each failure has one event with the error that the call rejects with', { timeout: 60_000 }, async t => {
+      const { client } = await open(t)
+      const events = heard(client)
+      const errors = [
+        ['linkToConversation', await rejects(client.linkToConversation('incident', incident.recordId, closedConversation), 'CONVERSATION_NOT_ACTIVE')],
+        ['linkToConversation', await rejects(client.linkToConversation('lead', incident.recordId, conversation), 'INVALID_ARGUMENT')],
+        ['linkToConversation', await rejects(client.linkToConversation('contact', nobody, conversation, { signal: 5 }), 'INVALID_ARGUMENT')],
+        ['unlinkFromConversation', await rejects(client.unlinkFromConversation('contact', contact.recordId, conversation), 'NOT_LINKED')]
+      ]
+      assert.deepEqual(events.map(([name]) => name), ['failed', 'failed', 'failed', 'failed'])
+      for (const [at, [method, error]] of errors.entries()) {
+        assert.equal(events[at][1].method, method)
+        assert.equal(events[at][1].error, error)
+      }
+    })
+  })
+}
+
+test('outcomes that stand for no change have no event', () => {
+  const events = new Events({ note: () => null })
+  const told = []
+  for (const name of NAMES) events.change('on', name, () => told.push(name))
+  const outcome = { conversationId: conversation, record: contact, previous: null }
+  for (const status of ['linked', 'replaced', 'unlinked']) events.outcome({ ...outcome, status, dryRun: true })
+  for (const status of ['alreadyLinked', 'kept']) events.outcome({ ...outcome, status })
+  assert.deepEqual(told, [])
+  events.outcome({ ...outcome, status: 'linked' })
+  assert.deepEqual(told, ['linked'])
+})
+
+test('a call that its signal aborts has no event', { timeout: 60_000 }, async t => {
+  const server = await serve(t)
+  const store = client(t, { dataverse: server.dataverse })
+  const events = heard(store)
+  const call = signal => store.linkToConversation('contact', contact.recordId, conversation, { signal })
+  await assert.rejects(call(AbortSignal.abort(new Error('before'))), /before/)
+  const controller = new AbortController()
+  const arrived = arrival(server.server, 'GET')
+  const pending = call(controller.signal)
+  await arrived
+  controller.abort(new Error('meanwhile'))
+  await assert.rejects(pending, /meanwhile/)
+  assert.deepEqual(events, [])
+})
+
+test('listeners have run before the code that awaits the call goes on', { timeout: 60_000 }, async t => {
+  const { client } = await stores.embedded(t)
+  const order = []
+  client.on('linked', () => order.push('linked'))
+  client.on('failed', () => order.push('failed'))
+  const link = id => client.linkToConversation('incident', incident.recordId, id).then(() => order.push('resolved'), () => order.push('rejected'))
+  await link(conversation)
+  await link(nobody)
+  assert.deepEqual(order, ['linked', 'resolved', 'failed', 'rejected'])
+})
+
+test('focus tells of every move, before the method returns, and of nothing else', t => {
+  const { client } = emptyEmbedded(t)
+  const [one, two] = [numbered(1), numbered(2)]
+  const moves = []
+  client.on('focus', ({ conversationId, previous }) => moves.push([previous, conversationId]))
+  client.openConversation(`{${one.toUpperCase()}}`)
+  assert.deepEqual(moves, [[null, one]])
+  client.openConversation(one)
+  client.openConversation(two)
+  client.focusConversation(one)
+  client.focusConversation(one)
+  client.closeConversation(two)
+  throws(() => client.focusConversation(two), 'INVALID_ARGUMENT')
+  throws(() => client.openConversation('x'), 'INVALID_ARGUMENT')
+  client.closeConversation(one)
+  client.closeConversation(one)
+  assert.deepEqual(moves, [[null, one], [one, two], [two, one], [one, null]])
+})
+
+test('a call in a listener moves the focus on, and each of the two moves is told once', t => {
+  const { client } = emptyEmbedded(t)
+  const [one, two] = [numbered(1), numbered(2)]
+  const moves = []
+  client.once('focus', () => client.openConversation(two))
+  client.on('focus', ({ conversationId, previous }) => moves.push([previous, conversationId]))
+  client.openConversation(one)
+  assert.deepEqual(moves.toSorted(), [[null, one], [one, two]].toSorted())
+})
+
+test('once hears once, off takes one away, and two clients do not hear each other', t => {
+  const [{ client }, { client: other }] = [emptyEmbedded(t), emptyEmbedded(t)]
+  const calls = []
+  const [first, second] = ['first', 'second'].map(name => () => calls.push(name))
+  assert.equal(client.once('focus', first).on('focus', second).on('focus', second).off('focus', () => {}), client)
+  client.openConversation(numbered(1))
+  client.off('focus', second)
+  client.openConversation(numbered(2))
+  other.openConversation(numbered(3))
+  client.off('focus', second).once('focus', first).off('focus', first)
+  client.openConversation(numbered(4))
+  assert.deepEqual(calls, ['first', 'second', 'second', 'second'])
+})
+
+test('wrong names and listeners are refused', t => {
+  const { client } = emptyEmbedded(t)
+  for (const method of ['on', 'once', 'off']) {
+    for (const name of ['link', 'error', '', undefined, Symbol('linked'), '__proto__']) {
+      throws(() => client[method](name, () => {}), 'INVALID_ARGUMENT', /`event`.*linked, replaced, unlinked, failed, focus/)
+    }
+    for (const listener of [undefined, null, 'f', {}]) throws(() => client[method]('linked', listener), 'INVALID_ARGUMENT', /`listener`/)
+  }
+})
+
+test('what a listener throws is an uncaught exception of the program, and the others and the call go on', { timeout: 60_000 }, async t => {
+  const { ended } = start(t, `
+    const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
+    process.on('uncaughtException', error => console.log('uncaught', error.message))
+    client.on('focus', () => { throw new Error('one') })
+    client.once('focus', () => { throw new Error('two') })
+    client.on('focus', () => console.log('three'))
+    client.on('failed', () => { throw new Error('four') })
+    client.openConversation(id)
+    client.closeConversation(id)
+    client.linkToConversation('contact', id, id).catch(({ code }) => console.log(code))`, { cwd: folder(t), id: numbered(1) })
+  const { code, stdout } = await ended
+  assert.deepEqual(stdout.trim().split('\n'), [
+    'three', 'three', 'uncaught one', 'uncaught two', 'uncaught one', 'uncaught four', 'CONVERSATION_NOT_FOUND'
+  ])
+  assert.equal(code, 0)
+})
+
+test('without a handler it ends the program, as any other exception', { timeout: 60_000 }, async t => {
+  const { child, ended } = start(t, `
+    const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
+    client.on('focus', () => { throw new Error('mine') }).openConversation(id)`, { cwd: folder(t), id: numbered(1) })
+  await once(child, 'exit')
+  const { code, stderr } = await ended
+  assert.equal(code, 1)
+  assert.match(stderr, /Error: mine/)
+})

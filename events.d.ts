@@ -1,0 +1,71 @@
+// What a client tells its listeners; part of index.d.ts.
+
+import type { LinkError } from './errors'
+import type { LinkOutcome, RecordReference, UnlinkOutcome } from './index'
+
+/** A slot of a conversation was changed by this client. */
+export interface SlotChange<Outcome = LinkOutcome | UnlinkOutcome> {
+  conversationId: string
+  /** What the slot held. */
+  before: RecordReference | null
+  /** What it holds now. */
+  after: RecordReference | null
+  /** What the call resolves with. */
+  outcome: Outcome
+}
+
+/** A call failed. */
+export interface Failure {
+  method: 'linkToConversation' | 'unlinkFromConversation'
+  /** What the call rejects with. */
+  error: LinkError
+}
+
+/** The focus moved. */
+export interface FocusChange {
+  /** The conversation that is focused now. */
+  conversationId: string | null
+  /** The one that was. */
+  previous: string | null
+}
+
+/** Every event of a client by its name. */
+export interface ClientEvents {
+  /** A record was linked in a slot that was empty. */
+  linked: SlotChange<LinkOutcome>
+  /** A record was linked in the place of `before`. */
+  replaced: SlotChange<LinkOutcome>
+  /** A record was unlinked. */
+  unlinked: SlotChange<UnlinkOutcome>
+  /** A link or unlink was refused or failed. */
+  failed: Failure
+  /** `openConversation`, `focusConversation` or `closeConversation` moved the focus. */
+  focus: FocusChange
+}
+
+/**
+ * The events of a client: one for each change that a call of this client made, and one for each link or unlink that rejected with a
+ * {@link LinkError}, those of `linkMany` and `unlinkMany` included. What changed nothing has none: the outcomes `alreadyLinked` and
+ * `kept`, a `dryRun`, a call that its `signal` aborted. Changes of other programs are not seen.
+ *
+ * Listeners run before the promise of the call settles, thus before any code that awaits it; those of `focus` before the method
+ * returns. They run in the order in which they were added. What one throws is an uncaught exception of the program: the call and
+ * the other listeners go on. No listener keeps the process alive, and without listeners events cost nothing.
+ */
+export interface EventSource {
+  /**
+   * Calls a listener at every such event. As with Node's emitters, one that is added twice is called twice.
+   * @throws {LinkError} `INVALID_ARGUMENT`
+   */
+  on<Name extends keyof ClientEvents>(event: Name, listener: (event: ClientEvents[Name]) => void): this
+  /**
+   * Calls a listener at the next such event only.
+   * @throws {LinkError} `INVALID_ARGUMENT`
+   */
+  once<Name extends keyof ClientEvents>(event: Name, listener: (event: ClientEvents[Name]) => void): this
+  /**
+   * Takes a listener away, once. One that is not there is no error.
+   * @throws {LinkError} `INVALID_ARGUMENT`
+   */
+  off<Name extends keyof ClientEvents>(event: Name, listener: (event: ClientEvents[Name]) => void): this
+}

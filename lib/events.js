@@ -1,0 +1,71 @@
+'use strict'
+
+// What a client tells its listeners. Node's emitter keeps them; telling them is ours, because there a listener that throws stops
+// those behind it and whoever told it.
+
+const { EventEmitter } = require('node:events')
+const { invalid } = require('./arguments.js')
+const { LinkError } = require('../link-error.js')
+
+// Nobody can listen to the other statuses of an outcome, which stand for no change.
+const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
+
+class Events {
+  #native
+  #emitter = new EventEmitter()
+
+  constructor(native) {
+    this.#native = native
+  }
+
+  /** `method` is `on`, `once` or `off`. */
+  change(method, name, listener) {
+    if (!NAMES.includes(name)) throw invalid(this.#native, 'event', `one of ${NAMES.join(', ')}`, name)
+    if (typeof listener !== 'function') throw invalid(this.#native, 'listener', 'a function', listener)
+    this.#emitter[method](name, listener)
+  }
+
+  /** Tells of what a call has changed, if it has changed something. */
+  outcome(outcome) {
+    const { status, conversationId, record, previous = null } = outcome
+    if (!this.#hears(status) || outcome.dryRun) return
+    const slot = status === 'unlinked' ? { before: record, after: null } : { before: previous, after: record }
+    this.#tell(status, { conversationId, ...slot, outcome })
+  }
+
+  /** Tells of a call that failed. One that its own program aborted did not, and rejects with whatever that program chose. */
+  failure(method, error) {
+    if (this.#hears('failed') && error instanceof LinkError) this.#tell('failed', { method, error })
+  }
+
+  /** Makes a change and tells if it moved the focus, which `focused` looks up. */
+  focus(focused, change) {
+    if (!this.#hears('focus')) return change()
+    const previous = focused()
+    change()
+    const conversationId = focused()
+    if (conversationId !== previous) this.#tell('focus', { conversationId, previous })
+  }
+
+  #hears(name) {
+    return this.#emitter.listenerCount(name) > 0
+  }
+
+  #tell(name, event) {
+    // Raw ones: those of `once` take themselves away. A copy: one that is added meanwhile hears of the next event.
+    for (const listener of this.#emitter.rawListeners(name)) uncaught(() => listener(event))
+  }
+}
+
+/** Calls a function of the program's own. What it throws is an uncaught exception, and no failure of what called it. */
+function uncaught(call) {
+  try {
+    call()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}
+
+module.exports = { Events, uncaught }
