@@ -1,5 +1,6 @@
 /// <reference types="node" />
 
+import type { BulkCalls } from './bulk'
 import type {
   Conversation, ConversationQuery, FindOptions, LinkedRecord, LinkedRecords, ReadOptions, VerifiableOutcome, Verification
 } from './conversations'
@@ -8,6 +9,7 @@ import type { EmbeddedOptions, ImportOptions, ImportSummary, Page } from './embe
 import type { DoctorOptions, DoctorReport } from './doctor'
 import type { EventSource } from './events'
 
+export type * from './bulk'
 export type * from './conversations'
 export type * from './dataverse'
 export type * from './doctor'
@@ -149,7 +151,7 @@ export type ClientOptions = CommonOptions &
   ({ embedded?: EmbeddedOptions; dataverse?: never } | { dataverse: DataverseOptions; embedded?: never })
 
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- index.js has these methods; their typings are a file of their own
-export interface OmnichannelClient extends EventSource {}
+export interface OmnichannelClient extends BulkCalls, EventSource {}
 
 /**
  * A client with a store, open conversations and a focus of its own. Making one is cheap: nothing is opened or sent before the

@@ -7,6 +7,7 @@ const { channel } = require('node:diagnostics_channel')
 const { Cancellation, Client } = require('./binding.js')
 const { createOmnichannel } = require('./facade.js')
 const { invalid, readable, without } = require('./lib/arguments.js')
+const { bulk } = require('./lib/bulk.js')
 const { Events } = require('./lib/events.js')
 const { LinkError, failure } = require('./link-error.js')
 
@@ -47,6 +48,14 @@ class OmnichannelClient {
 
   unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
     return this.#change('unlinkFromConversation', options, [entityLogicalName, recordId, conversationId])
+  }
+
+  linkMany(requests, options) {
+    return bulk(this.#native, requests, options, (...call) => this.linkToConversation(...call))
+  }
+
+  unlinkMany(requests, options) {
+    return bulk(this.#native, requests, options, (...call) => this.unlinkFromConversation(...call))
   }
 
   /** Calls a method of the addon that changes a link. Listeners are told before the promise settles. */

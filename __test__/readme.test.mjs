@@ -91,3 +91,7 @@ test('the example for tests runs', () => {
 test('the example of events hears the focus move', () => {
   assert.equal(run('Events'), 'now b7397aae-ecf8-43a6-aeb0-07d294efb494\n')
 })
+
+test('the example of many links has a result for each, also where there is nothing yet', () => {
+  assert.equal(run('Many at once'), '1 CONVERSATION_NOT_FOUND\n2 CONVERSATION_NOT_FOUND\n')
+})

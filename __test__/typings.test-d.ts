@@ -135,6 +135,25 @@ export async function imports() {
   return count
 }
 
+export async function bulks() {
+  const rows = [{ entityLogicalName: 'contact' as const, recordId: id, conversationId: id, line: 7 }]
+  for await (const result of client.linkMany(rows, { linkableStatuses: ['closed'], signal, onProgress: ({ done, failed }) => console.log(done - failed) })) {
+    same<typeof result.request.line, number>(true)
+    if (result.error) same<typeof result.error, LinkError>(true)
+    else same<typeof result.outcome, LinkOutcome>(true)
+  }
+  async function* list() {
+    yield* rows
+  }
+  for await (const { outcome } of client.unlinkMany(list())) same<typeof outcome, UnlinkOutcome | undefined>(true)
+  // @ts-expect-error: a request names its conversation
+  client.linkMany([{ entityLogicalName: 'contact', recordId: id }])
+  // @ts-expect-error: statuses belong to links
+  client.unlinkMany(rows, { linkableStatuses: [] })
+  // @ts-expect-error: one is not many
+  client.linkMany({ entityLogicalName: 'contact', recordId: id, conversationId: id })
+}
+
 const onFailure = ({ error }: ClientEvents['failed']) => console.error(error.code)
 
 export function events() {

@@ -1,0 +1,147 @@
+'use strict'
+
+// Many calls from one list: it is read as results are taken, and they come in its order.
+
+const { setImmediate: turn } = require('node:timers/promises')
+const { invalid, readable, without } = require('./arguments.js')
+const { uncaught } = require('./events.js')
+
+// Calls under way at once. How many requests the server is sent is not decided here: the addon keeps to what the server recommends
+// (16 to 48), and the others wait. So the window only has to be large enough never to run dry while its first call is slow, and to
+// share the embedded store's commits well; and small enough that nothing is gained by a smaller one.
+const WINDOW = 256
+
+// A bulk has time: its calls wait for their turn, and for a server that throttles, for minutes if it says so. With the deadline of a
+// single call they would fail instead, one after the other, as fast as the list can be read.
+const TIMEOUT_IN_MS = 600_000
+
+const PROGRESS_EVERY_MS = 200
+
+// An id that is never looked up.
+const NOBODY = '00000000-0000-0000-0000-000000000000'
+
+/**
+ * The results of `call(entityLogicalName, recordId, conversationId, options)` for every request. `now` is the time in milliseconds.
+ */
+async function* bulk(native, requests, options, call, now = () => performance.now()) {
+  const [others, onProgress] = without(native, options, 'onProgress')
+  const [rest, signal] = without(native, others, 'signal')
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid(native, 'options.onProgress', 'a function', onProgress)
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
+  if (typeof (requests?.[Symbol.asyncIterator] ?? requests?.[Symbol.iterator]) !== 'function' || typeof requests === 'string') {
+    throw invalid(native, 'requests', 'an iterable or async iterable', requests)
+  }
+  const isObject = typeof (rest ?? {}) === 'object' && !Array.isArray(rest)
+  const shared = isObject ? { timeoutInMs: TIMEOUT_IN_MS, ...rest } : rest
+  await check(shared, call)
+
+  const controller = new AbortController()
+  const stopping = controller.signal
+  const [arrival, room] = [bell(), bell()]
+  const stop = () => {
+    controller.abort(signal?.reason)
+    arrival.ring()
+    room.ring()
+  }
+  const progress = counter(onProgress, now)
+  const begin = async request => {
+    try {
+      const outcome = await call(...target(native, request), { ...shared, signal: stopping })
+      progress.count('succeeded')
+      return { request, outcome }
+    } catch (error) {
+      progress.count('failed')
+      return { request, error }
+    }
+  }
+
+  /** The results to come, in order. */
+  const pending = []
+  const list = { isRead: false }
+  const read = async () => {
+    for await (const request of requests) {
+      // What a slow source gives after the end is not begun.
+      if (stopping.aborted) return
+      pending.push(begin(request))
+      arrival.ring()
+      while (pending.length >= WINDOW && !stopping.aborted) await room.wait()
+      if (stopping.aborted) return
+    }
+  }
+  signal?.throwIfAborted()
+  signal?.addEventListener('abort', stop)
+  const reading = read()
+    .catch(error => ({ error }))
+    .finally(() => {
+      list.isRead = true
+      arrival.ring()
+    })
+  try {
+    while (!list.isRead || pending.length > 0) {
+      if (pending.length === 0) await arrival.wait()
+      const result = await pending[0]
+      signal?.throwIfAborted()
+      if (!result) continue
+      pending.shift()
+      room.ring()
+      yield result
+    }
+    // A source that throws has its say when all that it gave before is told.
+    const failure = await reading
+    if (failure) throw failure.error
+    progress.report()
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    progress.mute()
+    stop()
+    await Promise.all(pending)
+    // A source that waits for something itself is not waited for; it is closed when it answers.
+    await Promise.race([reading, turn()])
+  }
+}
+
+/**
+ * Rejects if the options are wrong: every call would. A call that was aborted before it began checks its options, and does nothing else.
+ */
+async function check(shared, call) {
+  const probe = new Error('the options are fine')
+  const options = typeof shared === 'object' && !Array.isArray(shared) ? { ...shared, signal: AbortSignal.abort(probe) } : shared
+  await call('account', NOBODY, NOBODY, options).catch(error => {
+    if (error !== probe) throw error
+  })
+}
+
+/** The arguments of a request's call. */
+function target(native, request) {
+  if (typeof request !== 'object' || request === null) throw invalid(native, 'request', 'an object', request)
+  const { entityLogicalName, recordId, conversationId } = readable(native, 'request', () => ({ ...request }))
+  // The focused conversation is nothing that a list can mean.
+  if (conversationId == null) throw invalid(native, 'conversationId', 'a GUID', conversationId)
+  return [entityLogicalName, recordId, conversationId]
+}
+
+/** Counts results, and tells of them now and then. */
+function counter(onProgress, now) {
+  const progress = { done: 0, succeeded: 0, failed: 0 }
+  let last = now()
+  let isMute = !onProgress
+  const report = () => {
+    if (isMute) return
+    last = now()
+    uncaught(() => onProgress({ ...progress }))
+  }
+  const count = name => {
+    progress.done++
+    progress[name]++
+    if (!isMute && now() - last >= PROGRESS_EVERY_MS) report()
+  }
+  return { count, report, mute: () => (isMute = true) }
+}
+
+/** Something to wait for, time and again. Only one may wait. */
+function bell() {
+  let waiting
+  return { wait: () => new Promise(resolve => (waiting = resolve)), ring: () => waiting?.() }
+}
+
+module.exports = { bulk }
