@@ -1,5 +1,6 @@
 // What rejects and why; part of index.d.ts.
 
+import type { Conversation } from './conversations'
 import type { ConversationStatus, RecordReference, StoreName } from './index'
 
 /**
@@ -67,8 +68,8 @@ export class LinkError extends Error {
   readonly conversationStatus?: ConversationStatus
   /** With `NOT_LINKED`, `VERIFICATION_FAILED` and a `CONFLICT` in doubt: what the slot holds; null for nothing. */
   readonly current?: RecordReference | null
-  /** With `AMBIGUOUS`: up to ten of those that fit. */
-  readonly candidates?: RecordReference[]
+  /** With `AMBIGUOUS`: up to ten of those that fit; records from `findRecord`, conversations from `waitForConversation`. */
+  readonly candidates?: readonly RecordReference[] | readonly Conversation[]
   /** The store that was asked. */
   readonly store?: StoreName
   /** What to do about it. */

@@ -8,6 +8,7 @@ import type { DataverseOptions } from './dataverse'
 import type { EmbeddedOptions, ImportOptions, ImportSummary, Page } from './embedded'
 import type { DoctorOptions, DoctorReport } from './doctor'
 import type { EventSource } from './events'
+import type { Waiting } from './waiting'
 
 export type * from './bulk'
 export type * from './conversations'
@@ -17,6 +18,7 @@ export * from './errors'
 export type * from './embedded'
 export * from './facade'
 export type * from './events'
+export type * from './waiting'
 
 /** The tables whose records can be linked. Account and contact share the customer slot; incident has the case slot. */
 export type EntityLogicalName = 'account' | 'contact' | 'incident'
@@ -151,7 +153,7 @@ export type ClientOptions = CommonOptions &
   ({ embedded?: EmbeddedOptions; dataverse?: never } | { dataverse: DataverseOptions; embedded?: never })
 
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- index.js has these methods; their typings are a file of their own
-export interface OmnichannelClient extends BulkCalls, EventSource {}
+export interface OmnichannelClient extends BulkCalls, EventSource, Waiting {}
 
 /**
  * A client with a store, open conversations and a focus of its own. Making one is cheap: nothing is opened or sent before the

@@ -9,6 +9,7 @@ const { createOmnichannel } = require('./facade.js')
 const { invalid, readable, without } = require('./lib/arguments.js')
 const { bulk } = require('./lib/bulk.js')
 const { Events } = require('./lib/events.js')
+const { waitForConversation } = require('./lib/waiting.js')
 const { LinkError, failure } = require('./link-error.js')
 
 // Read here, because a worker's environment is its own.
@@ -103,6 +104,10 @@ class OmnichannelClient {
     return await settled(this.#native, options, (rest, cancellation) =>
       this.#native.findRecord(entityLogicalName, key, rest, cancellation)
     )
+  }
+
+  async waitForConversation(options) {
+    return await waitForConversation(this.#native, this, options)
   }
 
   async verify(outcome, options) {

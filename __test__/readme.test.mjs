@@ -95,3 +95,7 @@ test('the example of events hears the focus move', () => {
 test('the example of many links has a result for each, also where there is nothing yet', () => {
   assert.equal(run('Many at once'), '1 CONVERSATION_NOT_FOUND\n2 CONVERSATION_NOT_FOUND\n')
 })
+
+test('the example that waits gives up in time', () => {
+  assert.equal(run('The conversation to come'), 'TIMEOUT 0\n')
+})

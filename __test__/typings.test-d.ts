@@ -5,7 +5,7 @@ import {
   openConversation, unlinkFromConversation
 } from 'omnichannel-link'
 import type {
-  CallOptions, ClientEvents, ClientOptions, CommonOptions, ConversationStatus, Credential, DataverseOptions, EmbeddedOptions, EntityLogicalName, ImportOptions,
+  CallOptions, ClientEvents, ClientOptions, CommonOptions, Conversation, ConversationStatus, Credential, DataverseOptions, EmbeddedOptions, EntityLogicalName, ImportOptions,
   ImportProgress, ImportSummary, LinkErrorCode, LinkErrorJson, LinkOptions, LinkOutcome, Page, RecordReference, StoreName, UnlinkOutcome
 } from 'omnichannel-link'
 import link = require('omnichannel-link')
@@ -152,6 +152,14 @@ export async function bulks() {
   client.unlinkMany(rows, { linkableStatuses: [] })
   // @ts-expect-error: one is not many
   client.linkMany({ entityLogicalName: 'contact', recordId: id, conversationId: id })
+}
+
+export async function waiting() {
+  const found = await client.waitForConversation({ agentId: id, record: { entityLogicalName: 'contact', recordId: id }, statuses: ['open'], timeoutInMs: 5, signal })
+  same<typeof found, Conversation>(true)
+  await client.waitForConversation()
+  // @ts-expect-error: no such option
+  await client.waitForConversation({ pollInMs: 5 })
 }
 
 const onFailure = ({ error }: ClientEvents['failed']) => console.error(error.code)

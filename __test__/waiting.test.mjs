@@ -1,0 +1,131 @@
+// Waiting for a conversation: when it looks, what it takes, and what ends it. The time is the test's.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { LinkError } from 'omnichannel-link'
+import { waitForConversation } from '../lib/waiting.js'
+import { rejects } from './support/expect.mjs'
+import { account, contact, conversation, emptyConversation, numbered } from './support/sample.mjs'
+import { emptyEmbedded, stores } from './support/stores.mjs'
+
+const agentId = numbered(0xa)
+const one = { conversationId: conversation, agentId }
+const two = { conversationId: emptyConversation, agentId: numbered(0xb) }
+const failure = (code, isRetryable) => LinkError.fromJSON({ code, message: 'a look failed', isRetryable, maybeApplied: false })
+
+/** Waits with answers prepared: for each look what is found, or an error. The last holds on. `looks` lists time and question. */
+function wait(answers, options, random = () => 0.5) {
+  const looks = []
+  let time = 0
+  const next = question => {
+    looks.push([time, question])
+    const answer = answers[Math.min(looks.length, answers.length) - 1]
+    if (answer instanceof Error) throw answer
+    return answer
+  }
+  const client = {
+    async *getConversations(query) {
+      yield* next(query)
+    },
+    findConversations: async (record, options) => next({ record, ...options })
+  }
+  const sleep = async (ms, signal) => {
+    signal?.throwIfAborted()
+    time += ms
+  }
+  const found = waitForConversation({ note: () => null }, client, options, { now: () => time, random, sleep })
+  return { found, looks, times: () => looks.map(([at]) => Math.round(at)) }
+}
+
+test('it looks at once, then ever more seldom, down to every five seconds', async () => {
+  const { found, times } = wait([[], [], [], [], [], [], [], [one]])
+  assert.equal(await found, one)
+  assert.deepEqual(times(), [0, 1000, 2500, 4750, 8125, 13_125, 18_125, 23_125])
+})
+
+test('clients that begin together do not go on together', async () => {
+  for (const [random, first] of [[0, 800], [1, 1200]]) {
+    const { found, times } = wait([[], [one]], {}, () => random)
+    await found
+    assert.deepEqual(times(), [0, first])
+  }
+})
+
+const asked = async options => {
+  const { found, looks } = wait([[one]], options)
+  assert.equal(await found, one)
+  return looks[0][1]
+}
+
+test('what is asked for, with each criterion', async () => {
+  const basics = { statuses: ['active'], signal: undefined, timeoutInMs: 60_000, top: 10 }
+  assert.deepEqual(await asked(undefined), basics)
+  assert.deepEqual(await asked({ agentId, statuses: ['open'], timeoutInMs: 5000 }), { ...basics, agentId, statuses: ['open'], timeoutInMs: 5000 })
+  assert.deepEqual(await asked({ record: contact, agentId: undefined }), { ...basics, record: contact })
+})
+
+test('with a record and an agent both must fit', async () => {
+  const { found } = wait([[two], [two, one]], { record: contact, agentId: `{${agentId.toUpperCase()}}` })
+  assert.equal(await found, one)
+})
+
+test('several are AMBIGUOUS at once, and the candidates survive JSON', async () => {
+  const { found, looks } = wait([[], [one, two]])
+  const error = await rejects(found, 'AMBIGUOUS', new RegExp(`${conversation}, ${emptyConversation}\\.`), { candidates: [one, two], isRetryable: false })
+  assert.equal(looks.length, 2)
+  assert.deepEqual(LinkError.fromJSON(structuredClone(error.toJSON())).candidates, [one, two])
+})
+
+test('none until the end is TIMEOUT, after a last look at that moment', async () => {
+  const { found, looks, times } = wait([[]], { timeoutInMs: 3000 })
+  await rejects(found, 'TIMEOUT', /within 3000 ms\./, { isRetryable: true, cause: undefined })
+  assert.deepEqual(times(), [0, 1000, 2500, 3000])
+  assert.deepEqual(looks.map(([, { timeoutInMs }]) => timeoutInMs), [3000, 2000, 1000, 1000])
+})
+
+test('a look that fails is repeated if that may help, and is the cause of a timeout', async () => {
+  const unavailable = failure('UNAVAILABLE', true)
+  assert.equal(await wait([unavailable, [one]]).found, one)
+  const { found } = wait([[], unavailable], { timeoutInMs: 3000 })
+  await rejects(found, 'TIMEOUT', /the last look failed/, { cause: unavailable })
+  await rejects(wait([unavailable, []], { timeoutInMs: 3000 }).found, 'TIMEOUT', undefined, { cause: undefined })
+  const { found: refused, looks } = wait([failure('FORBIDDEN', false)])
+  await rejects(refused, 'FORBIDDEN')
+  assert.equal(looks.length, 1)
+})
+
+test('a signal ends it, before and while it sleeps', async t => {
+  const reason = new Error('enough')
+  const before = wait([[one]], { signal: AbortSignal.abort(reason) })
+  await assert.rejects(before.found, error => error === reason)
+  assert.equal(before.looks.length, 0)
+  const { client } = emptyEmbedded(t)
+  const controller = new AbortController()
+  const pending = client.waitForConversation({ signal: controller.signal })
+  setImmediate(() => controller.abort(reason))
+  await assert.rejects(pending, error => error === reason)
+})
+
+test('wrong options are refused', async t => {
+  const { client } = emptyEmbedded(t)
+  const wrong = [
+    [5, /`options`/], [[], /`options`/], [{ agent: agentId }, /`options.agent`/], [{ agentId: 'x' }, /`options.agentId`/],
+    [{ agentId: `{${agentId}` }, /agentId/], [{ timeoutInMs: 0 }, /timeoutInMs/], [{ timeoutInMs: NaN }, /timeoutInMs/], [{ timeoutInMs: '5' }, /timeoutInMs/],
+    [{ timeoutInMs: 2 ** 31 }, /timeoutInMs/], [{ signal: {} }, /signal/], [{ statuses: ['done'] }, /statuses/], [{ record: { recordId: 'x' } }, /record/]
+  ]
+  for (const [options, message] of wrong) await rejects(client.waitForConversation(options), 'INVALID_ARGUMENT', message)
+})
+
+for (const [store, open] of Object.entries(stores)) {
+  describe(store, () => {
+    test('it finds the conversation of a record, and tells of several', { timeout: 60_000 }, async t => {
+      const { client } = await open(t)
+      await client.linkToConversation('contact', contact.recordId, emptyConversation)
+      const found = await client.waitForConversation({ record: contact })
+      assert.deepEqual([found.conversationId, found.customer.recordId], [emptyConversation, contact.recordId])
+      const error = await rejects(client.waitForConversation(), 'AMBIGUOUS', /and maybe more/)
+      assert.equal(error.candidates.length, 10)
+      await client.linkToConversation('account', account.recordId, emptyConversation)
+      await rejects(client.waitForConversation({ record: account }), 'AMBIGUOUS')
+    })
+  })
+}

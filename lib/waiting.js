@@ -1,0 +1,106 @@
+'use strict'
+
+// Waiting for a conversation that does not exist yet, or not in the right status.
+
+const timers = require('node:timers/promises')
+const { invalid, without } = require('./arguments.js')
+const { LinkError, failure } = require('../link-error.js')
+
+const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
+const LONGEST_IN_MS = 2 ** 31 - 1
+const GUID = /^(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|\{[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\})$/i
+const CRITERIA = ['agentId', 'record', 'statuses', 'timeoutInMs']
+
+// As many as an error should list. More of them are no more ambiguous.
+const CANDIDATES = 10
+
+// The first pause; each is half as long again as the one before, up to the longest. An agent who waits for a screen to open is served
+// within seconds, and a thousand of them send no more than a few hundred queries a second.
+const FIRST_PAUSE_IN_MS = 1000
+const LONGEST_PAUSE_IN_MS = 5000
+
+// What the last look may take, although the time is up.
+const LAST_LOOK_IN_MS = 1000
+
+const SYSTEM = {
+  now: () => performance.now(),
+  random: Math.random,
+  sleep: (ms, signal) => timers.setTimeout(ms, undefined, { signal })
+}
+
+/** Resolves with the one conversation that matches. `client` has the reading calls; `system` is time and chance. */
+async function waitForConversation(native, client, options, system = SYSTEM) {
+  const [rest, signal] = without(native, options, 'signal')
+  const { agentId, record, statuses, timeoutInMs } = criteria(native, rest)
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
+  const began = system.now()
+  const remaining = () => began + timeoutInMs - system.now()
+  let pause = FIRST_PAUSE_IN_MS
+  let cause
+  for (;;) {
+    signal?.throwIfAborted()
+    const reading = { statuses, signal, timeoutInMs: Math.max(remaining(), LAST_LOOK_IN_MS) }
+    try {
+      const found = await look(client, { agentId, record }, reading)
+      if (found.length === 1) return found[0]
+      if (found.length > 1) throw ambiguous(found)
+      cause = undefined
+    } catch (error) {
+      // What may be over at the next look is no reason to stop looking.
+      if (!(error instanceof LinkError) || !error.isRetryable) throw error
+      cause = error
+    }
+    if (remaining() <= 0) throw tooLate(timeoutInMs, cause)
+    // Clients that begin together must not go on together.
+    await slept(system, Math.min(pause * (0.8 + 0.4 * system.random()), remaining()), signal)
+    pause = Math.min(pause * 1.5, LONGEST_PAUSE_IN_MS)
+  }
+}
+
+function criteria(native, options) {
+  if (typeof (options ?? {}) !== 'object' || Array.isArray(options)) throw invalid(native, 'options', 'an object', options)
+  const unknown = Object.keys(options ?? {}).find(name => !CRITERIA.includes(name))
+  if (unknown !== undefined) throw failure('INVALID_ARGUMENT', `\`options.${unknown}\` is unknown; known are ${CRITERIA.join(', ')}, signal.`)
+  const given = Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
+  const { agentId, record, statuses, timeoutInMs } = { ...DEFAULTS, ...given }
+  // Checked here too: a malformed one matches nothing, and would be waited for.
+  if (agentId !== undefined && !GUID.test(agentId)) throw invalid(native, 'options.agentId', 'a GUID', agentId)
+  if (typeof timeoutInMs !== 'number' || !(timeoutInMs > 0 && timeoutInMs <= LONGEST_IN_MS)) {
+    throw invalid(native, 'options.timeoutInMs', `milliseconds, more than 0 and at most ${LONGEST_IN_MS}`, timeoutInMs)
+  }
+  return { agentId, record, statuses, timeoutInMs }
+}
+
+/** Conversations that match, `CANDIDATES` at the most. */
+async function look(client, { agentId, record }, options) {
+  if (record === undefined) {
+    const found = []
+    for await (const conversation of client.getConversations({ ...options, ...(agentId && { agentId }), top: CANDIDATES })) found.push(conversation)
+    return found
+  }
+  // A record's conversations are few, and their agent is only known once they are there.
+  const found = await client.findConversations(record, agentId ? { ...options, top: 5000 } : { ...options, top: CANDIDATES })
+  const id = agentId?.replace(/[{}]/g, '').toLowerCase()
+  return found.filter(conversation => !id || conversation.agentId === id).slice(0, CANDIDATES)
+}
+
+function ambiguous(candidates) {
+  const ids = candidates.map(({ conversationId }) => conversationId).join(', ')
+  return failure('AMBIGUOUS', `More than one conversation matches: ${ids}${candidates.length === CANDIDATES ? ', and maybe more' : ''}.`, {
+    candidates,
+    hint: 'Narrow the search, by the agent or the record for example, or choose one of `candidates`.'
+  })
+}
+
+function tooLate(timeoutInMs, cause) {
+  const why = cause ? ', and the last look failed' : ''
+  return failure('TIMEOUT', `No conversation matched within ${timeoutInMs} ms${why}.`, { isRetryable: true, cause })
+}
+
+async function slept(system, ms, signal) {
+  await system.sleep(ms, signal).catch(error => {
+    throw signal?.aborted ? signal.reason : error
+  })
+}
+
+module.exports = { waitForConversation }

@@ -1,0 +1,38 @@
+// Waiting for a conversation; part of index.d.ts.
+
+import type { Conversation } from './conversations'
+import type { ConversationStatus, RecordReference } from './index'
+
+/** Which conversation {@link Waiting.waitForConversation} waits for. All that is given must fit. */
+export interface WaitOptions {
+  /** The system user who serves it. */
+  agentId?: string
+  /** What it is linked to. */
+  record?: RecordReference
+  /**
+   * One of these is its status.
+   * @default ['active']
+   */
+  statuses?: ConversationStatus[]
+  /**
+   * Milliseconds until waiting ends with `TIMEOUT`, more than 0 and at most 2147483647. There is a last look at this moment, which may
+   * take a second.
+   * @default 60000
+   */
+  timeoutInMs?: number
+  /** Ends the waiting when it aborts; the promise then rejects with `signal.reason`. */
+  signal?: AbortSignal
+}
+
+/** Waiting for what is about to happen. */
+export interface Waiting {
+  /**
+   * Waits until exactly one conversation matches: the one an agent has just accepted, for example. Looks at once, after about a second,
+   * then ever more seldom, down to every five seconds; never at the same moments as other clients. A look that fails but may succeed
+   * later (`isRetryable`) is repeated. The process is kept alive meanwhile.
+   *
+   * @throws {LinkError} `AMBIGUOUS` with `candidates`, at once, when several match; `TIMEOUT` when none does in time, with the failure of
+   * the last look as `cause`, if it failed; `INVALID_ARGUMENT` and the store's faults
+   */
+  waitForConversation(options?: WaitOptions): Promise<Conversation>
+}
