@@ -1,0 +1,225 @@
+// The command line as its users see it: both stores, what is printed where, and every class of exit code.
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { CLASSES, exitCode } from '../cli/exit-codes.js'
+import { palette } from '../cli/terminal.js'
+import { LinkError } from 'omnichannel-link'
+import { folder } from './support/afterwards.mjs'
+import { cli, startCli } from './support/cli.mjs'
+import { GUID } from './support/expect.mjs'
+import { account, closedConversation, contact, conversation, data, incident, nobody, otherAccount, pages } from './support/sample.mjs'
+import { emulator, filesOf, readServer } from './support/stores.mjs'
+import { closedUrl } from './support/server.mjs'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+const files = pages.map(page => join(data, `${page}.json`))
+
+/** A way to run the command on each store, with the sample data in it. */
+const stores = {
+  async embedded(t) {
+    const cwd = folder(t)
+    assert.equal((await cli(t, ['import', ...files, '--db', 'links.db'], { cwd })).code, 0)
+    return { cwd, run: (...args) => cli(t, [...args, '--db', 'links.db'], { cwd }) }
+  },
+  async dataverse(t) {
+    const server = await emulator(t)
+    const cwd = folder(t)
+    const env = { DATAVERSE_TOKEN: server.credential }
+    return { cwd, server, run: (...args) => cli(t, [...args, '--url', server.url], { cwd, env }) }
+  }
+}
+
+const link = ({ entityLogicalName, recordId }, id = conversation) => ['link', entityLogicalName, recordId, id]
+
+for (const [name, open] of Object.entries(stores)) {
+  describe(name, () => {
+    test('link, show and unlink, for people', { timeout: 120_000 }, async t => {
+      const { run } = await open(t)
+      assert.deepEqual(await run(...link(incident)), { code: 0, stdout: 'linked\n', stderr: '' })
+      const replaced = await run(...link(contact))
+      assert.match(replaced.stdout, new RegExp(`^replaced  it held account ${account.recordId}\n$`))
+      const { stdout } = await run('show', conversation)
+      assert.match(stdout, new RegExp(`^${conversation}\n  status    active\n  customer  contact ${contact.recordId}  Ana Testa\n  case      incident ${incident.recordId}  \\w`))
+      const [, entity, id] = link(incident)
+      assert.equal((await run('unlink', entity, id, conversation)).stdout, 'unlinked\n')
+      assert.match((await run('show', conversation)).stdout, /case {6}-\n/)
+    })
+
+    test('link, show and unlink, for programs', { timeout: 120_000 }, async t => {
+      const { run } = await open(t)
+      const { requestId, ...outcome } = JSON.parse((await run(...link(incident), '--json')).stdout)
+      assert.match(requestId, GUID)
+      assert.deepEqual(outcome, { status: 'linked', conversationId: conversation, record: incident, previous: null, store: name })
+      const shown = JSON.parse((await run('show', conversation, '--json')).stdout)
+      assert.deepEqual([shown.conversationId, shown.status, shown.customer.recordId, shown.case.recordId], [conversation, 'active', account.recordId, incident.recordId])
+      const refused = await run('unlink', 'contact', contact.recordId, conversation, '--json')
+      assert.deepEqual([refused.code, refused.stdout], [4, ''])
+      const { error } = JSON.parse(refused.stderr)
+      assert.deepEqual([error.name, error.code, error.current], ['LinkError', 'NOT_LINKED', account])
+    })
+
+    test('the options of a link reach it', { timeout: 120_000 }, async t => {
+      const { run } = await open(t)
+      assert.match((await run(...link(contact), '--dry-run')).stdout, /^replaced .*nothing was written: --dry-run\n$/)
+      assert.match((await run(...link(contact), '--if-linked', 'keep')).stdout, new RegExp(`^kept  it holds account ${account.recordId}\n$`))
+      const occupied = await run(...link(contact), '--if-linked', 'reject')
+      assert.deepEqual([occupied.code, occupied.stderr.split(' ')[0]], [4, 'OCCUPIED'])
+      assert.equal((await run(...link(contact, closedConversation), '--status', 'waiting', '--status', 'closed')).stdout, 'linked\n')
+    })
+
+    test('conversations, for people and for programs', { timeout: 120_000 }, async t => {
+      const { run } = await open(t)
+      const lines = (await run('conversations', '--status', 'active', '--top', '3')).stdout.trim().split('\n')
+      assert.equal(lines.length, 3)
+      for (const line of lines) assert.match(line, /^[0-9a-f-]{36} {2}active {5}\d{4}-\d\d-\d\d {2}/)
+      const found = await run('conversations', '--record', `account:${account.recordId}`, '--json')
+      const rows = found.stdout.trim().split('\n').map(line => JSON.parse(line))
+      assert.ok(rows.some(({ conversationId }) => conversationId === conversation))
+      assert.ok(rows.every(({ customer }) => customer.recordId === account.recordId))
+      const { agentId } = rows.find(row => row.conversationId === conversation)
+      const ofAgent = await run('conversations', '--record', `account:${account.recordId}`, '--agent', agentId.toUpperCase(), '--json')
+      assert.deepEqual(ofAgent.stdout.trim().split('\n').map(line => JSON.parse(line)), rows.filter(row => row.agentId === agentId))
+      const none = await run('conversations', '--record', `contact:${nobody}`)
+      assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No conversation matches.\n'])
+    })
+
+    test('what is not there is 3, what a rule refuses is 4, what is malformed is 2', { timeout: 120_000 }, async t => {
+      const { run } = await open(t)
+      for (const [code, name, ...args] of [
+        [3, 'CONVERSATION_NOT_FOUND', 'show', nobody],
+        [3, 'RECORD_NOT_FOUND', 'link', 'contact', nobody, conversation],
+        [4, 'CONVERSATION_NOT_ACTIVE', ...link(contact, closedConversation)],
+        [4, 'NOT_LINKED', 'unlink', 'account', otherAccount.recordId, conversation],
+        [2, 'INVALID_ARGUMENT', 'link', 'lead', nobody, conversation],
+        [2, 'INVALID_ARGUMENT', 'show', 'x'],
+        [2, 'INVALID_ARGUMENT', ...link(contact), '--timeout', 'soon'],
+        [2, 'INVALID_ARGUMENT', 'conversations', '--top', 'many'],
+        [2, 'INVALID_ARGUMENT', ...link(contact), '--if-linked', 'explode']
+      ]) {
+        const { code: ended, stdout, stderr } = await run(...args)
+        // A client is made with the timeout, so a wrong one is a wrong configuration.
+        const expected = args.includes('--timeout') ? 'INVALID_CONFIGURATION' : name
+        assert.deepEqual([ended, stdout, stderr.split(' ')[0]], [code, '', expected], stderr)
+      }
+    })
+  })
+}
+
+test('import tells of each file, and a file that fails does not hide those before it', { timeout: 120_000 }, async t => {
+  const cwd = folder(t)
+  const { stdout } = await cli(t, ['import', ...files], { cwd })
+  assert.match(stdout, /accounts\.json: 90 accounts new, 0 updated\n[^]*2 links lead to records that are not there\n$/)
+  assert.ok(filesOf(cwd).includes('omnichannel-link.db'))
+  const partly = await cli(t, ['import', files[0], join(cwd, 'missing.json'), '--json'], { cwd })
+  assert.equal(partly.code, 2)
+  assert.deepEqual(JSON.parse(partly.stdout).imports.map(({ entitySet, updated }) => [entitySet, updated]), [['accounts', 90]])
+  assert.equal(JSON.parse(partly.stderr).error.code, 'INVALID_ARGUMENT')
+})
+
+test('wrong usage is 2, says what is right, and touches nothing', { timeout: 120_000 }, async t => {
+  const cwd = folder(t)
+  for (const [args, message] of [
+    [[], /A command is missing/], [['frob'], /no command 'frob'/], [['toString'], /no command/], [['link'], /Usage: omnichannel-link link <account/],
+    [['link', '--nope'], /'--nope'/], [['show', nobody, 'more'], /Usage/], [['link', ...link(contact).slice(1), '--if-linked'], /if-linked/],
+    [['show', nobody, '--db', 'a.db', '--url', closedUrl], /--url and --db/], [['show', nobody, '--dry-run'], /'--dry-run'/], [['help', 'frob'], /'frob'/],
+    [['bulk', 'list.txt'], /\.csv, \.jsonl/], [['bulk', 'list.csv'], /'list\.csv' cannot be read: ENOENT/]
+  ]) {
+    const { code, stdout, stderr } = await cli(t, args, { cwd })
+    assert.deepEqual([code, stdout], [2, ''], args.join(' '))
+    assert.match(stderr, message)
+  }
+  assert.deepEqual(filesOf(cwd), [])
+})
+
+test('help teaches, and --version tells', { timeout: 120_000 }, async t => {
+  const { code, stdout } = await cli(t, ['help'])
+  assert.equal(code, 0)
+  for (const word of ['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor', 'DATAVERSE_URL', 'AZURE_CLIENT_SECRET', 'HTTPS_PROXY', '--db', '130']) assert.ok(stdout.includes(word), word)
+  assert.equal((await cli(t, ['--help'])).stdout, stdout)
+  for (const command of ['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor']) {
+    const explained = await cli(t, ['help', command])
+    assert.match(explained.stdout, new RegExp(`Usage: omnichannel-link ${command} [^]*Examples\n  omnichannel-link ${command}`))
+    assert.equal((await cli(t, [command, '-h'])).stdout, explained.stdout)
+  }
+  assert.deepEqual(await cli(t, ['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+})
+
+test('a token that is not accepted is 5 and is not shown; a server out of reach is 6', { timeout: 120_000 }, async t => {
+  const { url } = await emulator(t)
+  const refused = await cli(t, ['show', conversation], { env: { DATAVERSE_URL: url, DATAVERSE_TOKEN: 'hunter2' } })
+  assert.deepEqual([refused.code, refused.stderr.split(' ')[0]], [5, 'AUTHENTICATION_FAILED'])
+  assert.doesNotMatch(refused.stderr, /hunter2/)
+  const gone = await cli(t, ['show', conversation, '--url', closedUrl, '--timeout', '500'], { env: { DATAVERSE_TOKEN: 'x' } })
+  assert.equal(gone.code, 6, gone.stderr)
+  const nothing = await cli(t, ['show', conversation, '--url', url])
+  assert.deepEqual([nothing.code, nothing.stderr.split(' ')[0]], [2, 'INVALID_CONFIGURATION'])
+})
+
+test('the application of the environment signs in', { timeout: 120_000 }, async t => {
+  const { url, application } = await emulator(t)
+  const { tenantId, clientId, clientSecret } = application
+  const env = { DATAVERSE_URL: url, AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId, AZURE_CLIENT_SECRET: clientSecret, AZURE_AUTHORITY_HOST: url }
+  assert.equal((await cli(t, link(incident), { env })).stdout, 'linked\n')
+})
+
+test('Ctrl-C ends a call, and the program with 130', { skip: process.platform === 'win32', timeout: 120_000 }, async t => {
+  const server = await emulator(t)
+  await server.faults.add({ fault: { kind: 'hang' } })
+  const { child, ended } = startCli(t, link(incident), { env: { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential } })
+  await server.faults.hanging()
+  child.kill('SIGINT')
+  const { code, stderr } = await ended
+  assert.deepEqual([code, stderr], [130, 'Interrupted. A write that was already sent is not undone.\n'])
+})
+
+test('every code has its exit code', () => {
+  const typings = readFileSync(new URL('../errors.d.ts', import.meta.url), 'utf8')
+  const codes = [...typings.matchAll(/^ \* \| `([A-Z_]+)` \|/gm)].map(([, code]) => code)
+  assert.deepEqual(CLASSES.flatMap(([, , codes]) => codes).toSorted(), codes.toSorted())
+  const exits = ['INTERNAL', 'OCCUPIED', 'FORBIDDEN', 'NOT_YET_KNOWN'].map(code => exitCode(LinkError.fromJSON({ code, message: 'x' })))
+  assert.deepEqual(exits, [1, 4, 5, 1])
+  assert.equal(exitCode(new TypeError('a defect')), 1)
+})
+
+test('colours are for terminals, and not with NO_COLOR', { timeout: 120_000 }, async t => {
+  const terminal = { isTTY: true }
+  for (const env of [{}, { NO_COLOR: '' }]) assert.equal(palette(terminal, env).red('x'), '\x1b[31mx\x1b[0m')
+  for (const [stream, env] of [[terminal, { NO_COLOR: '1' }], [terminal, { TERM: 'dumb' }], [{}, {}]]) assert.equal(palette(stream, env).red('x'), 'x')
+  const { stderr } = await cli(t, ['show', 'x'], { cwd: folder(t) })
+  assert.ok(!stderr.includes('\x1b'))
+})
+
+test('the doctor tells what is wrong and what mends it, and 7 says that something is', { timeout: 120_000 }, async t => {
+  const { run, server } = await stores.dataverse(t)
+  const well = await run('doctor')
+  assert.deepEqual([well.code, well.stderr], [0, ''])
+  assert.match(well.stdout, new RegExp(`^dataverse ${server.url}\n[^]*passed {3}whoAmI {7}\\S[^]*\nAll is well\\.\n$`))
+  await server.faults.conditions({ missingPrivileges: ['prvAppendToIncident'] })
+  const ill = await run('doctor')
+  assert.equal(ill.code, 7)
+  assert.match(ill.stdout, /failed {3}privileges {3}.*prvAppendToIncident\.\n {11}\S.*\n {11}Give user [^]*\nSomething is wrong\.\n$/)
+  const { code, stdout } = await run('doctor', '--json')
+  const { healthy, checks } = JSON.parse(stdout)
+  assert.deepEqual([code, healthy, checks.find(({ name }) => name === 'privileges').status], [7, false, 'failed'])
+})
+
+test('the doctor examines a file, and probes only what is named', { timeout: 120_000 }, async t => {
+  const { run } = await stores.embedded(t)
+  const { code, stdout } = await run('doctor')
+  assert.equal(code, 0)
+  assert.match(stdout, /passed {3}integrity/)
+  assert.equal((await run('doctor', '--probe', 'x')).code, 2)
+  const { run: remote, server } = await stores.dataverse(t)
+  const before = await readServer(server, conversation)
+  const probed = await remote('doctor', '--probe', conversation, '--json')
+  assert.ok(JSON.parse(probed.stdout).checks.some(({ name, status }) => name === 'restored' && status === 'passed'))
+  assert.deepEqual(await readServer(server, conversation), before)
+})
+
+test('nothing is written where nothing is wanted', { timeout: 120_000 }, async t => {
+  const cwd = folder(t)
+  assert.equal((await cli(t, ['show', nobody], { cwd })).code, 3)
+  assert.equal(existsSync(join(cwd, 'omnichannel-link.db')), false)
+})

@@ -1,0 +1,27 @@
+// The command line, run as its users run it.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterwards } from './afterwards.mjs'
+
+const PROGRAM = fileURLToPath(new URL('../../cli/index.js', import.meta.url))
+// The environment of whoever runs the tests is not theirs.
+const OTHERS = /^(DATAVERSE_|AZURE_|OMNICHANNEL_|NO_COLOR|FORCE_COLOR)/
+
+/** Starts it. `ended` resolves with its exit code and what it wrote. */
+export function startCli(t, args, { cwd, env } = {}) {
+  const inherited = Object.entries(process.env).filter(([name]) => !OTHERS.test(name))
+  const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env: { ...Object.fromEntries(inherited), ...env } })
+  afterwards(t, () => child.kill('SIGKILL'))
+  const written = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', text => (written[name] += text))
+  const ended = once(child, 'close').then(([code, signal]) => ({ code: code ?? signal, ...written }))
+  /** Resolves when stderr has this text. */
+  const says = async text => {
+    while (!written.stderr.includes(text)) await once(child.stderr, 'data')
+  }
+  return { child, ended, says }
+}
+
+/** Runs it to its end. */
+export const cli = (t, args, options) => startCli(t, args, options).ended

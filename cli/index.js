@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+'use strict'
+
+// `npx omnichannel-link`: reads the command line, runs a command, and ends with the exit code of what came of it.
+
+const { parseArgs } = require('node:util')
+const { version } = require('../package.json')
+const { OmnichannelClient } = require('../index.js')
+const { failure } = require('../link-error.js')
+const { COMMANDS } = require('./commands.js')
+const { INTERRUPTED, exitCode } = require('./exit-codes.js')
+const { GLOBAL_OPTIONS, general, ofCommand } = require('./help.js')
+const { describe, print } = require('./terminal.js')
+
+const wrong = (message, hint = 'See `omnichannel-link help`.') => failure('INVALID_ARGUMENT', message, { hint })
+
+/** The command, its arguments and options, and whether help is wanted instead. */
+function read(args) {
+  const every = Object.assign({}, GLOBAL_OPTIONS, ...Object.values(COMMANDS).map(({ options }) => options))
+  const [name, topic] = parseArgs({ args, options: every, strict: false, allowPositionals: true }).positionals
+  if (name === 'help') return { help: topic ?? '' }
+  const command = find(name)
+  try {
+    const { values, positionals } = parseArgs({ args, options: { ...GLOBAL_OPTIONS, ...command?.options }, allowPositionals: true })
+    if (values.help) return { help: name ?? '' }
+    if (values.version) return { isVersion: true }
+    if (!command) throw wrong('A command is missing.')
+    const given = positionals.slice(1)
+    const [least, most] = command.takes
+    if (given.length < least || given.length > most) throw wrong(`Usage: omnichannel-link ${name} ${command.usage}`, `See \`omnichannel-link help ${name}\`.`)
+    return { command, given, values }
+  } catch (error) {
+    if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
+    throw wrong(error.message, `See \`omnichannel-link help${name ? ` ${name}` : ''}\`.`)
+  }
+}
+
+function find(name) {
+  if (name === undefined) return undefined
+  if (!Object.hasOwn(COMMANDS, name)) throw wrong(`There is no command '${name}'.`)
+  return COMMANDS[name]
+}
+
+/** What the options and the environment say of the store. A token is no option: others could see it in the list of processes. */
+function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN }) {
+  if (url !== undefined && db !== undefined) throw wrong('--url and --db are two stores: give one of them.')
+  const common = timeout === undefined ? {} : { timeoutInMs: Number(timeout) }
+  if (db !== undefined) return { ...common, embedded: { path: db } }
+  if (url === undefined && !DATAVERSE_URL) return common
+  const credential = DATAVERSE_TOKEN ? { credential: DATAVERSE_TOKEN } : {}
+  return { ...common, dataverse: { ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` } }
+}
+
+async function run(args, signal) {
+  const { help, isVersion, command, given, values } = read(args)
+  if (help !== undefined) return await print(help === '' ? general(COMMANDS) : ofCommand(help, find(help)))
+  if (isVersion) return await print(version)
+  const options = clientOptions(values, process.env)
+  const client = new OmnichannelClient(options)
+  try {
+    return await command.run({ client, values, signal, timeoutInMs: options.timeoutInMs }, given)
+  } finally {
+    await client.close()
+  }
+}
+
+async function main(args) {
+  const controller = new AbortController()
+  const interrupted = new Error('Interrupted. A write that was already sent is not undone.')
+  process.on('SIGINT', () => {
+    if (controller.signal.aborted) process.exit(INTERRUPTED)
+    controller.abort(interrupted)
+  })
+  // `| head` has read enough.
+  process.stdout.on('error', error => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  try {
+    process.exitCode = (await run(args, controller.signal)) ?? 0
+  } catch (error) {
+    const isInterrupted = error === interrupted
+    await print(isInterrupted ? error.message : describe(error, args.includes('--json')), process.stderr)
+    process.exitCode = isInterrupted ? INTERRUPTED : exitCode(error)
+  }
+}
+
+main(process.argv.slice(2))
