@@ -17,6 +17,8 @@ export interface SlotChange<Outcome = LinkOutcome | UnlinkOutcome> {
 /** A call failed. */
 export interface Failure {
   method: 'linkToConversation' | 'unlinkFromConversation'
+  /** The conversation it named, or the one that was focused when it was made; null if there was neither. */
+  conversationId: string | null
   /** What the call rejects with. */
   error: LinkError
 }

@@ -5,12 +5,12 @@
 
 const { channel } = require('node:diagnostics_channel')
 const { Cancellation, Client } = require('./binding.js')
-const { createOmnichannel } = require('./facade.js')
+const { createOmnichannel } = require('./lib/facade.js')
 const { invalid, readable, without } = require('./lib/arguments.js')
 const { bulk } = require('./lib/bulk.js')
 const { Events } = require('./lib/events.js')
 const { waitForConversation } = require('./lib/waiting.js')
-const { LinkError, failure } = require('./link-error.js')
+const { LinkError, failure } = require('./lib/link-error.js')
 
 // Read here, because a worker's environment is its own.
 const VARIABLES = [
@@ -62,12 +62,14 @@ class OmnichannelClient {
   /** Calls a method of the addon that changes a link. Listeners are told before the promise settles. */
   async #change(method, options, target) {
     this.#observe()
+    // Of a call that fails nobody else says which conversation was meant when it was made.
+    const meant = this.#events.hears('failed') ? target[2] ?? this.#native.getConversationId() : null
     try {
       const outcome = await settled(this.#native, options, (rest, cancellation) => this.#native[method](...target, rest, cancellation))
       this.#events.outcome(outcome)
       return outcome
     } catch (error) {
-      this.#events.failure(method, error)
+      this.#events.failure(method, meant, error)
       throw error
     }
   }

@@ -12,7 +12,6 @@ import { link, unlink } from './support/page-scripts.mjs'
 import { account, contact, conversation, emptyConversation, incident, nobody } from './support/sample.mjs'
 import { arrival, row, serve } from './support/server.mjs'
 import { client as clientOf, emptyEmbedded, stores } from './support/stores.mjs'
-import { telling } from './support/telling.mjs'
 
 const ORIGIN = 'app://desktop'
 
@@ -200,7 +199,7 @@ test('a window that is destroyed is forgotten, and its calls come to their end',
 })
 
 test('links drive the shell, and if it asks, the pages on that conversation', { timeout: 60_000 }, async t => {
-  const client = telling((await stores.embedded(t)).client)
+  const client = (await stores.embedded(t)).client
   const { one, other, open, ...service } = shell(t, client, { forwardEvents: true })
   const foreign = open('https://evil.example')
   for (const window of [one, foreign]) service.focus(window.webContents, conversation)

@@ -49,6 +49,7 @@ for (const [store, open] of Object.entries(stores)) {
       for (const [at, [method, error]] of errors.entries()) {
         assert.equal(events[at][1].method, method)
         assert.equal(events[at][1].error, error)
+        assert.equal(events[at][1].conversationId, at === 0 ? closedConversation : conversation)
       }
     })
   })

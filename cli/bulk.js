@@ -2,7 +2,7 @@
 
 // `bulk`: a file of requests, what becomes of each, and a file of those that failed.
 
-const { failure } = require('../link-error.js')
+const { failure } = require('../lib/link-error.js')
 const { INCOMPLETE, INTERRUPTED } = require('./exit-codes.js')
 const { openList } = require('./lists.js')
 const { palette, print, progressLine, table } = require('./terminal.js')

@@ -2,7 +2,7 @@
 
 // Comma-separated values as RFC 4180 has them: quotes, commas and line breaks within quotes, CRLF or LF, a byte order mark or none.
 
-const { failure } = require('../link-error.js')
+const { failure } = require('../lib/link-error.js')
 
 /** The rows of a text that comes in pieces, each with the number of the line it begins in. Empty lines are no rows. */
 async function* parse(pieces) {

@@ -2,7 +2,7 @@
 
 // One exit code for each class of errors: what a script has to do differs between classes, not within them.
 
-const { LinkError } = require('../link-error.js')
+const { LinkError } = require('../lib/link-error.js')
 
 /** Class, what it stands for, and its codes of a `LinkError`. */
 const CLASSES = [

@@ -6,7 +6,7 @@
 const { parseArgs } = require('node:util')
 const { version } = require('../package.json')
 const { OmnichannelClient } = require('../index.js')
-const { failure } = require('../link-error.js')
+const { failure } = require('../lib/link-error.js')
 const { COMMANDS } = require('./commands.js')
 const { INTERRUPTED, exitCode } = require('./exit-codes.js')
 const { GLOBAL_OPTIONS, general, ofCommand } = require('./help.js')

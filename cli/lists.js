@@ -4,7 +4,7 @@
 
 const { createReadStream, openSync, closeSync, rmSync, statSync, writeSync } = require('node:fs')
 const { extname } = require('node:path')
-const { failure } = require('../link-error.js')
+const { failure } = require('../lib/link-error.js')
 const csv = require('./csv.js')
 
 const COLUMNS = ['entityLogicalName', 'recordId', 'conversationId']

@@ -3,8 +3,8 @@
 // The main process's half of `Microsoft.Omnichannel` in windows: it owns the client, and gives every window a focus of its own and
 // the page's functions. main.d.ts is the documentation; preload.js is the other half.
 
-const { createOmnichannel, refusal } = require('../facade.js')
-const { LinkError, failure } = require('../link-error.js')
+const { createOmnichannel, refusal } = require('../lib/facade.js')
+const { LinkError, failure } = require('../lib/link-error.js')
 
 // preload.js has the same names: it may require nothing but Electron.
 const CALLS = 'omnichannel-link:call'

@@ -2,7 +2,7 @@
 
 // Arguments that JavaScript keeps for itself. `native` knows the note that belongs into every hint of a client nobody configured.
 
-const { failure } = require('../link-error.js')
+const { failure } = require('./link-error.js')
 
 /** Takes one option out: the addon is given a copy of the others, and refuses those it does not know. */
 function without(native, options, name) {

@@ -5,7 +5,7 @@
 
 const { EventEmitter } = require('node:events')
 const { invalid } = require('./arguments.js')
-const { LinkError } = require('../link-error.js')
+const { LinkError } = require('./link-error.js')
 
 // Nobody can listen to the other statuses of an outcome, which stand for no change.
 const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
@@ -28,26 +28,29 @@ class Events {
   /** Tells of what a call has changed, if it has changed something. */
   outcome(outcome) {
     const { status, conversationId, record, previous = null } = outcome
-    if (!this.#hears(status) || outcome.dryRun) return
+    if (!this.hears(status) || outcome.dryRun) return
     const slot = status === 'unlinked' ? { before: record, after: null } : { before: previous, after: record }
     this.#tell(status, { conversationId, ...slot, outcome })
   }
 
   /** Tells of a call that failed. One that its own program aborted did not, and rejects with whatever that program chose. */
-  failure(method, error) {
-    if (this.#hears('failed') && error instanceof LinkError) this.#tell('failed', { method, error })
+  failure(method, meant, error) {
+    if (!this.hears('failed') || !(error instanceof LinkError)) return
+    const conversationId = typeof meant === 'string' ? meant.replaceAll(/[{}]/g, '').toLowerCase() : null
+    this.#tell('failed', { method, conversationId, error })
   }
 
   /** Makes a change and tells if it moved the focus, which `focused` looks up. */
   focus(focused, change) {
-    if (!this.#hears('focus')) return change()
+    if (!this.hears('focus')) return change()
     const previous = focused()
     change()
     const conversationId = focused()
     if (conversationId !== previous) this.#tell('focus', { conversationId, previous })
   }
 
-  #hears(name) {
+  /** Whether anybody listens. */
+  hears(name) {
     return this.#emitter.listenerCount(name) > 0
   }
 

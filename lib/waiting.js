@@ -4,7 +4,7 @@
 
 const timers = require('node:timers/promises')
 const { invalid, without } = require('./arguments.js')
-const { LinkError, failure } = require('../link-error.js')
+const { LinkError, failure } = require('./link-error.js')
 
 const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
 const LONGEST_IN_MS = 2 ** 31 - 1
