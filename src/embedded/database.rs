@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::fault::{BUSY_TIMEOUT_IN_MS, foreign_file, store_fault};
 use crate::error::LinkError;
@@ -51,6 +51,9 @@ const MIGRATIONS: &[&str] = &["
     ALTER TABLE record ADD COLUMN columns TEXT;                -- what else came with it, as a JSON object
 "];
 
+/// As often another connection may get in between.
+const MAX_SWITCHES: u32 = 10;
+
 /// Whether a missing file is created.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
@@ -73,7 +76,7 @@ pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, 
     // Before WAL: two connections that open at once would fail each other otherwise.
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_IN_MS.into())).map_err(fault)?;
     refuse_foreign(path, &mut connection)?;
-    connection.pragma_update(None, "journal_mode", "wal").map_err(fault)?;
+    write_ahead(&connection).map_err(fault)?;
     // A promise resolves only when its write would survive a power cut.
     connection.pragma_update(None, "synchronous", "full").map_err(fault)?;
     // On macOS fsync does not reach the platter; elsewhere this changes nothing.
@@ -84,6 +87,21 @@ pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, 
     connection.set_prepared_statement_cache_capacity(32);
     migrate(path, &mut connection)?;
     Ok(Some(connection))
+}
+
+/// Switches to a write-ahead log. Of two connections that switch a new file at once SQLite refuses one without waiting, because each
+/// would wait for the other: that one waits by itself, in line for the write lock, and finds it done.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let switch = || connection.pragma_update(None, "journal_mode", "wal");
+    for _ in 0..MAX_SWITCHES {
+        match switch() {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+            }
+            switched => return switched,
+        }
+    }
+    switch()
 }
 
 /// Whether there certainly is no such file.
