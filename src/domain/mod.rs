@@ -5,6 +5,7 @@ pub mod conversation;
 pub mod decision;
 pub mod diagnosis;
 pub mod ids;
+pub mod outcome;
 pub mod query;
 pub mod service;
 pub mod store;
@@ -14,8 +15,9 @@ pub use conversation::{Conversation, Slot, Status};
 pub use decision::{Decide, Decision, IfLinked, LinkPolicy};
 pub use diagnosis::{Check, CheckName, Finding, Report};
 pub use ids::{AgentId, CallerId, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId};
+pub use outcome::{LinkOutcome, LinkStatus, UnlinkOutcome};
 pub use query::{
     ConversationDetails, ConversationPage, ConversationQuery, KeyValue, NamedRecord, Order, Property, RecordKey,
 };
-pub use service::{LinkOutcome, LinkService, LinkStatus, UnlinkOutcome};
+pub use service::LinkService;
 pub use store::{LinkStore, StoreFuture, StoreName};

@@ -15,6 +15,7 @@ use super::{
     decision::{Decide, Decision, LinkPolicy},
     diagnosis::Report,
     ids::{ConversationId, RecordReference, RequestId},
+    outcome::{LinkOutcome, LinkStatus, UnlinkOutcome},
     query::{ConversationDetails, ConversationPage, ConversationQuery, NamedRecord, RecordKey},
     store::{LinkStore, StoreFuture, StoreName},
 };
@@ -28,64 +29,6 @@ pub const MAX_PENDING_CALLS: u32 = 100_000;
 
 /// How long an examination may take unless its caller says otherwise: what it is there for may be slow to fail.
 const EXAMINATION_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// What a link did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkStatus {
-    /// The slot was empty.
-    Linked,
-    /// The slot held another record.
-    Replaced,
-    /// The slot held this record; nothing was written.
-    AlreadyLinked,
-    /// The slot holds another record, which the policy keeps; nothing was written.
-    Kept,
-}
-
-impl LinkStatus {
-    /// The word that JavaScript sees.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Linked => "linked",
-            Self::Replaced => "replaced",
-            Self::AlreadyLinked => "alreadyLinked",
-            Self::Kept => "kept",
-        }
-    }
-}
-
-/// A link that the store confirmed after the call began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkOutcome {
-    /// What happened.
-    pub status: LinkStatus,
-    /// Where.
-    pub conversation_id: ConversationId,
-    /// What is linked now; or, if another one was kept, what was to be linked.
-    pub record: RecordReference,
-    /// What it replaced.
-    pub previous: Option<RecordReference>,
-    /// What was kept.
-    pub current: Option<RecordReference>,
-    /// Who confirmed it.
-    pub store: StoreName,
-    /// The id this client gave the call.
-    pub request_id: RequestId,
-}
-
-/// An unlink that the store confirmed after the call began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnlinkOutcome {
-    /// Where.
-    pub conversation_id: ConversationId,
-    /// What is no longer linked.
-    pub record: RecordReference,
-    /// Who confirmed it.
-    pub store: StoreName,
-    /// The id this client gave the call.
-    pub request_id: RequestId,
-}
 
 /// Link and unlink over one store.
 #[derive(Clone)]
