@@ -1,0 +1,63 @@
+// CTI middleware: a call arrives, its number tells the contact, and the contact is linked to the conversation that the agent accepts.
+// Run it with `node examples/cti-middleware.mjs`; it brings an emulator, and in production only the client's options differ.
+import { readFileSync } from 'node:fs'
+import { OmnichannelClient } from 'omnichannel-link'
+import { startEmulator } from 'omnichannel-link-emulator'
+
+const agentId = '5c1f0a7e-93d2-4b6a-8f41-2e7d90b3c6a8'
+const conversation = 'd2a4f6b8-1c3e-4a5f-9b7d-0e2c4a6f8b1d'
+
+/** Links whoever calls to the one conversation that the agent has or is about to accept. What a person decided already stays. */
+async function onCall(client, { number, agentId }) {
+  const contact = await findCaller(client, number)
+  if (!contact) return
+  const { conversationId } = await client.waitForConversation({ agentId, timeoutInMs: 10_000 })
+  const { status } = await client.linkToConversation('contact', contact.recordId, conversationId, { ifLinked: 'keep' })
+  console.log(`${number} is ${contact.name}: ${status}`)
+}
+
+/** The contact with this number; nothing where a person has to look. Whatever else fails is for the caller. */
+async function findCaller(client, number) {
+  try {
+    return await client.findRecord('contact', { telephone1: number })
+  } catch (error) {
+    if (error.code === 'RECORD_NOT_FOUND') console.log(`${number} is nobody we know`)
+    else if (error.code === 'AMBIGUOUS') console.log(`${number} is one of ${error.candidates.length} contacts: the agent will choose`)
+    else throw error
+  }
+}
+
+// From here on everything plays the rest of the world: an environment with a call that rings and is not accepted yet.
+const page = name => JSON.parse(readFileSync(new URL(`data/${name}.json`, import.meta.url), 'utf8'))
+const ringing = {
+  '@odata.context': 'https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#msdyn_ocliveworkitems',
+  value: [{
+    activityid: conversation, subject: 'Call', statecode: 0, statuscode: 1,
+    _msdyn_activeagentid_value: agentId, '_msdyn_activeagentid_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'systemuser'
+  }]
+}
+const emulator = await startEmulator({ seed: [page('accounts'), page('contacts'), page('incidents'), page('msdyn_ocliveworkitems'), ringing] })
+const { url, credential } = emulator
+const client = new OmnichannelClient({ dataverse: { url, credential } })
+client.on('linked', ({ conversationId }) => console.log(`refresh whoever looks at ${conversationId}`))
+
+/** The agent picks up the phone. */
+async function accept() {
+  const { status } = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})`, {
+    method: 'PATCH',
+    headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json', 'if-match': '*' },
+    body: JSON.stringify({ statuscode: 2 })
+  })
+  if (status !== 204) throw new Error(`the conversation was not accepted: ${status}`)
+}
+
+try {
+  const call = onCall(client, { number: '+1-555-0166', agentId })
+  await accept()
+  await call
+  await onCall(client, { number: '+1-555-0148', agentId })
+  await onCall(client, { number: '+1-555-0000', agentId })
+} finally {
+  await client.close()
+  await emulator.close()
+}
