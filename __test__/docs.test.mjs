@@ -1,0 +1,73 @@
+// The guides' blocks of JavaScript: each is run here as printed, or is a part of what other suites run. And no link in them is dead.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startEmulator } from 'omnichannel-link-emulator'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = path => readFileSync(join(root, path), 'utf8')
+const guides = readdirSync(join(root, 'docs')).filter(name => name !== 'reliability.md').map(name => join('docs', name))
+const runElsewhere = [
+  'README.md', 'examples/bot-handover.mjs', 'examples/cti-middleware.mjs', 'examples/own-tests.test.mjs', 'examples/electron/main.js',
+  'examples/electron/desktop.js'
+].map(read)
+// A package that this one does not depend on; what it does was looked at by hand.
+const isForeign = code => code.includes("from 'dynamics-web-api'")
+
+let folder, emulator
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'omnichannel-docs-'))
+  mkdirSync(join(folder, 'node_modules'))
+  symlinkSync(root, join(folder, 'node_modules', 'omnichannel-link'), 'junction')
+  symlinkSync(join(root, 'emulator'), join(folder, 'node_modules', 'omnichannel-link-emulator'), 'junction')
+  emulator = await startEmulator({ seed: join(root, 'examples', 'data') })
+})
+after(async () => {
+  await emulator.close()
+  rmSync(folder, { recursive: true })
+})
+
+/** Runs a block with an environment as a service has it. */
+function run(code) {
+  const { url, credential, application } = emulator
+  const file = join(folder, `block.${code.includes('require(') ? 'cjs' : 'mjs'}`)
+  writeFileSync(file, code)
+  const env = {
+    ...process.env, DATAVERSE_URL: url, DATAVERSE_TOKEN: credential, AZURE_AUTHORITY_HOST: url, AZURE_TENANT_ID: application.tenantId,
+    AZURE_CLIENT_ID: application.clientId, AZURE_CLIENT_SECRET: application.clientSecret
+  }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file], { cwd: folder, env, encoding: 'utf8' })
+  assert.equal(status, 0, `${stderr}\nin\n${code}`)
+  assert.equal(stderr, '')
+  return stdout
+}
+
+for (const guide of guides) {
+  test(`${guide} shows what runs`, async () => {
+    const blocks = read(guide).split('```js\n').slice(1).map(rest => rest.split('```')[0])
+    assert.ok(blocks.length > 0)
+    for (const code of blocks.filter(code => !isForeign(code) && !runElsewhere.some(text => text.includes(code)))) {
+      await emulator.reset()
+      const expected = [...code.matchAll(/\/\/ prints (.*)/g)].map(([, line]) => `${line}\n`).join('')
+      assert.equal(run(code), expected, code)
+    }
+  })
+
+  test(`${guide} links to what is there`, () => {
+    for (const [, path, anchor] of read(guide).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
+      const file = path ? join(dirname(guide), path) : guide
+      assert.ok(existsSync(join(root, file)), file)
+      const anchors = anchor ? read(file).match(/^#+ .*/gm).map(slug) : []
+      assert.ok(!anchor || anchors.includes(anchor), `${file}#${anchor}`)
+    }
+  })
+}
+
+/** A heading's anchor as GitHub makes it. */
+function slug(heading) {
+  return heading.replace(/^#+ /, '').toLowerCase().replace(/[^\p{L}\p{N} -]/gu, '').replaceAll(' ', '-')
+}
