@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Puts the published files into the `node_modules` of a folder. */
-export function install(folder) {
-  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const listed = files.flatMap(name => (name === '*.node' ? readdirSync(root).filter(file => file.endsWith('.node')) : name))
-  for (const name of ['package.json', ...listed]) {
-    const place = join(folder, 'node_modules', 'omnichannel-link', name)
+/** Puts the published files into the `node_modules` of a folder: this package's, or those of the one in `source`. */
+export function install(folder, source = root) {
+  const { name, files } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
+  const listed = files.flatMap(file => (file === '*.node' ? readdirSync(source).filter(found => found.endsWith('.node')) : file))
+  for (const file of ['package.json', ...listed]) {
+    const place = join(folder, 'node_modules', name, file)
     mkdirSync(dirname(place), { recursive: true })
-    cpSync(join(root, name), place, { recursive: true })
+    cpSync(join(source, file), place, { recursive: true })
   }
 }
 
