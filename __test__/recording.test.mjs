@@ -1,0 +1,116 @@
+// docs/command-line.md: what the commands print, recorded by running them. `UPDATE_DOCS=1` writes it; otherwise it must be up to date.
+import assert from 'node:assert/strict'
+import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join, sep } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startEmulator } from 'omnichannel-link-emulator'
+import { afterwards, folder } from './support/afterwards.mjs'
+import { cli } from './support/cli.mjs'
+import { connectProxy } from './support/proxy.mjs'
+import { closedConversation, contact, conversation, data, emptyConversation, incident, nobody } from './support/sample.mjs'
+
+const root = new URL('..', import.meta.url)
+const document = fileURLToPath(new URL('docs/command-line.md', root))
+const readme = readFileSync(new URL('README.md', root), 'utf8')
+
+const HOST = 'contoso.crm4.dynamics.com'
+const INTRODUCTION = `# The command line, recorded
+
+\`UPDATE_DOCS=1 node --test __test__/recording.test.mjs\` wrote this file: it ran every command below in an empty folder with the sample data in
+\`examples/data\`, and a test compares what they print with what stands here. \`https://${HOST}\` is the emulator behind a
+proxy. The folder, the proxy's address, ids of requests, the certificate's last day and durations, which differ each time, are replaced.
+`
+
+const LINK = `incident ${incident.recordId} ${conversation} --db try.db`
+const SECTIONS = {
+  'The embedded store': [
+    'npx omnichannel-link import examples/data/*.json --db try.db',
+    `npx omnichannel-link link ${LINK}`,
+    `npx omnichannel-link link ${LINK} --json`,
+    `npx omnichannel-link show ${conversation} --db try.db --json`,
+    `npx omnichannel-link link contact ${contact.recordId} ${conversation} --db try.db --dry-run`,
+    `npx omnichannel-link link contact ${contact.recordId} ${conversation} --db try.db`,
+    `npx omnichannel-link show ${conversation} --db try.db`,
+    'npx omnichannel-link conversations --status active --top 5 --db try.db',
+    `npx omnichannel-link conversations --record contact:${contact.recordId} --db try.db`,
+    `npx omnichannel-link unlink ${LINK}`,
+    `npx omnichannel-link unlink ${LINK}`,
+    `npx omnichannel-link link contact ${contact.recordId} ${closedConversation} --db try.db`,
+    `npx omnichannel-link show ${nobody} --db try.db --json`,
+    'npx omnichannel-link doctor --db try.db'
+  ],
+  'A Dataverse environment': [
+    'cat links.csv',
+    `npx omnichannel-link bulk links.csv --url https://${HOST} --dry-run`,
+    `npx omnichannel-link bulk links.csv --url https://${HOST}`,
+    'cat links.failed.csv',
+    `npx omnichannel-link bulk links.csv --url https://${HOST} --json`,
+    `npx omnichannel-link doctor --url https://${HOST}`
+  ],
+  Help: ['npx omnichannel-link help', 'npx omnichannel-link help bulk', 'npx omnichannel-link lnik']
+}
+
+const LIST = `entityLogicalName,recordId,conversationId,ticket
+incident,${incident.recordId},${conversation},T-1
+contact,${contact.recordId},${emptyConversation},T-2
+contact,${contact.recordId},${closedConversation},T-3
+lead,${contact.recordId},${conversation},T-4
+contact,${nobody},${conversation},T-5
+`
+
+/** A folder with the sample data and a list, and what leads from there to the emulator. */
+async function prepared(t) {
+  const emulator = await startEmulator({ seed: data, tls: { hosts: [HOST] } })
+  afterwards(t, () => emulator.close())
+  const proxy = await connectProxy(t, Number(new URL(emulator.url).port))
+  const cwd = folder(t)
+  cpSync(data, join(cwd, 'examples', 'data'), { recursive: true })
+  writeFileSync(join(cwd, 'links.csv'), LIST)
+  writeFileSync(join(cwd, 'authority.pem'), emulator.caCertificate)
+  const env = { DATAVERSE_TOKEN: emulator.credential, HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: join(cwd, 'authority.pem'), NO_PROXY: '' }
+  const steady = text => text
+    .replaceAll('\r\n', '\n')
+    .replaceAll(JSON.stringify(cwd + sep).slice(1, -1), '/home/agent/')
+    .replaceAll(cwd + sep, '/home/agent/')
+    .replaceAll(proxy.host, 'proxy.contoso.com:8080')
+    .replace(/("requestId":"|"serviceRequestId":"|  request )[0-9a-f-]{36}/g, '$1…')
+    .replace(/[\d.]+ ms\b/g, '… ms')
+    .replace(/, until \d{4}-\d{2}-\d{2}\./, ', until ….')
+  return { cwd, env, steady }
+}
+
+/** What the shell would make of `*`. */
+function expanded(cwd, word) {
+  if (!word.includes('*')) return [word]
+  const [place, end] = word.split('*')
+  return readdirSync(join(cwd, place)).filter(name => name.endsWith(end)).sort().map(name => place + name)
+}
+
+/** A command and what it printed. */
+async function record(t, { cwd, env, steady }, command) {
+  const [program, ...words] = command.split(' ')
+  if (program === 'cat') return `$ ${command}\n${steady(readFileSync(join(cwd, words[0]), 'utf8'))}`
+  const { code, stdout, stderr } = await cli(t, words.slice(1).flatMap(word => expanded(cwd, word)), { cwd, env })
+  return `$ ${command}\n${steady(stdout + stderr)}${code === 0 ? '' : `[exit code ${code}]\n`}`
+}
+
+test('docs/command-line.md is what the commands print', { timeout: 300_000 }, async t => {
+  const terminal = await prepared(t)
+  let text = INTRODUCTION
+  for (const [heading, commands] of Object.entries(SECTIONS)) {
+    const records = []
+    for (const command of commands) records.push(await record(t, terminal, command))
+    text += `\n## ${heading}\n\n\`\`\`\n${records.join('\n')}\`\`\`\n`
+  }
+  if (process.env.UPDATE_DOCS) writeFileSync(document, text)
+  const committed = existsSync(document) ? readFileSync(document, 'utf8').replaceAll('\r\n', '\n') : ''
+  assert.equal(committed, text, 'look at what changed, then write it with UPDATE_DOCS=1')
+})
+
+test('every command of the README is recorded', () => {
+  const shown = readme.match(/^npx omnichannel-link .*$/gm)
+  const recorded = new Set(Object.values(SECTIONS).flat())
+  assert.ok(shown.length > 0)
+  assert.deepEqual(shown.filter(command => !recorded.has(command)), [])
+})
