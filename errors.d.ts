@@ -11,7 +11,7 @@ import type { ConversationStatus, RecordReference, StoreName } from './index'
  * | `AMBIGUOUS` | several fit where one is meant; see `candidates` |
  * | `AUTHENTICATION_FAILED` | no token could be had, or the server did not accept it |
  * | `CLOSED` | the client was closed before the call |
- * | `CONFLICT` | other writers changed the conversation at every try, or (`maybeApplied`) while an answer was lost |
+ * | `CONFLICT` | other writers changed the conversation at every try, or (`maybeApplied`) while an answer was lost; or the slot does not hold what was `expected` (not retryable) |
  * | `CONVERSATION_NOT_ACTIVE` | only active conversations can be linked; see `conversationStatus` |
  * | `CONVERSATION_NOT_FOUND` | the store has no such conversation; nothing was created |
  * | `FORBIDDEN` | the caller is known and lacks a privilege |
@@ -66,7 +66,7 @@ export class LinkError extends Error {
   readonly retryAfterInMs?: number
   /** With `CONVERSATION_NOT_ACTIVE`: the status seen. */
   readonly conversationStatus?: ConversationStatus
-  /** With `NOT_LINKED`, `VERIFICATION_FAILED` and a `CONFLICT` in doubt: what the slot holds; null for nothing. */
+  /** With `NOT_LINKED`, `OCCUPIED`, `VERIFICATION_FAILED`, and a `CONFLICT` in doubt or with `expected`: what the slot holds; null for nothing. */
   readonly current?: RecordReference | null
   /** With `AMBIGUOUS`: up to ten of those that fit; records from `findRecord`, conversations from `waitForConversation`. */
   readonly candidates?: readonly RecordReference[] | readonly Conversation[]

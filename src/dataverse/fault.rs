@@ -97,7 +97,9 @@ fn classify(status: StatusCode, service: &ServiceError) -> (Code, &'static str, 
         403 => (
             Code::Forbidden,
             "The caller lacks a privilege",
-            Some("Linking needs Read, Write and Append on the conversation and AppendTo on the record."),
+            Some(
+                "Linking needs Read, Write and Append on the conversation and AppendTo on the record; finding a record needs Read on it.",
+            ),
         ),
         404 => (
             Code::InvalidConfiguration,
