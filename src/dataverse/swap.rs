@@ -89,6 +89,8 @@ impl Swap<'_> {
             }
             let now = match self.read().await {
                 Ok(now) => now,
+                // The conversation is gone, and with it whatever became of the write.
+                Err(gone) if gone.code() == Code::ConversationNotFound => return Err(gone),
                 // What became of the write cannot be found out, which matters more than why the look failed.
                 Err(failed) => return Err(unresolved.map_or(failed, |(_, fault)| fault)),
             };

@@ -227,6 +227,15 @@ async fn a_slot_that_holds_something_else_afterwards_is_a_conflict_in_doubt() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_is_gone_takes_the_doubt_about_a_write_with_it() {
+    for answer in lost() {
+        let exchange = Conversation::with([empty(), answer, fault(404, MISSING)]);
+        let error = exchange.link(account(1)).await.unwrap_err();
+        assert_eq!((error.code(), error.details().maybe_applied), (Code::ConversationNotFound, true));
+    }
+}
+
+#[tokio::test]
 async fn a_second_write_that_is_refused_leaves_the_first_in_doubt() {
     let lost = Answer::Fails(HttpErrorKind::Interrupted);
     for refusal in [fault(403, "0x80040220"), Answer::Fails(HttpErrorKind::Connect)] {
