@@ -6,6 +6,7 @@ import { inspect } from 'node:util'
 import { OmnichannelClient } from 'omnichannel-link'
 import { startEmulator } from 'omnichannel-link-emulator'
 import { throws } from './support/expect.mjs'
+import { json, serve } from './support/server.mjs'
 
 const seed = fileURLToPath(new URL('../examples/data', import.meta.url))
 const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
@@ -79,6 +80,15 @@ test('the variables of @azure/identity are a credential', async t => {
   await client.close()
   delete process.env.AZURE_CLIENT_ID
   throws(() => new OmnichannelClient(), 'INVALID_CONFIGURATION', /AZURE_CLIENT_ID set too/, {})
+})
+
+test('a lifetime in quotes is one too', { timeout: 60_000 }, async t => {
+  const { emulator, client, credential } = await fresh(t)
+  const { url, requests } = await serve(t, (_request, response) => json(response, 200, { token_type: 'Bearer', expires_in: '3599', access_token: emulator.credential }))
+  const made = client({ ...credential, authorityHost: url })
+  await link(made)
+  await link(made)
+  assert.deepEqual(requests, ['POST'])
 })
 
 for (const [what, wrong, number, hint] of [

@@ -9,7 +9,7 @@ use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use url::{Url, form_urlencoded};
 
 use super::{
@@ -90,6 +90,7 @@ impl ClientSecretCredential {
         #[derive(Deserialize)]
         struct Grant {
             access_token: String,
+            #[serde(deserialize_with = "seconds")]
             expires_in: u64,
         }
         let grant: Grant = serde_json::from_slice(&response.body).map_err(|_| {
@@ -149,6 +150,13 @@ impl TokenProvider for ClientSecretCredential {
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
         Box::pin(self.ask(claims))
     }
+}
+
+/// A number, or one in quotes: older endpoints, and what stands in for Entra, write it so.
+fn seconds<'de, D: Deserializer<'de>>(value: D) -> Result<u64, D::Error> {
+    let value = serde_json::Value::deserialize(value)?;
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    number.ok_or_else(|| de::Error::custom("expected seconds"))
 }
 
 /// Entra's answer to what it does not grant.
