@@ -25,7 +25,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// For the headers.
-    pub(super) fn sender(&self) -> Sender<'_> {
+    pub(super) fn sender(&self) -> Sender<'a> {
         Sender { call: self.call, caller: self.caller }
     }
 

@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::{caller::Trip, probe::Probe};
 use super::{
-    Shared, answer, fault,
+    Shared, answer,
+    exchange::Exchange,
+    fault,
     lanes::Turn,
     request::{self, Sender},
 };
@@ -193,7 +195,7 @@ impl Asker<'_> {
     }
 
     fn sender(&self) -> Sender<'_> {
-        Sender { call: self.call, caller: self.call.caller().or(self.shared.caller) }
+        Exchange::new(self.shared, self.call).sender()
     }
 }
 
