@@ -72,7 +72,7 @@ export interface ConversationQuery extends ReadOptions {
 
 /** What {@link OmnichannelClient.verify} found. */
 export interface Verification {
-  /** Whether the record is linked as the outcome says; after an unlink, whether it is still not linked. */
+  /** Whether the slot is as the outcome says: it holds the record, or what was kept; after an unlink, it does not hold the record. */
   stands: boolean
   /** What the slot holds now. */
   current: LinkedRecord | null

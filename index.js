@@ -119,8 +119,10 @@ class OmnichannelClient {
     }
     const conversation = await this.#read(conversationId, false, options)
     const current = record.entityLogicalName === 'incident' ? conversation.case : conversation.customer
-    const isHeld = current?.recordId === record.recordId && current.entityLogicalName === record.entityLogicalName
-    const stands = status === 'unlinked' || status === 'kept' ? !isHeld : isHeld
+    // What another record was kept for is that other one's place.
+    const meant = status === 'kept' ? outcome.current : record
+    const isHeld = current?.recordId === meant?.recordId && current?.entityLogicalName === meant?.entityLogicalName
+    const stands = status === 'unlinked' ? !isHeld : isHeld
     return { stands, current, conversationStatus: conversation.status, store: this.#native.store() }
   }
 
