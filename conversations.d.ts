@@ -50,7 +50,7 @@ export interface ReadOptions extends CallOptions {
   traceparent?: string
 }
 
-/** Which conversations {@link OmnichannelClient.getConversations} gives. All that is given must fit. */
+/** Which conversations {@link OmnichannelClient.getConversations} gives. All that is given must fit. `timeoutInMs` is that of each page. */
 export interface ConversationQuery extends ReadOptions {
   /** The system user who serves them or did last (`msdyn_activeagentid`). */
   agentId?: string

@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { rejects } from './support/expect.mjs'
 import { account, contact, conversation, data, emptyConversation, incident, missingContact, nobody, danglingConversation, pages } from './support/sample.mjs'
-import { emptyEmbedded, filesOf, stores } from './support/stores.mjs'
+import { json, serve } from './support/server.mjs'
+import { client, emptyEmbedded, filesOf, stores } from './support/stores.mjs'
 
 const rows = Object.fromEntries(pages.map(page => [page, JSON.parse(readFileSync(join(data, `${page}.json`), 'utf8')).value]))
 const names = new Map([
@@ -213,6 +214,18 @@ for (const [name, open] of Object.entries(stores)) {
     })
   })
 }
+
+test('links to the next page that lead elsewhere, or nowhere, are not followed', { timeout: 60_000 }, async t => {
+  const links = [
+    () => 'https://evil.example/api/data/v9.2/msdyn_ocliveworkitems?x=1',
+    ({ headers, url }) => `http://${headers.host}${url}`
+  ]
+  for (const link of links) {
+    const { requests, dataverse } = await serve(t, (request, response) => json(response, 200, { value: [], '@odata.nextLink': link(request) }))
+    await rejects(client(t, { dataverse }).findConversations(account), 'PROTOCOL', /next/)
+    assert.deepEqual(requests, ['GET'])
+  }
+})
 
 test('a column that the server does not know is the caller\'s mistake', async t => {
   const { client } = await stores.dataverse(t)

@@ -49,7 +49,7 @@ pub(super) async fn page(
         None => environment.conversations(&filtered(query)),
         Some(next) => followed(environment, next)?,
     };
-    let request = request::look(url, exchange.sender(), Some(query.page_size));
+    let request = request::look(url.clone(), exchange.sender(), Some(query.page_size));
     let answer = answer::success(exchange.send(request).await.map_err(fault::unreachable)?)?;
     let Set { value, next_link } = set(&answer)?;
     let mut conversations = Vec::with_capacity(value.len());
@@ -61,8 +61,11 @@ pub(super) async fn page(
             conversations.push(item.details(conversation));
         }
     }
-    let next = next_link.map(|link| followed(environment, &link).map(|url| url.to_string())).transpose()?;
-    Ok(ConversationPage { conversations, next })
+    let next = next_link.map(|link| followed(environment, &link)).transpose()?;
+    if next.as_ref() == Some(&url) {
+        return Err(not_a_set(&answer, "its link to the next one leads back to itself"));
+    }
+    Ok(ConversationPage { conversations, next: next.map(Into::into) })
 }
 
 #[derive(Deserialize)]
