@@ -10,13 +10,23 @@ const show = value => console.log(inspect(value, { depth: Infinity, showHidden: 
 for (const name of ['request', 'retry', 'throttle']) subscribe(`omnichannel-link:${name}`, show)
 process.on('warning', show)
 
-/** Makes a client of these options, has it link and unlink, and shows what comes of it. */
+/** Makes a client of these options, has it make every call there is, and shows what comes of it. */
 async function tell(options) {
   try {
     const client = new OmnichannelClient({ dataverse: { retryDelayInMs: 1, maxRetries: 0, ...options }, timeoutInMs: 20_000 })
     show(client)
-    for (const call of ['linkToConversation', 'unlinkFromConversation']) {
-      const outcome = await client[call]('incident', incident, conversation).catch(error => error)
+    const calls = [
+      () => client.linkToConversation('incident', incident, conversation),
+      () => client.unlinkFromConversation('incident', incident, conversation),
+      () => client.getConversation(conversation),
+      () => client.getConversations().next(),
+      () => client.findConversations({ entityLogicalName: 'incident', recordId: incident }),
+      () => client.findRecord('account', { accountnumber: 'A-1' }),
+      () => client.doctor(),
+      () => client.doctor({ probe: conversation })
+    ]
+    for (const call of calls) {
+      const outcome = await call().catch(error => error)
       show(outcome)
       show(`${outcome.stack} ${JSON.stringify(outcome)} ${outcome.cause}`)
     }
