@@ -5,7 +5,9 @@ import type { EntityLogicalName, LinkOptions, LinkOutcome, OmnichannelClient, Un
 
 /** What is to be linked or unlinked. It may have properties of its own, which come back with the result. */
 export interface BulkRequest {
+  /** The record's table. */
   entityLogicalName: EntityLogicalName
+  /** The record's GUID. */
   recordId: string
   /** Never the focused one: each request names its conversation. */
   conversationId: string

@@ -10,7 +10,9 @@ export interface LinkedRecord extends RecordReference {
 
 /** What is linked to a conversation. */
 export interface LinkedRecords {
+  /** GUID in lower case, without braces. */
   conversationId: string
+  /** Its status when it was read. */
   status: ConversationStatus
   /** The account or contact. */
   customer: LinkedRecord | null
@@ -62,7 +64,12 @@ export interface ConversationQuery extends ReadOptions {
    * The order; ties are broken by id.
    * @default [{ property: 'createdOn', descending: true }]
    */
-  orderBy?: { property: 'createdOn' | 'status' | 'subject'; descending?: boolean }[]
+  orderBy?: {
+    /** Statuses are in the order of their numbers. */
+    property: 'createdOn' | 'status' | 'subject'
+    /** @default false */
+    descending?: boolean
+  }[]
   /**
    * At most so many.
    * @default all
@@ -78,6 +85,7 @@ export interface Verification {
   current: LinkedRecord | null
   /** The conversation's status now. */
   conversationStatus: ConversationStatus
+  /** Who was asked. */
   store: StoreName
 }
 

@@ -1,8 +1,10 @@
 // Everything about reaching a Dataverse environment; part of index.d.ts.
 
-/** An access token, and when it expires: milliseconds since 1970. */
+/** An access token, and when it expires. */
 export interface AccessToken {
+  /** The token itself, without `Bearer`. */
   token: string
+  /** Milliseconds since 1970. */
   expiresOnTimestamp: number
 }
 
@@ -18,6 +20,7 @@ export interface TokenRequest {
 
 /** What every credential of `@azure/identity` is, and anything that looks alike. */
 export interface TokenCredential {
+  /** Gives a token for a scope, `<environment URL>/.default`. */
   getToken(scope: string, options: { abortSignal?: AbortSignal; claims?: string }): Promise<AccessToken | null>
 }
 
@@ -66,7 +69,7 @@ export interface DataverseOptions {
   credential?: Credential
   /**
    * On whose behalf calls are made that do not say so themselves: the Entra object id of a user. See
-   * {@link CallOptions.callerObjectId}.
+   * {@link ConversationCallOptions.callerObjectId}.
    */
   callerObjectId?: string
   /**
@@ -128,8 +131,11 @@ export interface DataverseOptions {
  * `OMNICHANNEL_LINK_LOG=debug` writes the same to stderr; `warn` leaves out the attempts.
  */
 export interface DiagnosticsChannels {
+  /** An attempt is over. */
   'omnichannel-link:request': RequestMessage
+  /** There will be another attempt. */
   'omnichannel-link:retry': RetryMessage
+  /** The server throttles. */
   'omnichannel-link:throttle': ThrottleMessage
 }
 

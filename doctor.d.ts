@@ -97,6 +97,7 @@ export type ProbeCheckName =
 
 /** One line of a report. Its texts hold no secret, are in English, and not made for parsing. */
 export interface DoctorCheck {
+  /** What was looked at. */
   name: DataverseCheckName | EmbeddedCheckName | ProbeCheckName
   /** `skipped`: what it rests on failed, or it does not apply here; `found` says which. */
   status: 'passed' | 'failed' | 'skipped'

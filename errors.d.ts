@@ -45,6 +45,7 @@ export type LinkErrorJson = Pick<
 /** Everything that rejects, except a call aborted by its `signal`, rejects with this. No property ever holds a secret. */
 export class LinkError extends Error {
   private constructor()
+  /** What kind of error it is. */
   readonly name: 'LinkError'
   /** Stable: switch on it. */
   readonly code: LinkErrorCode

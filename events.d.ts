@@ -5,6 +5,7 @@ import type { LinkOutcome, RecordReference, UnlinkOutcome } from './index'
 
 /** A slot of a conversation was changed by this client. */
 export interface SlotChange<Outcome = LinkOutcome | UnlinkOutcome> {
+  /** Whose slot. */
   conversationId: string
   /** What the slot held. */
   before: RecordReference | null
@@ -16,6 +17,7 @@ export interface SlotChange<Outcome = LinkOutcome | UnlinkOutcome> {
 
 /** A call failed. */
 export interface Failure {
+  /** The function that was called. */
   method: 'linkToConversation' | 'unlinkFromConversation'
   /** The conversation it named, or the one that was focused when it was made; null if there was neither. */
   conversationId: string | null

@@ -60,13 +60,19 @@ export interface PageSuccess {
   liveWorkItemId: string
   /** For people. */
   message: 'Linking successful' | 'UnLinking successful' | 'Conversation opened'
+  /** Tells it from a failure. */
   status: 'success'
+  /** What the product's own object has there, and the client's outcome. */
   additionalDetails: {
+    /** The conversation; after a link or unlink. */
     liveWorkItemId?: string
+    /** The record; after a link or unlink. */
     recordGuid?: string
-    /** What the client said. */
+    /** What the client's call resolved with; after a link or unlink. */
     outcome?: LinkOutcome | UnlinkOutcome
+    /** As it was given to `openConversation`. */
     sessionId?: string | null
+    /** As it was given to `openConversation`. */
     liveWorkStreamId?: string | null
   }
   /** The id the client gave the call. */
@@ -77,6 +83,7 @@ export interface PageSuccess {
 export interface PageFailure {
   /** The product's name of the part that failed, such as `linkRecordToConversation`. */
   component: string
+  /** Tells it from a success. */
   status: 'failure'
   /** Such as `linkToConversation API`. */
   functionName: string
@@ -87,6 +94,7 @@ export interface PageFailure {
   message: string
   /** The id the client gave the call; empty if it made none. */
   currentReqId: string
+  /** The arguments, by the product's names for them. */
   additionalDetails: Record<string, unknown>
   /** Why: switch on its `code`. A `LinkError`, or in a page of the Electron kit the plain data of one. */
   error: LinkErrorJson
@@ -94,6 +102,7 @@ export interface PageFailure {
 
 /** What is linked. */
 export interface PageRecord {
+  /** Its table. */
   entityName: EntityLogicalName
   /** GUID in lower case, without braces. */
   recordId: string
@@ -114,19 +123,30 @@ export interface PageQuery {
    */
   status?: readonly (number | string)[] | null
   /** The order, by any of these. */
-  orderBy?: readonly { attributeName: 'createdon' | 'statuscode' | 'subject'; descending?: boolean }[] | null
+  orderBy?: readonly {
+    /** By which column. */
+    attributeName: 'createdon' | 'statuscode' | 'subject'
+    /** @default false */
+    descending?: boolean
+  }[] | null
   /** Only conversations that were created at least so many days ago; 0 is no condition. */
   createdBeforeDays?: number | null
 }
 
 /** What `getConversations` resolves with. */
 export interface PageQueryResult {
+  /** Tells it from a failure. */
   status: true
-  result: { value: PageConversation[] }
+  /** As the Web API wraps a list. */
+  result: {
+    /** The conversations. */
+    value: PageConversation[]
+  }
 }
 
 /** What `getConversations` rejects with. */
 export interface PageQueryFailure {
+  /** Tells it from a result. */
   status: false
   /** Why: switch on its `code`. A `LinkError`, or in a page of the Electron kit the plain data of one. */
   error: LinkErrorJson
@@ -134,13 +154,21 @@ export interface PageQueryFailure {
 
 /** A conversation by its columns, with the annotations of the Web API; what is empty is left out. */
 export interface PageConversation {
+  /** Its id. */
   activityid: string
+  /** The same. */
   msdyn_ocliveworkitemid: string
+  /** Its status: active is 2. */
   statuscode: number
+  /** When it was created, as ISO 8601 in UTC. */
   createdon?: string
+  /** Its title. */
   subject?: string
+  /** The account or contact. */
   _msdyn_customer_value?: string
+  /** The case. */
   _msdyn_issueid_value?: string
+  /** The system user who serves it or did last. */
   _msdyn_activeagentid_value?: string
   /** Such as `_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname`. */
   [annotation: `${string}@${string}`]: string | undefined

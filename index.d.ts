@@ -1,5 +1,11 @@
 /// <reference types="node" />
 
+/**
+ * Links accounts, contacts and cases to Dynamics 365 Omnichannel conversations, from any Node program: `require('omnichannel-link')`.
+ *
+ * @module omnichannel-link
+ */
+
 import type { BulkCalls } from './bulk'
 import type {
   Conversation, ConversationQuery, FindOptions, LinkedRecord, LinkedRecords, ReadOptions, VerifiableOutcome, Verification
@@ -25,6 +31,7 @@ export type EntityLogicalName = 'account' | 'contact' | 'incident'
 
 /** One account, contact or incident. */
 export interface RecordReference {
+  /** Its table. */
   entityLogicalName: EntityLogicalName
   /** GUID in lower case, without braces. */
   recordId: string
@@ -122,6 +129,7 @@ export interface LinkOutcome {
 
 /** An unlink that the store confirmed after the call began. */
 export interface UnlinkOutcome {
+  /** The slot held this record, and is empty now. */
   status: 'unlinked'
   /** The conversation, also when it was the focused one. */
   conversationId: string

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const read = path => readFileSync(join(root, path), 'utf8')
 // What other tests write they compare themselves.
 const written = new Set(['command-line.md', 'reliability.md'])
-const guides = readdirSync(join(root, 'docs')).filter(name => !written.has(name)).map(name => join('docs', name))
+const guides = readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && !written.has(name)).map(name => join('docs', name))
 const runElsewhere = [
   'README.md', 'examples/bot-handover.mjs', 'examples/cti-middleware.mjs', 'examples/own-tests.test.mjs', 'examples/electron/main.js',
   'examples/electron/desktop.js'

@@ -1,21 +1,33 @@
+/**
+ * The main process's half of the kit for Electron: `require('omnichannel-link/electron')`.
+ *
+ * @module omnichannel-link/electron
+ */
 import type { OmnichannelClient } from '../index'
 
 /** What this kit uses of Electron's `ipcMain`. */
 export interface IpcMain {
+  /** Answers what pages `invoke`. */
   handle(channel: string, listener: (event: any, ...values: any[]) => unknown): void
+  /** Stops answering. */
   removeHandler(channel: string): void
 }
 
 /** What it uses of a `WebFrameMain`. */
 export interface Frame {
+  /** As Chromium writes it. */
   readonly origin: string
 }
 
 /** What it uses of a window's `webContents`. */
 export interface WebContents {
+  /** The frame that is the window's page. */
   readonly mainFrame: Frame
+  /** Whether the window is gone. */
   isDestroyed(): boolean
+  /** Tells when it goes. */
   once(event: 'destroyed', listener: () => void): unknown
+  /** Tells the page something. */
   send(channel: string, ...values: any[]): void
 }
 

@@ -1,4 +1,10 @@
 /**
+ * An emulator of the Dataverse Web API, as far as links need it, for tests: `require('omnichannel-link-emulator')`.
+ *
+ * @module omnichannel-link-emulator
+ */
+
+/**
  * A page of rows, as a Web API `GET` of an entity set returns it.
  *
  * Sets: `accounts`, `contacts`, `incidents`, `msdyn_ocliveworkitems`. The set is taken from `@odata.context`, which must hold
