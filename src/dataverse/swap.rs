@@ -191,7 +191,11 @@ impl Swap<'_> {
         // Either thing may be missing; only the conversation can be asked for without guessing.
         self.read().await?;
         match decision.after {
-            Some(record) => Err(record_not_found(record)),
+            Some(record) => {
+                // An earlier write that is still on its way finds no record either.
+                self.exchange.call.write_refused();
+                Err(record_not_found(record))
+            }
             // Nothing but the conversation was named, and it is there: it came back in between.
             None => Ok(Written::Stale),
         }

@@ -176,6 +176,8 @@ impl Judge<'_> {
         let (code, details) = (error.code().as_str(), error.details());
         self.must(error.is_retryable() == RETRYABLE.contains(&code), format!("{code} with the wrong isRetryable"));
         self.must(!details.maybe_applied || !CERTAIN.contains(&code), format!("{code} leaves no doubt"));
+        let is_said = !details.maybe_applied || !error.message().contains("nothing was");
+        self.must(is_said, "the message is certain, and maybeApplied is not");
         self.must(code != "VERIFICATION_FAILED" || details.maybe_applied, "a failed verification is a doubt");
         self.must(!["INTERNAL", "INVALID_ARGUMENT", "STORE"].contains(&code), format!("{code} is nobody's fault here"));
         let held = self.seen.after.customer.map(Into::into);

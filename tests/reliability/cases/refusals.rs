@@ -25,6 +25,14 @@ pub(super) fn group() -> Group {
             record_exists: false,
             ..Case::new("404: the record does not exist", "every write that links", json!([]))
         },
+        Case {
+            record_exists: false,
+            ..Case::new(
+                "Connection lost, then 404: the record does not exist",
+                "the write",
+                at("PATCH", &json!({ "kind": "drop" })),
+            )
+        },
         Case::new("404: the conversation does not exist", "every request", gone("GET")),
         Case::new("404: the conversation was deleted after the read", "the write", gone("PATCH")),
         Case::new("404 of a row, although both exist", "the write", at("PATCH", &says(404, "0x80040217"))),
