@@ -1,5 +1,3 @@
-/// <reference types="node" />
-
 /**
  * Links accounts, contacts and cases to Dynamics 365 Omnichannel conversations, from any Node program: `require('omnichannel-link')`.
  *
@@ -25,6 +23,11 @@ export type * from './embedded'
 export * from './facade'
 export type * from './events'
 export type * from './waiting'
+
+declare global {
+  // Node's types and the DOM's say what it is; a program that has neither can still pass one on.
+  interface AbortSignal {}
+}
 
 /** The tables whose records can be linked. Account and contact share the customer slot; incident has the case slot. */
 export type EntityLogicalName = 'account' | 'contact' | 'incident'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,6 +22,8 @@ const kinds = [
   ['commonjs', { module: 'node16' }], ['commonjs', { module: 'nodenext' }], ['module', { module: 'node16' }], ['module', { module: 'nodenext' }],
   ['module', { module: 'esnext', moduleResolution: 'bundler' }]
 ]
+// A page has no Node, a service no DOM, and a library maybe neither.
+const surroundings = [[['es2022'], []], [['es2022', 'dom'], []], [['es2022'], ['node']]]
 const options = { target: 'es2022', strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false, types: ['node'] }
 let folder
 let count = 0
@@ -30,17 +32,19 @@ before(() => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'omnichannel-consumers-')))
   install(folder)
   install(folder, join(root, 'emulator'))
-  const types = join(folder, 'node_modules', '@types')
-  mkdirSync(types)
-  symlinkSync(join(require.resolve('@types/node/package.json'), '..'), join(types, 'node'), 'junction')
 })
 
 after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
-/** A project beside the installed packages, with the programs in it. */
-function project(type, compilerOptions = {}) {
+/** A project beside the installed packages, with these programs in it. Node's types are its own, if it has them. */
+function project(type, compilerOptions = {}, files = readdirSync(programs)) {
   const place = join(folder, `${type}-${count++}`)
-  cpSync(programs, place, { recursive: true })
+  for (const file of files) cpSync(join(programs, file), join(place, file))
+  const { types } = { ...options, ...compilerOptions }
+  for (const name of types) {
+    mkdirSync(join(place, 'node_modules', '@types'), { recursive: true })
+    symlinkSync(join(require.resolve(`@types/${name}/package.json`), '..'), join(place, 'node_modules', '@types', name), 'junction')
+  }
   // A bundler has no `require`.
   if (compilerOptions.moduleResolution === 'bundler') rmSync(join(place, 'required.cts'))
   writeFileSync(join(place, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type }))
@@ -67,6 +71,13 @@ for (const { version, tsc } of compilers) {
     for (const [type, compilerOptions] of kinds) {
       test(`${type}, ${Object.values(compilerOptions).join(', ')}`, { timeout: 120_000 }, async () => {
         assert.deepEqual(await run(project(type, compilerOptions), tsc), { code: 0, text: '' })
+      })
+    }
+
+    for (const [lib, types] of surroundings) {
+      test(`lib ${lib.join(' and ')}, ${types.length > 0 ? 'and' : 'without'} Node's types`, { timeout: 120_000 }, async () => {
+        const place = project('module', { module: 'nodenext', lib, types }, ['desktop.ts', 'errors.ts', 'signals.ts'])
+        assert.deepEqual(await run(place, tsc), { code: 0, text: '' })
       })
     }
 

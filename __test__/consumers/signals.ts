@@ -1,0 +1,5 @@
+// A library that knows neither Node nor the DOM, and passes signals on.
+import type { LinkOutcome, OmnichannelClient } from 'omnichannel-link'
+
+export const link = (client: OmnichannelClient, recordId: string, signal: AbortSignal): Promise<LinkOutcome> =>
+  client.linkToConversation('contact', recordId, null, { signal })
