@@ -1,7 +1,8 @@
 // Many links or unlinks from one list; part of index.d.ts.
 
 import type { LinkError } from './errors'
-import type { EntityLogicalName, LinkOptions, LinkOutcome, OmnichannelClient, UnlinkOutcome } from './index'
+import type { EntityLogicalName, LinkOptions, OmnichannelClient } from './index'
+import type { LinkOutcome, UnlinkOutcome } from './outcomes'
 
 /** What is to be linked or unlinked. It may have properties of its own, which come back with the result. */
 export interface BulkRequest {

@@ -1,16 +1,21 @@
 // What a client tells its listeners; part of index.d.ts.
 
 import type { LinkError } from './errors'
-import type { LinkOutcome, RecordReference, UnlinkOutcome } from './index'
+import type { RecordReference } from './index'
+import type { LinkedOutcome, ReplacedOutcome, UnlinkOutcome } from './outcomes'
 
 /** A slot of a conversation was changed by this client. */
-export interface SlotChange<Outcome = LinkOutcome | UnlinkOutcome> {
+export interface SlotChange<
+  Outcome = LinkedOutcome | ReplacedOutcome | UnlinkOutcome,
+  Before = RecordReference | null,
+  After = RecordReference | null
+> {
   /** Whose slot. */
   conversationId: string
   /** What the slot held. */
-  before: RecordReference | null
+  before: Before
   /** What it holds now. */
-  after: RecordReference | null
+  after: After
   /** What the call resolves with. */
   outcome: Outcome
 }
@@ -36,11 +41,11 @@ export interface FocusChange {
 /** Every event of a client by its name. */
 export interface ClientEvents {
   /** A record was linked in a slot that was empty. */
-  linked: SlotChange<LinkOutcome>
+  linked: SlotChange<LinkedOutcome, null, RecordReference>
   /** A record was linked in the place of `before`. */
-  replaced: SlotChange<LinkOutcome>
+  replaced: SlotChange<ReplacedOutcome, RecordReference, RecordReference>
   /** A record was unlinked. */
-  unlinked: SlotChange<UnlinkOutcome>
+  unlinked: SlotChange<UnlinkOutcome, RecordReference, null>
   /** A link or unlink was refused or failed. */
   failed: Failure
   /** `openConversation`, `focusConversation` or `closeConversation` moved the focus. */

@@ -1,6 +1,7 @@
 // The page's `Microsoft.Omnichannel`; part of index.d.ts.
 
-import type { EntityLogicalName, LinkErrorJson, LinkOutcome, OmnichannelClient, UnlinkOutcome } from './index'
+import type { EntityLogicalName, LinkErrorJson, OmnichannelClient } from './index'
+import type { LinkOutcome, UnlinkOutcome } from './outcomes'
 
 /**
  * `Microsoft.Omnichannel` as scripts of the agent's page know it, over a client: what it resolves and rejects with is what the

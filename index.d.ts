@@ -12,6 +12,7 @@ import type { DataverseOptions } from './dataverse'
 import type { EmbeddedOptions, ImportOptions, ImportSummary, Page } from './embedded'
 import type { DoctorOptions, DoctorReport } from './doctor'
 import type { EventSource } from './events'
+import type { LinkOutcome, UnlinkOutcome } from './outcomes'
 import type { Waiting } from './waiting'
 
 export type * from './bulk'
@@ -22,6 +23,7 @@ export * from './errors'
 export type * from './embedded'
 export * from './facade'
 export type * from './events'
+export type * from './outcomes'
 export type * from './waiting'
 
 declare global {
@@ -105,45 +107,6 @@ export interface UnlinkOptions extends ConversationCallOptions {
    * @default false
    */
   dryRun?: boolean
-}
-
-/** A link that the store confirmed after the call began. */
-export interface LinkOutcome {
-  /**
-   * `linked`: the slot was empty. `replaced`: it held `previous`, which is no longer linked. `alreadyLinked`: it held this
-   * record; nothing was written. `kept`: it holds `current`, and `ifLinked: 'keep'` left it; `record` is not linked.
-   */
-  status: 'linked' | 'replaced' | 'alreadyLinked' | 'kept'
-  /** The conversation, also when it was the focused one. */
-  conversationId: string
-  /** What is linked now; with `kept`, what was to be linked. */
-  record: RecordReference
-  /** What it replaced. */
-  previous: RecordReference | null
-  /** With `kept`: what the slot holds. */
-  current?: RecordReference
-  /** Present if nothing was written because `dryRun` was asked for. */
-  dryRun?: true
-  /** Who confirmed it. */
-  store: StoreName
-  /** The id this client gave the call. */
-  requestId: string
-}
-
-/** An unlink that the store confirmed after the call began. */
-export interface UnlinkOutcome {
-  /** The slot held this record, and is empty now. */
-  status: 'unlinked'
-  /** The conversation, also when it was the focused one. */
-  conversationId: string
-  /** What is no longer linked. */
-  record: RecordReference
-  /** Present if nothing was written because `dryRun` was asked for. */
-  dryRun?: true
-  /** Who confirmed it. */
-  store: StoreName
-  /** The id this client gave the call. */
-  requestId: string
 }
 
 /** What every client takes. */

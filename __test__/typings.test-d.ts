@@ -167,8 +167,13 @@ const onFailure = ({ error }: ClientEvents['failed']) => console.error(error.cod
 export function events() {
   same<ReturnType<typeof client.on>, OmnichannelClient>(true)
   client.on('failed', onFailure).off('failed', onFailure).once('unlinked', ({ before, outcome }) => {
-    same<typeof before, RecordReference | null>(true)
+    same<typeof before, RecordReference>(true)
     same<typeof outcome, UnlinkOutcome>(true)
+  })
+  client.on('linked', ({ before, after, outcome }) => {
+    same<typeof before, null>(true)
+    same<typeof after, RecordReference>(true)
+    same<typeof outcome.previous, null>(true)
   })
   client.on('focus', ({ conversationId, previous }) => console.log(conversationId ?? 'none', previous ?? 'none'))
   // @ts-expect-error: no event has this name
@@ -236,6 +241,9 @@ export function outcomes(linked: LinkOutcome, unlinked: UnlinkOutcome) {
   same<typeof linked.previous, RecordReference | null>(true)
   // @ts-expect-error: nothing may have been linked before
   void linked.previous.recordId
+  if (linked.status === 'replaced') same<typeof linked.previous, RecordReference>(true)
+  if (linked.status === 'kept') same<typeof linked.current, RecordReference>(true)
+  else same<typeof linked.current, undefined>(true)
   // @ts-expect-error: an unlink replaces nothing
   void unlinked.previous
   const entity: EntityLogicalName = linked.record.entityLogicalName

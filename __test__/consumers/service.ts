@@ -3,7 +3,7 @@ import {
   configure, createOmnichannel, defaultClient, linkToConversation, LinkError, OmnichannelClient, unlinkFromConversation
 } from 'omnichannel-link'
 import type {
-  BulkRequest, ClientOptions, Conversation, DataverseOptions, DoctorReport, LinkOutcome, RecordReference, UnlinkOutcome
+  BulkRequest, ClientOptions, Conversation, DataverseOptions, DoctorReport, LinkOutcome, RecordReference, SlotChange, UnlinkOutcome
 } from 'omnichannel-link'
 import { startEmulator } from 'omnichannel-link-emulator'
 import type { Emulator, Fault } from 'omnichannel-link-emulator'
@@ -26,7 +26,8 @@ export async function tested(): Promise<DoctorReport> {
   const dataverse: DataverseOptions = { url: emulator.url, credential: async () => emulator.credential }
   const options: ClientOptions = { dataverse, timeoutInMs: 5000 }
   const client = new OmnichannelClient(options)
-  client.on('replaced', ({ before, after }) => console.log(before?.recordId, after?.recordId))
+  client.on('replaced', ({ before, after, outcome }) => console.log(before.recordId, after.recordId, outcome.previous.recordId))
+  for (const event of ['linked', 'replaced', 'unlinked'] as const) client.on(event, changed)
   client.on('failed', ({ error }) => console.error(error.code))
   for await (const { request, outcome, error } of client.linkMany(list())) console.log(request.line, outcome?.status ?? error?.code)
   const found: Conversation[] = await client.findConversations(contact)
@@ -37,6 +38,23 @@ export async function tested(): Promise<DoctorReport> {
   await client.close()
   await emulator.close()
   return report
+}
+
+const changed = ({ conversationId, before, after }: SlotChange): void => console.log(conversationId, before?.recordId, after?.recordId)
+
+/** What a person should read of an outcome. Every status has what it is about. */
+export function told(outcome: LinkOutcome): string {
+  switch (outcome.status) {
+    case 'linked':
+    case 'alreadyLinked':
+      return `${outcome.record.recordId} is linked`
+    case 'replaced':
+      return `${outcome.record.recordId} is linked instead of ${outcome.previous.recordId}`
+    case 'kept':
+      return `${outcome.current.recordId} stays linked`
+    default:
+      return outcome satisfies never
+  }
 }
 
 function* list(): Iterable<BulkRequest & { line: number }> {
