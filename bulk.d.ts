@@ -35,17 +35,17 @@ export interface BulkOptions {
    * Called at most five times a second while calls end, and once more when all have. What it throws is an uncaught exception of the
    * program; the bulk goes on.
    */
-  onProgress?: (progress: BulkProgress) => void
+  onProgress?: ((progress: BulkProgress) => void) | undefined
   /**
    * Stops everything when it aborts: iterating throws `signal.reason`, and results not taken yet are lost. For an end without loss let
    * the list end instead.
    */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /**
    * Milliseconds until one call rejects with `TIMEOUT`. It includes waiting for its turn, and for a server that throttles.
    * @default 600000
    */
-  timeoutInMs?: number
+  timeoutInMs?: number | undefined
 }
 
 /** Options of {@link BulkCalls.linkMany}. All of a link's count for every request. */

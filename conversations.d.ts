@@ -36,30 +36,30 @@ export interface FindOptions extends ReadOptions {
    * Only conversations in one of these statuses.
    * @default every status
    */
-  statuses?: ConversationStatus[]
+  statuses?: ConversationStatus[] | undefined
   /**
    * At most so many.
    * @default 50
    */
-  top?: number
+  top?: number | undefined
 }
 
 /** What every reading call takes. */
 export interface ReadOptions extends CallOptions {
   /** Dataverse: on whose behalf; see `ConversationCallOptions.callerObjectId`. */
-  callerObjectId?: string
+  callerObjectId?: string | undefined
   /** A W3C `traceparent`, passed on to Dataverse. */
-  traceparent?: string
+  traceparent?: string | undefined
 }
 
 /** Which conversations {@link OmnichannelClient.getConversations} gives. All that is given must fit. `timeoutInMs` is that of each page. */
 export interface ConversationQuery extends ReadOptions {
   /** The system user who serves them or did last (`msdyn_activeagentid`). */
-  agentId?: string
+  agentId?: string | undefined
   /** Only conversations in one of these statuses. */
-  statuses?: ConversationStatus[]
+  statuses?: ConversationStatus[] | undefined
   /** Only conversations that were created at least so many days ago. */
-  createdBeforeDays?: number
+  createdBeforeDays?: number | undefined
   /**
    * The order; ties are broken by id.
    * @default [{ property: 'createdOn', descending: true }]
@@ -68,13 +68,13 @@ export interface ConversationQuery extends ReadOptions {
     /** Statuses are in the order of their numbers. */
     property: 'createdOn' | 'status' | 'subject'
     /** @default false */
-    descending?: boolean
-  }[]
+    descending?: boolean | undefined
+  }[] | undefined
   /**
    * At most so many.
    * @default all
    */
-  top?: number
+  top?: number | undefined
 }
 
 /** What {@link OmnichannelClient.verify} found. */

@@ -37,8 +37,11 @@ export interface ClientSecretCredential {
    * emulator's for example.
    * @default the authority of the cloud that the environment's URL belongs to
    */
-  authorityHost?: string
+  authorityHost?: string | undefined
 }
+
+/** What a credential function gives. Nothing is `AUTHENTICATION_FAILED`. */
+export type GivenToken = string | AccessToken | null | undefined
 
 /**
  * How to get an access token for `<environment URL>/.default`: the token itself, a function that gives it, an application's secret,
@@ -51,7 +54,7 @@ export interface ClientSecretCredential {
  */
 export type Credential =
   | string
-  | ((request: TokenRequest) => string | AccessToken | Promise<string | AccessToken>)
+  | ((request: TokenRequest) => GivenToken | Promise<GivenToken>)
   | ClientSecretCredential
   | TokenCredential
 
@@ -61,42 +64,42 @@ export interface DataverseOptions {
    * Such as `https://contoso.crm4.dynamics.com`. Plain http is accepted on this machine only.
    * @default process.env.DATAVERSE_URL
    */
-  url?: string
+  url?: string | undefined
   /**
    * How to get a token. Without one the client is refused with `INVALID_CONFIGURATION`.
    * @default the secret in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and, optionally, `AZURE_AUTHORITY_HOST`
    */
-  credential?: Credential
+  credential?: Credential | undefined
   /**
    * On whose behalf calls are made that do not say so themselves: the Entra object id of a user. See
    * {@link ConversationCallOptions.callerObjectId}.
    */
-  callerObjectId?: string
+  callerObjectId?: string | undefined
   /**
    * Attempts after the first, for what may be repeated: reads that failed, whatever the server refused with 429 before acting, and
    * what never reached it. A change whose answer was lost is looked up instead. Attempts draw on a budget of the client, so that an
    * outage does not multiply traffic.
    * @default 3
    */
-  maxRetries?: number
+  maxRetries?: number | undefined
   /**
    * The shortest pause between attempts, in milliseconds. Each is drawn at random between this and three times the one before, or is
    * as long as the server asked for, if that is more. A 429, and a 503 with Retry-After, pauses the whole client; afterwards one
    * request goes ahead to see. A call whose deadline would pass meanwhile rejects at once with `THROTTLED`.
    * @default 800
    */
-  retryDelayInMs?: number
+  retryDelayInMs?: number | undefined
   /**
    * The longest pause between attempts that the server did not ask for, in milliseconds.
    * @default 60000
    */
-  maxRetryDelayInMs?: number
+  maxRetryDelayInMs?: number | undefined
   /**
    * Requests under way at once, 1 to 48. The client begins with 16 and then does as the server recommends (`x-ms-dop-hint`), within
    * this limit; what is too much waits.
    * @default 48
    */
-  maxConcurrency?: number
+  maxConcurrency?: number | undefined
   /**
    * The HTTP proxy that leads out: `http://user:password@proxy.example:8080` (special characters percent-encoded), `'DIRECT'` for none,
    * or a function of the server's URL that answers like a PAC script (`PROXY host:port; DIRECT`), with such a URL, or with nothing for
@@ -104,20 +107,20 @@ export interface DataverseOptions {
    * connection; the first entry that can be used counts. SOCKS, NTLM and Kerberos proxies are not supported.
    * @default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in either case; else the settings of macOS or Windows
    */
-  proxy?: string | ((url: string) => string | null | undefined | Promise<string | null | undefined>)
+  proxy?: string | ((url: string) => string | null | undefined | Promise<string | null | undefined>) | undefined
   /**
    * Certificates of authorities, in PEM, that are trusted besides the platform's store and the file in `NODE_EXTRA_CA_CERTS`: where TLS
    * is inspected, that of the inspecting proxy.
    */
-  caCertificates?: string | string[]
+  caCertificates?: string | string[] | undefined
   /** Added to the `User-Agent`, so that the environment's owners see whose requests these are: `my-service/1.2`. At most 256 characters. */
-  application?: string
+  application?: string | undefined
   /**
    * Only for an environment whose conversation table has optimistic concurrency switched off (`INVALID_CONFIGURATION` says so): every
    * call reads the row afresh, then writes on the sole condition that it exists. What another writer changes between the two is
    * overwritten, and an unlink may then remove a link it does not name.
    */
-  concurrency?: 'readCheckWrite'
+  concurrency?: 'readCheckWrite' | undefined
 }
 
 /**

@@ -13,13 +13,13 @@ export interface DoctorOptions extends CallOptions {
    *
    * Without it nothing is changed anywhere.
    */
-  probe?: string
+  probe?: string | undefined
   /**
    * Milliseconds until the call rejects with `TIMEOUT`. One check takes at most 15 seconds. A probe stops in time to put
    * everything back.
    * @default 120000, whatever the client's `timeoutInMs` is
    */
-  timeoutInMs?: number
+  timeoutInMs?: number | undefined
 }
 
 /** What an examination found. */

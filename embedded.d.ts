@@ -14,7 +14,7 @@ export interface ImportOptions extends CallOptions {
    * Called about five times a second while rows are written, never after the promise has settled. What it throws is an uncaught
    * exception of the program; the import goes on.
    */
-  onProgress?: (progress: ImportProgress) => void
+  onProgress?: ((progress: ImportProgress) => void) | undefined
 }
 
 /** How far an import is. */

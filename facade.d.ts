@@ -117,21 +117,21 @@ export interface PageQuery {
    * Attributes besides `msdyn_ocliveworkitemid`, `statuscode` and `createdon`: `subject`, `msdyn_customer`, `msdyn_issueid` and
    * `msdyn_activeagentid` are known. Others are left out of the rows, as the page leaves out what is empty.
    */
-  attributes?: readonly string[] | null
+  attributes?: readonly string[] | null | undefined
   /**
    * Values of `statuscode`, as numbers or texts.
    * @default every status
    */
-  status?: readonly (number | string)[] | null
+  status?: readonly (number | string)[] | null | undefined
   /** The order, by any of these. */
   orderBy?: readonly {
     /** By which column. */
     attributeName: 'createdon' | 'statuscode' | 'subject'
     /** @default false */
-    descending?: boolean
-  }[] | null
+    descending?: boolean | undefined
+  }[] | null | undefined
   /** Only conversations that were created at least so many days ago; 0 is no condition. */
-  createdBeforeDays?: number | null
+  createdBeforeDays?: number | null | undefined
 }
 
 /** What `getConversations` resolves with. */

@@ -51,18 +51,18 @@ export type ConversationStatus = 'open' | 'active' | 'waiting' | 'closed' | 'wra
 /** Where conversations and links live: a Dataverse environment, or the SQLite file beside the program. */
 export type StoreName = 'dataverse' | 'embedded'
 
-/** What every call that returns a promise takes. */
+/** What every call that returns a promise takes. An option that is undefined is one that is not given, here and everywhere. */
 export interface CallOptions {
   /**
    * Stops the work when it aborts; the promise then rejects with `signal.reason`. A write already sent is not undone.
    * Costs about 4 µs of the main thread.
    */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /**
    * Milliseconds until the call rejects with `TIMEOUT`, more than 0 and at most 2147483647.
    * @default the client's `timeoutInMs`
    */
-  timeoutInMs?: number
+  timeoutInMs?: number | undefined
 }
 
 /** What a link and an unlink take. */
@@ -72,9 +72,9 @@ export interface ConversationCallOptions extends CallOptions {
    * `prvActOnBehalfOfAnotherUser`; what both may do is done, and the row shows the other as who changed it.
    * @default the client's `callerObjectId`
    */
-  callerObjectId?: string
+  callerObjectId?: string | undefined
   /** A W3C `traceparent`, passed on to Dataverse as it is: the trace that the call belongs to. */
-  traceparent?: string
+  traceparent?: string | undefined
 }
 
 /** Options of a link. */
@@ -83,21 +83,21 @@ export interface LinkOptions extends ConversationCallOptions {
    * Statuses that can be linked besides active.
    * @default []
    */
-  linkableStatuses?: ConversationStatus[]
+  linkableStatuses?: ConversationStatus[] | undefined
   /**
    * What to do if the slot holds another record: `replace` it; `keep` it, with the outcome `kept`; or `reject` with `OCCUPIED`.
    * @default 'replace'
    */
-  ifLinked?: 'replace' | 'keep' | 'reject'
+  ifLinked?: 'replace' | 'keep' | 'reject' | undefined
   /**
    * Link only if the slot holds exactly this now, or nothing (`null`); else the call rejects with `CONFLICT` and `current`.
    */
-  expected?: RecordReference | null
+  expected?: RecordReference | null | undefined
   /**
    * Decide, and write nothing: the outcome says what would be done, and has `dryRun: true`. Whether the record exists is not checked.
    * @default false
    */
-  dryRun?: boolean
+  dryRun?: boolean | undefined
 }
 
 /** Options of an unlink. */
@@ -106,7 +106,7 @@ export interface UnlinkOptions extends ConversationCallOptions {
    * Decide, and write nothing: the outcome has `dryRun: true`.
    * @default false
    */
-  dryRun?: boolean
+  dryRun?: boolean | undefined
 }
 
 /** What every client takes. */
@@ -115,7 +115,7 @@ export interface CommonOptions {
    * Milliseconds until a call rejects with `TIMEOUT`, unless the call says otherwise.
    * @default 30000
    */
-  timeoutInMs?: number
+  timeoutInMs?: number | undefined
 }
 
 /**

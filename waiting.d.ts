@@ -6,22 +6,22 @@ import type { ConversationStatus, RecordReference } from './index'
 /** Which conversation {@link Waiting.waitForConversation} waits for. All that is given must fit. */
 export interface WaitOptions {
   /** The system user who serves it. */
-  agentId?: string
+  agentId?: string | undefined
   /** What it is linked to. */
-  record?: RecordReference
+  record?: RecordReference | undefined
   /**
    * One of these is its status.
    * @default ['active']
    */
-  statuses?: ConversationStatus[]
+  statuses?: ConversationStatus[] | undefined
   /**
    * Milliseconds until waiting ends with `TIMEOUT`, more than 0 and at most 2147483647. There is a last look at this moment, which may
    * take a second.
    * @default 60000
    */
-  timeoutInMs?: number
+  timeoutInMs?: number | undefined
   /** Ends the waiting when it aborts; the promise then rejects with `signal.reason`. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** Waiting for what is about to happen. */

@@ -98,3 +98,8 @@ test('a credential that gives null, as getToken may, is AUTHENTICATION_FAILED', 
   await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it gave null instead of a token/ })
   assert.deepEqual(await emulator.requests(), [])
 })
+
+test('a variable that is not set is AUTHENTICATION_FAILED', async t => {
+  const { link } = await client(t, () => async () => process.env.OMNICHANNEL_NO_SUCH_VARIABLE)
+  await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it gave undefined instead of a token/, hint: /`credential` must give/ })
+})

@@ -104,6 +104,8 @@ export function clients() {
   new OmnichannelClient({ dataverse: { url: new URL(url), credential: 'token' } })
   // @ts-expect-error: a credential gives a text
   new OmnichannelClient({ dataverse: { url, credential: async () => 5 } })
+  // @ts-expect-error: a setting that went missing must not change the store
+  new OmnichannelClient({ dataverse: undefined })
   // @ts-expect-error: a credential function is told more than the scope
   new OmnichannelClient({ dataverse: { url, credential: (scope: string) => scope } })
   // @ts-expect-error: it must be told something

@@ -47,15 +47,15 @@ export interface ServeOptions<Contents extends WebContents = WebContents> {
    *
    * What a callback throws is a warning of the process (`process.on('warning')`); the page learns only that it failed.
    */
-  onRefreshTab?: (tabId: string | null | undefined, webContents: Contents) => unknown
+  onRefreshTab?: ((tabId: string | null | undefined, webContents: Contents) => unknown) | undefined
   /** Told when a page has opened a conversation with `Microsoft.Omnichannel.openConversation`, which is then its window's focused one. */
-  onOpenConversation?: (conversationId: string, webContents: Contents) => void
+  onOpenConversation?: ((conversationId: string, webContents: Contents) => void) | undefined
   /**
    * Whether pages are told of links: the client's events `linked`, `replaced`, `unlinked` and `failed` become an event `omnichannel-link`
    * of `window` in the windows on whose focused conversation they happened, with the event's data and its `type` as `detail`.
    * @default false
    */
-  forwardEvents?: boolean
+  forwardEvents?: boolean | undefined
 }
 
 /** What {@link serveOmnichannel} returns, for the shell. */

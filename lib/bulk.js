@@ -32,7 +32,7 @@ async function* bulk(native, requests, options, call, now = () => performance.no
     throw invalid(native, 'requests', 'an iterable or async iterable', requests)
   }
   const isObject = typeof (rest ?? {}) === 'object' && !Array.isArray(rest)
-  const shared = isObject ? { timeoutInMs: TIMEOUT_IN_MS, ...rest } : rest
+  const shared = isObject ? { ...rest, timeoutInMs: rest?.timeoutInMs ?? TIMEOUT_IN_MS } : rest
   await check(shared, call)
 
   const controller = new AbortController()

@@ -1,0 +1,35 @@
+// Options that come out of other variables: with `exactOptionalPropertyTypes`, undefined has to be allowed where an option may be left out.
+import { OmnichannelClient } from 'omnichannel-link'
+import type {
+  BulkLinkOptions, BulkUnlinkOptions, ClientSecretCredential, CommonOptions, ConversationQuery, Credential, DataverseOptions, DoctorOptions,
+  FindOptions, ImportOptions, LinkOptions, PageQuery, ReadOptions, UnlinkOptions, WaitOptions
+} from 'omnichannel-link'
+import type { ServeOptions } from 'omnichannel-link/electron'
+
+/** All options that may be left out, each undefined. */
+type Nothing<Options> = Record<{ [Name in keyof Options]-?: {} extends Pick<Options, Name> ? Name : never }[keyof Options], undefined>
+type Needed<Options> = Omit<Options, keyof Nothing<Options>>
+declare function accepts<Options>(nothing: Needed<Options> & Nothing<Options> extends Options ? true : false): void
+
+accepts<BulkLinkOptions>(true)
+accepts<BulkUnlinkOptions>(true)
+accepts<ClientSecretCredential>(true)
+accepts<CommonOptions>(true)
+accepts<ConversationQuery>(true)
+accepts<DataverseOptions>(true)
+accepts<DoctorOptions>(true)
+accepts<FindOptions>(true)
+accepts<ImportOptions>(true)
+accepts<LinkOptions>(true)
+accepts<PageQuery>(true)
+accepts<ReadOptions>(true)
+accepts<ServeOptions>(true)
+accepts<UnlinkOptions>(true)
+accepts<WaitOptions>(true)
+
+export const link = (client: OmnichannelClient, { signal }: { signal?: AbortSignal }) =>
+  client.linkToConversation('contact', '2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10', null, { signal: signal ?? undefined })
+
+const { DATAVERSE_URL: url, DATAVERSE_TOKEN: token } = process.env
+export const credential: Credential = async () => token
+export const clients = () => [new OmnichannelClient({ dataverse: { url, credential: token } }), new OmnichannelClient({ dataverse: { url, credential } })]
