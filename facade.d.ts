@@ -11,6 +11,7 @@ import type { LinkOutcome, UnlinkOutcome } from './outcomes'
  * globalThis.Microsoft = { Omnichannel: createOmnichannel(client), Apm: { refreshTab } }
  * ```
  *
+ * In TypeScript `declare global { var Microsoft: PageMicrosoft }` says what it is, with the type of `omnichannel-link/preload`.
  * `refreshTab(tabId)` is the program's own: showing the link is its job, as it is the caller's on the page.
  *
  * The functions need no `this`. For everything that the page has no words for, such as options, there is the client itself.

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { install } from './support/packed.mjs'
@@ -25,6 +25,13 @@ const kinds = [
 // A page has no Node, a service no DOM, and a library maybe neither.
 const surroundings = [[['es2022'], []], [['es2022', 'dom'], []], [['es2022'], ['node']]]
 const options = { target: 'es2022', strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false, types: ['node'] }
+const documents = ['README.md', ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)]
+/** Whole modules that README and guides show, under names of their own. */
+const blocks = documents.flatMap(path =>
+  [...readFileSync(join(root, path), 'utf8').matchAll(/```[jt]s\n(.*?)```/gs)].map(([, code], index) => [`${basename(path, '.md')}-${index}.ts`, code])
+).filter(([, code]) => code.includes('import ') && !code.includes('require('))
+/** A JavaScript function's parameters have no types. */
+const untyped = /error TS70(?:06|31): (?:Parameter|Binding element) /
 let folder
 let count = 0
 
@@ -80,6 +87,14 @@ for (const { version, tsc } of compilers) {
         assert.deepEqual(await run(place, tsc), { code: 0, text: '' })
       })
     }
+
+    test('README and guides', { timeout: 120_000 }, async () => {
+      const place = project('module', { module: 'nodenext', exactOptionalPropertyTypes: false }, [])
+      for (const [name, code] of blocks) writeFileSync(join(place, name), code)
+      symlinkSync(join(root, 'node_modules', 'dynamics-web-api'), join(place, 'node_modules', 'dynamics-web-api'), 'junction')
+      const { text } = await run(place, tsc, '--pretty', 'false')
+      assert.deepEqual(text.split('\n').filter(line => line && !untyped.test(line)), [])
+    })
 
     test('a switch that lacks a code is an error, and so is one with a code that is none', { timeout: 120_000 }, async () => {
       const place = project('module', { module: 'nodenext' })
