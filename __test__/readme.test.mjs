@@ -88,6 +88,12 @@ test('the example for tests runs', () => {
   assert.equal(run('For tests'), '')
 })
 
+test('the example of reading lists the newest conversations, and keeps what is linked', () => {
+  const [first, second, third, ...outcome] = run('Reading, and linking with care').split('\n')
+  for (const line of [first, second, third]) assert.match(line, /^\S.* \S+$/)
+  assert.match(outcome.join(''), /^kept \{ +entityLogicalName: 'account', +recordId: '0b7e4c0e-7d35-4a0c-a4e4-0f6d2a3c9e02' *\}$/)
+})
+
 test('the example of events hears the focus move', () => {
   assert.equal(run('Events'), 'now b7397aae-ecf8-43a6-aeb0-07d294efb494\n')
 })
