@@ -1,9 +1,11 @@
 // The guides' blocks of JavaScript: each is run here as printed, or is a part of what other suites run. And no link in them is dead.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startEmulator } from 'omnichannel-link-emulator'
@@ -32,8 +34,8 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/** Runs a block with an environment as a service has it. */
-function run(code) {
+/** Writes a block down, and an environment as a service has it. */
+function prepared(code) {
   const { url, credential, application } = emulator
   const file = join(folder, `block.${code.includes('require(') ? 'cjs' : 'mjs'}`)
   writeFileSync(file, code)
@@ -41,7 +43,12 @@ function run(code) {
     ...process.env, DATAVERSE_URL: url, DATAVERSE_TOKEN: credential, AZURE_AUTHORITY_HOST: url, AZURE_TENANT_ID: application.tenantId,
     AZURE_CLIENT_ID: application.clientId, AZURE_CLIENT_SECRET: application.clientSecret
   }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [file], { cwd: folder, env, encoding: 'utf8' })
+  return [process.execPath, [file], { cwd: folder, env, encoding: 'utf8' }]
+}
+
+/** Runs a block. */
+function run(code) {
+  const { status, stdout, stderr } = spawnSync(...prepared(code))
   assert.equal(status, 0, `${stderr}\nin\n${code}`)
   assert.equal(stderr, '')
   return stdout
@@ -67,6 +74,39 @@ for (const guide of guides) {
     }
   })
 }
+
+const service = read('docs/node-service.md').split('```js\n').find(rest => rest.includes('async function consume')).split('```')[0]
+
+test('the service of the guide stops when its secret has expired, and gives the message back', async () => {
+  await emulator.reset()
+  await emulator.faults.conditions({ secretExpired: true })
+  const { status, stdout, stderr } = spawnSync(...prepared(service))
+  assert.deepEqual({ status, stdout }, { status: 1, stdout: 'stop\n' })
+  assert.match(stderr, /^AUTHENTICATION_FAILED .*\n$/)
+})
+
+test('the service of the guide delivers again what is throttled, and sets aside what is not there', async () => {
+  for (const [code, result, fault] of [['THROTTLED', 'again', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 60 }], ['CONVERSATION_NOT_FOUND', 'aside']]) {
+    await emulator.reset()
+    if (fault) await emulator.faults.add({ on: { path: 'msdyn_ocliveworkitems' }, times: 'always', fault })
+    const { status, stdout, stderr } = spawnSync(...prepared(fault ? service : service.replace('b7397aae', '00000000')))
+    assert.deepEqual({ status, stdout }, { status: 0, stdout: `${result}\n`.repeat(2) })
+    assert.equal(stderr.match(new RegExp(code, 'g')).length, 2, stderr)
+  }
+})
+
+test('the service of the guide finishes what is under way when it is told to end', { skip: process.platform === 'win32' && 'no signals' }, async () => {
+  await emulator.reset()
+  await emulator.faults.add({ on: { method: 'PATCH' }, fault: { kind: 'hang' } })
+  const child = spawn(...prepared(service))
+  const ended = once(child, 'close')
+  const printed = text(child.stdout)
+  await emulator.faults.hanging()
+  child.kill('SIGTERM')
+  await once(child.stderr, 'data')
+  await emulator.faults.release()
+  assert.deepEqual([...(await ended), await printed], [0, null, 'done\n'])
+})
 
 /** A heading's anchor as GitHub makes it. */
 function slug(heading) {
