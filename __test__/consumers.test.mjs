@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { install } from './support/packed.mjs'
@@ -156,6 +156,16 @@ test('Node requires and imports the published files, with the same names either 
   const [[main], did] = JSON.parse(required.text)
   assert.deepEqual(did, ['linked', 'INVALID_ARGUMENT'])
   assert.ok(main.includes('LinkError') && main.includes('createOmnichannel'), main.join())
+})
+
+test('no link in a published document is dead', () => {
+  for (const name of ['omnichannel-link', 'omnichannel-link-emulator']) {
+    const place = join(folder, 'node_modules', name)
+    const dead = readdirSync(place, { recursive: true }).filter(file => file.endsWith('.md')).flatMap(file =>
+      [...readFileSync(join(place, file), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path]) => join(dirname(file), path))
+        .filter(path => path.startsWith('..') || !existsSync(join(place, path))).map(path => `${file} -> ${path}`))
+    assert.deepEqual(dead, [])
+  }
 })
 
 test('the published commands run', { timeout: 120_000 }, async () => {

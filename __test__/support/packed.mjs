@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export function install(folder, source = root) {
   const { name, files } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
   const listed = files.flatMap(file => (file === '*.node' ? readdirSync(source).filter(found => found.endsWith('.node')) : file))
-  for (const file of ['package.json', ...listed]) {
+  for (const file of ['package.json', 'README.md', ...listed]) {
     const place = join(folder, 'node_modules', name, file)
     mkdirSync(dirname(place), { recursive: true })
     cpSync(join(source, file), place, { recursive: true })
