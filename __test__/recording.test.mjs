@@ -17,15 +17,15 @@ const readme = readFileSync(new URL('README.md', root), 'utf8')
 const HOST = 'contoso.crm4.dynamics.com'
 const INTRODUCTION = `# The command line, recorded
 
-\`UPDATE_DOCS=1 node --test __test__/recording.test.mjs\` wrote this file: it ran every command below in an empty folder with the sample data in
-\`examples/data\`, and a test compares what they print with what stands here. \`https://${HOST}\` is the emulator behind a
+\`UPDATE_DOCS=1 node --test __test__/recording.test.mjs\` wrote this file: it ran every command below in a folder with nothing but the package
+installed, and a test compares what they print with what stands here. \`https://${HOST}\` is the emulator behind a
 proxy. The folder, the proxy's address, ids of requests, the certificate's last day and durations, which differ each time, are replaced.
 `
 
 const LINK = `incident ${incident.recordId} ${conversation} --db try.db`
 const SECTIONS = {
   'The embedded store': [
-    'npx omnichannel-link import examples/data/*.json --db try.db',
+    'npx omnichannel-link import node_modules/omnichannel-link/examples/data/*.json --db try.db',
     `npx omnichannel-link link ${LINK}`,
     `npx omnichannel-link link ${LINK} --json`,
     `npx omnichannel-link show ${conversation} --db try.db --json`,
@@ -59,13 +59,13 @@ lead,${contact.recordId},${conversation},T-4
 contact,${nobody},${conversation},T-5
 `
 
-/** A folder with the sample data and a list, and what leads from there to the emulator. */
+/** A folder with the package's sample data and a list, and what leads from there to the emulator. */
 async function prepared(t) {
   const emulator = await startEmulator({ seed: data, tls: { hosts: [HOST] } })
   afterwards(t, () => emulator.close())
   const proxy = await connectProxy(t, Number(new URL(emulator.url).port))
   const cwd = folder(t)
-  cpSync(data, join(cwd, 'examples', 'data'), { recursive: true })
+  cpSync(data, join(cwd, 'node_modules', 'omnichannel-link', 'examples', 'data'), { recursive: true })
   writeFileSync(join(cwd, 'links.csv'), LIST)
   writeFileSync(join(cwd, 'authority.pem'), emulator.caCertificate)
   const env = { DATAVERSE_TOKEN: emulator.credential, HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: join(cwd, 'authority.pem'), NO_PROXY: '' }
