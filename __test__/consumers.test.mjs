@@ -19,6 +19,8 @@ const compilers = ['typescript', 'typescript-7'].map(name => {
   return { version: JSON.parse(readFileSync(manifest, 'utf8')).version, tsc: join(manifest, '..', 'bin', 'tsc') }
 })
 const kinds = [
+  // As TypeScript 5.9 understands it, this knows nothing of `exports`.
+  ['commonjs', { module: 'commonjs' }],
   ['commonjs', { module: 'node16' }], ['commonjs', { module: 'nodenext' }], ['module', { module: 'node16' }], ['module', { module: 'nodenext' }],
   ['module', { module: 'esnext', moduleResolution: 'bundler' }]
 ]
