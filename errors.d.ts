@@ -75,6 +75,8 @@ export class LinkError extends Error {
   readonly store?: StoreName
   /** What to do about it. */
   readonly hint?: string
+  /** The failure underneath, if there was one; once it went through `toJSON`, its message. */
+  readonly cause?: unknown
   /** Plain data that {@link LinkError.fromJSON} takes. The stack is left out: it names files of this machine. */
   toJSON(): LinkErrorJson
   /** Makes an error of what `toJSON` returned, on the other side of an IPC channel for example. Throws a TypeError if code or message is missing. */

@@ -25,7 +25,7 @@ const kinds = [
   ['module', { module: 'esnext', moduleResolution: 'bundler' }]
 ]
 // A page has no Node, a service no DOM, and a library maybe neither.
-const surroundings = [[['es2022'], []], [['es2022', 'dom'], []], [['es2022'], ['node']]]
+const surroundings = [[['es2020'], []], [['es2022'], []], [['es2022', 'dom'], []], [['es2022'], ['node']]]
 const options = { target: 'es2022', strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false, types: ['node'] }
 const documents = ['README.md', ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)]
 /** Whole modules that README and guides show, under names of their own. */
