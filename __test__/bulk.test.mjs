@@ -7,6 +7,8 @@ import { rejects } from './support/expect.mjs'
 import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody, numbered } from './support/sample.mjs'
 import { emptyEmbedded, stores } from './support/stores.mjs'
 
+/** What the addon's client says of itself. */
+const native = { note: () => null, store: () => 'embedded' }
 const WINDOW = 256
 const request = (record, conversationId, more) => ({ ...record, conversationId, ...more })
 const requests = count => Array.from({ length: count }, (_, number) => request(contact, numbered(number)))
@@ -68,7 +70,7 @@ function staged(list, options, now) {
     begun.push({ conversationId, signal, resolve: () => resolve({ status: 'linked', conversationId }) })
     return await promise
   }
-  return { begun, results: bulk({ note: () => null }, list, options, call, now) }
+  return { begun, results: bulk(native, list, options, call, now) }
 }
 
 function withResolvers() {
@@ -139,7 +141,7 @@ test('leaving early waits for what is pending', { timeout: 60_000 }, async () =>
     stopped++
     throw signal.reason
   }
-  for await (const _ of bulk({ note: () => null }, requests(10), undefined, call)) break
+  for await (const _ of bulk(native, requests(10), undefined, call)) break
   assert.deepEqual([begun, stopped], [9, 9])
 })
 
@@ -168,7 +170,7 @@ test('a call has ten minutes unless it is told otherwise', { timeout: 60_000 }, 
       signal.throwIfAborted()
       given.push(timeoutInMs)
     }
-    await all(bulk({ note: () => null }, requests(1), options, call))
+    await all(bulk(native, requests(1), options, call))
     assert.deepEqual(given, [expected])
   }
 })

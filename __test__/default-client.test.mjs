@@ -54,7 +54,7 @@ test('by default it is embedded, on a file in the working directory that an impo
   assert.deepEqual(readFile(join(cwd, DATABASE), conversation), { customer: null, case: incident })
 })
 
-test('every error of it tells the file, and that DATAVERSE_URL is not set', { timeout: 60_000 }, async t => {
+test('every error of it tells the file, that DATAVERSE_URL is not set, and the store', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
   const failures = await program(t, `
     const id = account.recordId
@@ -67,6 +67,10 @@ test('every error of it tells the file, and that DATAVERSE_URL is not set', { ti
       page: await failure(() => link.defaultClient().importRecords(5)),
       file: await failure(() => link.defaultClient().importRecords('missing.json')),
       progress: await failure(() => link.defaultClient().importRecords('missing.json', { onProgress: 5 })),
+      unreadable: await failure(() => link.linkToConversation('account', id, conversation, { get signal() { throw new Error('mine') } })),
+      outcome: await failure(() => link.defaultClient().verify({})),
+      event: await failure(() => link.defaultClient().on('link', () => {})),
+      list: await failure(() => link.defaultClient().linkMany(5).next()),
       open: await failure(() => link.openConversation('')),
       focus: await failure(() => link.focusConversation(conversation)),
       close: await failure(() => link.closeConversation(5)),
@@ -80,6 +84,7 @@ test('every error of it tells the file, and that DATAVERSE_URL is not set', { ti
     return !(hint.includes(join(cwd, DATABASE)) && hint.includes('DATAVERSE_URL is not set'))
   })
   assert.deepEqual(silent, [])
+  assert.deepEqual(Object.keys(failures).filter(name => failures[name].store !== 'embedded'), [])
   assert.ok(Object.values(failures).every(({ isLinkError }) => isLinkError))
   assert.equal(existsSync(join(cwd, DATABASE)), false)
 })

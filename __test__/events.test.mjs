@@ -10,6 +10,8 @@ import { account, closedConversation, contact, conversation, incident, nobody, n
 import { client, emptyEmbedded, stores } from './support/stores.mjs'
 import { arrival, serve } from './support/server.mjs'
 
+/** What the addon's client says of itself. */
+const native = { note: () => null, store: () => 'embedded' }
 const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
 
 /** All events of a client from now on, as `[name, event]`. */
@@ -56,7 +58,7 @@ for (const [store, open] of Object.entries(stores)) {
 }
 
 test('outcomes that stand for no change have no event', () => {
-  const events = new Events({ note: () => null })
+  const events = new Events(native)
   const told = []
   for (const name of NAMES) events.change('on', name, () => told.push(name))
   const outcome = { conversationId: conversation, record: contact, previous: null }

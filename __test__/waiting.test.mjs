@@ -7,6 +7,8 @@ import { rejects } from './support/expect.mjs'
 import { account, contact, conversation, emptyConversation, numbered } from './support/sample.mjs'
 import { emptyEmbedded, stores } from './support/stores.mjs'
 
+/** What the addon's client says of itself. */
+const native = { note: () => null, store: () => 'embedded' }
 const agentId = numbered(0xa)
 const one = { conversationId: conversation, agentId }
 const two = { conversationId: emptyConversation, agentId: numbered(0xb) }
@@ -32,7 +34,7 @@ function wait(answers, options, random = () => 0.5) {
     signal?.throwIfAborted()
     time += ms
   }
-  const found = waitForConversation({ note: () => null }, client, options, { now: () => time, random, sleep })
+  const found = waitForConversation(native, client, options, { now: () => time, random, sleep })
   return { found, looks, times: () => looks.map(([at]) => Math.round(at)) }
 }
 

@@ -1,6 +1,6 @@
 'use strict'
 
-// Arguments that JavaScript keeps for itself. `native` knows the note that belongs into every hint of a client nobody configured.
+// Arguments that JavaScript keeps for itself, and the errors that it makes of its own.
 
 const { failure } = require('./link-error.js')
 
@@ -18,14 +18,20 @@ function readable(native, argument, read) {
   try {
     return read()
   } catch (cause) {
-    throw failure('INVALID_ARGUMENT', `\`${argument}\` cannot be read: ${cause}`, { cause, hint: native.note() ?? undefined })
+    throw described(native, 'INVALID_ARGUMENT', `\`${argument}\` cannot be read: ${cause}`, { cause })
   }
 }
 
 /** A refusal that names the argument. */
 function invalid(native, argument, expected, value) {
   const got = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
-  return failure('INVALID_ARGUMENT', `\`${argument}\`: expected ${expected}, got ${got}.`, { hint: native.note() ?? undefined })
+  return described(native, 'INVALID_ARGUMENT', `\`${argument}\`: expected ${expected}, got ${got}.`)
 }
 
-module.exports = { invalid, readable, without }
+/** A failure that tells what every other error of this client tells: its store and, if nobody configured that, where it came from. */
+function described(native, code, message, details) {
+  const hint = [details?.hint, native.note()].filter(Boolean).join(' ') || undefined
+  return failure(code, message, { ...details, hint, store: native.store() })
+}
+
+module.exports = { described, invalid, readable, without }

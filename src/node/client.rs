@@ -277,7 +277,7 @@ impl Client {
         self.watch.as_ref().map_or(Ok(()), |watch| watch.publish(publish))
     }
 
-    /// `dataverse` or `embedded`
+    /// `dataverse` or `embedded`; also for the errors that index.js makes.
     #[napi]
     pub fn store(&self) -> &'static str {
         self.service.store().as_str()
