@@ -63,11 +63,7 @@ test('what is asked for, with each criterion', async () => {
   assert.deepEqual(await asked(undefined), basics)
   assert.deepEqual(await asked({ agentId, statuses: ['open'], timeoutInMs: 5000 }), { ...basics, agentId, statuses: ['open'], timeoutInMs: 5000 })
   assert.deepEqual(await asked({ record: contact, agentId: undefined }), { ...basics, record: contact })
-})
-
-test('with a record and an agent both must fit', async () => {
-  const { found } = wait([[two], [two, one]], { record: contact, agentId: `{${agentId.toUpperCase()}}` })
-  assert.equal(await found, one)
+  assert.deepEqual(await asked({ record: contact, agentId }), { ...basics, record: contact, agentId })
 })
 
 test('several are AMBIGUOUS at once, and the candidates survive JSON', async () => {
@@ -111,7 +107,8 @@ test('wrong options are refused', async t => {
   const { client } = emptyEmbedded(t)
   const wrong = [
     [5, /`options`/], [[], /`options`/], [{ agent: agentId }, /`options.agent`/], [{ agentId: 'x' }, /`options.agentId`/],
-    [{ agentId: `{${agentId}` }, /agentId/], [{ timeoutInMs: 0 }, /timeoutInMs/], [{ timeoutInMs: NaN }, /timeoutInMs/], [{ timeoutInMs: '5' }, /timeoutInMs/],
+    [{ agentId: `{${agentId}` }, /agentId/], [{ agentId: null }, /agentId/], [{ statuses: null }, /statuses/], [{ agentId: [agentId] }, /agentId/],
+    [{ agentId: [agentId], record: contact }, /agentId/], [{ agentId: 'x', record: contact }, /agentId/], [{ timeoutInMs: 0 }, /timeoutInMs/], [{ timeoutInMs: NaN }, /timeoutInMs/], [{ timeoutInMs: '5' }, /timeoutInMs/],
     [{ timeoutInMs: 2 ** 31 }, /timeoutInMs/], [{ signal: {} }, /signal/], [{ statuses: ['done'] }, /statuses/], [{ record: { recordId: 'x' } }, /record/]
   ]
   for (const [options, message] of wrong) await rejects(client.waitForConversation(options), 'INVALID_ARGUMENT', message)
@@ -128,6 +125,18 @@ for (const [store, open] of Object.entries(stores)) {
       assert.equal(error.candidates.length, 10)
       await client.linkToConversation('account', account.recordId, emptyConversation)
       await rejects(client.waitForConversation({ record: account }), 'AMBIGUOUS')
+    })
+
+    test('with a record and an agent both must fit', { timeout: 60_000 }, async t => {
+      const { client } = await open(t)
+      const { agentId } = await client.getConversation(conversation)
+      await client.linkToConversation('contact', contact.recordId, conversation)
+      await client.linkToConversation('contact', contact.recordId, emptyConversation)
+      await rejects(client.waitForConversation({ record: contact }), 'AMBIGUOUS')
+      const found = await client.waitForConversation({ record: contact, agentId: `{${agentId.toUpperCase()}}` })
+      assert.equal(found.conversationId, conversation)
+      const other = client.waitForConversation({ record: contact, agentId: numbered(0xc), timeoutInMs: 1 })
+      await rejects(other, 'TIMEOUT')
     })
   })
 }

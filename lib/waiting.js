@@ -8,7 +8,6 @@ const { LinkError, failure } = require('./link-error.js')
 
 const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
 const LONGEST_IN_MS = 2 ** 31 - 1
-const GUID = /^(?:[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}|\{[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\})$/i
 const CRITERIA = ['agentId', 'record', 'statuses', 'timeoutInMs']
 
 // As many as an error should list. More of them are no more ambiguous.
@@ -31,7 +30,7 @@ const SYSTEM = {
 /** Resolves with the one conversation that matches. `client` has the reading calls; `system` is time and chance. */
 async function waitForConversation(native, client, options, system = SYSTEM) {
   const [rest, signal] = without(native, options, 'signal')
-  const { agentId, record, statuses, timeoutInMs } = criteria(native, rest)
+  const { timeoutInMs, ...wanted } = criteria(native, rest)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
   const began = system.now()
   const remaining = () => began + timeoutInMs - system.now()
@@ -39,9 +38,8 @@ async function waitForConversation(native, client, options, system = SYSTEM) {
   let cause
   for (;;) {
     signal?.throwIfAborted()
-    const reading = { statuses, signal, timeoutInMs: Math.max(remaining(), LAST_LOOK_IN_MS) }
     try {
-      const found = await look(client, { agentId, record }, reading)
+      const found = await look(client, { ...wanted, signal, timeoutInMs: Math.max(remaining(), LAST_LOOK_IN_MS) })
       if (found.length === 1) return found[0]
       if (found.length > 1) throw ambiguous(found)
       cause = undefined
@@ -61,27 +59,23 @@ function criteria(native, options) {
   if (typeof (options ?? {}) !== 'object' || Array.isArray(options)) throw invalid(native, 'options', 'an object', options)
   const unknown = Object.keys(options ?? {}).find(name => !CRITERIA.includes(name))
   if (unknown !== undefined) throw failure('INVALID_ARGUMENT', `\`options.${unknown}\` is unknown; known are ${CRITERIA.join(', ')}, signal.`)
-  const given = Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
-  const { agentId, record, statuses, timeoutInMs } = { ...DEFAULTS, ...given }
-  // Checked here too: a malformed one matches nothing, and would be waited for.
-  if (agentId !== undefined && !GUID.test(agentId)) throw invalid(native, 'options.agentId', 'a GUID', agentId)
+  const given = { ...DEFAULTS, ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) }
+  // One that went missing must not widen the search.
+  const missing = Object.keys(given).find(name => given[name] === null)
+  if (missing !== undefined) throw invalid(native, `options.${missing}`, 'a value, or nothing at all', null)
+  const { timeoutInMs } = given
   if (typeof timeoutInMs !== 'number' || !(timeoutInMs > 0 && timeoutInMs <= LONGEST_IN_MS)) {
     throw invalid(native, 'options.timeoutInMs', `milliseconds, more than 0 and at most ${LONGEST_IN_MS}`, timeoutInMs)
   }
-  return { agentId, record, statuses, timeoutInMs }
+  return given
 }
 
 /** Conversations that match, `CANDIDATES` at the most. */
-async function look(client, { agentId, record }, options) {
-  if (record === undefined) {
-    const found = []
-    for await (const conversation of client.getConversations({ ...options, ...(agentId && { agentId }), top: CANDIDATES })) found.push(conversation)
-    return found
-  }
-  // A record's conversations are few, and their agent is only known once they are there.
-  const found = await client.findConversations(record, agentId ? { ...options, top: 5000 } : { ...options, top: CANDIDATES })
-  const id = agentId?.replace(/[{}]/g, '').toLowerCase()
-  return found.filter(conversation => !id || conversation.agentId === id).slice(0, CANDIDATES)
+async function look(client, { record, ...query }) {
+  if (record !== undefined) return await client.findConversations(record, { ...query, top: CANDIDATES })
+  const found = []
+  for await (const conversation of client.getConversations({ ...query, top: CANDIDATES })) found.push(conversation)
+  return found
 }
 
 function ambiguous(candidates) {
