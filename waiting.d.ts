@@ -1,10 +1,10 @@
 // Waiting for a conversation; part of index.d.ts.
 
-import type { Conversation } from './conversations'
+import type { Conversation, ReadOptions } from './conversations'
 import type { ConversationStatus, RecordReference } from './index'
 
 /** Which conversation {@link Waiting.waitForConversation} waits for. All that is given must fit. */
-export interface WaitOptions {
+export interface WaitOptions extends ReadOptions {
   /** The system user who serves it. */
   agentId?: string | undefined
   /** What it is linked to. */

@@ -15,7 +15,7 @@ const two = { conversationId: emptyConversation, agentId: numbered(0xb) }
 const failure = (code, isRetryable) => LinkError.fromJSON({ code, message: 'a look failed', isRetryable, maybeApplied: false })
 
 /** Waits with answers prepared: for each look what is found, or an error. The last holds on. `looks` lists time and question. */
-function wait(answers, options, random = () => 0.5) {
+function wait(answers, options, random = () => 0.5, addon = native) {
   const looks = []
   let time = 0
   const next = question => {
@@ -34,7 +34,7 @@ function wait(answers, options, random = () => 0.5) {
     signal?.throwIfAborted()
     time += ms
   }
-  const found = waitForConversation(native, client, options, { now: () => time, random, sleep })
+  const found = waitForConversation(addon, client, options, { now: () => time, random, sleep })
   return { found, looks, times: () => looks.map(([at]) => Math.round(at)) }
 }
 
@@ -64,6 +64,10 @@ test('what is asked for, with each criterion', async () => {
   assert.deepEqual(await asked({ agentId, statuses: ['open'], timeoutInMs: 5000 }), { ...basics, agentId, statuses: ['open'], timeoutInMs: 5000 })
   assert.deepEqual(await asked({ record: contact, agentId: undefined }), { ...basics, record: contact })
   assert.deepEqual(await asked({ record: contact, agentId }), { ...basics, record: contact, agentId })
+  // What findRecord resolves with.
+  assert.deepEqual(await asked({ record: { ...contact, name: 'Ana Testa' } }), { ...basics, record: contact })
+  const reading = { callerObjectId: numbered(1), traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }
+  assert.deepEqual(await asked(reading), { ...basics, ...reading })
 })
 
 test('several are AMBIGUOUS at once, and the candidates survive JSON', async () => {
@@ -78,6 +82,16 @@ test('none until the end is TIMEOUT, after a last look at that moment', async ()
   await rejects(found, 'TIMEOUT', /within 3000 ms\./, { isRetryable: true, cause: undefined })
   assert.deepEqual(times(), [0, 1000, 2500, 3000])
   assert.deepEqual(looks.map(([, { timeoutInMs }]) => timeoutInMs), [3000, 2000, 1000, 1000])
+})
+
+test('its errors tell the store, and on a client that nobody configured where that came from', async () => {
+  const unconfigured = { note: () => 'Nobody configured it.', store: () => 'embedded' }
+  for (const [store, hint] of [[native, undefined], [unconfigured, /Nobody configured it\.$/]]) {
+    for (const [answers, options, code] of [[[[one, two]], {}, 'AMBIGUOUS'], [[[]], { timeoutInMs: 5 }, 'TIMEOUT'], [[], { pollInMs: 5 }, 'INVALID_ARGUMENT']]) {
+      const error = await rejects(wait(answers, options, undefined, store).found, code, undefined, { store: 'embedded' })
+      if (hint) assert.match(error.hint, hint)
+    }
+  }
 })
 
 test('a look that fails is repeated if that may help, and is the cause of a timeout', async () => {
@@ -109,7 +123,8 @@ test('wrong options are refused', async t => {
     [5, /`options`/], [[], /`options`/], [{ agent: agentId }, /`options.agent`/], [{ agentId: 'x' }, /`options.agentId`/],
     [{ agentId: `{${agentId}` }, /agentId/], [{ agentId: null }, /agentId/], [{ statuses: null }, /statuses/], [{ agentId: [agentId] }, /agentId/],
     [{ agentId: [agentId], record: contact }, /agentId/], [{ agentId: 'x', record: contact }, /agentId/], [{ timeoutInMs: 0 }, /timeoutInMs/], [{ timeoutInMs: NaN }, /timeoutInMs/], [{ timeoutInMs: '5' }, /timeoutInMs/],
-    [{ timeoutInMs: 2 ** 31 }, /timeoutInMs/], [{ signal: {} }, /signal/], [{ statuses: ['done'] }, /statuses/], [{ record: { recordId: 'x' } }, /record/]
+    [{ timeoutInMs: 2 ** 31 }, /timeoutInMs/], [{ signal: {} }, /signal/], [{ statuses: ['done'] }, /statuses/], [{ record: { recordId: 'x' } }, /record/],
+    [{ record: { ...contact, nmae: 'Ana' } }, /nmae/], [{ callerObjectId: 'x' }, /callerObjectId/], [{ traceparent: 'x' }, /traceparent/]
   ]
   for (const [options, message] of wrong) await rejects(client.waitForConversation(options), 'INVALID_ARGUMENT', message)
 })

@@ -3,12 +3,12 @@
 // Waiting for a conversation that does not exist yet, or not in the right status.
 
 const timers = require('node:timers/promises')
-const { invalid, without } = require('./arguments.js')
-const { LinkError, failure } = require('./link-error.js')
+const { described, invalid, without } = require('./arguments.js')
+const { LinkError } = require('./link-error.js')
 
 const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
 const LONGEST_IN_MS = 2 ** 31 - 1
-const CRITERIA = ['agentId', 'record', 'statuses', 'timeoutInMs']
+const CRITERIA = ['agentId', 'record', 'statuses', 'timeoutInMs', 'callerObjectId', 'traceparent']
 
 // As many as an error should list. More of them are no more ambiguous.
 const CANDIDATES = 10
@@ -41,14 +41,14 @@ async function waitForConversation(native, client, options, system = SYSTEM) {
     try {
       const found = await look(client, { ...wanted, signal, timeoutInMs: Math.max(remaining(), LAST_LOOK_IN_MS) })
       if (found.length === 1) return found[0]
-      if (found.length > 1) throw ambiguous(found)
+      if (found.length > 1) throw ambiguous(native, found)
       cause = undefined
     } catch (error) {
       // What may be over at the next look is no reason to stop looking.
       if (!(error instanceof LinkError) || !error.isRetryable) throw error
       cause = error
     }
-    if (remaining() <= 0) throw tooLate(timeoutInMs, cause)
+    if (remaining() <= 0) throw tooLate(native, timeoutInMs, cause)
     // Clients that begin together must not go on together.
     await slept(system, Math.min(pause * (0.8 + 0.4 * system.random()), remaining()), signal)
     pause = Math.min(pause * 1.5, LONGEST_PAUSE_IN_MS)
@@ -58,7 +58,9 @@ async function waitForConversation(native, client, options, system = SYSTEM) {
 function criteria(native, options) {
   if (typeof (options ?? {}) !== 'object' || Array.isArray(options)) throw invalid(native, 'options', 'an object', options)
   const unknown = Object.keys(options ?? {}).find(name => !CRITERIA.includes(name))
-  if (unknown !== undefined) throw failure('INVALID_ARGUMENT', `\`options.${unknown}\` is unknown; known are ${CRITERIA.join(', ')}, signal.`)
+  if (unknown !== undefined) {
+    throw described(native, 'INVALID_ARGUMENT', `\`options.${unknown}\` is unknown; known are ${CRITERIA.join(', ')}, signal.`)
+  }
   const given = { ...DEFAULTS, ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) }
   // One that went missing must not widen the search.
   const missing = Object.keys(given).find(name => given[name] === null)
@@ -67,7 +69,9 @@ function criteria(native, options) {
   if (typeof timeoutInMs !== 'number' || !(timeoutInMs > 0 && timeoutInMs <= LONGEST_IN_MS)) {
     throw invalid(native, 'options.timeoutInMs', `milliseconds, more than 0 and at most ${LONGEST_IN_MS}`, timeoutInMs)
   }
-  return given
+  // What findRecord resolves with is a record, too.
+  const [record] = without(native, given.record, 'name')
+  return { ...given, ...(record && { record }) }
 }
 
 /** Conversations that match, `CANDIDATES` at the most. */
@@ -78,17 +82,17 @@ async function look(client, { record, ...query }) {
   return found
 }
 
-function ambiguous(candidates) {
+function ambiguous(native, candidates) {
   const ids = candidates.map(({ conversationId }) => conversationId).join(', ')
-  return failure('AMBIGUOUS', `More than one conversation matches: ${ids}${candidates.length === CANDIDATES ? ', and maybe more' : ''}.`, {
+  return described(native, 'AMBIGUOUS', `More than one conversation matches: ${ids}${candidates.length === CANDIDATES ? ', and maybe more' : ''}.`, {
     candidates,
     hint: 'Narrow the search, by the agent or the record for example, or choose one of `candidates`.'
   })
 }
 
-function tooLate(timeoutInMs, cause) {
+function tooLate(native, timeoutInMs, cause) {
   const why = cause ? ', and the last look failed' : ''
-  return failure('TIMEOUT', `No conversation matched within ${timeoutInMs} ms${why}.`, { isRetryable: true, cause })
+  return described(native, 'TIMEOUT', `No conversation matched within ${timeoutInMs} ms${why}.`, { isRetryable: true, cause })
 }
 
 async function slept(system, ms, signal) {
