@@ -10,6 +10,13 @@ export interface WaitOptions extends ReadOptions {
   /** What it is linked to. */
   record?: RecordReference | undefined
   /**
+   * It was created at this moment or later, by the server's clock and to the second. With the moment when a call arrived, an agent's older
+   * conversations are not taken for the new one. Subtract what the two clocks may differ by, and how much sooner than your program the
+   * server may have known: half a minute, for example.
+   * @default whenever it was
+   */
+  createdAfter?: Date | undefined
+  /**
    * One of these is its status.
    * @default ['active']
    */
@@ -27,9 +34,10 @@ export interface WaitOptions extends ReadOptions {
 /** Waiting for what is about to happen. */
 export interface Waiting {
   /**
-   * Waits until exactly one conversation matches: the one an agent has just accepted, for example. Looks at once, after about a second,
-   * then ever more seldom, down to every five seconds; never at the same moments as other clients. A look that fails but may succeed
-   * later (`isRetryable`) is repeated. The process is kept alive meanwhile.
+   * Waits until exactly one conversation matches: the one an agent has just accepted, for example. One that matches already is taken at
+   * once: whoever means a new one says `createdAfter`. Looks at once, after about a second, then ever more seldom, down to every five
+   * seconds; never at the same moments as other clients. A look that fails but may succeed later (`isRetryable`) is repeated. The process
+   * is kept alive meanwhile.
    *
    * @throws {LinkError} `AMBIGUOUS` with `candidates`, at once, when several match; `TIMEOUT` when none does in time, with the failure of
    * the last look as `cause`, if it failed; `INVALID_ARGUMENT` and the store's faults

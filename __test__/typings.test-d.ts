@@ -157,7 +157,7 @@ export async function bulks() {
 }
 
 export async function waiting() {
-  const found = await client.waitForConversation({ agentId: id, record: { entityLogicalName: 'contact', recordId: id }, statuses: ['open'], timeoutInMs: 5, signal })
+  const found = await client.waitForConversation({ agentId: id, record: { entityLogicalName: 'contact', recordId: id }, statuses: ['open'], createdAfter: new Date(), timeoutInMs: 5, signal })
   same<typeof found, Conversation>(true)
   await client.waitForConversation()
   await client.waitForConversation({ record: await client.findRecord('contact', { telephone1: '5' }), callerObjectId: id, traceparent: 'x' })

@@ -70,6 +70,24 @@ test('what is asked for, with each criterion', async () => {
   assert.deepEqual(await asked(reading), { ...basics, ...reading })
 })
 
+test('what was created before does not count, nor what has no date', async () => {
+  const old = { ...one, createdOn: '2026-03-01T07:59:59Z' }
+  const fresh = { ...one, createdOn: '2026-03-01T08:00:00Z' }
+  const undated = { ...one, createdOn: null }
+  // Dates of the store are whole seconds.
+  const createdAfter = new Date('2026-03-01T08:00:00.999Z')
+  const { found, looks } = wait([[old, undated], [fresh, old, old]], { createdAfter })
+  assert.equal(await found, fresh)
+  assert.deepEqual(looks.map(([, question]) => [question.top, 'createdAfter' in question]), [[10, false], [10, false]])
+  await rejects(wait([[fresh, fresh, old]], { createdAfter }).found, 'AMBIGUOUS', undefined, { candidates: [fresh, fresh] })
+  assert.equal(await wait([[undated]]).found, undated)
+  // It is the moment that it was.
+  const movable = new Date(createdAfter)
+  const moved = wait([[old], [old], [fresh]], { createdAfter: movable })
+  movable.setTime(0)
+  assert.equal(await moved.found, fresh)
+})
+
 test('several are AMBIGUOUS at once, and the candidates survive JSON', async () => {
   const { found, looks } = wait([[], [one, two]])
   const error = await rejects(found, 'AMBIGUOUS', new RegExp(`${conversation}, ${emptyConversation}\\.`), { candidates: [one, two], isRetryable: false })
@@ -124,7 +142,9 @@ test('wrong options are refused', async t => {
     [{ agentId: `{${agentId}` }, /agentId/], [{ agentId: null }, /agentId/], [{ statuses: null }, /statuses/], [{ agentId: [agentId] }, /agentId/],
     [{ agentId: [agentId], record: contact }, /agentId/], [{ agentId: 'x', record: contact }, /agentId/], [{ timeoutInMs: 0 }, /timeoutInMs/], [{ timeoutInMs: NaN }, /timeoutInMs/], [{ timeoutInMs: '5' }, /timeoutInMs/],
     [{ timeoutInMs: 2 ** 31 }, /timeoutInMs/], [{ signal: {} }, /signal/], [{ statuses: ['done'] }, /statuses/], [{ record: { recordId: 'x' } }, /record/],
-    [{ record: { ...contact, nmae: 'Ana' } }, /nmae/], [{ callerObjectId: 'x' }, /callerObjectId/], [{ traceparent: 'x' }, /traceparent/]
+    [{ record: { ...contact, nmae: 'Ana' } }, /nmae/], [{ callerObjectId: 'x' }, /callerObjectId/], [{ traceparent: 'x' }, /traceparent/],
+    [{ createdAfter: '2026-03-01' }, /createdAfter/], [{ createdAfter: Date.now() }, /createdAfter/], [{ createdAfter: new Date(NaN) }, /createdAfter/],
+    [{ createdAfter: null }, /createdAfter/]
   ]
   for (const [options, message] of wrong) await rejects(client.waitForConversation(options), 'INVALID_ARGUMENT', message)
 })
@@ -140,6 +160,16 @@ for (const [store, open] of Object.entries(stores)) {
       assert.equal(error.candidates.length, 10)
       await client.linkToConversation('account', account.recordId, emptyConversation)
       await rejects(client.waitForConversation({ record: account }), 'AMBIGUOUS')
+    })
+
+    test("an agent's older conversations are no obstacle", { timeout: 60_000 }, async t => {
+      const { client } = await open(t)
+      // The sample's newest.
+      const { value } = await client.getConversations({ statuses: ['active'], top: 1 }).next()
+      await rejects(client.waitForConversation({ agentId: value.agentId }), 'AMBIGUOUS')
+      const found = await client.waitForConversation({ agentId: value.agentId, createdAfter: new Date(value.createdOn) })
+      assert.equal(found.conversationId, value.conversationId)
+      await rejects(client.waitForConversation({ createdAfter: new Date(Date.parse(value.createdOn) + 1000), timeoutInMs: 1 }), 'TIMEOUT')
     })
 
     test('with a record and an agent both must fit', { timeout: 60_000 }, async t => {

@@ -6,12 +6,18 @@ import { startEmulator } from 'omnichannel-link-emulator'
 
 const agentId = '5c1f0a7e-93d2-4b6a-8f41-2e7d90b3c6a8'
 const conversation = 'd2a4f6b8-1c3e-4a5f-9b7d-0e2c4a6f8b1d'
+const chat = '7b1e3d5f-0a2c-4e6b-8d9f-1c3a5e7b9d0f'
 
-/** Links whoever calls to the one conversation that the agent has or is about to accept. What a person decided already stays. */
+// What the server's clock and this one may differ by, and how much sooner the server may have known of the call.
+const ALLOWANCE_IN_MS = 30_000
+
+/** Links whoever calls to the call's conversation, which the agent has accepted or is about to. What a person decided already stays. */
 async function onCall(client, { number, agentId }) {
+  // The agent may have older conversations, and this is none of them.
+  const createdAfter = new Date(Date.now() - ALLOWANCE_IN_MS)
   const contact = await findCaller(client, number)
   if (!contact) return
-  const { conversationId } = await client.waitForConversation({ agentId, timeoutInMs: 10_000 })
+  const { conversationId } = await client.waitForConversation({ agentId, createdAfter, timeoutInMs: 10_000 })
   const { status } = await client.linkToConversation('contact', contact.recordId, conversationId, { ifLinked: 'keep' })
   console.log(`${number} is ${contact.name}: ${status}`)
 }
@@ -27,16 +33,18 @@ async function findCaller(client, number) {
   }
 }
 
-// From here on everything plays the rest of the world: an environment with a call that rings and is not accepted yet.
+// From here on everything plays the rest of the world: an agent who writes with somebody, and a call that rings and is not accepted yet.
 const page = name => JSON.parse(readFileSync(new URL(`data/${name}.json`, import.meta.url), 'utf8'))
-const ringing = {
+const agent = { _msdyn_activeagentid_value: agentId, '_msdyn_activeagentid_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'systemuser' }
+const minutesAgo = minutes => new Date(Date.now() - minutes * 60_000).toISOString()
+const conversations = {
   '@odata.context': 'https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#msdyn_ocliveworkitems',
-  value: [{
-    activityid: conversation, subject: 'Call', statecode: 0, statuscode: 1,
-    _msdyn_activeagentid_value: agentId, '_msdyn_activeagentid_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'systemuser'
-  }]
+  value: [
+    { activityid: chat, subject: 'Chat', statecode: 0, statuscode: 2, createdon: minutesAgo(20), ...agent },
+    { activityid: conversation, subject: 'Call', statecode: 0, statuscode: 1, createdon: minutesAgo(0), ...agent }
+  ]
 }
-const emulator = await startEmulator({ seed: [page('accounts'), page('contacts'), page('incidents'), page('msdyn_ocliveworkitems'), ringing] })
+const emulator = await startEmulator({ seed: [page('accounts'), page('contacts'), page('incidents'), page('msdyn_ocliveworkitems'), conversations] })
 const { url, credential } = emulator
 const client = new OmnichannelClient({ dataverse: { url, credential } })
 client.on('linked', ({ conversationId }) => console.log(`refresh whoever looks at ${conversationId}`))

@@ -3,12 +3,13 @@
 // Waiting for a conversation that does not exist yet, or not in the right status.
 
 const timers = require('node:timers/promises')
+const { isDate } = require('node:util/types')
 const { described, invalid, without } = require('./arguments.js')
 const { LinkError } = require('./link-error.js')
 
 const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
 const LONGEST_IN_MS = 2 ** 31 - 1
-const CRITERIA = ['agentId', 'record', 'statuses', 'timeoutInMs', 'callerObjectId', 'traceparent']
+const CRITERIA = ['agentId', 'record', 'createdAfter', 'statuses', 'timeoutInMs', 'callerObjectId', 'traceparent']
 
 // As many as an error should list. More of them are no more ambiguous.
 const CANDIDATES = 10
@@ -30,7 +31,7 @@ const SYSTEM = {
 /** Resolves with the one conversation that matches. `client` has the reading calls; `system` is time and chance. */
 async function waitForConversation(native, client, options, system = SYSTEM) {
   const [rest, signal] = without(native, options, 'signal')
-  const { timeoutInMs, ...wanted } = criteria(native, rest)
+  const { timeoutInMs, createdAfter, ...wanted } = criteria(native, rest)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
   const began = system.now()
   const remaining = () => began + timeoutInMs - system.now()
@@ -39,7 +40,8 @@ async function waitForConversation(native, client, options, system = SYSTEM) {
   for (;;) {
     signal?.throwIfAborted()
     try {
-      const found = await look(client, { ...wanted, signal, timeoutInMs: Math.max(remaining(), LAST_LOOK_IN_MS) })
+      const newest = await look(client, { ...wanted, signal, timeoutInMs: Math.max(remaining(), LAST_LOOK_IN_MS) })
+      const found = newest.filter(({ createdOn }) => createdAfter === undefined || Date.parse(createdOn) >= createdAfter)
       if (found.length === 1) return found[0]
       if (found.length > 1) throw ambiguous(native, found)
       cause = undefined
@@ -65,16 +67,22 @@ function criteria(native, options) {
   // One that went missing must not widen the search.
   const missing = Object.keys(given).find(name => given[name] === null)
   if (missing !== undefined) throw invalid(native, `options.${missing}`, 'a value, or nothing at all', null)
-  const { timeoutInMs } = given
+  const { createdAfter, timeoutInMs } = given
+  if (createdAfter !== undefined && !(isDate(createdAfter) && Number.isFinite(createdAfter.getTime()))) {
+    throw invalid(native, 'options.createdAfter', 'a valid Date', createdAfter)
+  }
   if (typeof timeoutInMs !== 'number' || !(timeoutInMs > 0 && timeoutInMs <= LONGEST_IN_MS)) {
     throw invalid(native, 'options.timeoutInMs', `milliseconds, more than 0 and at most ${LONGEST_IN_MS}`, timeoutInMs)
   }
   // What findRecord resolves with is a record, too.
   const [record] = without(native, given.record, 'name')
-  return { ...given, ...(record && { record }) }
+  return { ...given, ...(record && { record }), ...(createdAfter && { createdAfter: wholeSeconds(createdAfter) }) }
 }
 
-/** Conversations that match, `CANDIDATES` at the most. */
+/** A moment as the stores keep it, or what was created a little later in the same second would be earlier. */
+const wholeSeconds = date => Math.floor(date.getTime() / 1000) * 1000
+
+/** Conversations that match, the newest, `CANDIDATES` at the most. */
 async function look(client, { record, ...query }) {
   if (record !== undefined) return await client.findConversations(record, { ...query, top: CANDIDATES })
   const found = []
@@ -86,7 +94,7 @@ function ambiguous(native, candidates) {
   const ids = candidates.map(({ conversationId }) => conversationId).join(', ')
   return described(native, 'AMBIGUOUS', `More than one conversation matches: ${ids}${candidates.length === CANDIDATES ? ', and maybe more' : ''}.`, {
     candidates,
-    hint: 'Narrow the search, by the agent or the record for example, or choose one of `candidates`.'
+    hint: 'Narrow the search, by the agent, the record or `createdAfter` for example, or choose one of `candidates`.'
   })
 }
 
