@@ -58,8 +58,9 @@ export interface ClientEvents {
  * `kept`, a `dryRun`, a call that its `signal` aborted. Changes of other programs are not seen.
  *
  * Listeners run before the promise of the call settles, thus before any code that awaits it; those of `focus` before the method
- * returns. They run in the order in which they were added. What one throws is an uncaught exception of the program: the call and
- * the other listeners go on. No listener keeps the process alive, and without listeners events cost nothing.
+ * returns, unless it was called by a listener: then they run when all have heard of the event before. They run in the order in which
+ * they were added. What one throws is an uncaught exception of the program: the call and the other listeners go on. No listener keeps
+ * the process alive, and without listeners events cost nothing.
  */
 export interface EventSource {
   /**

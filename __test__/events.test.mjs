@@ -114,14 +114,24 @@ test('focus tells of every move, before the method returns, and of nothing else'
   assert.deepEqual(moves, [[null, one], [one, two], [two, one], [one, null]])
 })
 
-test('a call in a listener moves the focus on, and each of the two moves is told once', t => {
+test('a call in a listener moves the focus on, and every listener hears of the moves in their order', t => {
   const { client } = emptyEmbedded(t)
-  const [one, two] = [numbered(1), numbered(2)]
+  const [one, two, three] = [numbered(1), numbered(2), numbered(3)]
   const moves = []
-  client.once('focus', () => client.openConversation(two))
-  client.on('focus', ({ conversationId, previous }) => moves.push([previous, conversationId]))
+  const heard = name => client.on('focus', ({ conversationId, previous }) => moves.push([name, previous, conversationId]))
+  heard('first')
+  client.once('focus', () => {
+    client.openConversation(two)
+    client.openConversation(three)
+    assert.equal(client.getConversationId(), three)
+  })
+  heard('last')
   client.openConversation(one)
-  assert.deepEqual(moves.toSorted(), [[null, one], [one, two]].toSorted())
+  const expected = [[null, one], [one, two], [two, three]]
+  assert.deepEqual(moves, expected.flatMap(move => [['first', ...move], ['last', ...move]]))
+  moves.length = 0
+  client.closeConversation(three)
+  assert.deepEqual(moves, [['first', three, two], ['last', three, two]])
 })
 
 test('once hears once, off takes one away, and two clients do not hear each other', t => {

@@ -13,6 +13,9 @@ const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
 class Events {
   #native
   #emitter = new EventEmitter()
+  /** What happened and is not told yet. */
+  #untold = []
+  #isTelling = false
 
   constructor(native) {
     this.#native = native
@@ -54,9 +57,17 @@ class Events {
     return this.#emitter.listenerCount(name) > 0
   }
 
+  /** Tells one after the other: what a listener brings about is told when all have heard of what it heard of. */
   #tell(name, event) {
-    // Raw ones: those of `once` take themselves away. A copy: one that is added meanwhile hears of the next event.
-    for (const listener of this.#emitter.rawListeners(name)) uncaught(() => listener(event))
+    this.#untold.push([name, event])
+    if (this.#isTelling) return
+    this.#isTelling = true
+    while (this.#untold.length > 0) {
+      const [name, event] = this.#untold.shift()
+      // Raw ones: those of `once` take themselves away. A copy: one that is added meanwhile hears of the next event.
+      for (const listener of this.#emitter.rawListeners(name)) uncaught(() => listener(event))
+    }
+    this.#isTelling = false
   }
 }
 
