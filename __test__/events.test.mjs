@@ -148,6 +148,13 @@ test('once hears once, off takes one away, and two clients do not hear each othe
   assert.deepEqual(calls, ['first', 'second', 'second', 'second'])
 })
 
+test('any number may listen, and Node has nothing to say to that', { timeout: 60_000 }, async t => {
+  const { ended } = start(t, `
+    const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
+    for (let number = 0; number < 50; number++) client.on('linked', () => {})`, { cwd: folder(t) })
+  assert.deepEqual(await ended, { code: 0, signal: null, stdout: '', stderr: '' })
+})
+
 test('wrong names and listeners are refused', t => {
   const { client } = emptyEmbedded(t)
   for (const method of ['on', 'once', 'off']) {

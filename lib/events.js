@@ -19,6 +19,8 @@ class Events {
 
   constructor(native) {
     this.#native = native
+    // Node would warn of a leak at the eleventh, and name a method that a client does not have.
+    this.#emitter.setMaxListeners(0)
   }
 
   /** `method` is `on`, `once` or `off`. */
