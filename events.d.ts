@@ -16,7 +16,7 @@ export interface SlotChange<
   before: Before
   /** What it holds now. */
   after: After
-  /** What the call resolves with. */
+  /** A copy of what the call resolves with. */
   outcome: Outcome
 }
 

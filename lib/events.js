@@ -32,10 +32,12 @@ class Events {
 
   /** Tells of what a call has changed, if it has changed something. */
   outcome(outcome) {
-    const { status, conversationId, record, previous = null } = outcome
-    if (!this.hears(status) || outcome.dryRun) return
+    if (!this.hears(outcome.status) || outcome.dryRun) return
+    // The outcome itself is the caller's.
+    const copy = structuredClone(outcome)
+    const { status, conversationId, record, previous = null } = copy
     const slot = status === 'unlinked' ? { before: record, after: null } : { before: previous, after: record }
-    this.#tell(status, { conversationId, ...slot, outcome })
+    this.#tell(status, { conversationId, ...slot, outcome: copy })
   }
 
   /** Tells of a call that failed. One that its own program aborted did not, and rejects with whatever that program chose. */
