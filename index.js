@@ -62,8 +62,8 @@ class OmnichannelClient {
   /** Calls a method of the addon that changes a link. Listeners are told before the promise settles. */
   async #change(method, options, target) {
     this.#observe()
-    // Of a call that fails nobody else says which conversation was meant when it was made.
-    const meant = this.#events.hears('failed') ? target[2] ?? this.#native.getConversationId() : null
+    // Of a call that fails nobody else says which conversation was meant when it was made. Who listens then is not known yet.
+    const meant = target[2] ?? this.#native.getConversationId()
     try {
       const outcome = await settled(this.#native, options, (rest, cancellation) => this.#native[method](...target, rest, cancellation))
       this.#events.outcome(outcome)

@@ -104,6 +104,20 @@ test('listeners have run before the code that awaits the call goes on', { timeou
   assert.deepEqual(order, ['linked', 'resolved', 'failed', 'rejected'])
 })
 
+test('a listener that comes while the call is under way hears which conversation it means', { timeout: 60_000 }, async t => {
+  const { client } = await stores.embedded(t)
+  const heard = []
+  client.openConversation(closedConversation)
+  const calls = [
+    client.linkToConversation('contact', contact.recordId, `{${nobody.toUpperCase()}}`),
+    client.linkToConversation('contact', contact.recordId)
+  ]
+  client.closeConversation(closedConversation)
+  client.on('failed', ({ conversationId, error }) => heard.push([conversationId, error.code]))
+  await Promise.allSettled(calls)
+  assert.deepEqual(heard, [[nobody, 'CONVERSATION_NOT_FOUND'], [closedConversation, 'CONVERSATION_NOT_ACTIVE']])
+})
+
 test('focus tells of every move, before the method returns, and of nothing else', t => {
   const { client } = emptyEmbedded(t)
   const [one, two] = [numbered(1), numbered(2)]
