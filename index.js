@@ -64,12 +64,15 @@ class OmnichannelClient {
     this.#observe()
     // Of a call that fails nobody else says which conversation was meant when it was made. Who listens then is not known yet.
     const meant = target[2] ?? this.#native.getConversationId()
+    let rest, signal
     try {
-      const outcome = await settled(this.#native, options, (rest, cancellation) => this.#native[method](...target, rest, cancellation))
+      ;[rest, signal] = without(this.#native, options, 'signal')
+      const outcome = await stoppable(this.#native, signal, cancellation => this.#native[method](...target, rest, cancellation))
       this.#events.outcome(outcome)
       return outcome
     } catch (error) {
-      this.#events.failure(method, meant, error)
+      const isAborted = signal instanceof AbortSignal && signal.aborted && Object.is(error, signal.reason)
+      if (!isAborted) this.#events.failure(method, meant, error)
       throw error
     }
   }
@@ -258,9 +261,14 @@ function now(call) {
 /** Awaits a call of the addon, stopping it when the signal in its options says so. */
 async function settled(native, options, start) {
   const [rest, signal] = without(native, options, 'signal')
+  return await stoppable(native, signal, cancellation => start(rest, cancellation))
+}
+
+/** The same when the signal is known. */
+async function stoppable(native, signal, start) {
   if (signal === undefined) {
     try {
-      return await start(rest)
+      return await start()
     } catch (raw) {
       throw linkError(raw)
     }
@@ -270,7 +278,7 @@ async function settled(native, options, start) {
   if (signal.aborted) cancellation.cancel()
   const forget = watch(signal, cancellation)
   try {
-    return await start(rest, cancellation)
+    return await start(cancellation)
   } catch (raw) {
     throw raw == null ? signal.reason : linkError(raw)
   } finally {

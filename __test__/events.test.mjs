@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
+import { LinkError } from 'omnichannel-link'
 import { Events } from '../lib/events.js'
 import { start } from './support/child.mjs'
 import { folder } from './support/afterwards.mjs'
@@ -83,7 +84,9 @@ test('a call that its signal aborts has no event', { timeout: 60_000 }, async t 
   const store = client(t, { dataverse: server.dataverse })
   const events = heard(store)
   const call = signal => store.linkToConversation('contact', contact.recordId, conversation, { signal })
-  await assert.rejects(call(AbortSignal.abort(new Error('before'))), /before/)
+  // Whatever the program chose as its reason.
+  const reasons = [new Error('before'), LinkError.fromJSON({ code: 'TIMEOUT', message: 'before', isRetryable: true, maybeApplied: false }), 'before', undefined]
+  for (const reason of reasons) await assert.rejects(call(AbortSignal.abort(reason)))
   const controller = new AbortController()
   const arrived = arrival(server.server, 'GET')
   const pending = call(controller.signal)
@@ -91,6 +94,12 @@ test('a call that its signal aborts has no event', { timeout: 60_000 }, async t 
   controller.abort(new Error('meanwhile'))
   await assert.rejects(pending, /meanwhile/)
   assert.deepEqual(events, [])
+  // One that failed for another reason was not stopped by its signal.
+  const { signal } = new AbortController()
+  const refused = store.linkToConversation('lead', contact.recordId, conversation, { signal: AbortSignal.abort('before') })
+  await rejects(refused, 'INVALID_ARGUMENT')
+  await rejects(store.linkToConversation('lead', contact.recordId, conversation, { signal }), 'INVALID_ARGUMENT')
+  assert.deepEqual(events.map(([name]) => name), ['failed', 'failed'])
 })
 
 test('listeners have run before the code that awaits the call goes on', { timeout: 60_000 }, async t => {

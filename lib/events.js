@@ -5,7 +5,6 @@
 
 const { EventEmitter } = require('node:events')
 const { invalid } = require('./arguments.js')
-const { LinkError } = require('./link-error.js')
 
 // Nobody can listen to the other statuses of an outcome, which stand for no change.
 const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
@@ -40,9 +39,9 @@ class Events {
     this.#tell(status, { conversationId, ...slot, outcome: copy })
   }
 
-  /** Tells of a call that failed. One that its own program aborted did not, and rejects with whatever that program chose. */
+  /** Tells of a call that failed. */
   failure(method, meant, error) {
-    if (!this.hears('failed') || !(error instanceof LinkError)) return
+    if (!this.hears('failed')) return
     const conversationId = typeof meant === 'string' ? meant.replaceAll(/[{}]/g, '').toLowerCase() : null
     this.#tell('failed', { method, conversationId, error })
   }
