@@ -54,8 +54,8 @@ export interface ClientEvents {
 
 /**
  * The events of a client: one for each change that a call of this client made, and one for each link or unlink that rejected with a
- * {@link LinkError}, those of `linkMany` and `unlinkMany` included. What changed nothing has none: the outcomes `alreadyLinked` and
- * `kept`, a `dryRun`, a call that its `signal` aborted. Changes of other programs are not seen.
+ * {@link LinkError}, those of `linkMany` and `unlinkMany` included. There is none for the outcomes `alreadyLinked` and `kept`, for a
+ * `dryRun`, also one that rejects, and for a call that its `signal` aborted. Changes of other programs are not seen.
  *
  * Listeners run before the promise of the call settles, thus before any code that awaits it; those of `focus` before the method
  * returns, unless it was called by a listener: then they run when all have heard of the event before. They run in the order in which

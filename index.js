@@ -71,8 +71,7 @@ class OmnichannelClient {
       this.#events.outcome(outcome)
       return outcome
     } catch (error) {
-      const isAborted = signal instanceof AbortSignal && signal.aborted && Object.is(error, signal.reason)
-      if (!isAborted) this.#events.failure(method, meant, error)
+      this.#events.failure(method, meant, error, { dryRun: rest?.dryRun, signal })
       throw error
     }
   }

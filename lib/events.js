@@ -39,9 +39,10 @@ class Events {
     this.#tell(status, { conversationId, ...slot, outcome: copy })
   }
 
-  /** Tells of a call that failed. */
-  failure(method, meant, error) {
-    if (!this.hears('failed')) return
+  /** Tells of a call that failed. One that its own program aborted did not, and a dry run would have changed nothing anyway. */
+  failure(method, meant, error, { dryRun, signal }) {
+    const isAborted = signal instanceof AbortSignal && signal.aborted && Object.is(error, signal.reason)
+    if (!this.hears('failed') || isAborted || dryRun === true) return
     const conversationId = typeof meant === 'string' ? meant.replaceAll(/[{}]/g, '').toLowerCase() : null
     this.#tell('failed', { method, conversationId, error })
   }
