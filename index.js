@@ -52,11 +52,19 @@ class OmnichannelClient {
   }
 
   linkMany(requests, options) {
-    return bulk(this.#native, requests, options, (...call) => this.linkToConversation(...call))
+    return this.#bulk('linkToConversation', requests, options)
   }
 
   unlinkMany(requests, options) {
-    return bulk(this.#native, requests, options, (...call) => this.unlinkFromConversation(...call))
+    return this.#bulk('unlinkFromConversation', requests, options)
+  }
+
+  #bulk(method, requests, options) {
+    return bulk(this.#native, requests, options, {
+      call: (...call) => this[method](...call),
+      untold: (options, ...target) => settled(this.#native, options, (...rest) => this.#native[method](...target, ...rest)),
+      refused: (error, options) => this.#events.failure(method, null, error, options)
+    })
   }
 
   /** Calls a method of the addon that changes a link. Listeners are told before the promise settles. */

@@ -11,6 +11,9 @@ import { emptyEmbedded, stores } from './support/stores.mjs'
 const native = { note: () => null, store: () => 'embedded' }
 const WINDOW = 256
 const request = (record, conversationId, more) => ({ ...record, conversationId, ...more })
+/** The events that results promise. */
+const failures = results => results.filter(({ error }) => error).map(({ request, error }) => [true, request?.conversationId ?? null, error])
+const sorted = rows => rows.toSorted(([, , one], [, , other]) => one.message.localeCompare(other.message))
 const requests = count => Array.from({ length: count }, (_, number) => request(contact, numbered(number)))
 
 async function all(results) {
@@ -50,6 +53,25 @@ for (const [store, open] of Object.entries(stores)) {
       assert.deepEqual(await read(conversation), { customer: null, case: null })
     })
 
+    test('each error has one event and nothing else has, also of requests that are malformed', { timeout: 60_000 }, async t => {
+      const { client } = await open(t)
+      const events = []
+      client.on('failed', event => events.push(event))
+      client.openConversation(conversation)
+      await rejects(client.linkMany([], { linkableStatuses: ['done'] }).next(), 'INVALID_ARGUMENT')
+      await rejects(client.unlinkMany([], { ifLinked: 'keep' }).next(), 'INVALID_ARGUMENT')
+      assert.deepEqual(events, [])
+      const list = [null, contact, request({ entityLogicalName: 'lead' }, conversation), request(contact, nobody), request(incident, conversation)]
+      const told = method => events.splice(0).map(event => [event.method === method, event.conversationId, event.error])
+      const linked = await all(client.linkMany(list))
+      assert.equal(linked.at(-1).outcome.status, 'linked')
+      assert.deepEqual(sorted(told('linkToConversation')), sorted(failures(linked)))
+      const unlinked = await all(client.unlinkMany(list))
+      assert.deepEqual(sorted(told('unlinkFromConversation')), sorted(failures(unlinked)))
+      await all(client.linkMany(list, { dryRun: true }))
+      assert.deepEqual(events, [])
+    })
+
     test('requests for one conversation take effect in their order', { timeout: 60_000 }, async t => {
       const { client, read } = await open(t)
       const list = Array.from({ length: 301 }, (_, number) => request(number % 2 ? account : contact, emptyConversation))
@@ -60,17 +82,18 @@ for (const [store, open] of Object.entries(stores)) {
   })
 }
 
+const calls = call => ({ call, untold: async () => {}, refused: () => assert.fail('no request is malformed') })
+
 /** A bulk whose calls settle when the test says so. `begun` lists them. */
 function staged(list, options, now) {
   const begun = []
   const call = async (entityLogicalName, recordId, conversationId, { signal }) => {
-    signal.throwIfAborted()
     const { promise, resolve, reject } = withResolvers()
     signal.addEventListener('abort', () => reject(signal.reason))
     begun.push({ conversationId, signal, resolve: () => resolve({ status: 'linked', conversationId }) })
     return await promise
   }
-  return { begun, results: bulk(native, list, options, call, now) }
+  return { begun, results: bulk(native, list, options, calls(call), now) }
 }
 
 function withResolvers() {
@@ -133,7 +156,6 @@ test('leaving early reads no further, closes the list, and aborts what is pendin
 test('leaving early waits for what is pending', { timeout: 60_000 }, async () => {
   let [begun, stopped] = [0, 0]
   const call = async (_entity, _record, conversationId, { signal }) => {
-    signal.throwIfAborted()
     if (conversationId === numbered(0)) return await settle()
     begun++
     await new Promise(resolve => signal.addEventListener('abort', resolve))
@@ -141,7 +163,7 @@ test('leaving early waits for what is pending', { timeout: 60_000 }, async () =>
     stopped++
     throw signal.reason
   }
-  for await (const _ of bulk(native, requests(10), undefined, call)) break
+  for await (const _ of bulk(native, requests(10), undefined, calls(call))) break
   assert.deepEqual([begun, stopped], [9, 9])
 })
 
@@ -166,11 +188,8 @@ test('leaving early waits for a list that closes', { timeout: 60_000 }, async ()
 test('a call has ten minutes unless it is told otherwise', { timeout: 60_000 }, async () => {
   for (const [options, expected] of [[undefined, 600_000], [{ timeoutInMs: undefined }, 600_000], [{ timeoutInMs: null }, 600_000], [{ timeoutInMs: 5 }, 5]]) {
     const given = []
-    const call = async (...[, , , { timeoutInMs, signal }]) => {
-      signal.throwIfAborted()
-      given.push(timeoutInMs)
-    }
-    await all(bulk(native, requests(1), options, call))
+    const call = async (...[, , , { timeoutInMs }]) => given.push(timeoutInMs)
+    await all(bulk(native, requests(1), options, calls(call)))
     assert.deepEqual(given, [expected])
   }
 })

@@ -21,9 +21,10 @@ const PROGRESS_EVERY_MS = 200
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 /**
- * The results of `call(entityLogicalName, recordId, conversationId, options)` for every request. `now` is the time in milliseconds.
+ * The results of `call(entityLogicalName, recordId, conversationId, options)` for every request. `untold(options, …)` is the same without
+ * events, and `refused(error, options)` is told of requests that make no call. `now` is the time in milliseconds.
  */
-async function* bulk(native, requests, options, call, now = () => performance.now()) {
+async function* bulk(native, requests, options, { call, untold, refused }, now = () => performance.now()) {
   const [others, onProgress] = without(native, options, 'onProgress')
   const [rest, signal] = without(native, others, 'signal')
   if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid(native, 'options.onProgress', 'a function', onProgress)
@@ -33,7 +34,7 @@ async function* bulk(native, requests, options, call, now = () => performance.no
   }
   const isObject = typeof (rest ?? {}) === 'object' && !Array.isArray(rest)
   const shared = isObject ? { ...rest, timeoutInMs: rest?.timeoutInMs ?? TIMEOUT_IN_MS } : rest
-  await check(shared, call)
+  await check(shared, untold)
 
   const controller = new AbortController()
   const stopping = controller.signal
@@ -44,9 +45,17 @@ async function* bulk(native, requests, options, call, now = () => performance.no
     room.ring()
   }
   const progress = counter(onProgress, now)
+  const targetOf = request => {
+    try {
+      return target(native, request)
+    } catch (error) {
+      refused(error, shared)
+      throw error
+    }
+  }
   const begin = async request => {
     try {
-      const outcome = await call(...target(native, request), { ...shared, signal: stopping })
+      const outcome = await call(...targetOf(request), { ...shared, signal: stopping })
       progress.count('succeeded')
       return { request, outcome }
     } catch (error) {
@@ -101,12 +110,13 @@ async function* bulk(native, requests, options, call, now = () => performance.no
 }
 
 /**
- * Rejects if the options are wrong: every call would. A call that was aborted before it began checks its options, and does nothing else.
+ * Rejects if the options are wrong: every call would. A call that was aborted before it began checks its options, and does nothing
+ * else. Nobody asked for this one, so nobody hears of it.
  */
-async function check(shared, call) {
+async function check(shared, untold) {
   const probe = new Error('the options are fine')
   const options = typeof shared === 'object' && !Array.isArray(shared) ? { ...shared, signal: AbortSignal.abort(probe) } : shared
-  await call('account', NOBODY, NOBODY, options).catch(error => {
+  await untold(options, 'account', NOBODY, NOBODY).catch(error => {
     if (error !== probe) throw error
   })
 }
