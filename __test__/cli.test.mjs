@@ -1,6 +1,6 @@
 // The command line as its users see it: both stores, what is printed where, and every class of exit code.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { CLASSES, exitCode } from '../cli/exit-codes.js'
@@ -9,7 +9,7 @@ import { LinkError } from 'omnichannel-link'
 import { folder } from './support/afterwards.mjs'
 import { cli, startCli } from './support/cli.mjs'
 import { GUID } from './support/expect.mjs'
-import { account, closedConversation, contact, conversation, data, incident, nobody, otherAccount, pages } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, data, incident, nobody, numbered, otherAccount, page, pages } from './support/sample.mjs'
 import { emulator, filesOf, readServer } from './support/stores.mjs'
 import { closedUrl } from './support/server.mjs'
 
@@ -81,6 +81,8 @@ for (const [name, open] of Object.entries(stores)) {
       const { agentId } = rows.find(row => row.conversationId === conversation)
       const ofAgent = await run('conversations', '--record', `account:${account.recordId}`, '--agent', agentId.toUpperCase(), '--json')
       assert.deepEqual(ofAgent.stdout.trim().split('\n').map(line => JSON.parse(line)), rows.filter(row => row.agentId === agentId))
+      const malformed = await run('conversations', '--record', `account:${account.recordId}`, '--agent', 'x')
+      assert.deepEqual([malformed.code, malformed.stdout, malformed.stderr.split(' ')[0]], [2, '', 'INVALID_ARGUMENT'])
       const none = await run('conversations', '--record', `contact:${nobody}`)
       assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No conversation matches.\n'])
     })
@@ -106,6 +108,26 @@ for (const [name, open] of Object.entries(stores)) {
     })
   })
 }
+
+/** The oldest of many conversations of `account` are those of another agent, waiting or active. */
+const ofAccount = number => ({
+  activityid: numbered(number), statuscode: number < 3 ? 3 : 2, createdon: new Date(Date.UTC(2026, 2, 1, 8, 0, number)).toISOString(),
+  _msdyn_customer_value: account.recordId, '_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'account',
+  _msdyn_activeagentid_value: numbered(number < 4 ? 0xa : 0xb), '_msdyn_activeagentid_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'systemuser'
+})
+
+test("a record's conversations of one agent are found among any number of others", { timeout: 120_000 }, async t => {
+  const cwd = folder(t)
+  writeFileSync(join(cwd, 'page.json'), JSON.stringify(page('msdyn_ocliveworkitems', ...Array.from({ length: 60 }, (_, number) => ofAccount(number)))))
+  assert.equal((await cli(t, ['import', 'page.json', '--db', 'links.db'], { cwd })).code, 0)
+  const found = async (...more) => {
+    const args = ['conversations', '--record', `account:${account.recordId}`, '--agent', `{${numbered(0xa).toUpperCase()}}`, ...more]
+    const { stdout } = await cli(t, [...args, '--json', '--db', 'links.db'], { cwd })
+    return stdout.trim().split('\n').map(line => JSON.parse(line).conversationId)
+  }
+  assert.deepEqual(await found(), [3, 2, 1, 0].map(numbered))
+  assert.deepEqual(await found('--status', 'waiting', '--status', 'closed', '--top', '2'), [2, 1].map(numbered))
+})
 
 test('import tells of each file, and a file that fails does not hide those before it', { timeout: 120_000 }, async t => {
   const cwd = folder(t)

@@ -39,14 +39,14 @@ async function show({ client, values, signal }, [conversationId]) {
 
 async function conversations({ client, values, signal }) {
   const record = values.record?.split(':')
-  const options = given({ statuses: statuses(values.status), top: values.top === undefined ? undefined : Number(values.top), signal })
+  const top = values.top === undefined ? undefined : Number(values.top)
+  const query = given({ agentId: values.agent, statuses: statuses(values.status), top, signal })
   // Found at once, or page by page.
   const found = record
-    ? await client.findConversations({ entityLogicalName: record[0], recordId: record.slice(1).join(':') }, options)
-    : client.getConversations({ ...options, ...given({ agentId: values.agent }) })
+    ? await client.findConversations({ entityLogicalName: record[0], recordId: record.slice(1).join(':') }, query)
+    : client.getConversations(query)
   let count = 0
   for await (const conversation of found) {
-    if (record && values.agent && conversation.agentId !== values.agent.replace(/[{}]/g, '').toLowerCase()) continue
     count++
     await print(values.json ? JSON.stringify(conversation) : lineOf(conversation))
   }
