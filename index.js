@@ -9,6 +9,7 @@ const { createOmnichannel } = require('./lib/facade.js')
 const { invalid, readable, without } = require('./lib/arguments.js')
 const { bulk } = require('./lib/bulk.js')
 const { Events } = require('./lib/events.js')
+const { watch } = require('./lib/signals.js')
 const { waitForConversation } = require('./lib/waiting.js')
 const { LinkError, failure } = require('./lib/link-error.js')
 
@@ -290,28 +291,6 @@ async function stoppable(native, signal, start) {
     throw raw == null ? signal.reason : linkError(raw)
   } finally {
     forget()
-  }
-}
-
-/** The pending calls of each signal: one listener for all of them, or Node would warn of a leak at the eleventh. */
-const watched = new WeakMap()
-
-/** Cancels when the signal aborts. Returns what ends that: a long-lived signal must not collect the calls it was given to. */
-function watch(signal, cancellation) {
-  let calls = watched.get(signal)
-  if (!calls) {
-    const pending = new Set()
-    const cancelAll = () => pending.forEach(call => call.cancel())
-    calls = { pending, cancelAll }
-    watched.set(signal, calls)
-    signal.addEventListener('abort', cancelAll)
-  }
-  calls.pending.add(cancellation)
-  return () => {
-    calls.pending.delete(cancellation)
-    if (calls.pending.size > 0) return
-    watched.delete(signal)
-    signal.removeEventListener('abort', calls.cancelAll)
   }
 }
 
