@@ -1,11 +1,13 @@
 // Waiting for a conversation: when it looks, what it takes, and what ends it. The time is the test's.
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
 import { LinkError } from 'omnichannel-link'
 import { waitForConversation } from '../lib/waiting.js'
 import { rejects } from './support/expect.mjs'
 import { account, contact, conversation, emptyConversation, numbered } from './support/sample.mjs'
-import { emptyEmbedded, stores } from './support/stores.mjs'
+import { arrival, json, serve } from './support/server.mjs'
+import { client, emptyEmbedded, stores } from './support/stores.mjs'
 
 /** What the addon's client says of itself. */
 const native = { note: () => null, store: () => 'embedded' }
@@ -13,6 +15,9 @@ const agentId = numbered(0xa)
 const one = { conversationId: conversation, agentId }
 const two = { conversationId: emptyConversation, agentId: numbered(0xb) }
 const failure = (code, isRetryable) => LinkError.fromJSON({ code, message: 'a look failed', isRetryable, maybeApplied: false })
+
+/** No look takes too long. */
+const never = () => () => {}
 
 /** Waits with answers prepared: for each look what is found, or an error. The last holds on. `looks` lists time and question. */
 function wait(answers, options, random = () => 0.5, addon = native) {
@@ -22,7 +27,7 @@ function wait(answers, options, random = () => 0.5, addon = native) {
     looks.push([time, question])
     const answer = answers[Math.min(looks.length, answers.length) - 1]
     if (answer instanceof Error) throw answer
-    return answer
+    return typeof answer === 'function' ? answer() : answer
   }
   const client = {
     async *getConversations(query) {
@@ -34,7 +39,7 @@ function wait(answers, options, random = () => 0.5, addon = native) {
     signal?.throwIfAborted()
     time += ms
   }
-  const found = waitForConversation(addon, client, options, { now: () => time, random, sleep })
+  const found = waitForConversation(addon, client, options, { now: () => time, random, sleep, after: never })
   return { found, looks, times: () => looks.map(([at]) => Math.round(at)) }
 }
 
@@ -55,11 +60,12 @@ test('clients that begin together do not go on together', async () => {
 const asked = async options => {
   const { found, looks } = wait([[one]], options)
   assert.equal(await found, one)
-  return looks[0][1]
+  const { signal: _, ...question } = looks[0][1]
+  return question
 }
 
 test('what is asked for, with each criterion', async () => {
-  const basics = { statuses: ['active'], signal: undefined, timeoutInMs: 60_000, top: 10 }
+  const basics = { statuses: ['active'], timeoutInMs: 60_000, top: 10 }
   assert.deepEqual(await asked(undefined), basics)
   assert.deepEqual(await asked({ agentId, statuses: ['open'], timeoutInMs: 5000 }), { ...basics, agentId, statuses: ['open'], timeoutInMs: 5000 })
   assert.deepEqual(await asked({ record: contact, agentId: undefined }), { ...basics, record: contact })
@@ -133,6 +139,66 @@ test('a signal ends it, before and while it sleeps', async t => {
   const pending = client.waitForConversation({ signal: controller.signal })
   setImmediate(() => controller.abort(reason))
   await assert.rejects(pending, error => error === reason)
+})
+
+test('a look ends when its time is up, however many pages a server makes of it', { timeout: 60_000 }, async t => {
+  const reason = new Error('enough')
+  for (const options of [{}, { record: contact }]) {
+    const asked = []
+    // Each page is empty, and there is always another.
+    const pages = await serve(t, (request, response) => {
+      asked.push(request)
+      if (asked.length === 5) timeIsUp()
+      const next = `http://${request.headers.host}/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=${asked.length}`
+      setImmediate(() => json(response, 200, { value: [], '@odata.nextLink': next }))
+    })
+    let [timeIsUp, time, isOff] = [undefined, 0, false]
+    const system = {
+      now: () => time,
+      after: (ms, call) => {
+        timeIsUp = () => {
+          time += ms
+          call()
+        }
+        return () => (isOff = true)
+      }
+    }
+    const remote = client(t, { dataverse: pages.dataverse })
+    const error = await rejects(waitForConversation(native, remote, { ...options, timeoutInMs: 4000 }, system), 'TIMEOUT', /within 4000 ms, and the last look failed/)
+    assert.match(error.cause.message, /4000 ms/)
+    assert.ok(isOff)
+    const controller = new AbortController()
+    timeIsUp = undefined
+    const pending = waitForConversation(native, remote, { ...options, signal: controller.signal }, { ...system, after: never })
+    await arrival(pages.server, 'GET')
+    controller.abort(reason)
+    await assert.rejects(pending, error => error === reason)
+  }
+})
+
+test('the reason of a signal may be an error that would be worth another look', async () => {
+  const reason = failure('TIMEOUT', true)
+  const controller = new AbortController()
+  const answers = [[], () => {
+    controller.abort(reason)
+    throw reason
+  }]
+  await assert.rejects(wait(answers, { signal: controller.signal, timeoutInMs: 500 }).found, error => error === reason)
+})
+
+test('many may wait with one signal, which keeps nothing of them', { timeout: 60_000 }, async t => {
+  const { client } = emptyEmbedded(t)
+  const warnings = []
+  const warned = warning => warnings.push(warning.message)
+  process.on('warning', warned)
+  t.after(() => process.off('warning', warned))
+  const controller = new AbortController()
+  const pending = Array.from({ length: 20 }, () => client.waitForConversation({ signal: controller.signal }))
+  await client.getConversations().next()
+  setImmediate(() => controller.abort('enough'))
+  for (const { reason } of await Promise.allSettled(pending)) assert.equal(reason, 'enough')
+  assert.deepEqual(getEventListeners(controller.signal, 'abort'), [])
+  assert.deepEqual(warnings, [])
 })
 
 test('wrong options are refused', async t => {

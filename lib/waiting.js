@@ -6,6 +6,7 @@ const timers = require('node:timers/promises')
 const { isDate } = require('node:util/types')
 const { described, invalid, without } = require('./arguments.js')
 const { LinkError } = require('./link-error.js')
+const { watch } = require('./signals.js')
 
 const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
 const LONGEST_IN_MS = 2 ** 31 - 1
@@ -25,32 +26,58 @@ const LAST_LOOK_IN_MS = 1000
 const SYSTEM = {
   now: () => performance.now(),
   random: Math.random,
-  sleep: (ms, signal) => timers.setTimeout(ms, undefined, { signal })
+  sleep: (ms, signal) => timers.setTimeout(ms, undefined, { signal }),
+  /** Calls when so much time has passed, unless what it returns is called before. */
+  after(ms, call) {
+    const timer = setTimeout(call, ms)
+    return () => clearTimeout(timer)
+  }
 }
+
+// Why a look was ended.
+const OVERDUE = Symbol('overdue')
 
 /** Resolves with the one conversation that matches. `client` has the reading calls; `system` is time and chance. */
 async function waitForConversation(native, client, options, system = SYSTEM) {
   const [rest, signal] = without(native, options, 'signal')
-  const { timeoutInMs, createdAfter, ...wanted } = criteria(native, rest)
+  const wanted = criteria(native, rest)
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
+  signal?.throwIfAborted()
+  const controller = new AbortController()
+  const forget = signal && watch(signal, { cancel: () => controller.abort(signal.reason) })
+  try {
+    return await search(native, client, wanted, controller, system)
+  } finally {
+    forget?.()
+  }
+}
+
+/** Looks until something matches. What aborts the controller ends it, and so does time. */
+async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, controller, system) {
+  const { signal } = controller
   const began = system.now()
   const remaining = () => began + timeoutInMs - system.now()
   let pause = FIRST_PAUSE_IN_MS
   let cause
   for (;;) {
-    signal?.throwIfAborted()
+    const lookInMs = Math.max(remaining(), LAST_LOOK_IN_MS)
+    // The deadline of each of its calls is not enough: a server may make any number of pages of a look.
+    const ended = system.after(lookInMs, () => controller.abort(OVERDUE))
     try {
-      const newest = await look(client, { ...wanted, signal, timeoutInMs: Math.max(remaining(), LAST_LOOK_IN_MS) })
+      const newest = await look(client, { ...wanted, signal, timeoutInMs: lookInMs })
       const found = newest.filter(({ createdOn }) => createdAfter === undefined || Date.parse(createdOn) >= createdAfter)
       if (found.length === 1) return found[0]
       if (found.length > 1) throw ambiguous(native, found)
       cause = undefined
     } catch (error) {
+      if (signal.reason !== OVERDUE) signal.throwIfAborted()
+      cause = error === OVERDUE ? overdue(native, lookInMs) : error
       // What may be over at the next look is no reason to stop looking.
-      if (!(error instanceof LinkError) || !error.isRetryable) throw error
-      cause = error
+      if (!(cause instanceof LinkError) || !cause.isRetryable) throw cause
+    } finally {
+      ended()
     }
-    if (remaining() <= 0) throw tooLate(native, timeoutInMs, cause)
+    if (remaining() <= 0 || signal.reason === OVERDUE) throw tooLate(native, timeoutInMs, cause)
     // Clients that begin together must not go on together.
     await slept(system, Math.min(pause * (0.8 + 0.4 * system.random()), remaining()), signal)
     pause = Math.min(pause * 1.5, LONGEST_PAUSE_IN_MS)
@@ -98,6 +125,10 @@ function ambiguous(native, candidates) {
   })
 }
 
+function overdue(native, lookInMs) {
+  return described(native, 'TIMEOUT', `The look did not end within ${Math.round(lookInMs)} ms.`, { isRetryable: true })
+}
+
 function tooLate(native, timeoutInMs, cause) {
   const why = cause ? ', and the last look failed' : ''
   return described(native, 'TIMEOUT', `No conversation matched within ${timeoutInMs} ms${why}.`, { isRetryable: true, cause })
@@ -105,7 +136,7 @@ function tooLate(native, timeoutInMs, cause) {
 
 async function slept(system, ms, signal) {
   await system.sleep(ms, signal).catch(error => {
-    throw signal?.aborted ? signal.reason : error
+    throw signal.aborted ? signal.reason : error
   })
 }
 
