@@ -18,10 +18,13 @@ use crate::{
 
 const IN: &str = "Microsoft.Dynamics.CRM.In";
 
+/// How deep parentheses and `not` may stand in each other: what reads, applies and drops a filter goes down as deep.
+const MAX_DEPTH: usize = 100;
+
 #[derive(Debug)]
 pub(crate) enum Filter {
-    And(Box<Filter>, Box<Filter>),
-    Or(Box<Filter>, Box<Filter>),
+    And(Vec<Filter>),
+    Or(Vec<Filter>),
     Not(Box<Filter>),
     Compare(Column, Operator, Value),
     Match(Column, Function, String),
@@ -47,7 +50,7 @@ pub(crate) enum Function {
 
 impl Filter {
     pub(crate) fn parse(text: &str, organisation: &Organisation, table: &'static Table) -> Result<Self, Fault> {
-        let mut parser = Parser { tokens: tokens(text)?.into_iter().peekable(), organisation, table };
+        let mut parser = Parser { tokens: tokens(text)?.into_iter().peekable(), depth: 0, organisation, table };
         let filter = parser.or()?;
         match parser.tokens.next() {
             None => Ok(filter),
@@ -59,29 +62,32 @@ impl Filter {
     /// Whether a row gets through; `None` when an empty column leaves it open, which then holds for the negation too. `ne` alone finds
     /// empty columns. Microsoft says neither; this is what the database below it would do.
     pub(crate) fn accepts(&self, table: &Table, id: Uuid, row: &Row) -> Option<bool> {
-        let (one, other) = match self {
-            Filter::And(one, other) | Filter::Or(one, other) => {
-                (one.accepts(table, id, row), other.accepts(table, id, row))
+        // What one part decides alone, open others leave decided.
+        let together = |parts: &[Filter], decisive: bool| {
+            let mut found = Some(!decisive);
+            for part in parts {
+                match part.accepts(table, id, row) {
+                    Some(accepted) if accepted == decisive => return Some(decisive),
+                    accepted => found = found.and(accepted),
+                }
             }
-            Filter::Not(inner) => return inner.accepts(table, id, row).map(|accepted| !accepted),
-            Filter::Compare(column, operator, literal) => {
-                return operator.accepts(&column.value(table, id, row), literal);
-            }
-            Filter::Match(column, function, part) => {
-                return column.value(table, id, row).as_str().map(|text| match function {
-                    Function::Contains => text.contains(part),
-                    Function::StartsWith => text.starts_with(part),
-                    Function::EndsWith => text.ends_with(part),
-                });
-            }
+            found
+        };
+        match self {
+            Filter::And(parts) => together(parts, false),
+            Filter::Or(parts) => together(parts, true),
+            Filter::Not(inner) => inner.accepts(table, id, row).map(|accepted| !accepted),
+            Filter::Compare(column, operator, literal) => operator.accepts(&column.value(table, id, row), literal),
+            Filter::Match(column, function, part) => column.value(table, id, row).as_str().map(|text| match function {
+                Function::Contains => text.contains(part),
+                Function::StartsWith => text.starts_with(part),
+                Function::EndsWith => text.ends_with(part),
+            }),
             Filter::In(column, values) => {
                 let value = column.value(table, id, row);
-                return (!value.is_null()).then(|| values.iter().any(|one| compare(one, &value).is_eq()));
+                (!value.is_null()).then(|| values.iter().any(|one| compare(one, &value).is_eq()))
             }
-        };
-        // What one side decides alone, an open other side leaves decided.
-        let decisive = matches!(self, Filter::Or(..));
-        if one == Some(decisive) || other == Some(decisive) { Some(decisive) } else { one.and(other) }
+        }
     }
 }
 
@@ -128,33 +134,35 @@ impl Operator {
 
 struct Parser<'a> {
     tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+    /// How many parentheses and `not` are open.
+    depth: usize,
     organisation: &'a Organisation,
     table: &'static Table,
 }
 
 impl Parser<'_> {
     fn or(&mut self) -> Result<Filter, Fault> {
-        let mut filter = self.and()?;
+        let mut parts = vec![self.and()?];
         while self.takes_word("or") {
-            filter = Filter::Or(Box::new(filter), Box::new(self.and()?));
+            parts.push(self.and()?);
         }
-        Ok(filter)
+        Ok(join(parts, Filter::Or))
     }
 
     fn and(&mut self) -> Result<Filter, Fault> {
-        let mut filter = self.not()?;
+        let mut parts = vec![self.not()?];
         while self.takes_word("and") {
-            filter = Filter::And(Box::new(filter), Box::new(self.not()?));
+            parts.push(self.not()?);
         }
-        Ok(filter)
+        Ok(join(parts, Filter::And))
     }
 
     fn not(&mut self) -> Result<Filter, Fault> {
         if self.takes_word("not") {
-            return Ok(Filter::Not(Box::new(self.not()?)));
+            return Ok(Filter::Not(Box::new(self.deeper(Self::not)?)));
         }
         if self.takes('(') {
-            let filter = self.or()?;
+            let filter = self.deeper(Self::or)?;
             self.expect(')')?;
             return Ok(filter);
         }
@@ -181,6 +189,16 @@ impl Parser<'_> {
             Type::Text | Type::Any => Ok(Filter::Match(column, function, part.to_lowercase())),
             _ => Err(not_emulated(&format!("a text function on '{name}'"))),
         }
+    }
+
+    fn deeper(&mut self, read: impl FnOnce(&mut Self) -> Result<Filter, Fault>) -> Result<Filter, Fault> {
+        if self.depth == MAX_DEPTH {
+            return Err(not_emulated(&format!("more than {MAX_DEPTH} parentheses and 'not' in each other")));
+        }
+        self.depth += 1;
+        let filter = read(self)?;
+        self.depth -= 1;
+        Ok(filter)
     }
 
     fn comparison(&mut self, name: &str) -> Result<Filter, Fault> {
@@ -298,6 +316,10 @@ impl Parser<'_> {
     fn expect(&mut self, sign: char) -> Result<(), Fault> {
         if self.takes(sign) { Ok(()) } else { Err(Fault::QuerySyntax) }
     }
+}
+
+fn join(mut parts: Vec<Filter>, together: impl FnOnce(Vec<Filter>) -> Filter) -> Filter {
+    if parts.len() == 1 { parts.remove(0) } else { together(parts) }
 }
 
 fn not_emulated(what: &str) -> Fault {

@@ -159,6 +159,33 @@ async fn filters_that_are_no_good_are_refused() {
 }
 
 #[tokio::test]
+async fn a_filter_may_be_long_and_not_deep() {
+    let server = server().await;
+    let deep =
+        |open: &str, close: &str, times: usize| format!("{}statuscode eq 4{}", open.repeat(times), close.repeat(times));
+    assert_eq!(found(&server, &deep("(", ")", 100)).await, [2]);
+    assert_eq!(found(&server, &format!("not({})", deep("not ", "", 98))).await, [1, 3, 4, 1000]);
+    for word in ["and", "or"] {
+        let many = vec!["statuscode eq 4"; 1000].join(&format!(" {word} "));
+        assert_eq!(found(&server, &many).await, [2], "{word}");
+    }
+    for (open, close, times) in [
+        ("(", ")", 101),
+        ("(", ")", 8000),
+        ("(", "", 8000),
+        ("not ", "", 4000),
+        ("not (", ")", 3000),
+        ("not(statuscode eq 1 or ", ")", 700),
+        ("(statuscode eq 1 and ", ")", 700),
+    ] {
+        let path = format!("msdyn_ocliveworkitems?$filter={}", deep(open, close, times));
+        server.get(&path).await.expect_not_emulated("more than 100 parentheses and 'not' in each other");
+    }
+    let functions = deep("contains(", ",'a')", 1500);
+    assert_eq!(server.get(&format!("accounts?$filter={functions}")).await.status, 400);
+}
+
+#[tokio::test]
 async fn rows_come_in_the_order_asked_for() {
     let server = server().await;
     let by_name = ["100% 'A_B'", "Adventure Works", "Contoso", "contoso o'Neil", "Fabrikam Coffee", "Litware"];
