@@ -12,14 +12,19 @@ pub(crate) enum Token {
     Sign(char),
 }
 
-/// Takes a text apart. A quote inside quotes is doubled; in double quotes, which only arrays take, it cannot be.
+/// Takes a text apart. A quote inside quotes is doubled; in double quotes, which stand in arrays only, it cannot be.
 pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
     let mut tokens = Vec::new();
+    let mut is_in_array = false;
     let mut chars = text.chars().peekable();
     while let Some(next) = chars.next() {
         match next {
             ' ' => {}
-            '(' | ')' | ',' | '=' | '[' | ']' => tokens.push(Token::Sign(next)),
+            '(' | ')' | ',' | '=' | '[' | ']' => {
+                is_in_array = next == '[' || is_in_array && next != ']';
+                tokens.push(Token::Sign(next));
+            }
+            '"' if !is_in_array => return Err(Fault::QuerySyntax),
             '\'' | '"' => {
                 let mut quoted = String::new();
                 loop {
