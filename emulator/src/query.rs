@@ -69,7 +69,7 @@ pub(crate) fn get(organisation: &Organisation, context: &Context<'_>, table: &'s
         })
         .collect();
     found.sort_by(|one, other| precedence(&orders, &one.by, &other.by));
-    let total = found.len().min(LIMIT);
+    let (total, exceeds) = (found.len().min(LIMIT), found.len() > LIMIT);
     if let Some(start) = &start {
         found.retain(|row| precedence(&orders, &row.by, &start.after).is_gt());
     }
@@ -85,7 +85,7 @@ pub(crate) fn get(organisation: &Organisation, context: &Context<'_>, table: &'s
     }
     for (name, value) in [
         ("Microsoft.Dynamics.CRM.totalrecordcount", if counts { json!(total) } else { json!(-1) }),
-        ("Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded", json!(counts && total == LIMIT)),
+        ("Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded", json!(counts && exceeds)),
     ] {
         if context.preferences.annotations.include(name) {
             body.insert(format!("@{name}"), value);

@@ -271,6 +271,24 @@ async fn a_page_has_five_thousand_rows_at_the_most_and_a_count_goes_no_further()
 }
 
 #[tokio::test]
+async fn a_count_is_exceeded_by_more_than_five_thousand_rows() {
+    let server = Server::start().await;
+    let prefer = [("prefer", "odata.include-annotations=\"*\"")];
+    let add = |ns: std::ops::Range<usize>| {
+        let rows = ns.map(|n| json!({ "accountid": id(n), "name": "x" })).collect::<Value>();
+        server.emulator.with_organisation(|organisation| organisation.load_page("p", &page("accounts", rows)).unwrap());
+    };
+    for (rows, counted, is_exceeded) in [(0..4999, 4999, false), (4999..5000, 5000, false), (5000..5001, 5000, true)] {
+        add(rows);
+        let path = "accounts?$select=accountid&$filter=name eq 'x'&$count=true";
+        let body = server.get_with(path, &prefer).await.json();
+        assert_eq!(body["@odata.count"], counted);
+        assert_eq!(body["@Microsoft.Dynamics.CRM.totalrecordcount"], counted);
+        assert_eq!(body["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"], is_exceeded, "{counted}");
+    }
+}
+
+#[tokio::test]
 async fn top_and_the_options_that_there_are_not() {
     let server = server().await;
     let top = server.get("accounts?$top=2&$count=true").await;
