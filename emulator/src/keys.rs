@@ -38,6 +38,9 @@ pub(crate) fn find(
     let mut values = Vec::new();
     for (name, literal) in &parts {
         let column = Column::of(organisation, table, name)?;
+        if literal.is_alias() {
+            return Err(Fault::NotEmulated("a parameter alias in a key".to_owned()));
+        }
         let text = match literal {
             Token::Text(text) if matches!(column.kind, Type::Text | Type::Any) => text,
             Token::Word(text) if !matches!(column.kind, Type::Text | Type::Any) => text,

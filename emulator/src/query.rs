@@ -117,7 +117,7 @@ fn orders(options: &Options, organisation: &Organisation, table: &'static Table)
             (Some("desc"), None) => true,
             _ => return Err(Fault::QuerySyntax),
         };
-        if name.contains(['/', '(']) {
+        if name.contains(['/', '(', '@']) {
             return Err(Fault::NotEmulated(format!("'{name}' in $orderby")));
         }
         Ok(Order { column: Column::of(organisation, table, name)?, descends })

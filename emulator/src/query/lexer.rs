@@ -12,6 +12,13 @@ pub(crate) enum Token {
     Sign(char),
 }
 
+impl Token {
+    /// Whether it is the name of a parameter whose value stands elsewhere, `@p1` say.
+    pub(crate) fn is_alias(&self) -> bool {
+        matches!(self, Token::Word(word) if word.starts_with('@'))
+    }
+}
+
 /// Takes a text apart. A quote inside quotes is doubled; in double quotes, which stand in arrays only, it cannot be.
 pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
     let mut tokens = Vec::new();

@@ -48,6 +48,7 @@ async fn a_key_that_no_row_has_is_not_found_and_not_created() {
     {
         server.get(&format!("accounts({key})")).await.expect_fault(400, "0x80060888", "Error in query syntax.");
     }
+    server.get("accounts(accountnumber=@p)").await.expect_not_emulated("a parameter alias");
     let in_double_quotes = BY_NUMBER.replace("''", "'").replace("='", "=\"").replace("')", "\")");
     server.get(&in_double_quotes).await.expect_fault(400, "0x80060888", "Error in query syntax.");
     let link = bind(NAV_ACCOUNT, "/accounts(accountnumber=\"A-1\")");

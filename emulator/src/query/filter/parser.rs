@@ -19,12 +19,18 @@ const IN: &str = "Microsoft.Dynamics.CRM.In";
 /// How deep parentheses and `not` may stand in each other: what reads, applies and drops a filter goes down as deep.
 const MAX_DEPTH: usize = 100;
 
+/// What OData has besides [`Operator`].
+const OTHER_OPERATORS: [&str; 8] = ["add", "div", "divby", "has", "in", "mod", "mul", "sub"];
+
 pub(super) fn parse(text: &str, organisation: &Organisation, table: &'static Table) -> Result<Filter, Fault> {
-    let mut parser = Parser { tokens: tokens(text)?.into_iter().peekable(), depth: 0, organisation, table };
+    let tokens = tokens(text)?;
+    if tokens.iter().any(Token::is_alias) {
+        return Err(not_emulated("a parameter alias"));
+    }
+    let mut parser = Parser { tokens: tokens.into_iter().peekable(), depth: 0, organisation, table };
     let filter = parser.or()?;
     match parser.tokens.next() {
         None => Ok(filter),
-        Some(Token::Word(word)) if word == "in" => Err(not_emulated("the operator 'in'")),
         Some(_) => Err(Fault::QuerySyntax),
     }
 }
@@ -47,37 +53,66 @@ impl Parser<'_> {
     }
 
     fn and(&mut self) -> Result<Filter, Fault> {
-        let mut parts = vec![self.not()?];
+        let mut parts = vec![self.condition(false)?];
         while self.takes_word("and") {
-            parts.push(self.not()?);
+            parts.push(self.condition(false)?);
         }
         Ok(join(parts, Filter::And))
     }
 
-    fn not(&mut self) -> Result<Filter, Fault> {
+    fn condition(&mut self, is_negated: bool) -> Result<Filter, Fault> {
         if self.takes_word("not") {
-            return Ok(Filter::Not(Box::new(self.deeper(Self::not)?)));
+            return Ok(Filter::Not(Box::new(self.deeper(|parser| parser.condition(true))?)));
         }
-        if self.takes('(') {
+        let filter = if self.takes('(') {
             let filter = self.deeper(Self::or)?;
             self.expect(')')?;
-            return Ok(filter);
+            filter
+        } else {
+            let name = self.operand("a condition that begins with a literal")?;
+            if self.takes('(') {
+                self.function(&name)?
+            } else if is_negated {
+                // In OData it is for the column then, and not for the comparison.
+                return Err(not_emulated("'not' before neither parentheses nor a function"));
+            } else {
+                self.comparison(&name)?
+            }
+        };
+        match self.tokens.peek() {
+            Some(Token::Word(word)) if Operator::of(word).is_some() || OTHER_OPERATORS.contains(&word.as_str()) => {
+                Err(not_emulated("an operator after a condition"))
+            }
+            _ => Ok(filter),
         }
-        let name = self.word()?;
-        if !self.takes('(') {
-            return self.comparison(&name);
-        }
-        let function = match name.as_str() {
+    }
+
+    fn function(&mut self, name: &str) -> Result<Filter, Fault> {
+        let function = match name {
             "contains" => Function::Contains,
             "startswith" => Function::StartsWith,
             "endswith" => Function::EndsWith,
             IN => return self.in_list(),
             _ => return Err(not_emulated(&format!("the function '{name}'"))),
         };
-        let name = self.word()?;
+        let name = self.operand("a function whose first argument is no column")?;
+        if self.takes('(') {
+            return Err(not_emulated(&format!("the function '{name}' in another")));
+        }
         let column = self.column(&name)?;
         self.expect(',')?;
-        let part = self.text()?;
+        let part = match self.tokens.next() {
+            Some(Token::Text(part)) => part,
+            Some(Token::Word(word)) => {
+                let is_literal = word == "null" || literal(&word).is_some();
+                return Err(if is_literal {
+                    not_emulated(&format!("'{word}', which is no text"))
+                } else {
+                    self.no_literal(&word)
+                });
+            }
+            _ => return Err(Fault::QuerySyntax),
+        };
         self.expect(')')?;
         if part.contains(['%', '_', '[']) {
             return Err(not_emulated(&format!("'{part}', which has wildcards")));
@@ -99,15 +134,12 @@ impl Parser<'_> {
     }
 
     fn comparison(&mut self, name: &str) -> Result<Filter, Fault> {
-        // Nothing else begins a comparison with a digit, and a keyword here is a mistake.
-        if Operator::of(name).is_some() || matches!(name, "and" | "or") {
+        // A keyword here is a mistake.
+        if starts_as_number(name) || Operator::of(name).is_some() || matches!(name, "and" | "or") {
             return Err(Fault::QuerySyntax);
         }
         let mut column = self.column(name)?;
-        let word = self.word()?;
-        let Some(operator) = Operator::of(&word) else {
-            return Err(if word == "in" { not_emulated("the operator 'in'") } else { Fault::QuerySyntax });
-        };
+        let operator = self.operator(&column)?;
         let (kind, value) = match self.tokens.next() {
             Some(Token::Text(text)) => (Type::Text, Type::Text.read(&text)),
             Some(Token::Word(word)) if word == "null" => {
@@ -117,18 +149,10 @@ impl Parser<'_> {
                 };
             }
             Some(Token::Word(word)) => {
-                let kinds = [Type::Id, Type::Boolean, Type::Number, Type::Time];
-                let Some(read) = kinds.into_iter().find_map(|kind| Some((kind, Some(kind.read(&word)?)))) else {
-                    // A name is the other column of a comparison; anything else is no literal.
-                    let starts_as_name = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-                    return Err(if starts_as_name {
-                        not_emulated("a comparison of two columns")
-                    } else {
-                        Fault::QuerySyntax
-                    });
-                };
-                read
+                let (kind, value) = literal(&word).ok_or_else(|| self.no_literal(&word))?;
+                (kind, Some(value))
             }
+            Some(Token::Sign('(')) => return Err(not_emulated("a value in parentheses")),
             _ => return Err(Fault::QuerySyntax),
         };
         if column.kind == Type::Any {
@@ -144,12 +168,41 @@ impl Parser<'_> {
         }
     }
 
+    fn operator(&mut self, column: &Column) -> Result<Operator, Fault> {
+        let next = self.tokens.next();
+        let word = if let Some(Token::Word(word)) = &next { word.as_str() } else { "" };
+        if OTHER_OPERATORS.contains(&word) {
+            return Err(not_emulated(&format!("the operator '{word}'")));
+        }
+        let ends = next.is_none() || matches!(word, "and" | "or");
+        let may_be_true = matches!(column.kind, Type::Boolean | Type::Any);
+        if next == Some(Token::Sign(')')) || ends && may_be_true {
+            return Err(not_emulated(&format!("'{}' alone", column.name)));
+        }
+        Operator::of(word).ok_or(Fault::QuerySyntax)
+    }
+
+    /// Why a word stands where a literal should, and is none.
+    fn no_literal(&mut self, word: &str) -> Fault {
+        if starts_as_number(word) {
+            return Fault::QuerySyntax;
+        }
+        let column = self.column(word);
+        match (self.tokens.peek(), column) {
+            (Some(Token::Sign('(')), _) => not_emulated(&format!("the function '{word}'")),
+            (Some(Token::Text(_)), _) => not_emulated(&format!("a literal like {word}'…'")),
+            (_, Ok(_)) => not_emulated("a comparison of two columns"),
+            (_, Err(fault @ Fault::NotEmulated(_))) => fault,
+            (_, Err(_)) => not_emulated(&format!("'{word}', which is neither a literal nor a column")),
+        }
+    }
+
     /// `PropertyName='x',PropertyValues=['1','2'])`
     fn in_list(&mut self) -> Result<Filter, Fault> {
         let named = |name: &str, word: String| if word == name { Ok(()) } else { Err(Fault::QuerySyntax) };
         named("PropertyName", self.word()?)?;
         self.expect('=')?;
-        let name = self.literal_of_in()?;
+        let name = self.text()?;
         let column = self.column(&name)?;
         self.expect(',')?;
         named("PropertyValues", self.word()?)?;
@@ -174,18 +227,20 @@ impl Parser<'_> {
         Ok(Filter::In(column, values))
     }
 
-    fn literal_of_in(&mut self) -> Result<String, Fault> {
-        match self.tokens.peek() {
-            Some(Token::Word(alias)) if alias.starts_with('@') => Err(not_emulated("a parameter alias")),
-            _ => self.text(),
-        }
-    }
-
     fn column(&self, name: &str) -> Result<Column, Fault> {
         if name.contains('/') {
             return Err(not_emulated(&format!("'{name}', a column of another row")));
         }
         Column::of(self.organisation, self.table, name)
+    }
+
+    /// A name; where a literal would do as well, that it is not emulated.
+    fn operand(&mut self, otherwise: &str) -> Result<String, Fault> {
+        match self.tokens.next() {
+            Some(Token::Word(word)) if word != "null" && literal(&word).is_none() => Ok(word),
+            Some(Token::Word(_) | Token::Text(_)) => Err(not_emulated(otherwise)),
+            _ => Err(Fault::QuerySyntax),
+        }
     }
 
     fn word(&mut self) -> Result<String, Fault> {
@@ -213,6 +268,16 @@ impl Parser<'_> {
     fn expect(&mut self, sign: char) -> Result<(), Fault> {
         if self.takes(sign) { Ok(()) } else { Err(Fault::QuerySyntax) }
     }
+}
+
+/// What a word without quotes stands for, unless it is `null`.
+fn literal(word: &str) -> Option<(Type, Value)> {
+    let kinds = [Type::Id, Type::Boolean, Type::Number, Type::Time];
+    kinds.into_iter().find_map(|kind| Some((kind, kind.read(word)?)))
+}
+
+fn starts_as_number(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn join(mut parts: Vec<Filter>, together: impl FnOnce(Vec<Filter>) -> Filter) -> Filter {
