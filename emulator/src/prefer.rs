@@ -45,7 +45,7 @@ impl Annotations {
 }
 
 impl Preferences {
-    /// Reads the header; a preference that is not known is ignored, as RFC 7240 wants.
+    /// Reads the header; a preference that nobody knows is ignored, as RFC 7240 wants.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Fault> {
         let mut preferences = Self::default();
         for header in headers.get_all("prefer") {
@@ -74,6 +74,8 @@ impl Preferences {
                         preferences.page_size = Some(size);
                         preferences.known.push((Known::PageSize, sent.to_owned()));
                     }
+                    // Known to Dataverse, where an answer to it looks different.
+                    ("odata.track-changes", _) => return Err(Fault::NotEmulated(format!("Prefer: {sent}"))),
                     _ => {}
                 }
             }

@@ -57,6 +57,9 @@ pub(crate) fn get(organisation: &Organisation, context: &Context<'_>, table: &'s
     let filter = options.filter.as_deref().map(|text| Filter::parse(text, organisation, table)).transpose()?;
     let orders = orders(options, organisation, table)?;
     let (top, counts) = (top(options)?, counts(options)?);
+    if top.is_some() && counts {
+        return Err(Fault::NotEmulated("$top together with $count".to_owned()));
+    }
     let start = options.skip_token.as_deref().map(|token| Start::parse(token, orders.len())).transpose()?;
 
     let mut found: Vec<_> = organisation

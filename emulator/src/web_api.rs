@@ -26,6 +26,9 @@ use crate::{
 
 const TOKEN_ENDPOINT: &str = "/oauth2/v2.0/token";
 
+/// The longest URL, in characters. What comes of a longer one is not documented.
+const MAX_URL: usize = 32_768;
+
 /// One request, apart from how it came.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -236,6 +239,7 @@ fn try_answer(
     interference: &Interference,
     origin: String,
 ) -> Result<Answer, Fault> {
+    check_form(request, &origin)?;
     if let Some(answer) = metadata::answer(&contents.conditions, request, &origin) {
         return answer;
     }
@@ -277,6 +281,20 @@ fn try_answer(
             Err(Fault::NoResource { uri: format!("{}{}", context.origin, request.target()) })
         }
         _ => Err(Fault::NotEmulated("this verb is unknown to it here".to_owned())),
+    }
+}
+
+/// Refuses what would be answered otherwise whichever row is meant.
+fn check_form(request: &Request, origin: &str) -> Result<(), Fault> {
+    let length = origin.len() + request.target().len();
+    if length > MAX_URL {
+        return Err(Fault::NotEmulated(format!("a URL of {length} characters, more than {MAX_URL}")));
+    }
+    let accept = request.header("accept")?.unwrap_or_default().to_ascii_lowercase();
+    let mut parameters = accept.split([';', ',']).map(str::trim).filter(|part| part.starts_with("odata.metadata="));
+    match parameters.find(|asked| asked.replace('"', "") != "odata.metadata=minimal") {
+        Some(other) => Err(Fault::NotEmulated(format!("Accept with {other}"))),
+        None => Ok(()),
     }
 }
 

@@ -145,7 +145,7 @@ async fn if_none_match_answers_304_only_for_this_version_and_without_annotations
 async fn only_what_was_applied_is_said_to_be() {
     let server = Server::start().await;
     let annotations = "odata.include-annotations=\"*\"";
-    let everything = format!("return=representation, odata.maxpagesize=5,{annotations}, odata.track-changes");
+    let everything = format!("return=representation, odata.maxpagesize=5,{annotations}, respond-async");
     let answer = server.get_with(&conversation_path(), &[("prefer", &everything)]).await;
     assert_eq!(answer.header("preference-applied"), Some(annotations));
     for odd in ["odata.include-annotations=\"-*\"", "odata.include-annotations=", "odata.include-annotations=\"*,\""] {

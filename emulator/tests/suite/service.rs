@@ -124,6 +124,32 @@ async fn what_it_does_not_know_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn headers_that_ask_for_another_answer_are_refused() {
+    let server = Server::start().await;
+    for path in ["accounts".to_owned(), conversation_path(), "WhoAmI".to_owned()] {
+        for accept in ["application/json;odata.metadata=full", "text/html, application/json; OData.Metadata=\"none\""] {
+            server.get_with(&path, &[("accept", accept)]).await.expect_not_emulated("odata.metadata=");
+        }
+        for accept in ["application/json", "*/*", "application/json; odata.metadata=minimal;q=0.9"] {
+            assert_eq!(server.get_with(&path, &[("accept", accept)]).await.status, 200, "{accept}");
+        }
+    }
+    let tracks = [("prefer", "odata.maxpagesize=5, odata.track-changes")];
+    server.get_with("accounts", &tracks).await.expect_not_emulated("Prefer: odata.track-changes");
+}
+
+#[tokio::test]
+async fn a_url_is_no_longer_than_documented() {
+    let server = Server::start().await;
+    let path = |length: usize| {
+        let start = format!("/api/data/v9.2/accounts({ACCOUNT})?tag=");
+        format!("{start}{}", "x".repeat(length - server.emulator.url().len() - start.len()))
+    };
+    assert_eq!(server.get(&path(32_768)).await.status, 200);
+    server.get(&path(32_769)).await.expect_not_emulated("a URL of 32769 characters");
+}
+
+#[tokio::test]
 async fn errors_carry_details_when_all_annotations_are_asked_for() {
     let server = Server::start().await;
     let path = format!("accounts({MISSING})");
