@@ -31,7 +31,7 @@ pub(crate) fn answer(conditions: &Conditions, request: &Request, origin: &str) -
     let context = format!("{origin}/api/data/{version}/$metadata#");
     let definition = path.strip_prefix("EntityDefinitions(LogicalName='").and_then(|rest| rest.strip_suffix("')"));
     let body = match (path.as_str(), definition) {
-        ("WhoAmI", _) => who_am_i(request, &context),
+        ("WhoAmI" | "WhoAmI()", _) => who_am_i(request, &context),
         ("RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata", _) => {
             relationships(conditions, request, &context)
         }

@@ -9,6 +9,7 @@ use crate::client::{ACCOUNT, AGENT, CONTACT, MISSING, NAV_ACCOUNT, NAV_CONTACT, 
 async fn the_organisation_says_who_one_is_and_what_its_tables_are() {
     let server = Server::start().await;
     let me = server.get("WhoAmI").await.json();
+    assert_eq!(server.get("WhoAmI()").await.json(), me, "a function takes parentheses, too");
     let url = server.emulator.url();
     let context = format!("{url}/api/data/v9.2/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse");
     assert_eq!(me["@odata.context"], context);

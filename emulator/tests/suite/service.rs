@@ -104,6 +104,7 @@ async fn what_it_does_not_know_is_refused_by_name() {
         (Method::GET, "$metadata".to_owned()),
         (Method::GET, String::new()),
         (Method::GET, "WhoAmI?a=b".to_owned()),
+        (Method::GET, "WhoAmI(x=1)".to_owned()),
         (Method::GET, "systemusers(c2dd22d0-9d47-4799-8d95-355c298bd4f2)".to_owned()),
         (Method::GET, format!("{row}?$expand=primarycontactid")),
         (Method::GET, format!("{row}?$Select=name")),
