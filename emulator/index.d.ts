@@ -242,7 +242,8 @@ export interface Conditions {
   twoValuesForOneLookup?: 'first' | 'last' | 'refuse'
   /**
    * Alternate keys by the logical name of their table, each a column by the name it is read by, or several joined with commas. They
-   * address rows and targets of binds: `accounts(accountnumber='A-1')`. @default { account: ['accountnumber'] }
+   * address rows and targets of binds: `accounts(accountnumber='A-1')`. A write after which two rows would have one key is a 412
+   * `0x80040237`; one that two rows of the seed have leads to neither, but to a 501. @default { account: ['accountnumber'] }
    */
   alternateKeys?: { readonly [table in 'account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem']?: readonly string[] }
   /**

@@ -76,13 +76,9 @@ impl Conditions {
         self.missing_privileges.iter().any(|missing| missing.0 == privilege)
     }
 
-    /// Whether these columns, sorted, are an alternate key of the table.
-    pub(crate) fn has_key(&self, table: &Table, columns: &[&str]) -> bool {
-        self.alternate_keys.0.get(table.logical_name).into_iter().flatten().any(|key| {
-            let mut names: Vec<_> = key.split(',').map(str::trim).collect();
-            names.sort_unstable();
-            names == columns
-        })
+    /// The alternate keys of a table, each as the names of its columns, sorted.
+    pub(crate) fn keys(&self, table: &Table) -> &[Vec<String>] {
+        self.alternate_keys.0.get(table.logical_name).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -111,26 +107,43 @@ impl TryFrom<String> for TableName {
     }
 }
 
-/// Alternate keys by the logical name of their table: each a column, or several joined with commas.
+/// Alternate keys by the logical name of their table: each given as a column, or as several joined with commas. Whether the table has
+/// such columns only the organisation knows.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Vec<String>>")]
-pub(crate) struct AlternateKeys(BTreeMap<String, Vec<String>>);
+pub(crate) struct AlternateKeys(BTreeMap<String, Vec<Vec<String>>>);
 
 impl Default for AlternateKeys {
     fn default() -> Self {
-        Self(BTreeMap::from([("account".to_owned(), vec!["accountnumber".to_owned()])]))
+        Self(BTreeMap::from([("account".to_owned(), vec![vec!["accountnumber".to_owned()]])]))
     }
 }
 
 impl TryFrom<BTreeMap<String, Vec<String>>> for AlternateKeys {
     type Error = String;
 
-    fn try_from(keys: BTreeMap<String, Vec<String>>) -> Result<Self, String> {
-        match keys.keys().find(|name| table::by_logical_name(name).is_none()) {
-            Some(name) => Err(format!("`alternateKeys`: no table '{name}'")),
-            None => Ok(Self(keys)),
-        }
+    fn try_from(given: BTreeMap<String, Vec<String>>) -> Result<Self, String> {
+        let read = |(table, keys): (String, Vec<String>)| {
+            if table::by_logical_name(&table).is_none() {
+                return Err(format!("`alternateKeys`: no table '{table}'"));
+            }
+            let keys = keys.iter().map(|key| read_key(&table, key)).collect::<Result<_, _>>()?;
+            Ok((table, keys))
+        };
+        given.into_iter().map(read).collect::<Result<_, _>>().map(Self)
     }
+}
+
+fn read_key(table: &str, key: &str) -> Result<Vec<String>, String> {
+    let mut columns: Vec<_> = key.split(',').map(|column| column.trim().to_owned()).collect();
+    columns.sort_unstable();
+    if columns.iter().any(String::is_empty) {
+        return Err(format!("`alternateKeys`: '{key}' of {table} has a column without a name"));
+    }
+    if columns.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(format!("`alternateKeys`: '{key}' of {table} has a column twice"));
+    }
+    Ok(columns)
 }
 
 /// The navigation properties of relationships, which are given by schema name.

@@ -17,7 +17,7 @@ mod writer;
 
 /// Why a rule, a random plan or conditions were refused. The text names the field.
 #[derive(Debug)]
-pub struct FaultError(String);
+pub struct FaultError(pub(crate) String);
 
 impl fmt::Display for FaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

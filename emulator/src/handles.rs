@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     conditions::Conditions,
     faults::{self, FaultError},
+    keys,
     state::{Opening, Shared},
 };
 
@@ -42,6 +43,7 @@ impl Faults<'_> {
     pub fn conditions(&self, conditions: impl Into<Value>) -> Result<(), FaultError> {
         let conditions: Conditions = faults::parse("conditions", conditions.into())?;
         let mut contents = self.0.lock();
+        keys::check_columns(&contents.organisation, &conditions).map_err(FaultError)?;
         contents.conditions = conditions;
         contents.throttle = crate::conditions::Throttle::default();
         Ok(())

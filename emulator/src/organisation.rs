@@ -157,7 +157,15 @@ impl Organisation {
             assert!(known, "{} has no lookup '{name}'", table.logical_name);
         }
         self.last_version += 1;
-        let row = self.rows.entry((table.set, id)).or_insert_with(|| new_row(table));
+        let mut row = self.row_with(table, id, changes);
+        row.version = self.last_version;
+        self.rows.insert((table.set, id), row);
+        self.last_version
+    }
+
+    /// A row as it would be with these changes.
+    pub(crate) fn row_with(&self, table: &Table, id: Uuid, changes: Changes) -> Row {
+        let mut row = self.row(table, id).cloned().unwrap_or_else(|| new_row(table));
         let gives_state = changes.columns.iter().any(|(name, _)| name == "statecode");
         for (name, value) in changes.columns {
             if name == "statuscode"
@@ -174,8 +182,7 @@ impl Organisation {
                 None => row.lookups.remove(&name),
             };
         }
-        row.version = self.last_version;
-        row.version
+        row
     }
 
     /// Deletes a row, and does to conversations what the server does then: those that are *regarding* it go with it, and their

@@ -57,6 +57,7 @@ pub(crate) fn read_properties(
     }
     let changes = set_state(std::mem::take(&mut reader.changes), table, id, row, properties)?;
     check_links(organisation, table, row, &changes)?;
+    keys::check_unique(organisation, context.conditions, table, id, &changes)?;
     Ok(Payload { changes, warnings: reader.warnings })
 }
 

@@ -1,9 +1,12 @@
 //! Alternate keys in addresses and binds.
 
+use omnichannel_link_emulator::{Changes, table};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{ACCOUNT, CONTACT, MISSING, NAV_ACCOUNT, NAV_CONTACT, Server, bind, conversation_path, linked};
+use crate::client::{
+    ACCOUNT, CONTACT, MISSING, NAV_ACCOUNT, NAV_CONTACT, Server, bind, conversation_path, id, linked, page,
+};
 
 async fn with_keys(conditions: Value) -> Server {
     let server = Server::start().await;
@@ -74,7 +77,100 @@ async fn keys_are_what_the_conditions_declare() {
     let reference = format!("msdyn_ocliveworkitems(subject='Visitor 17')/{NAV_CONTACT}/$ref");
     let refused = server.send(Method::DELETE, &reference, &[], None).await;
     refused.expect_fault(400, "0x80060888", "not a defined key for the msdyn_ocliveworkitem entity");
+}
 
-    let wrong = server.emulator.faults().conditions(json!({ "alternateKeys": { "lead": [] } })).unwrap_err();
-    assert!(wrong.to_string().contains("`alternateKeys`: no table 'lead'"), "{wrong}");
+#[tokio::test]
+async fn keys_that_there_cannot_be_are_refused_by_name() {
+    let server = Server::start().await;
+    let refused =
+        |keys: Value| server.emulator.faults().conditions(json!({ "alternateKeys": keys })).unwrap_err().to_string();
+    for (keys, problem) in [
+        (json!({ "lead": [] }), "`alternateKeys`: no table 'lead'"),
+        (json!({ "account": ["nope"] }), "`alternateKeys`: account has no column 'nope'"),
+        (json!({ "account": ["name", "accountnumber,Name"] }), "`alternateKeys`: account has no column 'Name'"),
+        (json!({ "incident": ["customerid"] }), "`alternateKeys`: incident has no column 'customerid'"),
+        (json!({ "account": [""] }), "`alternateKeys`: '' of account has a column without a name"),
+        (json!({ "account": ["name,"] }), "`alternateKeys`: 'name,' of account has a column without a name"),
+        (json!({ "account": ["name, name"] }), "`alternateKeys`: 'name, name' of account has a column twice"),
+    ] {
+        let error = refused(keys);
+        assert!(error.contains(problem), "'{problem}' is not in: {error}");
+    }
+    server.get("accounts(accountnumber='A-1')").await.expect_fault(404, "0x80060891", "");
+    let own = json!([{ "accountid": MISSING, "new_code": "7" }]);
+    server.emulator.with_organisation(|organisation| organisation.load_page("p", &page("accounts", own)).unwrap());
+    server.emulator.faults().conditions(json!({ "alternateKeys": { "account": ["new_code"] } })).unwrap();
+    assert_eq!(server.get("accounts(new_code='7')").await.json()["accountid"], MISSING, "a column of a seed page");
+}
+
+const OTHER: &str = "00000000-0000-4000-8000-000000000001";
+
+/// Two accounts: `ACCOUNT`, whose number is A-1, and `OTHER`, which has none.
+async fn with_two_accounts(conditions: Value) -> Server {
+    let server = Server::start().await;
+    server.emulator.with_organisation(|organisation| {
+        organisation.write(&table::ACCOUNT, id(ACCOUNT), Changes::new().set("accountnumber", "A-1").set("name", "One"));
+        organisation.write(&table::ACCOUNT, id(OTHER), Changes::new().set("name", "Two"));
+    });
+    server.emulator.faults().conditions(conditions).unwrap();
+    server
+}
+
+#[tokio::test]
+async fn a_write_makes_no_second_row_with_a_key() {
+    let server = with_two_accounts(json!({})).await;
+    let (one, other) = (format!("accounts({ACCOUNT})"), format!("accounts({OTHER})"));
+    let exists = "A record with matching key values already exists.";
+    let number = |text: &str| json!({ "accountnumber": text });
+    server.patch(&other, number("a-1")).await.expect_fault(412, "0x80040237", exists);
+    for condition in [&[][..], &[("if-none-match", "*")]] {
+        let created = server.patch_with(&format!("accounts({MISSING})"), condition, number("A-1")).await;
+        created.expect_fault(412, "0x80040237", exists);
+    }
+    assert_eq!(server.get("accounts(accountnumber='A-1')").await.json()["accountid"], ACCOUNT);
+    assert_eq!(server.get(&other).await.json()["accountnumber"], Value::Null, "a refused write changes nothing");
+
+    assert_eq!(server.patch(&one, number("A-1")).await.status, 204, "its own");
+    assert_eq!(server.patch(&other, number("A-2")).await.status, 204);
+    for empty in [json!(""), Value::Null] {
+        for row in [&one, &other] {
+            assert_eq!(server.patch(row, json!({ "accountnumber": empty })).await.status, 204, "{empty}");
+        }
+    }
+    server.emulator.faults().conditions(json!({ "alternateKeys": {} })).unwrap();
+    for row in [&one, &other] {
+        assert_eq!(server.patch(row, number("A-1")).await.status, 204, "without a key");
+    }
+}
+
+#[tokio::test]
+async fn a_key_of_several_columns_is_theirs_together() {
+    let keys = json!({ "account": ["name,_primarycontactid_value"] });
+    let server = with_two_accounts(json!({ "alternateKeys": keys })).await;
+    let (one, other) = (format!("accounts({ACCOUNT})"), format!("accounts({OTHER})"));
+    let contact = bind("primarycontactid", &format!("/contacts({CONTACT})"));
+    assert_eq!(server.patch(&one, contact.clone()).await.status, 204);
+    assert_eq!(server.patch(&other, contact.clone()).await.status, 204, "the names differ");
+    server.patch(&other, json!({ "name": "ONE" })).await.expect_fault(412, "0x80040237", "");
+    assert_eq!(server.patch(&other, json!({ "primarycontactid": null, "name": "One" })).await.status, 204);
+    let url = json!({ "@odata.id": format!("/contacts({CONTACT})") });
+    let headers = [("content-type", "application/json")];
+    let reference = format!("{other}/primarycontactid/$ref");
+    let put = server.send(Method::PUT, &reference, &headers, Some(url.to_string())).await;
+    put.expect_fault(412, "0x80040237", "");
+}
+
+#[tokio::test]
+async fn a_key_that_two_rows_have_all_the_same_leads_to_neither() {
+    let server = with_two_accounts(json!({})).await;
+    let other = format!("accounts({OTHER})");
+    server.emulator.with_organisation(|organisation| {
+        organisation.write(&table::ACCOUNT, id(OTHER), Changes::new().set("accountnumber", "a-1"));
+    });
+    let reason = format!("{OTHER} and {ACCOUNT} have the same key");
+    server.get("accounts(accountnumber='A-1')").await.expect_not_emulated(&reason);
+    let link = bind(NAV_ACCOUNT, "/accounts(accountnumber='A-1')");
+    server.patch(&conversation_path(), link).await.expect_not_emulated(&reason);
+    let kept = json!({ "accountnumber": "A-1", "name": "New" });
+    assert_eq!(server.patch(&other, kept).await.status, 204, "what a write leaves as it was it does not answer for");
 }
