@@ -1,6 +1,8 @@
-// The emulator's package as it is published: its licence.
+// The emulator's package as it is published: its licence, and typings that need nothing of the program that uses them.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -10,9 +12,31 @@ import { install } from './support/packed.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const source = join(root, 'emulator')
 const read = (...path) => readFileSync(join(...path), 'utf8')
+const require = createRequire(import.meta.url)
 
 test('it brings the licence', t => {
   const place = folder(t)
   install(place, source)
   assert.equal(read(place, 'node_modules', 'omnichannel-link-emulator', 'LICENSE'), read(root, 'LICENSE'))
 })
+
+for (const compiler of ['typescript', 'typescript-7']) {
+  test(`${compiler} takes its typings with the library of ES2022 and no types of Node's`, { timeout: 120_000 }, t => {
+    const place = folder(t)
+    install(place, source)
+    const compilerOptions = { module: 'nodenext', target: 'es2022', lib: ['es2022'], types: [], strict: true, skipLibCheck: false, noEmit: true }
+    writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
+    writeFileSync(
+      join(place, 'program.mts'),
+      `import { startEmulator, type Conditions } from 'omnichannel-link-emulator'
+       const conditions: Conditions = { alternateKeys: { account: ['accountnumber'], contact: ['emailaddress1'] } }
+       await using emulator = await startEmulator()
+       await emulator.faults.conditions(conditions)
+       // @ts-expect-error There is no such table.
+       await emulator.faults.conditions({ alternateKeys: { lead: ['subject'] } })`
+    )
+    const tsc = join(require.resolve(`${compiler}/package.json`), '..', 'bin', 'tsc')
+    const { status, stdout } = spawnSync(process.execPath, [tsc, '--pretty', 'false'], { cwd: place, encoding: 'utf8' })
+    assert.deepEqual({ status, stdout }, { status: 0, stdout: '' })
+  })
+}

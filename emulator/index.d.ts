@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" />
+
 /**
  * An emulator of the Dataverse Web API, as far as links need it, for tests: `require('omnichannel-link-emulator')`.
  *
