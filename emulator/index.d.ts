@@ -15,11 +15,15 @@
  * and formatted values are ignored. A column that a page shows exists, even if the emulator did not know it.
  */
 export interface SeedPage {
+  /** Where the page comes from, `https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#accounts(name)` say; what counts is the set. */
   '@odata.context': string
+  /** The rows; each must have the key of its table. */
   value: ReadonlyArray<Readonly<Record<string, unknown>>>
+  /** What else such an answer has, `@odata.nextLink` say; ignored. */
   readonly [name: string]: unknown
 }
 
+/** How an emulator starts. */
 export interface EmulatorOptions {
   /**
    * Port on 127.0.0.1. The start rejects when it is in use.
@@ -51,6 +55,7 @@ export interface EmulatorOptions {
 export interface LoggedRequest {
   /** 1 for the first request since the start or the last reset; it goes on counting when older entries are dropped. */
   number: number
+  /** As sent, `PATCH` say. */
   method: string
   /** Path and query as sent. */
   path: string
@@ -87,12 +92,13 @@ export type Fault =
       body?: 'json' | 'html' | 'empty'
       /** Headers that are added or replaced, for example `retry-after` in seconds or as a date, or `x-ms-retry-after-ms`. */
       headers?: Record<string, string>
-      /** @default false */
+      /** Executes the request first. @default false */
       commit?: boolean
     }
   /** Answers with a redirect and does nothing. */
   | {
       kind: 'redirect'
+      /** Where to, as the header says it. */
       location: string
       /** 300 to 399. @default 307 */
       status?: number
@@ -102,14 +108,15 @@ export type Fault =
   /** Answers 429 with the documented code and text and does nothing. */
   | {
       kind: 'throttle'
+      /** Which of the three the error names. */
       limit: 'requests' | 'executionTime' | 'concurrency'
-      /** @default 1 */
+      /** What `Retry-After` says. @default 1 */
       retryAfterInSeconds?: number
     }
   /** Closes the connection without an answer. */
   | {
       kind: 'drop'
-      /** @default false */
+      /** Executes the request first. @default false */
       commit?: boolean
     }
   /**
@@ -118,13 +125,13 @@ export type Fault =
    */
   | {
       kind: 'hang'
-      /** @default false */
+      /** Executes the request when it comes, not when it is released. @default false */
       commit?: boolean
     }
   /** Executes the request, sends the head and so many bytes of the body, never the last, and the rest when released. */
   | {
       kind: 'hangInBody'
-      /** @default half of the body */
+      /** How much of the body comes before the pause. @default half of the body */
       afterBytes?: number
     }
   /**
@@ -133,13 +140,13 @@ export type Fault =
    */
   | {
       kind: 'truncate'
-      /** @default half of the body */
+      /** How much of the body comes. @default half of the body */
       afterBytes?: number
     }
   /** Executes the request and sends the body in pieces of so many bytes, one after the other without waiting. */
   | {
       kind: 'trickle'
-      /** @default 1 */
+      /** The size of a piece. @default 1 */
       bytesAtOnce?: number
     }
   /** Executes the request and sends the body again and again until the client goes. A 204 becomes a 200. */
@@ -147,6 +154,7 @@ export type Fault =
   /** Executes the request and answers with this content type. */
   | {
       kind: 'contentType'
+      /** The header's value. */
       contentType: string
     }
   /**
@@ -156,6 +164,7 @@ export type Fault =
    */
   | {
       kind: 'writer'
+      /** Whether the other writer comes before the request is executed, or after it. */
       when: 'before' | 'after'
       /**
        * Columns by logical name; a lookup takes `{ entityLogicalName, recordId }` or null. A `statuscode` brings its `statecode`.
@@ -183,14 +192,17 @@ export interface FaultTarget {
   every?: number
 }
 
+/** A fault, and which requests meet it. */
 export interface FaultRule {
-  /** @default every request */
+  /** Which requests. @default every request */
   on?: FaultTarget
   /** How many requests it takes before it is used up. @default 1 */
   times?: number | 'always'
+  /** What goes wrong with them. */
   fault: Fault
 }
 
+/** Faults that come by chance. */
 export interface RandomFaults {
   /** An integer from 0. The same seed brings the same faults to the same sequence of requests. */
   seed: number
@@ -198,7 +210,7 @@ export interface RandomFaults {
   rate: number
   /** One of these is drawn, each as likely as the others. One that does not apply to the request does nothing. */
   faults: readonly Fault[]
-  /** @default every request */
+  /** Which requests may meet one; the others do not count. @default every request */
   on?: FaultTarget
 }
 
@@ -212,11 +224,13 @@ export interface Conditions {
    * before that adds a second to it. A limit that is not given does not exist.
    */
   limits?: {
+    /** How many requests may come in the window. */
     requests?: number
+    /** How long requests may take together in the window; each takes `executionTimePerRequestInMs`. */
     executionTimeInMs?: number
     /** How many requests may be in flight. Requests that hang are. */
     concurrent?: number
-    /** @default 300000 */
+    /** How far back requests and execution time are counted. @default 300000 */
     windowInMs?: number
   }
   /** What each request adds to the execution time, since the clock stands still meanwhile. @default 0 */
@@ -247,7 +261,7 @@ export interface Conditions {
    * address rows and targets of binds: `accounts(accountnumber='A-1')`. A write after which two rows would have one key is a 412
    * `0x80040237`; one that two rows of the seed have leads to neither, but to a 501. @default { account: ['accountnumber'] }
    */
-  alternateKeys?: { readonly [table in 'account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem']?: readonly string[] }
+  alternateKeys?: Readonly<Partial<Record<'account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem', readonly string[]>>>
   /**
    * Schema names of relationships that the environment does not have: `RelationshipDefinitions` leaves them out, and their navigation
    * properties are undeclared. Rows keep the links they have. @default none
@@ -320,8 +334,17 @@ export interface Emulator {
    * The application to which `POST <url>/<tenantId>/oauth2/v2.0/token` gives tokens, with `grant_type=client_credentials` and
    * `scope=<url>/.default` or, with `tls`, `https://<any of its hosts>/.default`, with or without a port. Its id and secret are new ones at every start.
    */
-  readonly application: { readonly tenantId: string; readonly clientId: string; readonly clientSecret: string }
+  readonly application: {
+    /** The tenant, a GUID: the first part of the token endpoint's path. */
+    readonly tenantId: string
+    /** `client_id` of a request for a token. */
+    readonly clientId: string
+    /** `client_secret` of a request for a token. */
+    readonly clientSecret: string
+  }
+  /** What goes wrong with requests, and the conditions that hold for all of them. */
   readonly faults: Faults
+  /** The time by which limits open and tokens expire. */
   readonly clock: Clock
   /** The newest 10,000 requests, oldest first. Rejects with an `Error` when the emulator is gone. */
   requests(): Promise<LoggedRequest[]>
