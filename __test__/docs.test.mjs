@@ -1,4 +1,5 @@
-// The guides' blocks of JavaScript: each is run here as printed, or is a part of what other suites run. And no link in them is dead.
+// The blocks of JavaScript in the guides and in the emulator's README: each is run here as printed, or is a part of what other suites run. And no
+// link in them is dead.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +15,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const read = path => readFileSync(join(root, path), 'utf8')
 // What other tests write they compare themselves.
 const written = new Set(['command-line.md', 'reliability.md'])
-const guides = readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && !written.has(name)).map(name => join('docs', name))
+const guides = [
+  ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && !written.has(name)).map(name => join('docs', name)),
+  join('emulator', 'README.md')
+]
 const runElsewhere = [
   'README.md', 'examples/bot-handover.mjs', 'examples/cti-middleware.mjs', 'examples/own-tests.test.mjs', 'examples/electron/main.js',
   'examples/electron/desktop.js'
