@@ -84,6 +84,19 @@ for (const [store, open] of Object.entries(stores)) {
 
 const calls = call => ({ call, untold: async () => {}, refused: () => assert.fail('no request is malformed') })
 
+test('the fields of a request may be getters of its class', { timeout: 60_000 }, async () => {
+  class Row {
+    get entityLogicalName() { return 'contact' }
+    get recordId() { return contact.recordId }
+    get conversationId() { return conversation }
+  }
+  const { begun, results } = staged([new Row()])
+  const first = results.next()
+  await settle()
+  begun[0].resolve()
+  assert.equal((await first).value.outcome?.conversationId, conversation)
+})
+
 /** A bulk whose calls settle when the test says so. `begun` lists them. */
 function staged(list, options, now) {
   const begun = []

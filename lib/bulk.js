@@ -17,6 +17,8 @@ const TIMEOUT_IN_MS = 600_000
 
 const PROGRESS_EVERY_MS = 200
 
+const FIELDS = ['entityLogicalName', 'recordId', 'conversationId']
+
 // An id that is never looked up.
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
@@ -124,7 +126,8 @@ async function check(shared, untold) {
 /** The arguments of a request's call. */
 function target(native, request) {
   if (typeof request !== 'object' || request === null) throw invalid(native, 'request', 'an object', request)
-  const { entityLogicalName, recordId, conversationId } = readable(native, 'request', () => ({ ...request }))
+  // Field by field: those of an object-relational mapper's rows are getters of their class.
+  const [entityLogicalName, recordId, conversationId] = readable(native, 'request', () => FIELDS.map(name => request[name]))
   // The focused conversation is nothing that a list can mean.
   if (conversationId == null) throw invalid(native, 'conversationId', 'a GUID', conversationId)
   return [entityLogicalName, recordId, conversationId]
