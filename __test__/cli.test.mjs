@@ -101,9 +101,7 @@ for (const [name, open] of Object.entries(stores)) {
         [2, 'INVALID_ARGUMENT', ...link(contact), '--if-linked', 'explode']
       ]) {
         const { code: ended, stdout, stderr } = await run(...args)
-        // A client is made with the timeout, so a wrong one is a wrong configuration.
-        const expected = args.includes('--timeout') ? 'INVALID_CONFIGURATION' : name
-        assert.deepEqual([ended, stdout, stderr.split(' ')[0]], [code, '', expected], stderr)
+        assert.deepEqual([ended, stdout, stderr.split(' ')[0]], [code, '', name], stderr)
       }
     })
   })
@@ -153,6 +151,50 @@ test('wrong usage is 2, says what is right, and touches nothing', { timeout: 120
     assert.match(stderr, message)
   }
   assert.deepEqual(filesOf(cwd), [])
+})
+
+test('messages speak of the command line, and not of the library', { timeout: 120_000 }, async t => {
+  const { run, cwd } = await stores.embedded(t)
+  for (const [args, message] of [
+    [link(contact, closedConversation), /\n {2}Name further statuses with --status if/],
+    [['conversations', '--top', 'many'], /--top: expected a whole number greater than 0, got 'many'\./],
+    [['conversations', '--top', '99999999999'], /^INVALID_ARGUMENT --top: /],
+    [[...link(contact), '--timeout', 'soon'], /--timeout: expected a whole number/],
+    [[...link(contact), '--timeout', '99999999999'], /^INVALID_CONFIGURATION --timeout: /],
+    [[...link(contact), '--if-linked', 'explode'], /^INVALID_ARGUMENT --if-linked: /],
+    [[...link(contact), '--status', 'done'], /^INVALID_ARGUMENT --status: /],
+    [['conversations', '--record', 'lead:x'], /^INVALID_ARGUMENT --record: /],
+    [['conversations', '--agent', 'x'], /^INVALID_ARGUMENT --agent: /],
+    [['import', 'missing.json'], /^INVALID_ARGUMENT 'missing\.json' cannot be read/]
+  ]) {
+    const { stderr } = await run(...args)
+    assert.match(stderr, message)
+    assert.doesNotMatch(stderr, /`options|linkableStatuses|importRecords|InMs/)
+  }
+  const unset = await cli(t, ['show', nobody], { cwd: folder(t) })
+  assert.match(unset.stderr, /does not exist yet: `omnichannel-link import` creates it\. .* because neither --db nor --url is given/)
+  const nameless = await cli(t, ['show', nobody, '--url', 'https://contoso.crm4.dynamics.com'], { cwd })
+  assert.match(nameless.stderr, /^INVALID_CONFIGURATION A Dataverse environment needs DATAVERSE_TOKEN\.\n {2}Set DATAVERSE_TOKEN .* AZURE_TENANT_ID/)
+  const { error } = JSON.parse((await cli(t, ['show', nobody, '--url', 'https://contoso.crm4.dynamics.com', '--json'], { cwd })).stderr)
+  assert.match(error.message, /DATAVERSE_TOKEN/)
+})
+
+test('what others wrote does nothing to a terminal', { timeout: 120_000 }, async t => {
+  const evil = 'evil \x1b[31mred\x1b]0;title\x07\r\nsecond\u009b2J line\u202e'
+  const cwd = folder(t)
+  writeFileSync(join(cwd, 'page.json'), JSON.stringify(page('msdyn_ocliveworkitems', { activityid: nobody, statuscode: 2, subject: evil })))
+  const run = (...args) => cli(t, [...args, '--db', 'links.db'], { cwd })
+  await run('import', 'page.json')
+  for (const args of [['conversations'], ['show', nobody]]) {
+    assert.match((await run(...args)).stdout, /evil \ufffd\[31mred\ufffd\]0;title\ufffdsecond\ufffd2J line\ufffd\n/)
+    assert.equal(JSON.parse((await run(...args, '--json')).stdout).subject, evil)
+  }
+  const server = await emulator(t)
+  await server.faults.add({ fault: { kind: 'status', status: 400, code: '0x80040265', message: evil } })
+  const { stderr } = await cli(t, link(contact), { env: { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential } })
+  assert.match(stderr, /second.*line/)
+  // oxlint-disable-next-line no-control-regex
+  assert.doesNotMatch(stderr, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
 })
 
 test('help teaches, and --version tells', { timeout: 120_000 }, async t => {

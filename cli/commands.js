@@ -2,9 +2,11 @@
 
 // The commands: their arguments, what `help` says of them, and what they do.
 
+const { failure } = require('../lib/link-error.js')
 const { bulk } = require('./bulk.js')
 const { INCOMPLETE } = require('./exit-codes.js')
 const { palette, print, progressLine, table } = require('./terminal.js')
+const { eachText, printable, worded } = require('./wording.js')
 
 const LINK_OPTIONS = {
   'if-linked': { type: 'string', value: '<what>', help: 'if the slot holds another record: replace it (the default), keep it, or reject' },
@@ -12,6 +14,12 @@ const LINK_OPTIONS = {
   'dry-run': { type: 'boolean', help: 'tell what would be done, and write nothing' }
 }
 const DRY_RUN = { 'dry-run': LINK_OPTIONS['dry-run'] }
+
+/** An option that is a number, if it is given. */
+function wholeNumber(option, text) {
+  if (text !== undefined && !/^[1-9]\d*$/.test(text)) throw failure('INVALID_ARGUMENT', `${option}: expected a whole number greater than 0, got '${text}'.`)
+  return text === undefined ? undefined : Number(text)
+}
 
 const statuses = names => names?.map(name => (/^\d+$/.test(name) ? Number(name) : name))
 const given = options => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
@@ -32,15 +40,14 @@ async function show({ client, values, signal }, [conversationId]) {
   const conversation = await client.getConversation(conversationId, { signal })
   if (values.json) return print(JSON.stringify(conversation))
   const { bold } = palette(process.stdout)
-  const { status, customer, case: incident, subject, createdOn, agentId } = conversation
+  const { status, customer, case: incident, subject, createdOn, agentId } = eachText(conversation, printable)
   const rows = { status: String(status), customer: named(customer), case: named(incident), subject: subject ?? '-', created: createdOn ?? '-', agent: agentId ?? '-' }
   return print(`${bold(conversation.conversationId)}\n${table(Object.entries(rows))}`)
 }
 
 async function conversations({ client, values, signal }) {
   const record = values.record?.split(':')
-  const top = values.top === undefined ? undefined : Number(values.top)
-  const query = given({ agentId: values.agent, statuses: statuses(values.status), top, signal })
+  const query = given({ agentId: values.agent, statuses: statuses(values.status), top: wholeNumber('--top', values.top), signal })
   // Found at once, or page by page.
   const found = record
     ? await client.findConversations({ entityLogicalName: record[0], recordId: record.slice(1).join(':') }, query)
@@ -48,7 +55,7 @@ async function conversations({ client, values, signal }) {
   let count = 0
   for await (const conversation of found) {
     count++
-    await print(values.json ? JSON.stringify(conversation) : lineOf(conversation))
+    await print(values.json ? JSON.stringify(conversation) : lineOf(eachText(conversation, printable)))
   }
   if (count === 0 && !values.json) process.stderr.write('No conversation matches.\n')
 }
@@ -68,7 +75,7 @@ async function importFiles({ client, values, signal }, files) {
       const summary = await client.importRecords(file, { onProgress, signal })
       bar.clear()
       imports.push({ file, ...summary })
-      if (!values.json) await print(importLine(imports.at(-1)))
+      if (!values.json) await print(importLine(eachText(imports.at(-1), printable)))
     }
   } finally {
     bar.clear()
@@ -83,14 +90,14 @@ function importLine({ file, entitySet, inserted, updated, danglingLinks, moreRow
 }
 
 async function doctor({ client, values, signal, timeoutInMs }) {
-  const report = await client.doctor(given({ probe: values.probe, timeoutInMs, signal }))
+  const report = eachText(await client.doctor(given({ probe: values.probe, timeoutInMs, signal })), worded)
   if (values.json) await print(JSON.stringify(report))
   else {
     const { bold, dim, green, red } = palette(process.stdout)
     const marks = { passed: green('passed '), failed: red('failed '), skipped: dim('skipped') }
     const width = Math.max(...report.checks.map(({ name }) => name.length))
-    await print(`${bold(report.store)} ${report.target}`)
-    for (const { name, status, found, meaning, fix } of report.checks) {
+    await print(`${bold(report.store)} ${printable(report.target)}`)
+    for (const { name, status, found, meaning, fix } of eachText(report.checks, printable)) {
       await print(`  ${marks[status]}  ${name.padEnd(width)}  ${dim(found)}`)
       if (status === 'failed') for (const text of [meaning, fix]) if (text) await print(`           ${text}`)
     }
@@ -173,4 +180,4 @@ safe. With --json, JSON Lines: { line, request, outcome } or { line, request, er
   }
 }
 
-module.exports = { COMMANDS }
+module.exports = { COMMANDS, wholeNumber }

@@ -7,7 +7,7 @@ const { parseArgs } = require('node:util')
 const { version } = require('../package.json')
 const { OmnichannelClient } = require('../index.js')
 const { failure } = require('../lib/link-error.js')
-const { COMMANDS } = require('./commands.js')
+const { COMMANDS, wholeNumber } = require('./commands.js')
 const { INTERRUPTED, exitCode } = require('./exit-codes.js')
 const { GLOBAL_OPTIONS, general, ofCommand } = require('./help.js')
 const { describe, print } = require('./terminal.js')
@@ -44,7 +44,7 @@ function find(name) {
 /** What the options and the environment say of the store. A token is no option: others could see it in the list of processes. */
 function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN }) {
   if (url !== undefined && db !== undefined) throw wrong('--url and --db are two stores: give one of them.')
-  const common = timeout === undefined ? {} : { timeoutInMs: Number(timeout) }
+  const common = timeout === undefined ? {} : { timeoutInMs: wholeNumber('--timeout', timeout) }
   if (db !== undefined) return { ...common, embedded: { path: db } }
   if (url === undefined && !DATAVERSE_URL) return common
   const credential = DATAVERSE_TOKEN ? { credential: DATAVERSE_TOKEN } : {}

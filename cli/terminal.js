@@ -4,6 +4,7 @@
 
 const { once } = require('node:events')
 const { stripVTControlCharacters } = require('node:util')
+const { eachText, printable, worded } = require('./wording.js')
 
 const COLOURS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 }
 
@@ -29,10 +30,11 @@ const lengths = row => row.map(cell => [...stripVTControlCharacters(cell)].lengt
 
 /** An error for people, or for a program. */
 function describe(error, isJson, { red, dim } = palette(process.stderr)) {
-  const details = error.toJSON?.() ?? { code: 'INTERNAL', message: error.message }
+  const details = eachText(error.toJSON?.() ?? { code: 'INTERNAL', message: error.message }, worded)
   if (isJson) return JSON.stringify({ error: details })
-  const { code, message, hint, requestId } = details
-  const lines = [`${red(code)} ${message}`, hint && `  ${hint}`, requestId && dim(`  request ${requestId}`), !error.toJSON && error.stack]
+  const { code, message, hint, requestId } = eachText(details, printable)
+  const stack = error.toJSON ? [] : (error.stack ?? '').split('\n').map(printable)
+  const lines = [`${code ? `${red(code)} ` : ''}${message}`, hint && `  ${hint}`, requestId && dim(`  request ${requestId}`), ...stack]
   return lines.filter(Boolean).join('\n')
 }
 
