@@ -1,13 +1,15 @@
-// `bulk`: lists in both forms, the file of what failed, and Ctrl-C.
+// `bulk`: lists in both forms, and the file of what failed.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { query } from '../examples/support/sqlite.mjs'
+import { fileURLToPath } from 'node:url'
 import { folder } from './support/afterwards.mjs'
 import { cli, startCli } from './support/cli.mjs'
-import { account, closedConversation, contact, conversation, conversations, emptyConversation, incident, nobody, page } from './support/sample.mjs'
-import { client, emulator, readServer } from './support/stores.mjs'
+import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody } from './support/sample.mjs'
+import { emulator, readServer } from './support/stores.mjs'
 
 const HEADER = 'conversationId,note,entityLogicalName,recordId'
 const lines = text => text.trim().split(/\r?\n/)
@@ -32,18 +34,18 @@ ${emptyConversation},fifth,contact,${nobody}\r
 `)
   const { code, stdout, stderr } = await run('list.csv')
   assert.deepEqual([code, stderr], [7, ''])
-  assert.match(stdout, /items {2}outcome\n {2}1 {6}linked\n {2}1 {6}CONVERSATION_NOT_ACTIVE {2}line 3: .*\n {2}1 {6}replaced\n {2}1 {6}INVALID_ARGUMENT {9}line 6: Line 6: 2 fields, but the header has 4\.\n {2}1 {6}RECORD_NOT_FOUND/)
+  assert.match(stdout, /items {2}outcome\n {2}1 {6}linked\n {2}1 {6}CONVERSATION_NOT_ACTIVE {2}line 3: .*\n {2}1 {6}replaced\n {2}1 {6}INVALID_ARGUMENT {9}line 6: The row has 2 fields, but the header 4\.\n {2}1 {6}RECORD_NOT_FOUND/)
   assert.match(stdout, /What failed is in list\.failed\.csv/)
   assert.deepEqual(await readServer(server, conversation), { customer: contact, case: incident })
   const failed = read('list.failed.csv')
-  assert.match(failed, new RegExp(`^${HEADER},error\r\n${closedConversation},"two\nlines",contact,${contact.recordId},"?CONVERSATION_NOT_ACTIVE: .*\r\nshort,row,`))
+  assert.match(failed, new RegExp(`^\ufeffbulkError,${HEADER}\r\n"?CONVERSATION_NOT_ACTIVE: .*,${closedConversation},"two\nlines",contact,${contact.recordId}\r\n"INVALID_.*",short,row\r\n`))
 
   // It can be given to bulk again, and what has failed once more is written with one error column.
   const again = await run('list.failed.csv', '--status', 'closed')
   assert.equal(again.code, 7)
   assert.match(again.stdout, /1 {6}linked/)
   const header = lines(read('list.failed.failed.csv'))[0]
-  assert.equal(header, `${HEADER},error`)
+  assert.equal(header, `bulkError,${HEADER}`)
 
   // What an earlier run has left is no result of this one.
   writeFileSync(join(cwd, 'list.csv'), `${HEADER}\n${conversation},x,incident,${incident.recordId}\n`)
@@ -56,7 +58,7 @@ const item = (record, conversationId, more) => JSON.stringify({ ...record, conve
 
 test('JSON Lines, with --json and --unlink', { timeout: 120_000 }, async t => {
   const { run, read } = await prepared(t, 'list.jsonl', [
-    item(account, conversation, { ticket: 7 }), '', '{ "torn": ', '[1]', item(contact, conversation, { ticket: 8, error: 'old' }), item(incident, nobody)
+    item(account, conversation, { ticket: 7 }), '', '{ "torn": ', '[1]', item(contact, conversation, { error: 'mine' }).replace('}', ',"ticket":12345678901234567890}'), item(incident, nobody)
   ].join('\r\n'))
   const { code, stdout, stderr } = await run('list.jsonl', '--unlink', '--json')
   assert.equal(code, 7)
@@ -65,20 +67,113 @@ test('JSON Lines, with --json and --unlink', { timeout: 120_000 }, async t => {
     [1, 'unlinked'], [3, 'INVALID_ARGUMENT'], [4, 'INVALID_ARGUMENT'], [5, 'NOT_LINKED'], [6, 'CONVERSATION_NOT_FOUND']
   ])
   assert.deepEqual(results[0].request, { ...account, conversationId: conversation })
-  assert.equal(results[1].error.message, 'Line 3: not JSON.')
-  assert.match(stderr, /1 {6}unlinked/)
+  assert.equal(results[1].error.message, 'The line is not JSON.')
+  const { summary } = JSON.parse(stderr)
+  assert.deepEqual(summary, {
+    items: 5, failed: 4, uncertain: 0, outcomes: { unlinked: 1, INVALID_ARGUMENT: 2, NOT_LINKED: 1, CONVERSATION_NOT_FOUND: 1 },
+    notBegunFromLine: null, failedFile: 'list.failed.jsonl', dryRun: false
+  })
   const failed = read('list.failed.jsonl').split('\n')
   assert.deepEqual([failed[0].trim(), failed[1].trim()], ['{ "torn":', '[1]'])
-  const { error, ...kept } = JSON.parse(failed[2])
-  assert.deepEqual(kept, { ...contact, conversationId: conversation, ticket: 8 })
-  assert.match(error, /^NOT_LINKED: /)
+  const row = item(contact, conversation, { error: 'mine' }).slice(0, -1)
+  assert.match(failed[2], /^\{.*,"error":"mine","ticket":12345678901234567890,"bulkError":"NOT_LINKED: [^"]*"\}\r$/)
+  assert.ok(failed[2].startsWith(row))
+
+  // An error that has met the next one is not kept.
+  assert.equal((await run('list.failed.jsonl', '--unlink')).code, 7)
+  assert.equal(read('list.failed.failed.jsonl'), read('list.failed.jsonl'))
 })
 
-test('--dry-run writes nothing', { timeout: 120_000 }, async t => {
-  const { server, run } = await prepared(t, 'list.csv', `${HEADER}\n${conversation},,contact,${contact.recordId}\n`)
+test('a row that is not the header\'s is never a call, and stays as it is until it is mended', { timeout: 120_000 }, async t => {
+  const { server, run, read, cwd } = await prepared(t, 'list.csv', `entityLogicalName,recordId,conversationId,note
+contact,${contact.recordId},${conversation}
+contact,${contact.recordId},${conversation},one,"two, three"
+`)
+  const rows = [`contact,${contact.recordId},${conversation}`, `contact,${contact.recordId},${conversation},one,"two, three"`]
+  for (const file of ['list', 'list.failed']) {
+    const { code, stdout } = await run(`${file}.csv`)
+    assert.equal(code, 7)
+    assert.match(stdout, /2 {6}INVALID_ARGUMENT {2}line 2: The row has 3 fields, but the header 4\.\n {2}line 3: The row has 5 fields, but the header 4\./)
+    assert.deepEqual(lines(read(`${file}.failed.csv`)).slice(1).map(line => line.replace(/^"[^"]*",/, '')), rows)
+  }
+  assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
+  writeFileSync(join(cwd, 'list.failed.csv'), read('list.failed.csv').replace(`${conversation}\n`, `${conversation},mended\n`))
+  assert.match((await run('list.failed.csv')).stdout, /1 {6}replaced\n/)
+})
+
+test('lists as spreadsheets save them', { timeout: 120_000 }, async t => {
+  const ids = `contact;${contact.recordId};${conversation}`
+  const { run, read, cwd } = await prepared(t, 'list.csv', `Entity Logical Name;RecordId;CONVERSATIONID;error\rlead;${contact.recordId};${conversation};mine\r${ids};\r`)
+  assert.match((await run('list.csv')).stdout, /1 {6}INVALID_ARGUMENT .*\n {2}1 {6}replaced/)
+  assert.match(read('list.failed.csv'), new RegExp(`^bulkError;Entity Logical Name;RecordId;CONVERSATIONID;error\rINVALID_ARGUMENT: [^;]*;lead;${contact.recordId};${conversation};mine\r$`))
+  const text = `\ufeffentityLogicalName;recordId;conversationId;ü\r\nlead;${contact.recordId};${conversation};ä\r\n${ids};ö\r\n`
+  const wide = Buffer.from(text, 'utf16le')
+  for (const content of [wide, Buffer.from(wide).swap16()]) {
+    writeFileSync(join(cwd, 'wide.txt'), content)
+    assert.match((await run('wide.txt')).stdout, /1 {6}INVALID_ARGUMENT .*\n {2}1 {6}alreadyLinked/)
+    assert.match(read('wide.failed.txt'), /^\ufeffbulkError;entityLogicalName;recordId;conversationId;ü\r\n.*;ä\r\n$/)
+  }
+  writeFileSync(join(cwd, 'twice.csv'), 'entityLogicalName,recordId,conversationId,Record Id\n')
+  assert.match((await run('twice.csv')).stderr, /'twice\.csv': the header repeats recordId\./)
+})
+
+test('a list on stdin, in either form', { timeout: 120_000 }, async t => {
+  const { read, cwd, env } = await prepared(t, 'unused', '')
+  const piped = async (text, ...args) => {
+    const { child, ended } = startCli(t, ['bulk', '-', ...args], { cwd, env })
+    child.stdin.end(text)
+    return await ended
+  }
+  const csv = `${HEADER}\n${conversation},,contact,${contact.recordId}\n${conversation},,lead,x\n`
+  const refused = await piped(csv)
+  assert.deepEqual([refused.code, refused.stdout], [2, ''])
+  assert.match(refused.stderr, /stdin is no file: --failed <file> is needed/)
+  assert.match((await piped(csv, '--dry-run')).stdout, /1 {6}replaced/)
+  assert.match((await piped(csv, '--failed', 'failed.csv')).stdout, /1 {6}replaced/)
+  assert.match(read('failed.csv'), /,lead,x\n$/)
+  assert.match((await piped(`\n${item(contact, conversation)}\n`, '--failed', 'failed.csv')).stdout, /1 {6}alreadyLinked/)
+  assert.equal(existsSync(join(cwd, 'failed.csv')), false)
+})
+
+test('a file for failed items that cannot be made stops everything before it begins', { timeout: 120_000 }, async t => {
+  const { server, run, read, cwd } = await prepared(t, 'list.csv', `${HEADER}\n${conversation},,contact,${contact.recordId}\n`)
+  mkdirSync(join(cwd, 'list.failed.csv'))
+  const list = read('list.csv')
+  for (const [args, message] of [
+    [[], /'list\.failed\.csv', for the items that fail, cannot be written: EISDIR\./],
+    [['--failed', 'nowhere/failed.csv'], /'nowhere\/failed\.csv', .*: ENOENT\./],
+    [['--failed', 'list.csv'], /'list\.csv' is the list itself/]
+  ]) {
+    const { code, stdout, stderr } = await run('list.csv', ...args)
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(stderr, message)
+  }
+  assert.deepEqual([await readServer(server, conversation), read('list.csv')], [{ customer: account, case: null }, list])
+})
+
+test('a disk that is full ends the list as Ctrl-C does', { skip: process.platform !== 'linux', timeout: 120_000 }, async t => {
+  const { cwd, read } = await prepared(t, 'list.jsonl', `${item({ entityLogicalName: 'lead' }, 'x')}\n`.repeat(5000))
+  const program = fileURLToPath(new URL('../cli/index.js', import.meta.url))
+  // Files of at most four kilobytes.
+  const child = spawn('bash', ['-c', 'ulimit -f 4; exec "$0" "$@"', process.execPath, program, 'bulk', 'list.jsonl', '--db', 'links.db'], { cwd })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', text => (stdout += text))
+  child.stderr.on('data', text => (stderr += text))
+  const [code] = await once(child, 'close')
+  assert.equal(code, 2)
+  const whole = lines(read('list.failed.jsonl'))
+  assert.ok(whole.every(line => JSON.parse(line).bulkError.startsWith('INVALID_ARGUMENT')))
+  assert.match(stdout, new RegExp(`\\d+ +INVALID_ARGUMENT [^]*\nOf what failed, the first ${whole.length} are in list\\.failed\\.jsonl`))
+  assert.match(stderr, /cannot be written: EFBIG\.\nNothing from line \d+ on was begun\./)
+})
+
+test('--dry-run writes nothing, not even what would fail', { timeout: 120_000 }, async t => {
+  const { server, run, read, cwd } = await prepared(t, 'list.csv', `${HEADER}\n${conversation},,contact,${contact.recordId}\n${conversation},,lead,x\n`)
+  writeFileSync(join(cwd, 'list.failed.csv'), 'of the real run')
   const { code, stdout } = await run('list.csv', '--dry-run')
-  assert.equal(code, 0)
-  assert.match(stdout, /1 {6}replaced\n.*--dry-run/)
+  assert.equal(code, 7)
+  assert.match(stdout, /1 {6}replaced\n.*INVALID_ARGUMENT .*\nNothing was written: --dry-run\.\n$/)
+  assert.equal(read('list.failed.csv'), 'of the real run')
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
 })
 
@@ -88,7 +183,11 @@ test('a list that is none is 2', { timeout: 120_000 }, async t => {
   assert.deepEqual([code, stdout], [2, ''])
   assert.match(stderr, /header lacks entityLogicalName, recordId, conversationId/)
   const empty = await prepared(t, 'empty.jsonl', '')
+  writeFileSync(join(empty.cwd, 'empty.failed.jsonl'), 'of an earlier run')
   assert.deepEqual(await empty.run('empty.jsonl'), { code: 0, stdout: '', stderr: 'The list is empty.\n' })
+  assert.equal(existsSync(join(empty.cwd, 'empty.failed.jsonl')), false)
+  const forLinks = await run('list.csv', '--unlink', '--if-linked', 'keep')
+  assert.match(forLinks.stderr, /--if-linked is for links: it cannot go with --unlink/)
 })
 
 test('a torn end is told after the results before it', { timeout: 120_000 }, async t => {
@@ -96,44 +195,5 @@ test('a torn end is told after the results before it', { timeout: 120_000 }, asy
   const { code, stdout, stderr } = await run('list.csv')
   assert.equal(code, 2)
   assert.match(stdout, /1 {6}linked/)
-  assert.match(stderr, /row of line 3 has a quote that is never closed/)
-})
-
-const withoutSignals = { skip: process.platform === 'win32', timeout: 120_000 }
-
-test('Ctrl-C ends the list, and everything begun is accounted for', withoutSignals, async t => {
-  const count = 5000
-  const cwd = folder(t)
-  const store = client(t, { embedded: { path: join(cwd, 'links.db') } })
-  const rows = conversations(count)
-  await store.importRecords(rows)
-  await store.importRecords(page('contacts', { contactid: contact.recordId }))
-  await store.close()
-  writeFileSync(join(cwd, 'list.jsonl'), rows.value.map(({ activityid }) => JSON.stringify({ ...contact, conversationId: activityid })).join('\n'))
-  const { child, ended, says } = startCli(t, ['bulk', 'list.jsonl', '--json', '--db', 'links.db'], { cwd })
-  // While nobody reads on, it cannot get to its end.
-  child.stdout.once('data', () => child.stdout.pause())
-  await new Promise(resolve => child.stdout.once('pause', resolve))
-  child.kill('SIGINT')
-  child.stdout.resume()
-  await says('Stopping')
-  const { code, stdout, stderr } = await ended
-  assert.equal(code, 130)
-  const results = lines(stdout).map(line => JSON.parse(line))
-  assert.ok(results.length < count)
-  assert.ok(results.every(({ line, outcome }, at) => line === at + 1 && outcome.status === 'linked'))
-  assert.match(stderr, new RegExp(`Interrupted: nothing behind line ${results.length} was begun`))
-  const [{ linked }] = query(join(cwd, 'links.db'), 'SELECT COUNT(*) AS linked FROM conversation_text WHERE customer_id IS NOT NULL')
-  assert.equal(linked, results.length)
-})
-
-test('a second Ctrl-C ends at once', withoutSignals, async t => {
-  const { server, cwd, env } = await prepared(t, 'list.csv', `${HEADER}\n${conversation},,incident,${incident.recordId}\n`)
-  await server.faults.add({ fault: { kind: 'hang' } })
-  const { child, ended, says } = startCli(t, ['bulk', 'list.csv'], { cwd, env })
-  await server.faults.hanging()
-  child.kill('SIGINT')
-  await says('Stopping')
-  child.kill('SIGINT')
-  assert.equal((await ended).code, 130)
+  assert.match(stderr, /'list\.csv', line 3: a quote is never closed/)
 })

@@ -1,12 +1,12 @@
 // The command line as its users see it: both stores, what is printed where, and every class of exit code.
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { CLASSES, exitCode } from '../cli/exit-codes.js'
 import { palette } from '../cli/terminal.js'
 import { LinkError } from 'omnichannel-link'
-import { folder } from './support/afterwards.mjs'
+import { afterwards, folder } from './support/afterwards.mjs'
 import { cli, startCli } from './support/cli.mjs'
 import { GUID } from './support/expect.mjs'
 import { account, closedConversation, contact, conversation, data, incident, nobody, numbered, otherAccount, page, pages } from './support/sample.mjs'
@@ -144,7 +144,7 @@ test('wrong usage is 2, says what is right, and touches nothing', { timeout: 120
     [[], /A command is missing/], [['frob'], /no command 'frob'/], [['toString'], /no command/], [['link'], /Usage: omnichannel-link link <account/],
     [['link', '--nope'], /'--nope'/], [['show', nobody, 'more'], /Usage/], [['link', ...link(contact).slice(1), '--if-linked'], /if-linked/],
     [['show', nobody, '--db', 'a.db', '--url', closedUrl], /--url and --db/], [['show', nobody, '--dry-run'], /'--dry-run'/], [['help', 'frob'], /'frob'/],
-    [['bulk', 'list.txt'], /\.csv, \.jsonl/], [['bulk', 'list.csv'], /'list\.csv' cannot be read: ENOENT/]
+    [['bulk', 'list.csv'], /'list\.csv' cannot be read: ENOENT/]
   ]) {
     const { code, stdout, stderr } = await cli(t, args, { cwd })
     assert.deepEqual([code, stdout], [2, ''], args.join(' '))
@@ -201,7 +201,7 @@ test('help teaches, and --version tells', { timeout: 120_000 }, async t => {
   const { code, stdout } = await cli(t, ['help'])
   assert.equal(code, 0)
   for (const word of ['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor', 'DATAVERSE_URL', 'AZURE_CLIENT_SECRET', 'HTTPS_PROXY', '--db', '130']) assert.ok(stdout.includes(word), word)
-  assert.equal((await cli(t, ['--help'])).stdout, stdout)
+  for (const args of [['--help'], ['help', 'help']]) assert.equal((await cli(t, args)).stdout, stdout)
   for (const command of ['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor']) {
     const explained = await cli(t, ['help', command])
     assert.match(explained.stdout, new RegExp(`Usage: omnichannel-link ${command} [^]*Examples\n  omnichannel-link ${command}`))
@@ -229,13 +229,28 @@ test('the application of the environment signs in', { timeout: 120_000 }, async 
 })
 
 test('Ctrl-C ends a call, and the program with 130', { skip: process.platform === 'win32', timeout: 120_000 }, async t => {
-  const server = await emulator(t)
-  await server.faults.add({ fault: { kind: 'hang' } })
-  const { child, ended } = startCli(t, link(incident), { env: { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential } })
-  await server.faults.hanging()
-  child.kill('SIGINT')
-  const { code, stderr } = await ended
-  assert.deepEqual([code, stderr], [130, 'Interrupted. A write that was already sent is not undone.\n'])
+  const message = 'Interrupted. A write that was already sent is not undone.'
+  for (const [more, expected] of [[[], message], [['--json'], JSON.stringify({ error: { name: 'AbortError', message } })]]) {
+    const server = await emulator(t)
+    await server.faults.add({ fault: { kind: 'hang' } })
+    const { child, ended } = startCli(t, [...link(incident), ...more], { env: { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential } })
+    await server.faults.hanging()
+    child.kill('SIGINT')
+    const { code, stderr } = await ended
+    assert.deepEqual([code, stderr], [130, `${expected}\n`])
+  }
+})
+
+test('results that cannot be written are no success; who reads enough may go', { skip: process.platform !== 'linux', timeout: 120_000 }, async t => {
+  const { cwd } = await stores.embedded(t)
+  const full = openSync('/dev/full', 'w')
+  afterwards(t, () => closeSync(full))
+  const lost = startCli(t, ['conversations', '--db', 'links.db'], { cwd, stdout: full })
+  const { code, stderr } = await lost.ended
+  assert.deepEqual([code, stderr], [2, 'INVALID_ARGUMENT stdout cannot be written: ENOSPC.\n'])
+  const { child, ended } = startCli(t, ['conversations', '--json', '--db', 'links.db'], { cwd })
+  child.stdout.destroy()
+  assert.deepEqual(await ended, { code: 0, stdout: '', stderr: '' })
 })
 
 test('every code has its exit code', () => {

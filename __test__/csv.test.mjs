@@ -1,26 +1,33 @@
-// The command line's lists: CSV as RFC 4180 has it, in pieces of any size.
+// The command line's lists: CSV as RFC 4180 and Excel have it, in pieces of any size.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { format, parse } from '../cli/csv.js'
 import { rejects } from './support/expect.mjs'
 
+async function taken(pieces) {
+  const found = []
+  for await (const row of parse(pieces, 'the list')) found.push(row)
+  return found
+}
+
 async function rows(...pieces) {
   const found = []
-  for await (const { line, fields } of parse(pieces)) found.push([line, ...fields])
+  for (const { line, fields } of await taken(pieces)) found.push([line, ...fields])
   return found
 }
 
 const cases = {
   'commas and lines': ['a,b\nc,d\n', [[1, 'a', 'b'], [2, 'c', 'd']]],
   'CRLF, and no line break at the end': ['a,b\r\nc,d', [[1, 'a', 'b'], [2, 'c', 'd']]],
-  'a byte order mark': ['\ufeffa,b\n', [[1, 'a', 'b']]],
-  'a byte order mark before a quote': ['\ufeff"a",b\n', [[1, 'a', 'b']]],
+  'CR, as old spreadsheets have it': ['a,b\r"c\rd",e\rf,g', [[1, 'a', 'b'], [2, 'c\rd', 'e'], [4, 'f', 'g']]],
+  'semicolons, told by the first row': ['\na;b,c;d\n1,5;2;3\n', [[2, 'a', 'b,c', 'd'], [3, '1,5', '2', '3']]],
+  'tabs': ['a\tb\n"1\t2"\t3\n', [[1, 'a', 'b'], [2, '1\t2', '3']]],
   'quotes around commas, quotes and line breaks': ['"a,1","say ""hi""","two\r\nlines"\nx,y,z\n', [[1, 'a,1', 'say "hi"', 'two\r\nlines'], [3, 'x', 'y', 'z']]],
   'empty fields and empty lines': [',\n\n\r\n"",\n""\nx', [[1, '', ''], [4, '', ''], [5, ''], [6, 'x']]],
   'a quote inside a field that has none around it': ['a"b,c\n', [[1, 'a"b', 'c']]],
   'a quoted field at the end of the text': ['a,"b"', [[1, 'a', 'b']]],
-  'nothing': ['', []],
-  'a mark alone': ['\ufeff', []]
+  'what follows a closed quote': ['"a"b,"c" \n', [[1, 'ab', 'c ']]],
+  'nothing': ['', []]
 }
 
 for (const [what, [text, expected]] of Object.entries(cases)) {
@@ -31,11 +38,33 @@ for (const [what, [text, expected]] of Object.entries(cases)) {
 }
 
 test('a quote that is never closed is refused with its line', async () => {
-  await rejects(rows('a,b\nc,"d\ne\n'), 'INVALID_ARGUMENT', /row of line 2 has a quote that is never closed/)
+  await rejects(rows('a,b\nc,"d\ne\n'), 'INVALID_ARGUMENT', /^the list, line 2: a quote is never closed/)
+})
+
+test('a row has an end, or a stray quote would make one of the rest of the file', async () => {
+  let read = 0
+  const pieces = function* () {
+    yield 'a,b\nc,"d\n'
+    for (;;) yield 'e,f\n'.repeat(1024) + (read++, '')
+  }
+  await rejects(taken(pieces()), 'INVALID_ARGUMENT', /^the list, line 2: a row of more than 1048576 characters\.$/)
+  assert.equal(read, 256)
+})
+
+test('each row tells where it ends', async () => {
+  const found = await taken(['a,b\r\n', '\n"c\n', '",d\ne'])
+  assert.deepEqual(found.map(({ end }) => end), [5, 13, 14])
 })
 
 test('what is written is read again', async () => {
+  const form = { separator: ',', eol: '\r\n' }
   const fields = ['plain', 'a,b', 'say "hi"', 'two\r\nlines', ' space ', '', 'ü😀']
-  assert.equal(format(['a', 'b,c']), 'a,"b,c"\r\n')
-  assert.deepEqual(await rows(format(fields), format(fields)), [[1, ...fields], [3, ...fields]])
+  assert.equal(format(['a', 'b,c'], form), 'a,"b,c"\r\n')
+  assert.equal(format(['a;b', 'b,c'], { separator: ';', eol: '\n' }), '"a;b";b,c\n')
+  for (const separator of [',', ';', '\t']) {
+    for (const eol of ['\r\n', '\n', '\r']) {
+      const row = format(fields, { separator, eol })
+      assert.deepEqual(await rows(row, row), [[1, ...fields], [3, ...fields]])
+    }
+  }
 })

@@ -1,76 +1,169 @@
 'use strict'
 
-// `bulk`: a file of requests, what becomes of each, and a file of those that failed.
+// `bulk`: a list of requests, what becomes of each, and a file of those that failed.
 
 const { failure } = require('../lib/link-error.js')
-const { INCOMPLETE, INTERRUPTED } = require('./exit-codes.js')
-const { openList } = require('./lists.js')
-const { palette, print, progressLine, table } = require('./terminal.js')
+const { INCOMPLETE, Interrupted, exitCode } = require('./exit-codes.js')
+const { FailedItems } = require('./failed-items.js')
+const { GRACE_IN_MS } = require('./interruption.js')
+const { List } = require('./lists.js')
+const { Progress } = require('./progress.js')
+const { Tally } = require('./tally.js')
+const { describe, detailsOf, print } = require('./terminal.js')
+const { printable } = require('./wording.js')
 
-// Of the errors of one code, this many are shown.
-const SHOWN = 3
+// What would meet every item stops the bulk at once; what may pass, when so many items in a row have met it.
+const FATAL = new Set(['AUTHENTICATION_FAILED', 'CLOSED', 'INVALID_CONFIGURATION'])
+const PASSING = new Set(['STORE', 'UNAVAILABLE'])
+const IN_A_ROW = 20
 
-async function bulk({ client, values, callOptions, signal }, [path]) {
-  const list = openList(path)
-  const bar = progressLine()
-  const onProgress = ({ done, failed }) => bar.show(list.share(), `${done} done${failed > 0 ? `, ${failed} failed` : ''}`)
-  const method = values.unlink ? 'unlinkMany' : 'linkMany'
-  const tally = new Map()
-  let line = 0
-  // Ctrl-C ends the list, and what is under way comes to its end: so everything is accounted for.
-  const stop = () => {
-    bar.clear()
-    process.stderr.write('Stopping: what is under way comes to its end. Ctrl-C again ends at once.\n')
-  }
-  signal.addEventListener('abort', stop)
-  try {
-    for await (const { request, outcome, error } of client[method](until(signal, list.requests()), { ...callOptions, onProgress })) {
-      if (line === 0) list.failed.begin()
-      line = request.line
-      const failed = request.broken === undefined ? error : failure('INVALID_ARGUMENT', `Line ${line}: ${request.broken}.`)
-      const entry = tally.get(failed?.code ?? outcome.status) ?? { count: 0, errors: [] }
-      tally.set(failed?.code ?? outcome.status, entry)
-      entry.count++
-      if (failed) list.failed.add(request.source, failed)
-      if (failed && entry.errors.length < SHOWN) entry.errors.push(`line ${line}: ${failed.message}`)
-      if (values.json) await print(JSON.stringify(result(request, outcome, failed)))
+class Bulk {
+  #context
+  #isDry
+  #list
+  #failedPath
+  #failed
+  #progress
+  #tally = new Tally()
+  /** Lines: the last that was begun, and the first that was not, if that is known. */
+  #begun = 0
+  #notBegun
+  #inARow = 0
+  /** Why it stopped, if its failure does not say so itself. */
+  #why
+
+  constructor(context, path) {
+    const { unlink, failed, 'dry-run': isDry = false } = context.values
+    for (const option of ['if-linked', 'status']) {
+      if (unlink && context.values[option] !== undefined) throw failure('INVALID_ARGUMENT', `--${option} is for links: it cannot go with --unlink.`)
     }
-  } finally {
-    signal.removeEventListener('abort', stop)
-    list.failed.end()
-    bar.clear()
-    // Also if the file could not be read to its end.
-    if (line > 0) await summarise(tally, list.failed.path, values)
+    this.#context = context
+    this.#isDry = isDry
+    this.#list = new List(path)
+    this.#failedPath = isDry ? undefined : (failed ?? this.#list.failedPath)
+    if (!isDry && this.#failedPath === undefined) {
+      throw failure('INVALID_ARGUMENT', `${this.#list.name} is no file: --failed <file> is needed, for the items that fail.`)
+    }
+    this.#failed = new FailedItems(this.#failedPath, path)
+    this.#progress = new Progress(this.#list)
   }
-  if (line === 0) await print('The list is empty.', process.stderr)
-  if (signal.aborted) {
-    await print(`Interrupted: nothing behind line ${line} was begun. The same command again does the rest; what stands is left alone.`, process.stderr)
-    return INTERRUPTED
+
+  async run() {
+    const { callOptions, client, interruption: { signal }, values } = this.#context
+    const options = { ...callOptions, onProgress: counts => this.#progress.update(counts) }
+    const stopping = () => this.#stopping()
+    signal.addEventListener('abort', stopping)
+    try {
+      for await (const result of client[values.unlink ? 'unlinkMany' : 'linkMany'](this.#requests(), options)) {
+        const told = this.#account(result)
+        if (!values.json) continue
+        if (process.stdout.isTTY) this.#progress.clear()
+        await print(JSON.stringify(told))
+      }
+    } finally {
+      signal.removeEventListener('abort', stopping)
+      this.#progress.end()
+      this.#failed.close()
+      // Also if the list could not be read to its end.
+      if (this.#tally.items > 0) await this.#summarise()
+    }
+    return await this.#end()
   }
-  return [...tally.values()].some(({ errors }) => errors.length > 0) ? INCOMPLETE : 0
+
+  /** The requests, until something stops it. Nothing is begun before the file of failed items is there. */
+  async *#requests() {
+    const { signal } = this.#context.interruption
+    try {
+      for await (const request of this.#list.requests()) {
+        if (signal.aborted) {
+          this.#notBegun = request.line
+          return
+        }
+        this.#failed.open(this.#list.head)
+        this.#begun = request.line
+        yield request
+      }
+    } catch (error) {
+      // A pipe that was closed because all is to end may be torn anywhere.
+      if (!signal.aborted) throw error
+    }
+    if (!signal.aborted) this.#failed.open(this.#list.head)
+    else if (!this.#list.isFile) this.#notBegun = this.#begun + 1
+  }
+
+  /** Takes a result into the books, and makes of it what programs are told. */
+  #account({ request, outcome, error: raw }) {
+    const error = raw && this.#errorOf(request, raw)
+    this.#tally.add(request.line, outcome, error)
+    this.#progress.reach(request)
+    if (error) this.#write(request, error)
+    this.#inARow = PASSING.has(error?.code) ? this.#inARow + 1 : 0
+    if (FATAL.has(error?.code)) this.#stop(raw, `Stopped at line ${request.line}: every item would meet ${error.code}.`)
+    if (this.#inARow === IN_A_ROW) this.#stop(raw, `Stopped at line ${request.line}: ${IN_A_ROW} items in a row have met ${error.code}.`)
+    const { entityLogicalName, recordId, conversationId, line } = request
+    return { line, request: { entityLogicalName, recordId, conversationId }, ...(error ? { error } : { outcome }) }
+  }
+
+  #errorOf({ broken }, raw) {
+    if (broken !== undefined) return detailsOf(failure('INVALID_ARGUMENT', broken))
+    if (!(raw instanceof Interrupted)) return detailsOf(raw)
+    return { name: raw.name, message: 'It was given up while it was under way.', maybeApplied: !this.#isDry }
+  }
+
+  #write(request, { code = 'GIVEN_UP', message }) {
+    try {
+      this.#failed.add(request.source(printable(`${code}: ${message}`)))
+    } catch (full) {
+      this.#stop(full)
+    }
+  }
+
+  #stop(reason, why) {
+    const { interruption } = this.#context
+    if (!interruption.signal.aborted) this.#why = why
+    interruption.stop(reason)
+  }
+
+  #stopping() {
+    this.#list.close()
+    this.#progress.clear()
+    void this.#say(`Stopping: what is under way comes to its end, within ${GRACE_IN_MS / 1000} seconds. Ctrl-C gives it up at once.`)
+  }
+
+  #say(text) {
+    return print(this.#context.values.json ? JSON.stringify({ notice: text }) : text, process.stderr)
+  }
+
+  /** On stderr, if stdout is for programs. */
+  async #summarise() {
+    const [{ count }, { failed }] = [this.#failed, this.#tally]
+    const failedFile = count > 0 ? this.#failedPath : null
+    if (this.#context.values.json) {
+      const summary = { ...this.#tally.toJSON(), notBegunFromLine: this.#notBegun ?? null, failedFile, dryRun: this.#isDry }
+      await print(JSON.stringify({ summary }), process.stderr)
+      return
+    }
+    await this.#tally.print(process.stdout)
+    const what = count === failed ? 'What failed is' : `Of what failed, the first ${count} are`
+    if (failedFile) await print(`${what} in ${printable(failedFile)}, to be given to bulk again.`)
+    if (this.#isDry) await print('Nothing was written: --dry-run.')
+  }
+
+  /** Says how it ended, and returns the exit code. */
+  async #end() {
+    const { interruption: { signal: { aborted, reason } }, values } = this.#context
+    if (this.#tally.items === 0 && !aborted) await this.#say('The list is empty.')
+    if (!aborted) return this.#tally.failed > 0 ? INCOMPLETE : 0
+    if (values.json) await print(describe(reason, true), process.stderr)
+    else {
+      const again = values.unlink ? 'what is unlinked is NOT_LINKED then' : 'a link that stands is alreadyLinked then'
+      await print(this.#why ?? (reason instanceof Interrupted ? reason.what : describe(reason)), process.stderr)
+      if (this.#notBegun !== undefined) await print(`Nothing from line ${this.#notBegun} on was begun. The same command again does it, and all before it once more: ${again}.`, process.stderr)
+    }
+    return exitCode(reason)
+  }
 }
 
-async function* until(signal, requests) {
-  for await (const request of requests) {
-    if (signal.aborted) return
-    yield request
-  }
-}
-
-function result({ entityLogicalName, recordId, conversationId, line }, outcome, error) {
-  return { line, request: { entityLogicalName, recordId, conversationId }, ...(error ? { error: error.toJSON() } : { outcome }) }
-}
-
-/** On stderr, if stdout is for programs. */
-async function summarise(tally, failedPath, { json, 'dry-run': isDry }) {
-  const stream = json ? process.stderr : process.stdout
-  const { bold, dim, green, red } = palette(stream)
-  const rows = [...tally].map(([name, { count, errors }]) => [String(count), errors.length > 0 ? red(name) : green(name), dim(errors[0] ?? '')])
-  await print(table([[bold('items'), bold('outcome'), ''], ...rows]), stream)
-  const failed = [...tally.values()].filter(({ errors }) => errors.length > 0)
-  for (const { errors } of failed) for (const error of errors.slice(1)) await print(dim(`  ${error}`), stream)
-  if (failed.length > 0) await print(`What failed is in ${failedPath}, to be given to bulk again.`, stream)
-  if (isDry) await print('Nothing was written: --dry-run.', stream)
-}
+const bulk = (context, [path]) => new Bulk(context, path).run()
 
 module.exports = { bulk }

@@ -153,20 +153,36 @@ const COMMANDS = {
     summary: 'bring pages of the Web API into the embedded store',
     usage: '<file...>',
     takes: [1, Infinity],
+    goesOn: true,
     about: 'Each file is what a GET of accounts, contacts, incidents or msdyn_ocliveworkitems returned. Each is imported whole or not at all, and\nmay be imported again.',
     examples: ['import accounts.json contacts.json --db links.db'],
     run: importFiles
   },
   bulk: {
     summary: 'link, or unlink, all that a file lists',
-    usage: '<file.csv|file.jsonl>',
+    usage: '<file.csv|file.jsonl|->',
     takes: [1, 1],
-    options: { unlink: { type: 'boolean', help: 'unlink instead' }, ...LINK_OPTIONS },
+    goesOn: true,
+    isPatient: true,
+    options: {
+      unlink: { type: 'boolean', help: 'unlink instead' },
+      ...LINK_OPTIONS,
+      failed: { type: 'string', value: '<file>', help: 'where failed items go, instead of <file>.failed.csv' }
+    },
     about: `A CSV file whose first line names the columns entityLogicalName, recordId and conversationId, or JSON Lines with these properties; what
-there is besides is kept. A million lines need no more memory than ten. What fails stops nothing and is written to <file>.failed.csv
-(or .jsonl), which replaces that of an earlier run and can be given to bulk again. Ctrl-C ends it cleanly; the same command again is
-safe. With --json, JSON Lines: { line, request, outcome } or { line, request, error }, and the summary on stderr.`,
-    examples: ['bulk links.csv', 'bulk links.jsonl --json > results.jsonl', 'bulk links.csv --dry-run', 'bulk links.failed.csv --if-linked keep', 'bulk links.csv --unlink'],
+there is besides is kept. Commas, semicolons or tabs; UTF-8, or UTF-16 with its mark; - is stdin, in either form. A million lines need no
+more memory than ten.
+
+An item that fails stops nothing. It is written, with the property or column bulkError, to <file>.failed.csv (or .jsonl), which replaces that of
+an earlier run and can be given to bulk again. What would meet every item stops the bulk: a token that is not accepted, or 20 items in a
+row that do not reach the store.
+
+Ctrl-C begins nothing more and lets what is under way come to its end; ten seconds, or a second one, give that up. The same command again
+goes through the whole list: a link that stands is alreadyLinked, an item that was unlinked is NOT_LINKED, and of two customers for
+one conversation the later one replaces the earlier again.
+
+With --json, JSON Lines: { line, request, outcome } or { line, request, error }. On stderr { summary }, and { error } if it was stopped.`,
+    examples: ['bulk links.csv', 'bulk links.jsonl --json > results.jsonl', 'bulk links.csv --dry-run', 'bulk links.failed.csv --if-linked keep', 'bulk links.csv --unlink', 'bulk - --failed failed.csv < links.csv'],
     run: (context, files) => bulk({ ...context, callOptions: { ...changeOptions(context.values), ...given({ timeoutInMs: context.timeoutInMs }) } }, files)
   },
   doctor: {

@@ -1,48 +1,105 @@
 'use strict'
 
-// Comma-separated values as RFC 4180 has them: quotes, commas and line breaks within quotes, CRLF or LF, a byte order mark or none.
+// Separated values as RFC 4180 and Excel have them: commas, semicolons or tabs, told by the first row; quotes, with separators and line
+// breaks within; CRLF, LF or CR.
 
 const { failure } = require('../lib/link-error.js')
 
-/** The rows of a text that comes in pieces, each with the number of the line it begins in. Empty lines are no rows. */
-async function* parse(pieces) {
-  let [line, begun, fields, field] = [1, 1, [], '']
-  // Within quotes; right behind a quote that may have closed them; whether there were any, for a field that is empty but there.
-  let [isQuoted, mayBeClosed, hadQuotes] = [false, false, false]
-  let isFirst = true
+const SEPARATORS = [',', ';', '\t']
+
+/** Characters of a row: memory has an end. */
+const LONGEST = 1024 * 1024
+
+const NOT_BEGUN = { hint: 'Nothing from that line on was begun. A quote that nothing closes makes one row of all that follows.' }
+
+/**
+ * The rows of a text that comes in pieces, each with the number of the line it begins in, with `end`, the characters up to its end, and
+ * with `form`, which `format` writes it back in. Empty lines are no rows.
+ */
+async function* parse(pieces, name) {
+  const state = { text: '', line: 1, end: 0 }
   for await (const piece of pieces) {
-    for (const char of isFirst ? piece.replace(/^\ufeff/, '') : piece) {
-      if (char === '\n') line++
-      if (isQuoted) {
-        if (mayBeClosed && char !== '"') isQuoted = mayBeClosed = false
-        else {
-          mayBeClosed = char === '"' && !mayBeClosed
-          if (!mayBeClosed) field += char
-          continue
-        }
-      }
-      if (char === '"' && field === '') isQuoted = hadQuotes = true
-      else if (char === ',' || char === '\n') {
-        fields.push(field)
-        field = ''
-        if (char === ',') continue
-        if (fields.length > 1 || fields[0] !== '' || hadQuotes) yield { line: begun, fields }
-        fields = []
-        begun = line
-        hadQuotes = false
-      } else if (char !== '\r') field += char
-    }
-    isFirst = false
+    state.text += piece
+    yield* rows(state, false)
+    if (state.text.length > LONGEST) throw tooLong(name, state.line)
   }
-  if (isQuoted && !mayBeClosed) throw failure('INVALID_ARGUMENT', `The row of line ${begun} has a quote that is never closed.`)
-  if (fields.length > 0 || field !== '' || hadQuotes) yield { line: begun, fields: [...fields, field] }
+  yield* rows(state, true)
+  if (state.text !== '') throw failure('INVALID_ARGUMENT', `${name}, line ${state.line}: a quote is never closed.`, NOT_BEGUN)
 }
+
+/** Takes whole rows off the text. */
+function* rows(state, isLast) {
+  const { text } = state
+  let at = 0
+  while (at < text.length) {
+    const form = state.form ?? formOf(text, at, isLast)
+    const row = form && rowAt(text, at, form.separator, isLast)
+    if (!row) break
+    const { fields, eol, next } = row
+    state.end += next - at
+    if (next - at > eol.length) {
+      state.form = form
+      yield { line: state.line, end: state.end, fields, form }
+    }
+    state.line += breaks(text, at, next)
+    at = next
+  }
+  state.text = text.slice(at)
+}
+
+/** The separator is the one that makes the most of the first row. */
+function formOf(text, at, isLast) {
+  const found = SEPARATORS.map(separator => [rowAt(text, at, separator, isLast), separator])
+  // With the wrong one, a line break within quotes may look like the row's end.
+  if (found.some(([row]) => !row)) return undefined
+  const [[{ eol }, separator]] = found.toSorted(([one], [other]) => other.fields.length - one.fields.length)
+  return { separator, eol: eol || '\r\n' }
+}
+
+/** The row that begins here, or nothing if it ends behind the text. */
+function rowAt(text, at, separator, isLast) {
+  const plain = new RegExp(`[^${separator}\r\n]*`, 'y')
+  const fields = []
+  for (;;) {
+    let field = ''
+    if (text[at] === '"') {
+      const close = closing(text, at)
+      // A quote at the end of the text may be the first half of two.
+      if (close === -1 || (close + 1 === text.length && !isLast)) return undefined
+      field = text.slice(at + 1, close).replaceAll('""', '"')
+      at = close + 1
+    }
+    plain.lastIndex = at
+    const [more] = plain.exec(text)
+    fields.push(field + more)
+    at += more.length
+    if (text[at] === separator) at++
+    else break
+  }
+  // So may a carriage return.
+  const isEnd = at === text.length || (text[at] === '\r' && at + 1 === text.length)
+  if (isEnd && !isLast) return undefined
+  const eol = text.startsWith('\r\n', at) ? '\r\n' : (text[at] ?? '')
+  return { fields, eol, next: at + eol.length }
+}
+
+/** The quote that closes the one here, or -1. */
+function closing(text, at) {
+  let close = text.indexOf('"', at + 1)
+  while (close !== -1 && text[close + 1] === '"') close = text.indexOf('"', close + 2)
+  return close
+}
+
+function breaks(text, from, to) {
+  return text.slice(from, to).match(/\r\n|\r|\n/g)?.length ?? 0
+}
+
+const tooLong = (name, line) => failure('INVALID_ARGUMENT', `${name}, line ${line}: a row of more than ${LONGEST} characters.`, NOT_BEGUN)
 
 /** One row, with its line break. */
-function format(fields) {
-  return `${fields.map(quoted).join(',')}\r\n`
+function format(fields, { separator, eol }) {
+  const quoted = text => (text.includes(separator) || /["\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+  return fields.map(quoted).join(separator) + eol
 }
 
-const quoted = text => (/[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
-
-module.exports = { format, parse }
+module.exports = { LONGEST, format, parse, tooLong }

@@ -14,16 +14,31 @@ const CLASSES = [
   [5, 'not signed in, or not allowed', ['AUTHENTICATION_FAILED', 'FORBIDDEN']],
   [6, 'the store cannot be used now', ['CONFLICT', 'PROTOCOL', 'STORE', 'THROTTLED', 'TIMEOUT', 'UNAVAILABLE']],
   [7, 'some of it failed: items of a bulk, checks of the doctor', []],
-  [130, 'interrupted by Ctrl-C', []]
+  [130, 'interrupted: Ctrl-C, SIGTERM, or nobody reads the results of import or bulk any more', []]
 ]
 
 const INCOMPLETE = 7
 const INTERRUPTED = 130
 
+/** Somebody wanted an end: no failure. */
+class Interrupted extends Error {
+  name = 'AbortError'
+
+  constructor(what) {
+    super(`${what} A write that was already sent is not undone.`)
+    this.what = what
+  }
+
+  toJSON() {
+    return { name: this.name, message: this.message }
+  }
+}
+
 /** What a program that failed with this error exits with. */
 function exitCode(error) {
+  if (error instanceof Interrupted) return INTERRUPTED
   const [code] = (error instanceof LinkError && CLASSES.find(([, , codes]) => codes.includes(error.code))) || [1]
   return code
 }
 
-module.exports = { CLASSES, INCOMPLETE, INTERRUPTED, exitCode }
+module.exports = { CLASSES, INCOMPLETE, INTERRUPTED, Interrupted, exitCode }

@@ -3,13 +3,16 @@
 
 // `npx omnichannel-link`: reads the command line, runs a command, and ends with the exit code of what came of it.
 
+const { setImmediate: turn } = require('node:timers/promises')
 const { parseArgs } = require('node:util')
 const { version } = require('../package.json')
-const { OmnichannelClient } = require('../index.js')
+const { LinkError, OmnichannelClient } = require('../index.js')
 const { failure } = require('../lib/link-error.js')
 const { COMMANDS, wholeNumber } = require('./commands.js')
-const { INTERRUPTED, exitCode } = require('./exit-codes.js')
+const { Interrupted, exitCode } = require('./exit-codes.js')
 const { GLOBAL_OPTIONS, general, ofCommand } = require('./help.js')
+const { Interruption } = require('./interruption.js')
+const { PatientClient } = require('./patient-client.js')
 const { describe, print } = require('./terminal.js')
 
 const wrong = (message, hint = 'See `omnichannel-link help`.') => failure('INVALID_ARGUMENT', message, { hint })
@@ -18,7 +21,7 @@ const wrong = (message, hint = 'See `omnichannel-link help`.') => failure('INVAL
 function read(args) {
   const every = Object.assign({}, GLOBAL_OPTIONS, ...Object.values(COMMANDS).map(({ options }) => options))
   const [name, topic] = parseArgs({ args, options: every, strict: false, allowPositionals: true }).positionals
-  if (name === 'help') return { help: topic ?? '' }
+  if (name === 'help') return { help: topic === 'help' ? '' : (topic ?? '') }
   const command = find(name)
   try {
     const { values, positionals } = parseArgs({ args, options: { ...GLOBAL_OPTIONS, ...command?.options }, allowPositionals: true })
@@ -51,34 +54,41 @@ function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN })
   return { ...common, dataverse: { ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` } }
 }
 
-async function run(args, signal) {
+async function run(args, interruption) {
   const { help, isVersion, command, given, values } = read(args)
+  whenNobodyReads(interruption, command)
   if (help !== undefined) return await print(help === '' ? general(COMMANDS) : ofCommand(help, find(help)))
   if (isVersion) return await print(version)
   const options = clientOptions(values, process.env)
-  const client = new OmnichannelClient(options)
+  const client = command.isPatient ? new PatientClient(options, interruption.givingUp) : new OmnichannelClient(options)
   try {
-    return await command.run({ client, values, signal, timeoutInMs: options.timeoutInMs }, given)
+    return await command.run({ client, values, interruption, signal: interruption.signal, timeoutInMs: options.timeoutInMs }, given)
   } finally {
     await client.close()
   }
 }
 
-async function main(args) {
-  const controller = new AbortController()
-  const interrupted = new Error('Interrupted. A write that was already sent is not undone.')
-  process.on('SIGINT', () => {
-    if (controller.signal.aborted) process.exit(INTERRUPTED)
-    controller.abort(interrupted)
+/** `| head` has read enough, which ends what only reads. What goes on writing is stopped, and so is all whose results get lost. */
+function whenNobodyReads(interruption, command) {
+  process.stdout.on('error', ({ code }) => {
+    if (code === 'EPIPE' && !command?.goesOn) process.exit()
+    const lost = failure('INVALID_ARGUMENT', `stdout cannot be written: ${code}.`)
+    interruption.stop(code === 'EPIPE' ? new Interrupted('Nobody reads the results any more.') : lost)
   })
-  // `| head` has read enough.
-  process.stdout.on('error', error => process.exit(error.code === 'EPIPE' ? 0 : 1))
+  process.stderr.on('error', () => {})
+}
+
+async function main(args) {
+  const interruption = new Interruption()
+  for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => interruption.come(new Interrupted('Interrupted.')))
   try {
-    process.exitCode = (await run(args, controller.signal)) ?? 0
+    process.exitCode = (await run(args, interruption)) ?? 0
+    // What came of the last line that was written is known now.
+    await turn()
+    if (process.exitCode === 0 && interruption.signal.reason instanceof LinkError) throw interruption.signal.reason
   } catch (error) {
-    const isInterrupted = error === interrupted
-    await print(isInterrupted ? error.message : describe(error, args.includes('--json')), process.stderr)
-    process.exitCode = isInterrupted ? INTERRUPTED : exitCode(error)
+    await print(describe(error, args.includes('--json')), process.stderr)
+    process.exitCode = exitCode(error)
   }
 }
 

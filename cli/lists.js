@@ -1,126 +1,141 @@
 'use strict'
 
-// Files of requests: CSV with a header, or JSON Lines. Read as they are needed; what failed is written back in the same form.
+// Lists of requests: CSV with a header, or JSON Lines. Read as they are needed; what failed is written back in the same form.
 
-const { createReadStream, openSync, closeSync, rmSync, statSync, writeSync } = require('node:fs')
 const { extname } = require('node:path')
 const { failure } = require('../lib/link-error.js')
 const csv = require('./csv.js')
+const { Source } = require('./text.js')
 
 const COLUMNS = ['entityLogicalName', 'recordId', 'conversationId']
 
-/** A column that the file of failed items has besides those of the list. */
-const ERROR = 'error'
+/** The column, or property, that items written back have besides their own: a name that no list has by chance. */
+const ERROR = 'bulkError'
 
 const FORMS = { '.csv': fromCsv, '.jsonl': fromJsonLines, '.ndjson': fromJsonLines }
 
 /**
- * Opens a list. `requests()` are its items, each with its `line`, with `source` to write it back from and, if it is malformed, with
- * `broken`; `share()` is how much of the file was read.
+ * A list. `requests()` are its items, each with the `line` it begins in, with `end`, the characters up to its end, and with
+ * `source(error)`, the text that gives it to another bulk. One that is malformed has `broken`, which says why, and nothing to call with.
  */
-function openList(path) {
-  const extension = extname(path)
-  const form = FORMS[extension.toLowerCase()]
-  if (!form) throw failure('INVALID_ARGUMENT', `'${path}': expected a file that ends in ${Object.keys(FORMS).join(', ')}.`)
-  const size = sizeOf(path)
-  let stream
-  const failedPath = `${path.slice(0, path.length - extension.length)}.failed${extension}`
-  const requests = () => {
-    stream = createReadStream(path, 'utf8')
-    return form(path, pieces(path, stream))
+class List {
+  /** What stands before the items that are written back. Known with the first of them. */
+  head = ''
+  #source
+  #extension
+
+  constructor(path) {
+    this.#source = new Source(path)
+    this.#extension = extname(path)
+    this.name = this.#source.name
+    this.isFile = this.#source.isFile
+    /** Where failed items go by default; nowhere if the list is no file. */
+    this.failedPath = this.#source.isFile ? `${path.slice(0, path.length - this.#extension.length)}.failed${this.#extension}` : undefined
   }
-  return { requests, share: () => (stream?.bytesRead ?? 0) / (size || 1), failed: failedItems(failedPath) }
+
+  async *requests() {
+    const source = this.#source
+    const texts = source.pieces()
+    const known = FORMS[this.#extension.toLowerCase()]
+    const { value: first = '' } = await texts.next()
+    const form = known ?? (/^\s*[{[]/.test(first) ? fromJsonLines : fromCsv)
+    yield* form(this, behind(first, texts), source)
+  }
+
+  share(characters) {
+    return this.#source.share(characters)
+  }
+
+  close() {
+    this.#source.close()
+  }
 }
 
-async function* fromCsv(path, texts) {
+async function* behind(first, others) {
+  yield first
+  yield* others
+}
+
+const mark = ({ hasMark }) => (hasMark ? '\ufeff' : '')
+
+async function* fromCsv(list, texts, source) {
   let header
-  for await (const { line, fields } of csv.parse(texts)) {
+  for await (const { line, end, fields, form } of csv.parse(texts, source.name)) {
     if (!header) {
-      header = fields.map(field => field.trim())
-      const missing = COLUMNS.filter(name => !header.includes(name))
-      if (missing.length > 0) throw failure('INVALID_ARGUMENT', `'${path}': the header lacks ${missing.join(', ')}.`, { hint: `The first line names the columns: ${COLUMNS.join(',')}. Others may follow.` })
+      header = headerOf(fields, source.name)
+      list.head = mark(source) + csv.format([ERROR, ...header.names], form)
       continue
     }
-    const broken = fields.length === header.length ? undefined : `${fields.length} fields, but the header has ${header.length}`
-    const values = Object.fromEntries(COLUMNS.map(name => [name, fields[header.indexOf(name)]?.trim()]))
-    const source = { head: csv.format(withError(header, header, ERROR)), item: text => csv.format(withError(header, fields, text)) }
-    yield { ...values, line, source, broken }
+    // The error comes first, so that it stands in its column also where the fields are too few or too many for theirs.
+    const own = header.error === -1 ? fields : fields.toSpliced(header.error, 1)
+    const back = error => csv.format([error, ...own], form)
+    if (own.length === header.names.length) yield { ...header.read(own), line, end, source: back }
+    else yield { line, end, source: back, broken: `The row has ${own.length} fields, but the header ${header.names.length}.` }
   }
 }
 
-/** The fields with the error in its column, which is new unless the list is one of failed items. A row that is too short is filled up. */
-function withError(header, fields, text) {
-  const filled = [...fields, ...Array(Math.max(0, header.length - fields.length)).fill('')]
-  const own = header.indexOf(ERROR)
-  return own === -1 ? [...filled, text] : filled.with(own, text)
+/** Column names are compared without case and spaces. */
+const plain = text => text.replaceAll(/\s/g, '').toLowerCase()
+
+/** What the first row says: the list's own columns, which of them make a request, and where an earlier bulk wrote its errors. */
+function headerOf(fields, name) {
+  const wrong = what => failure('INVALID_ARGUMENT', `${name}: the header ${what}.`, {
+    hint: `The first line names the columns: ${COLUMNS.join(',')}. Others may follow.`
+  })
+  const places = fields.map(plain)
+  const repeated = [...COLUMNS, ERROR].filter(column => places.indexOf(plain(column)) !== places.lastIndexOf(plain(column)))
+  if (repeated.length > 0) throw wrong(`repeats ${repeated.join(', ')}`)
+  const missing = COLUMNS.filter(column => !places.includes(plain(column)))
+  if (missing.length > 0) throw wrong(`lacks ${missing.join(', ')}`)
+  const error = places.indexOf(plain(ERROR))
+  const own = error === -1 ? places : places.toSpliced(error, 1)
+  return {
+    error,
+    names: error === -1 ? fields : fields.toSpliced(error, 1),
+    read: row => Object.fromEntries(COLUMNS.map(column => [column, row[own.indexOf(plain(column))].trim()]))
+  }
 }
 
-async function* fromJsonLines(_path, texts) {
-  let line = 0
-  for await (const text of lines(texts)) {
-    line++
-    const json = line === 1 ? text.replace(/^\ufeff/, '') : text
-    if (json.trim() !== '') yield { line, ...fromJson(json) }
+async function* fromJsonLines(list, texts, source) {
+  list.head = mark(source)
+  for await (const { line, end, text } of lines(texts, source.name)) {
+    if (text.trim() !== '') yield { line, end, ...fromJson(text) }
   }
 }
 
 function fromJson(text) {
-  const asItIs = { head: '', item: () => `${text}\n` }
+  const eol = text.endsWith('\r') ? '\r\n' : '\n'
+  const asItIs = () => text.trim() + eol
   try {
     const value = JSON.parse(text)
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return { source: asItIs, broken: 'not a JSON object' }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return { source: asItIs, broken: 'The line is not a JSON object.' }
     const { entityLogicalName, recordId, conversationId } = value
-    return { entityLogicalName, recordId, conversationId, source: { head: '', item: error => `${JSON.stringify({ ...value, [ERROR]: error })}\n` } }
+    return { entityLogicalName, recordId, conversationId, source: error => withError(text.trim(), value, error) + eol }
   } catch {
-    return { source: asItIs, broken: 'not JSON' }
+    return { source: asItIs, broken: 'The line is not JSON.' }
   }
 }
 
-/** Where failed items go: a file that is made when the first comes, and that no earlier run has left. */
-function failedItems(path) {
-  let file
-  const begin = () => rmSync(path, { force: true })
-  const add = (source, error) => {
-    if (file === undefined) {
-      try {
-        file = openSync(path, 'w')
-      } catch ({ code, message }) {
-        throw failure('INVALID_ARGUMENT', `'${path}' cannot be written: ${code ?? message}.`)
-      }
-      writeSync(file, source.head)
-    }
-    // At once, so that it is there however the program ends.
-    writeSync(file, source.item(`${error.code}: ${error.message}`))
-  }
-  return { path, begin, add, end: () => file !== undefined && closeSync(file) }
+/** The text itself, and the error behind its last property: numbers that JavaScript cannot hold stay as they are. */
+function withError(text, value, error) {
+  const property = text => `${JSON.stringify(ERROR)}:${JSON.stringify(text)}}`
+  const earlier = `,${property(value[ERROR])}`
+  const own = text.endsWith(earlier) ? text.slice(0, -earlier.length) : text.slice(0, -1).trimEnd()
+  return own + (own === '{' ? '' : ',') + property(error)
 }
 
-async function* lines(texts) {
-  let rest = ''
+async function* lines(texts, name) {
+  let [line, end, rest] = [1, 0, '']
   for await (const text of texts) {
     const whole = (rest + text).split('\n')
     rest = whole.pop()
-    yield* whole
+    for (const text of whole) {
+      end += text.length + 1
+      yield { line: line++, end, text }
+    }
+    if (rest.length > csv.LONGEST) throw csv.tooLong(name, line)
   }
-  if (rest !== '') yield rest
+  yield { line, end: end + rest.length, text: rest }
 }
 
-async function* pieces(path, stream) {
-  try {
-    yield* stream
-  } catch (error) {
-    throw unreadable(path, error)
-  }
-}
-
-function sizeOf(path) {
-  try {
-    return statSync(path).size
-  } catch (error) {
-    throw unreadable(path, error)
-  }
-}
-
-const unreadable = (path, { code, message }) => failure('INVALID_ARGUMENT', `'${path}' cannot be read: ${code ?? message}.`)
-
-module.exports = { openList }
+module.exports = { List }

@@ -14,9 +14,10 @@ function palette(stream, { NO_COLOR, TERM } = process.env) {
   return Object.fromEntries(Object.entries(COLOURS).map(([name, code]) => [name, text => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)]))
 }
 
-/** Writes a line, and waits if nobody reads. */
+/** Writes a line, and waits while nobody reads. What happens when nobody ever will, cli/index.js decides. */
 async function print(line, stream = process.stdout) {
-  if (!stream.write(`${line}\n`)) await once(stream, 'drain')
+  if (stream.errored || stream.write(`${line}\n`)) return
+  await once(stream, 'drain').catch(() => {})
 }
 
 /** Rows with their columns aligned. */
@@ -28,9 +29,12 @@ function table(rows) {
 
 const lengths = row => row.map(cell => [...stripVTControlCharacters(cell)].length)
 
+/** An error as data, in the words of the command line. */
+const detailsOf = error => eachText(error.toJSON?.() ?? { code: 'INTERNAL', message: error.message }, worded)
+
 /** An error for people, or for a program. */
 function describe(error, isJson, { red, dim } = palette(process.stderr)) {
-  const details = eachText(error.toJSON?.() ?? { code: 'INTERNAL', message: error.message }, worded)
+  const details = detailsOf(error)
   if (isJson) return JSON.stringify({ error: details })
   const { code, message, hint, requestId } = eachText(details, printable)
   const stack = error.toJSON ? [] : (error.stack ?? '').split('\n').map(printable)
@@ -41,13 +45,17 @@ function describe(error, isJson, { red, dim } = palette(process.stderr)) {
 /** A line on stderr that is written over, for a terminal; nothing for a file. */
 function progressLine(stream = process.stderr) {
   const { dim } = palette(stream)
-  const clear = () => stream.isTTY && stream.write('\r\x1b[K')
+  const isSeen = stream.isTTY === true
+  const clear = () => isSeen && stream.write('\r\x1b[K')
+  /** A share from 0 to 1; none if nobody knows the whole. A line that wraps could not be written over. */
   const show = (share, text) => {
-    if (!stream.isTTY) return
+    if (!isSeen) return
+    const room = (stream.columns || 80) - 1
     const full = Math.round(20 * Math.min(1, share))
-    stream.write(`\r\x1b[K${'█'.repeat(full)}${dim('░'.repeat(20 - full))} ${String(Math.floor(100 * Math.min(1, share))).padStart(3)} %  ${text}`)
+    const bar = share === undefined ? '' : `${'█'.repeat(full)}${dim('░'.repeat(20 - full))} ${String(Math.floor(100 * Math.min(1, share))).padStart(3)} %  `
+    stream.write(`\r\x1b[K${bar}${printable(text).slice(0, Math.max(0, room - (bar && 28)))}`)
   }
-  return { clear, show }
+  return { clear, isSeen, show }
 }
 
-module.exports = { describe, palette, print, progressLine, table }
+module.exports = { describe, detailsOf, palette, print, progressLine, table }

@@ -8,13 +8,13 @@ const PROGRAM = fileURLToPath(new URL('../../cli/index.js', import.meta.url))
 // The environment of whoever runs the tests is not theirs.
 const OTHERS = /^(DATAVERSE_|AZURE_|OMNICHANNEL_|NO_COLOR|FORCE_COLOR)/
 
-/** Starts it. `ended` resolves with its exit code and what it wrote. */
-export function startCli(t, args, { cwd, env } = {}) {
+/** Starts it. `ended` resolves with its exit code and what it wrote. `stdout` may be an open file instead of a pipe. */
+export function startCli(t, args, { cwd, env, stdout = 'pipe' } = {}) {
   const inherited = Object.entries(process.env).filter(([name]) => !OTHERS.test(name))
-  const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env: { ...Object.fromEntries(inherited), ...env } })
+  const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env: { ...Object.fromEntries(inherited), ...env }, stdio: ['pipe', stdout, 'pipe'] })
   afterwards(t, () => child.kill('SIGKILL'))
   const written = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', text => (written[name] += text))
+  for (const name of ['stdout', 'stderr']) child[name]?.setEncoding('utf8').on('data', text => (written[name] += text))
   const ended = once(child, 'close').then(([code, signal]) => ({ code: code ?? signal, ...written }))
   /** Resolves when stderr has this text. */
   const says = async text => {

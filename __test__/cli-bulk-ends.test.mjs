@@ -1,0 +1,154 @@
+// How `bulk` ends before its list does: Ctrl-C, SIGTERM, a reader that is gone, and failures that every item would meet.
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Interruption } from '../cli/interruption.js'
+import { List } from '../cli/lists.js'
+import { progressLine } from '../cli/terminal.js'
+import { query } from '../examples/support/sqlite.mjs'
+import { folder } from './support/afterwards.mjs'
+import { cli, startCli } from './support/cli.mjs'
+import { contact, conversation, conversations, numbered, page } from './support/sample.mjs'
+import { client, emulator } from './support/stores.mjs'
+
+const withoutSignals = { skip: process.platform === 'win32', timeout: 120_000 }
+const lines = text => text.trim().split('\n')
+const documents = text => lines(text).map(line => JSON.parse(line))
+const item = conversationId => JSON.stringify({ ...contact, conversationId })
+const listOf = count => Array.from({ length: count }, (_, number) => item(numbered(number))).join('\n')
+
+/** A list of many conversations, and a store that has them. */
+async function long(t, count = 5000) {
+  const cwd = folder(t)
+  const store = client(t, { embedded: { path: join(cwd, 'links.db') } })
+  await store.importRecords(conversations(count))
+  await store.importRecords(page('contacts', { contactid: contact.recordId }))
+  await store.close()
+  writeFileSync(join(cwd, 'list.jsonl'), listOf(count))
+  const linked = () => query(join(cwd, 'links.db'), 'SELECT COUNT(*) AS linked FROM conversation_text WHERE customer_id IS NOT NULL')[0].linked
+  return { cwd, linked }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  test(`${signal} ends the list, and everything begun is accounted for`, withoutSignals, async t => {
+    const { cwd, linked } = await long(t)
+    const { child, ended, says } = startCli(t, ['bulk', 'list.jsonl', '--json', '--db', 'links.db'], { cwd })
+    // While nobody reads on, it cannot get to its end.
+    child.stdout.once('data', () => child.stdout.pause())
+    await new Promise(resolve => child.stdout.once('pause', resolve))
+    child.kill(signal)
+    await says('Stopping')
+    child.stdout.resume()
+    const { code, stdout, stderr } = await ended
+    assert.equal(code, 130)
+    const results = documents(stdout)
+    assert.ok(results.every(({ line, outcome }, at) => line === at + 1 && outcome.status === 'linked'))
+    const [, { summary }, { error }] = documents(stderr)
+    const { length } = results
+    assert.deepEqual(summary, { items: length, failed: 0, uncertain: 0, outcomes: { linked: length }, notBegunFromLine: length + 1, failedFile: null, dryRun: false })
+    assert.deepEqual([error.name, linked()], ['AbortError', length])
+  })
+}
+
+test('a reader that goes away ends the list, and what was done is told on stderr', withoutSignals, async t => {
+  const { cwd, linked } = await long(t)
+  const { child, ended } = startCli(t, ['bulk', 'list.jsonl', '--json', '--db', 'links.db'], { cwd })
+  child.stdout.once('data', () => child.stdout.destroy())
+  const { code, stderr } = await ended
+  assert.equal(code, 130)
+  const [, { summary }, { error }] = documents(stderr)
+  assert.match(error.message, /^Nobody reads the results any more/)
+  assert.ok(summary.items < 5000)
+  assert.equal(summary.items, linked())
+})
+
+test('a second Ctrl-C gives up what is under way, and tells so', withoutSignals, async t => {
+  const server = await emulator(t)
+  const cwd = folder(t)
+  writeFileSync(join(cwd, 'list.jsonl'), [conversation, conversation].map(item).join('\n'))
+  await server.faults.add({ fault: { kind: 'hang' } })
+  const env = { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }
+  const { child, ended, says } = startCli(t, ['bulk', 'list.jsonl'], { cwd, env })
+  await server.faults.hanging()
+  child.kill('SIGINT')
+  await says('Stopping')
+  child.kill('SIGINT')
+  const { code, stdout, stderr } = await ended
+  assert.equal(code, 130)
+  assert.match(stdout, /2 {6}given up {2}line 1: It was given up while it was under way\.\n {2}line 2: /)
+  assert.match(stdout, /Of the items that failed 2 may have taken effect all the same\.\nWhat failed is in list\.failed\.jsonl/)
+  // The whole list was begun.
+  assert.match(stderr, /^Stopping: .*\nInterrupted\.\n$/)
+  assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, 2)
+})
+
+test('what is under way has ten seconds, for who waits for it', t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const interruption = new Interruption()
+  const { givingUp, signal } = interruption
+  const reason = new Error('enough')
+  interruption.come(reason)
+  assert.deepEqual([signal.reason, givingUp.aborted], [reason, false])
+  t.mock.timers.tick(9999)
+  assert.equal(givingUp.aborted, false)
+  t.mock.timers.tick(1)
+  assert.equal(givingUp.aborted, true)
+})
+
+test('Ctrl-C does not wait for a list that somebody else may never write', withoutSignals, async t => {
+  const cwd = folder(t)
+  const { child, ended, says } = startCli(t, ['bulk', '-', '--failed', 'failed.jsonl', '--json', '--db', 'links.db'], { cwd })
+  child.stdin.write(`${item(conversation)}\n{ "torn`)
+  await new Promise(resolve => child.stdout.once('data', resolve))
+  child.kill('SIGINT')
+  await says('Stopping')
+  const { code, stderr } = await ended
+  const { summary } = documents(stderr)[1]
+  assert.deepEqual([code, summary.items, summary.notBegunFromLine], [130, 1, 2])
+})
+
+test('a token that is not accepted ends the list at its first item, with the hint once', { timeout: 120_000 }, async t => {
+  const { url } = await emulator(t)
+  const cwd = folder(t)
+  writeFileSync(join(cwd, 'list.jsonl'), listOf(2000))
+  const { code, stdout, stderr } = await cli(t, ['bulk', 'list.jsonl'], { cwd, env: { DATAVERSE_URL: url, DATAVERSE_TOKEN: 'hunter2' } })
+  assert.equal(code, 5)
+  const [, begun] = /Stopped at line 1: every item would meet AUTHENTICATION_FAILED\.\nNothing from line (\d+) on was begun\. The same command again/.exec(stderr)
+  assert.ok(begun < 1000)
+  assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, begun - 1)
+  assert.equal(stdout.match(/^AUTHENTICATION_FAILED: .*scope/gm).length, 1)
+})
+
+test('a store that fails time and again ends the list', { timeout: 120_000 }, async t => {
+  const cwd = folder(t)
+  mkdirSync(join(cwd, 'links.db'))
+  writeFileSync(join(cwd, 'list.jsonl'), listOf(2000))
+  const { code, stderr } = await cli(t, ['bulk', 'list.jsonl', '--json', '--db', 'links.db'], { cwd })
+  assert.equal(code, 6)
+  const [, { summary }, { error }] = documents(stderr)
+  assert.ok(summary.items >= 20 && summary.items < 1000)
+  assert.deepEqual([summary.outcomes, error.code], [{ STORE: summary.items }, 'STORE'])
+})
+
+test('progress is the share of the file up to the last item that is done', { timeout: 60_000 }, async t => {
+  const path = join(folder(t), 'list.csv')
+  for (const encoding of ['utf8', 'utf16le']) {
+    writeFileSync(path, Buffer.from(`\ufeffentityLogicalName,recordId,conversationId\n${'a,b,ü\n'.repeat(20_000)}`, encoding))
+    const list = new List(path)
+    const shares = []
+    for await (const { end } of list.requests()) shares.push(list.share(end))
+    assert.ok(shares[0] < 0.01, `${shares[0]}`)
+    assert.ok(Math.abs(shares[10_000] - 0.5) < 0.02, `${shares[10_000]}`)
+    assert.ok(shares.at(-1) > 0.99)
+  }
+})
+
+test('the line of progress fits into the window, and needs no size', () => {
+  const written = []
+  const bar = progressLine({ isTTY: true, columns: 40, write: text => written.push(text) })
+  bar.show(0.5, 'a text that is longer than the window')
+  bar.show(undefined, '7 done')
+  assert.match(written[0], / 50 % {2}a text that$/)
+  assert.match(written[1], /7 done$/)
+})

@@ -1,0 +1,41 @@
+'use strict'
+
+// What ends a command before its end: Ctrl-C, SIGTERM, a reader that is gone, or a failure that concerns the whole of it.
+
+const { INTERRUPTED, Interrupted } = require('./exit-codes.js')
+
+/** How long what is under way may take when all is to stop. */
+const GRACE_IN_MS = 10_000
+
+class Interruption {
+  #stopping = new AbortController()
+  #givingUp = new AbortController()
+  #isPatient = false
+
+  /** Aborts when the command is to stop. */
+  get signal() {
+    return this.#stopping.signal
+  }
+
+  /** For a command that lets what is under way come to its end: aborts when it is to wait no longer. */
+  get givingUp() {
+    this.#isPatient = true
+    return this.#givingUp.signal
+  }
+
+  /** Stops, for the first reason there is. */
+  stop(reason) {
+    if (this.signal.aborted) return
+    this.#stopping.abort(reason)
+    if (this.#isPatient) setTimeout(() => this.#givingUp.abort(new Interrupted('Given up.')), GRACE_IN_MS).unref()
+  }
+
+  /** Somebody wants an end: stops, then gives up, then leaves. */
+  come(reason) {
+    if (!this.signal.aborted) this.stop(reason)
+    else if (this.#isPatient && !this.#givingUp.signal.aborted) this.#givingUp.abort(reason)
+    else process.exit(INTERRUPTED)
+  }
+}
+
+module.exports = { GRACE_IN_MS, Interruption }

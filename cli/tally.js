@@ -1,0 +1,47 @@
+'use strict'
+
+// What became of a bulk's items, by outcome.
+
+const { palette, print, table } = require('./terminal.js')
+const { printable } = require('./wording.js')
+
+// Of the errors of one code, this many are shown.
+const SHOWN = 3
+
+class Tally {
+  items = 0
+  failed = 0
+  /** Failed, and may have taken effect all the same. */
+  uncertain = 0
+  #outcomes = new Map()
+
+  add(line, outcome, error) {
+    const name = error ? (error.code ?? 'given up') : outcome.status
+    const entry = this.#outcomes.get(name) ?? { count: 0, isFailure: error !== undefined, errors: [], hint: undefined }
+    this.#outcomes.set(name, entry)
+    this.items++
+    entry.count++
+    if (!error) return
+    this.failed++
+    if (error.maybeApplied) this.uncertain++
+    entry.hint ??= error.hint
+    if (entry.errors.length < SHOWN) entry.errors.push(`line ${line}: ${error.message}`)
+  }
+
+  toJSON() {
+    const { items, failed, uncertain } = this
+    return { items, failed, uncertain, outcomes: Object.fromEntries([...this.#outcomes].map(([name, { count }]) => [name, count])) }
+  }
+
+  async print(stream) {
+    const { bold, dim, green, red } = palette(stream)
+    const entries = [...this.#outcomes]
+    const rows = entries.map(([name, { count, isFailure, errors }]) => [String(count), (isFailure ? red : green)(name), dim(printable(errors[0] ?? ''))])
+    await print(table([[bold('items'), bold('outcome'), ''], ...rows]), stream)
+    for (const [, { errors }] of entries) for (const error of errors.slice(1)) await print(dim(`  ${printable(error)}`), stream)
+    for (const [name, { hint }] of entries) if (hint) await print(`${name}: ${printable(hint)}`, stream)
+    if (this.uncertain > 0) await print(`Of the items that failed ${this.uncertain} may have taken effect all the same.`, stream)
+  }
+}
+
+module.exports = { Tally }

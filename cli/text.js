@@ -1,0 +1,87 @@
+'use strict'
+
+// The text of a list: from a file, a pipe or stdin, in pieces, decoded.
+
+const { createReadStream, statSync } = require('node:fs')
+const { failure } = require('../lib/link-error.js')
+
+const STDIN = '-'
+
+/** A byte order mark, and what it stands for. */
+const MARKS = [
+  ['utf-8', [0xef, 0xbb, 0xbf]],
+  ['utf-16le', [0xff, 0xfe]],
+  ['utf-16be', [0xfe, 0xff]]
+]
+
+class Source {
+  /** How messages call it. */
+  name
+  /** A file that can be read again and has a size. */
+  isFile = false
+  /** Whether it begins with a byte order mark. Known with the first piece. */
+  hasMark = false
+  #path
+  #size
+  #stream
+  #characters = 0
+  #isClosed = false
+
+  constructor(path) {
+    this.#path = path
+    this.name = path === STDIN ? 'stdin' : `'${path}'`
+    if (path === STDIN) return
+    try {
+      const status = statSync(path)
+      this.isFile = status.isFile()
+      this.#size = status.size
+    } catch (error) {
+      throw this.#unreadable(error)
+    }
+  }
+
+  /** The pieces, without the mark. */
+  async *pieces() {
+    this.#stream = this.#path === STDIN ? process.stdin : createReadStream(this.#path)
+    let decoder
+    try {
+      for await (const bytes of this.#stream) {
+        decoder ??= this.#decoder(bytes)
+        yield this.#counted(decoder.decode(bytes, { stream: true }))
+      }
+      if (decoder) yield this.#counted(decoder.decode())
+    } catch (error) {
+      if (!this.#isClosed) throw this.#unreadable(error)
+    }
+  }
+
+  /** Which part of the file so many characters are, from 0 to 1; nothing for what has no size. */
+  share(characters) {
+    if (!this.isFile) return undefined
+    return characters === 0 ? 0 : (characters / this.#characters) * (this.#stream.bytesRead / this.#size)
+  }
+
+  /** Waits no longer for what somebody else may never write. */
+  close() {
+    if (this.isFile || !this.#stream) return
+    this.#isClosed = true
+    this.#stream.destroy()
+  }
+
+  #decoder(bytes) {
+    const [encoding] = MARKS.find(([, mark]) => mark.every((byte, at) => bytes[at] === byte)) ?? []
+    this.hasMark = encoding !== undefined
+    return new TextDecoder(encoding)
+  }
+
+  #counted(text) {
+    this.#characters += text.length
+    return text
+  }
+
+  #unreadable({ code, message }) {
+    return failure('INVALID_ARGUMENT', `${this.name} cannot be read: ${code ?? message}.`)
+  }
+}
+
+module.exports = { Source }
