@@ -48,7 +48,11 @@ const SECTIONS = {
     `npx omnichannel-link bulk links.csv --url https://${HOST} --json`,
     `npx omnichannel-link doctor --url https://${HOST}`
   ],
-  Help: ['npx omnichannel-link help', 'npx omnichannel-link help bulk', 'npx omnichannel-link lnik']
+  Help: [
+    'npx omnichannel-link help',
+    ...['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor'].map(command => `npx omnichannel-link help ${command}`),
+    'npx omnichannel-link lnik'
+  ]
 }
 
 const LIST = `entityLogicalName,recordId,conversationId,ticket
