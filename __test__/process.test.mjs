@@ -171,7 +171,8 @@ test('promises nobody waits for are settled when close() is', { timeout: 60_000 
     client.importRecords(page).then(({ inserted }) => settled.push(inserted))
     for (const { activityid } of page.value) client.linkToConversation('contact', contact.recordId, activityid).catch(({ code }) => settled.push(code))
     client.close().then(() => console.log(JSON.stringify(settled)))`, { cwd: folder(t), page: conversations(100), contact })
-  assert.deepEqual(settled, [100, ...Array(100).fill('RECORD_NOT_FOUND')])
+  // In whichever order: one that has more to do on its way back may be told of later.
+  assert.deepEqual(settled.toSorted(), [100, ...Array(100).fill('RECORD_NOT_FOUND')])
 })
 
 test('a rejection nobody handles ends the process as any other', { timeout: 60_000 }, async t => {
