@@ -31,6 +31,14 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
+test('a page hears of links', options, async t => {
+  const { client } = await stores.embedded(t)
+  const { run, focus } = await openPage(t, client)
+  focus(conversation)
+  assert.deepEqual(await run(`addEventListener('omnichannel-link', ({ detail }) => console.log(detail.type, detail.after.recordId)); console.log('ready')`), ['log', 'ready'])
+  assert.deepEqual(await run(`Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}')`), ['log', 'linked', incident.recordId])
+})
+
 test('a page of another origin is refused', options, async t => {
   const { client, read } = await stores.embedded(t)
   const { run } = await openPage(t, client, 'localhost')

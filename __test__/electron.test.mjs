@@ -114,6 +114,21 @@ test('pages that are not allowed get nothing, not even a focus', { timeout: 60_0
   assert.equal((await refused(one.run(getId))).error.code, 'FORBIDDEN')
 })
 
+test('the frame that calls is judged, and the page that is told', { timeout: 60_000 }, async t => {
+  const client = Object.assign(new EventEmitter(), { linkToConversation() {} })
+  const { one: within, other: around, focus } = shell(t, client, { forwardEvents: true })
+  within.frame = { origin: 'https://advertisement.example' }
+  around.mainFrame = { origin: 'https://portal.example' }
+  for (const window of [within, around]) {
+    focus(window.webContents, conversation)
+    window.run(`addEventListener('omnichannel-link', event => seen.push(event.detail.type))`)
+  }
+  client.emit('linked', { conversationId: conversation })
+  assert.equal((await refused(within.run(getId))).error.code, 'FORBIDDEN')
+  assert.equal(await around.run(getId), conversation)
+  assert.deepEqual([within, around].map(window => structuredClone(window.run('seen'))), [['linked'], []])
+})
+
 test('a function can say who is allowed', { timeout: 60_000 }, async t => {
   const frames = []
   const allow = frame => {
@@ -125,7 +140,9 @@ test('a function can say who is allowed', { timeout: 60_000 }, async t => {
   focus(yes.webContents, conversation)
   assert.equal(await yes.run(getId), conversation)
   assert.equal((await refused(one.run(getId))).error.code, 'FORBIDDEN', 'only true is yes')
-  assert.deepEqual(frames, [yes.frame, one.frame])
+  assert.equal(frames.length, 2)
+  assert.equal(frames[0], yes.frame)
+  assert.equal(frames[1], one.frame)
 })
 
 test('pages hand over ids, and nothing else is taken', { timeout: 60_000 }, async t => {

@@ -40,7 +40,11 @@ function electronInPage() {
     post('/log', values)
   }
   const contextBridge = { exposeInMainWorld: (name, api) => Object.defineProperty(globalThis, name, { value: proxies(api) }) }
-  const ipcRenderer = { invoke: async (...values) => await (await post('/call', values)).json(), on() {} }
+  // oxlint-disable-next-line unicorn/consistent-function-scoping -- only what is inside gets into the page
+  const on = async (_channel, listener) => {
+    for (let number = 0; ; number++) listener({}, ...await (await fetch(`/events/${number}`)).json())
+  }
+  const ipcRenderer = { invoke: async (...values) => await (await post('/call', values)).json(), on }
   globalThis.require = () => ({ contextBridge, ipcRenderer })
 }
 
@@ -65,17 +69,27 @@ const html = `<!doctype html><meta charset="utf-8"><title>page</title><body>
 export async function openPage(t, client, host = '127.0.0.1') {
   const happenings = new EventEmitter()
   const scripts = []
-  const webContents = Object.assign(new EventEmitter(), { isDestroyed: () => false })
+  const sent = []
+  const send = (_channel, ...values) => {
+    sent.push(JSON.stringify(values))
+    happenings.emit('sent')
+  }
+  const webContents = Object.assign(new EventEmitter(), { isDestroyed: () => false, send })
   let call
   const ipcMain = { handle: (_channel, handler) => (call = handler), removeHandler() {} }
 
-  const script = async (response, number) => {
-    while (scripts.length <= number) await once(happenings, 'script')
-    response.end(scripts[number])
+  /** Answers with the next of a list, which grows with this happening. */
+  const next = async (response, list, growth, number) => {
+    while (list.length <= number) await once(happenings, growth)
+    response.end(list[number])
   }
   const server = createServer(async (request, response) => {
     if (request.url === '/') return response.setHeader('content-type', 'text/html').end(html)
-    if (request.method === 'GET') return script(response, Number(/^\/scripts\/(\d+)$/.exec(request.url)?.[1] ?? Infinity))
+    const [, what, number] = /^\/(scripts|events)\/(\d+)$/.exec(request.url) ?? []
+    if (what === 'scripts') return next(response, scripts, 'script', Number(number))
+    if (what === 'events') return next(response, sent, 'sent', Number(number))
+    // Of what else a browser looks for, there is nothing.
+    if (request.method === 'GET') return response.writeHead(404).end()
     const body = JSON.parse(Buffer.concat(await request.toArray()))
     if (request.url === '/log') {
       happenings.emit('happened', 'log', ...body)
@@ -91,8 +105,9 @@ export async function openPage(t, client, host = '127.0.0.1') {
     server.close()
   })
   const { port } = server.address()
+  webContents.mainFrame = { origin: `http://${host}:${port}` }
   const service = serveOmnichannel({
-    ipcMain, client, allow: [`http://127.0.0.1:${port}`],
+    ipcMain, client, allow: [`http://127.0.0.1:${port}`], forwardEvents: true,
     onRefreshTab: tab => happenings.emit('happened', 'refreshTab', tab)
   })
   const ended = start(t, `http://${host}:${port}/`)

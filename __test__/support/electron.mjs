@@ -14,7 +14,10 @@ const preload = readFileSync(preloadPath, 'utf8')
 export function electron(t) {
   const handlers = new Map()
   const ipcMain = {
-    handle: (channel, handler) => handlers.set(channel, handler),
+    handle: (channel, handler) => {
+      if (handlers.has(channel)) throw new Error(`Attempted to register a second handler for '${channel}'`)
+      handlers.set(channel, handler)
+    },
     removeHandler: channel => handlers.delete(channel)
   }
   const open = origin => openWindow(t, handlers, origin)
@@ -22,13 +25,13 @@ export function electron(t) {
 }
 
 /**
- * A window on a page of this origin. `run(script)` runs a script in the page and returns its value; `frame` is what the main process is
- * told of the sender, and can be replaced.
+ * A window on a page of this origin. `run(script)` runs a script in the page and returns its value. `frame`, what the main process is
+ * told of the sender, and `mainFrame`, the window's page, can be replaced: the sender may be a frame inside of the page.
  */
 function openWindow(t, handlers, origin) {
   const { port1: mainPort, port2: windowPort } = new MessageChannel()
   afterwards(t, () => [mainPort, windowPort].forEach(port => port.close()))
-  const window = { frame: { origin } }
+  const window = { frame: { origin }, mainFrame: { origin } }
   let isDestroyed = false
   window.webContents = Object.assign(new EventEmitter(), {
     isDestroyed: () => isDestroyed,
@@ -37,7 +40,7 @@ function openWindow(t, handlers, origin) {
       post(mainPort, { channel, values })
     }
   })
-  Object.defineProperty(window.webContents, 'mainFrame', { get: () => window.frame })
+  Object.defineProperty(window.webContents, 'mainFrame', { get: () => window.mainFrame })
   mainPort.on('message', async ({ number, channel, values }) => {
     const answer = await handle(handlers.get(channel), channel, { sender: window.webContents, senderFrame: window.frame }, values)
     window.webContents.emit('answered')
