@@ -45,11 +45,12 @@ export interface ServeOptions<Contents extends WebContents = WebContents> {
   /**
    * What `Microsoft.Apm.refreshTab(tabId)` does; the page's promise waits for it. Without it that call rejects.
    *
-   * What a callback throws is a warning of the process (`process.on('warning')`); the page learns only that it failed.
+   * What a callback throws, or its promise rejects with, is a warning of the process (`process.on('warning')`), or the `cause` of one if
+   * it is no `Error`; the page learns only that `onRefreshTab` failed.
    */
   onRefreshTab?: ((tabId: string | null | undefined, webContents: Contents) => unknown) | undefined
   /** Told when a page has opened a conversation with `Microsoft.Omnichannel.openConversation`, which is then its window's focused one. */
-  onOpenConversation?: ((conversationId: string, webContents: Contents) => void) | undefined
+  onOpenConversation?: ((conversationId: string, webContents: Contents) => unknown) | undefined
   /**
    * Whether pages are told of links: the client's events `linked`, `replaced`, `unlinked` and `failed` become an event `omnichannel-link`
    * of `window` in the windows on whose focused conversation they happened, with the event's data and its `type` as `detail`.

@@ -37,12 +37,13 @@ function serveOmnichannel(options) {
         // Whether it exists was looked up, and the window may have gone meanwhile.
         if (webContents.isDestroyed()) return
         window.focused = conversationId
-        onOpenConversation?.(conversationId, webContents)
+        // The focus has moved, whatever the program makes of it.
+        if (onOpenConversation) void succeeds(() => onOpenConversation(conversationId, webContents))
       }
     })
     const refreshTab = async tabId => {
       if (!onRefreshTab) throw failure('INVALID_CONFIGURATION', 'This program has no `onRefreshTab`.')
-      await onRefreshTab(tabId, webContents)
+      if (!(await succeeds(() => onRefreshTab(tabId, webContents)))) throw failure('INTERNAL', 'The program failed to answer the call.')
     }
     return Object.assign(window, { calls: { ...omnichannel, refreshTab } })
   }
@@ -59,9 +60,8 @@ function serveOmnichannel(options) {
       return { value: plain(await calls[name](...checkedValues(name, values))) }
     } catch (thrown) {
       const refused = thrown?.error instanceof LinkError ? thrown : refusal(String(name), thrown)
-      // A callback of the program's failed. The page is not told how, but whoever wrote it is.
-      if (refused.error.code === 'INTERNAL' && refused.error.cause instanceof Error) {
-        process.emitWarning(refused.error.cause)
+      if (refused.error.code === 'INTERNAL' && refused.error.cause !== undefined) {
+        warn(refused.error.cause)
         delete refused.error.cause
       }
       return { failure: plain(refused) }
@@ -93,6 +93,22 @@ function serveOmnichannel(options) {
       windows.clear()
     }
   }
+}
+
+/** Calls a callback of the program's. How it fails the page is not told, but whoever wrote it is. */
+async function succeeds(call) {
+  try {
+    await call()
+    return true
+  } catch (thrown) {
+    warn(thrown)
+    return false
+  }
+}
+
+/** Only an `Error` can be a warning; what else was thrown is its `cause`, which Node does not print. */
+function warn(thrown) {
+  process.emitWarning(thrown instanceof Error ? thrown : new Error('A callback of this program threw what is not an Error of its own.', { cause: thrown }))
 }
 
 /** Data that every channel carries as it is; a `LinkError` becomes its `toJSON()`. */

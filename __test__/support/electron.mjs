@@ -1,11 +1,25 @@
 // Electron as far as the kit knows it: windows whose pages, preload scripts and main process see each other only through structured
 // clones. main.js and preload.js are the real ones; they run as in a sandboxed window with context isolation.
+import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { compileFunction, createContext, runInContext } from 'node:vm'
 import { MessageChannel } from 'node:worker_threads'
+import { serveOmnichannel } from 'omnichannel-link/electron'
 import { afterwards } from './afterwards.mjs'
+
+export const ORIGIN = 'app://desktop'
+
+/** A shell over the client, with two windows of its own. */
+export function shell(t, client, options) {
+  const { ipcMain, open } = electron(t)
+  const service = serveOmnichannel({ ipcMain, client, allow: [ORIGIN], ...options })
+  return { ...service, open, ipcMain, one: open(ORIGIN), other: open(ORIGIN) }
+}
+
+/** What a script's promise is rejected with. */
+export const refused = promise => promise.then(value => assert.fail(`resolved with ${JSON.stringify(value)}`), failure => failure)
 
 const preloadPath = createRequire(import.meta.url).resolve('omnichannel-link/preload')
 const preload = readFileSync(preloadPath, 'utf8')
