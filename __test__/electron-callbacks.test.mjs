@@ -1,10 +1,10 @@
 // What the program's own functions do to the Electron kit when they fail, and what pages learn of it.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import { LinkError } from 'omnichannel-link'
-import { refused, shell } from './support/electron.mjs'
+import { ORIGIN, refused, shell } from './support/electron.mjs'
 import { conversation } from './support/sample.mjs'
 
 /** Whatever a program can throw, with `secret` somewhere in it. */
@@ -44,5 +44,30 @@ for (const [what, value] of Object.entries(thrown)) {
     isIt(await warned)
     assert.equal(failure.error.code, 'INTERNAL')
     assert.ok(!JSON.stringify(failure).includes(secret))
+  })
+}
+
+const disposed = () => {
+  throw new Error('Render frame was disposed before WebFrameMain could be accessed')
+}
+const crashed = {
+  'a window that crashed': [[ORIGIN], window => (window.frame = window.mainFrame = { get origin() { return disposed() } })],
+  'a window whose frames cannot be had': [[ORIGIN], window => ['frame', 'mainFrame'].forEach(name => Object.defineProperty(window, name, { get: disposed }))],
+  'a function that cannot tell': [frame => new URL(frame.url).host === 'desktop', window => (window.frame = window.mainFrame = { url: '' })]
+}
+for (const [what, [allow, damage]] of Object.entries(crashed)) {
+  test(`${what} is told and answered nothing, and the others are`, { timeout: 60_000 }, async t => {
+    const client = Object.assign(new EventEmitter(), { linkToConversation() {} })
+    const { one, other, focus } = shell(t, client, { forwardEvents: true, allow })
+    for (const window of [one, other]) {
+      focus(window.webContents, conversation)
+      window.frame = window.mainFrame = { origin: ORIGIN, url: `${ORIGIN}/` }
+      window.run(`addEventListener('omnichannel-link', event => seen.push(event.detail.type))`)
+    }
+    damage(one)
+    client.emit('linked', { conversationId: conversation })
+    assert.equal((await refused(one.run('Microsoft.Omnichannel.getConversationId()'))).error.code, 'FORBIDDEN')
+    await other.run('Microsoft.Omnichannel.getConversationId()')
+    assert.deepEqual([one, other].map(window => window.run('seen.length')), [0, 1])
   })
 }

@@ -39,7 +39,8 @@ export interface ServeOptions<Contents extends WebContents = WebContents> {
   client: OmnichannelClient
   /**
    * Whose pages may call: origins as Chromium writes them (`https://agent.contoso.com`, `app://desktop`, `file://`), or a function that
-   * is given the calling frame, an Electron `WebFrameMain`, and says true. Every call is checked; others reject with `FORBIDDEN`.
+   * is given the calling frame, an Electron `WebFrameMain`, and says true. Every call is checked; others reject with `FORBIDDEN`. A function
+   * that throws, as the accessors of a frame do whose window crashed, has not said true.
    */
   allow: readonly string[] | ((frame: any) => boolean)
   /**

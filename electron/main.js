@@ -17,9 +17,20 @@ const LONGEST_TEXT = 256
 
 function serveOmnichannel(options) {
   const { ipcMain, client, allow, onRefreshTab, onOpenConversation, forwardEvents = false } = checkedOptions(options)
-  const isAllowed = typeof allow === 'function' ? frame => allow(frame) === true : frame => allow.includes(frame.origin)
+  const permits = typeof allow === 'function' ? frame => allow(frame) === true : frame => allow.includes(frame.origin)
   /** What there is for each window that is alive and was heard of. */
   const windows = new Map()
+
+  /** Whether a frame's page may call and be told. Of a frame that was disposed of, as in a window that crashed, Electron's accessors throw. */
+  const isAllowed = frameOf => {
+    try {
+      const frame = frameOf()
+      return frame != null && permits(frame)
+    } catch (thrown) {
+      if (typeof allow === 'function') warn(thrown)
+      return false
+    }
+  }
 
   const windowOf = webContents => {
     if (!windows.has(webContents)) {
@@ -52,9 +63,10 @@ function serveOmnichannel(options) {
    * Answers a page. Until the function itself is called nothing is awaited: the sender's frame has to be looked at before it can
    * navigate, and the focus is that of the moment in which the call arrived.
    */
-  const answer = async ({ sender, senderFrame }, name, values) => {
+  const answer = async (event, name, values) => {
     try {
-      if (!senderFrame || sender.isDestroyed() || !isAllowed(senderFrame)) throw failure('FORBIDDEN', 'This page may not use Omnichannel.')
+      const { sender } = event
+      if (sender.isDestroyed() || !isAllowed(() => event.senderFrame)) throw failure('FORBIDDEN', 'This page may not use Omnichannel.')
       const { calls } = windowOf(sender)
       if (!Object.hasOwn(calls, name)) throw failure('INVALID_ARGUMENT', 'There is no such function.')
       return { value: plain(await calls[name](...checkedValues(name, values))) }
@@ -73,7 +85,7 @@ function serveOmnichannel(options) {
   const forwards = forwardEvents ? LINK_EVENTS.map(type => [type, event => {
     for (const webContents of windowsOn(event.conversationId)) {
       // The window may show another page by now, which is not to know what is linked.
-      if (!webContents.isDestroyed() && isAllowed(webContents.mainFrame)) webContents.send(EVENTS, plain({ ...event, type }))
+      if (!webContents.isDestroyed() && isAllowed(() => webContents.mainFrame)) webContents.send(EVENTS, plain({ ...event, type }))
     }
   }]) : []
 

@@ -56,7 +56,8 @@ function openWindow(t, handlers, origin) {
   })
   Object.defineProperty(window.webContents, 'mainFrame', { get: () => window.mainFrame })
   mainPort.on('message', async ({ number, channel, values }) => {
-    const answer = await handle(handlers.get(channel), channel, { sender: window.webContents, senderFrame: window.frame }, values)
+    const event = { sender: window.webContents, get senderFrame() { return window.frame } }
+    const answer = await handle(handlers.get(channel), channel, event, values)
     window.webContents.emit('answered')
     if (!isDestroyed) post(mainPort, { number, ...answer })
   })
