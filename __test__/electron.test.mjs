@@ -289,6 +289,20 @@ test('wrong options are refused by name', { timeout: 60_000 }, t => {
   }
 })
 
+test('a function takes its arguments and leaves others alone, as in Node', { timeout: 60_000 }, async t => {
+  const { client } = await stores.embedded(t)
+  const refreshed = []
+  const { one } = shell(t, client, { onRefreshTab: (...values) => refreshed.push(values) })
+  const records = await one.run(`Microsoft.Omnichannel.openConversation('${conversation}').then(Microsoft.Omnichannel.getLinkedRecords)`)
+  assert.deepEqual(records, [{ entityName: 'account', recordId: account.recordId }])
+  assert.equal(await one.run(`${linkIncident}.then(Microsoft.Omnichannel.getConversationId)`), conversation)
+  assert.equal(await one.run('Microsoft.Omnichannel.getConversationId({ isTrusted: true })'), conversation)
+  const query = `{ agentId: '${conversation}' }`
+  assert.equal((await one.run(`Microsoft.Omnichannel.getConversations(${query}, { correlation: 5 })`)).status, true)
+  await one.run('Microsoft.Apm.refreshTab("tab", { animate: true })')
+  assert.deepEqual(refreshed, [['tab', one.webContents]])
+})
+
 test('both halves use the same channels, and the preload needs nothing but Electron', () => {
   const require = createRequire(import.meta.url)
   const [main, preload] = ['omnichannel-link/electron', 'omnichannel-link/preload'].map(name => readFileSync(require.resolve(name), 'utf8'))

@@ -69,7 +69,7 @@ function serveOmnichannel(options) {
       if (sender.isDestroyed() || !isAllowed(() => event.senderFrame)) throw failure('FORBIDDEN', 'This page may not use Omnichannel.')
       const { calls } = windowOf(sender)
       if (!Object.hasOwn(calls, name)) throw failure('INVALID_ARGUMENT', 'There is no such function.')
-      return { value: plain(await calls[name](...checkedValues(name, values))) }
+      return { value: plain(await calls[name](...checkedValues(name, calls[name].length, values))) }
     } catch (thrown) {
       const refused = thrown?.error instanceof LinkError ? thrown : refusal(String(name), thrown)
       if (refused.error.code === 'INTERNAL' && refused.error.cause !== undefined) {
@@ -127,14 +127,14 @@ function warn(thrown) {
 const plain = value => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
 
 /** What a page may hand over: ids and the like, and the query of `getConversations`, which the facade reads piece by piece. */
-function checkedValues(name, values) {
+function checkedValues(name, most, values) {
   const isFit = (value, index) => {
     if (value === undefined || value === null) return true
     if (typeof value === 'string') return value.length <= LONGEST_TEXT
     return name === 'getConversations' && index === 0 && typeof value === 'object'
   }
-  if (Array.isArray(values) && values.length <= 3 && values.every(isFit)) return values
-  throw failure('INVALID_ARGUMENT', `Expected texts of at most ${LONGEST_TEXT} characters as arguments.`)
+  if (Array.isArray(values) && values.length <= most && values.every(isFit)) return values
+  throw failure('INVALID_ARGUMENT', `Too many arguments, or one that is no text of at most ${LONGEST_TEXT} characters.`)
 }
 
 const wrong = message => failure('INVALID_CONFIGURATION', `serveOmnichannel: ${message}`)

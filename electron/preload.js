@@ -11,18 +11,23 @@ const EVENTS = 'omnichannel-link:event'
 
 /**
  * A function of the page's. What it rejects with is plain data, because the bridge to the page takes everything off an `Error` but its
- * message; and no more arguments than the page's functions have, because an event that a handler passes on cannot be cloned.
+ * message. It hands over as many arguments as it takes: callers such as `then` and `onclick` give it more.
  */
-const call = name => async (...values) => {
-  const { value, failure } = await ipcRenderer.invoke(CALLS, name, values.slice(0, 3))
+const call = (name, count) => async (...values) => {
+  const { value, failure } = await ipcRenderer.invoke(CALLS, name, values.slice(0, count))
   return failure ? Promise.reject(failure) : value
 }
 
-const names = ['linkToConversation', 'unlinkFromConversation', 'getConversationId', 'getConversations', 'openConversation', 'getLinkedRecords']
-
 contextBridge.exposeInMainWorld('Microsoft', {
-  Omnichannel: Object.fromEntries(names.map(name => [name, call(name)])),
-  Apm: { refreshTab: call('refreshTab') }
+  Omnichannel: {
+    linkToConversation: call('linkToConversation', 3),
+    unlinkFromConversation: call('unlinkFromConversation', 3),
+    getConversationId: call('getConversationId', 0),
+    getConversations: call('getConversations', 1),
+    openConversation: call('openConversation', 3),
+    getLinkedRecords: call('getLinkedRecords', 0)
+  },
+  Apm: { refreshTab: call('refreshTab', 1) }
 })
 
 ipcRenderer.on(EVENTS, (_event, detail) => globalThis.dispatchEvent(new CustomEvent('omnichannel-link', { detail })))
