@@ -4,6 +4,7 @@ import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
+import { inspect } from 'node:util'
 import { LinkError } from 'omnichannel-link'
 import { serveOmnichannel } from 'omnichannel-link/electron'
 import { ORIGIN, electron, refused, shell } from './support/electron.mjs'
@@ -149,6 +150,9 @@ test('pages hand over ids, and nothing else is taken', { timeout: 60_000 }, asyn
     const { error } = await refused(one.run(`Microsoft.Omnichannel.linkToConversation('incident', ${values}, 'c')`))
     assert.equal(error.code, 'INVALID_ARGUMENT')
   }
+  const uncloneable = await refused(one.run(`Microsoft.Omnichannel.linkToConversation('incident', 'r', () => 'c')`))
+  assert.deepEqual([uncloneable.functionName, uncloneable.error.code], ['linkToConversation API', 'INVALID_ARGUMENT'])
+  assert.equal((await refused(one.run(`Microsoft.Omnichannel.getConversations({ agentId: () => 'a' })`))).status, false)
   assert.equal(calls.length, 1)
 
   // A renderer that was taken over says what it likes, on the channel that there is.
@@ -157,10 +161,12 @@ test('pages hand over ids, and nothing else is taken', { timeout: 60_000 }, asyn
   serveOmnichannel({ ipcMain, client, allow: [ORIGIN] })
   const event = { sender: one.webContents, senderFrame: one.frame }
   for (const [name, values] of [
-    ['constructor', []], ['__proto__', []], ['importRecords', ['/etc/passwd']], ['close', []], [undefined, []], [{}, []],
+    ['constructor', []], ['__proto__', []], ['importRecords', ['/etc/passwd']], ['close', []], ['toString', []],
+    [undefined, []], [{ toString: 5 }, []], [['linkToConversation'], ['incident', 'r', 'c']], [NaN, []],
     ['linkToConversation', undefined], ['linkToConversation', { length: 3 }], ['linkToConversation', ['incident', 'r', 'c', {}]]
   ]) {
-    assert.equal((await handler(event, name, values)).failure.error.code, 'INVALID_ARGUMENT', String(name))
+    const { failure } = await handler(event, name, values)
+    assert.deepEqual([failure.status, typeof failure.component, failure.error.code], ['failure', 'string', 'INVALID_ARGUMENT'], inspect(name))
   }
   assert.equal(calls.length, 1)
 })

@@ -68,10 +68,10 @@ function serveOmnichannel(options) {
       const { sender } = event
       if (sender.isDestroyed() || !isAllowed(() => event.senderFrame)) throw failure('FORBIDDEN', 'This page may not use Omnichannel.')
       const { calls } = windowOf(sender)
-      if (!Object.hasOwn(calls, name)) throw failure('INVALID_ARGUMENT', 'There is no such function.')
+      if (typeof name !== 'string' || !Object.hasOwn(calls, name)) throw failure('INVALID_ARGUMENT', 'There is no such function.')
       return { value: plain(await calls[name](...checkedValues(name, calls[name].length, values))) }
     } catch (thrown) {
-      const refused = thrown?.error instanceof LinkError ? thrown : refusal(String(name), thrown)
+      const refused = thrown?.error instanceof LinkError ? thrown : refusal(typeof name === 'string' ? name : 'unknown', thrown)
       if (refused.error.code === 'INTERNAL' && refused.error.cause !== undefined) {
         warn(refused.error.cause)
         delete refused.error.cause

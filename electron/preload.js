@@ -13,9 +13,13 @@ const EVENTS = 'omnichannel-link:event'
  * A function of the page's. What it rejects with is plain data, because the bridge to the page takes everything off an `Error` but its
  * message. It hands over as many arguments as it takes: callers such as `then` and `onclick` give it more.
  */
-const call = (name, count) => async (...values) => {
-  const { value, failure } = await ipcRenderer.invoke(CALLS, name, values.slice(0, count))
-  return failure ? Promise.reject(failure) : value
+const call = (name, count) => {
+  const invoke = values => ipcRenderer.invoke(CALLS, name, values)
+  return async (...values) => {
+    // What cannot be cloned was not sent. That its arguments are wrong is for main.js to say, which says it of none at all.
+    const { value, failure } = await invoke(values.slice(0, count)).catch(() => invoke())
+    return failure ? Promise.reject(failure) : value
+  }
 }
 
 contextBridge.exposeInMainWorld('Microsoft', {

@@ -165,14 +165,14 @@ const success = (entityLogicalName, recordId, liveWorkItemId, message, currentRe
   ({ entityLogicalName, recordId, liveWorkItemId, message, status: 'success', additionalDetails, currentReqId })
 
 /** The product's names of its parts, where they differ from those of its functions. */
-const COMPONENTS = { linkToConversation: 'linkRecordToConversation', unlinkFromConversation: 'unlinkRecordFromConversation' }
+const COMPONENTS = new Map([['linkToConversation', 'linkRecordToConversation'], ['unlinkFromConversation', 'unlinkRecordFromConversation']])
 
 /** What a function of this name rejects with. */
 function refusal(name, cause, additionalDetails = {}) {
   const error = cause instanceof LinkError ? cause : failure('INTERNAL', 'The program failed to answer the call.', { cause })
   if (name === 'getConversations') return { status: false, error }
   return {
-    component: COMPONENTS[name] ?? name,
+    component: COMPONENTS.get(name) ?? name,
     status: 'failure',
     functionName: `${name} API`,
     message: error.message,
