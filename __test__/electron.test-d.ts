@@ -7,9 +7,10 @@ import type { PageMicrosoft } from 'omnichannel-link/preload'
 
 declare const client: OmnichannelClient
 declare const Microsoft: PageMicrosoft
-declare const ipcMain: IpcMain
+declare const ipcMain: IpcMain<Contents>
 /** As Electron's: more than the kit needs. */
 interface Contents extends WebContents {
+  readonly mainFrame: Frame
   reload(): void
 }
 declare const contents: Contents
@@ -59,7 +60,32 @@ export function shell() {
   serveOmnichannel({ ipcMain, client, allow: 'app://desktop' })
   // @ts-expect-error: there is no such option
   serveOmnichannel({ ipcMain, client, allow: [], origins: [] })
-  // @ts-expect-error: a window is no id
+  // @ts-expect-error: a number is no window
   service.focus(5, id)
   return focused
+}
+
+/** As Electron's: its `ipcMain` tells what its windows are. */
+declare const electron: {
+  handle(channel: string, listener: (event: { sender: Contents, senderFrame: Frame | null, frameId: number }, ...args: any[]) => (Promise<any>) | (any)): void
+  handleOnce(channel: string): void
+  removeHandler(channel: string): void
+}
+/** As Electron's. */
+interface Frame {
+  readonly origin: string
+  readonly url: string
+}
+declare const browserWindow: { readonly webContents: Contents, isDestroyed(): boolean, once(event: 'closed', listener: () => void): unknown }
+
+export function program() {
+  const service = serveOmnichannel({
+    ipcMain: electron, client, allow: frame => new URL(frame.url).host === 'desktop', onRefreshTab: (_tabId, contents) => contents.reload()
+  })
+  service.focus(browserWindow.webContents, id)
+  service.getWindows(id).forEach(contents => contents.reload())
+  // @ts-expect-error: the window's contents are meant
+  service.focus(browserWindow, id)
+  // @ts-expect-error: a number is no window
+  service.getConversationId(5)
 }

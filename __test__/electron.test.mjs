@@ -295,6 +295,16 @@ test('wrong options are refused by name', { timeout: 60_000 }, t => {
   }
 })
 
+test('a window is known by its webContents and by nothing else', { timeout: 60_000 }, t => {
+  const { focus, getConversationId, one } = shell(t, emptyEmbedded(t).client)
+  const browserWindow = Object.assign(new EventEmitter(), { isDestroyed: () => false, webContents: one.webContents })
+  for (const value of [browserWindow, undefined, null, 5, 'window', {}]) {
+    throws(() => focus(value, conversation), 'INVALID_ARGUMENT', /`webContents`/)
+    throws(() => getConversationId(value), 'INVALID_ARGUMENT', /`webContents`/)
+  }
+  assert.equal(getConversationId(one.webContents), null)
+})
+
 test('a function takes its arguments and leaves others alone, as in Node', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   const refreshed = []

@@ -25,7 +25,7 @@ before(async () => {
      exports.app = { whenReady: async () => {}, getPath: () => process.cwd() }
      exports.ipcMain = { handle: (name, handler) => { call = handler } }
      exports.BrowserWindow = class {
-       webContents = { isDestroyed: () => false, once() {}, reload: () => console.log('reloaded') }
+       webContents = { isDestroyed: () => false, mainFrame: null, once() {}, send() {}, reload: () => console.log('reloaded') }
        constructor({ webPreferences }) { require('node:fs').accessSync(webPreferences.preload) }
        async loadURL(url) {
          const event = { sender: this.webContents, senderFrame: { origin: url.slice(0, -1) } }

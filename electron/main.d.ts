@@ -5,12 +5,20 @@
  */
 import type { OmnichannelClient } from '../index'
 
-/** What this kit uses of Electron's `ipcMain`. */
-export interface IpcMain {
+/** What this kit uses of Electron's `ipcMain`. `Contents` is Electron's `WebContents`. */
+export interface IpcMain<Contents extends WebContents = WebContents> {
   /** Answers what pages `invoke`. */
-  handle(channel: string, listener: (event: any, ...values: any[]) => unknown): void
+  handle(channel: string, listener: (event: InvokeEvent<Contents>, ...values: any[]) => unknown): void
   /** Stops answering. */
   removeHandler(channel: string): void
+}
+
+/** What it uses of an `IpcMainInvokeEvent`. */
+export interface InvokeEvent<Contents extends WebContents = WebContents> {
+  /** The window that asks. */
+  readonly sender: Contents
+  /** The frame in it that asks. */
+  readonly senderFrame: Contents['mainFrame'] | null
 }
 
 /** What it uses of a `WebFrameMain`. */
@@ -31,10 +39,10 @@ export interface WebContents {
   send(channel: string, ...values: any[]): void
 }
 
-/** Options of {@link serveOmnichannel}. `Contents` is Electron's `WebContents`. */
+/** Options of {@link serveOmnichannel}. `Contents` is Electron's `WebContents`, which `ipcMain` tells. */
 export interface ServeOptions<Contents extends WebContents = WebContents> {
   /** Electron's. */
-  ipcMain: IpcMain
+  ipcMain: IpcMain<Contents>
   /** The one client of all windows. It, its token and its options stay in the main process. */
   client: OmnichannelClient
   /**
@@ -42,7 +50,7 @@ export interface ServeOptions<Contents extends WebContents = WebContents> {
    * is given the calling frame, an Electron `WebFrameMain`, and says true. Every call is checked; others reject with `FORBIDDEN`. A function
    * that throws, as the accessors of a frame do whose window crashed, has not said true.
    */
-  allow: readonly string[] | ((frame: any) => boolean)
+  allow: readonly string[] | ((frame: Contents['mainFrame']) => boolean)
   /**
    * What `Microsoft.Apm.refreshTab(tabId)` does; the page's promise waits for it. Without it that call rejects.
    *
@@ -63,12 +71,15 @@ export interface ServeOptions<Contents extends WebContents = WebContents> {
 /** What {@link serveOmnichannel} returns, for the shell. */
 export interface OmnichannelService<Contents extends WebContents = WebContents> {
   /**
-   * Focuses a conversation in one window, or none with null. A window has no focus at first, keeps it when it navigates, and is forgotten
+   * Focuses a conversation in one window, given by its `webContents`, or none with null. A window has no focus at first, keeps it when it navigates, and is forgotten
    * when it is destroyed. Whether the conversation exists is not checked.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   focus(webContents: Contents, conversationId: string | null): void
-  /** The conversation that is focused in a window. */
+  /**
+   * The conversation that is focused in a window.
+   * @throws {LinkError} `INVALID_ARGUMENT`
+   */
   getConversationId(webContents: Contents): string | null
   /**
    * The windows in which a conversation is focused: those to refresh when the client tells that a link of it changed.
@@ -88,4 +99,4 @@ export interface OmnichannelService<Contents extends WebContents = WebContents> 
  *
  * @throws {LinkError} `INVALID_CONFIGURATION`, naming the option
  */
-export function serveOmnichannel<Contents extends WebContents = any>(options: ServeOptions<Contents>): OmnichannelService<Contents>
+export function serveOmnichannel<Contents extends WebContents = WebContents>(options: ServeOptions<Contents>): OmnichannelService<Contents>

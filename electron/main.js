@@ -94,10 +94,14 @@ function serveOmnichannel(options) {
 
   return {
     focus(webContents, conversationId) {
+      demandContents(webContents)
       const id = conversationId === null ? null : guid('conversationId', conversationId)
       if (!webContents.isDestroyed()) windowOf(webContents).focused = id
     },
-    getConversationId: webContents => windows.get(webContents)?.focused ?? null,
+    getConversationId(webContents) {
+      demandContents(webContents)
+      return windows.get(webContents)?.focused ?? null
+    },
     getWindows: conversationId => windowsOn(guid('conversationId', conversationId)),
     close() {
       ipcMain.removeHandler(CALLS)
@@ -160,6 +164,12 @@ function isOrigin(text) {
   if (typeof text !== 'string' || !URL.canParse(text)) return false
   const { origin } = new URL(text)
   return origin === 'null' ? /^[a-z][a-z0-9+.-]*:\/\/[^/?#A-Z]*$/.test(text) : origin === text
+}
+
+/** A window itself has a `webContents` and much that looks alike, but no page is ever known by it. */
+function demandContents(value) {
+  if (typeof value?.send === 'function' && 'mainFrame' in value) return
+  throw failure('INVALID_ARGUMENT', '`webContents`: expected the `webContents` of a window, as in `window.webContents`.')
 }
 
 /** A conversation's id as the client writes it. */

@@ -74,7 +74,7 @@ export async function openPage(t, client, host = '127.0.0.1') {
     sent.push(JSON.stringify(values))
     happenings.emit('sent')
   }
-  const webContents = Object.assign(new EventEmitter(), { isDestroyed: () => false, send })
+  const webContents = Object.assign(new EventEmitter(), { isDestroyed: () => false, send, mainFrame: undefined })
   let call
   const ipcMain = { handle: (_channel, handler) => (call = handler), removeHandler() {} }
 
