@@ -166,6 +166,28 @@ test('without a focused conversation, the functions say so as the page does', { 
   assert.equal(error.code, 'NO_FOCUSED_CONVERSATION')
 })
 
+test('what is wrong anyway, also the client, comes before a focus that is not there', { timeout: 60_000 }, async t => {
+  const { client } = emptyEmbedded(t)
+  const failed = []
+  client.on('failed', ({ error, conversationId }) => failed.push([error.code, conversationId]))
+  const nowhere = { getConversationId: () => null, openConversation() {} }
+  const codes = async ({ linkToConversation, unlinkFromConversation, getLinkedRecords }) => {
+    const calls = [linkToConversation('lead', incident.recordId), unlinkFromConversation('incident', 'x'), linkToConversation('incident', incident.recordId), getLinkedRecords()]
+    return (await Promise.all(calls.map(refused))).map(({ error }) => error.code)
+  }
+  const pages = [createOmnichannel(client), createOmnichannel(client, nowhere)]
+  const expected = ['INVALID_ARGUMENT', 'INVALID_ARGUMENT', 'NO_FOCUSED_CONVERSATION']
+  for (const page of pages) {
+    assert.deepEqual(await codes(page), [...expected, 'NO_FOCUSED_CONVERSATION'])
+    assert.deepEqual(failed.splice(0).toSorted(), expected.map(code => [code, null]))
+  }
+  client.openConversation(conversation)
+  assert.equal((await refused(pages[1].linkToConversation('incident', incident.recordId))).error.code, 'NO_FOCUSED_CONVERSATION', "never the client's own")
+  client.closeConversation(conversation)
+  await client.close()
+  for (const page of pages) assert.deepEqual(await codes(page), ['INVALID_ARGUMENT', 'INVALID_ARGUMENT', 'CLOSED', 'CLOSED'])
+})
+
 test('a query that cannot be understood is refused before anything is read', { timeout: 60_000 }, async t => {
   const { getConversations } = createOmnichannel(emptyEmbedded(t).client)
   for (const [input, message] of [

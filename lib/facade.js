@@ -50,13 +50,14 @@ const MOST_CONVERSATIONS = 5000
 
 /** `focus` says which conversation is meant when none is given. */
 function createOmnichannel(client, focus = client) {
-  /** The conversation a call means: asked for before anything is awaited, so that it is the one of the moment of the call. */
+  /**
+   * The conversation a call means: asked for before anything is awaited, so that it is the one of the moment of the call. If it is none,
+   * that is the client's to say, after it has looked at the other arguments; unless it would take one that is focused in another place.
+   */
   const meant = conversationId => {
     const id = conversationId ?? focus.getConversationId()
-    if (id != null) return id
-    throw failure('NO_FOCUSED_CONVERSATION', "Couldn't fetch LiveWorkItemId from session context", {
-      hint: 'No conversation is focused. Give one, or open one with openConversation(conversationId).'
-    })
+    if (id == null && client.getConversationId() != null) throw noneFocused()
+    return id
   }
 
   /** A link or an unlink. */
@@ -83,7 +84,9 @@ function createOmnichannel(client, focus = client) {
 
     async getConversationId() {
       try {
-        return meant()
+        const conversationId = focus.getConversationId()
+        if (conversationId == null) throw noneFocused()
+        return conversationId
       } catch (error) {
         throw refusal('getConversationId', error)
       }
@@ -124,6 +127,10 @@ function createOmnichannel(client, focus = client) {
     }
   }
 }
+
+const noneFocused = () => failure('NO_FOCUSED_CONVERSATION', 'No `conversationId` was given and no conversation is focused.', {
+  hint: 'Give one, or open one with openConversation(conversationId).'
+})
 
 /** What a function cannot do without. The message is the product's. */
 function demand(values) {
@@ -175,7 +182,7 @@ function refusal(name, cause, additionalDetails = {}) {
     component: COMPONENTS.get(name) ?? name,
     status: 'failure',
     functionName: `${name} API`,
-    message: error.message,
+    message: error.code === 'NO_FOCUSED_CONVERSATION' ? "Couldn't fetch LiveWorkItemId from session context" : error.message,
     currentReqId: error.requestId ?? '',
     additionalDetails,
     error
