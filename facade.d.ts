@@ -40,7 +40,8 @@ export interface Omnichannel {
   /** What is linked to the focused conversation. */
   getLinkedRecords(): Promise<PageRecord[]>
   /**
-   * Focuses a conversation, which must exist. The success object has its id as `liveWorkItemId`.
+   * Focuses a conversation, which must exist. The success object has its id as `liveWorkItemId`. If another one was asked for or focused
+   * while this one was looked up, that stays focused.
    * @param sessionId handed back in the success object; this package knows no sessions, so it is not compared with the conversation's
    * @param liveWorkStreamId the same
    */

@@ -252,6 +252,31 @@ test('a window that goes while a conversation is looked up does not open it', { 
   assert.deepEqual(opened, [conversation], 'only the other window opened it')
 })
 
+test('what the program focuses while a conversation is looked up stays focused', { timeout: 60_000 }, async t => {
+  const lookups = new EventEmitter()
+  const opened = []
+  const client = {
+    linkToConversation() {},
+    getConversation: async conversationId => {
+      lookups.emit('begun')
+      await once(lookups, 'over')
+      return { conversationId }
+    }
+  }
+  const { one, ...service } = shell(t, client, { onOpenConversation: id => opened.push(id) })
+  for (const focused of [emptyConversation, emptyConversation, null]) {
+    const begun = once(lookups, 'begun')
+    const opening = one.run(`Microsoft.Omnichannel.openConversation('${conversation}')`)
+    await begun
+    service.focus(one.webContents, focused)
+    lookups.emit('over')
+    assert.equal((await opening).status, 'success')
+    assert.equal(service.getConversationId(one.webContents), focused)
+  }
+  assert.deepEqual(opened, [])
+  assert.equal(one.webContents.listenerCount('destroyed'), 1)
+})
+
 test('an event carries its error as data, and nobody listens after the end', { timeout: 60_000 }, async t => {
   const client = Object.assign(new EventEmitter(), { linkToConversation() {} })
   const { one, focus, close } = shell(t, client, { forwardEvents: true })

@@ -120,6 +120,18 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(client.getConversationId(), null)
     })
 
+    test('of several that are asked for, the last one is focused', { timeout: 60_000 }, async t => {
+      const client = (await open(t)).client
+      const { openConversation } = createOmnichannel(client)
+      const opening = [conversation, closedConversation, emptyConversation].map(id => openConversation(id))
+      assert.deepEqual((await Promise.all(opening)).map(success => success.liveWorkItemId), [conversation, closedConversation, emptyConversation])
+      assert.equal(client.getConversationId(), emptyConversation)
+      const late = openConversation(conversation)
+      client.openConversation(closedConversation)
+      assert.equal((await late).status, 'success')
+      assert.equal(client.getConversationId(), closedConversation)
+    })
+
     test('conversations of an agent come with the columns of the page', { timeout: 60_000 }, async t => {
       const { getConversations } = createOmnichannel((await open(t)).client)
       const input = {
@@ -203,6 +215,22 @@ test('a query that cannot be understood is refused before anything is read', { t
     assert.equal(error.code, 'INVALID_ARGUMENT')
     assert.match(error.message, message)
   }
+})
+
+test('a slow answer does not move the focus back', async () => {
+  const lookups = new Map()
+  const client = {
+    linkToConversation() {},
+    getConversation: conversationId => new Promise(resolve => lookups.set(conversationId, () => resolve({ conversationId })))
+  }
+  const opened = []
+  const { openConversation } = createOmnichannel(client, { getConversationId: () => opened.at(-1) ?? null, openConversation: id => opened.push(id) })
+  const [slow, fast] = [openConversation('slow'), openConversation('fast')]
+  lookups.get('fast')()
+  await fast
+  lookups.get('slow')()
+  await slow
+  assert.deepEqual(opened, ['fast'])
 })
 
 test("a query is passed on in the client's words", async () => {

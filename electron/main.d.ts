@@ -72,7 +72,7 @@ export interface ServeOptions<Contents extends WebContents = WebContents> {
 export interface OmnichannelService<Contents extends WebContents = WebContents> {
   /**
    * Focuses a conversation in one window, given by its `webContents`, or none with null. A window has no focus at first, keeps it when it navigates, and is forgotten
-   * when it is destroyed. Whether the conversation exists is not checked.
+   * when it is destroyed. Whether the conversation exists is not checked. What a page asked to open before does not move the focus any more.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   focus(webContents: Contents, conversationId: string | null): void

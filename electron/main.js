@@ -34,19 +34,20 @@ function serveOmnichannel(options) {
 
   const windowOf = webContents => {
     if (!windows.has(webContents)) {
-      windows.set(webContents, makeWindow(webContents))
+      setWindow(webContents, null)
       webContents.once('destroyed', () => windows.delete(webContents))
     }
     return windows.get(webContents)
   }
 
-  const makeWindow = webContents => {
-    const window = { focused: null }
+  /** Begins anew with a focus, so that what pages asked for before does not move it any more. */
+  const setWindow = (webContents, focused) => {
+    const window = { focused }
     const omnichannel = createOmnichannel(client, {
       getConversationId: () => window.focused,
       openConversation: conversationId => {
-        // Whether it exists was looked up, and the window may have gone meanwhile.
-        if (webContents.isDestroyed()) return
+        // Whether it exists was looked up. The window may have gone meanwhile, or the program have focused another conversation.
+        if (windows.get(webContents) !== window) return
         window.focused = conversationId
         // The focus has moved, whatever the program makes of it.
         if (onOpenConversation) void succeeds(() => onOpenConversation(conversationId, webContents))
@@ -56,7 +57,7 @@ function serveOmnichannel(options) {
       if (!onRefreshTab) throw failure('INVALID_CONFIGURATION', 'This program has no `onRefreshTab`.')
       if (!(await succeeds(() => onRefreshTab(tabId, webContents)))) throw failure('INTERNAL', 'The program failed to answer the call.')
     }
-    return Object.assign(window, { calls: { ...omnichannel, refreshTab } })
+    windows.set(webContents, Object.assign(window, { calls: { ...omnichannel, refreshTab } }))
   }
 
   /**
@@ -96,7 +97,9 @@ function serveOmnichannel(options) {
     focus(webContents, conversationId) {
       demandContents(webContents)
       const id = conversationId === null ? null : guid('conversationId', conversationId)
-      if (!webContents.isDestroyed()) windowOf(webContents).focused = id
+      if (webContents.isDestroyed()) return
+      windowOf(webContents)
+      setWindow(webContents, id)
     },
     getConversationId(webContents) {
       demandContents(webContents)

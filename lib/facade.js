@@ -60,6 +60,9 @@ function createOmnichannel(client, focus = client) {
     return id
   }
 
+  /** How many conversations were asked for. */
+  let asked = 0
+
   /** A link or an unlink. */
   const change = async (method, message, entityLogicalName, recordId, conversationId) => {
     const details = { recordGuid: recordId, liveWorkItemId: conversationId }
@@ -105,8 +108,11 @@ function createOmnichannel(client, focus = client) {
       const details = { sessionId, liveWorkStreamId }
       try {
         demand({ conversationId })
+        const number = ++asked
+        const focused = focus.getConversationId()
         const { conversationId: id } = await client.getConversation(conversationId)
-        focus.openConversation(id)
+        // What was asked for or focused meanwhile is the later wish.
+        if (number === asked && focus.getConversationId() === focused) focus.openConversation(id)
         return success('', sessionId, id, 'Conversation opened', '', details)
       } catch (error) {
         throw refusal('openConversation', error, { ...details, liveWorkItemId: conversationId })
