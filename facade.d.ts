@@ -18,6 +18,7 @@ import type { LinkOutcome, UnlinkOutcome } from './outcomes'
  *
  * @param focus which conversation is meant when none is given, asked at the moment of each call; the client's focused one by default.
  * For programs in which one client serves several windows.
+ * @throws {LinkError} `INVALID_ARGUMENT`
  */
 export function createOmnichannel(client: OmnichannelClient, focus?: ConversationFocus): Omnichannel
 

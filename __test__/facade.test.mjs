@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import { runInThisContext } from 'node:vm'
-import { LinkError, createOmnichannel } from 'omnichannel-link'
+import { LinkError, OmnichannelClient, createOmnichannel } from 'omnichannel-link'
 import { afterwards } from './support/afterwards.mjs'
-import { GUID } from './support/expect.mjs'
+import { GUID, throws } from './support/expect.mjs'
 import { link, unlink } from './support/page-scripts.mjs'
 import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody } from './support/sample.mjs'
 import { emptyEmbedded, stores } from './support/stores.mjs'
@@ -200,6 +200,14 @@ test('what is wrong anyway, also the client, comes before a focus that is not th
   for (const page of pages) assert.deepEqual(await codes(page), ['INVALID_ARGUMENT', 'INVALID_ARGUMENT', 'CLOSED', 'CLOSED'])
 })
 
+test('what is no client and no focus is refused at once', { timeout: 60_000 }, t => {
+  for (const client of [undefined, null, {}, 'x', 5]) throws(() => createOmnichannel(client), 'INVALID_ARGUMENT', /^`client`: expected an OmnichannelClient, got \w+\.$/)
+  const { client } = emptyEmbedded(t)
+  for (const focus of [null, {}, conversation, { getConversationId: () => null }]) {
+    throws(() => createOmnichannel(client, focus), 'INVALID_ARGUMENT', /^`focus`: expected an object with getConversationId/)
+  }
+})
+
 test('a query that cannot be understood is refused before anything is read', { timeout: 60_000 }, async t => {
   const { getConversations } = createOmnichannel(emptyEmbedded(t).client)
   for (const [input, message] of [
@@ -235,12 +243,12 @@ test('a slow answer does not move the focus back', async () => {
 
 test("a query is passed on in the client's words", async () => {
   const asked = []
-  const client = {
+  const client = Object.assign(Object.create(OmnichannelClient.prototype), {
     getConversations: query => {
       asked.push(query)
       return []
     }
-  }
+  })
   const { getConversations } = createOmnichannel(client)
   const orderBy = [{ attributeName: 'statuscode', descending: true }, { attributeName: 'subject', descending: false }, { attributeName: 'createdon' }]
   await getConversations({ agentId: agent, status: ['3', 5], createdBeforeDays: 2, orderBy, attributes: null, top: 9, timeoutInMs: 1 })
@@ -256,7 +264,7 @@ test("a query is passed on in the client's words", async () => {
 
 test('what is no error of this package is told apart', async () => {
   const defect = new TypeError('secret')
-  const client = { linkToConversation: async () => { throw defect }, getConversationId: () => null }
+  const client = Object.assign(Object.create(OmnichannelClient.prototype), { linkToConversation: async () => { throw defect } })
   const failure = await refused(createOmnichannel(client).linkToConversation('incident', incident.recordId, conversation))
   assert.equal(failure.error.code, 'INTERNAL')
   assert.equal(failure.error.cause, defect)

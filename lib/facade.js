@@ -50,6 +50,9 @@ const MOST_CONVERSATIONS = 5000
 
 /** `focus` says which conversation is meant when none is given. */
 function createOmnichannel(client, focus = client) {
+  expectMethods('client', client, ['linkToConversation'], 'an OmnichannelClient')
+  expectMethods('focus', focus, ['getConversationId', 'openConversation'], 'an object with getConversationId() and openConversation(conversationId)')
+
   /**
    * The conversation a call means: asked for before anything is awaited, so that it is the one of the moment of the call. If it is none,
    * that is the client's to say, after it has looked at the other arguments; unless it would take one that is focused in another place.
@@ -132,6 +135,11 @@ function createOmnichannel(client, focus = client) {
       }
     }
   }
+}
+
+function expectMethods(argument, value, methods, what) {
+  if (methods.every(method => typeof value?.[method] === 'function')) return
+  throw failure('INVALID_ARGUMENT', `\`${argument}\`: expected ${what}, got ${value === null ? 'null' : typeof value}.`)
 }
 
 const noneFocused = () => failure('NO_FOCUSED_CONVERSATION', 'No `conversationId` was given and no conversation is focused.', {
