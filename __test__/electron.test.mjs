@@ -290,6 +290,14 @@ test('an event carries its error as data, and nobody listens after the end', { t
   assert.deepEqual(client.eventNames(), [])
 })
 
+test('a program is served once at a time', { timeout: 60_000 }, t => {
+  const { client } = emptyEmbedded(t)
+  const { ipcMain, close } = shell(t, client)
+  throws(() => serveOmnichannel({ ipcMain, client, allow: [] }), 'INVALID_CONFIGURATION', /served already/, { hint: 'Call serveOmnichannel once, or close() of what it returned before.' })
+  close()
+  serveOmnichannel({ ipcMain, client, allow: [] })
+})
+
 test('without a handler, refreshing a tab is refused', { timeout: 60_000 }, async t => {
   const { one } = shell(t, emptyEmbedded(t).client)
   const { component, error } = await refused(one.run('Microsoft.Apm.refreshTab("tab-id-3")'))

@@ -97,6 +97,6 @@ export interface OmnichannelService<Contents extends WebContents = WebContents> 
  * arrives. Pages hand over ids and nothing else: they cannot name a window, nor pass options. They get plain data back; an error is what
  * `LinkError.prototype.toJSON` returns, and `LinkError.fromJSON` makes an error of it.
  *
- * @throws {LinkError} `INVALID_CONFIGURATION`, naming the option
+ * @throws {LinkError} `INVALID_CONFIGURATION`, naming the option, or if `ipcMain` is served already
  */
 export function serveOmnichannel<Contents extends WebContents = WebContents>(options: ServeOptions<Contents>): OmnichannelService<Contents>

@@ -90,7 +90,12 @@ function serveOmnichannel(options) {
     }
   }]) : []
 
-  ipcMain.handle(CALLS, answer)
+  try {
+    ipcMain.handle(CALLS, answer)
+  } catch (cause) {
+    const hint = 'Call serveOmnichannel once, or close() of what it returned before.'
+    throw failure('INVALID_CONFIGURATION', 'serveOmnichannel: this `ipcMain` is served already.', { cause, hint })
+  }
   for (const [type, forward] of forwards) client.on(type, forward)
 
   return {
