@@ -314,13 +314,18 @@ test('wrong options are refused by name', { timeout: 60_000 }, t => {
     [{ ipcMain, client }, /`allow`/],
     [{ ipcMain, client, allow: ORIGIN }, /`allow`/],
     [{ ipcMain, client, allow: [], onRefreshTab: 'reload' }, /`onRefreshTab`/],
+    [{ ipcMain, client, allow: [], forwardEvents: 'no' }, /`forwardEvents`/],
+    [{ ipcMain, client: { linkToConversation() {} }, allow: [], forwardEvents: true }, /`client`/],
     [{ ipcMain, client, allow: [], origins: [] }, /no option `origins`/]
   ]
-  for (const origin of ['*', 'null', 'https://agent.example/', 'https://Agent.example', 'https://agent.example:443', 'app://desktop/index.html', 'agent.example', 5]) {
+  for (const origin of [
+    '*', 'null', '', 'https://agent.example/', 'https://Agent.example', 'https://agent.example:443', 'https://*.example', 'https://bücher.example',
+    'https://me@agent.example', 'app://', 'app://*', 'app://Desktop', 'app://desktop ', 'app://desktop/index.html', 'app://desktop:80', 'app://user@desktop',
+    'app://bücher', 'file://x', 'blob:https://agent.example', 'agent.example', ['app://desktop'], 5, undefined]) {
     refusals.push([{ ipcMain, client, allow: ['file://', origin] }, /`allow`: .* is no origin/])
   }
   for (const [options, message] of refusals) throws(() => serveOmnichannel(options), 'INVALID_CONFIGURATION', message)
-  serveOmnichannel({ ipcMain, client, allow: ['file://', 'app://desktop', 'https://agent.example:8443', 'http://localhost:3000'] })
+  serveOmnichannel({ ipcMain, client, allow: ['file://', 'app://desktop', 'app://xn--bcher-kva.example', 'https://agent.example:8443', 'http://localhost:3000', 'http://[::1]:8080'] })
   const { focus, getWindows, one } = shell(t, client)
   for (const id of ['', 'x', undefined, 5, `{${conversation}`, {}]) {
     throws(() => focus(one.webContents, id), 'INVALID_ARGUMENT', /`conversationId`/)

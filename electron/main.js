@@ -154,24 +154,30 @@ const wrong = message => failure('INVALID_CONFIGURATION', `serveOmnichannel: ${m
 function checkedOptions(options) {
   const unknown = Object.keys(options ?? {}).find(name => !OPTIONS.has(name))
   if (unknown !== undefined) throw wrong(`there is no option \`${unknown}\`.`)
-  const { ipcMain, client, allow, onRefreshTab, onOpenConversation } = options ?? {}
+  const { ipcMain, client, allow, forwardEvents, onRefreshTab, onOpenConversation } = options ?? {}
   if (typeof ipcMain?.handle !== 'function') throw wrong("`ipcMain` must be Electron's.")
   if (typeof client?.linkToConversation !== 'function') throw wrong('`client` must be an OmnichannelClient.')
   for (const [name, callback] of Object.entries({ onRefreshTab, onOpenConversation })) {
     if (callback !== undefined && typeof callback !== 'function') throw wrong(`\`${name}\` must be a function.`)
   }
+  if (forwardEvents !== undefined && typeof forwardEvents !== 'boolean') throw wrong('`forwardEvents` must be true or false.')
+  if (forwardEvents && typeof client.on !== 'function') throw wrong('`client` has no events that could be forwarded.')
   if (typeof allow === 'function') return options
   if (!Array.isArray(allow)) throw wrong('`allow` must list the origins whose pages may link, or be a function.')
-  const bad = allow.find(origin => !isOrigin(origin))
-  if (bad !== undefined) throw wrong(`\`allow\`: ${JSON.stringify(bad)} is no origin; one looks like "https://agent.contoso.com" or "app://desktop".`)
+  const bad = allow.filter(origin => !isOrigin(origin))
+  if (bad.length > 0) throw wrong(`\`allow\`: ${JSON.stringify(bad[0])} is no origin as Chromium writes it; such are "https://agent.contoso.com", "app://desktop" and "file://".`)
   return { ...options, allow: [...allow] }
 }
 
+/** A scheme and a host, without a `*`, and with a port only where the web's schemes have one. Hosts are ASCII and in lower case. */
+const ORIGIN = /^(?!file:)[a-z][a-z0-9+.-]*:\/\/([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d+)?$/
+
 /** Whether a text is an origin in the one form in which Chromium writes it. Any other would never match. */
 function isOrigin(text) {
-  if (typeof text !== 'string' || !URL.canParse(text)) return false
-  const { origin } = new URL(text)
-  return origin === 'null' ? /^[a-z][a-z0-9+.-]*:\/\/[^/?#A-Z]*$/.test(text) : origin === text
+  if (text === 'file://') return true
+  if (typeof text !== 'string' || !ORIGIN.test(text) || !URL.canParse(text)) return false
+  const { origin, port } = new URL(text)
+  return origin === text || (origin === 'null' && port === '')
 }
 
 /** A window itself has a `webContents` and much that looks alike, but no page is ever known by it. */
