@@ -112,13 +112,14 @@ export interface PageRecord {
   recordId: string
 }
 
-/** What `getConversations` is asked for. */
+/** What `getConversations` is asked for: lists of at most 100 entries. */
 export interface PageQuery {
   /** The system user who serves them or did last. */
   agentId: string
   /**
    * Attributes besides `msdyn_ocliveworkitemid`, `statuscode` and `createdon`: `subject`, `msdyn_customer`, `msdyn_issueid` and
-   * `msdyn_activeagentid` are known. Others are left out of the rows, as the page leaves out what is empty.
+   * `msdyn_activeagentid` are known. Others are left out of the rows, as the page leaves out what is empty; so are
+   * the workstream and the last session, which the page gives without being asked.
    */
   attributes?: readonly string[] | null | undefined
   /**
@@ -131,10 +132,10 @@ export interface PageQuery {
     /** By which column. */
     attributeName: 'createdon' | 'statuscode' | 'subject'
     /** @default false */
-    descending?: boolean | undefined
+    descending?: boolean | 'true' | 'false' | undefined
   }[] | null | undefined
-  /** Only conversations that were created at least so many days ago; 0 is no condition. */
-  createdBeforeDays?: number | null | undefined
+  /** Only conversations that were created at least so many days ago, as a number or a text; 0 is no condition. */
+  createdBeforeDays?: number | string | null | undefined
 }
 
 /** What `getConversations` resolves with. */

@@ -213,10 +213,23 @@ test('a query that cannot be understood is refused before anything is read', { t
   for (const [input, message] of [
     [undefined, /^Missing key "agentId" in input object$/],
     [{ agentId: '' }, /^Missing key "agentId" in input object$/],
-    [{ agentId: agent, status: 3 }, /`input\.status`: expected an array, got number/],
+    [{ agentId: 'x' }, /`input\.agentId`: expected a GUID/],
+    [{ agentId: { a: 1 } }, /`input\.agentId`/],
+    [{ get agentId() { throw new Error('a getter') } }, /^`input` cannot be read\.$/],
+    [{ agentId: agent, attributes: [{ toString: 5 }] }, /^`input` cannot be read\.$/],
+    [{ agentId: agent, status: 3 }, /`input\.status`: expected an array, got 3/],
+    [{ agentId: agent, status: [2, 'active'] }, /`input\.status\[1\]`: expected a whole number, got string/],
+    [{ agentId: agent, status: [Symbol('active')] }, /`input\.status\[0\]`.*symbol/],
+    [{ agentId: agent, status: ['9'.repeat(1000)] }, /`input\.status\[0\]`/],
+    [{ agentId: agent, status: [['3']] }, /`input\.status\[0\]`/],
+    [{ agentId: agent, status: Array.from({ length: 101 }, () => 2) }, /`input\.status`: expected at most 100 entries, got 101/],
+    [{ agentId: agent, attributes: Array.from({ length: 1e6 }) }, /`input\.attributes`: expected at most 100 entries/],
+    [{ agentId: agent, createdBeforeDays: -1 }, /`input\.createdBeforeDays`: expected a whole number, got -1/],
+    [{ agentId: agent, createdBeforeDays: 'week' }, /`input\.createdBeforeDays`/],
+    [{ agentId: agent, orderBy: [{ attributeName: 'createdon', descending: 'yes' }] }, /`input\.orderBy\[0\]\.descending`: expected true or false/],
     [{ agentId: agent, attributes: 'subject' }, /`input\.attributes`/],
-    [{ agentId: agent, orderBy: [{ attributeName: 'constructor' }] }, /`input\.orderBy`: .*createdon, statuscode, subject/],
-    [{ agentId: agent, orderBy: [null] }, /`input\.orderBy`/]
+    [{ agentId: agent, orderBy: [{ attributeName: 'constructor' }] }, /`input\.orderBy\[0\]\.attributeName`: .*createdon, statuscode, subject/],
+    [{ agentId: agent, orderBy: [null] }, /`input\.orderBy\[0\]\.attributeName`/]
   ]) {
     const { status, error } = await refused(getConversations(input))
     assert.equal(status, false)
@@ -250,13 +263,16 @@ test("a query is passed on in the client's words", async () => {
     }
   })
   const { getConversations } = createOmnichannel(client)
-  const orderBy = [{ attributeName: 'statuscode', descending: true }, { attributeName: 'subject', descending: false }, { attributeName: 'createdon' }]
-  await getConversations({ agentId: agent, status: ['3', 5], createdBeforeDays: 2, orderBy, attributes: null, top: 9, timeoutInMs: 1 })
+  const orderBy = [
+    { attributeName: 'statuscode', descending: true }, { attributeName: 'subject', descending: 'false' }, { attributeName: 'createdon' },
+    { attributeName: 'subject', descending: 'true' }
+  ]
+  await getConversations({ agentId: `{${agent.toUpperCase()}}`, status: ['3', 5], createdBeforeDays: '2', orderBy, attributes: null, top: 9, timeoutInMs: 1 })
   await getConversations({ agentId: agent, status: null, orderBy: null, createdBeforeDays: null })
   assert.deepEqual(asked, [
     {
       agentId: agent, statuses: [3, 5], createdBeforeDays: 2, top: 5000,
-      orderBy: [['status', true], ['subject', false], ['createdOn', false]].map(([property, descending]) => ({ property, descending }))
+      orderBy: [['status', true], ['subject', false], ['createdOn', false], ['subject', true]].map(([property, descending]) => ({ property, descending }))
     },
     { agentId: agent, top: 5000 }
   ])

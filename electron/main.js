@@ -3,6 +3,7 @@
 // The main process's half of `Microsoft.Omnichannel` in windows: it owns the client, and gives every window a focus of its own and
 // the page's functions. main.d.ts is the documentation; preload.js is the other half.
 
+const { guid } = require('../lib/arguments.js')
 const { createOmnichannel, refusal } = require('../lib/facade.js')
 const { LinkError, failure } = require('../lib/link-error.js')
 
@@ -184,13 +185,6 @@ function isOrigin(text) {
 function demandContents(value) {
   if (typeof value?.send === 'function' && 'mainFrame' in value) return
   throw failure('INVALID_ARGUMENT', '`webContents`: expected the `webContents` of a window, as in `window.webContents`.')
-}
-
-/** A conversation's id as the client writes it. */
-function guid(argument, text) {
-  const id = /^\{.*\}$/.test(text) ? text.slice(1, -1) : text
-  if (typeof id === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return id.toLowerCase()
-  throw failure('INVALID_ARGUMENT', `\`${argument}\`: expected a GUID.`)
 }
 
 module.exports = { serveOmnichannel }

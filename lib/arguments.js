@@ -34,4 +34,11 @@ function described(native, code, message, details) {
   return failure(code, message, { ...details, hint, store: native.store() })
 }
 
-module.exports = { described, invalid, readable, without }
+/** An id as the client writes it: in lower case, without braces. */
+function guid(argument, text) {
+  const id = typeof text === 'string' && /^\{.*\}$/.test(text) ? text.slice(1, -1) : text
+  if (typeof id === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return id.toLowerCase()
+  throw failure('INVALID_ARGUMENT', `\`${argument}\`: expected a GUID.`)
+}
+
+module.exports = { described, guid, invalid, readable, without }

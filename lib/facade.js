@@ -3,6 +3,7 @@
 // The page's `Microsoft.Omnichannel` over a client: its functions, and the objects that the product's script resolves and rejects
 // with. facade.d.ts is the documentation.
 
+const { guid } = require('./arguments.js')
 const { LinkError, failure } = require('./link-error.js')
 
 /** A status as a client names it: its `statuscode`, and the label the page shows. */
@@ -42,11 +43,14 @@ const ATTRIBUTES = {
   msdyn_activeagentid: ({ agentId }) => lookup('msdyn_activeagentid', agentId, 'systemuser')
 }
 
-/** What comes back without being asked for. */
+/** What comes back without being asked for; the page's script brings workstream and last session, too, which a client does not read. */
 const ALWAYS = ['activityid', 'msdyn_ocliveworkitemid', 'statuscode', 'createdon']
 const ORDERS = { createdon: 'createdOn', statuscode: 'status', subject: 'subject' }
 /** As many as one page of the Web API holds, which is all that the product's script reads. */
 const MOST_CONVERSATIONS = 5000
+/** More of them than there are statuses, attributes and orders. A page must not keep its program busy. */
+const MOST_ENTRIES = 100
+const LARGEST_NUMBER = 2 ** 31 - 1
 
 /** `focus` says which conversation is meant when none is given. */
 function createOmnichannel(client, focus = client) {
@@ -155,31 +159,54 @@ function demand(values) {
 
 /** The page's query as a client's, and the columns it asks for. */
 function readQuery(input) {
+  try {
+    return understood(input)
+  } catch (cause) {
+    throw cause instanceof LinkError ? cause : failure('INVALID_ARGUMENT', '`input` cannot be read.', { cause })
+  }
+}
+
+function understood(input) {
   const { agentId, attributes, status, orderBy, createdBeforeDays } = input ?? {}
   if (!agentId) throw failure('INVALID_ARGUMENT', 'Missing key "agentId" in input object')
   const names = new Set([...ALWAYS, ...list('attributes', attributes)])
   return {
-    agentId,
+    agentId: guid('input.agentId', agentId),
     // What the store does not hold cannot be given; a script that copes with empty columns copes with this.
     columns: [...names].filter(name => Object.hasOwn(ATTRIBUTES, name)).map(name => ATTRIBUTES[name]),
-    // The page takes `'3'` as well as 3.
-    ...(status != null && { statuses: list('status', status).map(code => (/^\d+$/.test(code) ? Number(code) : code)) }),
+    ...(status != null && { statuses: list('status', status).map((code, index) => wholeNumber(`status[${index}]`, code)) }),
     ...(orderBy != null && { orderBy: list('orderBy', orderBy).map(readOrder) }),
     // As on the page, 0 days are no condition.
-    ...(createdBeforeDays && { createdBeforeDays }),
+    ...(createdBeforeDays && { createdBeforeDays: wholeNumber('createdBeforeDays', createdBeforeDays) }),
     top: MOST_CONVERSATIONS
   }
 }
 
-function readOrder(order) {
-  const name = order?.attributeName
-  if (typeof name === 'string' && Object.hasOwn(ORDERS, name)) return { property: ORDERS[name], descending: order.descending === true }
-  throw failure('INVALID_ARGUMENT', `\`input.orderBy\`: expected one of the attributes ${Object.keys(ORDERS).join(', ')}.`)
+function readOrder(order, index) {
+  const { attributeName, descending } = order ?? {}
+  if (typeof attributeName !== 'string' || !Object.hasOwn(ORDERS, attributeName)) {
+    throw unfit(`orderBy[${index}].attributeName`, `one of the attributes ${Object.keys(ORDERS).join(', ')}`, attributeName)
+  }
+  if (![true, 'true', false, 'false', null, undefined].includes(descending)) throw unfit(`orderBy[${index}].descending`, 'true or false', descending)
+  return { property: ORDERS[attributeName], descending: String(descending) === 'true' }
+}
+
+/** The page takes `'3'` as well as 3. */
+function wholeNumber(name, value) {
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  if (Number.isInteger(number) && number >= 0 && number <= LARGEST_NUMBER) return number
+  throw unfit(name, 'a whole number', value)
 }
 
 function list(name, value) {
-  if (Array.isArray(value ?? [])) return value ?? []
-  throw failure('INVALID_ARGUMENT', `\`input.${name}\`: expected an array, got ${typeof value}.`)
+  if (!Array.isArray(value ?? [])) throw unfit(name, 'an array', value)
+  if (value?.length > MOST_ENTRIES) throw unfit(name, `at most ${MOST_ENTRIES} entries`, value.length)
+  return value ?? []
+}
+
+function unfit(name, expected, value) {
+  const got = ['number', 'boolean'].includes(typeof value) ? value : value === null ? 'null' : typeof value
+  return failure('INVALID_ARGUMENT', `\`input.${name}\`: expected ${expected}, got ${got}.`)
 }
 
 const success = (entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) =>
