@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, cpSync, writeFileSync } from 'node:fs'
+import { accessSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, join } from 'node:path'
 import { test } from 'node:test'
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { afterwards, folder } from './support/afterwards.mjs'
 import { run as execute } from './support/child.mjs'
 import { install, pack } from './support/packed.mjs'
-import { nobody } from './support/sample.mjs'
+import { conversation, incident, nobody } from './support/sample.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const require = createRequire(import.meta.url)
@@ -64,6 +64,32 @@ test('what is published is all that is needed', { timeout: 60_000 }, async t => 
     createOmnichannel(client).linkToConversation('account', '${nobody}', '${nobody}').catch(({ error }) =>
       console.log(JSON.stringify([error.code, typeof serveOmnichannel, existsSync(require.resolve('omnichannel-link/preload'))])))`, { cwd: app, COMMONJS: 'node:fs' })
   assert.deepEqual(outcome, ['CONVERSATION_NOT_FOUND', 'function', true])
+})
+
+test('what was linked in the example is linked when it starts again', { timeout: 60_000 }, async t => {
+  const data = folder(t)
+  // Electron, as far as the example's start needs it.
+  const modules = folder(t)
+  mkdirSync(join(modules, 'electron'))
+  writeFileSync(join(modules, 'electron/index.js'), `
+    const { EventEmitter } = require('node:events')
+    const app = Object.assign(new EventEmitter(), { getPath: () => process.env.SMOKE_DATA, whenReady: async () => {} })
+    class BrowserWindow {
+      webContents = Object.assign(new EventEmitter(), { isDestroyed: () => false, send() {}, mainFrame: {}, setWindowOpenHandler() {}, reload() {} })
+      async loadURL() { app.emit('loaded') }
+    }
+    module.exports = { app, BrowserWindow, ipcMain: { handle() {} }, protocol: { registerSchemesAsPrivileged() {}, handle() {} }, net: {} }`)
+  const code = `
+    require('electron').app.once('loaded', async () => {
+      const client = new link.OmnichannelClient({ embedded: { path: require('node:path').join(process.env.SMOKE_DATA, 'links.db') } })
+      const { case: before } = await client.getLinkedRecords('${conversation}')
+      await client.linkToConversation('incident', '${incident.recordId}', '${conversation}')
+      console.log(JSON.stringify(before?.recordId ?? null))
+    })
+    require(MAIN)`
+  const values = { env: { SMOKE_DATA: data, NODE_PATH: modules }, MAIN: join(root, 'examples/electron/main.js') }
+  assert.equal(await execute(t, code, values), null)
+  assert.equal(await execute(t, code, values), incident.recordId)
 })
 
 test('the example works', options, async t => {

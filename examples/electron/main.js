@@ -1,4 +1,5 @@
 // A small agent desktop: one client in the main process, one window for each conversation. Run it with `npx electron examples/electron/main.js`.
+const { existsSync } = require('node:fs')
 const { join } = require('node:path')
 const { pathToFileURL } = require('node:url')
 const { app, BrowserWindow, ipcMain, net, protocol } = require('electron')
@@ -12,12 +13,14 @@ const CONVERSATIONS = ['b7397aae-ecf8-43a6-aeb0-07d294efb494', '455ad61a-1b4f-4b
 protocol.registerSchemesAsPrivileged([{ scheme: 'app', privileges: { standard: true, secure: true } }])
 
 /**
- * The embedded store, with the sample data. With `dataverse` instead of `embedded` everything else stays as it is. The pages are required
- * because only JavaScript can look into a packed app; the addon reads real files.
+ * The embedded store. A new one gets the sample data; later that would undo the links made since. With `dataverse` instead of `embedded`
+ * everything else stays as it is. The pages are required because only JavaScript can look into a packed app; the addon reads real files.
  */
 async function openClient() {
-  const client = new OmnichannelClient({ embedded: { path: join(app.getPath('userData'), 'links.db') } })
-  for (const page of ['accounts', 'contacts', 'incidents', 'msdyn_ocliveworkitems']) await client.importRecords(require(`../data/${page}.json`))
+  const path = join(app.getPath('userData'), 'links.db')
+  const pages = existsSync(path) ? [] : ['accounts', 'contacts', 'incidents', 'msdyn_ocliveworkitems']
+  const client = new OmnichannelClient({ embedded: { path } })
+  for (const page of pages) await client.importRecords(require(`../data/${page}.json`))
   return client
 }
 
