@@ -1,5 +1,5 @@
 // What the typings of the page's functions and of the Electron kit allow and refuse. Compiled, never run: `npm run types`.
-import { createOmnichannel, LinkError } from 'omnichannel-link'
+import { createOmnichannel } from 'omnichannel-link'
 import type { ConversationFocus, Omnichannel, OmnichannelClient, PageConversation, PageFailure, PageQuery, PageRecord, PageSuccess } from 'omnichannel-link'
 import { serveOmnichannel } from 'omnichannel-link/electron'
 import type { IpcMain, WebContents } from 'omnichannel-link/electron'
@@ -19,7 +19,7 @@ const id = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
 // The documentation's script, as TypeScript sees it in a page.
 export const documented = () => Microsoft.Omnichannel.linkToConversation('incident', id, id).then(
   (response: PageSuccess) => Microsoft.Apm.refreshTab(response.liveWorkItemId),
-  (error: PageFailure) => console.log(error.error.code === 'NOT_LINKED', LinkError.fromJSON(error.error))
+  (error: PageFailure) => console.log(error.error.code === 'NOT_LINKED', error.error.hint)
 )
 
 export async function facade() {

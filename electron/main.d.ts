@@ -95,7 +95,8 @@ export interface OmnichannelService<Contents extends WebContents = WebContents> 
  *
  * Each window has a focused conversation of its own, and a call that names none means the one of its window at the moment when the call
  * arrives. Pages hand over ids and nothing else: they cannot name a window, nor pass options. They get plain data back; an error is what
- * `LinkError.prototype.toJSON` returns, and `LinkError.fromJSON` makes an error of it.
+ * `LinkError.prototype.toJSON` returns. Pages cannot have the class: they switch on `failure.error.code`. Other processes of Node can make
+ * an error of it again, with `LinkError.fromJSON`.
  *
  * @throws {LinkError} `INVALID_CONFIGURATION`, naming the option, or if `ipcMain` is served already
  */
