@@ -197,6 +197,18 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual((await read(conversation)).customer, contact)
     })
 
+    test('a wrong number is refused in words of the field', async t => {
+      const { client } = await open(t)
+      const limits = { top: 'from 1 to 4294967295', createdBeforeDays: 'of days from 0 to 4294967295' }
+      for (const [name, limit] of Object.entries(limits)) {
+        for (const [value, got] of [[-1, '-1'], [2 ** 32, '4294967296'], [1.5, '1.5'], [Infinity, 'Infinity'], [NaN, 'NaN'], ['3', 'string "3"']]) {
+          const error = await rejects(client.getConversations({ [name]: value }).next(), 'INVALID_ARGUMENT', RegExp(`\`options.${name}\`: .*${got}.* expected a whole number ${limit}`))
+          assert.doesNotMatch(error.message, /u32|nonzero/)
+        }
+      }
+      await rejects(client.getConversation(conversation, { timeoutInMs: Infinity }), 'INVALID_ARGUMENT', /`options\.timeoutInMs`: .*Infinity, expected a number of milliseconds/)
+    })
+
     test('an outcome can be held against the conversation later', async t => {
       const { client } = await open(t)
       const linked = await client.linkToConversation('contact', contact.recordId, conversation)

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use super::{
     credential::{Credential, CredentialOption, SecretOption},
     network::{Certificates, NetworkOption, UserAgent},
+    numbers::Milliseconds,
     observer::LogLevel,
-    options::{Milliseconds, Parsed, parse},
+    options::{Parsed, parse},
 };
 use crate::{
     dataverse::{self, Concurrency, EnvironmentUrl},

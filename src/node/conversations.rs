@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    num::NonZeroU32,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,7 +16,10 @@ use serde::{
     de::{self, Visitor},
 };
 
-use super::options::{self, Milliseconds, Parsed, RecordOption};
+use super::{
+    numbers::{Count, Days, Milliseconds},
+    options::{self, Parsed, RecordOption},
+};
 use crate::{
     domain::{
         AgentId, CallOptions, CallerId, ConversationDetails, ConversationPage, ConversationQuery, EntityLogicalName,
@@ -40,9 +42,9 @@ struct QueryOptions {
     traceparent: Option<Parsed<Traceparent>>,
     agent_id: Option<Parsed<AgentId>>,
     statuses: Option<Vec<Status>>,
-    created_before_days: Option<u32>,
+    created_before_days: Option<Days>,
     order_by: Option<Vec<OrderOption>>,
-    top: Option<NonZeroU32>,
+    top: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -92,9 +94,9 @@ pub(super) fn query(
         statuses: given.statuses.unwrap_or_default(),
         created_until: given
             .created_before_days
-            .map(|days| now.checked_sub(DAY * days).map_or(UNIX_EPOCH, |then| then.max(UNIX_EPOCH))),
+            .map(|Days(days)| now.checked_sub(DAY * days).map_or(UNIX_EPOCH, |then| then.max(UNIX_EPOCH))),
         order,
-        page_size: given.top.map_or(if linked.is_some() { FEW } else { PAGE_SIZE }, |top| top.get().min(PAGE_SIZE)),
+        page_size: given.top.map_or(if linked.is_some() { FEW } else { PAGE_SIZE }, |Count(top)| top.min(PAGE_SIZE)),
     };
     Ok((query, options::call(given.timeout_in_ms, given.caller_object_id, given.traceparent)))
 }

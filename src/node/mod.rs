@@ -11,6 +11,7 @@ mod credential;
 mod doctor;
 mod error;
 mod network;
+mod numbers;
 mod observer;
 mod options;
 mod outcome;

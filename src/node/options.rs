@@ -1,6 +1,6 @@
-//! Options of calls, and what options have in common. Unknown ones are refused by name, numbers are not bent into shape.
+//! Options of calls, and what options have in common. Unknown ones are refused by name.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr};
 
 use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
 use napi::{JsValue, ValueType};
@@ -9,7 +9,10 @@ use serde::{
     de::{self, DeserializeOwned, Unexpected, Visitor},
 };
 
-use super::arguments::{describe, invalid};
+use super::{
+    arguments::{describe, invalid},
+    numbers::Milliseconds,
+};
 use crate::{
     domain::{
         CallOptions, CallerId, ConversationId, EntityLogicalName, IfLinked, LinkPolicy, RecordId, RecordReference,
@@ -120,40 +123,6 @@ impl<'de> Deserialize<'de> for Status {
         }
 
         value.deserialize_any(NameOrCode)
-    }
-}
-
-/// Up to what a JavaScript timer can wait, about 24 days. A `BigInt` is no number of milliseconds.
-#[derive(Clone, Copy)]
-pub(super) struct Milliseconds(pub(super) Duration);
-
-impl<'de> Deserialize<'de> for Milliseconds {
-    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        struct Number;
-
-        impl Visitor<'_> for Number {
-            type Value = Milliseconds;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of milliseconds, more than 0 and at most 2147483647")
-            }
-
-            fn visit_f64<E: de::Error>(self, ms: f64) -> Result<Milliseconds, E> {
-                if ms > 0.0 && ms <= f64::from(i32::MAX) {
-                    return Ok(Milliseconds(Duration::from_secs_f64(ms / 1e3)));
-                }
-                Err(E::invalid_value(Unexpected::Float(ms), &self))
-            }
-
-            fn visit_i64<E: de::Error>(self, ms: i64) -> Result<Milliseconds, E> {
-                match u32::try_from(ms) {
-                    Ok(ms) => self.visit_f64(f64::from(ms)),
-                    Err(_) => Err(E::invalid_value(Unexpected::Signed(ms), &self)),
-                }
-            }
-        }
-
-        value.deserialize_any(Number)
     }
 }
 
