@@ -209,6 +209,18 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(client.getConversation(conversation, { timeoutInMs: Infinity }), 'INVALID_ARGUMENT', /`options\.timeoutInMs`: .*Infinity, expected a number of milliseconds/)
     })
 
+    test('a record with its name is a record', async t => {
+      const { client } = await open(t)
+      const { customer } = await client.getLinkedRecords(conversation)
+      assert.ok(customer.name)
+      const { status } = await client.linkToConversation('contact', contact.recordId, conversation, { expected: customer, dryRun: true })
+      assert.equal(status, 'replaced')
+      assert.deepEqual(await client.findConversations(customer), await client.findConversations(account))
+      const circle = { ...account }
+      circle.name = circle
+      await rejects(client.findConversations(circle), 'INVALID_ARGUMENT', /`record\.name`/)
+    })
+
     test('an outcome can be held against the conversation later', async t => {
       const { client } = await open(t)
       const linked = await client.linkToConversation('contact', contact.recordId, conversation)

@@ -43,12 +43,14 @@ enum IfLinkedOption {
     Reject,
 }
 
-/// A record as an object.
+/// A record as an object, also one that was read.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct RecordOption {
     entity_logical_name: Parsed<EntityLogicalName>,
     record_id: Parsed<RecordId>,
+    #[serde(rename = "name")]
+    _name: Option<String>,
 }
 
 impl From<RecordOption> for RecordReference {
