@@ -221,6 +221,16 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(client.findConversations(circle), 'INVALID_ARGUMENT', /`record\.name`/)
     })
 
+    test('what is undefined is not given', async t => {
+      const { client } = await open(t)
+      const link = expected => client.linkToConversation('contact', contact.recordId, conversation, { expected, dryRun: true })
+      assert.equal((await link(undefined)).status, 'replaced')
+      await rejects(link(null), 'CONFLICT')
+      const requests = [{ ...contact, conversationId: conversation }]
+      const [{ outcome }] = await collect(client.linkMany(requests, { expected: undefined, dryRun: true }))
+      assert.equal(outcome.status, 'replaced')
+    })
+
     test('an outcome can be held against the conversation later', async t => {
       const { client } = await open(t)
       const linked = await client.linkToConversation('contact', contact.recordId, conversation)

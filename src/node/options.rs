@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
+use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, Object, Unknown};
 use napi::{JsValue, ValueType};
 use serde::{
     Deserialize, Deserializer,
@@ -138,7 +138,8 @@ pub(super) fn link(options: &Unknown<'_>) -> Result<(LinkPolicy, CallOptions), L
             Some(IfLinkedOption::Keep) => IfLinked::Keep,
             Some(IfLinkedOption::Reject) => IfLinked::Reject,
         },
-        expected: given.expected.map(|expected| expected.map(Into::into)),
+        // Serde takes undefined for null.
+        expected: given.expected.filter(|_| is_given(options, "expected")).map(|expected| expected.map(Into::into)),
     };
     let dry_run = given.dry_run.unwrap_or_default();
     Ok((policy, CallOptions { dry_run, ..call(given.timeout_in_ms, given.caller_object_id, given.traceparent) }))
@@ -181,6 +182,15 @@ pub(super) fn call(
         traceparent: traceparent.map(|Parsed(place)| place),
         dry_run: false,
     }
+}
+
+/// Whether an object has a property that is not undefined.
+fn is_given(object: &Unknown<'_>, name: &str) -> bool {
+    let raw = object.value();
+    // SAFETY: an object of this environment, or a value that has no properties.
+    let object = unsafe { Object::from_napi_value(raw.env, raw.value) };
+    let property = object.and_then(|object| object.get_named_property_unchecked::<Unknown<'_>>(name)?.get_type());
+    !matches!(property, Ok(ValueType::Undefined))
 }
 
 /// Options as an object, or none.
