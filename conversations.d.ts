@@ -56,7 +56,10 @@ export interface ReadOptions extends CallOptions {
 export interface ConversationQuery extends ReadOptions {
   /** The system user who serves them or did last (`msdyn_activeagentid`). */
   agentId?: string | undefined
-  /** Only conversations in one of these statuses. */
+  /**
+   * Only conversations in one of these statuses; at least one, and at most 100 different ones.
+   * @default every status
+   */
   statuses?: ConversationStatus[] | undefined
   /** Only conversations that were created at least so many days ago. */
   createdBeforeDays?: number | undefined

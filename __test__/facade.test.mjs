@@ -157,6 +157,7 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual((await getConversations({ agentId: agent, createdBeforeDays: 20_000 })).result.value, [])
       const everything = await getConversations({ agentId: agent, createdBeforeDays: 0 })
       assert.equal(everything.result.value.length, 21)
+      assert.deepEqual(await getConversations({ agentId: agent, status: [] }), everything)
       assert.deepEqual(Object.keys(everything.result.value[0]).sort(), [
         'activityid', 'createdon', 'msdyn_ocliveworkitemid', 'statuscode', 'statuscode@OData.Community.Display.V1.FormattedValue'
       ])

@@ -231,6 +231,14 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(outcome.status, 'replaced')
     })
 
+    test('statuses are some, and each counts once', async t => {
+      const { client } = await open(t)
+      const list = statuses => collect(client.getConversations({ statuses }))
+      assert.deepEqual(await list(Array(5000).fill('active')), await list(['active']))
+      await rejects(list([]), 'INVALID_ARGUMENT', /`options\.statuses`: .*leave it out/)
+      await rejects(list(Array.from({ length: 101 }, (_, code) => code)), 'INVALID_ARGUMENT', /`options\.statuses`: .*100/)
+    })
+
     test('an outcome can be held against the conversation later', async t => {
       const { client } = await open(t)
       const linked = await client.linkToConversation('contact', contact.recordId, conversation)

@@ -174,7 +174,8 @@ function understood(input) {
     agentId: guid('input.agentId', agentId),
     // What the store does not hold cannot be given; a script that copes with empty columns copes with this.
     columns: [...names].filter(name => Object.hasOwn(ATTRIBUTES, name)).map(name => ATTRIBUTES[name]),
-    ...(status != null && { statuses: list('status', status).map((code, index) => wholeNumber(`status[${index}]`, code)) }),
+    // None means every status, as on the page.
+    ...(list('status', status).length > 0 && { statuses: status.map((code, index) => wholeNumber(`status[${index}]`, code)) }),
     ...(orderBy != null && { orderBy: list('orderBy', orderBy).map(readOrder) }),
     // As on the page, 0 days are no condition.
     ...(createdBeforeDays && { createdBeforeDays: wholeNumber('createdBeforeDays', createdBeforeDays) }),

@@ -42,6 +42,31 @@ pub struct ConversationQuery {
     pub page_size: u32,
 }
 
+/// More of them than there are would make a request that no server takes.
+const MOST_STATUSES: usize = 100;
+
+/// Each of the statuses once.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if there are none, which would be no condition, or too many.
+pub fn some_statuses(given: &[Status]) -> Result<Vec<Status>, LinkError> {
+    let mut statuses: Vec<Status> = Vec::new();
+    for status in given {
+        if !statuses.contains(status) {
+            statuses.push(*status);
+        }
+        if statuses.len() > MOST_STATUSES {
+            let message = format!("`options.statuses`: expected {MOST_STATUSES} different ones at the most.");
+            return Err(LinkError::new(Code::InvalidArgument, message));
+        }
+    }
+    if statuses.is_empty() {
+        let message = "`options.statuses`: expected at least one; leave it out for every status.";
+        return Err(LinkError::new(Code::InvalidArgument, message));
+    }
+    Ok(statuses)
+}
+
 /// One part of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     domain::{
         AgentId, CallOptions, CallerId, ConversationDetails, ConversationPage, ConversationQuery, EntityLogicalName,
-        KeyValue, NamedRecord, Order, Property, RecordKey, Status, Traceparent,
+        KeyValue, NamedRecord, Order, Property, RecordKey, Status, Traceparent, query::some_statuses,
     },
     error::LinkError,
 };
@@ -91,7 +91,7 @@ pub(super) fn query(
     let query = ConversationQuery {
         linked,
         agent: given.agent_id.map(|Parsed(agent)| agent),
-        statuses: given.statuses.unwrap_or_default(),
+        statuses: given.statuses.map_or_else(|| Ok(Vec::new()), |given| some_statuses(&given))?,
         created_until: given
             .created_before_days
             .map(|Days(days)| now.checked_sub(DAY * days).map_or(UNIX_EPOCH, |then| then.max(UNIX_EPOCH))),
