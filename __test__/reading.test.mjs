@@ -239,6 +239,17 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(list(Array.from({ length: 101 }, (_, code) => code)), 'INVALID_ARGUMENT', /`options\.statuses`: .*100/)
     })
 
+    test('what can never be in the slot cannot be expected there', async t => {
+      const { client } = await open(t)
+      const link = (record, expected) => client.linkToConversation(record.entityLogicalName, record.recordId, emptyConversation, { expected })
+      await rejects(link(contact, incident), 'INVALID_ARGUMENT', /`options\.expected`: .*incident.*customer slot/)
+      await rejects(link(incident, account), 'INVALID_ARGUMENT', /`options\.expected`: .*account.*case slot/)
+      // A list may hold records of both slots.
+      const requests = [incident, contact].map(record => ({ ...record, conversationId: emptyConversation }))
+      const results = await collect(client.linkMany(requests, { expected: incident }))
+      assert.deepEqual(results.map(({ error }) => error.code), ['CONFLICT', 'INVALID_ARGUMENT'])
+    })
+
     test('an outcome can be held against the conversation later', async t => {
       const { client } = await open(t)
       const linked = await client.linkToConversation('contact', contact.recordId, conversation)

@@ -67,6 +67,21 @@ impl Decide {
         }
     }
 
+    /// Whether there is any row it could be taken on.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`].
+    pub fn ensure_possible(&self) -> Result<(), LinkError> {
+        let Self::Link(record, LinkPolicy { expected: Some(Some(expected)), .. }) = self else { return Ok(()) };
+        let slot = record.entity.slot();
+        if expected.entity.slot() == slot {
+            return Ok(());
+        }
+        let message =
+            format!("`options.expected`: the {expected} is never in the {slot} slot, which the {record} goes into.");
+        Err(LinkError::new(Code::InvalidArgument, message))
+    }
+
     /// The record that is to be linked or unlinked.
     #[must_use]
     pub fn record(&self) -> RecordReference {
@@ -287,6 +302,19 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_never_fits_the_slot_is_not_expected_there() {
+        let decide = |record, expected| Decide::Link(record, LinkPolicy { expected, ..LinkPolicy::default() });
+        let (account, contact, incident) = (record(ACCOUNT, 1), record(CONTACT, 1), record(INCIDENT, 1));
+        for expected in [None, Some(None), Some(Some(account)), Some(Some(contact))] {
+            assert!(decide(contact, expected).ensure_possible().is_ok());
+        }
+        for (record, expected) in [(contact, incident), (incident, account)] {
+            let refused = decide(record, Some(Some(expected))).ensure_possible().unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument);
         }
     }
 

@@ -287,6 +287,7 @@ impl LinkService {
         let is_dry = options.dry_run;
         let options = self.timed(options);
         let updated = self.perform(options, move |call| {
+            decide.ensure_possible()?;
             let id = conversation.ok_or_else(no_focused_conversation)?;
             let decided: StoreFuture<Decision> = if is_dry {
                 let read = store.read(id, call);
