@@ -30,20 +30,6 @@ export interface Conversation extends LinkedRecords {
   agentId: string | null
 }
 
-/** Options of {@link OmnichannelClient.findConversations}. */
-export interface FindOptions extends ReadOptions {
-  /**
-   * Only conversations in one of these statuses.
-   * @default every status
-   */
-  statuses?: ConversationStatus[] | undefined
-  /**
-   * At most so many.
-   * @default 50
-   */
-  top?: number | undefined
-}
-
 /** What every reading call takes. */
 export interface ReadOptions extends CallOptions {
   /** Dataverse: on whose behalf; see `ConversationCallOptions.callerObjectId`. */
@@ -52,7 +38,10 @@ export interface ReadOptions extends CallOptions {
   traceparent?: string | undefined
 }
 
-/** Which conversations {@link OmnichannelClient.getConversations} gives. All that is given must fit. `timeoutInMs` is that of each page. */
+/**
+ * Which conversations {@link OmnichannelClient.getConversations} and {@link OmnichannelClient.findConversations} give. All that is given
+ * must fit. `timeoutInMs` is that of each step from one page to the next non-empty one; with `findConversations`, of the whole.
+ */
 export interface ConversationQuery extends ReadOptions {
   /** The system user who serves them or did last (`msdyn_activeagentid`). */
   agentId?: string | undefined

@@ -6,7 +6,7 @@
 
 import type { BulkCalls } from './bulk'
 import type {
-  Conversation, ConversationQuery, FindOptions, LinkedRecord, LinkedRecords, ReadOptions, VerifiableOutcome, Verification
+  Conversation, ConversationQuery, LinkedRecord, LinkedRecords, ReadOptions, VerifiableOutcome, Verification
 } from './conversations'
 import type { DataverseOptions } from './dataverse'
 import type { EmbeddedOptions, ImportOptions, ImportSummary, Page } from './embedded'
@@ -90,7 +90,8 @@ export interface LinkOptions extends ConversationCallOptions {
    */
   ifLinked?: 'replace' | 'keep' | 'reject' | undefined
   /**
-   * Link only if the slot holds exactly this now, or nothing (`null`); else the call rejects with `CONFLICT` and `current`.
+   * Link only if the slot holds exactly this now, or nothing (`null`); else the call rejects with `CONFLICT` and `current`. A record
+   * that the slot never holds is refused with `INVALID_ARGUMENT`.
    */
   expected?: RecordReference | null | undefined
   /**
@@ -190,10 +191,11 @@ export class OmnichannelClient {
   getConversation(conversationId: string, options?: ReadOptions): Promise<Conversation>
 
   /**
-   * The conversations a record is linked to, the newest first.
+   * The conversations a record is linked to, the newest first unless the query says otherwise. All of them, so give `top` where a
+   * record may have many.
    * @throws {LinkError} the store's faults; a record that does not exist is linked to none
    */
-  findConversations(record: RecordReference, options?: FindOptions): Promise<Conversation[]>
+  findConversations(record: RecordReference, query?: ConversationQuery): Promise<Conversation[]>
 
   /**
    * Conversations, page by page as they are needed. Rows that change meanwhile may be missed or come twice.

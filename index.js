@@ -102,14 +102,24 @@ class OmnichannelClient {
     return await this.#read(conversationId, false, options)
   }
 
-  async findConversations(record, options) {
-    const found = []
-    for await (const conversation of this.#list(record ?? null, options, 50)) found.push(conversation)
-    return found
+  async findConversations(record, query) {
+    this.#observe()
+    return await settled(this.#native, query, (rest, cancellation) => this.#native.findConversations(record, rest, cancellation))
   }
 
-  getConversations(query) {
-    return this.#list(undefined, query)
+  async *getConversations(query) {
+    this.#observe()
+    const [plain, signal] = without(this.#native, query, 'signal')
+    let rest
+    do {
+      // The addon read the query once and for all when the first page was asked for.
+      const page = await settled(this.#native, { signal }, (_, cancellation) => this.#native.listConversations(plain, rest, cancellation))
+      for (const conversation of page.conversations) {
+        signal?.throwIfAborted()
+        yield conversation
+      }
+      rest = page.rest
+    } while (rest)
   }
 
   async findRecord(entityLogicalName, key, options) {
@@ -142,21 +152,6 @@ class OmnichannelClient {
     return settled(this.#native, options, (rest, cancellation) =>
       this.#native.readConversation(conversationId, mayBeFocused, rest, cancellation)
     )
-  }
-
-  async *#list(record, query, most = Infinity) {
-    this.#observe()
-    let left = query?.top ?? most
-    let next
-    do {
-      const after = next
-      const page = await settled(this.#native, query, (rest, cancellation) =>
-        this.#native.listConversations(record, rest, after, cancellation)
-      )
-      yield* page.conversations.slice(0, left)
-      left -= page.conversations.length
-      next = page.next
-    } while (next !== null && left > 0)
   }
 
   async importRecords(pathOrPage, options) {

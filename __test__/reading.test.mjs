@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { rejects } from './support/expect.mjs'
-import { account, contact, conversation, data, emptyConversation, incident, missingContact, nobody, danglingConversation, pages } from './support/sample.mjs'
+import { account, contact, conversation, data, emptyConversation, incident, missingContact, nobody, danglingConversation, numbered, page, pages } from './support/sample.mjs'
 import { json, serve } from './support/server.mjs'
 import { client, emptyEmbedded, filesOf, stores } from './support/stores.mjs'
 
@@ -15,6 +15,8 @@ const names = new Map([
   ...rows.incidents.map(({ incidentid, title }) => [incidentid, title])
 ])
 const STATUSES = { 1: 'open', 2: 'active', 3: 'waiting', 4: 'closed', 5: 'wrapUp', 6: 'resolved', 7: 'scheduled' }
+
+const TABLE = 'Microsoft.Dynamics.CRM.lookuplogicalname'
 
 const linked = (recordId, entityLogicalName) => recordId && { entityLogicalName, recordId, name: names.get(recordId) ?? null }
 
@@ -41,6 +43,20 @@ const by = (...keys) => (a, b) => {
 }
 const newestFirst = by(['createdon', -1])
 const all = rows.msdyn_ocliveworkitems
+
+/** All linked to `account`, every second of them active; more than fit into a page. */
+const manyConversations = {
+  ...page('msdyn_ocliveworkitems'),
+  value: Array.from({ length: 300 }, (_, number) => ({ ...liveWorkItem(number), createdon: new Date(1.7e12 + number * 1000).toISOString() }))
+}
+
+function liveWorkItem(number) {
+  const [customer, agent] = ['_msdyn_customer_value', '_msdyn_activeagentid_value']
+  return {
+    activityid: numbered(number), statecode: 0, statuscode: number % 2 ? 3 : 2, [customer]: account.recordId, [`${customer}@${TABLE}`]: 'account',
+    _msdyn_issueid_value: null, [agent]: nobody, [`${agent}@${TABLE}`]: 'systemuser'
+  }
+}
 
 async function collect(iterable) {
   const collected = []
@@ -250,6 +266,44 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(results.map(({ error }) => error.code), ['CONFLICT', 'INVALID_ARGUMENT'])
     })
 
+    test('the conversations of a record are all there are, unless fewer are asked for', async t => {
+      const { client } = await open(t, [page('accounts', { accountid: account.recordId }), manyConversations])
+      assert.equal((await client.findConversations(account)).length, 300)
+      assert.equal((await client.findConversations(account, { top: 260 })).length, 260)
+      const statuses = ['active']
+      const orderBy = [{ property: 'createdOn' }]
+      const oldest = await client.findConversations(account, { agentId: nobody, statuses, createdBeforeDays: 1, orderBy, top: 2 })
+      assert.deepEqual(oldest.map(({ conversationId }) => conversationId), [numbered(0), numbered(2)])
+    })
+
+    test('an iteration stops where it is aborted, and its query was read when it began', async t => {
+      const { client } = await open(t)
+      for (const at of [1, 2, 10]) {
+        const controller = new AbortController()
+        const seen = []
+        const iterate = async () => {
+          for await (const { conversationId } of client.getConversations({ signal: controller.signal })) {
+            if (seen.push(conversationId) === at) controller.abort(new Error('enough'))
+          }
+        }
+        await assert.rejects(iterate(), /enough/)
+        assert.equal(seen.length, at)
+      }
+    })
+
+    test('a query that is changed while it is answered changes nothing', async t => {
+      const { client } = await open(t, [manyConversations])
+      const query = { statuses: ['active', 'waiting'], top: 280 }
+      let count = 0
+      for await (const { conversationId } of client.getConversations(query)) {
+        assert.ok(conversationId)
+        query.statuses.fill('closed')
+        query.top = 3
+        count++
+      }
+      assert.equal(count, 280)
+    })
+
     test('an outcome can be held against the conversation later', async t => {
       const { client } = await open(t)
       const linked = await client.linkToConversation('contact', contact.recordId, conversation)
@@ -291,4 +345,37 @@ test('reading makes no file', async t => {
   assert.deepEqual(await collect(client.getConversations()), [])
   assert.deepEqual(await client.findConversations(account), [])
   assert.deepEqual(filesOf(dirname(path)), [])
+})
+
+test('pages that go round in a circle are refused, and empty ones end with the time of the call', { timeout: 60_000 }, async t => {
+  const next = ({ headers }, page) => `http://${headers.host}/api/data/v9.2/msdyn_ocliveworkitems?page=${page}`
+  const rounds = number => ({ 1: 2, 2: 3 })[number] ?? 2
+  const circle = await serve(t, (request, response) => {
+    const number = Number(/page=(\d)/.exec(request.url)?.[1] ?? 1)
+    json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': next(request, rounds(number)) })
+  })
+  const around = client(t, { dataverse: circle.dataverse })
+  await rejects(around.findConversations(account), 'PROTOCOL', /leads back to an earlier page/)
+  await rejects(collect(around.getConversations()), 'PROTOCOL', /leads back to an earlier page/)
+  assert.ok(circle.requests.length < 20)
+  const endless = await serve(t, (request, response, number) => json(response, 200, { value: [], '@odata.nextLink': next(request, number) }))
+  const away = client(t, { dataverse: endless.dataverse })
+  await rejects(away.getConversations({ timeoutInMs: 50 }).next(), 'TIMEOUT')
+  await rejects(away.findConversations(account, { timeoutInMs: 50 }), 'TIMEOUT')
+})
+
+test('a record\'s conversations are found within the time of one call, however many pages they take', { timeout: 60_000 }, async t => {
+  // Every page but the last comes at once.
+  const server = await serve(t, (request, response, number) => {
+    const link = `http://${request.headers.host}/api/data/v9.2/msdyn_ocliveworkitems?page=${number}`
+    if (number < 4) json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': link })
+  })
+  const ids = new Set()
+  const debugged = (await import('node:diagnostics_channel')).channel('omnichannel-link:request')
+  const listener = ({ requestId }) => ids.add(requestId)
+  debugged.subscribe(listener)
+  await rejects(client(t, { dataverse: server.dataverse }).findConversations(account, { timeoutInMs: 200 }), 'TIMEOUT', /200 ms/)
+  debugged.unsubscribe(listener)
+  assert.equal(server.requests.length, 4)
+  assert.equal(ids.size, 1)
 })

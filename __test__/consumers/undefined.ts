@@ -2,7 +2,7 @@
 import { OmnichannelClient } from 'omnichannel-link'
 import type {
   BulkLinkOptions, BulkUnlinkOptions, ClientSecretCredential, CommonOptions, ConversationQuery, Credential, DataverseOptions, DoctorOptions,
-  FindOptions, ImportOptions, LinkOptions, PageQuery, ReadOptions, UnlinkOptions, WaitOptions
+  ImportOptions, LinkOptions, PageQuery, ReadOptions, UnlinkOptions, WaitOptions
 } from 'omnichannel-link'
 import type { ServeOptions } from 'omnichannel-link/electron'
 
@@ -18,7 +18,6 @@ accepts<CommonOptions>(true)
 accepts<ConversationQuery>(true)
 accepts<DataverseOptions>(true)
 accepts<DoctorOptions>(true)
-accepts<FindOptions>(true)
 accepts<ImportOptions>(true)
 accepts<LinkOptions>(true)
 accepts<PageQuery>(true)

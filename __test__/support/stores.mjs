@@ -50,9 +50,9 @@ export async function emulator(t, seed = data) {
   return started
 }
 
-async function embedded(t) {
+async function embedded(t, seed = pages.map(page => join(data, `${page}.json`))) {
   const { path, client: importer } = emptyEmbedded(t)
-  for (const page of pages) await importer.importRecords(join(data, `${page}.json`))
+  for (const page of seed) await importer.importRecords(page)
   const clients = [importer]
   const make = options => {
     clients.push(client(t, { ...options, embedded: { path } }))
@@ -66,15 +66,15 @@ async function embedded(t) {
   return { name: 'embedded', client: importer, make, read }
 }
 
-async function dataverse(t) {
-  const server = await emulator(t)
+async function dataverse(t, seed) {
+  const server = await emulator(t, seed)
   const { url, credential } = server
   const make = options => client(t, { ...options, dataverse: { url, credential } })
   return { name: 'dataverse', client: make(), make, read: conversation => readServer(server, conversation), emulator: server }
 }
 
 /**
- * Both stores with the sample data. `make(options)` makes another client of the same store; `read(conversation)` tells what it
+ * Both stores with the sample data, or other pages. `make(options)` makes another client of the same store; `read(conversation)` tells what it
  * is linked to, and closes the embedded clients.
  */
 export const stores = { embedded, dataverse }

@@ -5,6 +5,7 @@ pub mod conversation;
 pub mod decision;
 pub mod diagnosis;
 pub mod ids;
+pub mod listing;
 pub mod outcome;
 pub mod query;
 pub mod service;
@@ -15,6 +16,7 @@ pub use conversation::{Conversation, Slot, Status};
 pub use decision::{Decide, Decision, IfLinked, LinkPolicy};
 pub use diagnosis::{Check, CheckName, Finding, Report};
 pub use ids::{AgentId, CallerId, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId};
+pub use listing::Listing;
 pub use outcome::{LinkOutcome, LinkStatus, UnlinkOutcome};
 pub use query::{
     ConversationDetails, ConversationPage, ConversationQuery, KeyValue, NamedRecord, Order, Property, RecordKey,

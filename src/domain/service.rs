@@ -15,8 +15,9 @@ use super::{
     decision::{Decide, Decision, LinkPolicy},
     diagnosis::Report,
     ids::{ConversationId, RecordReference, RequestId},
+    listing::Listing,
     outcome::{LinkOutcome, LinkStatus, UnlinkOutcome},
-    query::{ConversationDetails, ConversationPage, ConversationQuery, NamedRecord, RecordKey},
+    query::{ConversationDetails, NamedRecord, RecordKey},
     store::{LinkStore, StoreFuture, StoreName},
 };
 use crate::{
@@ -112,18 +113,56 @@ impl LinkService {
         async move { Ok(read.await?.0) }
     }
 
-    /// A page of conversations.
+    /// Some conversations, at least one if there are any, and what is still to be read after them.
     ///
     /// # Errors
-    /// `CLOSED`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::list`] fails with.
+    /// `CLOSED`, `PROTOCOL`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::list`] fails with.
     pub fn list(
         &self,
-        query: ConversationQuery,
-        next: Option<String>,
+        listing: Listing,
         options: CallOptions,
-    ) -> impl Future<Output = Result<ConversationPage, LinkError>> + Send + use<> {
+    ) -> impl Future<Output = Result<(Vec<ConversationDetails>, Option<Listing>), LinkError>> + Send + use<> {
+        // A page may be empty, and the next one, and so on.
+        self.listed(listing, options, |found| !found.is_empty())
+    }
+
+    /// All conversations of a listing, within the time of one call.
+    ///
+    /// # Errors
+    /// As [`LinkService::list`].
+    pub fn list_all(
+        &self,
+        listing: Listing,
+        options: CallOptions,
+    ) -> impl Future<Output = Result<Vec<ConversationDetails>, LinkError>> + Send + use<> {
+        let listed = self.listed(listing, options, |_| false);
+        async move { Ok(listed.await?.0) }
+    }
+
+    fn listed(
+        &self,
+        listing: Listing,
+        options: CallOptions,
+        is_enough: fn(&[ConversationDetails]) -> bool,
+    ) -> impl Future<Output = Result<(Vec<ConversationDetails>, Option<Listing>), LinkError>> + Send + use<> {
         let store = Arc::clone(&self.0.store);
-        let listed = self.perform(self.timed(options), move |call| Ok(store.list(query, next, call)));
+        let listed = self.perform(self.timed(options), move |call| {
+            let page = move |listing: &Listing| {
+                let (query, next) = listing.request();
+                store.list(query, next, Arc::clone(&call))
+            };
+            let first = page(&listing);
+            Ok(Box::pin(async move {
+                let (mut found, mut rest) = listing.turn(first.await?)?;
+                while let Some(listing) = rest.take_if(|_| !is_enough(&found)) {
+                    let page = page(&listing);
+                    let (more, after) = listing.turn(page.await?)?;
+                    found.extend(more);
+                    rest = after;
+                }
+                Ok((found, rest))
+            }) as StoreFuture<_>)
+        });
         async move { Ok(listed.await?.0) }
     }
 

@@ -13,7 +13,6 @@ use super::{
     arguments,
     cancellation::{Cancellation, Cancelled},
     configuration::{self, Remote, StoreConfiguration, Surroundings, misconfigured},
-    conversations::{self, ConversationObject, ConversationPageObject, LinkedRecordObject},
     credential::{Credential, CredentialAnswer, CredentialFunction, TokenRequest},
     doctor::DoctorReportObject,
     error,
@@ -45,7 +44,7 @@ type ReportProgress = ThreadsafeFunction<ImportProgressObject, (), ImportProgres
 /// A client, without the parts that are JavaScript's: errors as a class, signals, and what a credential may look like.
 #[napi]
 pub struct Client {
-    service: LinkService,
+    pub(super) service: LinkService,
     /// Imports are the embedded store's alone.
     embedded: Option<Arc<EmbeddedStore>>,
     /// There is traffic to watch on a Dataverse client alone.
@@ -135,73 +134,6 @@ impl Client {
             let dry_run = options.dry_run;
             let unlinked = service.unlink(record, conversation, options);
             async move { unlinked.await.map(|outcome| UnlinkOutcomeObject { outcome, dry_run }) }
-        })
-    }
-
-    /// `getConversation`, and `getLinkedRecords`, which may mean the focused one.
-    #[napi]
-    pub fn read_conversation<'env>(
-        &self,
-        env: &'env Env,
-        conversation_id: Unknown<'env>,
-        may_be_focused: bool,
-        options: Unknown<'env>,
-        cancellation: Option<&Cancellation>,
-    ) -> napi::Result<Unknown<'env>> {
-        let conversation = if may_be_focused {
-            self.conversation(*env, &conversation_id)
-        } else {
-            arguments::conversation(*env, &conversation_id).map(Some)
-        };
-        let call = conversation.and_then(|conversation| {
-            let options = options::read(&options)?;
-            self.service.ensure_possible(&options)?;
-            Ok((conversation, options))
-        });
-        self.begin(env, call, cancellation, |service, (conversation, options)| {
-            let read = service.read(conversation, options);
-            async move { read.await.map(ConversationObject::from) }
-        })
-    }
-
-    /// A page of `getConversations` and `findConversations`.
-    #[napi]
-    pub fn list_conversations<'env>(
-        &self,
-        env: &'env Env,
-        record: Unknown<'env>,
-        query: Unknown<'env>,
-        next: Option<String>,
-        cancellation: Option<&Cancellation>,
-    ) -> napi::Result<Unknown<'env>> {
-        let call = conversations::query(&record, &query, self.service.wall()).and_then(|(query, options)| {
-            self.service.ensure_possible(&options)?;
-            Ok((query, next, options))
-        });
-        self.begin(env, call, cancellation, |service, (query, next, options)| {
-            let listed = service.list(query, next, options);
-            async move { listed.await.map(ConversationPageObject::from) }
-        })
-    }
-
-    /// `findRecord`
-    #[napi]
-    pub fn find_record<'env>(
-        &self,
-        env: &'env Env,
-        entity_logical_name: Unknown<'env>,
-        key: Unknown<'env>,
-        options: Unknown<'env>,
-        cancellation: Option<&Cancellation>,
-    ) -> napi::Result<Unknown<'env>> {
-        let call = arguments::entity(*env, &entity_logical_name).and_then(|entity| {
-            let (key, options) = (conversations::key(entity, &key)?, options::read(&options)?);
-            self.service.ensure_possible(&options)?;
-            Ok((key, options))
-        });
-        self.begin(env, call, cancellation, |service, (key, options)| {
-            let found = service.find(key, options);
-            async move { found.await.map(LinkedRecordObject::from) }
         })
     }
 
@@ -318,7 +250,7 @@ impl Client {
     }
 
     /// The conversation named, or the one that is focused now.
-    fn conversation(&self, env: Env, id: &Unknown<'_>) -> Result<Option<ConversationId>, LinkError> {
+    pub(super) fn conversation(&self, env: Env, id: &Unknown<'_>) -> Result<Option<ConversationId>, LinkError> {
         let named = arguments::optional_conversation(env, id)?;
         Ok(named.or_else(|| self.session.borrow().focused()))
     }
@@ -330,7 +262,7 @@ impl Client {
     }
 
     /// Begins a call, unless the first two rows of the table of checks refuse it.
-    fn begin<'env, A, T, F>(
+    pub(super) fn begin<'env, A, T, F>(
         &self,
         env: &'env Env,
         call: Result<A, LinkError>,

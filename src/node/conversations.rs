@@ -6,10 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use napi::{
-    ValueType,
-    bindgen_prelude::{Either, Unknown},
-};
+use napi::bindgen_prelude::{Either, External, Unknown};
 use napi_derive::napi;
 use serde::{
     Deserialize, Deserializer,
@@ -22,16 +19,12 @@ use super::{
 };
 use crate::{
     domain::{
-        AgentId, CallOptions, CallerId, ConversationDetails, ConversationPage, ConversationQuery, EntityLogicalName,
-        KeyValue, NamedRecord, Order, Property, RecordKey, Status, Traceparent, query::some_statuses,
+        AgentId, CallOptions, CallerId, ConversationDetails, ConversationQuery, EntityLogicalName, KeyValue, Listing,
+        NamedRecord, Order, Property, RecordKey, Status, Traceparent, query::some_statuses,
     },
     error::LinkError,
 };
 
-/// Rows of a page at the most: one comes in a moment, and few are read in vain.
-const PAGE_SIZE: u32 = 250;
-/// Unless more are asked for, of one record.
-const FEW: u32 = 50;
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Default, Deserialize)]
@@ -62,16 +55,16 @@ enum PropertyOption {
     Subject,
 }
 
+/// What is still to be read, and how; index.js hands it back as it is.
+#[derive(Clone)]
+pub struct Rest {
+    pub(super) listing: Listing,
+    pub(super) options: CallOptions,
+}
+
 /// Which conversations are asked for; those of a record, if one is named.
-pub(super) fn query(
-    record: &Unknown<'_>,
-    options: &Unknown<'_>,
-    now: SystemTime,
-) -> Result<(ConversationQuery, CallOptions), LinkError> {
-    let linked = match record.get_type() {
-        Ok(ValueType::Undefined) => None,
-        _ => Some(options::parse_object::<RecordOption>("record", record)?.into()),
-    };
+pub(super) fn query(record: Option<&Unknown<'_>>, options: &Unknown<'_>, now: SystemTime) -> Result<Rest, LinkError> {
+    let linked = record.map(|record| options::parse_object::<RecordOption>("record", record)).transpose()?;
     let given: QueryOptions = options::parse(options)?;
     let newest_first = Order { by: Property::CreatedOn, descending: true };
     let order = given.order_by.map_or_else(
@@ -89,16 +82,17 @@ pub(super) fn query(
         },
     );
     let query = ConversationQuery {
-        linked,
+        linked: linked.map(Into::into),
         agent: given.agent_id.map(|Parsed(agent)| agent),
         statuses: given.statuses.map_or_else(|| Ok(Vec::new()), |given| some_statuses(&given))?,
         created_until: given
             .created_before_days
             .map(|Days(days)| now.checked_sub(DAY * days).map_or(UNIX_EPOCH, |then| then.max(UNIX_EPOCH))),
         order,
-        page_size: given.top.map_or(if linked.is_some() { FEW } else { PAGE_SIZE }, |Count(top)| top.min(PAGE_SIZE)),
+        ..ConversationQuery::default()
     };
-    Ok((query, options::call(given.timeout_in_ms, given.caller_object_id, given.traceparent)))
+    let options = options::call(given.timeout_in_ms, given.caller_object_id, given.traceparent);
+    Ok(Rest { listing: Listing::new(query, given.top.map(|Count(top)| top)), options })
 }
 
 /// One value of a key.
@@ -168,11 +162,17 @@ pub struct ConversationObject {
     pub agent_id: Option<String>,
 }
 
-/// A page, of which index.js makes an iterator.
+/// Some conversations, of which index.js makes an iterator, and what is left.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct ConversationPageObject {
     pub conversations: Vec<ConversationObject>,
-    pub next: Option<String>,
+    pub rest: Option<External<Rest>>,
+}
+
+impl ConversationPageObject {
+    pub(super) fn new(conversations: Vec<ConversationDetails>, rest: Option<Rest>) -> Self {
+        Self { conversations: conversations.into_iter().map(Into::into).collect(), rest: rest.map(External::new) }
+    }
 }
 
 impl From<NamedRecord> for LinkedRecordObject {
@@ -194,11 +194,5 @@ impl From<ConversationDetails> for ConversationObject {
             created_on: created_on.map(|time| humantime::format_rfc3339_seconds(time).to_string()),
             agent_id: agent.map(|agent| agent.to_string()),
         }
-    }
-}
-
-impl From<ConversationPage> for ConversationPageObject {
-    fn from(page: ConversationPage) -> Self {
-        Self { conversations: page.conversations.into_iter().map(Into::into).collect(), next: page.next }
     }
 }

@@ -17,4 +17,5 @@ mod options;
 mod outcome;
 mod panics;
 mod promise;
+mod reading;
 mod runtime;
