@@ -218,7 +218,10 @@ export class OmnichannelClient {
     options?: ReadOptions
   ): Promise<LinkedRecord>
 
-  /** Whether an outcome still stands: the product may overwrite a link when a conversation ends. */
+  /**
+   * Whether an outcome still stands: the product may overwrite a link when a conversation ends.
+   * @throws {LinkError} `INVALID_ARGUMENT` if it is no outcome of this store, or a dry run's; `CONVERSATION_NOT_FOUND` and the store's faults
+   */
   verify(outcome: VerifiableOutcome, options?: ReadOptions): Promise<Verification>
 
   /**

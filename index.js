@@ -6,7 +6,7 @@
 const { channel } = require('node:diagnostics_channel')
 const { Cancellation, Client } = require('./binding.js')
 const { createOmnichannel } = require('./lib/facade.js')
-const { invalid, readable, without } = require('./lib/arguments.js')
+const { invalid, picked, readable, without } = require('./lib/arguments.js')
 const { bulk } = require('./lib/bulk.js')
 const { Events } = require('./lib/events.js')
 const { watch } = require('./lib/signals.js')
@@ -24,6 +24,9 @@ const CHANNELS = {
   retry: channel('omnichannel-link:retry'),
   throttle: channel('omnichannel-link:throttle')
 }
+
+/** What an outcome says of a slot. */
+const CLAIM = ['status', 'conversationId', 'record', 'current', 'store', 'dryRun']
 
 class OmnichannelClient {
   #native
@@ -134,17 +137,10 @@ class OmnichannelClient {
   }
 
   async verify(outcome, options) {
-    const { conversationId, record, status } = outcome ?? {}
-    if (typeof conversationId !== 'string' || typeof record?.recordId !== 'string' || outcome.dryRun) {
-      throw invalid(this.#native, 'outcome', 'what a link or an unlink resolved with', outcome)
-    }
-    const conversation = await this.#read(conversationId, false, options)
-    const current = record.entityLogicalName === 'incident' ? conversation.case : conversation.customer
-    // What another record was kept for is that other one's place.
-    const meant = status === 'kept' ? outcome.current : record
-    const isHeld = current?.recordId === meant?.recordId && current?.entityLogicalName === meant?.entityLogicalName
-    const stands = status === 'unlinked' ? !isHeld : isHeld
-    return { stands, current, conversationStatus: conversation.status, store: this.#native.store() }
+    this.#observe()
+    // What else is kept with an outcome does not matter.
+    const plain = typeof outcome === 'object' && outcome !== null ? readable(this.#native, 'outcome', () => picked(outcome, CLAIM)) : outcome
+    return await settled(this.#native, options, (rest, cancellation) => this.#native.verify(plain, rest, cancellation))
   }
 
   #read(conversationId, mayBeFocused, options) {

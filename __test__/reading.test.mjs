@@ -317,7 +317,19 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal((await client.verify(kept)).stands, true)
       await client.unlinkFromConversation('account', account.recordId, conversation)
       assert.equal((await client.verify(kept)).stands, false)
-      for (const wrong of [undefined, {}, { ...linked, dryRun: true }]) await rejects(client.verify(wrong), 'INVALID_ARGUMENT', /`outcome`/)
+      assert.equal((await client.verify({ ...unlinked, mine: 1, requestId: undefined })).stands, true)
+      const record = { ...account, recordId: `{${account.recordId.toUpperCase()}}` }
+      const shouted = { ...linked, conversationId: conversation.toUpperCase(), record }
+      await client.linkToConversation('account', account.recordId, conversation)
+      assert.equal((await client.verify(shouted)).stands, true)
+      const dry = await client.unlinkFromConversation('account', account.recordId, conversation, { dryRun: true })
+      for (const [wrong, message] of [
+        [undefined, /`outcome`: expected an object, got undefined/], ['linked', /`outcome`/], [{}, /`outcome`: missing field/], [dry, /`outcome`.* dry run/],
+        [{ ...linked, status: 'lost' }, /`outcome\.status`.*lost/], [{ ...linked, store: name === 'dataverse' ? 'embedded' : 'dataverse' }, /`outcome\.store`.* other store/],
+        [{ ...linked, record: { ...contact, entityLogicalName: 'lead' } }, /`outcome\.record\.entityLogicalName`: expected 'account'/],
+        [{ ...linked, record: { ...contact, recordId: 'x' } }, /`outcome\.record\.recordId`/], [{ ...linked, conversationId: 'x' }, /`outcome\.conversationId`/],
+        [{ ...linked, status: 'kept' }, /`outcome\.current`/]
+      ]) await rejects(client.verify(wrong), 'INVALID_ARGUMENT', message)
     })
   })
 }

@@ -13,6 +13,9 @@ function without(native, options, name) {
   })
 }
 
+/** The properties of these names that are given. */
+const picked = (object, names) => Object.fromEntries(names.map(name => [name, object[name]]).filter(([, value]) => value !== undefined))
+
 /** Reads an argument that may have getters, proxies or circles in it. */
 function readable(native, argument, read) {
   try {
@@ -41,4 +44,4 @@ function guid(argument, text) {
   throw failure('INVALID_ARGUMENT', `\`${argument}\`: expected a GUID.`)
 }
 
-module.exports = { described, guid, invalid, readable, without }
+module.exports = { described, guid, invalid, picked, readable, without }

@@ -17,7 +17,7 @@ pub use decision::{Decide, Decision, IfLinked, LinkPolicy};
 pub use diagnosis::{Check, CheckName, Finding, Report};
 pub use ids::{AgentId, CallerId, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId};
 pub use listing::Listing;
-pub use outcome::{LinkOutcome, LinkStatus, UnlinkOutcome};
+pub use outcome::{Claim, LinkOutcome, LinkStatus, UnlinkOutcome};
 pub use query::{
     ConversationDetails, ConversationPage, ConversationQuery, KeyValue, NamedRecord, Order, Property, RecordKey,
 };

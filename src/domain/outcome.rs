@@ -1,6 +1,7 @@
 //! What a call that succeeded did.
 
 use super::{
+    conversation::Conversation,
     ids::{ConversationId, RecordReference, RequestId},
     store::StoreName,
 };
@@ -61,4 +62,24 @@ pub struct UnlinkOutcome {
     pub store: StoreName,
     /// The id this client gave the call.
     pub request_id: RequestId,
+}
+
+/// What an outcome says of a slot, to be held against the conversation later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Where.
+    pub conversation_id: ConversationId,
+    /// What was linked, kept or unlinked.
+    pub record: RecordReference,
+    /// Whether the slot holds it.
+    pub is_linked: bool,
+}
+
+impl Claim {
+    /// Whether it is still so.
+    #[must_use]
+    pub fn stands(&self, conversation: &Conversation) -> bool {
+        let is_linked = conversation.linked(self.record.entity.slot()) == Some(self.record);
+        is_linked == self.is_linked
+    }
 }

@@ -19,3 +19,4 @@ mod panics;
 mod promise;
 mod reading;
 mod runtime;
+mod verification;

@@ -12,6 +12,7 @@ use super::{
     client::Client,
     conversations::{self, ConversationObject, ConversationPageObject, LinkedRecordObject, Rest},
     options,
+    verification::{self, VerificationObject},
 };
 
 #[napi]
@@ -107,6 +108,27 @@ impl Client {
         self.begin(env, call, cancellation, |service, (key, options)| {
             let found = service.find(key, options);
             async move { found.await.map(LinkedRecordObject::from) }
+        })
+    }
+
+    /// `verify`
+    #[napi]
+    pub fn verify<'env>(
+        &self,
+        env: &'env Env,
+        outcome: Unknown<'env>,
+        options: Unknown<'env>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let store = self.service.store();
+        let call = verification::claim(&outcome, store).and_then(|claim| {
+            let options = options::read(&options)?;
+            self.service.ensure_possible(&options)?;
+            Ok((claim, options))
+        });
+        self.begin(env, call, cancellation, move |service, (claim, options)| {
+            let read = service.read(Some(claim.conversation_id), options);
+            async move { Ok(VerificationObject::new(&claim, read.await?, store)) }
         })
     }
 }
