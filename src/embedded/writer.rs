@@ -103,16 +103,11 @@ impl Writer {
                     self.update(batch);
                 }
                 Job::Import(import) => self.import(import),
-                Job::Read { id, reply } => drop(reply.send(self.guarded(|writer| writer.read(id)).flatten())),
-                Job::List { query, next, reply } => {
-                    let offset = read::offset(next.as_deref());
-                    drop(reply.send(offset.and_then(|offset| self.guarded(|writer| writer.list(&query, offset)))));
-                }
-                Job::Find { key, reply } => drop(reply.send(self.guarded(|writer| writer.find(&key)))),
+                Job::Read { id, reply } => self.look(reply, |writer| writer.read(id)),
+                Job::List { query, next, reply } => self.look(reply, |writer| writer.list(&query, next.as_deref())),
+                Job::Find { key, reply } => self.look(reply, |writer| writer.find(&key).map(Ok)),
                 Job::Examine { reply } => {
-                    let report =
-                        self.guarded(|writer| Ok(examination::examine(&writer.path, Arc::clone(&writer.clock))));
-                    let _ = reply.send(report);
+                    self.look(reply, |writer| Ok(Ok(examination::examine(&writer.path, Arc::clone(&writer.clock)))));
                 }
                 Job::Close { reply } => {
                     let closed = match self.connection.take().map(Connection::close) {
@@ -123,6 +118,14 @@ impl Writer {
                     return;
                 }
             }
+        }
+    }
+
+    /// Looks, unless nobody waits for it any more.
+    fn look<T>(&mut self, reply: Reply<T>, look: impl FnOnce(&mut Self) -> Result<Result<T, LinkError>, LinkError>) {
+        if !reply.is_closed() {
+            let seen = self.guarded(look).flatten();
+            let _ = reply.send(seen);
         }
     }
 
@@ -185,11 +188,19 @@ impl Writer {
         Ok(read.ok_or_else(|| conversation_not_found(id)))
     }
 
-    fn list(&mut self, query: &ConversationQuery, offset: u64) -> Result<ConversationPage, LinkError> {
-        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
-            return Ok(ConversationPage { conversations: Vec::new(), next: None });
+    fn list(
+        &mut self,
+        query: &ConversationQuery,
+        next: Option<&str>,
+    ) -> Result<Result<ConversationPage, LinkError>, LinkError> {
+        let offset = match read::offset(next) {
+            Ok(offset) => offset,
+            Err(refused) => return Ok(Err(refused)),
         };
-        read::page(connection, query, offset).map_err(|error| store_fault(path, "reading", error))
+        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
+            return Ok(Ok(ConversationPage { conversations: Vec::new(), next: None }));
+        };
+        read::page(connection, query, offset).map(Ok).map_err(|error| store_fault(path, "reading", error))
     }
 
     fn find(&mut self, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
