@@ -391,3 +391,19 @@ test('a record\'s conversations are found within the time of one call, however m
   assert.equal(server.requests.length, 4)
   assert.equal(ids.size, 1)
 })
+
+test('a read waits for the calls before it, and holds up none after it', { timeout: 60_000 }, async t => {
+  const { client, emulator } = await stores.dataverse(t)
+  await emulator.faults.add({ on: { method: 'GET' }, times: 2, fault: { kind: 'hang' } })
+  const controller = new AbortController()
+  const reads = [1, 2].map(() => client.getLinkedRecords(conversation, { signal: controller.signal }))
+  const left = Promise.all(reads.map(read => assert.rejects(read, /enough/)))
+  // Both at once.
+  await emulator.faults.hanging(2)
+  const linked = client.linkToConversation('contact', contact.recordId, conversation)
+  const after = client.getLinkedRecords(conversation)
+  assert.deepEqual((await linked).previous, account)
+  assert.equal((await after).customer.recordId, contact.recordId)
+  controller.abort(new Error('enough'))
+  await left
+})

@@ -1,5 +1,7 @@
 //! One call's dealings with the server.
 
+use std::time::Instant;
+
 use super::{
     Shared,
     answer::{self, Row},
@@ -47,6 +49,11 @@ impl<'a> Exchange<'a> {
     /// Keeps a row that an answer has just shown.
     pub(super) fn remember(&self, row: Row) {
         self.shared.remembered.put(self.caller, row);
+    }
+
+    /// Keeps a row that was asked for then, unless a call that went on meanwhile has left another one.
+    pub(super) fn remember_read(&self, row: Row, asked: Instant) {
+        self.shared.remembered.put_if_newest(self.caller, row, asked);
     }
 
     /// Takes out what is remembered of a conversation.

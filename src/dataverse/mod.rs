@@ -115,7 +115,8 @@ impl LinkStore for DataverseStore {
         let shared = Arc::clone(&self.shared);
         let turn = self.lanes.line_up(id);
         Box::pin(async move {
-            let _turn = turn.await;
+            // It sees what was called before it, and lets go what is called after it.
+            drop(turn.await);
             read::conversation(&Exchange::new(&shared, &call), id).await
         })
     }

@@ -27,6 +27,7 @@ pub(super) async fn conversation(
 ) -> Result<ConversationDetails, LinkError> {
     let environment = &exchange.shared.environment;
     let request = request::look(environment.conversation(id, request::DETAILS), exchange.sender(), None);
+    let asked = exchange.shared.clock.now();
     let answer = exchange.send(request).await.map_err(fault::unreachable)?;
     if fault::is_row_not_found(&answer.response) {
         return Err(conversation_not_found(id));
@@ -34,7 +35,7 @@ pub(super) async fn conversation(
     let answer = answer::success(answer)?;
     let (row, item) = answer::item(&answer, id)?;
     let details = item.details(row.conversation.clone());
-    exchange.remember(row);
+    exchange.remember_read(row, asked);
     Ok(details)
 }
 

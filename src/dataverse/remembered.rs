@@ -41,4 +41,73 @@ impl RememberedRows {
     pub(super) fn put(&self, caller: Option<CallerId>, row: Row) {
         self.rows.insert((caller, row.conversation.id), (row, self.clock.now()));
     }
+
+    /// The same for a row that was asked for at `asked`: what was remembered since may be newer, and stays.
+    pub(super) fn put_if_newest(&self, caller: Option<CallerId>, row: Row, asked: Instant) {
+        let known = self.rows.peek(&(caller, row.conversation.id));
+        if known.is_none_or(|(_, since)| since < asked) {
+            self.put(caller, row);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::{
+        clock::{Clock, Sleep},
+        domain::{Conversation, Status},
+    };
+
+    #[derive(Debug)]
+    struct Moved(Mutex<Instant>);
+
+    impl Moved {
+        fn on(&self) {
+            *self.0.lock().unwrap() += Duration::from_secs(1);
+        }
+    }
+
+    impl Clock for Moved {
+        fn now(&self) -> Instant {
+            *self.0.lock().unwrap()
+        }
+
+        fn wall(&self) -> std::time::SystemTime {
+            std::time::UNIX_EPOCH
+        }
+
+        fn sleep(&self, _: Duration) -> Sleep {
+            Box::pin(std::future::ready(()))
+        }
+
+        fn random(&self) -> u128 {
+            0
+        }
+    }
+
+    fn row(etag: &str) -> Row {
+        let conversation = Conversation { id: [1; 16].into(), status: Status::ACTIVE, customer: None, case: None };
+        Row { conversation, etag: etag.to_owned() }
+    }
+
+    #[test]
+    fn a_read_that_ends_late_puts_no_older_row_over_a_newer_one() {
+        #[expect(clippy::disallowed_methods, reason = "an Instant has no other origin")]
+        let clock = Arc::new(Moved(Mutex::new(Instant::now())));
+        let rows = RememberedRows::new(clock.clone());
+        let etag = || rows.rows.peek(&(None, [1; 16].into())).map(|(row, _)| row.etag);
+        let early = clock.now();
+        rows.put_if_newest(None, row("1"), early);
+        assert_eq!(etag().as_deref(), Some("1"));
+        clock.on();
+        rows.put(None, row("3"));
+        rows.put_if_newest(None, row("2"), early);
+        assert_eq!(etag().as_deref(), Some("3"), "a link went on while the row was read");
+        clock.on();
+        rows.put_if_newest(None, row("4"), clock.now());
+        assert_eq!(etag().as_deref(), Some("4"));
+    }
 }
