@@ -226,7 +226,9 @@ async fn a_file_of_an_older_version_is_updated_with_all_that_is_in_it() {
     let office = Office::seeded().await;
     office.linked(1, account(1)).await;
     let office = office.reopened().await;
-    let first_version = "ALTER TABLE conversation DROP COLUMN created_on; ALTER TABLE conversation DROP COLUMN agent_id; ALTER TABLE record DROP COLUMN columns; PRAGMA user_version = 1";
+    let first_version = "DROP INDEX conversation_as_listed; ALTER TABLE conversation DROP COLUMN listed_by;
+        ALTER TABLE conversation DROP COLUMN created_on; ALTER TABLE conversation DROP COLUMN agent_id;
+        ALTER TABLE record DROP COLUMN columns; PRAGMA user_version = 1";
     sql(&office.path, first_version);
     assert_eq!(office.linked(1, account(1)).await, LinkStatus::AlreadyLinked);
     assert_eq!(office.linked(1, account(2)).await, LinkStatus::Replaced);

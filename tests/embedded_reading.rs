@@ -8,16 +8,83 @@ mod embedded;
 #[allow(dead_code, reason = "shared by several suites")]
 mod vfs;
 
+use std::collections::HashSet;
+
 use omnichannel_link::{
-    domain::{CallOptions, ConversationQuery, EntityLogicalName, KeyValue, Listing, RecordKey},
+    domain::{
+        CallOptions, ConversationId, ConversationQuery, EntityLogicalName, KeyValue, Listing, Order, Property,
+        RecordKey,
+    },
+    embedded::Source,
     error::Code,
 };
-use rusqlite::ffi;
+use rusqlite::{OpenFlags, ffi};
+use serde_json::json;
 
 use self::{
-    embedded::{Office, account, conversation},
+    embedded::{Office, account, conversation, page},
     vfs::Step,
 };
+
+/// Conversations of some times and subjects, with the same ones and none among them: all that makes an order difficult.
+fn difficult(numbers: std::ops::Range<u16>) -> Source {
+    let subjects = [Some("b"), None, Some("É"), Some("é"), Some(""), Some("B"), Some("a")];
+    let row = |number: u16| {
+        json!({
+            "activityid": conversation(number).to_string(), "statuscode": number % 3 + 1,
+            "subject": subjects[usize::from(number) % subjects.len()],
+            "createdon": (!number.is_multiple_of(5)).then(|| format!("2026-11-21T10:00:{:02}Z", number % 5)),
+        })
+    };
+    page("msdyn_ocliveworkitems", numbers.map(row))
+}
+
+/// All conversations, while `meanwhile` happens after the first page.
+async fn listed(office: &Office, order: &[Order], meanwhile: impl FnOnce(&[ConversationId])) -> Vec<ConversationId> {
+    let query = ConversationQuery { order: order.to_vec(), ..ConversationQuery::default() };
+    let first = office.service.list(Listing::new(query, None), CallOptions::default()).await.unwrap();
+    let (mut found, mut rest) = first;
+    meanwhile(&found.iter().map(|details| details.conversation.id).collect::<Vec<_>>());
+    while let Some(listing) = rest {
+        let (more, after) = office.service.list(listing, CallOptions::default()).await.unwrap();
+        found.extend(more);
+        rest = after;
+    }
+    found.into_iter().map(|details| details.conversation.id).collect()
+}
+
+#[tokio::test]
+async fn conversations_that_come_and_go_make_no_others_come_twice_or_not_at_all() {
+    use Property::{CreatedOn, Status, Subject};
+    let by = |by, descending| Order { by, descending };
+    let orders: [&[Order]; 6] = [
+        &[by(CreatedOn, true)],
+        &[by(CreatedOn, false)],
+        &[by(Subject, true)],
+        &[by(Subject, false), by(CreatedOn, true)],
+        &[by(Status, true), by(CreatedOn, false), by(Subject, true)],
+        &[],
+    ];
+    for order in orders {
+        let office = Office::empty();
+        office.imported(difficult(1..1_000)).await;
+        let whole = listed(&office, order, |_| {}).await;
+        assert_eq!(whole.len(), 999);
+        let found = listed(&office, order, |shown| {
+            let stranger = office.stranger(OpenFlags::SQLITE_OPEN_READ_WRITE);
+            for id in shown.iter().step_by(3) {
+                stranger.execute("DELETE FROM conversation WHERE id = ?1", [id.as_bytes()]).unwrap();
+            }
+            let columns = "statuscode, subject, created_on";
+            let copied = format!("SELECT randomblob(16), {columns} FROM conversation ORDER BY id LIMIT 600");
+            stranger.execute(&format!("INSERT INTO conversation (id, {columns}) {copied}"), []).unwrap();
+        })
+        .await;
+        assert_eq!(found.iter().collect::<HashSet<_>>().len(), found.len(), "{order:?}");
+        let known: Vec<_> = found.into_iter().filter(|id| whole.contains(id)).collect();
+        assert_eq!(known, whole, "{order:?}");
+    }
+}
 
 #[tokio::test]
 async fn what_nobody_waits_for_any_more_is_not_read() {

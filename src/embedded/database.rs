@@ -2,7 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior,
+    functions::{Context, FunctionFlags},
+    types::{Value, ValueRef},
+};
 
 use super::fault::{BUSY_TIMEOUT_IN_MS, foreign_file, store_fault};
 use crate::error::LinkError;
@@ -49,6 +53,11 @@ const MIGRATIONS: &[&str] = &["
     ALTER TABLE conversation ADD COLUMN created_on INTEGER;    -- seconds since 1970
     ALTER TABLE conversation ADD COLUMN agent_id BLOB;
     ALTER TABLE record ADD COLUMN columns TEXT;                -- what else came with it, as a JSON object
+", "
+    -- The order in which conversations are listed unless somebody wants another one. A link changes nothing of it. A column rather than
+    -- an expression, because SQLite looks up comparisons of rows by columns alone.
+    ALTER TABLE conversation ADD COLUMN listed_by INTEGER AS (ifnull(created_on, -1));
+    CREATE INDEX conversation_as_listed ON conversation (listed_by, id);
 "];
 
 /// As often another connection may get in between.
@@ -85,8 +94,19 @@ pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, 
     // A log found here may hold a commit whose sync failed or never came. It is read from now on, so it must be on the disk.
     connection.pragma_update(None, "wal_checkpoint", "passive").map_err(fault)?;
     connection.set_prepared_statement_cache_capacity(32);
+    connection.create_scalar_function("fold", 1, PURE, fold).map_err(fault)?;
     migrate(path, &mut connection)?;
     Ok(Some(connection))
+}
+
+const PURE: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC);
+
+/// A text in lower case, in every script. Whatever else stays as it is.
+fn fold(call: &Context<'_>) -> rusqlite::Result<Value> {
+    Ok(match call.get_raw(0) {
+        ValueRef::Text(text) => String::from_utf8_lossy(text).to_lowercase().into(),
+        other => other.try_into()?,
+    })
 }
 
 /// Switches to a write-ahead log. Of two connections that switch a new file at once SQLite refuses one without waiting, because each

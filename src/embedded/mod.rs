@@ -5,6 +5,7 @@ mod examination;
 mod fault;
 mod import;
 mod page;
+mod place;
 mod read;
 mod rows;
 mod writer;

@@ -7,18 +7,19 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 
-use super::rows;
-use crate::{
-    domain::{
-        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, EntityLogicalName, KeyValue,
-        NamedRecord, Order, Property, RecordKey, RecordReference, Slot,
-    },
-    error::{Code, LinkError},
+use super::{
+    place::{self, Key, Place},
+    rows,
+};
+use crate::domain::{
+    ConversationDetails, ConversationId, ConversationPage, ConversationQuery, EntityLogicalName, KeyValue, NamedRecord,
+    RecordKey, RecordReference, Slot,
 };
 
-const SELECT: &str = "
-    SELECT c.statuscode, c.customer_entity, c.customer_id, c.case_id, c.id, c.subject, c.created_on, c.agent_id, u.name, i.name
-    FROM conversation c
+const COLUMNS: &str = "c.statuscode, c.customer_entity, c.customer_id, c.case_id, c.id, c.subject, c.created_on, c.agent_id, u.name, i.name";
+/// How many these are.
+const SHOWN: usize = 10;
+const TABLES: &str = "conversation c
     LEFT JOIN record u ON u.entity = c.customer_entity AND u.id = c.customer_id
     LEFT JOIN record i ON i.entity = 3 AND i.id = c.case_id";
 
@@ -27,16 +28,38 @@ pub(super) fn conversation(
     connection: &Connection,
     id: ConversationId,
 ) -> rusqlite::Result<Option<ConversationDetails>> {
-    connection.prepare_cached(&format!("{SELECT} WHERE c.id = ?1"))?.query_row([id.as_bytes()], details).optional()
+    let sql = format!("SELECT {COLUMNS} FROM {TABLES} WHERE c.id = ?1");
+    connection.prepare_cached(&sql)?.query_row([id.as_bytes()], details).optional()
 }
 
-/// A page. `offset` is how many came before: cheap, and no worse than any other way while rows change.
+/// A page: the first, or what comes after the place where the one before ended. A place is found by what the rows are ordered by, so
+/// rows that come and go meanwhile move no others into it or out of it.
 pub(super) fn page(
     connection: &Connection,
     query: &ConversationQuery,
-    offset: u64,
+    after: Option<&Place>,
 ) -> rusqlite::Result<ConversationPage> {
-    let (mut sql, mut values) = (format!("{SELECT} WHERE true"), Vec::new());
+    let keys = place::keys(&query.order);
+    let (sql, values) = statement(query, &keys, after);
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+    let mut page = ConversationPage { conversations: Vec::new(), next: None };
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        if page.conversations.len() == query.page_size as usize {
+            page.next = last.as_ref().map(Place::to_string);
+            break;
+        }
+        page.conversations.push(details(row)?);
+        last = Some(Place::of(row, SHOWN, &keys)?);
+    }
+    Ok(page)
+}
+
+/// The statement of a page, and the values of its parameters. Its rows show their keys last.
+fn statement(query: &ConversationQuery, keys: &[Key], after: Option<&Place>) -> (String, Vec<Value>) {
+    let shown: Vec<_> = std::iter::once(COLUMNS).chain(keys.iter().map(|key| key.by)).collect();
+    let (mut sql, mut values) = (format!("SELECT {} FROM {TABLES} WHERE true", shown.join(", ")), Vec::new());
     let mut with = |condition: &str, value: Value| {
         values.push(value);
         // Writing to a text cannot fail.
@@ -61,24 +84,13 @@ pub(super) fn page(
         let any: Vec<_> = query.statuses.iter().map(|status| status.code().to_string()).collect();
         let _ = write!(sql, " AND c.statuscode IN ({})", any.join(","));
     }
-    sql.push_str(" ORDER BY ");
-    for Order { by, descending } in &query.order {
-        sql.push_str(match by {
-            Property::CreatedOn => "c.created_on",
-            Property::Status => "c.statuscode",
-            Property::Subject => "c.subject COLLATE NOCASE",
-        });
-        sql.push_str(if *descending { " DESC, " } else { ", " });
+    if let Some(place) = after {
+        let _ = write!(sql, " AND {}", place.condition(keys, &mut values));
     }
+    let order: Vec<_> = keys.iter().map(Key::order).collect();
     // One more than asked for, to see whether there are more.
-    let size = u64::from(query.page_size);
-    let _ = write!(sql, "c.id LIMIT {} OFFSET {offset}", size + 1);
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(rusqlite::params_from_iter(values), details)?;
-    let mut conversations = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let has_more = conversations.len() as u64 > size;
-    conversations.truncate(query.page_size as usize);
-    Ok(ConversationPage { conversations, next: has_more.then(|| (offset + size).to_string()) })
+    let _ = write!(sql, " ORDER BY {} LIMIT {}", order.join(", "), u64::from(query.page_size) + 1);
+    (sql, values)
 }
 
 /// The records that fit. A column that no import brought holds nothing.
@@ -86,7 +98,7 @@ pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Res
     let (mut sql, mut values) = ("SELECT id, name FROM record WHERE entity = ?1".to_owned(), vec![]);
     for (column, value) in &key.columns {
         // Checked to be a name when the key was made.
-        let _ = write!(sql, " AND json_extract(columns, '$.{column}') = ?{} COLLATE NOCASE", values.len() + 2);
+        let _ = write!(sql, " AND fold(json_extract(columns, '$.{column}')) = fold(?{})", values.len() + 2);
         values.push(match value {
             KeyValue::Text(text) => Value::from(text.clone()),
             KeyValue::Number(number) => (*number).into(),
@@ -109,12 +121,6 @@ pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Res
     Ok(found)
 }
 
-/// How many came before, as `next` of a page says.
-pub(super) fn offset(next: Option<&str>) -> Result<u64, LinkError> {
-    let refused = || LinkError::new(Code::InvalidArgument, "This is no `next` of a page of this store.");
-    next.map_or(Ok(0), |next| next.parse().map_err(|_| refused()))
-}
-
 fn details(row: &Row<'_>) -> rusqlite::Result<ConversationDetails> {
     let id = row.get::<_, [u8; 16]>(4)?;
     let seconds = row.get::<_, Option<i64>>(6)?.and_then(|seconds| u64::try_from(seconds).ok());
@@ -126,4 +132,32 @@ fn details(row: &Row<'_>) -> rusqlite::Result<ConversationDetails> {
         customer_name: row.get(8)?,
         case_name: row.get(9)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Order, Property},
+        embedded::database::{self, Missing},
+    };
+
+    #[test]
+    fn a_page_of_the_order_that_is_meant_costs_no_more_than_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = database::open(&folder.path().join("links.db"), Missing::Create).unwrap().unwrap();
+        let order = vec![Order { by: Property::CreatedOn, descending: true }];
+        let place = Place::read(&format!("[7,{:?}]", [0; 16]), &order).unwrap();
+        let query = ConversationQuery { order, page_size: 250, ..ConversationQuery::default() };
+        for (after, steps) in [
+            (None, "SCAN c USING INDEX"),
+            (Some(&place), "SEARCH c USING INDEX conversation_as_listed ((listed_by,id)<(?,?))"),
+        ] {
+            let (sql, values) = statement(&query, &place::keys(&query.order), after);
+            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan = explained.query_map(rusqlite::params_from_iter(values), |row| row.get(3)).unwrap();
+            let plan = plan.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ");
+            assert!(plan.contains(steps) && !plan.contains("ORDER BY"), "{plan}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use super::{
     examination,
     fault::{is_rolled_back, store_fault},
     import::{self, ImportSummary, OnProgress, Source},
+    place::Place,
     read, rows,
 };
 use crate::{
@@ -193,14 +194,14 @@ impl Writer {
         query: &ConversationQuery,
         next: Option<&str>,
     ) -> Result<Result<ConversationPage, LinkError>, LinkError> {
-        let offset = match read::offset(next) {
-            Ok(offset) => offset,
+        let place = match next.map(|next| Place::read(next, &query.order)).transpose() {
+            Ok(place) => place,
             Err(refused) => return Ok(Err(refused)),
         };
         let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
             return Ok(Ok(ConversationPage { conversations: Vec::new(), next: None }));
         };
-        read::page(connection, query, offset).map(Ok).map_err(|error| store_fault(path, "reading", error))
+        read::page(connection, query, place.as_ref()).map(Ok).map_err(|error| store_fault(path, "reading", error))
     }
 
     fn find(&mut self, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
