@@ -1,6 +1,6 @@
 // What rejects and why; part of index.d.ts.
 
-import type { Conversation } from './conversations'
+import type { Conversation, LinkedRecord } from './conversations'
 import type { ConversationStatus, RecordReference, StoreName } from './index'
 
 /**
@@ -70,7 +70,7 @@ export class LinkError extends Error {
   /** With `NOT_LINKED`, `OCCUPIED`, `VERIFICATION_FAILED`, and a `CONFLICT` in doubt or with `expected`: what the slot holds; null for nothing. */
   readonly current?: RecordReference | null
   /** With `AMBIGUOUS`: up to ten of those that fit; records from `findRecord`, conversations from `waitForConversation`. */
-  readonly candidates?: readonly RecordReference[] | readonly Conversation[]
+  readonly candidates?: readonly LinkedRecord[] | readonly Conversation[]
   /** The store that was asked. */
   readonly store?: StoreName
   /** What to do about it. */

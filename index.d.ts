@@ -198,7 +198,8 @@ export class OmnichannelClient {
   findConversations(record: RecordReference, query?: ConversationQuery): Promise<Conversation[]>
 
   /**
-   * Conversations, page by page as they are needed. Rows that change meanwhile may be missed or come twice.
+   * Conversations, page by page as they are needed. One that is created or deleted meanwhile, or changes in what they are ordered by, may be
+   * missed or come twice; all others come once.
    *
    * Mirrors `Microsoft.Omnichannel.getConversations`.
    *
@@ -208,8 +209,12 @@ export class OmnichannelClient {
 
   /**
    * The one record whose columns hold these values, by their logical names: an alternate key such as `{ accountnumber: 'A-1' }`, or
-   * whatever else tells it from the others. Upper and lower case are the same. The embedded store knows the columns that imports
-   * brought.
+   * whatever else tells it from the others. Columns of ids take GUIDs: the table's own (`contactid`), and lookups by the names they are
+   * read by (`_parentcustomerid_value`). Upper and lower case are the same in every script. Deactivated records are found, too.
+   *
+   * A value must be of its column's type. Dataverse refuses another one, and a column that does not exist, with `INVALID_ARGUMENT`. The
+   * embedded store knows the columns that imports brought; there nothing holds either, so it is `RECORD_NOT_FOUND`.
+   *
    * @throws {LinkError} `RECORD_NOT_FOUND`, `AMBIGUOUS` with `candidates`, `INVALID_ARGUMENT`, and the store's faults
    */
   findRecord(

@@ -188,7 +188,10 @@ for (const [name, open] of Object.entries(stores)) {
       assert.ok(telephone1 && ids.length > 1)
       const error = await rejects(client.findRecord('contact', { telephone1 }), 'AMBIGUOUS', /contacts have this telephone1/)
       assert.equal(error.candidates.length, Math.min(10, ids.length))
-      for (const { entityLogicalName, recordId } of error.candidates) assert.ok(entityLogicalName === 'contact' && ids.includes(recordId))
+      for (const { entityLogicalName, recordId, name } of error.candidates) {
+        assert.ok(entityLogicalName === 'contact' && ids.includes(recordId))
+        assert.equal(name, names.get(recordId))
+      }
       for (const [entity, key, message] of [
         ['lead', { a: '1' }, /`entityLogicalName`/], ['account', {}, /`key`: expected at least one column/], ['account', { 'a eq 1 or b': 1 }, /`key`: 'a eq 1 or b' is no logical name/],
         ['account', { name: null }, /`key\.name`/], ['account', 'A-1', /`key`: expected an object/], ['account', undefined, /`key`/], ['account', { name: 1.5 }, /`key\.name`/]
@@ -302,6 +305,23 @@ for (const [name, open] of Object.entries(stores)) {
         count++
       }
       assert.equal(count, 280)
+    })
+
+    test('a record is found by ids, and by texts whatever their case', async t => {
+      const someone = { contactid: numbered(1), fullname: 'Jürgen MÜLLER', statecode: 1, jobtitle: nobody, _parentcustomerid_value: account.recordId, [`_parentcustomerid_value@${TABLE}`]: 'account' }
+      const { client } = await open(t, [page('accounts', { accountid: account.recordId, name: 'Żabka' }), page('contacts', someone, { contactid: numbered(2), fullname: 'Ann' })])
+      const found = { entityLogicalName: 'contact', recordId: numbered(1), name: 'Jürgen MÜLLER' }
+      for (const key of [
+        { contactid: numbered(1) }, { contactid: `{${numbered(1).toUpperCase()}}` }, { _parentcustomerid_value: account.recordId.toUpperCase() },
+        { fullname: 'jürgen müller' }, { fullname: 'JÜRGEN MÜLLER', contactid: numbered(1) }, { jobtitle: nobody.toUpperCase() }
+      ]) assert.deepEqual(await client.findRecord('contact', key), found, JSON.stringify(key))
+      assert.equal((await client.findRecord('account', { name: 'ŻABKA' })).recordId, account.recordId)
+      await rejects(client.findRecord('contact', { contactid: nobody }), 'RECORD_NOT_FOUND')
+      await rejects(client.findRecord('contact', { fullname: '' }), 'RECORD_NOT_FOUND')
+      for (const [key, message] of [
+        [{ contactid: 'x' }, /`key\.contactid`: expected a GUID.*'x'/], [{ _parentcustomerid_value: '' }, /`key\._parentcustomerid_value`: expected a GUID/],
+        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is no logical name/], [{ __value: nobody }, /'__value' is no logical name/]
+      ]) await rejects(client.findRecord('contact', key), 'INVALID_ARGUMENT', message)
     })
 
     test('an outcome can be held against the conversation later', async t => {

@@ -111,8 +111,8 @@ pub struct Details {
     pub conversation_status: Option<i32>,
     /// What the slot holds: `None` unknown, `Some(None)` nothing.
     pub current: Option<Option<CurrentRecord>>,
-    /// What fits, if too many do: some of it.
-    pub candidates: Vec<CurrentRecord>,
+    /// What fits, if too many do: some of it, with names where they are known.
+    pub candidates: Vec<(CurrentRecord, Option<String>)>,
     /// `dataverse` or `embedded`.
     pub store: Option<&'static str>,
     /// What to do about it.

@@ -11,7 +11,7 @@ use crate::{
 
 /// Reads the records that fit.
 pub(super) async fn records(exchange: &Exchange<'_>, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
-    let (id, name) = columns(key.entity);
+    let (id, name) = (key.entity.id_column(), name_column(key.entity));
     let (_, set) = request::names(key.entity);
     let filter: Vec<_> = key.columns.iter().map(|(column, value)| format!("{column} eq {}", literal(value))).collect();
     let query = format!("$select={id},{name}&$filter={}&$top={}", filter.join(" and "), RecordKey::MOST + 1);
@@ -31,12 +31,12 @@ pub(super) async fn records(exchange: &Exchange<'_>, key: &RecordKey) -> Result<
         .collect()
 }
 
-/// The primary key, and what people call the record.
-const fn columns(entity: EntityLogicalName) -> (&'static str, &'static str) {
+/// What people call the record.
+const fn name_column(entity: EntityLogicalName) -> &'static str {
     match entity {
-        EntityLogicalName::Account => ("accountid", "name"),
-        EntityLogicalName::Contact => ("contactid", "fullname"),
-        EntityLogicalName::Incident => ("incidentid", "title"),
+        EntityLogicalName::Account => "name",
+        EntityLogicalName::Contact => "fullname",
+        EntityLogicalName::Incident => "title",
     }
 }
 
@@ -48,6 +48,7 @@ fn literal(value: &KeyValue) -> String {
         }
         KeyValue::Number(number) => number.to_string(),
         KeyValue::Flag(flag) => flag.to_string(),
+        KeyValue::Id(id) => id.to_string(),
     }
 }
 
@@ -71,6 +72,11 @@ mod tests {
             (KeyValue::Text("O'Hara & #1+1=2%".into()), "'O%27%27Hara%20%26%20%231%2B1%3D2%25'"),
             (KeyValue::Number(-7), "-7"),
             (KeyValue::Flag(true), "true"),
+            (
+                KeyValue::Text("6b726d86-d37c-43b8-b3a4-c4056ddd2e07".into()),
+                "'6b726d86%2Dd37c%2D43b8%2Db3a4%2Dc4056ddd2e07'",
+            ),
+            (KeyValue::Id([0x11; 16].into()), "11111111-1111-1111-1111-111111111111"),
         ] {
             assert_eq!(literal(&value), expected);
         }

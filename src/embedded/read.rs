@@ -97,13 +97,19 @@ fn statement(query: &ConversationQuery, keys: &[Key], after: Option<&Place>) -> 
 pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Result<Vec<NamedRecord>> {
     let (mut sql, mut values) = ("SELECT id, name FROM record WHERE entity = ?1".to_owned(), vec![]);
     for (column, value) in &key.columns {
+        let parameter = values.len() + 2;
         // Checked to be a name when the key was made.
-        let _ = write!(sql, " AND fold(json_extract(columns, '$.{column}')) = fold(?{})", values.len() + 2);
+        let _ = match value {
+            KeyValue::Id(_) if column == key.entity.id_column() => write!(sql, " AND id = ?{parameter}"),
+            _ => write!(sql, " AND fold(json_extract(columns, '$.{column}')) = fold(?{parameter})"),
+        };
         values.push(match value {
             KeyValue::Text(text) => Value::from(text.clone()),
             KeyValue::Number(number) => (*number).into(),
             // As SQLite reads JSON's.
             KeyValue::Flag(flag) => i64::from(*flag).into(),
+            KeyValue::Id(id) if column == key.entity.id_column() => id.as_bytes().to_vec().into(),
+            KeyValue::Id(id) => id.to_string().into(),
         });
     }
     let _ = write!(sql, " LIMIT {}", RecordKey::MOST + 1);

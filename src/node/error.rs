@@ -5,7 +5,7 @@ use napi::{
     bindgen_prelude::{Null, Object, Unknown},
 };
 
-use super::{outcome::RecordReferenceObject, promise::Failure};
+use super::{conversations::LinkedRecordObject, outcome::RecordReferenceObject, promise::Failure};
 use crate::{
     domain,
     error::{CurrentRecord, LinkError},
@@ -69,9 +69,10 @@ fn to_object<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'en
         None => {}
     }
     if !details.candidates.is_empty() {
-        let candidate = |CurrentRecord { entity_logical_name, record_id }: &CurrentRecord| RecordReferenceObject {
-            entity_logical_name,
-            record_id: record_id.clone(),
+        let candidate = |(record, name): &(CurrentRecord, Option<String>)| LinkedRecordObject {
+            entity_logical_name: record.entity_logical_name,
+            record_id: record.record_id.clone(),
+            name: name.clone(),
         };
         object.set("candidates", details.candidates.iter().map(candidate).collect::<Vec<_>>())?;
     }
