@@ -1,5 +1,6 @@
 // Reading and the policies of a link, on both stores, held against the sample data itself.
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -57,6 +58,8 @@ function liveWorkItem(number) {
     _msdyn_issueid_value: null, [agent]: nobody, [`${agent}@${TABLE}`]: 'systemuser'
   }
 }
+
+const linkTo = ({ headers }, page) => `http://${headers.host}/api/data/v9.2/msdyn_ocliveworkitems?page=${page}`
 
 async function collect(iterable) {
   const collected = []
@@ -264,7 +267,7 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(link(contact, incident), 'INVALID_ARGUMENT', /`options\.expected`: .*incident.*customer slot/)
       await rejects(link(incident, account), 'INVALID_ARGUMENT', /`options\.expected`: .*account.*case slot/)
       // A list may hold records of both slots.
-      const requests = [incident, contact].map(record => ({ ...record, conversationId: emptyConversation }))
+      const requests = [{ ...incident, conversationId: emptyConversation }, { ...contact, conversationId: emptyConversation }]
       const results = await collect(client.linkMany(requests, { expected: incident }))
       assert.deepEqual(results.map(({ error }) => error.code), ['CONFLICT', 'INVALID_ARGUMENT'])
     })
@@ -324,6 +327,11 @@ for (const [name, open] of Object.entries(stores)) {
       ]) await rejects(client.findRecord('contact', key), 'INVALID_ARGUMENT', message)
     })
 
+    test('a time with an offset is shown in UTC', async t => {
+      const { client } = await open(t, [page('msdyn_ocliveworkitems', { ...liveWorkItem(1), createdon: '2026-11-21T12:30:00+02:30' })])
+      assert.equal((await client.getConversation(numbered(1))).createdOn, '2026-11-21T10:00:00Z')
+    })
+
     test('an outcome can be held against the conversation later', async t => {
       const { client } = await open(t)
       const linked = await client.linkToConversation('contact', contact.recordId, conversation)
@@ -380,17 +388,15 @@ test('reading makes no file', async t => {
 })
 
 test('pages that go round in a circle are refused, and empty ones end with the time of the call', { timeout: 60_000 }, async t => {
-  const next = ({ headers }, page) => `http://${headers.host}/api/data/v9.2/msdyn_ocliveworkitems?page=${page}`
-  const rounds = number => ({ 1: 2, 2: 3 })[number] ?? 2
   const circle = await serve(t, (request, response) => {
     const number = Number(/page=(\d)/.exec(request.url)?.[1] ?? 1)
-    json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': next(request, rounds(number)) })
+    json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': linkTo(request, number === 2 ? 3 : 2) })
   })
   const around = client(t, { dataverse: circle.dataverse })
   await rejects(around.findConversations(account), 'PROTOCOL', /leads back to an earlier page/)
   await rejects(collect(around.getConversations()), 'PROTOCOL', /leads back to an earlier page/)
   assert.ok(circle.requests.length < 20)
-  const endless = await serve(t, (request, response, number) => json(response, 200, { value: [], '@odata.nextLink': next(request, number) }))
+  const endless = await serve(t, (request, response, number) => json(response, 200, { value: [], '@odata.nextLink': linkTo(request, number) }))
   const away = client(t, { dataverse: endless.dataverse })
   await rejects(away.getConversations({ timeoutInMs: 50 }).next(), 'TIMEOUT')
   await rejects(away.findConversations(account, { timeoutInMs: 50 }), 'TIMEOUT')
@@ -399,15 +405,13 @@ test('pages that go round in a circle are refused, and empty ones end with the t
 test('a record\'s conversations are found within the time of one call, however many pages they take', { timeout: 60_000 }, async t => {
   // Every page but the last comes at once.
   const server = await serve(t, (request, response, number) => {
-    const link = `http://${request.headers.host}/api/data/v9.2/msdyn_ocliveworkitems?page=${number}`
-    if (number < 4) json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': link })
+    if (number < 4) json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': linkTo(request, number) })
   })
   const ids = new Set()
-  const debugged = (await import('node:diagnostics_channel')).channel('omnichannel-link:request')
   const listener = ({ requestId }) => ids.add(requestId)
-  debugged.subscribe(listener)
+  subscribe('omnichannel-link:request', listener)
   await rejects(client(t, { dataverse: server.dataverse }).findConversations(account, { timeoutInMs: 200 }), 'TIMEOUT', /200 ms/)
-  debugged.unsubscribe(listener)
+  unsubscribe('omnichannel-link:request', listener)
   assert.equal(server.requests.length, 4)
   assert.equal(ids.size, 1)
 })

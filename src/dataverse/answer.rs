@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use super::fault;
 use crate::{
     domain::{
-        AgentId, Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference,
+        AgentId, Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference, time,
     },
     error::LinkError,
     http::AuthorizedResponse,
@@ -63,7 +63,7 @@ impl LiveWorkItem {
         ConversationDetails {
             conversation,
             subject: self.subject,
-            created_on: self.createdon.and_then(|time| humantime::parse_rfc3339(&time).ok()),
+            created_on: self.createdon.and_then(|text| time::parse(&text)),
             agent: self.agent,
             customer_name: self.customer_name,
             case_name: self.case_name,

@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod query;
 pub mod service;
 pub mod store;
+pub mod time;
 
 pub use call::{Call, CallOptions, Traceparent};
 pub use conversation::{Conversation, Slot, Status};

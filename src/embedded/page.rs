@@ -10,7 +10,7 @@ use serde::{
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
-    domain::{AgentId, ConversationId, EntityLogicalName, RecordId, RecordReference},
+    domain::{AgentId, ConversationId, EntityLogicalName, RecordId, RecordReference, time},
     error::{Code, LinkError},
 };
 
@@ -167,9 +167,9 @@ struct Time(i64);
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         let text = String::deserialize(value)?;
-        let time = humantime::parse_rfc3339(&text).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let time = time::parse(&text).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let seconds = time.and_then(|time| i64::try_from(time.as_secs()).ok());
-        seconds.map(Self).ok_or_else(|| de::Error::custom("expected a time in UTC such as 2026-11-21T10:00:00Z"))
+        seconds.map(Self).ok_or_else(|| de::Error::custom("expected a time such as 2026-11-21T10:00:00Z"))
     }
 }
 
@@ -301,7 +301,7 @@ mod tests {
             ("{}".to_owned(), "missing field `activityid`"),
             ("7".to_owned(), "invalid type: integer `7`"),
             (r#"{"activityid":"x"}"#.to_owned(), "`activityid`: expected a GUID"),
-            (format!(r#"{{"activityid":"{ID}","createdon":"yesterday"}}"#), "`createdon`: expected a time in UTC"),
+            (format!(r#"{{"activityid":"{ID}","createdon":"yesterday"}}"#), "`createdon`: expected a time such as"),
             (format!(r#"{{"activityid":"{ID}","statuscode":"2"}}"#), "`statuscode`: invalid type: string"),
             (format!(r#"{{"activityid":"{ID}","_msdyn_customer_value":"{ID}"}}"#), "lookuplogicalname` is missing"),
             (
