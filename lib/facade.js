@@ -67,8 +67,9 @@ function createOmnichannel(client, focus = client) {
     return id
   }
 
-  /** How many conversations were asked for. */
+  /** How many conversations were asked for, and the last of them that was focused. */
   let asked = 0
+  let opened = { number: 0 }
 
   /** A link or an unlink. */
   const change = async (method, message, entityLogicalName, recordId, conversationId) => {
@@ -118,8 +119,12 @@ function createOmnichannel(client, focus = client) {
         const number = ++asked
         const focused = focus.getConversationId()
         const { conversationId: id } = await client.getConversation(conversationId)
-        // What was asked for or focused meanwhile is the later wish.
-        if (number === asked && focus.getConversationId() === focused) focus.openConversation(id)
+        const now = focus.getConversationId()
+        // What was asked for later and is there, or was focused meanwhile by others, is the later wish.
+        if (number > opened.number && (now === focused || now === opened.id)) {
+          focus.openConversation(id)
+          opened = { number, id }
+        }
         return success('', sessionId, id, 'Conversation opened', '', details)
       } catch (error) {
         throw refusal('openConversation', error, { ...details, liveWorkItemId: conversationId })
