@@ -218,6 +218,8 @@ test('links drive the shell, and if it asks, the pages on that conversation', { 
   client.on('replaced', ({ conversationId }) => concerned.push(...service.getWindows(conversationId)))
   await client.linkToConversation('contact', contact.recordId, conversation)
   await client.unlinkFromConversation('contact', contact.recordId, conversation)
+  service.focus(other.webContents, null)
+  await refused(client.linkToConversation('contact', contact.recordId))
   // Messages come in order, so these answers come after the events.
   for (const window of windows) await window.run(`${getId}.catch(() => {})`)
   assert.deepEqual(windows.map(window => structuredClone(window.run('seen'))), [[['replaced', conversation], ['unlinked', conversation]], [], []])
@@ -325,7 +327,7 @@ test('wrong options are refused by name', { timeout: 60_000 }, t => {
     refusals.push([{ ipcMain, client, allow: ['file://', origin] }, /`allow`: .* is no origin/])
   }
   for (const [options, message] of refusals) throws(() => serveOmnichannel(options), 'INVALID_CONFIGURATION', message)
-  serveOmnichannel({ ipcMain, client, allow: ['file://', 'app://desktop', 'app://xn--bcher-kva.example', 'https://agent.example:8443', 'http://localhost:3000', 'http://[::1]:8080'] })
+  serveOmnichannel({ ipcMain, client, allow: ['file://', 'app://desktop', 'app://.', 'app://xn--bcher-kva.example', 'https://agent.example.', 'https://agent.example:8443', 'http://localhost:3000', 'http://[::1]:8080'] })
   const { focus, getWindows, one } = shell(t, client)
   for (const id of ['', 'x', undefined, 5, `{${conversation}`, {}]) {
     throws(() => focus(one.webContents, id), 'INVALID_ARGUMENT', /`conversationId`/)

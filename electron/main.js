@@ -85,7 +85,8 @@ function serveOmnichannel(options) {
   const windowsOn = conversationId => [...windows].flatMap(([webContents, { focused }]) => (focused === conversationId ? [webContents] : []))
 
   const forwards = forwardEvents ? LINK_EVENTS.map(type => [type, event => {
-    for (const webContents of windowsOn(event.conversationId)) {
+    // A failure that meant no conversation is none of a window's, also of those that have none.
+    for (const webContents of event.conversationId === null ? [] : windowsOn(event.conversationId)) {
       // The window may show another page by now, which is not to know what is linked.
       if (!webContents.isDestroyed() && isAllowed(() => webContents.mainFrame)) webContents.send(EVENTS, plain({ ...event, type }))
     }
@@ -171,7 +172,7 @@ function checkedOptions(options) {
 }
 
 /** A scheme and a host, without a `*`, and with a port only where the web's schemes have one. Hosts are ASCII and in lower case. */
-const ORIGIN = /^(?!file:)[a-z][a-z0-9+.-]*:\/\/([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d+)?$/
+const ORIGIN = /^(?!file:)[a-z][a-z0-9+.-]*:\/\/([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\.|\[[0-9a-f:.]+\])(:\d+)?$/
 
 /** Whether a text is an origin in the one form in which Chromium writes it. Any other would never match. */
 function isOrigin(text) {
