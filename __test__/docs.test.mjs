@@ -58,6 +58,13 @@ function run(code) {
   return stdout
 }
 
+test('the desktop that the guide builds is the example', () => {
+  const [, part] = read('docs/electron-desktop.md').split('\n## ')
+  const blocks = part.split('```js\n').slice(1).map(rest => rest.split('```')[0])
+  assert.ok(blocks.length > 3)
+  for (const code of blocks) assert.ok(read('examples/electron/main.js').includes(code), code)
+})
+
 for (const guide of guides) {
   test(`${guide} shows what runs`, async () => {
     const blocks = read(guide).split('```js\n').slice(1).map(rest => rest.split('```')[0])
