@@ -288,6 +288,15 @@ for (const [name, open] of Object.entries(stores)) {
       ]) await rejects(client.findRecord('contact', key), 'INVALID_ARGUMENT', message)
     })
 
+    test('true is no number, and a number is not true', async t => {
+      const { client } = await open(t, [page('accounts', { accountid: numbered(1), creditonhold: true }, { accountid: numbered(2), numberofemployees: 1 })])
+      assert.equal((await client.findRecord('account', { creditonhold: true })).recordId, numbered(1))
+      assert.equal((await client.findRecord('account', { numberofemployees: 1 })).recordId, numbered(2))
+      for (const key of [{ creditonhold: 1 }, { numberofemployees: true }, { creditonhold: false }]) {
+        await rejects(client.findRecord('account', key), 'RECORD_NOT_FOUND')
+      }
+    })
+
     test('a time with an offset is shown in UTC', async t => {
       const { client } = await open(t, [page('msdyn_ocliveworkitems', { ...liveWorkItem(1), createdon: '2026-11-21T12:30:00+02:30' })])
       assert.equal((await client.getConversation(numbered(1))).createdOn, '2026-11-21T10:00:00Z')

@@ -106,13 +106,20 @@ pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Res
         // Checked to be a name when the key was made.
         let _ = match value {
             KeyValue::Id(_) if column == key.entity.id_column() => write!(sql, " AND id = ?{parameter}"),
-            _ => write!(sql, " AND fold(json_extract(columns, '$.{column}')) = fold(?{parameter})"),
+            // SQLite reads true and false as numbers, which they are not.
+            KeyValue::Flag(_) => write!(sql, " AND json_type(columns, '$.{column}') = ?{parameter}"),
+            KeyValue::Number(_) => write!(
+                sql,
+                " AND json_type(columns, '$.{column}') IN ('integer', 'real') AND json_extract(columns, '$.{column}') = ?{parameter}"
+            ),
+            KeyValue::Text(_) | KeyValue::Id(_) => {
+                write!(sql, " AND fold(json_extract(columns, '$.{column}')) = fold(?{parameter})")
+            }
         };
         values.push(match value {
             KeyValue::Text(text) => Value::from(text.clone()),
             KeyValue::Number(number) => (*number).into(),
-            // As SQLite reads JSON's.
-            KeyValue::Flag(flag) => i64::from(*flag).into(),
+            KeyValue::Flag(flag) => flag.to_string().into(),
             KeyValue::Id(id) if column == key.entity.id_column() => id.as_bytes().to_vec().into(),
             KeyValue::Id(id) => id.to_string().into(),
         });
