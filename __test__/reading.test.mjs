@@ -166,7 +166,9 @@ for (const [name, open] of Object.entries(stores)) {
       for (const [query, message] of [
         [{ agentId: 'me' }, /`options\.agentId`: expected a GUID/], [{ statuses: ['lost'] }, /`options\.statuses\[0\]`/],
         [{ top: 0 }, /`options\.top`/], [{ orderBy: [{ property: 'size' }] }, /`options\.orderBy\[0\]\.property`/], [{ createdBeforeDays: -1 }, /createdBeforeDays/],
-        [{ agent: nobody }, /unknown field `agent`/], [5, /`options`/]
+        [{ agent: nobody }, /unknown field `agent`/], [5, /`options`/],
+        [{ orderBy: [{ property: 'status' }, { property: 'subject' }, { property: 'status', descending: true }] }, /`options\.orderBy\[2\]`: .* once/],
+        ...['agentId', 'statuses', 'createdBeforeDays', 'orderBy', 'top'].map(name => [{ [name]: null }, new RegExp(`\`options\\.${name}\`: .* got null`)])
       ]) await rejects(client.getConversations(query).next(), 'INVALID_ARGUMENT', message)
       for (const [record, message] of [
         [undefined, /`record`: expected an object, got null|undefined/], [{ ...account, recordId: 'x' }, /`record\.recordId`: expected a GUID/],

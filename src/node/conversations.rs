@@ -6,7 +6,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use napi::bindgen_prelude::{Either, External, Unknown};
+use napi::{
+    ValueType,
+    bindgen_prelude::{Either, External, Unknown},
+};
 use napi_derive::napi;
 use serde::{
     Deserialize, Deserializer,
@@ -22,10 +25,11 @@ use crate::{
         AgentId, CallOptions, CallerId, ConversationDetails, ConversationQuery, EntityLogicalName, KeyValue, Listing,
         NamedRecord, Order, Property, RecordKey, Status, Traceparent, query::some_statuses,
     },
-    error::LinkError,
+    error::{Code, LinkError},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
+const CRITERIA: [&str; 5] = ["agentId", "statuses", "createdBeforeDays", "orderBy", "top"];
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -66,6 +70,11 @@ pub struct Rest {
 pub(super) fn query(record: Option<&Unknown<'_>>, options: &Unknown<'_>, now: SystemTime) -> Result<Rest, LinkError> {
     let linked = record.map(|record| options::parse_object::<RecordOption>("record", record)).transpose()?;
     let given: QueryOptions = options::parse(options)?;
+    // One that went missing must not widen the search.
+    if let Some(name) = CRITERIA.iter().find(|name| options::type_of(options, name) == Some(ValueType::Null)) {
+        let message = format!("`options.{name}`: expected a value, got null; leave it out to ask for all.");
+        return Err(LinkError::new(Code::InvalidArgument, message));
+    }
     let newest_first = Order { by: Property::CreatedOn, descending: true };
     let order = given.order_by.map_or_else(
         || vec![newest_first],
@@ -81,6 +90,10 @@ pub(super) fn query(record: Option<&Unknown<'_>>, options: &Unknown<'_>, now: Sy
             order.into_iter().map(part).collect()
         },
     );
+    if let Some(twice) = (1..order.len()).find(|at| order[..*at].iter().any(|before| before.by == order[*at].by)) {
+        let message = format!("`options.orderBy[{twice}]`: expected each property once.");
+        return Err(LinkError::new(Code::InvalidArgument, message));
+    }
     let query = ConversationQuery {
         linked: linked.map(Into::into),
         agent: given.agent_id.map(|Parsed(agent)| agent),

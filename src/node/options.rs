@@ -138,8 +138,10 @@ pub(super) fn link(options: &Unknown<'_>) -> Result<(LinkPolicy, CallOptions), L
             Some(IfLinkedOption::Keep) => IfLinked::Keep,
             Some(IfLinkedOption::Reject) => IfLinked::Reject,
         },
-        // Serde takes undefined for null.
-        expected: given.expected.filter(|_| is_given(options, "expected")).map(|expected| expected.map(Into::into)),
+        expected: given
+            .expected
+            .filter(|_| type_of(options, "expected") != Some(ValueType::Undefined))
+            .map(|expected| expected.map(Into::into)),
     };
     let dry_run = given.dry_run.unwrap_or_default();
     Ok((policy, CallOptions { dry_run, ..call(given.timeout_in_ms, given.caller_object_id, given.traceparent) }))
@@ -184,13 +186,15 @@ pub(super) fn call(
     }
 }
 
-/// Whether an object has a property that is not undefined.
-fn is_given(object: &Unknown<'_>, name: &str) -> bool {
+/// The type of an object's property, which serde does not tell when it is null or undefined.
+pub(super) fn type_of(object: &Unknown<'_>, name: &str) -> Option<ValueType> {
+    if !matches!(object.get_type(), Ok(ValueType::Object)) {
+        return None;
+    }
     let raw = object.value();
-    // SAFETY: an object of this environment, or a value that has no properties.
+    // SAFETY: an object of this environment.
     let object = unsafe { Object::from_napi_value(raw.env, raw.value) };
-    let property = object.and_then(|object| object.get_named_property_unchecked::<Unknown<'_>>(name)?.get_type());
-    !matches!(property, Ok(ValueType::Undefined))
+    object.and_then(|object| object.get_named_property_unchecked::<Unknown<'_>>(name)?.get_type()).ok()
 }
 
 /// Options as an object, or none.
