@@ -53,7 +53,7 @@ export interface ConversationQuery extends ReadOptions {
   /** Only conversations that were created at least so many days ago. */
   createdBeforeDays?: number | undefined
   /**
-   * The order; ties are broken by id.
+   * The order, each property once; ties are broken by id.
    * @default [{ property: 'createdOn', descending: true }]
    */
   orderBy?: {
