@@ -1,6 +1,6 @@
 // `bulk`: lists in both forms, and the file of what failed.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -133,6 +133,17 @@ test('a list on stdin, in either form', { timeout: 120_000 }, async t => {
   assert.match(read('failed.csv'), /,lead,x\n$/)
   assert.match((await piped(`\n${item(contact, conversation)}\n`, '--failed', 'failed.csv')).stdout, /1 {6}alreadyLinked/)
   assert.equal(existsSync(join(cwd, 'failed.csv')), false)
+})
+
+test('a pipe is read as stdin, and not by its path', { skip: process.platform === 'win32', timeout: 120_000 }, async t => {
+  const { run, cwd } = await prepared(t, 'unused', '')
+  execFileSync('mkfifo', ['pipe.csv'], { cwd })
+  for (const path of ['pipe.csv', '/dev/stdin', '/dev/null']) {
+    const { code, stdout, stderr } = await run(path, '--failed', 'failed.csv')
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT '${path}' is no regular file\\.\n {2}Give .* as stdin: \`omnichannel-link bulk - < pipe\`\\.\n$`))
+  }
+  assert.match((await run('.', '--failed', 'failed.csv')).stderr, /^INVALID_ARGUMENT '\.' cannot be read: EISDIR\.\n$/)
 })
 
 test('a file for failed items that cannot be made stops everything before it begins', { timeout: 120_000 }, async t => {

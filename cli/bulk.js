@@ -84,7 +84,7 @@ class Bulk {
         yield request
       }
     } catch (error) {
-      // A pipe that was closed because all is to end may be torn anywhere.
+      // stdin that was closed because all is to end may be torn anywhere.
       if (!signal.aborted) throw error
     }
     if (!signal.aborted) this.#failed.open(this.#list.head)

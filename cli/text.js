@@ -1,6 +1,6 @@
 'use strict'
 
-// The text of a list: from a file, a pipe or stdin, in pieces, decoded.
+// The text of a list: from a file or stdin, in pieces, decoded.
 
 const { createReadStream, statSync } = require('node:fs')
 const { failure } = require('../lib/link-error.js')
@@ -17,8 +17,8 @@ const MARKS = [
 class Source {
   /** How messages call it. */
   name
-  /** A file that can be read again and has a size. */
-  isFile = false
+  /** Or it is stdin. */
+  isFile
   /** Whether it begins with a byte order mark. Known with the first piece. */
   hasMark = false
   #path
@@ -29,20 +29,14 @@ class Source {
 
   constructor(path) {
     this.#path = path
-    this.name = path === STDIN ? 'stdin' : `'${path}'`
-    if (path === STDIN) return
-    try {
-      const status = statSync(path)
-      this.isFile = status.isFile()
-      this.#size = status.size
-    } catch (error) {
-      throw this.#unreadable(error)
-    }
+    this.isFile = path !== STDIN
+    this.name = this.isFile ? `'${path}'` : 'stdin'
+    if (this.isFile) this.#size = this.#regular().size
   }
 
   /** The pieces, without the mark. */
   async *pieces() {
-    this.#stream = this.#path === STDIN ? process.stdin : createReadStream(this.#path)
+    this.#stream = this.isFile ? createReadStream(this.#path) : process.stdin
     let decoder
     try {
       for await (const bytes of this.#stream) {
@@ -55,7 +49,7 @@ class Source {
     }
   }
 
-  /** Which part of the file so many characters are, from 0 to 1; nothing for what has no size. */
+  /** Which part of the file so many characters are, from 0 to 1; nothing for stdin, which has no size. */
   share(characters) {
     if (!this.isFile) return undefined
     return characters === 0 ? 0 : (characters / this.#characters) * (this.#stream.bytesRead / this.#size)
@@ -66,6 +60,19 @@ class Source {
     if (this.isFile || !this.#stream) return
     this.#isClosed = true
     this.#stream.destroy()
+  }
+
+  /** What is read by its path must not wait for somebody else: no signal could end that. stdin may wait. */
+  #regular() {
+    let status
+    try {
+      status = statSync(this.#path)
+    } catch (error) {
+      throw this.#unreadable(error)
+    }
+    if (status.isDirectory()) throw this.#unreadable({ code: 'EISDIR' })
+    if (status.isFile()) return status
+    throw failure('INVALID_ARGUMENT', `${this.name} is no regular file.`, { hint: 'Give what comes out of a pipe as stdin: `omnichannel-link bulk - < pipe`.' })
   }
 
   #decoder(bytes) {
