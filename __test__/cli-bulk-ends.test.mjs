@@ -131,6 +131,21 @@ test('a store that fails time and again ends the list', { timeout: 120_000 }, as
   assert.deepEqual([summary.outcomes, error.code], [{ STORE: summary.items }, 'STORE'])
 })
 
+for (const [code, fault] of [['TIMEOUT', { kind: 'hang' }], ['THROTTLED', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 3600 }]]) {
+  test(`a server that answers nothing but ${code} ends the list`, { timeout: 120_000 }, async t => {
+    const server = await emulator(t)
+    const cwd = folder(t)
+    writeFileSync(join(cwd, 'list.jsonl'), listOf(2000))
+    await server.faults.add({ times: 'always', fault })
+    const env = { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }
+    const { code: exit, stderr } = await cli(t, ['bulk', 'list.jsonl', '--timeout', '300', '--json'], { cwd, env })
+    assert.equal(exit, 6)
+    const [, { summary }, { error }] = documents(stderr)
+    assert.ok(summary.items >= 20 && summary.items < 1000)
+    assert.deepEqual([summary.outcomes, error.code], [{ [code]: summary.items }, code])
+  })
+}
+
 test('progress is the share of the file up to the last item that is done', { timeout: 60_000 }, async t => {
   const path = join(folder(t), 'list.csv')
   for (const encoding of ['utf8', 'utf16le']) {

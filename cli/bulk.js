@@ -14,7 +14,7 @@ const { printable } = require('./wording.js')
 
 // What would meet every item stops the bulk at once; what may pass, when so many items in a row have met it.
 const FATAL = new Set(['AUTHENTICATION_FAILED', 'CLOSED', 'INVALID_CONFIGURATION'])
-const PASSING = new Set(['STORE', 'UNAVAILABLE'])
+const PASSING = new Set(['STORE', 'THROTTLED', 'TIMEOUT', 'UNAVAILABLE'])
 const IN_A_ROW = 20
 
 class Bulk {

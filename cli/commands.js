@@ -175,7 +175,7 @@ pipe. A million lines need no more memory than ten.
 
 An item that fails stops nothing. It is written, with the property or column bulkError, to <file>.failed.csv (or .jsonl), which replaces that of
 an earlier run and can be given to bulk again. What would meet every item stops the bulk: a token that is not accepted, or 20 items in a
-row that do not reach the store.
+row that do not reach the store or get no answer in time.
 
 Ctrl-C begins nothing more and lets what is under way come to its end; ten seconds, or a second one, give that up. The same command again
 goes through the whole list: a link that stands is alreadyLinked, an item that was unlinked is NOT_LINKED, and of two customers for
