@@ -117,6 +117,31 @@ test('lists as spreadsheets save them', { timeout: 120_000 }, async t => {
   assert.match((await run('twice.csv')).stderr, /'twice\.csv': the header repeats recordId\./)
 })
 
+const bytes = (text, encoding = 'latin1') => Buffer.from(text, encoding)
+
+test('a list in another encoding is refused: what failed could not be written back', { timeout: 120_000 }, async t => {
+  const { server, run, cwd } = await prepared(t, 'list.csv', '')
+  const row = `${conversation},x,contact,${contact.recordId}\n`
+  for (const [content, encoding] of [
+    [bytes(`${HEADER}\n${row}${conversation},Müller,lead,x\n`), 'UTF-8'],
+    [bytes(`${HEADER},ort\n${row.trim()},Jülich\n${row.trim()},é`), 'UTF-8'],
+    [bytes(`${HEADER}\n${row}${conversation},,lead,é`), 'UTF-8'],
+    [Buffer.concat([bytes(`\ufeff${HEADER}\n${row}`, 'utf16le'), bytes('x')]), 'UTF-16LE']
+  ]) {
+    writeFileSync(join(cwd, 'list.csv'), content)
+    const { code, stdout, stderr } = await run('list.csv')
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT 'list\\.csv' is not ${encoding}: .*\n.* UTF-8, or UTF-16 .*"CSV UTF-8"\\.\n$`))
+  }
+  assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
+  // In a long list it is found on the way.
+  writeFileSync(join(cwd, 'list.csv'), bytes(`${HEADER}\n${row.repeat(1000)}${conversation},Müller,lead,x\n`))
+  const { code, stdout, stderr } = await run('list.csv')
+  assert.equal(code, 2)
+  assert.match(stdout, /\d+ +alreadyLinked/)
+  assert.match(stderr, /^INVALID_ARGUMENT 'list\.csv' is not UTF-8/)
+})
+
 test('a list on stdin, in either form', { timeout: 120_000 }, async t => {
   const { read, cwd, env } = await prepared(t, 'unused', '')
   const piped = async (text, ...args) => {

@@ -3,7 +3,7 @@
 // The text of a list: from a file or stdin, in pieces, decoded.
 
 const { createReadStream, statSync } = require('node:fs')
-const { failure } = require('../lib/link-error.js')
+const { LinkError, failure } = require('../lib/link-error.js')
 
 const STDIN = '-'
 
@@ -24,6 +24,7 @@ class Source {
   #path
   #size
   #stream
+  #bytes = 0
   #characters = 0
   #isClosed = false
 
@@ -41,10 +42,13 @@ class Source {
     try {
       for await (const bytes of this.#stream) {
         decoder ??= this.#decoder(bytes)
-        yield this.#counted(decoder.decode(bytes, { stream: true }))
+        this.#bytes += bytes.length
+        // Where a file is known to end, half a character is found before anything of this piece is begun.
+        yield this.#decoded(decoder, bytes, this.#bytes !== this.#size)
       }
-      if (decoder) yield this.#counted(decoder.decode())
+      if (decoder) yield this.#decoded(decoder, undefined, false)
     } catch (error) {
+      if (error instanceof LinkError) throw error
       if (!this.#isClosed) throw this.#unreadable(error)
     }
   }
@@ -52,7 +56,7 @@ class Source {
   /** Which part of the file so many characters are, from 0 to 1; nothing for stdin, which has no size. */
   share(characters) {
     if (!this.isFile) return undefined
-    return characters === 0 ? 0 : (characters / this.#characters) * (this.#stream.bytesRead / this.#size)
+    return characters === 0 ? 0 : (characters / this.#characters) * (this.#bytes / this.#size)
   }
 
   /** Waits no longer for what somebody else may never write. */
@@ -78,12 +82,20 @@ class Source {
   #decoder(bytes) {
     const [encoding] = MARKS.find(([, mark]) => mark.every((byte, at) => bytes[at] === byte)) ?? []
     this.hasMark = encoding !== undefined
-    return new TextDecoder(encoding)
+    return new TextDecoder(encoding, { fatal: true })
   }
 
-  #counted(text) {
-    this.#characters += text.length
-    return text
+  /** Bytes that are no text would be lost in the file of failed items. */
+  #decoded(decoder, bytes, stream) {
+    try {
+      const text = decoder.decode(bytes, { stream })
+      this.#characters += text.length
+      return text
+    } catch {
+      throw failure('INVALID_ARGUMENT', `${this.name} is not ${decoder.encoding.toUpperCase()}: some of its bytes are no characters.`, {
+        hint: 'A list is UTF-8, or UTF-16 with its byte order mark. In Excel save it as "CSV UTF-8".'
+      })
+    }
   }
 
   #unreadable({ code, message }) {
