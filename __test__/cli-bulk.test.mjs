@@ -222,6 +222,9 @@ test('a list that is none is 2', { timeout: 120_000 }, async t => {
   writeFileSync(join(empty.cwd, 'empty.failed.jsonl'), 'of an earlier run')
   assert.deepEqual(await empty.run('empty.jsonl'), { code: 0, stdout: '', stderr: 'The list is empty.\n' })
   assert.equal(existsSync(join(empty.cwd, 'empty.failed.jsonl')), false)
+  const told = lines((await empty.run('empty.jsonl', '--json')).stderr).map(line => JSON.parse(line))
+  const summary = { items: 0, failed: 0, uncertain: 0, outcomes: {}, notBegunFromLine: null, failedFile: null, dryRun: false }
+  assert.deepEqual(told, [{ summary }, { notice: 'The list is empty.' }])
   const forLinks = await run('list.csv', '--unlink', '--if-linked', 'keep')
   assert.match(forLinks.stderr, /--if-linked is for links: it cannot go with --unlink/)
 })

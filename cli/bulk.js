@@ -29,6 +29,8 @@ class Bulk {
   #begun = 0
   #notBegun
   #inARow = 0
+  /** To its end. */
+  #isRead = false
   /** Why it stopped, if its failure does not say so itself. */
   #why
 
@@ -65,7 +67,7 @@ class Bulk {
       this.#progress.end()
       this.#failed.close()
       // Also if the list could not be read to its end.
-      if (this.#tally.items > 0) await this.#summarise()
+      if (this.#tally.items > 0 || (values.json && this.#isRead)) await this.#summarise()
     }
     return await this.#end()
   }
@@ -87,7 +89,8 @@ class Bulk {
       // stdin that was closed because all is to end may be torn anywhere.
       if (!signal.aborted) throw error
     }
-    if (!signal.aborted) this.#failed.open(this.#list.head)
+    this.#isRead = !signal.aborted
+    if (this.#isRead) this.#failed.open(this.#list.head)
     else if (!this.#list.isFile) this.#notBegun = this.#begun + 1
   }
 

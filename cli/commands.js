@@ -181,7 +181,8 @@ Ctrl-C begins nothing more and lets what is under way come to its end; ten secon
 goes through the whole list: a link that stands is alreadyLinked, an item that was unlinked is NOT_LINKED, and of two customers for
 one conversation the later one replaces the earlier again.
 
-With --json, JSON Lines: { line, request, outcome } or { line, request, error }. On stderr { summary }, and { error } if it was stopped.`,
+With --json, JSON Lines: { line, request, outcome } or { line, request, error }. On stderr { summary }, { error } if it was
+stopped, and { notice } for what only people need to know.`,
     examples: ['bulk links.csv', 'bulk links.jsonl --json > results.jsonl', 'bulk links.csv --dry-run', 'bulk links.failed.csv --if-linked keep', 'bulk links.csv --unlink', 'bulk - --failed failed.csv < links.csv'],
     run: (context, files) => bulk({ ...context, callOptions: { ...changeOptions(context.values), ...given({ timeoutInMs: context.timeoutInMs }) } }, files)
   },
