@@ -4,8 +4,10 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { List } from '../cli/lists.js'
 import { folder } from './support/afterwards.mjs'
 import { cli, startCli } from './support/cli.mjs'
 import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody } from './support/sample.mjs'
@@ -169,6 +171,17 @@ test('a pipe is read as stdin, and not by its path', { skip: process.platform ==
     assert.match(stderr, new RegExp(`^INVALID_ARGUMENT '${path}' is no regular file\\.\n {2}Give .* as stdin: \`omnichannel-link bulk - < pipe\`\\.\n$`))
   }
   assert.match((await run('.', '--failed', 'failed.csv')).stderr, /^INVALID_ARGUMENT '\.' cannot be read: EISDIR\.\n$/)
+})
+
+test('what comes byte by byte is told by its first character, and by its mark', async t => {
+  const text = `\ufeff \n{"entityLogicalName":"ü"}\n`
+  const wide = Buffer.from(text, 'utf16le')
+  for (const bytes of [Buffer.from(text), wide, Buffer.from(wide).swap16(), Buffer.from(text.slice(1))]) {
+    t.mock.getter(process, 'stdin', () => Readable.from(Array.from(bytes, byte => Buffer.of(byte))))
+    const items = []
+    for await (const { line, entityLogicalName, broken } of new List('-').requests()) items.push([line, entityLogicalName, broken])
+    assert.deepEqual(items, [[2, 'ü', undefined]])
+  }
 })
 
 test('a file for failed items that cannot be made stops everything before it begins', { timeout: 120_000 }, async t => {

@@ -37,7 +37,7 @@ class List {
     const source = this.#source
     const texts = source.pieces()
     const known = FORMS[this.#extension.toLowerCase()]
-    const { value: first = '' } = await texts.next()
+    const first = await opening(texts)
     const form = known ?? (/^\s*[{[]/.test(first) ? fromJsonLines : fromCsv)
     yield* form(this, behind(first, texts), source)
   }
@@ -49,6 +49,17 @@ class List {
   close() {
     this.#source.close()
   }
+}
+
+/** As many pieces as it takes to see more than white space, which tells the form. */
+async function opening(texts) {
+  let text = ''
+  while (!/\S/.test(text) && text.length < csv.LONGEST) {
+    const { done, value } = await texts.next()
+    if (done) break
+    text += value
+  }
+  return text
 }
 
 async function* behind(first, others) {

@@ -7,6 +7,9 @@ const { LinkError, failure } = require('../lib/link-error.js')
 
 const STDIN = '-'
 
+/** Bytes of the longest mark. */
+const LONGEST_MARK = 3
+
 /** A byte order mark, and what it stands for. */
 const MARKS = [
   ['utf-8', [0xef, 0xbb, 0xbf]],
@@ -40,7 +43,7 @@ class Source {
     this.#stream = this.isFile ? createReadStream(this.#path) : process.stdin
     let decoder
     try {
-      for await (const bytes of this.#stream) {
+      for await (const bytes of withStart(this.#stream)) {
         decoder ??= this.#decoder(bytes)
         this.#bytes += bytes.length
         // Where a file is known to end, half a character is found before anything of this piece is begun.
@@ -101,6 +104,19 @@ class Source {
   #unreadable({ code, message }) {
     return failure('INVALID_ARGUMENT', `${this.name} cannot be read: ${code ?? message}.`)
   }
+}
+
+/** Chunks of bytes, of which the first has room for a mark: a pipe may give them one by one. */
+async function* withStart(chunks) {
+  let start = Buffer.alloc(0)
+  for await (const bytes of chunks) {
+    if (start.length >= LONGEST_MARK) yield bytes
+    else {
+      start = Buffer.concat([start, bytes])
+      if (start.length >= LONGEST_MARK) yield start
+    }
+  }
+  if (start.length > 0 && start.length < LONGEST_MARK) yield start
 }
 
 module.exports = { Source }
