@@ -60,19 +60,19 @@ const item = (record, conversationId, more) => JSON.stringify({ ...record, conve
 
 test('JSON Lines, with --json and --unlink', { timeout: 120_000 }, async t => {
   const { run, read } = await prepared(t, 'list.jsonl', [
-    item(account, conversation, { ticket: 7 }), '', '{ "torn": ', '[1]', item(contact, conversation, { error: 'mine' }).replace('}', ',"ticket":12345678901234567890}'), item(incident, nobody)
+    item(account, conversation, { ticket: 7 }), '', '{ "torn": ', '[1]', item(contact, conversation, { error: 'mine' }).replace('}', ',"ticket":12345678901234567890}'), item(incident, nobody), '{}'
   ].join('\r\n'))
   const { code, stdout, stderr } = await run('list.jsonl', '--unlink', '--json')
   assert.equal(code, 7)
   const results = lines(stdout).map(line => JSON.parse(line))
   assert.deepEqual(results.map(({ line, outcome, error }) => [line, outcome?.status ?? error.code]), [
-    [1, 'unlinked'], [3, 'INVALID_ARGUMENT'], [4, 'INVALID_ARGUMENT'], [5, 'NOT_LINKED'], [6, 'CONVERSATION_NOT_FOUND']
+    [1, 'unlinked'], [3, 'INVALID_ARGUMENT'], [4, 'INVALID_ARGUMENT'], [5, 'NOT_LINKED'], [6, 'CONVERSATION_NOT_FOUND'], [7, 'INVALID_ARGUMENT']
   ])
   assert.deepEqual(results[0].request, { ...account, conversationId: conversation })
   assert.equal(results[1].error.message, 'The line is not JSON.')
   const { summary } = JSON.parse(stderr)
   assert.deepEqual(summary, {
-    items: 5, failed: 4, uncertain: 0, outcomes: { unlinked: 1, INVALID_ARGUMENT: 2, NOT_LINKED: 1, CONVERSATION_NOT_FOUND: 1 },
+    items: 6, failed: 5, uncertain: 0, outcomes: { unlinked: 1, INVALID_ARGUMENT: 3, NOT_LINKED: 1, CONVERSATION_NOT_FOUND: 1 },
     notBegunFromLine: null, failedFile: 'list.failed.jsonl', dryRun: false
   })
   const failed = read('list.failed.jsonl').split('\n')

@@ -130,7 +130,9 @@ function fromJson(text) {
 /** The text itself, and the error behind its last property: numbers that JavaScript cannot hold stay as they are. */
 function withError(text, value, error) {
   const property = text => `${JSON.stringify(ERROR)}:${JSON.stringify(text)}}`
-  const earlier = `,${property(value[ERROR])}`
+  const last = property(value[ERROR])
+  if (text === `{${last}`) return `{${property(error)}`
+  const earlier = `,${last}`
   const own = text.endsWith(earlier) ? text.slice(0, -earlier.length) : text.slice(0, -1).trimEnd()
   return own + (own === '{' ? '' : ',') + property(error)
 }
