@@ -159,6 +159,7 @@ test('messages speak of the command line, and not of the library', { timeout: 12
     [link(contact, closedConversation), /\n {2}Name further statuses with --status if/],
     [['conversations', '--top', 'many'], /--top: expected a whole number greater than 0, got 'many'\./],
     [['conversations', '--top', '99999999999'], /^INVALID_ARGUMENT --top: /],
+    [['conversations', '--top', '99999999999999999999'], /^INVALID_ARGUMENT --top: 99999999999999999999 is too large a number\./],
     [[...link(contact), '--timeout', 'soon'], /--timeout: expected a whole number/],
     [[...link(contact), '--timeout', '99999999999'], /^INVALID_CONFIGURATION --timeout: /],
     [[...link(contact), '--if-linked', 'explode'], /^INVALID_ARGUMENT --if-linked: /],

@@ -18,6 +18,8 @@ const DRY_RUN = { 'dry-run': LINK_OPTIONS['dry-run'] }
 /** An option that is a number, if it is given. */
 function wholeNumber(option, text) {
   if (text !== undefined && !/^[1-9]\d*$/.test(text)) throw failure('INVALID_ARGUMENT', `${option}: expected a whole number greater than 0, got '${text}'.`)
+  // The library would show it as JavaScript rounds it.
+  if (text !== undefined && !Number.isSafeInteger(Number(text))) throw failure('INVALID_ARGUMENT', `${option}: ${text} is too large a number.`)
   return text === undefined ? undefined : Number(text)
 }
 
