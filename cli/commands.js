@@ -172,8 +172,8 @@ const COMMANDS = {
       failed: { type: 'string', value: '<file>', help: 'where failed items go, instead of <file>.failed.csv' }
     },
     about: `A CSV file whose first line names the columns entityLogicalName, recordId and conversationId, or JSON Lines with these properties; what
-there is besides is kept. Commas, semicolons or tabs; UTF-8 (Excel's "CSV UTF-8"), or UTF-16 with its mark; - is stdin, in either form, and the way to read a
-pipe. A million lines need no more memory than ten.
+there is besides is kept. Commas, semicolons or tabs; UTF-8 (Excel's "CSV UTF-8"), or UTF-16 with its mark; - is stdin, in either
+form, and the way to read a pipe. A million lines need no more memory than ten.
 
 An item that fails stops nothing. It is written, with the property or column bulkError, to <file>.failed.csv (or .jsonl), which replaces that of
 an earlier run and can be given to bulk again. What would meet every item stops the bulk: a token that is not accepted, or 20 items in a
