@@ -101,9 +101,7 @@ function criteria(native, options) {
   if (typeof timeoutInMs !== 'number' || !(timeoutInMs > 0 && timeoutInMs <= LONGEST_IN_MS)) {
     throw invalid(native, 'options.timeoutInMs', `milliseconds, more than 0 and at most ${LONGEST_IN_MS}`, timeoutInMs)
   }
-  // What findRecord resolves with is a record, too.
-  const [record] = without(native, given.record, 'name')
-  return { ...given, ...(record && { record }), ...(createdAfter && { createdAfter: wholeSeconds(createdAfter) }) }
+  return { ...given, ...(createdAfter && { createdAfter: wholeSeconds(createdAfter) }) }
 }
 
 /** A moment as the stores keep it, or what was created a little later in the same second would be earlier. */
