@@ -264,7 +264,9 @@ async function settled(native, options, start) {
 }
 
 /** The same when the signal is known. */
-async function stoppable(native, signal, start) {
+async function stoppable(native, signal, call) {
+  // Its own failures are rejections. What the addon throws at once was thrown by an argument that it read: a getter, a proxy's trap.
+  const start = cancellation => readable(native, 'arguments', () => call(cancellation))
   if (signal === undefined) {
     try {
       return await start()
@@ -286,6 +288,7 @@ async function stoppable(native, signal, start) {
 }
 
 function linkError(raw) {
+  if (raw instanceof LinkError) return raw
   return raw instanceof Error ? failure('INTERNAL', `The addon failed: ${raw.message}`, { cause: raw }) : new LinkError(raw)
 }
 

@@ -92,6 +92,17 @@ test('no refusal repeats a long text', { timeout: 60_000 }, async t => {
   assert.ok(error.message.length < 500)
 })
 
+test('arguments that throw when they are read are wrong arguments', { timeout: 60_000 }, async t => {
+  const { client } = emptyEmbedded(t)
+  for (const thrown of [new Error('a trap'), 'a trap']) {
+    const trap = new Proxy({}, { get() { throw thrown }, ownKeys() { throw thrown } })
+    for (const refused of [
+      client.findRecord('contact', trap), client.findConversations(trap), client.verify({ ...contact, record: trap }),
+      client.linkToConversation('contact', contact.recordId, conversation, { expected: trap })
+    ]) await rejects(refused, 'INVALID_ARGUMENT', /cannot be read: .*a trap/)
+  }
+})
+
 test('options that throw when they are read make a LinkError', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   for (const name of ['timeoutInMs', 'signal', 'linkableStatuses', 'onProgress']) {
