@@ -63,7 +63,7 @@ export interface BulkCalls {
    *
    * The list is read while results are taken, at most 256 requests ahead, so it may be endless, and memory stays bounded. Nothing
    * happens before the first result is asked for. Requests for one conversation take effect in their order. The server is never sent
-   * more at once than it recommends, and waited for when it throttles. Leaving the loop early aborts what is pending (a write
+   * more at once than it recommends. When it throttles, requests wait and continue at the rate it accepts. Leaving the loop early aborts what is pending (a write
    * already sent is not undone), closes the list, and waits for both; a list that is itself waiting for something is closed later.
    *
    * @throws {LinkError} while iterating: `INVALID_ARGUMENT` for wrong options. Also whatever the list throws, after the results of all

@@ -76,27 +76,28 @@ export interface DataverseOptions {
    */
   callerObjectId?: string | undefined
   /**
-   * Attempts after the first, for what may be repeated: reads that failed, whatever the server refused with 429 before acting, and
-   * what never reached it. A change whose answer was lost is looked up instead. Attempts draw on a budget of the client, so that an
-   * outage does not multiply traffic.
+   * Retries after a failure: of reads, and of changes that did not reach the server. A change whose response was lost is looked up
+   * instead. Retries draw on a budget of the client (35 at most, refilled by successes), so that an outage does not multiply traffic.
+   * A 429, and a 503 with Retry-After, is waited out and does not count: only the call's deadline or signal, or `close()`, ends that.
    * @default 3
    */
   maxRetries?: number | undefined
   /**
-   * The shortest pause between attempts, in milliseconds. Each is drawn at random between this and three times the one before, or is
-   * as long as the server asked for, if that is more. A 429, and a 503 with Retry-After, pauses the whole client; afterwards one
-   * request goes ahead to see. A call whose deadline would pass meanwhile rejects at once with `THROTTLED`.
+   * The shortest pause before a retry, in milliseconds. Each is drawn at random between this and three times the one before. A 429,
+   * and a 503 with Retry-After, pauses the whole client for as long as the server asks; afterwards one request goes ahead, and the
+   * others follow at the rate that the server was seen to accept. A call whose deadline is before the end of the pause rejects at
+   * once with `THROTTLED`.
    * @default 800
    */
   retryDelayInMs?: number | undefined
   /**
-   * The longest pause between attempts that the server did not ask for, in milliseconds.
+   * The longest pause before a retry that the server did not ask for, in milliseconds.
    * @default 60000
    */
   maxRetryDelayInMs?: number | undefined
   /**
-   * Requests under way at once, 1 to 48. The client begins with 16 and then does as the server recommends (`x-ms-dop-hint`), within
-   * this limit; what is too much waits.
+   * The most requests in flight, 1 to 48. The client begins with 4, adds one per round trip while all are in use, and takes some away
+   * when the server refuses one. It never exceeds this limit or the server's recommendation (`x-ms-dop-hint`); other requests wait.
    * @default 48
    */
   maxConcurrency?: number | undefined

@@ -1,46 +1,27 @@
 //! What is repeated, when, and how often; and what one 429 does to everybody. Time is virtual and nothing waits for real.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "support/paused_clock.rs"]
+mod paused_clock;
+
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, join_all};
 use http::{HeaderMap, Method, StatusCode};
 use omnichannel_link::{
-    clock::{Clock, Sleep},
+    clock::Clock,
     http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Nobody, RetryPolicy, RetryingHttp},
 };
+use paused_clock::PausedClock;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Tokio's paused clock: it moves to the next sleep when nobody has anything to do.
-#[derive(Debug, Default)]
-struct PausedClock(AtomicU64);
-
-#[expect(clippy::disallowed_methods, reason = "paused, so it is no real time")]
-impl Clock for PausedClock {
-    fn now(&self) -> Instant {
-        tokio::time::Instant::now().into_std()
-    }
-
-    fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-    }
-
-    fn sleep(&self, duration: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep(duration))
-    }
-
-    fn random(&self) -> u128 {
-        u128::from(self.0.fetch_add(1, Ordering::Relaxed)).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835)
-    }
-}
 
 /// What the server does with a request: a status with Retry-After, or a lost exchange.
 #[derive(Clone, Copy)]
@@ -100,9 +81,13 @@ struct Client<F> {
 }
 
 fn client<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(does: F) -> Client<F> {
+    client_with(RetryPolicy::default(), does)
+}
+
+fn client_with<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(policy: RetryPolicy, does: F) -> Client<F> {
     let clock = Arc::new(PausedClock::default());
     let server = Arc::new(Server { does, start: clock.now(), came: Mutex::default() });
-    let http = RetryingHttp::new(server.clone(), clock, RetryPolicy::default(), Arc::default(), Arc::new(Nobody));
+    let http = RetryingHttp::new(server.clone(), clock, policy, Arc::default(), Arc::new(Nobody));
     Client { server, http }
 }
 
@@ -165,7 +150,6 @@ async fn a_write_is_repeated_only_if_the_server_certainly_did_nothing() {
         (Does::Loses(HttpErrorKind::TooLarge), 1),
         (Does::Loses(HttpErrorKind::Connect), 4),
         (Does::Loses(HttpErrorKind::ConnectTimeout), 4),
-        (Does::Asks(429, 1), 4),
     ] {
         let client = client(move |_, _| does);
         let in_flight = Arc::default();
@@ -188,31 +172,67 @@ async fn other_answers_are_final() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_with_a_time_costs_no_retries_and_no_budget() {
+    let policy = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
+    for (status, method) in [(429, Method::GET), (429, Method::PATCH), (503, Method::GET)] {
+        let refused = move |_, time| if time < 600 * SECOND { Does::Asks(status, 1) } else { Does::Answers(200) };
+        let client = client_with(policy, refused);
+        let in_flight = Arc::default();
+        let answer = client.send_within(method, Some(900 * SECOND), &in_flight).await;
+        assert_eq!(answer.unwrap(), 200);
+        let requests = client.came().len();
+        assert!((500..=600).contains(&requests), "one after each pause: {requests}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_without_a_time_is_waited_out_with_growing_pauses() {
+    for refusal in [Does::Answers(429), Does::Asks(429, 0)] {
+        let client = client(move |_, time| if time < 600 * SECOND { refusal } else { Does::Answers(200) });
+        let in_flight = Arc::default();
+        assert_eq!(client.send_within(Method::PATCH, Some(900 * SECOND), &in_flight).await.unwrap(), 200);
+        assert!(client.came().len() < 60, "{:?}", client.came());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_ends_with_the_call_that_is_cancelled() {
+    let client = client(|_, _| Does::Asks(429, 1));
+    let cancelled = PausedClock::default().sleep(100 * SECOND);
+    tokio::select! { answer = client.send(Method::PATCH) => panic!("{answer:?}"), () = cancelled => {} }
+    let requests = client.came().len();
+    PausedClock::default().sleep(100 * SECOND).await;
+    assert_eq!(client.came().len(), requests);
+}
+
+#[tokio::test(start_paused = true)]
 async fn fifty_calls_against_a_throttling_server_send_one_probe_and_none_early() {
     let client = client(|_, time| if time < 20 * SECOND { Does::Asks(429, 7) } else { Does::Answers(200) });
     let outcomes = join_all((0..50).map(|_| client.send(Method::PATCH))).await;
     assert!(outcomes.into_iter().all(|status| status.unwrap() == 200));
     let came = client.came();
-    let second = |second: u64| came.iter().filter(|time| time.as_secs() == second).count();
-    // The 34 that had no slot when the gate shut were not sent.
-    assert_eq!((second(0), second(7), second(14)), (16, 1, 1), "{came:?}");
-    // The probe of the 21st second finds the server well, and all the others follow.
-    assert_eq!((second(21), came.len()), (50, 68), "{came:?}");
+    let between = |from: u64, to: u64| came.iter().filter(|time| (from..to).contains(&time.as_secs())).count();
+    // The 46 that had no slot when the gate shut were not sent.
+    assert_eq!((between(0, 7), between(7, 14), between(14, 21)), (4, 1, 1), "{came:?}");
+    // The third probe finds the server well, and all the others follow.
+    assert_eq!((between(21, 24), came.len()), (50, 56), "{came:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_requests_are_under_way_than_the_server_recommends() {
-    let client = client(|number, _| if number < 16 { Does::Recommends("4") } else { Does::Recommends("100") });
+async fn no_more_requests_are_in_flight_than_the_server_recommends() {
+    let client = client(|number, _| Does::Recommends(if number < 16 { "2" } else { "100" }));
     assert!(
-        join_all((0..200).map(|_| client.send(Method::GET))).await.into_iter().all(|status| status.unwrap() == 200)
+        join_all((0..3_000).map(|_| client.send(Method::GET))).await.into_iter().all(|status| status.unwrap() == 200)
     );
     let came = client.came();
+    // Each exchange takes as long as the others, so those in flight together begin together.
     let mut together: Vec<usize> = Vec::new();
     for (number, time) in came.iter().enumerate() {
         if number > 0 && came[number - 1] == *time { *together.last_mut().unwrap() += 1 } else { together.push(1) }
     }
-    // Each exchange takes as long as the others, so those under way at once begin at once.
-    assert_eq!(together[..3], [16, 4, 48], "{together:?}");
+    assert_eq!(together[..3], [4, 2, 2], "{together:?}");
+    assert_eq!(together.iter().max(), Some(&48), "{together:?}");
+    assert!(together.windows(2).skip(8).all(|pair| pair[1] <= pair[0] + 1), "one more per round trip: {together:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -96,7 +96,7 @@ impl Swap<'_> {
             };
             if let Some((wanted, fault)) = &unresolved {
                 match trace(wanted, &row, &now) {
-                    Traced::NotArrived if self.shared().budget.affords_another() => {}
+                    Traced::NotArrived if self.shared().budget.affords_retry() => {}
                     // It may still arrive.
                     Traced::NotArrived => return Err(fault.repeated()),
                     Traced::Applied => {

@@ -1,36 +1,35 @@
-//! Can we afford another attempt? Retries draw on what successes pay in, so that an outage never multiplies traffic.
+//! Limits retries after failures, so that an outage does not multiply traffic. Each retry takes tokens, and success gives them back:
+//! the retry quota of the AWS SDKs' standard mode, with its numbers of November 2026. A refusal that asks for a pause costs nothing,
+//! because the pause already limits what is sent.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What one client may spend on attempts after the first.
+/// The retries that one client can afford.
 pub struct RetryBudget(Mutex<u32>);
 
 impl RetryBudget {
     const FULL: u32 = 500;
-    /// Another attempt after a failure.
-    pub(super) const FAILED: u32 = 10;
-    /// After a 429, which cost the server next to nothing.
-    pub(super) const THROTTLED: u32 = 5;
+    /// The price of a retry, and what its success gives back.
+    const RETRY: u32 = 14;
+    /// What a request gives back that succeeds at its first attempt.
+    const FIRST_ATTEMPT: u32 = 1;
 
-    /// Pays for another attempt after a failure, if there is enough left.
+    /// Pays for a retry, if there is enough left.
     #[must_use]
-    pub fn affords_another(&self) -> bool {
-        self.spend(Self::FAILED)
-    }
-
-    pub(super) fn spend(&self, price: u32) -> bool {
+    pub fn affords_retry(&self) -> bool {
         let mut left = self.lock();
-        let enough = *left >= price;
-        if enough {
-            *left -= price;
+        let rest = left.checked_sub(Self::RETRY);
+        if let Some(rest) = rest {
+            *left = rest;
         }
-        enough
+        rest.is_some()
     }
 
-    /// A request succeeded.
-    pub(super) fn refund(&self) {
+    /// A request succeeded, after this budget had paid for its last attempt or without that.
+    pub(super) fn succeeded(&self, was_paid: bool) {
         let mut left = self.lock();
-        *left = (*left + 1).min(Self::FULL);
+        let refund = if was_paid { Self::RETRY } else { Self::FIRST_ATTEMPT };
+        *left = (*left + refund).min(Self::FULL);
     }
 
     fn lock(&self) -> MutexGuard<'_, u32> {

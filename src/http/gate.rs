@@ -1,5 +1,6 @@
-//! The gate in front of a throttling server: one 429 shuts it for the whole client, and after the pause one request goes ahead
-//! to see. The others wait for what it finds: 50 calls in flight send one probe and none early.
+//! Passes requests on to the server, or holds them back while it throttles. One refusal pauses the whole client for as long as the
+//! server asks; then one request goes ahead, and the others wait for its response. Afterwards they go at the pace that the server
+//! was seen to accept.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -8,67 +9,106 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::clock::SharedClock;
+use super::pace::Pace;
+use crate::clock::{SharedClock, jitter};
+
+/// A pause lasts up to this part of it longer.
+const JITTER_SHARE: u32 = 20;
 
 /// The gate.
 pub(super) struct Gate {
     clock: SharedClock,
     state: Mutex<State>,
+    /// Held by the first in line, who alone watches the clock.
+    line: tokio::sync::Mutex<()>,
     changed: Notify,
 }
 
-#[derive(Default)]
 struct State {
-    /// `None` while it is open.
-    shut_until: Option<Instant>,
-    /// A request has gone ahead.
+    /// `None` while requests may be sent.
+    paused_until: Option<Instant>,
+    /// Pauses so far, to tell a refusal that caused one from a refusal that belongs to it.
+    pauses: u64,
+    /// Whether the request after the pause is in flight.
     probing: bool,
+    pace: Pace,
 }
 
-/// It stays shut for longer than the caller can wait: for this long.
+/// The pause ends after the caller's deadline; this much of it is left.
 pub(super) struct Shut(pub(super) Duration);
 
-/// The permission to send one request. Dropped without a finding, because the call was given up, it lets the next one probe.
+/// The permission to send one request. Dropping it without a result, because the call was cancelled, lets another request probe.
 pub(super) struct Pass<'a> {
     gate: &'a Gate,
+    pauses: u64,
     is_probe: bool,
 }
 
 impl Gate {
     pub(super) fn new(clock: SharedClock) -> Self {
-        Self { clock, state: Mutex::default(), changed: Notify::new() }
+        let pace = Pace::new(clock.now());
+        let state = Mutex::new(State { paused_until: None, pauses: 0, probing: false, pace });
+        Self { clock, state, line: tokio::sync::Mutex::default(), changed: Notify::new() }
     }
 
     /// Waits until a request may be sent.
     pub(super) async fn enter(&self, deadline: Option<Instant>) -> Result<Pass<'_>, Shut> {
+        if let Some(pass) = self.pass_unlimited() {
+            return Ok(pass);
+        }
+        let _first = tokio::select! {
+            biased;
+            first = self.line.lock() => first,
+            shut = self.shut_beyond(deadline) => return Err(shut),
+        };
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // Registered before looking, or a change in between would be missed.
             changed.as_mut().enable();
-            let pause = {
+            let wait = {
                 let mut state = self.lock();
-                let Some(until) = state.shut_until else { return Ok(Pass { gate: self, is_probe: false }) };
                 let now = self.clock.now();
-                let pause = until.saturating_duration_since(now);
-                if pause.is_zero() && !state.probing {
-                    state.probing = true;
-                    return Ok(Pass { gate: self, is_probe: true });
+                state.check(now, deadline)?;
+                match state.wait(now) {
+                    Some(Duration::ZERO) => return Ok(self.pass(&mut state, now)),
+                    wait => wait,
                 }
-                if deadline.is_some_and(|deadline| until >= deadline) {
-                    return Err(Shut(pause));
-                }
-                (!pause.is_zero()).then_some(pause)
             };
-            match pause {
-                // The probe's finding, or the caller's deadline, which is not ours to watch.
+            match wait {
+                // The probe's response, or the caller's deadline, which is watched elsewhere.
                 None => changed.await,
-                Some(pause) => tokio::select! {
+                Some(wait) => tokio::select! {
+                    biased;
                     () = changed => {}
-                    () = self.clock.sleep(pause) => {}
+                    () = self.clock.sleep(wait) => {}
                 },
             }
         }
+    }
+
+    /// Completes when the server asks for a pause that ends after the deadline.
+    pub(super) async fn shut_beyond(&self, deadline: Option<Instant>) -> Shut {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Err(shut) = self.lock().check(self.clock.now(), deadline) {
+                return shut;
+            }
+            changed.await;
+        }
+    }
+
+    fn pass_unlimited(&self) -> Option<Pass<'_>> {
+        let mut state = self.lock();
+        (state.paused_until.is_none() && state.pace.is_unlimited()).then(|| self.pass(&mut state, self.clock.now()))
+    }
+
+    fn pass(&self, state: &mut State, now: Instant) -> Pass<'_> {
+        state.pace.sent(now);
+        state.probing = state.paused_until.is_some();
+        Pass { gate: self, pauses: state.pauses, is_probe: state.probing }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -76,21 +116,53 @@ impl Gate {
     }
 }
 
-impl Pass<'_> {
-    /// The server throttles: nobody sends anything for this long.
-    pub(super) fn shut(self, pause: Duration) {
-        {
-            let mut state = self.gate.lock();
-            let until = self.gate.clock.now() + pause;
-            state.shut_until = Some(state.shut_until.map_or(until, |before| before.max(until)));
+impl State {
+    /// Refuses to wait for a pause that ends after the deadline.
+    fn check(&self, now: Instant, deadline: Option<Instant>) -> Result<(), Shut> {
+        match (self.paused_until, deadline) {
+            (Some(until), Some(deadline)) if until > now && until >= deadline => Err(Shut(until - now)),
+            _ => Ok(()),
         }
-        // Dropping it ends the probe.
     }
 
-    /// The server answers. Only the probe's finding opens the gate: an answer to an earlier request says nothing of now.
-    pub(super) fn open(self) {
-        if self.is_probe {
-            self.gate.lock().shut_until = None;
+    /// How long the first in line has to wait. `None`: until the probe has its response.
+    fn wait(&mut self, now: Instant) -> Option<Duration> {
+        match self.paused_until {
+            Some(until) if until > now => Some(until - now),
+            Some(_) => (!self.probing).then_some(Duration::ZERO),
+            None => Some(self.pace.wait(now)),
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// The server refused the request and asks for this pause. Returns whether the pause is a new one: the requests that were sent
+    /// together with the first that is refused are refused as well, and say nothing more than it does.
+    pub(super) fn refused(self, pause: Duration, at_once: u32) -> bool {
+        let (now, mut state) = (self.gate.clock.now(), self.gate.lock());
+        // A little longer, so that clients that are refused together do not come back together.
+        let pause = pause + jitter(&*self.gate.clock, pause / JITTER_SHARE);
+        let is_new = self.pauses == state.pauses;
+        if is_new {
+            state.pauses += 1;
+            state.pace.refused(now, pause, at_once);
+        }
+        let until = now + pause;
+        state.paused_until = Some(state.paused_until.map_or(until, |before| before.max(until)));
+        drop(state);
+        // A call whose deadline is before the end of the pause need not wait for it.
+        self.gate.changed.notify_waiters();
+        is_new
+    }
+
+    /// The server accepted the request. Only the probe ends a pause: a response to an earlier request says nothing about now.
+    pub(super) fn accepted(self) {
+        let mut state = self.gate.lock();
+        if self.pauses == state.pauses {
+            state.pace.accepted(self.gate.clock.now());
+        }
+        if self.is_probe && self.pauses == state.pauses {
+            state.paused_until = None;
         }
     }
 }
@@ -99,7 +171,7 @@ impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if self.is_probe {
             self.gate.lock().probing = false;
+            self.gate.changed.notify_waiters();
         }
-        self.gate.changed.notify_waiters();
     }
 }

@@ -9,6 +9,7 @@ mod failure;
 mod gate;
 mod inspection;
 mod observe;
+mod pace;
 mod proxy;
 mod retry;
 mod retry_after;

@@ -1,5 +1,5 @@
-//! Requests that are repeated when that is right. Three questions, in this order: may it be repeated, can we afford it, how long
-//! do we wait. Throttling is the whole client's business: see [`Gate`].
+//! Sends requests again when that is right. Three questions, in this order: may it be sent again, can the budget afford it, how long
+//! is the pause. Throttling is another matter: a refusal pauses the whole client, see [`Gate`], and is waited out.
 
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering},
@@ -22,13 +22,13 @@ use crate::clock::{SharedClock, jitter};
 /// How often, how patiently, and how much at once. The names and defaults are those of the Azure SDKs.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// Attempts after the first.
+    /// Attempts after the first, of a request that fails. Those that the server refuses with a request to wait do not count.
     pub max_retries: u32,
     /// The shortest pause. Each is drawn between this and three times the one before.
     pub delay: Duration,
-    /// The longest pause, unless the server asks for more.
+    /// The longest pause, unless the server asks for a longer one.
     pub max_delay: Duration,
-    /// Requests under way at once, whatever the server recommends.
+    /// The most requests in flight, whatever the server recommends.
     pub max_concurrency: usize,
 }
 
@@ -59,15 +59,15 @@ pub struct RetryingHttp {
     observer: Arc<dyn Observer>,
 }
 
-/// What an answer, or its absence, says about another attempt.
+/// Whether a request may be sent again after this outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// It is the outcome, good or bad.
+    /// It may not, or need not.
     Final,
-    /// The server refused before it acted: any request may be repeated, but all of them have to wait.
-    Throttled,
-    /// It may go better the next time, and the request may be repeated.
+    /// It may, because it may succeed the next time.
     Transient,
+    /// It may, after the pause that the server asks all requests of this client for.
+    Throttled,
 }
 
 /// One attempt, and what it means.
@@ -76,8 +76,6 @@ struct Attempt {
     verdict: Verdict,
     /// How long to wait before the next.
     pause: Duration,
-    /// Whether all requests have to.
-    everybody: bool,
 }
 
 impl RetryingHttp {
@@ -95,42 +93,52 @@ impl RetryingHttp {
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let mut retries = 0;
-        let mut own = Duration::ZERO;
-        let mut throttled: Option<HttpResponse> = None;
+        let (mut attempts, mut retries, mut was_paid) = (0, 0, false);
+        let mut backoff = Duration::ZERO;
+        let mut refused: Option<HttpResponse> = None;
         loop {
-            own = self.pause(own);
-            let Attempt { answer, verdict, pause, everybody } = match self.attempt(&request, retries + 1, own).await {
+            backoff = self.backoff(backoff);
+            attempts += 1;
+            let Attempt { answer, verdict, pause } = match self.attempt(&request, attempts, backoff).await {
                 Ok(attempt) => attempt,
-                // Shut for longer than the caller can wait: the server's own word says it best.
-                Err(Shut(left)) => return throttled.ok_or_else(|| shut(left)),
+                // The server's own words say it best.
+                Err(Shut(left)) => return refused.ok_or_else(|| shut(left)),
             };
-            if verdict == Verdict::Final || retries == self.policy.max_retries || !self.affords(verdict) {
-                if answer.as_ref().is_ok_and(|response| response.status.is_success()) {
-                    self.budget.refund();
+            match verdict {
+                Verdict::Final => {
+                    if answer.as_ref().is_ok_and(|response| response.status.is_success()) {
+                        self.budget.succeeded(was_paid);
+                    }
+                    return answer;
                 }
-                return answer;
-            }
-            retries += 1;
-            let too_late = !everybody && request.deadline.is_some_and(|deadline| self.clock.now() + pause >= deadline);
-            if too_late {
-                return answer;
+                // The gate is where this pause is waited out. It ends with the caller's deadline, and costs neither retries nor budget.
+                Verdict::Throttled => was_paid = false,
+                Verdict::Transient => {
+                    let too_late = request.deadline.is_some_and(|deadline| self.clock.now() + pause >= deadline);
+                    if retries == self.policy.max_retries || too_late || !self.budget.affords_retry() {
+                        return answer;
+                    }
+                    (retries, was_paid) = (retries + 1, true);
+                }
             }
             if self.observer.is_listening() {
-                let (subject, ending) = (Subject::of(&request, retries), Ending::of(&answer));
+                let (subject, ending) = (Subject::of(&request, attempts), Ending::of(&answer));
                 self.observer.observe(Event::Retry { subject, ending, delay: pause });
             }
-            throttled = answer.ok().filter(|_| everybody);
-            if !everybody {
+            if verdict == Verdict::Transient {
                 self.clock.sleep(pause).await;
             }
-            // Otherwise the gate is where the waiting is done.
+            refused = answer.ok().filter(|_| verdict == Verdict::Throttled);
         }
     }
 
-    async fn attempt(&self, request: &HttpRequest, number: u32, own: Duration) -> Result<Attempt, Shut> {
-        // First a slot, then the gate: what waits for a slot while the gate shuts must not be sent.
-        let _slot = self.slots.take().await;
+    async fn attempt(&self, request: &HttpRequest, number: u32, backoff: Duration) -> Result<Attempt, Shut> {
+        // First a slot, then the gate: a request that waits for a slot while the gate shuts must not be sent.
+        let _slot = tokio::select! {
+            biased;
+            slot = self.slots.take() => slot,
+            shut = self.gate.shut_beyond(request.deadline) => return Err(shut),
+        };
         let pass = self.gate.enter(request.deadline).await?;
         request.in_flight.store(true, Ordering::SeqCst);
         let watched = Watched::begin(&*self.observer, &*self.clock, request, number);
@@ -143,35 +151,34 @@ impl RetryingHttp {
                 *request.answered_as.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
             }
         }
-        let verdict = judge(request, &answer);
         if !may_have_acted(&answer) {
             request.in_flight.store(false, Ordering::SeqCst);
         }
-        let wish = answer.as_ref().ok().and_then(|response| retry_after(&response.headers));
-        let pause = wish.map_or(own, |wish| wish.max(own));
-        // A 503 that names a time means everybody, too.
-        let everybody = verdict == Verdict::Throttled || (wish.is_some() && is_unavailable(&answer));
-        if everybody {
-            if self.observer.is_listening() {
-                self.observer.observe(Event::Throttle { subject: Subject::of(request, number), delay: pause });
-            }
-            pass.shut(pause);
-        } else {
-            pass.open();
+        let Some(asked) = refusal(&answer) else {
+            pass.accepted();
+            self.slots.grow();
+            let verdict = judge(request, &answer);
+            return Ok(Attempt { answer, verdict, pause: backoff });
+        };
+        // A server that names no time gets the one that grows with each attempt.
+        let pause = if asked.is_zero() { backoff } else { asked };
+        if self.observer.is_listening() {
+            self.observer.observe(Event::Throttle { subject: Subject::of(request, number), delay: pause });
         }
-        Ok(Attempt { answer, verdict, pause, everybody })
+        if pass.refused(pause, self.slots.total()) {
+            self.slots.shrink();
+        }
+        let may_repeat = request.repeatable || !may_have_acted(&answer);
+        let verdict = if may_repeat { Verdict::Throttled } else { Verdict::Final };
+        Ok(Attempt { answer, verdict, pause })
     }
 
-    /// Our own pause, after one of this length: jitter that is not correlated, so that who collided does not collide again.
-    fn pause(&self, before: Duration) -> Duration {
+    /// The pause before the next attempt, after one of this length. The jitter is decorrelated, so that requests that failed together
+    /// are not sent again together.
+    fn backoff(&self, before: Duration) -> Duration {
         let least = self.policy.delay.min(self.policy.max_delay);
         let most = before.max(least).saturating_mul(3).min(self.policy.max_delay);
         least + jitter(&*self.clock, most.saturating_sub(least))
-    }
-
-    fn affords(&self, verdict: Verdict) -> bool {
-        let price = if verdict == Verdict::Throttled { RetryBudget::THROTTLED } else { RetryBudget::FAILED };
-        self.budget.spend(price)
     }
 }
 
@@ -194,22 +201,28 @@ fn may_have_acted(answer: &Result<HttpResponse, HttpError>) -> bool {
     }
 }
 
-fn is_unavailable(answer: &Result<HttpResponse, HttpError>) -> bool {
-    answer.as_ref().is_ok_and(|response| response.status == StatusCode::SERVICE_UNAVAILABLE)
+/// The pause that the server asks the whole client for, if it does: a 429 always does, with or without a time, and a 503 with a time.
+/// Zero means that it names no time.
+fn refusal(answer: &Result<HttpResponse, HttpError>) -> Option<Duration> {
+    let response = answer.as_ref().ok()?;
+    let asked = retry_after(&response.headers);
+    match response.status {
+        StatusCode::TOO_MANY_REQUESTS => Some(asked.unwrap_or_default()),
+        StatusCode::SERVICE_UNAVAILABLE => asked,
+        _ => None,
+    }
 }
 
-/// May it be repeated? Of a write whose answer is missing only the caller can find out what became of it, so it is not.
+/// May it be sent again? Of a write without a response only the caller can find out what became of it, so it is not.
 fn judge(request: &HttpRequest, answer: &Result<HttpResponse, HttpError>) -> Verdict {
-    let harmless = request.repeatable;
     match answer {
         Ok(response) => match response.status.as_u16() {
-            429 => Verdict::Throttled,
-            408 | 500 | 502 | 503 | 504 if harmless => Verdict::Transient,
+            408 | 500 | 502 | 503 | 504 if request.repeatable => Verdict::Transient,
             _ => Verdict::Final,
         },
         // It would fail alike.
         Err(error) if error.kind.is_configuration() => Verdict::Final,
-        Err(error) if harmless || !error.kind.may_have_been_sent() => Verdict::Transient,
+        Err(error) if request.repeatable || !error.kind.may_have_been_sent() => Verdict::Transient,
         Err(_) => Verdict::Final,
     }
 }

@@ -1,39 +1,47 @@
-//! How many requests are under way at once: 16 at first, then as many as the server recommends, within a limit.
+//! Limits the requests in flight: few at first, one more per round trip while all are in use, fewer after a refusal, and never more
+//! than the server recommends or the options allow.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, HeaderName};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Until the server recommends something.
-const AT_FIRST: usize = 16;
+/// Few enough that a server with a low limit refuses few of the first burst.
+const INITIAL: f64 = 4.0;
+/// The share that is left after a refusal.
+const DECREASE: f64 = 0.7;
 /// The degree of parallelism that the server recommends (`dataverse-wire.md` 6.1).
 const RECOMMENDED: HeaderName = HeaderName::from_static("x-ms-dop-hint");
 
-/// The slots. Whoever waits for one is admitted in order.
+/// The slots. Requests get them in the order in which they asked.
 pub(super) struct Slots {
     free: Semaphore,
     count: Mutex<Count>,
-    most: usize,
+    max: usize,
 }
 
 struct Count {
-    /// As many as there shall be.
-    wanted: usize,
-    /// As many of those in use as are too many: they go when they are given back.
+    /// The number of slots that the server seems to take, in fractions.
+    window: f64,
+    /// The window's upper limit.
+    cap: usize,
+    /// The slots there are to be: the window, whole and within its limits.
+    total: usize,
+    /// Slots in use beyond that: they go when they are given back.
     surplus: usize,
 }
 
-/// The permission to have one request under way.
+/// The permission to have one request in flight.
 pub(super) struct Slot<'a> {
     slots: &'a Slots,
     permit: Option<SemaphorePermit<'a>>,
 }
 
 impl Slots {
-    pub(super) fn new(most: usize) -> Self {
-        let wanted = AT_FIRST.min(most);
-        Self { free: Semaphore::new(wanted), count: Mutex::new(Count { wanted, surplus: 0 }), most }
+    pub(super) fn new(max: usize) -> Self {
+        let mut count = Count { window: INITIAL, cap: max, total: 0, surplus: 0 };
+        count.total = count.target();
+        Self { free: Semaphore::new(count.total), count: Mutex::new(count), max }
     }
 
     /// Waits for a slot.
@@ -42,26 +50,66 @@ impl Slots {
         Slot { slots: self, permit: self.free.acquire().await.ok() }
     }
 
-    /// Does as the answer recommends, if it does.
+    /// Takes the response's recommendation as the upper limit, if it has one.
     pub(super) fn follow(&self, headers: &HeaderMap) {
         let recommended = headers.get(RECOMMENDED).and_then(|hint| hint.to_str().ok()?.trim().parse::<usize>().ok());
-        let Some(wanted) = recommended.map(|hint| hint.clamp(1, self.most)) else { return };
+        let Some(cap) = recommended.map(|hint| hint.clamp(1, self.max)) else { return };
         let mut count = self.lock();
-        if wanted > count.wanted {
-            let more = wanted - count.wanted;
+        count.cap = cap;
+        self.resize(&mut count);
+    }
+
+    /// The server accepted a request. While all slots are in use this adds one per round trip.
+    pub(super) fn grow(&self) {
+        if self.free.available_permits() > 0 {
+            return;
+        }
+        let mut count = self.lock();
+        count.window = (count.window + 1.0 / count.window).min(as_f64(count.cap));
+        self.resize(&mut count);
+    }
+
+    /// The slots there are.
+    pub(super) fn total(&self) -> u32 {
+        u32::try_from(self.lock().total).unwrap_or(u32::MAX)
+    }
+
+    /// The server refused a request.
+    pub(super) fn shrink(&self) {
+        let mut count = self.lock();
+        count.window = (count.window.min(as_f64(count.cap)) * DECREASE).max(1.0);
+        self.resize(&mut count);
+    }
+
+    fn resize(&self, count: &mut Count) {
+        let target = count.target();
+        if target > count.total {
+            let more = target - count.total;
             let kept = more.min(count.surplus);
             count.surplus -= kept;
             self.free.add_permits(more - kept);
-        } else {
-            let fewer = count.wanted - wanted;
+        } else if target < count.total {
+            let fewer = count.total - target;
             count.surplus += fewer - self.free.forget_permits(fewer);
         }
-        count.wanted = wanted;
+        count.total = target;
     }
 
     fn lock(&self) -> MutexGuard<'_, Count> {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Count {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1 and at most `cap`")]
+    fn target(&self) -> usize {
+        (self.window.min(as_f64(self.cap)) as usize).max(1)
+    }
+}
+
+/// Exact: no client has more slots than this.
+fn as_f64(slots: usize) -> f64 {
+    u32::try_from(slots).map_or(f64::MAX, f64::from)
 }
 
 impl Drop for Slot<'_> {
@@ -91,30 +139,58 @@ mod tests {
         std::iter::from_fn(|| slots.take().now_or_never()).collect()
     }
 
+    /// As many successes as it takes to grow to the limit.
+    fn grow(slots: &Slots) {
+        for _ in 0..2_000 {
+            let _used = take_all(slots);
+            slots.grow();
+        }
+    }
+
     #[test]
-    fn there_are_as_many_as_recommended_within_the_limit() {
+    fn there_are_never_more_than_recommended_or_allowed() {
         let slots = Slots::new(48);
-        assert_eq!(take_all(&slots).len(), 16);
+        assert_eq!(take_all(&slots).len(), 4);
         for (text, expected) in
             [("4", 4), ("40", 40), ("52", 48), ("many", 48), ("", 48), ("-1", 48), (" 7 ", 7), ("0", 1)]
         {
             slots.follow(&hint(text));
+            grow(&slots);
             assert_eq!(take_all(&slots).len(), expected, "{text}");
         }
         assert_eq!(take_all(&Slots::new(3)).len(), 3);
     }
 
     #[test]
+    fn a_round_trip_with_all_in_use_adds_one_and_a_refusal_takes_some() {
+        let slots = Slots::new(48);
+        let used = take_all(&slots);
+        (0..5).for_each(|_| slots.grow());
+        drop(used);
+        assert_eq!(take_all(&slots).len(), 5);
+        (0..100).for_each(|_| slots.grow());
+        assert_eq!(take_all(&slots).len(), 5, "not all were in use");
+        assert_eq!(slots.total(), 5);
+        slots.shrink();
+        assert_eq!(take_all(&slots).len(), 3);
+        (0..9).for_each(|_| slots.shrink());
+        assert_eq!(take_all(&slots).len(), 1);
+    }
+
+    #[test]
     fn slots_in_use_go_when_they_are_given_back() {
         let slots = Slots::new(48);
+        grow(&slots);
         let mut used = take_all(&slots);
+        assert_eq!(used.len(), 48);
         slots.follow(&hint("10"));
         slots.follow(&hint("12"));
         used.truncate(12);
-        assert!(slots.take().now_or_never().is_none(), "4 were given back, and 4 were too many");
+        assert!(slots.take().now_or_never().is_none(), "those given back were too many");
         used.truncate(11);
         assert!(slots.take().now_or_never().is_some());
         drop(used);
-        assert_eq!(take_all(&slots).len(), 12);
+        let left = take_all(&slots).len();
+        assert!((10..=12).contains(&left), "{left}");
     }
 }

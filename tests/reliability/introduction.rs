@@ -20,7 +20,7 @@ Only time is not real: pauses and deadlines pass at once, and random pauses are 
 * **What another writer wrote is not overwritten unseen.** A link replaces it only after having read it, and its outcome says so; an unlink
   removes exactly the record it names; the other slot and all other columns stay as they are. The one exception is chosen by an option: see
   the last row.
-* **Retries end.** No call sends more than 16 requests or takes longer than its timeout, and none is sent earlier than the server asks.
+* **Retries end.** No call here sends more than 16 requests or takes longer than its timeout, and none is sent earlier than the server asks.
 * **Errors can be followed up.** Each has the id of the call and, if there was an answer, the server's id of the last one; none shows a secret.
 
 One thing cannot be told from the row: when the answer to a write is lost, and somebody takes the change back before the client looks, it seems

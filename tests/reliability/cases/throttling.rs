@@ -6,7 +6,31 @@ use serde_json::{Value, json};
 
 use super::{Case, Group, at, at_every};
 
-/// What most of them ask for.
+const ABOUT: &str = concat!(
+    "A 429, and a 503 with `Retry-After`, is waited out. The whole client pauses for as long as the server asks and up to a twentieth
+longer, so that clients that were refused together do not return together; without a time it pauses as between attempts. Then one
+request goes ahead, and the others follow when the server accepts it. Such a refusal costs neither the budget for retries nor
+`maxRetries`: the pause ends with the call's deadline, its signal, or `close()`. A pause that would end after the deadline is not
+begun, and the call rejects with `THROTTLED`. A write that met a 503 is looked up before it is sent again.
+
+The client learns what the server accepts. It begins with 4 requests in flight, adds one per round trip while all are in use, takes
+three tenths away after a refusal, and never exceeds `x-ms-dop-hint` or `maxConcurrency`. After a refusal it also keeps to the rate that it
+has seen accepted, and tries a little more after a while, ever less often. The table shows what that gives against servers with
+a steady limit that answer within 5 ms and refuse with `Retry-After: 1`: links of different conversations, 256 calls at once, each
+link two requests. Every one is linked. *Used* is the share of the limit, or of what the hint allows if that is less; *refused*
+the share of all requests. Of two clients the second has always more to do, and the first is measured until it is done. Time is
+simulated (`tests/throttling`).
+
+| limit per second | counted in | hint | clients | links | used | refused |
+|---|---|---|---|---|---|---|
+",
+    include_str!("../../throttling/table.md"),
+    "
+A server that allows no bursts and asks for much longer pauses than it needs takes half a minute to be used in full; so does one that
+limits only the requests in flight. Faults meet one call each in the following table."
+);
+
+/// The pause that most of them ask for.
 const SEVEN: Duration = Duration::from_secs(7);
 const NONE: Duration = Duration::ZERO;
 const IN_MS: Duration = Duration::from_millis(4_500);
@@ -57,9 +81,5 @@ pub(super) fn group() -> Group {
     let overloaded = throttled(503, &[("retry-after", "7")]);
     cases.push(Case::new("503, `Retry-After: 7`", "the read", at("GET", &overloaded)).asking_for(SEVEN));
     cases.push(Case::new("503, `Retry-After: 7`", "the write, not stored", at("PATCH", &overloaded)).asking_for(SEVEN));
-    Group {
-        title: "Throttling",
-        about: "The whole client pauses for as long as the server asks, and at least for its own pause between attempts.",
-        cases,
-    }
+    Group { title: "Throttling", about: ABOUT, cases }
 }
