@@ -5,12 +5,18 @@ mod support;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use http::{HeaderMap, Method, StatusCode, header::WWW_AUTHENTICATE};
 use omnichannel_link::{
     error::{Code, LinkError},
@@ -30,7 +36,25 @@ struct Provider {
     insists: bool,
     failing: Mutex<bool>,
     hanging: Mutex<bool>,
+    panicking: Mutex<bool>,
     asked: Mutex<Vec<Option<String>>>,
+    waiting: AtomicUsize,
+}
+
+/// A request that hangs, counted until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl TokenProvider for Provider {
@@ -41,8 +65,10 @@ impl TokenProvider for Provider {
             // Everybody who waits gets the chance to ask too.
             tokio::task::yield_now().await;
             if *self.hanging.lock().unwrap() {
+                let _waiting = Waiting::begin(&self.waiting);
                 std::future::pending::<()>().await;
             }
+            assert!(!*self.panicking.lock().unwrap(), "a defect of the provider's");
             if *self.failing.lock().unwrap() {
                 return Err(LinkError::new(Code::AuthenticationFailed, "The vault is shut."));
             }
@@ -161,15 +187,91 @@ async fn a_token_of_unknown_life_is_kept_for_a_minute() {
 }
 
 #[tokio::test]
-async fn a_call_that_gives_up_asking_lets_the_next_one_ask() {
+async fn a_token_that_comes_after_its_caller_stopped_waiting_is_kept() {
     let provider = Provider::hourly();
     let (cache, _) = cache(&provider);
-    {
-        let asking = cache.token();
-        tokio::pin!(asking);
-        assert!(futures_util::FutureExt::now_or_never(asking).is_none());
+    assert!(cache.token().now_or_never().is_none());
+    assert_eq!(shown(&cache).await, "Bearer token-1");
+    assert_eq!(provider.asked(), 1);
+}
+
+#[tokio::test]
+async fn calls_that_stop_waiting_one_after_the_other_share_one_request() {
+    let provider = Provider::hourly();
+    *provider.hanging.lock().unwrap() = true;
+    let (cache, _) = cache(&provider);
+    for _ in 0..200 {
+        assert!(cache.token().now_or_never().is_none());
+        tokio::task::yield_now().await;
     }
+    assert_eq!(provider.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_never_answered_fails_for_all_who_wait_and_a_later_call_asks_again() {
+    let provider = Provider::hourly();
+    *provider.hanging.lock().unwrap() = true;
+    let (cache, clock) = cache(&provider);
+    clock.expire();
+    for error in join_all((0..100).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
+        assert_eq!(error.code(), Code::AuthenticationFailed);
+    }
+    assert_eq!(provider.asked(), 1);
+    *provider.hanging.lock().unwrap() = false;
+    clock.pass(Duration::ZERO);
+    clock.advance(Duration::from_secs(1));
     assert_eq!(shown(&cache).await, "Bearer token-2");
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_fails_those_who_wait_and_is_asked_again() {
+    let provider = Provider::hourly();
+    *provider.panicking.lock().unwrap() = true;
+    let (cache, clock) = cache(&provider);
+    for error in join_all((0..10).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
+        assert_eq!(error.code(), Code::Internal);
+    }
+    *provider.panicking.lock().unwrap() = false;
+    clock.advance(Duration::from_secs(1));
+    assert!(shown(&cache).await.starts_with("Bearer token-"));
+}
+
+#[tokio::test]
+async fn a_cache_that_is_dropped_or_closed_ends_the_request_for_a_token() {
+    for is_dropped in [true, false] {
+        let provider = Provider::hourly();
+        *provider.hanging.lock().unwrap() = true;
+        let (cache, _) = cache(&provider);
+        assert!(cache.token().now_or_never().is_none());
+        tokio::task::yield_now().await;
+        assert_eq!(provider.asked(), 1);
+        assert_eq!(provider.waiting.load(Ordering::SeqCst), 1);
+        if !is_dropped {
+            cache.close();
+        }
+        let kept = (!is_dropped).then_some(cache);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(provider.waiting.load(Ordering::SeqCst), 0, "the request is dropped");
+        drop(kept);
+        assert_eq!(Arc::strong_count(&provider), 1, "and nothing keeps what it held");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_that_comes_while_a_token_is_requested_without_it_is_answered_by_a_new_request() {
+    let provider = Provider::hourly();
+    let (cache, clock) = cache(&provider);
+    let token = cache.token().await.unwrap();
+    clock.advance(Duration::from_secs(3_600 - 200));
+    *provider.hanging.lock().unwrap() = true;
+    assert!(cache.token().now_or_never().is_none(), "refreshing");
+    tokio::task::yield_now().await;
+    cache.refuse(&token, Some("{}".into()));
+    *provider.hanging.lock().unwrap() = false;
+    assert_eq!(shown(&cache).await, "Bearer token-3");
+    assert_eq!(*provider.asked.lock().unwrap(), [None, None, Some("{}".to_owned())]);
 }
 
 /// Answers with these statuses; a 401 carries a claims challenge.

@@ -71,6 +71,11 @@ impl AuthorizedHttp {
         Ok((token, good_for))
     }
 
+    /// Ends a request for a token that no call waits for any more.
+    pub fn close(&self) {
+        self.tokens.close();
+    }
+
     async fn token(&self) -> Result<Token, CallError> {
         self.tokens.token().await.map_err(CallError::NoToken)
     }
