@@ -187,6 +187,25 @@ async fn a_token_of_unknown_life_is_kept_for_a_minute() {
 }
 
 #[tokio::test]
+async fn a_lifetime_that_makes_no_sense_counts_as_unknown() {
+    for good_for in [Duration::ZERO, Duration::from_millis(999), HOUR * 24 * 400, Duration::MAX] {
+        let provider = Arc::new(Provider { good_for: Some(good_for), ..Provider::default() });
+        let (cache, clock) = cache(&provider);
+        let token = cache.token().await.unwrap();
+        assert_eq!(cache.good_for(&token), None, "{good_for:?}");
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(shown(&cache).await, "Bearer token-1", "{good_for:?}");
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(shown(&cache).await, "Bearer token-2", "{good_for:?}");
+    }
+    let provider = Arc::new(Provider { good_for: Some(Duration::from_secs(2)), ..Provider::default() });
+    let (cache, clock) = cache(&provider);
+    shown(&cache).await;
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(shown(&cache).await, "Bearer token-2", "a short life is one");
+}
+
+#[tokio::test]
 async fn a_token_that_comes_after_its_caller_stopped_waiting_is_kept() {
     let provider = Provider::hourly();
     let (cache, _) = cache(&provider);

@@ -58,7 +58,7 @@ impl fmt::Debug for Token {
 pub struct AccessToken {
     /// The token.
     pub token: Token,
-    /// Absent if nobody knows.
+    /// Absent if it is not known. A lifetime that cannot be meant counts as not known: see [`TokenCache`](super::TokenCache).
     pub good_for: Option<Duration>,
 }
 

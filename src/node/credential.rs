@@ -185,7 +185,7 @@ pub struct TokenRequest {
 #[napi(object, object_to_js = false)]
 pub struct CredentialAnswer {
     pub token: Option<String>,
-    /// Milliseconds from now.
+    /// Milliseconds from now; whatever is no duration counts as unknown.
     pub good_for_in_ms: Option<f64>,
     /// Why there is no token.
     pub failure: Option<String>,
@@ -221,7 +221,7 @@ impl CredentialFunction {
         };
         match answer.map_err(|error| failed(error.reason.clone()))? {
             CredentialAnswer { token: Some(token), good_for_in_ms, .. } => {
-                let good_for = good_for_in_ms.map(|ms| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default());
+                let good_for = good_for_in_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
                 Ok(AccessToken { token: Token::new(&token)?, good_for })
             }
             CredentialAnswer { failure, .. } => Err(failed(failure.unwrap_or_else(|| "it gave nothing".into()))),
