@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use serde::Deserialize;
 use url::Url;
 
 use super::{
@@ -17,7 +16,7 @@ use crate::{
         decision::conversation_not_found,
     },
     error::{Code, LinkError},
-    http::AuthorizedResponse,
+    json::{self, Object},
 };
 
 /// Reads one, and remembers its row for the next link.
@@ -33,8 +32,7 @@ pub(super) async fn conversation(
         return Err(conversation_not_found(id));
     }
     let answer = answer::success(answer)?;
-    let (row, item) = answer::item(&answer, id)?;
-    let details = item.details(row.conversation.clone());
+    let (row, details) = answer::item(&answer, id)?;
     exchange.remember_read(row, asked);
     Ok(details)
 }
@@ -52,10 +50,14 @@ pub(super) async fn page(
     };
     let request = request::look(url.clone(), exchange.sender(), Some(query.page_size));
     let answer = answer::success(exchange.send(request).await.map_err(fault::unreachable)?)?;
-    let Set { value, next_link } = set(&answer)?;
-    let mut conversations = Vec::with_capacity(value.len());
-    for item in value {
-        let conversation = item.conversation().map_err(|why| not_a_set(&answer, why))?;
+    let not_a_set = |why: String| fault::protocol(&answer, &format!("the answer is no page of conversations: {why}"));
+    let text = json::text(&answer.response.body);
+    let set = Object::parse(&text).map_err(|error| not_a_set(error.to_string()))?;
+    let rows: Vec<LiveWorkItem<'_>> = set.required("value").map_err(not_a_set)?;
+    let next_link: Option<String> = set.optional("@odata.nextLink").map_err(not_a_set)?;
+    let mut conversations = Vec::with_capacity(rows.len());
+    for (index, item) in rows.iter().enumerate() {
+        let conversation = item.conversation().map_err(|why| not_a_set(format!("row {}: {why}", index + 1)))?;
         // An id alone does not tell an account from a contact.
         let fits = query.linked.is_none_or(|record| conversation.linked(record.entity.slot()) == Some(record));
         if fits {
@@ -64,26 +66,9 @@ pub(super) async fn page(
     }
     let next = next_link.map(|link| followed(environment, &link)).transpose()?;
     if next.as_ref() == Some(&url) {
-        return Err(not_a_set(&answer, "its link to the next one leads back to itself"));
+        return Err(not_a_set("its link to the next one leads back to itself".to_owned()));
     }
     Ok(ConversationPage { conversations, next: next.map(Into::into) })
-}
-
-#[derive(Deserialize)]
-struct Set {
-    value: Vec<LiveWorkItem>,
-    #[serde(rename = "@odata.nextLink")]
-    next_link: Option<String>,
-}
-
-fn set(answer: &AuthorizedResponse) -> Result<Set, LinkError> {
-    let mut json = serde_json::Deserializer::from_slice(&answer.response.body);
-    serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| not_a_set(answer, &format!("`{}`: {}", error.path(), error.inner())))
-}
-
-fn not_a_set(answer: &AuthorizedResponse, why: &str) -> LinkError {
-    fault::protocol(answer, &format!("the answer is no page of conversations: {why}"))
 }
 
 /// The token goes along, so a link is followed to the environment's own conversations and nowhere else.

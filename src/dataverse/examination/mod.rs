@@ -30,6 +30,7 @@ use crate::{
     domain::{Call, Check, CheckName, ConversationId, Finding, Report, StoreName},
     error::{Code, LinkError},
     http::{AuthorizedResponse, HttpRequest, Inspector},
+    json,
 };
 
 /// How long one look may take. Longer than a connection may take to come about, so that a fault is told in its own words.
@@ -201,7 +202,7 @@ impl Asker<'_> {
 
 fn parsed<T: DeserializeOwned>(answer: AuthorizedResponse) -> Result<T, LinkError> {
     let answer = answer::success(answer)?;
-    serde_json::from_slice(&answer.response.body)
+    serde_json::from_str(&json::text(&answer.response.body))
         .map_err(|error| fault::protocol(&answer, &format!("the answer is not what the Web API documents: {error}")))
 }
 
