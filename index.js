@@ -328,7 +328,7 @@ const TOKEN_TIMEOUT_IN_MS = 30_000
 function tokenProvider(credential, questions) {
   const ask = ({ scope, claims }) => {
     const options = { abortSignal: AbortSignal.timeout(TOKEN_TIMEOUT_IN_MS) }
-    if (claims != null) options.claims = Buffer.from(claims, 'base64').toString()
+    if (claims != null) options.claims = claims
     return typeof credential === 'function' ? credential({ scope, ...options }) : credential.getToken(scope, options)
   }
   return async request => {

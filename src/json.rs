@@ -69,6 +69,15 @@ impl<'a> Object<'a> {
         serde_json::from_str(text)
     }
 
+    /// As much of the object as can be read, where something is better than nothing: an error that was cut off, say.
+    #[must_use]
+    pub fn readable(text: &'a str) -> Self {
+        let mut pairs = Vec::new();
+        // It fails at the end of what can be read; what was read until then counts.
+        let _ = serde_json::Deserializer::from_str(text).deserialize_map(Pairs(&mut pairs));
+        Self(pairs)
+    }
+
     /// A value that must be there, once.
     ///
     /// # Errors
@@ -101,25 +110,27 @@ impl<'a> Object<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(object: D) -> Result<Self, D::Error> {
-        struct Pairs;
+        let mut pairs = Vec::new();
+        object.deserialize_map(Pairs(&mut pairs))?;
+        Ok(Self(pairs))
+    }
+}
 
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Object<'de>;
+/// Collects the pairs of an object.
+struct Pairs<'p, 'a>(&'p mut Vec<(String, &'a RawValue)>);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+impl<'de: 'a, 'a> Visitor<'de> for Pairs<'_, 'a> {
+    type Value = ();
 
-            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Object<'de>, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = object.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Object(pairs))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(pair) = object.next_entry()? {
+            self.0.push(pair);
         }
-
-        object.deserialize_map(Pairs)
+        Ok(())
     }
 }
 
@@ -215,6 +226,9 @@ mod tests {
         assert_eq!(object.lenient("twice"), Some(2));
         assert_eq!(object.lenient::<f64>("huge"), None);
         assert_eq!(object.lenient::<String>("a"), None);
+        for cut in [r#"{"a":1}x"#, r#"{"a":1,"b":"cu"#, r#"{"a":1,"b":nul}"#, r#"{"a":1"#] {
+            assert_eq!(Object::readable(cut).required("a"), Ok(1), "{cut}");
+        }
         for wrong in ["[]", "1", "", r#"{"a":1}x"#, r#"{"a":1"#, "{}{}"] {
             assert!(Object::parse(wrong).is_err(), "{wrong}");
         }

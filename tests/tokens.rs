@@ -17,7 +17,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use http::{HeaderMap, Method, StatusCode, header::WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::WWW_AUTHENTICATE};
 use omnichannel_link::{
     error::{Code, LinkError},
     http::{
@@ -293,22 +293,33 @@ async fn a_challenge_that_comes_while_a_token_is_requested_without_it_is_answere
     assert_eq!(*provider.asked.lock().unwrap(), [None, None, Some("{}".to_owned())]);
 }
 
-/// Answers with these statuses; a 401 carries a claims challenge.
-struct Server(Mutex<VecDeque<u16>>);
+/// Answers with these statuses; a 401 carries these challenges.
+struct Server {
+    statuses: Mutex<VecDeque<u16>>,
+    challenges: Vec<HeaderValue>,
+}
 
 impl HttpService for Server {
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
-        let status = self.0.lock().unwrap().pop_front().expect("no more requests");
-        let mut headers = HeaderMap::new();
-        headers.insert(WWW_AUTHENTICATE, "Bearer error=\"x\", claims=\"e30=\", y=\"z\"".parse().unwrap());
+        let status = self.statuses.lock().unwrap().pop_front().expect("no more requests");
+        let headers = self.challenges.iter().map(|challenge| (WWW_AUTHENTICATE, challenge.clone())).collect();
         let body = Bytes::copy_from_slice(request.headers["authorization"].as_bytes());
         Box::pin(std::future::ready(Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body })))
     }
 }
 
 async fn call(provider: &Arc<Provider>, statuses: impl Into<VecDeque<u16>>) -> Result<(u16, String), CallError> {
+    challenged(provider, statuses, &["Bearer error=\"x\", claims=\"e30=\", y=\"z\""]).await
+}
+
+async fn challenged(
+    provider: &Arc<Provider>,
+    statuses: impl Into<VecDeque<u16>>,
+    challenges: &[&str],
+) -> Result<(u16, String), CallError> {
     let (cache, _) = cache(provider);
-    let http = AuthorizedHttp::new(Arc::new(Server(Mutex::new(statuses.into()))), cache);
+    let challenges = challenges.iter().map(|text| HeaderValue::from_bytes(text.as_bytes()).unwrap()).collect();
+    let http = AuthorizedHttp::new(Arc::new(Server { statuses: Mutex::new(statuses.into()), challenges }), cache);
     let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
     let request = HttpRequest {
         repeatable: true,
@@ -328,8 +339,21 @@ async fn call(provider: &Arc<Provider>, statuses: impl Into<VecDeque<u16>>) -> R
 async fn a_401_drops_the_token_and_tries_once_more_with_the_claims_it_demanded() {
     let provider = Provider::hourly();
     assert_eq!(call(&provider, [401, 200]).await.unwrap(), (200, "Bearer token-2".into()));
-    assert_eq!(*provider.asked.lock().unwrap(), [None, Some("e30=".to_owned())]);
+    assert_eq!(*provider.asked.lock().unwrap(), [None, Some("{}".to_owned())]);
     assert_eq!(call(&provider, [401, 401]).await.unwrap().0, 401, "exactly once more");
+}
+
+#[tokio::test]
+async fn a_challenge_in_a_later_line_or_behind_others_is_answered() {
+    for challenges in [
+        &["Negotiate", "Bearer claims=\"e30=\""][..],
+        &["Basic realm=\"\u{e9}\", Bearer claims=e30"],
+        &["Bearer error=\"x\", Bearer claims = \"e30\""],
+    ] {
+        let provider = Provider::hourly();
+        challenged(&provider, [401, 200], challenges).await.unwrap();
+        assert_eq!(*provider.asked.lock().unwrap(), [None, Some("{}".to_owned())], "{challenges:?}");
+    }
 }
 
 #[tokio::test]

@@ -101,6 +101,8 @@ pub(super) fn success(answer: AuthorizedResponse) -> Result<AuthorizedResponse, 
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use bytes::Bytes;
     use http::{HeaderMap, StatusCode};
 
@@ -117,7 +119,7 @@ mod tests {
     fn answer(body: &str) -> AuthorizedResponse {
         let (headers, body) = (HeaderMap::new(), Bytes::copy_from_slice(body.as_bytes()));
         let response = HttpResponse { status: StatusCode::OK, headers, body };
-        AuthorizedResponse { response, token: Token::new("s3cret").unwrap() }
+        AuthorizedResponse { response, token: Token::new("s3cret").unwrap(), received: SystemTime::UNIX_EPOCH }
     }
 
     fn parse(body: &str) -> Result<Row, LinkError> {

@@ -31,7 +31,7 @@ pub(super) fn is_stale(response: &HttpResponse) -> bool {
 }
 
 /// An answer that does not follow the Web API.
-pub(super) fn protocol(AuthorizedResponse { response, token }: &AuthorizedResponse, what: &str) -> LinkError {
+pub(super) fn protocol(AuthorizedResponse { response, token, .. }: &AuthorizedResponse, what: &str) -> LinkError {
     let status = response.status.as_u16();
     // It may quote the answer.
     let what = presentable(what, &[token.reveal()]).unwrap_or_default();
@@ -41,7 +41,7 @@ pub(super) fn protocol(AuthorizedResponse { response, token }: &AuthorizedRespon
 }
 
 /// An answer that is not a success. The server may repeat the token it was sent; we do not.
-pub(super) fn explain(AuthorizedResponse { response, token }: &AuthorizedResponse) -> LinkError {
+pub(super) fn explain(AuthorizedResponse { response, token, received }: &AuthorizedResponse) -> LinkError {
     let status = response.status;
     let mut service = ServiceError::of(response);
     for text in [&mut service.message, &mut service.code] {
@@ -58,7 +58,7 @@ pub(super) fn explain(AuthorizedResponse { response, token }: &AuthorizedRespons
     }
     error.with(|details| {
         details.http_status = Some(status.as_u16());
-        details.retry_after = retry_after(&response.headers);
+        details.retry_after = retry_after(&response.headers, *received);
         details.service_code = service.code;
         details.service_message = service.message;
     })
@@ -251,6 +251,8 @@ fn message(value: &RawValue) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use ::http::HeaderMap;
     use bytes::Bytes;
 
@@ -267,7 +269,7 @@ mod tests {
     }
 
     fn refused(status: u16, body: &str) -> AuthorizedResponse {
-        AuthorizedResponse { response: answer(status, body), token: token() }
+        AuthorizedResponse { response: answer(status, body), token: token(), received: SystemTime::UNIX_EPOCH }
     }
 
     fn odata(code: &str) -> String {

@@ -147,7 +147,7 @@ impl RetryingHttp {
         if !may_have_acted(&answer) {
             request.in_flight.store(false, Ordering::SeqCst);
         }
-        let wish = answer.as_ref().ok().and_then(|response| retry_after(&response.headers));
+        let wish = answer.as_ref().ok().and_then(|response| retry_after(&response.headers, self.clock.wall()));
         let pause = wish.map_or(own, |wish| wish.max(own));
         // A 503 that names a time means everybody, too.
         let everybody = verdict == Verdict::Throttled || (wish.is_some() && is_unavailable(&answer));

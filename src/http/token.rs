@@ -64,7 +64,7 @@ pub struct AccessToken {
 
 /// Where tokens come from. Asked by the token cache alone, one question at a time.
 pub trait TokenProvider: Send + Sync {
-    /// A new token. `claims` is what the server demanded of it in a challenge, still in base64.
+    /// A new token. `claims` is what the server demanded of it in a challenge, as JSON.
     ///
     /// Fails with `AUTHENTICATION_FAILED`.
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>>;

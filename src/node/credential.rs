@@ -177,7 +177,7 @@ fn authority_of(place: &str, text: &str) -> Result<Url, LinkError> {
 #[napi(object, object_from_js = false)]
 pub struct TokenRequest {
     pub scope: String,
-    /// In base64, as the server's challenge has it.
+    /// What the server demanded in a challenge, as JSON.
     pub claims: Option<String>,
 }
 

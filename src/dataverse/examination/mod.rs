@@ -208,7 +208,7 @@ fn parsed<T: DeserializeOwned>(answer: AuthorizedResponse) -> Result<T, LinkErro
 
 /// The value of a header, if it is one word of the kind that limits and ids are made of.
 fn word<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let value = headers.get(name)?.to_str().ok()?.trim();
-    let is_word = !value.is_empty() && value.len() <= 40;
-    (is_word && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b",.-".contains(&byte))).then_some(value)
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b",.-".contains(&byte);
+    let mut values = headers.get_all(name).into_iter().filter_map(|value| Some(value.to_str().ok()?.trim()));
+    values.find(|value| (1..=40).contains(&value.len()) && value.bytes().all(is_part))
 }
