@@ -12,7 +12,7 @@ use crate::error::{Code, LinkError};
 pub struct Token(HeaderValue);
 
 impl Token {
-    /// Takes the bare token, without `Bearer`.
+    /// Takes the bare token, without `Bearer`. What files add is left out: a byte order mark, and a line's end.
     ///
     /// # Errors
     /// `AUTHENTICATION_FAILED` if it is empty or holds what no header may hold.
@@ -21,6 +21,7 @@ impl Token {
             LinkError::new(Code::AuthenticationFailed, format!("The credential gave {what} instead of a token."))
                 .hint("`credential` is the bare access token, or something that gives it; see dataverse.d.ts.")
         };
+        let token = token.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}');
         if token.is_empty() {
             return Err(refused("an empty text"));
         }
@@ -90,6 +91,13 @@ mod tests {
         assert_eq!(format!("{token:?} {:?}", token.header()), "Token Sensitive");
         assert_eq!(token.header().as_bytes(), b"Bearer s3cret");
         assert_eq!(token.reveal(), "s3cret");
+    }
+
+    #[test]
+    fn a_token_may_come_from_a_file() {
+        for text in ["\u{feff}s3cret", "s3cret\r\n", " \t\u{feff}s3cret", "\u{feff} s3cret\n"] {
+            assert_eq!(Token::new(text).unwrap().reveal(), "s3cret", "{text:?}");
+        }
     }
 
     #[test]

@@ -134,7 +134,10 @@ impl Credential {
 impl ClientSecretOption {
     fn understood(self, places: Places, environment: &EnvironmentUrl) -> Result<ClientSecret, LinkError> {
         let [tenant, client, secret, authority] = places;
-        let Self { tenant_id, client_id, client_secret: SecretOption(client_secret), authority_host } = self;
+        let [tenant_id, client_id] = [self.tenant_id, self.client_id].map(|text| unmarked(&text).to_owned());
+        let SecretOption(client_secret) = self.client_secret;
+        let client_secret = Secret::new(unmarked(client_secret.reveal()));
+        let authority_host = self.authority_host.as_deref().map(unmarked);
         // It becomes a part of a path.
         if tenant_id.is_empty() || !tenant_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
         {
@@ -146,7 +149,7 @@ impl ClientSecretOption {
             }
         }
         let authority_host = match authority_host {
-            Some(given) => authority_of(authority, &given)?,
+            Some(given) => authority_of(authority, given)?,
             None => environment.authority_host().ok_or_else(|| {
                 misconfigured(format!(
                     "`{authority}` is missing: {} is of no cloud that is known.",
@@ -157,6 +160,11 @@ impl ClientSecretOption {
         };
         Ok(ClientSecret { authority_host, tenant_id, client_id, client_secret, scope: environment.scope() })
     }
+}
+
+/// What was read from a file may begin with a byte order mark, which is no part of it.
+fn unmarked(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}')
 }
 
 fn authority_of(place: &str, text: &str) -> Result<Url, LinkError> {
