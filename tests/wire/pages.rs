@@ -113,7 +113,7 @@ struct Endless {
 impl HttpService for Endless {
     fn call(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
         let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        let rows = usize::from(self.filled > 0 && number % self.filled == 0);
+        let rows = usize::from(self.filled > 0 && number.is_multiple_of(self.filled));
         let body = Bytes::from(page(rows, Some(&format!("?$skiptoken={number}"))));
         Box::pin(std::future::ready(Ok(HttpResponse { status: StatusCode::OK, headers: HeaderMap::new(), body })))
     }
