@@ -21,8 +21,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header::WWW_AUTHENTICATE}
 use omnichannel_link::{
     error::{Code, LinkError},
     http::{
-        AccessToken, AuthorizedHttp, CallError, HttpError, HttpRequest, HttpResponse, HttpService, Token, TokenCache,
-        TokenProvider,
+        AccessToken, AuthorizedHttp, CallError, ClientSecret, ClientSecretCredential, HttpError, HttpRequest,
+        HttpResponse, HttpService, Secret, Token, TokenCache, TokenProvider,
     },
 };
 use support::TestClock;
@@ -240,6 +240,36 @@ async fn a_request_that_is_never_answered_fails_for_all_who_wait_and_a_later_cal
     clock.pass(Duration::ZERO);
     clock.advance(Duration::from_secs(1));
     assert_eq!(shown(&cache).await, "Bearer token-2");
+}
+
+#[tokio::test]
+async fn a_token_authority_is_waited_for_as_long_as_it_throttles() {
+    struct Silent;
+
+    impl HttpService for Silent {
+        fn call(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    let clock = Arc::new(TestClock::default());
+    let client = ClientSecret {
+        authority_host: "https://login.example".parse().unwrap(),
+        tenant_id: "tenant".into(),
+        client_id: "client".into(),
+        client_secret: Secret::new("s3cret"),
+        scope: "https://contoso.example/.default".into(),
+    };
+    let provider = ClientSecretCredential::new(Arc::new(Silent), client, clock.clone());
+    let cache = TokenCache::new(Arc::new(provider), clock.clone());
+    let mut token = Box::pin(cache.token());
+    for seconds in [0, 60, 599] {
+        clock.pass(Duration::from_secs(seconds));
+        tokio::task::yield_now().await;
+        assert!(token.as_mut().now_or_never().is_none(), "{seconds}");
+    }
+    clock.pass(Duration::from_secs(600));
+    assert_eq!(token.await.unwrap_err().code(), Code::AuthenticationFailed);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use base64::{
 };
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
-use super::fields::lines;
+use super::fields::field_lines;
 use crate::json::{self, Object};
 
 /// Takes what any encoder writes, once `-` and `_` are replaced and the padding is gone.
@@ -15,7 +15,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, NO_PAD.with_decode
 
 /// The claims that conditional access demands of the next token, as JSON: `Bearer error="insufficient_claims", claims="<base64>"`.
 pub(super) fn claims(headers: &HeaderMap) -> Option<String> {
-    lines(headers, &WWW_AUTHENTICATE).find_map(|line| {
+    field_lines(headers, &WWW_AUTHENTICATE).find_map(|line| {
         let mut parameters = parameters(&line).into_iter();
         parameters.find_map(|(name, value)| name.eq_ignore_ascii_case("claims").then(|| decoded(&value))?)
     })

@@ -38,6 +38,9 @@ pub struct ClientSecret {
     pub scope: String,
 }
 
+/// An authority that throttles is waited for that long, as the environment is.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Tokens for a client secret.
 pub struct ClientSecretCredential {
     http: Arc<dyn HttpService>,
@@ -84,7 +87,7 @@ impl ClientSecretCredential {
             headers,
             body,
             repeatable: true,
-            deadline: None,
+            deadline: Some(self.clock.now() + PATIENCE),
             in_flight,
             answered_as,
         }
@@ -155,6 +158,10 @@ impl ClientSecretCredential {
 impl TokenProvider for ClientSecretCredential {
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
         Box::pin(self.ask(claims))
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
     }
 }
 

@@ -40,7 +40,7 @@ pub use budget::RetryBudget;
 pub use certificate::Certificate;
 pub use claims::{Audience, Claims};
 pub use client_secret::{ClientSecret, ClientSecretCredential};
-pub use fields::lines;
+pub use fields::field_lines;
 pub use inspection::{Inspection, Inspector};
 pub use observe::{Ending, Event, Nobody, Observer, Subject};
 pub use proxy::{Proxy, ProxyResolver, ProxyUrl, ProxyVariables, UnusableProxy};

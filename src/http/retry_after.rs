@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, header};
 
-use super::fields::lines;
+use super::fields::field_lines;
 
 /// In milliseconds; the first that is there counts, before the standard one.
 const IN_MS: [HeaderName; 2] =
@@ -21,8 +21,9 @@ const UNIX_MILLISECONDS: f64 = 1e12;
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     // Both by the server's clock: ours may be wrong.
-    let now = lines(headers, &header::DATE).find_map(|line| httpdate::parse_http_date(line.trim()).ok()).unwrap_or(now);
-    let longest = |name, unit| lines(headers, name).filter_map(|line| wish(&line, unit, now)).max();
+    let now =
+        field_lines(headers, &header::DATE).find_map(|line| httpdate::parse_http_date(line.trim()).ok()).unwrap_or(now);
+    let longest = |name, unit| field_lines(headers, name).filter_map(|line| wish(&line, unit, now)).max();
     IN_MS.iter().find_map(|name| longest(name, 1e-3)).or_else(|| longest(&header::RETRY_AFTER, 1.0))
 }
 

@@ -69,6 +69,11 @@ pub trait TokenProvider: Send + Sync {
     ///
     /// Fails with `AUTHENTICATION_FAILED`.
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>>;
+
+    /// How long a request may take. Longer than a credential function is told it may, because what it throws then says more.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
 }
 
 /// A token that never changes.

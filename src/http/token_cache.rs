@@ -36,8 +36,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 const REFRESH_AGAIN: Duration = Duration::from_secs(30);
 /// A call does not wait longer for a refresh while the old token is still good.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(5);
-/// A request for a token fails after this time. Longer than a credential function may take, which says more about its failure.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The cache. Dropping it ends a request for a token.
 pub struct TokenCache(Arc<Shared>);
@@ -67,12 +65,14 @@ struct Held {
 }
 
 type Outcome = Result<Token, Arc<LinkError>>;
+type Sender = watch::Sender<Option<Outcome>>;
+type Receiver = watch::Receiver<Option<Outcome>>;
 
 /// A request for a token, for which every call waits that needs one.
 struct Request {
     claims: Option<String>,
     /// Closed without an outcome if the request was ended.
-    outcome: watch::Receiver<Option<Outcome>>,
+    outcome: Receiver,
     /// Absent while the call that began it polls it for the first time.
     task: Option<AbortHandle>,
 }
@@ -105,12 +105,12 @@ impl TokenCache {
     /// The provider's. One that fails while a token is still good is ignored, and asked again by a later call.
     pub async fn token(&self) -> Result<Token, LinkError> {
         loop {
-            let Waiting { mut outcome, usable } = match self.0.at_hand() {
-                Ok(settled) => return settled,
-                Err((waiting, None)) => waiting,
-                Err((waiting, Some(begun))) => {
-                    Arc::clone(&self.0).begin(begun);
-                    waiting
+            let (mut outcome, usable) = match self.0.at_hand() {
+                AtHand::Settled(settled) => return settled,
+                AtHand::Requested(outcome) => (outcome, None),
+                AtHand::ToRequest { claims, sender, outcome, usable } => {
+                    Arc::clone(&self.0).begin(claims.as_deref(), sender);
+                    (outcome, usable)
                 }
             };
             let Some(usable) = usable else {
@@ -163,65 +163,62 @@ impl Drop for TokenCache {
     }
 }
 
-/// A request that a call waits for, and the token that is still good meanwhile.
-struct Waiting {
-    outcome: watch::Receiver<Option<Outcome>>,
-    usable: Option<Token>,
-}
-
-/// A request that the call has to begin.
-struct Begun {
-    claims: Option<String>,
-    outcome: watch::Sender<Option<Outcome>>,
+/// What a call for a token finds.
+enum AtHand {
+    /// The token, or why there is none.
+    Settled(Result<Token, LinkError>),
+    /// A request to wait for.
+    Requested(Receiver),
+    /// A request to begin, and the token that is still good meanwhile.
+    ToRequest { claims: Option<String>, sender: Sender, outcome: Receiver, usable: Option<Token> },
 }
 
 impl Shared {
-    /// What is known now, or the request to wait for.
-    fn at_hand(&self) -> Result<Result<Token, LinkError>, (Waiting, Option<Begun>)> {
+    fn at_hand(&self) -> AtHand {
         let mut state = self.lock();
         let now = self.clock.now();
         let usable = state.held.as_ref().filter(|held| now < held.expires_at);
         if let Some(held) = usable.filter(|held| now < held.refresh_at) {
-            return Ok(Ok(held.token.clone()));
+            return AtHand::Settled(Ok(held.token.clone()));
         }
         let usable = usable.map(|held| held.token.clone());
         let again = if usable.is_some() { REFRESH_AGAIN } else { AGAIN };
         if let Some((failure, _)) = state.failure.as_ref().filter(|(_, since)| now < *since + again) {
-            return Ok(usable.ok_or_else(|| failure.repeated()));
+            return AtHand::Settled(usable.ok_or_else(|| failure.repeated()));
         }
         let claims = state.claims.clone();
         match (state.request.as_ref().filter(|request| request.serves(claims.as_deref())), usable) {
             // It is being refreshed; the old one is good that long.
-            (Some(_), Some(token)) => Ok(Ok(token)),
-            (Some(request), None) => Err((Waiting { outcome: request.outcome.clone(), usable: None }, None)),
+            (Some(_), Some(token)) => AtHand::Settled(Ok(token)),
+            (Some(request), None) => AtHand::Requested(request.outcome.clone()),
             (None, usable) => {
                 let (sender, outcome) = watch::channel(None);
                 state.request = Some(Request { claims: claims.clone(), outcome: outcome.clone(), task: None });
-                Err((Waiting { outcome, usable }, Some(Begun { claims, outcome: sender })))
+                AtHand::ToRequest { claims, sender, outcome, usable }
             }
         }
     }
 
     /// Asks the provider, in a task of its own unless it has a token at hand.
-    fn begin(self: Arc<Self>, Begun { claims, outcome }: Begun) {
-        let mut request = Box::pin(Arc::clone(&self).request(claims.clone(), outcome));
+    fn begin(self: Arc<Self>, claims: Option<&str>, outcome: Sender) {
+        let mut request = Box::pin(Arc::clone(&self).request(claims.map(str::to_owned), outcome));
         if request.as_mut().now_or_never().is_some() {
             return;
         }
         let task = tokio::spawn(request).abort_handle();
         match &mut self.lock().request {
-            Some(request) if request.claims == claims && request.task.is_none() => request.task = Some(task),
+            Some(request) if request.claims.as_deref() == claims && request.task.is_none() => request.task = Some(task),
             _ => task.abort(),
         }
     }
 
-    async fn request(self: Arc<Self>, claims: Option<String>, outcome: watch::Sender<Option<Outcome>>) {
+    async fn request(self: Arc<Self>, claims: Option<String>, outcome: Sender) {
         let answer = tokio::select! {
             biased;
             answer = AssertUnwindSafe(async { self.provider.token(claims.clone()).await }).catch_unwind() => {
                 answer.unwrap_or_else(|_| Err(defect()))
             }
-            () = self.clock.sleep(PATIENCE) => Err(impatient()),
+            () = self.clock.sleep(self.provider.patience()) => Err(impatient(self.provider.patience())),
         };
         outcome.send_replace(Some(self.settle(answer, claims.as_deref())));
     }
@@ -263,12 +260,12 @@ impl Shared {
 }
 
 /// The end of a request; `None` if it was ended before.
-async fn settled(outcome: &mut watch::Receiver<Option<Outcome>>) -> Option<Outcome> {
+async fn settled(outcome: &mut Receiver) -> Option<Outcome> {
     outcome.wait_for(Option::is_some).await.ok()?.clone()
 }
 
-fn impatient() -> LinkError {
-    let message = format!("The credential gave no token within {} ms.", PATIENCE.as_millis());
+fn impatient(patience: Duration) -> LinkError {
+    let message = format!("The credential gave no token within {} ms.", patience.as_millis());
     LinkError::new(Code::AuthenticationFailed, message)
         .hint("A credential function is told by `abortSignal` to stop earlier; what it throws then says more.")
 }
