@@ -48,11 +48,11 @@ export type GivenToken = string | AccessToken | null | undefined
  * or a credential of `@azure/identity`.
  *
  * Tokens are kept by the client: one request however many calls wait, made again a quarter of the token's life before it expires
- * but at most six minutes, and after the server refused it. A request outlives the call that needed it, for up to a minute, so a
- * token that comes too late for one call serves the next. A token without a sensible `expiresOnTimestamp` is kept for a minute.
- * While a token is still good, a credential that fails is not noticed. Calls of the same client inside its own credential reject
- * with `INVALID_CONFIGURATION`, because they would wait for themselves. What the authority refuses is `AUTHENTICATION_FAILED`, with its
- * number (`AADSTS7000222`) as `serviceCode` and its trace id as `serviceRequestId`.
+ * but at most six minutes, and after the server refused it. A request outlives the call that needed it, for up to a minute (ten
+ * with a client secret), so a token that comes too late for one call serves the next. A token without a sensible
+ * `expiresOnTimestamp` is kept for a minute. While a token is still good, a credential that fails is not noticed. Calls of the same
+ * client inside its own credential reject with `INVALID_CONFIGURATION`, because they would wait for themselves. What the authority
+ * refuses is `AUTHENTICATION_FAILED`, with its number (`AADSTS7000222`) as `serviceCode` and its trace id as `serviceRequestId`.
  */
 export type Credential =
   | string

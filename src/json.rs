@@ -203,6 +203,31 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn every_string_of_javascript_is_read(units in proptest::collection::vec(0xD7F0_u16..0xE010, 0..20)) {
+            use std::fmt::Write;
+
+            let mut json = String::new();
+            for unit in &units {
+                let _ = write!(json, "\\u{unit:04x}");
+            }
+            proptest::prop_assert_eq!(string(&format!("\"{json}\"")).unwrap(), String::from_utf16_lossy(&units));
+        }
+
+        #[test]
+        fn what_is_right_is_left_alone(right: String) {
+            let json = serde_json::to_string(&right).unwrap();
+            proptest::prop_assert_eq!(text(json.as_bytes()), json.as_str());
+        }
+
+        #[test]
+        fn whatever_comes_is_read_to_its_end(bytes: Vec<u8>, wrong in r#"[\[\]{}",:\\ud83e0 é]*"#) {
+            drop(Object::parse(&text(&bytes)));
+            drop(Object::readable(&text(wrong.as_bytes())));
+        }
+    }
+
     #[test]
     fn bytes_that_are_not_text_hide_nothing_either() {
         assert_eq!(text(b"\xEF\xBB\xBF{}"), "{}");
