@@ -9,13 +9,14 @@ const { described } = require('./arguments.js')
 
 /** The question that the running code answers. */
 const answered = new AsyncLocalStorage()
+/** The questions of each client of the addon. */
 const askers = new WeakMap()
 let pending = 0
 
 /** Why a function failed that called its own client. */
 class NestedCall extends Error {}
 
-/** What a client asks. Apart from the client, or the function that the addon keeps would keep the client alive. */
+/** The questions of a client. Apart from the client, or the function that the addon keeps would keep the client alive. */
 class Questions {
   #pending = new Set()
 

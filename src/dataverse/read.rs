@@ -50,7 +50,8 @@ pub(super) async fn page(
     };
     let request = request::look(url.clone(), exchange.sender(), Some(query.page_size));
     let answer = answer::success(exchange.send(request).await.map_err(fault::unreachable)?)?;
-    let not_a_set = |why: String| fault::protocol(&answer, &format!("the answer is no page of conversations: {why}"));
+    let not_a_set =
+        |why: String| fault::protocol(&answer, &format!("the response is not a page of conversations: {why}"));
     let text = json::text(&answer.response.body);
     let set = Object::parse(&text).map_err(|error| not_a_set(error.to_string()))?;
     let rows: Vec<LiveWorkItem<'_>> = set.required("value").map_err(not_a_set)?;
@@ -71,7 +72,7 @@ pub(super) async fn page(
     Ok(ConversationPage { conversations, next: next.map(Into::into) })
 }
 
-/// Where a page's link leads. The token goes along, so it is followed to the environment's own conversations and nowhere else.
+/// The URL of the next page. The token goes along, so a link is followed to the environment's own conversations and nowhere else.
 fn followed(environment: &EnvironmentUrl, page: &Url, link: &str) -> Result<Url, LinkError> {
     let url = page.join(link).ok().filter(|url| !link.is_empty() && environment.has_conversations_at(url));
     let mut url = url.ok_or_else(|| {

@@ -10,7 +10,7 @@ use crate::{
 
 /// Rows of a page at the most: one comes in a moment, and few are read in vain.
 const PAGE_SIZE: u32 = 250;
-/// A server may give empty pages before one with rows, but so many in a row never end.
+/// A server may send empty pages before one with rows; this many in a row look as if they would never end.
 const MOST_EMPTY_PAGES: u32 = 25;
 /// The pause after the first empty page. It doubles with each further one …
 const PAUSE: Duration = Duration::from_millis(25);

@@ -9,7 +9,7 @@ use super::fields::field_lines;
 /// In milliseconds; the first that is there counts, before the standard one.
 const IN_MS: [HeaderName; 2] =
     [HeaderName::from_static("x-ms-retry-after-ms"), HeaderName::from_static("retry-after-ms")];
-/// Nobody means more than a day.
+/// No server means more than a day.
 const MOST: Duration = Duration::from_secs(86_400);
 /// Numbers from here on are points in time, in seconds since 1970 (2001) …
 const UNIX_SECONDS: f64 = 1e9;

@@ -49,7 +49,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     held: Option<Held>,
-    /// How and when the last request failed.
+    /// The last request's error, and when it came.
     failure: Option<(LinkError, Instant)>,
     /// What the server demanded of the next token.
     claims: Option<String>,
@@ -163,7 +163,7 @@ impl Drop for TokenCache {
     }
 }
 
-/// What a call for a token finds.
+/// The token that a call needs, or how it gets there.
 enum AtHand {
     /// The token, or why there is none.
     Settled(Result<Token, LinkError>),
@@ -213,21 +213,21 @@ impl Shared {
     }
 
     async fn request(self: Arc<Self>, claims: Option<String>, outcome: Sender) {
-        let answer = tokio::select! {
+        let given = tokio::select! {
             biased;
-            answer = AssertUnwindSafe(async { self.provider.token(claims.clone()).await }).catch_unwind() => {
-                answer.unwrap_or_else(|_| Err(defect()))
+            given = AssertUnwindSafe(async { self.provider.token(claims.clone()).await }).catch_unwind() => {
+                given.unwrap_or_else(|_| Err(defect()))
             }
             () = self.clock.sleep(self.provider.patience()) => Err(impatient(self.provider.patience())),
         };
-        outcome.send_replace(Some(self.settle(answer, claims.as_deref())));
+        outcome.send_replace(Some(self.settle(given, claims.as_deref())));
     }
 
-    fn settle(&self, answer: Result<AccessToken, LinkError>, claims: Option<&str>) -> Outcome {
+    fn settle(&self, given: Result<AccessToken, LinkError>, claims: Option<&str>) -> Outcome {
         let mut state = self.lock();
         // Its own: a request for other claims may have taken its place.
         state.request.take_if(|request| request.claims.as_deref() == claims);
-        match answer {
+        match given {
             Ok(AccessToken { token, good_for }) => {
                 state.held = Some(self.held(token.clone(), good_for));
                 state.failure = None;

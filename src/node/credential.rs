@@ -162,7 +162,7 @@ impl ClientSecretOption {
     }
 }
 
-/// What was read from a file may begin with a byte order mark, which is no part of it.
+/// Without the byte order mark that a string read from a file may begin with.
 fn unmarked(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
 }
@@ -185,7 +185,7 @@ fn authority_of(place: &str, text: &str) -> Result<Url, LinkError> {
 #[napi(object, object_from_js = false)]
 pub struct TokenRequest {
     pub scope: String,
-    /// What the server demanded in a challenge, as JSON.
+    /// The claims that the server demanded in a challenge, as JSON.
     pub claims: Option<String>,
 }
 

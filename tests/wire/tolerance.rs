@@ -1,4 +1,4 @@
-//! What nothing rests on is odd: texts cut in the middle of an emoji, huge numbers, unexpected types. It hides nothing else.
+//! Responses that are odd where nothing depends on it: strings cut in the middle of an emoji, huge numbers, unexpected types.
 
 use omnichannel_link::{
     domain::{
@@ -155,7 +155,7 @@ async fn a_document_may_begin_with_a_byte_order_mark_and_nothing_may_follow_it()
         assert_eq!(read(format!("{one}{rest}")).await.unwrap_err().code(), Code::Protocol, "{rest}");
         assert_eq!(list(format!("{page}{rest}")).await.unwrap_err().code(), Code::Protocol, "{rest}");
         assert_eq!(find(format!("{record}{rest}")).await.unwrap_err().code(), Code::Protocol, "{rest}");
-        // What a write shows counts for nothing then: the row is read.
+        // The representation after a write counts for nothing then: the row is read.
         let shown = format!("{}{rest}", with("\"a\":1"));
         let link = Conversation::with([empty(), Answer::Is(200, shown), holding(8, account(1))]);
         assert_eq!(link.link(account(1)).await.unwrap().status, LinkStatus::Linked);
