@@ -4,7 +4,7 @@
 export interface AccessToken {
   /** The token itself, without `Bearer`. */
   token: string
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970. A time that has passed, or is more than a year ahead, counts as unknown. */
   expiresOnTimestamp: number
 }
 
@@ -47,10 +47,12 @@ export type GivenToken = string | AccessToken | null | undefined
  * How to get an access token for `<environment URL>/.default`: the token itself, a function that gives it, an application's secret,
  * or a credential of `@azure/identity`.
  *
- * Tokens are kept by the client: one question however many calls wait, asked again a quarter of the token's life before it expires
- * but at most six minutes, and after the server refused it. A token without `expiresOnTimestamp` is kept for a minute. While a
- * token is still good, a credential that fails is not noticed. What the authority refuses is `AUTHENTICATION_FAILED`, with its
- * number (`AADSTS7000222`) as `serviceCode` and its trace id as `serviceRequestId`.
+ * Tokens are kept by the client: one request however many calls wait, made again a quarter of the token's life before it expires
+ * but at most six minutes, and after the server refused it. A request outlives the call that needed it, for up to a minute (ten
+ * with a client secret), so a token that comes too late for one call serves the next. A token without a sensible
+ * `expiresOnTimestamp` is kept for a minute. While a token is still good, a credential that fails is not noticed. Calls of the same
+ * client inside its own credential reject with `INVALID_CONFIGURATION`, because they would wait for themselves. What the authority
+ * refuses is `AUTHENTICATION_FAILED`, with its number (`AADSTS7000222`) as `serviceCode` and its trace id as `serviceRequestId`.
  */
 export type Credential =
   | string
@@ -105,7 +107,7 @@ export interface DataverseOptions {
    * The HTTP proxy that leads out: `http://user:password@proxy.example:8080` (special characters percent-encoded), `'DIRECT'` for none,
    * or a function of the server's URL that answers like a PAC script (`PROXY host:port; DIRECT`), with such a URL, or with nothing for
    * none: Electron's `url => session.defaultSession.resolveProxy(url)`. The function is asked about once a minute and after a failed
-   * connection; the first entry that can be used counts. SOCKS, NTLM and Kerberos proxies are not supported.
+   * connection, and must not call the client itself; the first entry that can be used counts. SOCKS, NTLM and Kerberos proxies are not supported.
    * @default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in either case; else the settings of macOS or Windows
    */
   proxy?: string | ((url: string) => string | null | undefined | Promise<string | null | undefined>) | undefined

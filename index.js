@@ -9,6 +9,7 @@ const { createOmnichannel } = require('./lib/facade.js')
 const { invalid, picked, readable, without } = require('./lib/arguments.js')
 const { bulk } = require('./lib/bulk.js')
 const { Events } = require('./lib/events.js')
+const { NestedCall, Questions } = require('./lib/questions.js')
 const { watch } = require('./lib/signals.js')
 const { waitForConversation } = require('./lib/waiting.js')
 const { LinkError, failure } = require('./lib/link-error.js')
@@ -43,7 +44,10 @@ class OmnichannelClient {
       }
     }
     const [plain, credential, proxy] = withoutFunctions(options)
-    this.#native = now(() => new Client(plain, credential && tokenProvider(credential), proxy && proxyResolver(proxy), surroundings))
+    const questions = new Questions()
+    const functions = [credential && tokenProvider(credential, questions), proxy && proxyResolver(proxy, questions)]
+    this.#native = now(() => new Client(plain, ...functions, surroundings))
+    questions.belongTo(this.#native)
     this.#events = new Events(this.#native)
   }
 
@@ -213,7 +217,11 @@ class OmnichannelClient {
   }
 
   async close() {
-    await settled(this.#native, undefined, () => this.#native.close())
+    try {
+      await this.#native.close()
+    } catch (raw) {
+      throw linkError(raw)
+    }
   }
 }
 
@@ -265,6 +273,7 @@ async function settled(native, options, start) {
 
 /** The same when the signal is known. */
 async function stoppable(native, signal, call) {
+  Questions.refuseNested(native)
   // Its own failures are rejections. What the addon throws at once was thrown by an argument that it read: a getter, a proxy's trap.
   const start = cancellation => readable(native, 'arguments', () => call(cancellation))
   if (signal === undefined) {
@@ -316,42 +325,43 @@ function withoutFunctions(options) {
 const TOKEN_TIMEOUT_IN_MS = 30_000
 
 /** A function that never throws and knows one shape only, of a credential that may be a function or have `getToken`. */
-function tokenProvider(credential) {
+function tokenProvider(credential, questions) {
   const ask = ({ scope, claims }) => {
     const options = { abortSignal: AbortSignal.timeout(TOKEN_TIMEOUT_IN_MS) }
-    if (claims != null) options.claims = Buffer.from(claims, 'base64').toString()
+    if (claims != null) options.claims = claims
     return typeof credential === 'function' ? credential({ scope, ...options }) : credential.getToken(scope, options)
   }
   return async request => {
     try {
-      const answer = await ask(request)
+      const answer = await questions.ask('credential', () => ask(request))
       if (typeof answer === 'string') return { token: answer }
       if (typeof answer?.token !== 'string') return { failure: `it gave ${answer === null ? 'null' : typeof answer} instead of a token` }
       const { token, expiresOnTimestamp } = answer
-      return Number.isFinite(expiresOnTimestamp) ? { token, goodForInMs: Math.max(0, expiresOnTimestamp - Date.now()) } : { token }
+      return typeof expiresOnTimestamp === 'number' ? { token, goodForInMs: expiresOnTimestamp - Date.now() } : { token }
     } catch (error) {
-      return { failure: `it threw ${nameOf(error)}` }
+      return { failure: whyOf(error) }
     }
   }
 }
 
 /** The same for the function that finds a proxy. */
-function proxyResolver(proxy) {
+function proxyResolver(proxy, questions) {
   return async ({ url }) => {
     try {
-      const answer = (await proxy(url)) ?? ''
+      const answer = (await questions.ask('proxy', () => proxy(url))) ?? ''
       return typeof answer === 'string' ? { answer } : { failure: `it gave ${typeof answer} instead of a text` }
     } catch (error) {
-      return { failure: `it threw ${nameOf(error)}` }
+      return { failure: whyOf(error) }
     }
   }
 }
 
 /** What can be said of an error of somebody else's: its name, and Entra's number. Its message may hold a secret. */
-function nameOf(error) {
+function whyOf(error) {
+  if (error instanceof NestedCall) return error.message
   const name = /^\w+$/.exec(error?.name)?.[0] ?? typeof error
   const number = /\bAADSTS\d+/.exec(error?.message)?.[0]
-  return number ? `${name} ${number}` : name
+  return number ? `it threw ${name} ${number}` : `it threw ${name}`
 }
 
 module.exports = {

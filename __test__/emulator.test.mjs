@@ -216,3 +216,9 @@ test('ends with a killed process', { timeout: 60_000 }, async (t) => {
   child.kill('SIGKILL')
   await gone()
 })
+
+test('a seed may hold a text that was cut in the middle of an emoji', async t => {
+  const emulator = await start(t, { seed: [page('accounts', { accountid: ACCOUNT, name: 'x\ud83d' })] })
+  const answer = await send(emulator, `accounts(${ACCOUNT})?$select=name`)
+  assert.equal((await answer.json()).name, 'x\ufffd')
+})

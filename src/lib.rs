@@ -8,5 +8,6 @@ pub mod domain;
 pub mod embedded;
 pub mod error;
 pub mod http;
+pub mod json;
 mod node;
 pub mod session;

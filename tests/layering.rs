@@ -23,13 +23,14 @@ enum Crates {
 
 /// A name stands for all below it, and `domain::ids` is less than `domain`. A `*` is whatever comes there.
 #[rustfmt::skip]
-const TABLE: [Row; 9] = [
+const TABLE: [Row; 10] = [
     ("error",     &[],                                     Only(&["thiserror"])),
     ("clock",     &["error"],                              Only(&["tokio::time", "rand"])),
+    ("json",      &[],                                     Only(&["serde", "serde_json"])),
     ("domain",    &["error", "clock"],                     Not(&["serde_json", "reqwest", "rusqlite", "napi*"])),
     ("session",   &["domain::ids", "error"],               Not(&["reqwest", "rusqlite", "napi*"])),
-    ("http",      &["error", "clock"],                     Not(&["rusqlite", "napi*"])),
-    ("dataverse", &["domain", "http", "error", "clock"],   Not(&["rusqlite", "napi*"])),
+    ("http",      &["error", "clock", "json"],             Not(&["rusqlite", "napi*"])),
+    ("dataverse", &["domain", "http", "error", "clock", "json"], Not(&["rusqlite", "napi*"])),
     ("embedded",  &["domain", "error", "clock"],           Not(&["reqwest", "napi*"])),
     ("node",      &["*"],                                  Not(&[])),
     // The crate in emulator/. Its tests may use what is in its [dev-dependencies], as all tests may.

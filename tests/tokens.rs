@@ -5,18 +5,24 @@ mod support;
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, join_all};
-use http::{HeaderMap, Method, StatusCode, header::WWW_AUTHENTICATE};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::WWW_AUTHENTICATE};
 use omnichannel_link::{
     error::{Code, LinkError},
     http::{
-        AccessToken, AuthorizedHttp, CallError, HttpError, HttpRequest, HttpResponse, HttpService, Token, TokenCache,
-        TokenProvider,
+        AccessToken, AuthorizedHttp, CallError, ClientSecret, ClientSecretCredential, HttpError, HttpRequest,
+        HttpResponse, HttpService, Secret, Token, TokenCache, TokenProvider,
     },
 };
 use support::TestClock;
@@ -30,7 +36,25 @@ struct Provider {
     insists: bool,
     failing: Mutex<bool>,
     hanging: Mutex<bool>,
+    panicking: Mutex<bool>,
     asked: Mutex<Vec<Option<String>>>,
+    waiting: AtomicUsize,
+}
+
+/// A request that hangs, counted until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl TokenProvider for Provider {
@@ -41,8 +65,10 @@ impl TokenProvider for Provider {
             // Everybody who waits gets the chance to ask too.
             tokio::task::yield_now().await;
             if *self.hanging.lock().unwrap() {
+                let _waiting = Waiting::begin(&self.waiting);
                 std::future::pending::<()>().await;
             }
+            assert!(!*self.panicking.lock().unwrap(), "a defect of the provider's");
             if *self.failing.lock().unwrap() {
                 return Err(LinkError::new(Code::AuthenticationFailed, "The vault is shut."));
             }
@@ -161,33 +187,169 @@ async fn a_token_of_unknown_life_is_kept_for_a_minute() {
 }
 
 #[tokio::test]
-async fn a_call_that_gives_up_asking_lets_the_next_one_ask() {
+async fn a_lifetime_that_makes_no_sense_counts_as_unknown() {
+    for good_for in [Duration::ZERO, Duration::from_millis(999), HOUR * 24 * 400, Duration::MAX] {
+        let provider = Arc::new(Provider { good_for: Some(good_for), ..Provider::default() });
+        let (cache, clock) = cache(&provider);
+        let token = cache.token().await.unwrap();
+        assert_eq!(cache.good_for(&token), None, "{good_for:?}");
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(shown(&cache).await, "Bearer token-1", "{good_for:?}");
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(shown(&cache).await, "Bearer token-2", "{good_for:?}");
+    }
+    let provider = Arc::new(Provider { good_for: Some(Duration::from_secs(2)), ..Provider::default() });
+    let (cache, clock) = cache(&provider);
+    shown(&cache).await;
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(shown(&cache).await, "Bearer token-2", "a short life is one");
+}
+
+#[tokio::test]
+async fn a_token_that_comes_after_its_caller_stopped_waiting_is_kept() {
     let provider = Provider::hourly();
     let (cache, _) = cache(&provider);
-    {
-        let asking = cache.token();
-        tokio::pin!(asking);
-        assert!(futures_util::FutureExt::now_or_never(asking).is_none());
+    assert!(cache.token().now_or_never().is_none());
+    assert_eq!(shown(&cache).await, "Bearer token-1");
+    assert_eq!(provider.asked(), 1);
+}
+
+#[tokio::test]
+async fn calls_that_stop_waiting_one_after_the_other_share_one_request() {
+    let provider = Provider::hourly();
+    *provider.hanging.lock().unwrap() = true;
+    let (cache, _) = cache(&provider);
+    for _ in 0..200 {
+        assert!(cache.token().now_or_never().is_none());
+        tokio::task::yield_now().await;
     }
+    assert_eq!(provider.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_never_answered_fails_for_all_who_wait_and_a_later_call_asks_again() {
+    let provider = Provider::hourly();
+    *provider.hanging.lock().unwrap() = true;
+    let (cache, clock) = cache(&provider);
+    clock.expire();
+    for error in join_all((0..100).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
+        assert_eq!(error.code(), Code::AuthenticationFailed);
+    }
+    assert_eq!(provider.asked(), 1);
+    *provider.hanging.lock().unwrap() = false;
+    clock.pass(Duration::ZERO);
+    clock.advance(Duration::from_secs(1));
     assert_eq!(shown(&cache).await, "Bearer token-2");
 }
 
-/// Answers with these statuses; a 401 carries a claims challenge.
-struct Server(Mutex<VecDeque<u16>>);
+#[tokio::test]
+async fn a_token_authority_is_waited_for_as_long_as_it_throttles() {
+    struct Silent;
+
+    impl HttpService for Silent {
+        fn call(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    let clock = Arc::new(TestClock::default());
+    let client = ClientSecret {
+        authority_host: "https://login.example".parse().unwrap(),
+        tenant_id: "tenant".into(),
+        client_id: "client".into(),
+        client_secret: Secret::new("s3cret"),
+        scope: "https://contoso.example/.default".into(),
+    };
+    let provider = ClientSecretCredential::new(Arc::new(Silent), client, clock.clone());
+    let cache = TokenCache::new(Arc::new(provider), clock.clone());
+    let mut token = Box::pin(cache.token());
+    for seconds in [0, 60, 599] {
+        clock.pass(Duration::from_secs(seconds));
+        tokio::task::yield_now().await;
+        assert!(token.as_mut().now_or_never().is_none(), "{seconds}");
+    }
+    clock.pass(Duration::from_secs(600));
+    assert_eq!(token.await.unwrap_err().code(), Code::AuthenticationFailed);
+}
+
+#[tokio::test]
+async fn a_provider_that_panics_fails_those_who_wait_and_is_asked_again() {
+    let provider = Provider::hourly();
+    *provider.panicking.lock().unwrap() = true;
+    let (cache, clock) = cache(&provider);
+    for error in join_all((0..10).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
+        assert_eq!(error.code(), Code::Internal);
+    }
+    *provider.panicking.lock().unwrap() = false;
+    clock.advance(Duration::from_secs(1));
+    assert!(shown(&cache).await.starts_with("Bearer token-"));
+}
+
+#[tokio::test]
+async fn a_cache_that_is_dropped_or_closed_ends_the_request_for_a_token() {
+    for is_dropped in [true, false] {
+        let provider = Provider::hourly();
+        *provider.hanging.lock().unwrap() = true;
+        let (cache, _) = cache(&provider);
+        assert!(cache.token().now_or_never().is_none());
+        tokio::task::yield_now().await;
+        assert_eq!(provider.asked(), 1);
+        assert_eq!(provider.waiting.load(Ordering::SeqCst), 1);
+        if !is_dropped {
+            cache.close();
+        }
+        let kept = (!is_dropped).then_some(cache);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(provider.waiting.load(Ordering::SeqCst), 0, "the request is dropped");
+        drop(kept);
+        assert_eq!(Arc::strong_count(&provider), 1, "and nothing keeps what it held");
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_that_comes_while_a_token_is_requested_without_it_is_answered_by_a_new_request() {
+    let provider = Provider::hourly();
+    let (cache, clock) = cache(&provider);
+    let token = cache.token().await.unwrap();
+    clock.advance(Duration::from_secs(3_600 - 200));
+    *provider.hanging.lock().unwrap() = true;
+    assert!(cache.token().now_or_never().is_none(), "refreshing");
+    tokio::task::yield_now().await;
+    cache.refuse(&token, Some("{}".into()));
+    *provider.hanging.lock().unwrap() = false;
+    assert_eq!(shown(&cache).await, "Bearer token-3");
+    assert_eq!(*provider.asked.lock().unwrap(), [None, None, Some("{}".to_owned())]);
+}
+
+/// Answers with these statuses; a 401 carries these challenges.
+struct Server {
+    statuses: Mutex<VecDeque<u16>>,
+    challenges: Vec<HeaderValue>,
+}
 
 impl HttpService for Server {
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
-        let status = self.0.lock().unwrap().pop_front().expect("no more requests");
-        let mut headers = HeaderMap::new();
-        headers.insert(WWW_AUTHENTICATE, "Bearer error=\"x\", claims=\"e30=\", y=\"z\"".parse().unwrap());
+        let status = self.statuses.lock().unwrap().pop_front().expect("no more requests");
+        let headers = self.challenges.iter().map(|challenge| (WWW_AUTHENTICATE, challenge.clone())).collect();
         let body = Bytes::copy_from_slice(request.headers["authorization"].as_bytes());
         Box::pin(std::future::ready(Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body })))
     }
 }
 
 async fn call(provider: &Arc<Provider>, statuses: impl Into<VecDeque<u16>>) -> Result<(u16, String), CallError> {
+    challenged(provider, statuses, &["Bearer error=\"x\", claims=\"e30=\", y=\"z\""]).await
+}
+
+async fn challenged(
+    provider: &Arc<Provider>,
+    statuses: impl Into<VecDeque<u16>>,
+    challenges: &[&str],
+) -> Result<(u16, String), CallError> {
     let (cache, _) = cache(provider);
-    let http = AuthorizedHttp::new(Arc::new(Server(Mutex::new(statuses.into()))), cache);
+    let challenges = challenges.iter().map(|text| HeaderValue::from_bytes(text.as_bytes()).unwrap()).collect();
+    let http = AuthorizedHttp::new(Arc::new(Server { statuses: Mutex::new(statuses.into()), challenges }), cache);
     let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
     let request = HttpRequest {
         repeatable: true,
@@ -207,8 +369,21 @@ async fn call(provider: &Arc<Provider>, statuses: impl Into<VecDeque<u16>>) -> R
 async fn a_401_drops_the_token_and_tries_once_more_with_the_claims_it_demanded() {
     let provider = Provider::hourly();
     assert_eq!(call(&provider, [401, 200]).await.unwrap(), (200, "Bearer token-2".into()));
-    assert_eq!(*provider.asked.lock().unwrap(), [None, Some("e30=".to_owned())]);
+    assert_eq!(*provider.asked.lock().unwrap(), [None, Some("{}".to_owned())]);
     assert_eq!(call(&provider, [401, 401]).await.unwrap().0, 401, "exactly once more");
+}
+
+#[tokio::test]
+async fn a_challenge_in_a_later_line_or_behind_others_is_answered() {
+    for challenges in [
+        &["Negotiate", "Bearer claims=\"e30=\""][..],
+        &["Basic realm=\"\u{e9}\", Bearer claims=e30"],
+        &["Bearer error=\"x\", Bearer claims = \"e30\""],
+    ] {
+        let provider = Provider::hourly();
+        challenged(&provider, [401, 200], challenges).await.unwrap();
+        assert_eq!(*provider.asked.lock().unwrap(), [None, Some("{}".to_owned())], "{challenges:?}");
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     faults,
     handles::{Clock, Faults},
+    json,
     log::LoggedRequest,
     state::Shared,
 };
@@ -52,7 +53,7 @@ pub(crate) async fn call(
     if !shared.service.authorises(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let argument = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&body) };
+    let argument = if body.is_empty() { Ok(Value::Null) } else { json::parse(&body) };
     let answer = match argument {
         Ok(argument) => dispatch(&shared, &method, argument).await,
         Err(error) => Err(format!("not JSON: {error}")),

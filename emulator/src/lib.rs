@@ -32,6 +32,7 @@ mod exchange;
 mod fault;
 mod faults;
 mod handles;
+pub mod json;
 mod keys;
 mod log;
 mod metadata;

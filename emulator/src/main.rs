@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use omnichannel_link_emulator::{Emulator, Organisation};
+use omnichannel_link_emulator::{Emulator, Organisation, json};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -92,8 +92,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Flags, Failure> {
 fn load_from_stdin(organisation: &mut Organisation) -> Result<(), Failure> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| Failure(1, format!("cannot read stdin: {error}")))?;
-    let pages: Vec<Value> = serde_json::from_str(&line)
-        .map_err(|error| Failure(2, format!("the first line of stdin is no array: {error}")))?;
+    let not_an_array = |error: serde_json::Error| Failure(2, format!("the first line of stdin is no array: {error}"));
+    let pages = json::parse(line.as_bytes()).and_then(serde_json::from_value::<Vec<Value>>).map_err(not_an_array)?;
     for (index, page) in pages.iter().enumerate() {
         let source = format!("seed page {}", index + 1);
         organisation.load_page(&source, page).map_err(|error| Failure(2, error.to_string()))?;

@@ -9,7 +9,7 @@ use crate::{
     address::Resource,
     conditions::TwoValues,
     fault::Fault,
-    keys,
+    json, keys,
     organisation::{Changes, Organisation, Reference, Row, logical_name},
     privileges::{self, Right},
     table::{self, Kind, Lookup, Navigation, Table},
@@ -36,7 +36,7 @@ pub(crate) fn read(
 /// The JSON object that a body is.
 pub(crate) fn properties(table: &'static Table, body: &[u8]) -> Result<Map<String, Value>, Fault> {
     let unreadable = |detail: String| Fault::BodyNotReadable { table, detail };
-    match serde_json::from_slice(body).map_err(|error| unreadable(error.to_string()))? {
+    match json::parse(body).map_err(|error| unreadable(error.to_string()))? {
         Value::Object(properties) => Ok(properties),
         _ => Err(unreadable("The body is not a JSON object.".to_owned())),
     }

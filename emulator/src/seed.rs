@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
+    json,
     organisation::{Changes, Organisation, Reference, logical_name},
     table::{self, Kind, Table},
 };
@@ -64,10 +65,8 @@ impl Organisation {
     pub fn load_path(&mut self, path: &Path) -> Result<usize, SeedError> {
         let unreadable = |path: &Path, error: &dyn fmt::Display| SeedError(format!("{}: {error}", path.display()));
         if !path.is_dir() {
-            let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-            // Windows editors like to begin a file with a byte order mark.
-            let page = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-                .map_err(|error| unreadable(path, &format!("not JSON: {error}")))?;
+            let text = fs::read(path).map_err(|error| unreadable(path, &error))?;
+            let page = json::parse(&text).map_err(|error| unreadable(path, &format!("not JSON: {error}")))?;
             return self.load_page(&path.display().to_string(), &page);
         }
         let mut files = Vec::new();
@@ -125,6 +124,8 @@ fn read_row(table: &'static Table, value: &Value) -> Result<SeedRow, String> {
         if kind == Kind::Version || name == "statecode" || name == "statuscode" {
             continue;
         }
+        let number = if kind == Kind::Integer { whole(value).map(Value::from) } else { None };
+        let value = number.as_ref().unwrap_or(value);
         if let Some(expected) = kind.mismatch(value) {
             return Err(format!("'{name}' is no {expected}: {value}"));
         }
@@ -139,7 +140,7 @@ fn read_row(table: &'static Table, value: &Value) -> Result<SeedRow, String> {
 fn read_state(table: &Table, row: &Map<String, Value>) -> Result<(i64, i64), String> {
     let number = |name: &str| match row.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or_else(|| format!("'{name}' is no Edm.Int32: {value}")),
+        Some(value) => whole(value).map(Some).ok_or_else(|| format!("'{name}' is no Edm.Int32: {value}")),
     };
     let (state, status) = (number("statecode")?, number("statuscode")?);
     let known_status = status.and_then(|code| table.status(code));
@@ -152,6 +153,13 @@ fn read_state(table: &Table, row: &Map<String, Value>) -> Result<(i64, i64), Str
         return Err(format!("statuscode {} does not belong to statecode {state}", status.unwrap_or_default()));
     }
     Ok((state, status.unwrap_or(known_state.default_status)))
+}
+
+/// A whole number. Tools that keep columns of numbers with gaps as floats write `2.0`.
+fn whole(value: &Value) -> Option<i64> {
+    let float = || value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= f64::from(i32::MAX));
+    #[expect(clippy::cast_possible_truncation, reason = "whole, and in range")]
+    value.as_i64().or_else(|| float().map(|number| number as i64))
 }
 
 fn guid(row: &Map<String, Value>, name: &str) -> Result<Option<Uuid>, String> {

@@ -1,14 +1,13 @@
 //! What came back, as pure functions.
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::fault;
 use crate::{
-    domain::{
-        AgentId, Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference, time,
-    },
+    domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference, time},
     error::LinkError,
     http::AuthorizedResponse,
+    json::{self, Object, Whole},
 };
 
 /// A conversation and the version it was read at, from one and the same answer.
@@ -19,61 +18,45 @@ pub(super) struct Row {
     pub(super) etag: String,
 }
 
-/// The selected columns. A lookup that decisions rest on is not absent when it is null, so both must be there.
+/// The selected columns. What decisions rest on is read strictly, and a lookup is not absent when it is null, so both must be there.
+/// Everything else is for people to look at: what cannot be read of it counts as absent.
 #[derive(Deserialize)]
-pub(super) struct LiveWorkItem {
-    #[serde(rename = "@odata.etag")]
-    etag: Option<String>,
-    activityid: ConversationId,
-    statuscode: i32,
-    #[serde(rename = "_msdyn_customer_value", deserialize_with = "required")]
-    customer: Option<RecordId>,
-    #[serde(rename = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname")]
-    customer_entity: Option<String>,
-    #[serde(rename = "_msdyn_customer_value@OData.Community.Display.V1.FormattedValue")]
-    customer_name: Option<String>,
-    #[serde(rename = "_msdyn_issueid_value", deserialize_with = "required")]
-    case: Option<RecordId>,
-    #[serde(rename = "_msdyn_issueid_value@OData.Community.Display.V1.FormattedValue")]
-    case_name: Option<String>,
-    subject: Option<String>,
-    createdon: Option<String>,
-    #[serde(rename = "_msdyn_activeagentid_value")]
-    agent: Option<AgentId>,
-}
+#[serde(transparent)]
+pub(super) struct LiveWorkItem<'a>(#[serde(borrow)] Object<'a>);
 
-impl LiveWorkItem {
+impl LiveWorkItem<'_> {
     /// The part that decisions rest on, or why it is not there.
-    pub(super) fn conversation(&self) -> Result<Conversation, &'static str> {
-        let customer = match self.customer {
+    pub(super) fn conversation(&self) -> Result<Conversation, String> {
+        const ENTITY: &str = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname";
+        let Self(columns) = self;
+        let Whole(status) = columns.required("statuscode")?;
+        let status = i32::try_from(status).map_err(|_| format!("`statuscode`: {status} is no statuscode"))?;
+        let customer = match columns.required::<Option<RecordId>>("_msdyn_customer_value")? {
             None => None,
-            Some(id) => match self.customer_entity.as_deref().map(str::parse) {
+            Some(id) => match columns.optional::<String>(ENTITY)?.map(|name| name.parse()) {
                 Some(Ok(entity @ (EntityLogicalName::Account | EntityLogicalName::Contact))) => {
                     Some(RecordReference { entity, id })
                 }
-                _ => return Err("the customer is annotated neither as an account nor as a contact"),
+                _ => return Err("the customer is annotated neither as an account nor as a contact".to_owned()),
             },
         };
-        let case = self.case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });
-        Ok(Conversation { id: self.activityid, status: self.statuscode.into(), customer, case })
+        let case = columns.required::<Option<RecordId>>("_msdyn_issueid_value")?;
+        let case = case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });
+        Ok(Conversation { id: columns.required("activityid")?, status: status.into(), customer, case })
     }
 
     /// The whole of it.
-    pub(super) fn details(self, conversation: Conversation) -> ConversationDetails {
+    pub(super) fn details(&self, conversation: Conversation) -> ConversationDetails {
+        let Self(columns) = self;
         ConversationDetails {
             conversation,
-            subject: self.subject,
-            created_on: self.createdon.and_then(|text| time::parse(&text)),
-            agent: self.agent,
-            customer_name: self.customer_name,
-            case_name: self.case_name,
+            subject: columns.lenient("subject"),
+            created_on: columns.lenient::<String>("createdon").and_then(|text| time::parse(&text)),
+            agent: columns.lenient("_msdyn_activeagentid_value"),
+            customer_name: columns.lenient("_msdyn_customer_value@OData.Community.Display.V1.FormattedValue"),
+            case_name: columns.lenient("_msdyn_issueid_value@OData.Community.Display.V1.FormattedValue"),
         }
     }
-}
-
-/// Null is fine, absence is not: serde lets an `Option` be absent unless its deserializer is named.
-fn required<'de, D: Deserializer<'de>>(value: D) -> Result<Option<RecordId>, D::Error> {
-    Option::deserialize(value)
 }
 
 /// The row in a successful answer.
@@ -85,25 +68,25 @@ pub(super) fn row(answer: &AuthorizedResponse, expected: ConversationId) -> Resu
 }
 
 /// The row, and all that was selected.
-pub(super) fn item(answer: &AuthorizedResponse, expected: ConversationId) -> Result<(Row, LiveWorkItem), LinkError> {
-    let not_a_row = |why: &str| fault::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
-    let mut json = serde_json::Deserializer::from_slice(&answer.response.body);
-    let item: LiveWorkItem =
-        serde_path_to_error::deserialize(&mut json).map_err(|error| match error.path().to_string().as_str() {
-            "." => not_a_row(&error.inner().to_string()),
-            column => not_a_row(&format!("`{column}`: {}", error.inner())),
-        })?;
-    if item.activityid != expected {
-        return Err(not_a_row(&format!("it is conversation {}", item.activityid)));
-    }
+pub(super) fn item(
+    answer: &AuthorizedResponse,
+    expected: ConversationId,
+) -> Result<(Row, ConversationDetails), LinkError> {
+    let not_a_row = |why: String| fault::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
+    let text = json::text(&answer.response.body);
+    let item = LiveWorkItem(Object::parse(&text).map_err(|error| not_a_row(error.to_string()))?);
     let conversation = item.conversation().map_err(not_a_row)?;
+    if conversation.id != expected {
+        return Err(not_a_row(format!("it is conversation {}", conversation.id)));
+    }
     let header =
         || answer.response.headers.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-    let etag = item.etag.clone().or_else(header).ok_or_else(|| {
+    let etag = item.0.optional("@odata.etag").map_err(not_a_row)?.or_else(header).ok_or_else(|| {
         fault::protocol(answer, "the answer holds no ETag")
             .hint("A proxy on the way may strip it; writes depend on it.")
     })?;
-    Ok((Row { conversation, etag }, item))
+    let details = item.details(conversation.clone());
+    Ok((Row { conversation, etag }, details))
 }
 
 /// What a PATCH showed of its result: nothing (204, or a body without an `ETag`), or the row.
@@ -118,6 +101,8 @@ pub(super) fn success(answer: AuthorizedResponse) -> Result<AuthorizedResponse, 
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use bytes::Bytes;
     use http::{HeaderMap, StatusCode};
 
@@ -134,7 +119,7 @@ mod tests {
     fn answer(body: &str) -> AuthorizedResponse {
         let (headers, body) = (HeaderMap::new(), Bytes::copy_from_slice(body.as_bytes()));
         let response = HttpResponse { status: StatusCode::OK, headers, body };
-        AuthorizedResponse { response, token: Token::new("s3cret").unwrap() }
+        AuthorizedResponse { response, token: Token::new("s3cret").unwrap(), received: SystemTime::UNIX_EPOCH }
     }
 
     fn parse(body: &str) -> Result<Row, LinkError> {
@@ -166,7 +151,7 @@ mod tests {
             (format!(r#"{{"activityid":"{CUSTOMER}",{}}}"#, &whole[52..]), "it is conversation"),
             (format!("{{{}}}", whole.replace(r#""_msdyn_customer_value":null,"#, "")), "_msdyn_customer_value"),
             (format!("{{{}}}", whole.replace("2,", "\"2\",")), "`statuscode`"),
-            (format!("{{{}}}", whole.replace("2,", "\"s3cret\",")), "string \"[redacted]\", expected i32"),
+            (format!("{{{}}}", whole.replace("2,", "\"s3cret\",")), "string \"[redacted]\", expected a whole number"),
             (
                 format!(
                     "{{{}}}",

@@ -35,8 +35,9 @@ pub enum UnusableUrl {
 }
 
 impl EnvironmentUrl {
-    /// The API version that is spoken.
-    const API: &str = "api/data/v9.2/";
+    const API: &str = "api/data/";
+    /// The version of the API that is spoken.
+    const VERSION: &str = "v9.2";
 
     /// The address, with a slash at its end.
     #[must_use]
@@ -69,6 +70,20 @@ impl EnvironmentUrl {
         self.set("msdyn_ocliveworkitems", query)
     }
 
+    /// Whether a URL leads to the set of conversations, in whatever version of the API: a token may go there, and nowhere else. Paths
+    /// count in either case, as the server sees it.
+    pub(super) fn has_conversations_at(&self, url: &Url) -> bool {
+        let root = format!("{}{}v", self.0.path(), Self::API).to_ascii_lowercase();
+        let path = url.path().to_ascii_lowercase();
+        let version = path.strip_prefix(&root).and_then(|path| path.strip_suffix("/msdyn_ocliveworkitems"));
+        let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        url.origin() == self.0.origin()
+            && (url.username(), url.password()) == ("", None)
+            && version
+                .and_then(|version| version.split_once('.'))
+                .is_some_and(|(major, minor)| is_number(major) && is_number(minor))
+    }
+
     /// A set. `query` is the part after `?`.
     pub(super) fn set(&self, name: &str, query: &str) -> Url {
         self.api(name, Some(query))
@@ -82,7 +97,7 @@ impl EnvironmentUrl {
     /// Something below the API.
     pub(super) fn api(&self, path: &str, query: Option<&str>) -> Url {
         let mut url = self.0.clone();
-        url.set_path(&format!("{}{}{path}", self.0.path(), Self::API));
+        url.set_path(&format!("{}{}{}/{path}", self.0.path(), Self::API, Self::VERSION));
         url.set_query(query);
         url
     }

@@ -1,13 +1,18 @@
 //! Answers and exchanges that are not what was asked for, as errors. Status first; messages are passed on, never understood.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use ::http::StatusCode;
-use serde::Deserialize;
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
 
 use crate::{
     error::{Code, LinkError},
     http::{self, AuthorizedResponse, CallError, HttpResponse, presentable, retry_after},
+    json::{self, Object, Whole},
 };
 
 const ROW_NOT_FOUND: &str = "0x80040217";
@@ -26,7 +31,7 @@ pub(super) fn is_stale(response: &HttpResponse) -> bool {
 }
 
 /// An answer that does not follow the Web API.
-pub(super) fn protocol(AuthorizedResponse { response, token }: &AuthorizedResponse, what: &str) -> LinkError {
+pub(super) fn protocol(AuthorizedResponse { response, token, .. }: &AuthorizedResponse, what: &str) -> LinkError {
     let status = response.status.as_u16();
     // It may quote the answer.
     let what = presentable(what, &[token.reveal()]).unwrap_or_default();
@@ -36,7 +41,7 @@ pub(super) fn protocol(AuthorizedResponse { response, token }: &AuthorizedRespon
 }
 
 /// An answer that is not a success. The server may repeat the token it was sent; we do not.
-pub(super) fn explain(AuthorizedResponse { response, token }: &AuthorizedResponse) -> LinkError {
+pub(super) fn explain(AuthorizedResponse { response, token, received }: &AuthorizedResponse) -> LinkError {
     let status = response.status;
     let mut service = ServiceError::of(response);
     for text in [&mut service.message, &mut service.code] {
@@ -53,7 +58,7 @@ pub(super) fn explain(AuthorizedResponse { response, token }: &AuthorizedRespons
     }
     error.with(|details| {
         details.http_status = Some(status.as_u16());
-        details.retry_after = retry_after(&response.headers);
+        details.retry_after = retry_after(&response.headers, *received);
         details.service_code = service.code;
         details.service_message = service.message;
     })
@@ -137,27 +142,15 @@ struct ServiceError {
 }
 
 impl ServiceError {
+    /// Takes what is there, piece by piece and up to where the body stops being JSON: what is odd in it must not hide why the
+    /// server refused.
     fn of(response: &HttpResponse) -> Self {
-        #[derive(Deserialize)]
-        struct Body {
-            error: Option<Inner>,
-            #[serde(flatten)]
-            bare: Inner,
-        }
-        #[derive(Default, Deserialize)]
-        struct Inner {
-            #[serde(alias = "Code", alias = "ErrorCode", alias = "errorCode")]
-            code: Option<serde_json::Value>,
-            #[serde(alias = "Message")]
-            message: Option<String>,
-        }
-        let Ok(body) = serde_json::from_slice::<Body>(&response.body) else { return Self::default() };
-        let Inner { code, message } = body.error.unwrap_or(body.bare);
-        let code = code.map(|code| match code {
-            serde_json::Value::String(text) => text.to_ascii_lowercase(),
-            other => other.to_string(),
-        });
-        Self { code: code.map(|code| hexadecimal(&code)), message }
+        let (mut inner, mut bare) = (Self::default(), Self::default());
+        let text = json::text(&response.body);
+        // It fails at the end of what can be read; what was read until then counts.
+        let _ = Pieces { found: &mut bare, inner: Some(&mut inner) }
+            .deserialize(&mut serde_json::Deserializer::from_str(&text));
+        Self { code: inner.code.or(bare.code), message: inner.message.or(bare.message) }
     }
 
     fn code(&self) -> &str {
@@ -165,13 +158,101 @@ impl ServiceError {
     }
 }
 
-/// The same numbers appear as signed decimals.
-fn hexadecimal(code: &str) -> String {
-    code.parse::<i32>().map_or_else(|_| code.to_owned(), |number| format!("{number:#010x}"))
+/// Code and message of an object, and of the object `error` in it.
+struct Pieces<'p> {
+    found: &'p mut ServiceError,
+    inner: Option<&'p mut ServiceError>,
+}
+
+impl<'de> DeserializeSeed<'de> for Pieces<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, object: D) -> Result<(), D::Error> {
+        object.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pieces<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object, or a message")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.found.message = Some(text.to_owned());
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<(), A::Error> {
+        IgnoredAny.visit_seq(list).map(drop)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut object: A) -> Result<(), A::Error> {
+        while let Some(key) = object.next_key::<String>()? {
+            match key.to_ascii_lowercase().as_str() {
+                "error" if let Some(found) = self.inner.take() => {
+                    object.next_value_seed(Pieces { found, inner: None })?;
+                }
+                "code" | "errorcode" => {
+                    let code = object.next_value().map(code)?;
+                    self.found.code = self.found.code.take().or(code);
+                }
+                "message" => {
+                    let message = object.next_value().map(message)?;
+                    self.found.message = self.found.message.take().or(message);
+                }
+                _ => drop(object.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A code in hexadecimal; the same numbers appear as decimals, with and without a sign.
+fn code(value: &RawValue) -> Option<String> {
+    if let Ok(Whole(number)) = serde_json::from_str(value.get()) {
+        return hexadecimal(number);
+    }
+    let text = serde_json::from_str::<String>(value.get()).ok()?.trim().to_ascii_lowercase();
+    text.parse().ok().and_then(hexadecimal).or(Some(text)).filter(|code| !code.is_empty())
+}
+
+fn hexadecimal(code: i64) -> Option<String> {
+    let code = i32::try_from(code).map(i32::cast_unsigned).or_else(|_| u32::try_from(code)).ok()?;
+    Some(format!("{code:#010x}"))
+}
+
+/// A message, which older services give in an object with its language.
+fn message(value: &RawValue) -> Option<String> {
+    let text = value.get();
+    serde_json::from_str(text).ok().or_else(|| Object::parse(text).ok()?.lenient("value"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use ::http::HeaderMap;
     use bytes::Bytes;
 
@@ -188,7 +269,7 @@ mod tests {
     }
 
     fn refused(status: u16, body: &str) -> AuthorizedResponse {
-        AuthorizedResponse { response: answer(status, body), token: token() }
+        AuthorizedResponse { response: answer(status, body), token: token(), received: SystemTime::UNIX_EPOCH }
     }
 
     fn odata(code: &str) -> String {

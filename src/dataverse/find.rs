@@ -1,12 +1,12 @@
 //! Records by what stands in their columns.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
 
 use super::{answer, exchange::Exchange, fault, request};
 use crate::{
     domain::{EntityLogicalName, KeyValue, NamedRecord, RecordKey, RecordReference},
     error::{Code, LinkError},
+    json::{self, Object},
 };
 
 /// Reads the records that fit.
@@ -19,14 +19,14 @@ pub(super) async fn records(exchange: &Exchange<'_>, key: &RecordKey) -> Result<
     let answer = exchange.send(request::look(url, exchange.sender(), None)).await.map_err(fault::unreachable)?;
     let is_bad = answer.response.status == http::StatusCode::BAD_REQUEST;
     let answer = answer::success(answer).map_err(|error| if is_bad { misunderstood(&error) } else { error })?;
-    let no_set = || fault::protocol(&answer, "the answer is no set of records");
-    let mut body: Map<String, Value> = serde_json::from_slice(&answer.response.body).map_err(|_| no_set())?;
-    let Some(Value::Array(rows)) = body.remove("value") else { return Err(no_set()) };
+    let no_set = |why: String| fault::protocol(&answer, &format!("the response is not a list of records: {why}"));
+    let text = json::text(&answer.response.body);
+    let set = Object::parse(&text).map_err(|error| no_set(error.to_string()))?;
+    let rows: Vec<Object<'_>> = set.required("value").map_err(no_set)?;
     rows.iter()
         .map(|row| {
-            let id = row[id].as_str().and_then(|id| id.parse().ok()).ok_or_else(no_set)?;
-            let name = row[name].as_str().map(str::to_owned);
-            Ok(NamedRecord { record: RecordReference { entity: key.entity, id }, name })
+            let record = RecordReference { entity: key.entity, id: row.required(id).map_err(no_set)? };
+            Ok(NamedRecord { record, name: row.lenient(name) })
         })
         .collect()
 }

@@ -139,10 +139,11 @@ impl LinkStore for DataverseStore {
     }
 
     fn close(&self) -> StoreFuture<()> {
-        let probing = Arc::clone(&self.probing);
+        let (shared, probing) = (Arc::clone(&self.shared), Arc::clone(&self.probing));
         // A probe that nobody waits for any more may still be putting things back.
         Box::pin(async move {
             drop(probing.lock().await);
+            shared.http.close();
             Ok(())
         })
     }

@@ -1,10 +1,21 @@
 //! Reading conversations page by page, as many as are wanted and no longer than the store has any.
 
+use std::time::Duration;
+
 use super::query::{ConversationDetails, ConversationPage, ConversationQuery};
-use crate::error::{Code, LinkError};
+use crate::{
+    clock::{Clock, jitter},
+    error::{Code, LinkError},
+};
 
 /// Rows of a page at the most: one comes in a moment, and few are read in vain.
 const PAGE_SIZE: u32 = 250;
+/// A server may send empty pages before one with rows; this many in a row look as if they would never end.
+const MOST_EMPTY_PAGES: u32 = 25;
+/// The pause after the first empty page. It doubles with each further one …
+const PAUSE: Duration = Duration::from_millis(25);
+/// … up to this. All of them together fit into the default timeout of a call.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is still to be read.
 #[derive(Clone, Debug)]
@@ -17,6 +28,8 @@ pub struct Listing {
     /// A word from some pages ago.
     earlier: Option<String>,
     pages: u64,
+    /// Pages without a conversation since the last one with any.
+    empty_pages: u32,
 }
 
 impl Listing {
@@ -24,7 +37,14 @@ impl Listing {
     #[must_use]
     pub fn new(query: ConversationQuery, top: Option<u32>) -> Self {
         let page_size = top.map_or(PAGE_SIZE, |top| top.min(PAGE_SIZE));
-        Self { query: ConversationQuery { page_size, ..query }, left: top, next: None, earlier: None, pages: 0 }
+        Self {
+            query: ConversationQuery { page_size, ..query },
+            left: top,
+            next: None,
+            earlier: None,
+            pages: 0,
+            empty_pages: 0,
+        }
     }
 
     /// What to ask the store for next.
@@ -32,14 +52,22 @@ impl Listing {
         (self.query.clone(), self.next.clone())
     }
 
+    /// How long to wait before the next page: after an empty one the server is not asked at once.
+    pub(super) fn pause(&self, clock: &dyn Clock) -> Option<Duration> {
+        let doublings = self.empty_pages.checked_sub(1)?;
+        let pause = LONGEST_PAUSE.min(PAUSE.saturating_mul(2_u32.saturating_pow(doublings)));
+        Some(pause / 2 + jitter(clock, pause / 2))
+    }
+
     /// The conversations of a page, and what is still to be read after them.
     ///
     /// # Errors
-    /// `PROTOCOL` if the pages go round in a circle.
+    /// `PROTOCOL` if the pages go round in a circle, or none of many has a conversation.
     pub(super) fn turn(
         mut self,
         ConversationPage { mut conversations, next }: ConversationPage,
     ) -> Result<(Vec<ConversationDetails>, Option<Self>), LinkError> {
+        self.empty_pages = if conversations.is_empty() { self.empty_pages + 1 } else { 0 };
         if let Some(left) = &mut self.left {
             conversations.truncate(*left as usize);
             *left -= u32::try_from(conversations.len()).unwrap_or(*left);
@@ -50,6 +78,12 @@ impl Listing {
         if next == self.earlier {
             let message =
                 "The link to the next page of conversations leads back to an earlier page: they would never end.";
+            return Err(LinkError::new(Code::Protocol, message));
+        }
+        if self.empty_pages == MOST_EMPTY_PAGES {
+            let message = format!(
+                "The last {MOST_EMPTY_PAGES} pages of conversations were empty, and each has a link to a next one."
+            );
             return Err(LinkError::new(Code::Protocol, message));
         }
         self.pages += 1;
@@ -65,9 +99,19 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Conversation, Status};
 
     fn page(next: u64) -> ConversationPage {
-        ConversationPage { conversations: Vec::new(), next: Some(next.to_string()) }
+        let conversation = Conversation { id: [0; 16].into(), status: Status::ACTIVE, customer: None, case: None };
+        let details = ConversationDetails {
+            conversation,
+            subject: None,
+            created_on: None,
+            agent: None,
+            customer_name: None,
+            case_name: None,
+        };
+        ConversationPage { conversations: vec![details], next: Some(next.to_string()) }
     }
 
     /// Pages read until they are refused: `before` that lead into a circle of `round`.

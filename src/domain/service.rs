@@ -145,7 +145,7 @@ impl LinkService {
         options: CallOptions,
         is_enough: fn(&[ConversationDetails]) -> bool,
     ) -> impl Future<Output = Result<(Vec<ConversationDetails>, Option<Listing>), LinkError>> + Send + use<> {
-        let store = Arc::clone(&self.0.store);
+        let (store, clock) = (Arc::clone(&self.0.store), Arc::clone(&self.0.clock));
         let listed = self.perform(self.timed(options), move |call| {
             let page = move |listing: &Listing| {
                 let (query, next) = listing.request();
@@ -155,6 +155,9 @@ impl LinkService {
             Ok(Box::pin(async move {
                 let (mut found, mut rest) = listing.turn(first.await?)?;
                 while let Some(listing) = rest.take_if(|_| !is_enough(&found)) {
+                    if let Some(pause) = listing.pause(&*clock) {
+                        clock.sleep(pause).await;
+                    }
                     let page = page(&listing);
                     let (more, after) = listing.turn(page.await?)?;
                     found.extend(more);

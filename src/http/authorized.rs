@@ -1,13 +1,15 @@
 //! Requests with a token: attached here, and here alone; a 401 drops it and tries exactly once more.
 
-use std::{sync::Arc, time::Duration};
-
-use http::{
-    HeaderMap, StatusCode,
-    header::{AUTHORIZATION, WWW_AUTHENTICATE},
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
-use super::{HttpError, HttpRequest, HttpResponse, HttpService, token::Token, token_cache::TokenCache};
+use http::{StatusCode, header::AUTHORIZATION};
+
+use super::{
+    HttpError, HttpRequest, HttpResponse, HttpService, challenge::claims, token::Token, token_cache::TokenCache,
+};
 use crate::error::LinkError;
 
 /// A service that knows who is calling.
@@ -32,6 +34,8 @@ pub struct AuthorizedResponse {
     pub response: HttpResponse,
     /// The token.
     pub token: Token,
+    /// When it came, by this machine's clock.
+    pub received: SystemTime,
 }
 
 impl AuthorizedHttp {
@@ -71,6 +75,11 @@ impl AuthorizedHttp {
         Ok((token, good_for))
     }
 
+    /// Ends a request for a token that no call waits for any more.
+    pub fn close(&self) {
+        self.tokens.close();
+    }
+
     async fn token(&self) -> Result<Token, CallError> {
         self.tokens.token().await.map_err(CallError::NoToken)
     }
@@ -78,13 +87,6 @@ impl AuthorizedHttp {
     async fn send(&self, mut request: HttpRequest, token: Token) -> Result<AuthorizedResponse, CallError> {
         request.headers.insert(AUTHORIZATION, token.header());
         let response = self.http.call(request).await.map_err(CallError::Exchange)?;
-        Ok(AuthorizedResponse { response, token })
+        Ok(AuthorizedResponse { response, token, received: self.tokens.wall() })
     }
-}
-
-/// The claims challenge of conditional access: `WWW-Authenticate: Bearer …, claims="<base64>"`.
-fn claims(headers: &HeaderMap) -> Option<String> {
-    let challenge = headers.get(WWW_AUTHENTICATE)?.to_str().ok()?;
-    let (_, rest) = challenge.split_once("claims=\"")?;
-    rest.split_once('"').map(|(claims, _)| claims.to_owned())
 }

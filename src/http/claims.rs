@@ -1,11 +1,11 @@
 //! What a token says of itself, for diagnosis. Its signature is the server's business.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
 use super::token::Token;
+use crate::json::{self, Object};
 
 /// Three of a token's claims, and nothing else of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +38,17 @@ impl Token {
             return None;
         };
         let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-        let Payload { aud, tid, appid, azp } = serde_json::from_slice(&payload).ok()?;
-        let id = |text: Option<String>| Uuid::try_parse(&text?).ok();
-        Some(Claims { audience: aud.map(|text| audience(&text)), tenant: id(tid), application: id(appid.or(azp)) })
+        let payload = json::text(&payload);
+        let payload = Object::parse(&payload).ok()?;
+        // Of several audiences the first counts.
+        let first = || payload.lenient::<Vec<String>>("aud")?.into_iter().next();
+        let aud: Option<String> = payload.lenient("aud").or_else(first);
+        let id = |name| payload.lenient(name);
+        Some(Claims {
+            audience: aud.map(|text| audience(&text)),
+            tenant: id("tid"),
+            application: id("appid").or_else(|| id("azp")),
+        })
     }
 }
 
@@ -52,14 +60,6 @@ fn audience(text: &str) -> Audience {
         Ok(origin) if origin.is_tuple() => Audience::Origin(origin.ascii_serialization()),
         _ => Audience::Other,
     }
-}
-
-#[derive(Deserialize)]
-struct Payload {
-    aud: Option<String>,
-    tid: Option<String>,
-    appid: Option<String>,
-    azp: Option<String>,
 }
 
 #[cfg(test)]
@@ -91,6 +91,10 @@ mod tests {
         let id = "6b726d86-d37c-43b8-b3a4-c4056ddd2e07";
         let all = claims(&format!(r#"{{"tid":"{id}","azp":"{id}","upn":"s3cret","exp":1}}"#)).unwrap();
         assert_eq!((all.tenant, all.application), (Uuid::try_parse(id).ok(), Uuid::try_parse(id).ok()));
+        let partly =
+            claims(&format!(r#"{{"aud":["{id}","x"],"tid":7,"appid":["x"],"azp":"{id}","name":"\ud83d","n":1e999}}"#));
+        let (audience, application) = (Uuid::try_parse(id).map(Audience::Application).ok(), Uuid::try_parse(id).ok());
+        assert_eq!(partly, Some(Claims { audience, tenant: None, application }));
         let odd = claims(r#"{"tid":"s3cret","appid":"s3cret"}"#).unwrap();
         assert_eq!(odd, Claims { audience: None, tenant: None, application: None });
     }

@@ -1,15 +1,15 @@
 //! A client secret for a token: the client credentials flow of Microsoft Entra (`dataverse-wire.md` 7.1).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
 };
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use url::{Url, form_urlencoded};
 
 use super::{
@@ -17,7 +17,11 @@ use super::{
     secret::{Secret, presentable},
     unreachable::unreachable,
 };
-use crate::error::{Code, LinkError};
+use crate::{
+    clock::SharedClock,
+    error::{Code, LinkError},
+    json::{self, Object},
+};
 
 /// An application of Microsoft Entra, and how it proves to be it.
 #[derive(Clone, Debug)]
@@ -34,17 +38,21 @@ pub struct ClientSecret {
     pub scope: String,
 }
 
+/// An authority that throttles is waited for that long, as the environment is.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Tokens for a client secret.
 pub struct ClientSecretCredential {
     http: Arc<dyn HttpService>,
     client: ClientSecret,
+    clock: SharedClock,
 }
 
 impl ClientSecretCredential {
     /// Asks through `http`, which repeats what may be repeated.
     #[must_use]
-    pub fn new(http: Arc<dyn HttpService>, client: ClientSecret) -> Self {
-        Self { http, client }
+    pub fn new(http: Arc<dyn HttpService>, client: ClientSecret, clock: SharedClock) -> Self {
+        Self { http, client, clock }
     }
 
     async fn ask(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
@@ -64,8 +72,7 @@ impl ClientSecretCredential {
             ("scope", scope),
             ("client_secret", client_secret.reveal()),
         ]);
-        // The challenge has them in base64, the endpoint wants them as JSON.
-        if let Some(claims) = claims.and_then(|claims| String::from_utf8(STANDARD.decode(claims).ok()?).ok()) {
+        if let Some(claims) = claims {
             form.append_pair("claims", &claims);
         }
         let headers = HeaderMap::from_iter([
@@ -80,32 +87,33 @@ impl ClientSecretCredential {
             headers,
             body,
             repeatable: true,
-            deadline: None,
+            deadline: Some(self.clock.now() + PATIENCE),
             in_flight,
             answered_as,
         }
     }
 
     fn granted(&self, response: &HttpResponse) -> Result<AccessToken, LinkError> {
-        #[derive(Deserialize)]
-        struct Grant {
-            access_token: String,
-            #[serde(deserialize_with = "seconds")]
-            expires_in: u64,
-        }
-        let grant: Grant = serde_json::from_slice(&response.body).map_err(|_| {
-            LinkError::new(Code::AuthenticationFailed, "The token authority answered with something else than a token.")
+        let text = json::text(&response.body);
+        let grant = Object::parse(&text).ok();
+        let token = grant.as_ref().and_then(|grant| grant.required::<String>("access_token").ok());
+        let (Some(grant), Some(token)) = (grant, token) else {
+            let message = "The token authority answered with something else than a token.";
+            return Err(LinkError::new(Code::AuthenticationFailed, message)
                 .hint(self.check_authority())
-                .with(|details| details.http_status = Some(response.status.as_u16()))
-        })?;
-        let good_for = Some(std::time::Duration::from_secs(grant.expires_in));
-        Ok(AccessToken { token: Token::new(&grant.access_token)?, good_for })
+                .with(|details| details.http_status = Some(response.status.as_u16())));
+        };
+        // The token is good for something, whatever is said of how long.
+        let seconds = grant.lenient("expires_in").and_then(Number::value);
+        let good_for = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Ok(AccessToken { token: Token::new(&token)?, good_for })
     }
 
     fn refused(&self, response: &HttpResponse) -> LinkError {
         let status = response.status;
-        let fault: Fault = serde_json::from_slice(&response.body).unwrap_or_default();
-        let number = fault.error_codes.first().copied();
+        let text = json::text(&response.body);
+        let fault = Object::readable(&text);
+        let number = error_number(&fault);
         let (code, what, hint) = match status {
             StatusCode::TOO_MANY_REQUESTS => (Code::Throttled, "asked this client to wait", None),
             _ if status.is_server_error() => (Code::Unavailable, "failed", None),
@@ -115,9 +123,10 @@ impl ClientSecretCredential {
             }
         };
         let hint = hint.map_or_else(|| self.check_authority(), str::to_owned);
+        let is_temporary = matches!(number, Some(90_033 | 50_196));
         let number = number.map(|number| format!("AADSTS{number}"));
-        let id = fault.trace_id.as_deref().and_then(|id| self.shown(id));
-        let text = fault.error_description.as_deref().and_then(|text| self.shown(text));
+        let id = fault.lenient::<String>("trace_id").and_then(|id| self.shown(&id));
+        let text = fault.lenient::<String>("error_description").and_then(|text| self.shown(&text));
         let named = match (&number, &id) {
             (Some(number), Some(id)) => format!("{number}, trace id {id}"),
             (Some(number), None) => number.clone(),
@@ -126,11 +135,11 @@ impl ClientSecretCredential {
         let error = LinkError::new(code, format!("The token authority {what} ({named}).")).hint(hint);
         error.with(|details| {
             details.http_status = Some(status.as_u16());
-            details.retry_after = retry_after(&response.headers);
+            details.retry_after = retry_after(&response.headers, self.clock.wall());
             details.service_code = number;
             details.service_message = text;
             details.service_request_id = id;
-            if matches!(fault.error_codes.first(), Some(90_033 | 50_196)) {
+            if is_temporary {
                 details.retryable = Some(true);
             }
         })
@@ -150,22 +159,35 @@ impl TokenProvider for ClientSecretCredential {
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
         Box::pin(self.ask(claims))
     }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
 }
 
 /// A number, or one in quotes: older endpoints, and what stands in for Entra, write it so.
-fn seconds<'de, D: Deserializer<'de>>(value: D) -> Result<u64, D::Error> {
-    let value = serde_json::Value::deserialize(value)?;
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
-    number.ok_or_else(|| de::Error::custom("expected seconds"))
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Plain(f64),
+    Quoted(String),
 }
 
-/// Entra's answer to what it does not grant.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Fault {
-    error_codes: Vec<u32>,
-    error_description: Option<String>,
-    trace_id: Option<String>,
+impl Number {
+    fn value(self) -> Option<f64> {
+        match self {
+            Self::Plain(number) => Some(number),
+            Self::Quoted(text) => text.trim().parse().ok(),
+        }
+    }
+}
+
+/// The number of Entra's error: the first that can be read.
+fn error_number(fault: &Object<'_>) -> Option<u32> {
+    let numbers: Vec<&RawValue> = fault.lenient("error_codes")?;
+    let number = numbers.into_iter().find_map(|number| serde_json::from_str::<Number>(number.get()).ok()?.value())?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in range")]
+    (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
 }
 
 /// What the authority did, and what to do about it, by the number of the fault.

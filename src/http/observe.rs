@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, Method};
 use url::Url;
 use uuid::Uuid;
 
-use super::{HttpError, HttpErrorKind, HttpRequest, HttpResponse};
+use super::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, fields::field_lines};
 use crate::clock::Clock;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
@@ -135,7 +135,7 @@ fn guid(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 fn parsed(headers: &HeaderMap, name: &HeaderName) -> Option<Uuid> {
-    Uuid::try_parse(headers.get(name)?.to_str().ok()?).ok()
+    field_lines(headers, name).find_map(|line| line.split(',').find_map(|id| Uuid::try_parse(id.trim()).ok()))
 }
 
 /// One attempt being watched. Dropped before its end, because its caller stopped waiting, it says so.

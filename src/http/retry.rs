@@ -154,7 +154,7 @@ impl RetryingHttp {
         if !may_have_acted(&answer) {
             request.in_flight.store(false, Ordering::SeqCst);
         }
-        let Some(asked) = refusal(&answer) else {
+        let Some(asked) = self.refusal(&answer) else {
             pass.accepted();
             self.slots.grow();
             let verdict = judge(request, &answer);
@@ -171,6 +171,18 @@ impl RetryingHttp {
         let may_repeat = request.repeatable || !may_have_acted(&answer);
         let verdict = if may_repeat { Verdict::Throttled } else { Verdict::Final };
         Ok(Attempt { answer, verdict, pause })
+    }
+
+    /// The pause that the server asks the whole client for, if it does: a 429 always does, with or without a time, and a 503 with a
+    /// time. Zero means that it names no time.
+    fn refusal(&self, answer: &Result<HttpResponse, HttpError>) -> Option<Duration> {
+        let response = answer.as_ref().ok()?;
+        let asked = || retry_after(&response.headers, self.clock.wall());
+        match response.status {
+            StatusCode::TOO_MANY_REQUESTS => Some(asked().unwrap_or_default()),
+            StatusCode::SERVICE_UNAVAILABLE => asked(),
+            _ => None,
+        }
     }
 
     /// The pause before the next attempt, after one of this length. The jitter is decorrelated, so that requests that failed together
@@ -198,18 +210,6 @@ fn may_have_acted(answer: &Result<HttpResponse, HttpError>) -> bool {
     match answer {
         Ok(response) => response.status != StatusCode::TOO_MANY_REQUESTS,
         Err(error) => error.kind.may_have_been_sent(),
-    }
-}
-
-/// The pause that the server asks the whole client for, if it does: a 429 always does, with or without a time, and a 503 with a time.
-/// Zero means that it names no time.
-fn refusal(answer: &Result<HttpResponse, HttpError>) -> Option<Duration> {
-    let response = answer.as_ref().ok()?;
-    let asked = retry_after(&response.headers);
-    match response.status {
-        StatusCode::TOO_MANY_REQUESTS => Some(asked.unwrap_or_default()),
-        StatusCode::SERVICE_UNAVAILABLE => asked,
-        _ => None,
     }
 }
 

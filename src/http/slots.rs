@@ -52,8 +52,10 @@ impl Slots {
 
     /// Takes the response's recommendation as the upper limit, if it has one.
     pub(super) fn follow(&self, headers: &HeaderMap) {
-        let recommended = headers.get(RECOMMENDED).and_then(|hint| hint.to_str().ok()?.trim().parse::<usize>().ok());
-        let Some(cap) = recommended.map(|hint| hint.clamp(1, self.max)) else { return };
+        let hints =
+            headers.get_all(RECOMMENDED).iter().filter_map(|hint| hint.to_str().ok()?.trim().parse::<f64>().ok());
+        let Some(hint) = hints.filter(|hint| *hint >= 0.0).reduce(f64::min) else { return };
+        let cap = whole(hint.min(as_f64(self.max)));
         let mut count = self.lock();
         count.cap = cap;
         self.resize(&mut count);
@@ -101,10 +103,19 @@ impl Slots {
 }
 
 impl Count {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1 and at most `cap`")]
     fn target(&self) -> usize {
-        (self.window.min(as_f64(self.cap)) as usize).max(1)
+        whole(self.window.min(as_f64(self.cap)))
     }
+}
+
+/// At least one slot.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "not negative, and a client's options limit it"
+)]
+fn whole(slots: f64) -> usize {
+    (slots as usize).max(1)
 }
 
 /// Exact: no client has more slots than this.
@@ -151,9 +162,18 @@ mod tests {
     fn there_are_never_more_than_recommended_or_allowed() {
         let slots = Slots::new(48);
         assert_eq!(take_all(&slots).len(), 4);
-        for (text, expected) in
-            [("4", 4), ("40", 40), ("52", 48), ("many", 48), ("", 48), ("-1", 48), (" 7 ", 7), ("0", 1)]
-        {
+        for (text, expected) in [
+            ("4", 4),
+            ("40", 40),
+            ("52", 48),
+            ("many", 48),
+            ("", 48),
+            ("-1", 48),
+            (" 7 ", 7),
+            ("9.0", 9),
+            ("NaN", 9),
+            ("0", 1),
+        ] {
             slots.follow(&hint(text));
             grow(&slots);
             assert_eq!(take_all(&slots).len(), expected, "{text}");

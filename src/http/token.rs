@@ -12,7 +12,7 @@ use crate::error::{Code, LinkError};
 pub struct Token(HeaderValue);
 
 impl Token {
-    /// Takes the bare token, without `Bearer`.
+    /// Takes the bare token, without `Bearer`. What files add is left out: a byte order mark, and a line's end.
     ///
     /// # Errors
     /// `AUTHENTICATION_FAILED` if it is empty or holds what no header may hold.
@@ -21,6 +21,7 @@ impl Token {
             LinkError::new(Code::AuthenticationFailed, format!("The credential gave {what} instead of a token."))
                 .hint("`credential` is the bare access token, or something that gives it; see dataverse.d.ts.")
         };
+        let token = token.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}');
         if token.is_empty() {
             return Err(refused("an empty text"));
         }
@@ -58,16 +59,21 @@ impl fmt::Debug for Token {
 pub struct AccessToken {
     /// The token.
     pub token: Token,
-    /// Absent if nobody knows.
+    /// Absent if it is not known. A lifetime that cannot be meant counts as not known: see [`TokenCache`](super::TokenCache).
     pub good_for: Option<Duration>,
 }
 
 /// Where tokens come from. Asked by the token cache alone, one question at a time.
 pub trait TokenProvider: Send + Sync {
-    /// A new token. `claims` is what the server demanded of it in a challenge, still in base64.
+    /// A new token. `claims` is what the server demanded of it in a challenge, as JSON.
     ///
     /// Fails with `AUTHENTICATION_FAILED`.
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>>;
+
+    /// How long a request may take. Longer than a credential function is told it may, because what it throws then says more.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(60)
+    }
 }
 
 /// A token that never changes.
@@ -90,6 +96,13 @@ mod tests {
         assert_eq!(format!("{token:?} {:?}", token.header()), "Token Sensitive");
         assert_eq!(token.header().as_bytes(), b"Bearer s3cret");
         assert_eq!(token.reveal(), "s3cret");
+    }
+
+    #[test]
+    fn a_token_may_come_from_a_file() {
+        for text in ["\u{feff}s3cret", "s3cret\r\n", " \t\u{feff}s3cret", "\u{feff} s3cret\n"] {
+            assert_eq!(Token::new(text).unwrap().reveal(), "s3cret", "{text:?}");
+        }
     }
 
     #[test]

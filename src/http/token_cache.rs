@@ -1,9 +1,17 @@
-//! One token for all calls of a client: fetched once however many wait, refreshed before it expires, dropped when refused.
+//! One token for all calls of a client: requested once however many wait, refreshed before it expires, dropped when refused.
+//!
+//! A request for a token is a task of its own, because it must outlive the call that began it: a token that arrives after that
+//! call's deadline is what the next call needs.
 
 use std::{
+    ops::RangeInclusive,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
+
+use futures_util::FutureExt;
+use tokio::{sync::watch, task::AbortHandle};
 
 use super::token::{AccessToken, Token, TokenProvider};
 use crate::{
@@ -13,36 +21,39 @@ use crate::{
 
 /// How long a token is kept whose provider does not say how long it is good. A refused one is dropped at once anyway.
 const GOOD_FOR: Duration = Duration::from_secs(60);
+/// Lifetimes that can be meant. Others come from wrong units and wrong clocks, and count as unknown: a token that seems to have
+/// expired already would be requested again for every call.
+const LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(366 * 86_400);
 /// A token is refreshed this long before it expires, or a quarter of its life if that is less …
 const EARLY: Duration = Duration::from_secs(300);
 /// … and up to this much earlier still, so that many clients do not refresh at once.
 const JITTER: Duration = Duration::from_secs(60);
 
-/// A question that failed is not asked again before this time is over: calls that waited in line for each other would otherwise ask
-/// one after the other what was just refused …
+/// A request that failed is not made again before this time is over: calls that come right afterwards would otherwise ask for
+/// what was just refused …
 const AGAIN: Duration = Duration::from_secs(1);
 /// … and while a token is still good there is no hurry at all.
 const REFRESH_AGAIN: Duration = Duration::from_secs(30);
-/// A refresh that takes longer is given up while the old token is still good: the call shall not wait for it.
+/// A call does not wait longer for a refresh while the old token is still good.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The cache.
-pub struct TokenCache {
+/// The cache. Dropping it ends a request for a token.
+pub struct TokenCache(Arc<Shared>);
+
+struct Shared {
     provider: Arc<dyn TokenProvider>,
     clock: SharedClock,
     state: Mutex<State>,
-    /// Whoever holds it asks the provider.
-    asking: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
     held: Option<Held>,
-    /// How and when the last question ended in failure, and how many questions there were: who waited for it need not ask again.
+    /// The last request's error, and when it came.
     failure: Option<(LinkError, Instant)>,
-    asked: u64,
     /// What the server demanded of the next token.
     claims: Option<String>,
+    request: Option<Request>,
 }
 
 struct Held {
@@ -53,71 +64,83 @@ struct Held {
     is_known: bool,
 }
 
+type Outcome = Result<Token, Arc<LinkError>>;
+type Sender = watch::Sender<Option<Outcome>>;
+type Receiver = watch::Receiver<Option<Outcome>>;
+
+/// A request for a token, for which every call waits that needs one.
+struct Request {
+    claims: Option<String>,
+    /// Closed without an outcome if the request was ended.
+    outcome: Receiver,
+    /// Absent while the call that began it polls it for the first time.
+    task: Option<AbortHandle>,
+}
+
+impl Request {
+    /// Whether its token is the one that is needed now, and may still come.
+    fn serves(&self, claims: Option<&str>) -> bool {
+        self.claims.as_deref() == claims && self.task.as_ref().is_none_or(|task| !task.is_finished())
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
 impl TokenCache {
     /// A cache of what the provider gives.
     #[must_use]
     pub fn new(provider: Arc<dyn TokenProvider>, clock: SharedClock) -> Self {
-        Self { provider, clock, state: Mutex::default(), asking: tokio::sync::Mutex::default() }
+        Self(Arc::new(Shared { provider, clock, state: Mutex::default() }))
     }
 
-    /// A token that is good now, as far as anybody knows.
+    /// A token that is good now, as far as is known. Needs a Tokio runtime.
     ///
     /// # Errors
     /// The provider's. One that fails while a token is still good is ignored, and asked again by a later call.
     pub async fn token(&self) -> Result<Token, LinkError> {
-        let (asked_before, usable) = {
-            let state = self.lock();
-            let now = self.clock.now();
-            let usable = state.held.as_ref().filter(|held| now < held.expires_at);
-            if let Some(held) = usable.filter(|held| now < held.refresh_at) {
-                return Ok(held.token.clone());
-            }
-            let usable = usable.map(|held| held.token.clone());
-            let again = if usable.is_some() { REFRESH_AGAIN } else { AGAIN };
-            if let Some((failure, _)) = state.failure.as_ref().filter(|(_, since)| now < *since + again) {
-                return usable.ok_or_else(|| failure.repeated());
-            }
-            (state.asked, usable)
-        };
-        let _asking = match (self.asking.try_lock(), &usable) {
-            (Ok(asking), _) => asking,
-            // Somebody refreshes it already; the old one is good that long.
-            (Err(_), Some(token)) => return Ok(token.clone()),
-            (Err(_), None) => self.asking.lock().await,
-        };
-        if let Some(answer) = self.answered_since(asked_before) {
-            return answer;
-        }
-        let claims = self.lock().claims.clone();
-        let answer = if usable.is_some() { self.refreshed(claims).await } else { self.provider.token(claims).await };
-        let mut state = self.lock();
-        state.asked += 1;
-        match answer {
-            Ok(AccessToken { token, good_for }) => {
-                state.held = Some(self.held(token.clone(), good_for));
-                (state.failure, state.claims) = (None, None);
-                Ok(token)
-            }
-            Err(failure) => {
-                state.failure = Some((failure.repeated(), self.clock.now()));
-                usable.ok_or(failure)
-            }
+        loop {
+            let (mut outcome, usable) = match self.0.at_hand() {
+                AtHand::Settled(settled) => return settled,
+                AtHand::Requested(outcome) => (outcome, None),
+                AtHand::ToRequest { claims, sender, outcome, usable } => {
+                    Arc::clone(&self.0).begin(claims.as_deref(), sender);
+                    (outcome, usable)
+                }
+            };
+            let Some(usable) = usable else {
+                match settled(&mut outcome).await {
+                    Some(outcome) => return outcome.map_err(|failure| failure.repeated()),
+                    // Ended because another token is needed by now.
+                    None => continue,
+                }
+            };
+            return tokio::select! {
+                biased;
+                outcome = settled(&mut outcome) => Ok(outcome.and_then(Result::ok).unwrap_or(usable)),
+                () = self.0.clock.sleep(REFRESH_PATIENCE) => Ok(usable),
+            };
         }
     }
 
-    async fn refreshed(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
-        tokio::select! {
-            biased;
-            answer = self.provider.token(claims) => answer,
-            () = self.clock.sleep(REFRESH_PATIENCE) => {
-                Err(LinkError::new(Code::AuthenticationFailed, "The credential takes too long to give a token."))
-            }
-        }
+    /// The time of day, by the same clock.
+    pub(super) fn wall(&self) -> SystemTime {
+        self.0.clock.wall()
     }
 
-    /// The server did not accept the token: it is not given out again. `claims` goes to the provider with the next question.
+    /// Ends a request for a token.
+    pub fn close(&self) {
+        self.0.lock().request = None;
+    }
+
+    /// The server did not accept the token: it is not given out again. `claims` goes to the provider with the next request.
     pub fn refuse(&self, token: &Token, claims: Option<String>) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         // Another call may have brought a new one in the meantime.
         if state.held.as_ref().is_some_and(|held| held.token == *token) {
             state.held = None;
@@ -128,26 +151,99 @@ impl TokenCache {
     /// For how long the token is good from now on, if it is the one that is held and its provider said so.
     #[must_use]
     pub fn good_for(&self, token: &Token) -> Option<Duration> {
-        let state = self.lock();
+        let state = self.0.lock();
         let held = state.held.as_ref().filter(|held| held.token == *token && held.is_known)?;
-        Some(held.expires_at.saturating_duration_since(self.clock.now()))
+        Some(held.expires_at.saturating_duration_since(self.0.clock.now()))
+    }
+}
+
+impl Drop for TokenCache {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// The token that a call needs, or how it gets there.
+enum AtHand {
+    /// The token, or why there is none.
+    Settled(Result<Token, LinkError>),
+    /// A request to wait for.
+    Requested(Receiver),
+    /// A request to begin, and the token that is still good meanwhile.
+    ToRequest { claims: Option<String>, sender: Sender, outcome: Receiver, usable: Option<Token> },
+}
+
+impl Shared {
+    fn at_hand(&self) -> AtHand {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let usable = state.held.as_ref().filter(|held| now < held.expires_at);
+        if let Some(held) = usable.filter(|held| now < held.refresh_at) {
+            return AtHand::Settled(Ok(held.token.clone()));
+        }
+        let usable = usable.map(|held| held.token.clone());
+        let again = if usable.is_some() { REFRESH_AGAIN } else { AGAIN };
+        if let Some((failure, _)) = state.failure.as_ref().filter(|(_, since)| now < *since + again) {
+            return AtHand::Settled(usable.ok_or_else(|| failure.repeated()));
+        }
+        let claims = state.claims.clone();
+        match (state.request.as_ref().filter(|request| request.serves(claims.as_deref())), usable) {
+            // It is being refreshed; the old one is good that long.
+            (Some(_), Some(token)) => AtHand::Settled(Ok(token)),
+            (Some(request), None) => AtHand::Requested(request.outcome.clone()),
+            (None, usable) => {
+                let (sender, outcome) = watch::channel(None);
+                state.request = Some(Request { claims: claims.clone(), outcome: outcome.clone(), task: None });
+                AtHand::ToRequest { claims, sender, outcome, usable }
+            }
+        }
     }
 
-    /// What somebody else found out while this call waited for its turn to ask.
-    fn answered_since(&self, asked_before: u64) -> Option<Result<Token, LinkError>> {
-        let state = self.lock();
-        if state.asked == asked_before {
-            return None;
+    /// Asks the provider, in a task of its own unless it has a token at hand.
+    fn begin(self: Arc<Self>, claims: Option<&str>, outcome: Sender) {
+        let mut request = Box::pin(Arc::clone(&self).request(claims.map(str::to_owned), outcome));
+        if request.as_mut().now_or_never().is_some() {
+            return;
         }
-        match (&state.held, &state.failure) {
-            (Some(held), _) if self.clock.now() < held.expires_at => Some(Ok(held.token.clone())),
-            (_, Some((failure, _))) => Some(Err(failure.repeated())),
-            _ => None,
+        let task = tokio::spawn(request).abort_handle();
+        match &mut self.lock().request {
+            Some(request) if request.claims.as_deref() == claims && request.task.is_none() => request.task = Some(task),
+            _ => task.abort(),
+        }
+    }
+
+    async fn request(self: Arc<Self>, claims: Option<String>, outcome: Sender) {
+        let given = tokio::select! {
+            biased;
+            given = AssertUnwindSafe(async { self.provider.token(claims.clone()).await }).catch_unwind() => {
+                given.unwrap_or_else(|_| Err(defect()))
+            }
+            () = self.clock.sleep(self.provider.patience()) => Err(impatient(self.provider.patience())),
+        };
+        outcome.send_replace(Some(self.settle(given, claims.as_deref())));
+    }
+
+    fn settle(&self, given: Result<AccessToken, LinkError>, claims: Option<&str>) -> Outcome {
+        let mut state = self.lock();
+        // Its own: a request for other claims may have taken its place.
+        state.request.take_if(|request| request.claims.as_deref() == claims);
+        match given {
+            Ok(AccessToken { token, good_for }) => {
+                state.held = Some(self.held(token.clone(), good_for));
+                state.failure = None;
+                state.claims.take_if(|demanded| Some(demanded.as_str()) == claims);
+                Ok(token)
+            }
+            Err(failure) => {
+                state.failure = Some((failure.repeated(), self.clock.now()));
+                Err(Arc::new(failure))
+            }
         }
     }
 
     fn held(&self, token: Token, said: Option<Duration>) -> Held {
         let now = self.clock.now();
+        let said = said.filter(|lifetime| LIFETIMES.contains(lifetime));
         let good_for = said.unwrap_or(GOOD_FOR);
         let early = EARLY.min(good_for / 4) + jitter(&*self.clock, JITTER.min(good_for / 8));
         Held {
@@ -161,4 +257,19 @@ impl TokenCache {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The end of a request; `None` if it was ended before.
+async fn settled(outcome: &mut Receiver) -> Option<Outcome> {
+    outcome.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+fn impatient(patience: Duration) -> LinkError {
+    let message = format!("The credential gave no token within {} ms.", patience.as_millis());
+    LinkError::new(Code::AuthenticationFailed, message)
+        .hint("A credential function is told by `abortSignal` to stop earlier; what it throws then says more.")
+}
+
+fn defect() -> LinkError {
+    LinkError::new(Code::Internal, "A defect of omnichannel-link stopped the request for a token; please report it.")
 }

@@ -311,7 +311,7 @@ fn dataverse(
                 Arc::default(),
                 Arc::clone(&observer),
             );
-            Arc::new(ClientSecretCredential::new(Arc::new(http), client))
+            Arc::new(ClientSecretCredential::new(Arc::new(http), client, Arc::clone(clock)))
         }
         (Credential::Function, Some(provider)) => Arc::new(CredentialFunction::new(&provider, url.scope())?),
         (Credential::Function, None) => return Err(napi::Error::from_reason("the credential's function is missing")),

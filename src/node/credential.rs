@@ -134,7 +134,10 @@ impl Credential {
 impl ClientSecretOption {
     fn understood(self, places: Places, environment: &EnvironmentUrl) -> Result<ClientSecret, LinkError> {
         let [tenant, client, secret, authority] = places;
-        let Self { tenant_id, client_id, client_secret: SecretOption(client_secret), authority_host } = self;
+        let [tenant_id, client_id] = [self.tenant_id, self.client_id].map(|text| unmarked(&text).to_owned());
+        let SecretOption(client_secret) = self.client_secret;
+        let client_secret = Secret::new(unmarked(client_secret.reveal()));
+        let authority_host = self.authority_host.as_deref().map(unmarked);
         // It becomes a part of a path.
         if tenant_id.is_empty() || !tenant_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
         {
@@ -146,7 +149,7 @@ impl ClientSecretOption {
             }
         }
         let authority_host = match authority_host {
-            Some(given) => authority_of(authority, &given)?,
+            Some(given) => authority_of(authority, given)?,
             None => environment.authority_host().ok_or_else(|| {
                 misconfigured(format!(
                     "`{authority}` is missing: {} is of no cloud that is known.",
@@ -157,6 +160,11 @@ impl ClientSecretOption {
         };
         Ok(ClientSecret { authority_host, tenant_id, client_id, client_secret, scope: environment.scope() })
     }
+}
+
+/// Without the byte order mark that a string read from a file may begin with.
+fn unmarked(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}')
 }
 
 fn authority_of(place: &str, text: &str) -> Result<Url, LinkError> {
@@ -177,7 +185,7 @@ fn authority_of(place: &str, text: &str) -> Result<Url, LinkError> {
 #[napi(object, object_from_js = false)]
 pub struct TokenRequest {
     pub scope: String,
-    /// In base64, as the server's challenge has it.
+    /// The claims that the server demanded in a challenge, as JSON.
     pub claims: Option<String>,
 }
 
@@ -185,7 +193,7 @@ pub struct TokenRequest {
 #[napi(object, object_to_js = false)]
 pub struct CredentialAnswer {
     pub token: Option<String>,
-    /// Milliseconds from now.
+    /// Milliseconds from now; whatever is no duration counts as unknown.
     pub good_for_in_ms: Option<f64>,
     /// Why there is no token.
     pub failure: Option<String>,
@@ -221,7 +229,7 @@ impl CredentialFunction {
         };
         match answer.map_err(|error| failed(error.reason.clone()))? {
             CredentialAnswer { token: Some(token), good_for_in_ms, .. } => {
-                let good_for = good_for_in_ms.map(|ms| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default());
+                let good_for = good_for_in_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
                 Ok(AccessToken { token: Token::new(&token)?, good_for })
             }
             CredentialAnswer { failure, .. } => Err(failed(failure.unwrap_or_else(|| "it gave nothing".into()))),

@@ -123,7 +123,7 @@ async fn with_secret(tenant: &str) -> Clinic {
         client_secret: Secret::new(application.client_secret.clone()),
         scope: format!("{}/.default", clinic.url),
     };
-    clinic.tokens = Arc::new(ClientSecretCredential::new(http, client));
+    clinic.tokens = Arc::new(ClientSecretCredential::new(http, client, clinic.clock.clone()));
     clinic
 }
 

@@ -229,7 +229,7 @@ fn client(
                 client_secret: Secret::new(application.client_secret.clone()),
                 scope: environment.scope(),
             };
-            Arc::new(ClientSecretCredential::new(Arc::new(http), client))
+            Arc::new(ClientSecretCredential::new(Arc::new(http), client, clock.clone()))
         }
     };
     let concurrency = if case.checks_versions { Concurrency::CompareAndSwap } else { Concurrency::ReadCheckWrite };

@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod pages;
 mod script;
+mod tolerance;
 
 use std::{
     sync::{Arc, atomic::Ordering},

@@ -140,3 +140,28 @@ fn a_path_is_a_file_or_a_folder_of_pages() {
     let error = Organisation::new().load_path(empty.path()).unwrap_err().to_string();
     assert!(error.ends_with("no *.json file in this folder"), "{error}");
 }
+
+#[test]
+fn a_file_may_hold_halves_of_an_emoji_and_whole_numbers_written_as_fractions() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.json");
+    let [conversations, ..] = &pages()[..] else { unreachable!("there are four") };
+    let text =
+        conversations.to_string().replace("Visitor 17", r"x\ud83d").replace(r#""statuscode":2"#, r#""statuscode":2.0"#);
+    fs::write(&file, text).unwrap();
+    let mut organisation = Organisation::new();
+    organisation.load_path(&file).unwrap();
+    let row = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap();
+    assert_eq!(row.column("subject"), Some(&json!("x\u{fffd}")));
+    assert_eq!(row.column("statuscode"), Some(&json!(2)));
+    let rows = json!([{ "activityid": CONVERSATION, "msdyn_transfercount": 3.0 }]);
+    let mut organisation = Organisation::new();
+    organisation.load_page("p", &page("msdyn_ocliveworkitems", rows)).unwrap();
+    let row = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap();
+    assert_eq!(row.column("msdyn_transfercount"), Some(&json!(3)));
+    for wrong in ["2.5", "1e300"] {
+        let rows = format!(r#"[{{ "activityid": "{CONVERSATION}", "statuscode": {wrong} }}]"#);
+        let rows: Value = serde_json::from_str(&rows).unwrap();
+        assert!(Organisation::new().load_page("p", &page("msdyn_ocliveworkitems", rows)).is_err(), "{wrong}");
+    }
+}

@@ -344,3 +344,24 @@ async fn a_link_reads_back_with_the_name_of_its_target() {
     assert_eq!(annotation("Microsoft.Dynamics.CRM.associatednavigationproperty"), Some(NAV_CASE));
     assert_eq!(annotation("Microsoft.Dynamics.CRM.lookuplogicalname"), Some("incident"));
 }
+
+#[tokio::test]
+async fn a_body_may_begin_with_a_byte_order_mark_and_hold_halves_of_an_emoji() {
+    let server = Server::start().await;
+    let headers = [("content-type", "application/json"), ("if-match", "*")];
+    for (body, expected) in [
+        (r#"{"subject":"x\ud83d"}"#, Some("x\u{fffd}")),
+        ("\u{feff}{\"subject\":\"marked\"}\r\n", Some("marked")),
+        (r#"{"subject":"x"}{}"#, None),
+        (r#"{"subject":"x\ud8"}"#, None),
+    ] {
+        let answer = server.send(Method::PATCH, &conversation_path(), &headers, Some(body.to_owned())).await;
+        match expected {
+            Some(subject) => {
+                assert_eq!(answer.status, 204, "{body}");
+                assert_eq!(server.get(&conversation_path()).await.json()["subject"], subject);
+            }
+            None => answer.expect_fault(400, "0x80048d19", "Stream was not readable"),
+        }
+    }
+}

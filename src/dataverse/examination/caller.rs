@@ -10,7 +10,7 @@ use super::{Asker, Seen, parsed, word};
 use crate::{
     domain::Finding,
     error::{Code, LinkError},
-    http::Audience,
+    http::{Audience, field_lines},
 };
 
 /// Tokens that are this much off are refused.
@@ -87,7 +87,7 @@ pub(super) async fn who_am_i(asker: Asker<'_>, trip: &mut Option<Trip>) -> Seen<
 }
 
 pub(super) fn clock_skew(Trip { headers, begun, took }: &Trip) -> Seen<()> {
-    let date = headers.get(DATE).and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    let date = field_lines(headers, &DATE).find_map(|line| httpdate::parse_http_date(line.trim()).ok());
     let Some(server) = date else {
         return Ok(((), Finding::Skipped("The server's answer does not say what time it is there.".into())));
     };

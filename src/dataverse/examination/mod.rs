@@ -30,6 +30,7 @@ use crate::{
     domain::{Call, Check, CheckName, ConversationId, Finding, Report, StoreName},
     error::{Code, LinkError},
     http::{AuthorizedResponse, HttpRequest, Inspector},
+    json,
 };
 
 /// How long one look may take. Longer than a connection may take to come about, so that a fault is told in its own words.
@@ -201,13 +202,13 @@ impl Asker<'_> {
 
 fn parsed<T: DeserializeOwned>(answer: AuthorizedResponse) -> Result<T, LinkError> {
     let answer = answer::success(answer)?;
-    serde_json::from_slice(&answer.response.body)
+    serde_json::from_str(&json::text(&answer.response.body))
         .map_err(|error| fault::protocol(&answer, &format!("the answer is not what the Web API documents: {error}")))
 }
 
 /// The value of a header, if it is one word of the kind that limits and ids are made of.
 fn word<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let value = headers.get(name)?.to_str().ok()?.trim();
-    let is_word = !value.is_empty() && value.len() <= 40;
-    (is_word && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b",.-".contains(&byte))).then_some(value)
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b",.-".contains(&byte);
+    let mut values = headers.get_all(name).into_iter().filter_map(|value| Some(value.to_str().ok()?.trim()));
+    values.find(|value| (1..=40).contains(&value.len()) && value.bytes().all(is_part))
 }

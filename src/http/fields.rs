@@ -1,0 +1,10 @@
+//! Header fields. Any of them may come several times, and hold bytes that are not ASCII: neither hides what else is there.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName};
+
+/// The lines of a field, in their order.
+pub fn field_lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = Cow<'h, str>> + use<'h> {
+    headers.get_all(name).into_iter().map(|line| String::from_utf8_lossy(line.as_bytes()))
+}

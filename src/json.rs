@@ -1,0 +1,273 @@
+//! JSON that other programs wrote. What a decision rests on is read strictly; whatever else is odd in a document hides nothing.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// A document as text that parses. A byte order mark is dropped; what has no meaning in Unicode becomes U+FFFD: bytes that are not
+/// UTF-8, and halves of a surrogate pair, which JavaScript, .NET and Python write when a string was cut in the middle of an emoji.
+/// Control characters in strings, which JSON wants escaped, are escaped.
+#[must_use]
+pub fn text(document: &[u8]) -> Cow<'_, str> {
+    let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
+    match String::from_utf8_lossy(document) {
+        Cow::Borrowed(text) => repaired(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        Cow::Owned(text) => Cow::Owned(repaired(&text).unwrap_or(text)),
+    }
+}
+
+/// The text with its strings put right, unless they are.
+fn repaired(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let mut repaired: Option<String> = None;
+    let (mut at, mut copied, mut is_in_string) = (0, 0, false);
+    while let Some(byte) = bytes.get(at) {
+        let (length, instead) = match byte {
+            b'"' => {
+                is_in_string = !is_in_string;
+                (1, None)
+            }
+            0..0x20 if is_in_string => (1, Some(format!("\\u{byte:04x}"))),
+            b'\\' => match (code_unit(&bytes[at..]), bytes.get(at + 6..).and_then(code_unit)) {
+                (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (12, None),
+                (Some(0xD800..=0xDFFF), _) => (6, Some("\\ufffd".to_owned())),
+                _ => (2, None),
+            },
+            _ => (1, None),
+        };
+        if let Some(instead) = instead {
+            let repaired = repaired.get_or_insert_default();
+            repaired.push_str(&text[copied..at]);
+            repaired.push_str(&instead);
+            copied = at + length;
+        }
+        at += length;
+    }
+    repaired.map(|repaired| repaired + &text[copied..])
+}
+
+/// The code unit of an escape such as `\ud83d`.
+fn code_unit(escape: &[u8]) -> Option<u16> {
+    let digits = escape.get(..6)?.strip_prefix(b"\\u")?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + u16::try_from(char::from(*digit).to_digit(16)?).ok()?))
+}
+
+/// An object whose values are parsed when they are asked for, each by itself.
+#[derive(Debug)]
+pub struct Object<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Object<'a> {
+    /// The object that a document is.
+    ///
+    /// # Errors
+    /// If it is anything else, or something follows it.
+    pub fn parse(text: &'a str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
+    /// As much of the object as can be read, where something is better than nothing: an error that was cut off, say.
+    #[must_use]
+    pub fn readable(text: &'a str) -> Self {
+        let mut pairs = Vec::new();
+        // It fails at the end of what can be read; what was read until then counts.
+        let _ = serde_json::Deserializer::from_str(text).deserialize_map(Pairs(&mut pairs));
+        Self(pairs)
+    }
+
+    /// A value that must be there, once.
+    ///
+    /// # Errors
+    /// The name and what is wrong with its value.
+    pub fn required<T: Deserialize<'a>>(&self, name: &'static str) -> Result<T, String> {
+        let mut found = self.0.iter().filter(|(key, _)| key == name);
+        let value = match (found.next(), found.next()) {
+            (Some((_, value)), None) => serde_json::from_str(value.get()),
+            (None, _) => Err(de::Error::missing_field(name)),
+            (Some(_), Some(_)) => Err(de::Error::duplicate_field(name)),
+        };
+        value.map_err(|error| format!("`{name}`: {error}"))
+    }
+
+    /// A value that may be absent or null, but nothing else than what it is meant to be.
+    ///
+    /// # Errors
+    /// As [`Object::required`].
+    pub fn optional<T: Deserialize<'a>>(&self, name: &'static str) -> Result<Option<T>, String> {
+        if self.0.iter().any(|(key, _)| key == name) { self.required(name) } else { Ok(None) }
+    }
+
+    /// A value that no decision rests on: `None` for whatever is not what it is meant to be. Of several the last one counts.
+    #[must_use]
+    pub fn lenient<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
+        let (_, value) = self.0.iter().rfind(|(key, _)| key == name)?;
+        serde_json::from_str(value.get()).ok()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(object: D) -> Result<Self, D::Error> {
+        let mut pairs = Vec::new();
+        object.deserialize_map(Pairs(&mut pairs))?;
+        Ok(Self(pairs))
+    }
+}
+
+/// Collects the pairs of an object.
+struct Pairs<'p, 'a>(&'p mut Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Visitor<'de> for Pairs<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
+        while let Some(pair) = object.next_entry()? {
+            self.0.push(pair);
+        }
+        Ok(())
+    }
+}
+
+/// A whole number, also when it is written as `2.0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole(pub i64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(number: D) -> Result<Self, D::Error> {
+        struct Number;
+
+        impl Visitor<'_> for Number {
+            type Value = Whole;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Whole, E> {
+                Ok(Whole(number))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
+                let number = i64::try_from(number);
+                number.map(Whole).map_err(|_| E::invalid_value(de::Unexpected::Other("a larger one"), &self))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
+                // Beyond 2^53 a float does not say which whole number it is.
+                if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 {
+                    #[expect(clippy::cast_possible_truncation, reason = "whole, and in range")]
+                    return Ok(Whole(number as i64));
+                }
+                Err(E::invalid_value(de::Unexpected::Float(number), &self))
+            }
+        }
+
+        number.deserialize_i64(Number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn string(json: &str) -> Result<String, serde_json::Error> {
+        serde_json::from_str(&text(json.as_bytes()))
+    }
+
+    #[test]
+    fn halves_of_a_surrogate_pair_become_the_replacement_character() {
+        for (json, expected) in [
+            (r#""x\ud83d""#, "x\u{fffd}"),
+            (r#""\uDE00x""#, "\u{fffd}x"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\ud83d\ude00""#, "\u{1f600}"),
+            (r#""\ude00\ud83d""#, "\u{fffd}\u{fffd}"),
+            (r#""\ud83dA""#, "\u{fffd}A"),
+            (r#""\ud83d\n""#, "\u{fffd}\n"),
+            (r#""\\ud83d""#, "\\ud83d"),
+            (r#""\\\ud83d""#, "\\\u{fffd}"),
+            (r#""\u00e9é""#, "éé"),
+            ("\"a\tb\nc\"", "a\tb\nc"),
+            ("\n\"\\\"\u{1}\"\n", "\"\u{1}"),
+        ] {
+            assert_eq!(string(json).unwrap(), expected, "{json}");
+        }
+        for wrong in [r#""\"#, r#""\u"#, r#""\ud83"#, r#""\ud83d"#, r#""\ud83g""#, r#""\é""#, "\"", ""] {
+            assert!(string(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_string_of_javascript_is_read(units in proptest::collection::vec(0xD7F0_u16..0xE010, 0..20)) {
+            use std::fmt::Write;
+
+            let mut json = String::new();
+            for unit in &units {
+                let _ = write!(json, "\\u{unit:04x}");
+            }
+            proptest::prop_assert_eq!(string(&format!("\"{json}\"")).unwrap(), String::from_utf16_lossy(&units));
+        }
+
+        #[test]
+        fn what_is_right_is_left_alone(right: String) {
+            let json = serde_json::to_string(&right).unwrap();
+            proptest::prop_assert_eq!(text(json.as_bytes()), json.as_str());
+        }
+
+        #[test]
+        fn whatever_comes_is_read_to_its_end(bytes: Vec<u8>, wrong in r#"[\[\]{}",:\\ud83e0 é]*"#) {
+            drop(Object::parse(&text(&bytes)));
+            drop(Object::readable(&text(wrong.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_hide_nothing_either() {
+        assert_eq!(text(b"\xEF\xBB\xBF{}"), "{}");
+        assert_eq!(text(b"\"caf\xE9\""), "\"caf\u{fffd}\"");
+        assert_eq!(serde_json::from_str::<String>(&text(b"\"\xED\xA0\xBD\"")).unwrap(), "\u{fffd}\u{fffd}\u{fffd}");
+        assert!(matches!(text("{\"a\":\"é\\n\"}".as_bytes()), Cow::Borrowed(_)), "usually nothing is copied");
+    }
+
+    #[test]
+    fn each_value_is_read_by_itself() {
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        let json = format!(r#"{{"a":1,"huge":1e999,"deep":{deep},"twice":1,"twice":2,"b":null,"é":"x"}}"#);
+        let object = Object::parse(&json).unwrap();
+        assert_eq!(object.required("a"), Ok(1));
+        assert_eq!(object.required("b"), Ok(None::<i32>));
+        assert_eq!(object.optional::<i32>("b"), Ok(None));
+        assert_eq!(object.optional::<i32>("c"), Ok(None));
+        assert!(object.optional::<i32>("é").unwrap_err().starts_with("`é`: invalid type"));
+        assert!(object.required::<i32>("c").unwrap_err().contains("missing field"));
+        assert!(object.required::<i32>("twice").unwrap_err().contains("duplicate field"));
+        assert_eq!(object.lenient("twice"), Some(2));
+        assert_eq!(object.lenient::<f64>("huge"), None);
+        assert_eq!(object.lenient::<String>("a"), None);
+        for cut in [r#"{"a":1}x"#, r#"{"a":1,"b":"cu"#, r#"{"a":1,"b":nul}"#, r#"{"a":1"#] {
+            assert_eq!(Object::readable(cut).required("a"), Ok(1), "{cut}");
+        }
+        for wrong in ["[]", "1", "", r#"{"a":1}x"#, r#"{"a":1"#, "{}{}"] {
+            assert!(Object::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_as_a_fraction() {
+        for (json, expected) in
+            [("2", 2), ("2.0", 2), ("-2.00", -2), ("2e0", 2), ("20e-1", 2), ("192350000.0", 192_350_000)]
+        {
+            assert_eq!(serde_json::from_str::<Whole>(json).unwrap(), Whole(expected), "{json}");
+        }
+        for wrong in ["2.5", "\"2\"", "1e999", "1e300", "18446744073709551615", "null", "true", "[2]"] {
+            assert!(serde_json::from_str::<Whole>(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Links to the next page: in every form that means the environment's own conversations, and how long a chain is followed.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, StatusCode};
+use omnichannel_link::{
+    dataverse::Concurrency,
+    domain::{CallOptions, ConversationDetails, ConversationQuery, Listing},
+    error::{Code, LinkError},
+    http::{HttpError, HttpRequest, HttpResponse, HttpService},
+};
+
+use crate::{
+    ACTIVE,
+    script::{Answer, Conversation, client, row},
+};
+
+const SERVICE: &str = "https://contoso.crm4.dynamics.com/api/data/v9.2";
+
+/// A page with as many rows, and the link to the next one.
+fn page(rows: usize, next: Option<&str>) -> String {
+    let Answer::Is(_, row) = row(7, ACTIVE, None, None) else { unreachable!("a row") };
+    let next = next.map_or_else(String::new, |link| format!(r#","@odata.nextLink":"{link}""#));
+    format!(r#"{{"value":[{}]{next}}}"#, vec![row; rows].join(","))
+}
+
+async fn list(server: &Conversation) -> Result<Vec<ConversationDetails>, LinkError> {
+    server.service.list_all(Listing::new(ConversationQuery::default(), None), CallOptions::default()).await
+}
+
+#[tokio::test]
+async fn a_link_is_followed_in_every_form_that_leads_to_the_environments_conversations() {
+    for (link, requested) in [
+        (format!("{SERVICE}/msdyn_ocliveworkitems?$skiptoken=x"), "/api/data/v9.2/msdyn_ocliveworkitems"),
+        ("msdyn_ocliveworkitems?$skiptoken=x".into(), "/api/data/v9.2/msdyn_ocliveworkitems"),
+        ("./msdyn_ocliveworkitems?$skiptoken=x".into(), "/api/data/v9.2/msdyn_ocliveworkitems"),
+        ("?$skiptoken=x".into(), "/api/data/v9.2/msdyn_ocliveworkitems"),
+        ("/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x".into(), "/api/data/v9.2/msdyn_ocliveworkitems"),
+        ("../v9.1/msdyn_ocliveworkitems?$skiptoken=x".into(), "/api/data/v9.1/msdyn_ocliveworkitems"),
+        (
+            format!("{}/msdyn_ocliveworkitems?$skiptoken=x", SERVICE.replace("9.2", "9.1")),
+            "/api/data/v9.1/msdyn_ocliveworkitems",
+        ),
+        (
+            format!("{}/msdyn_ocliveworkitems?$skiptoken=x", SERVICE.replace("9.2", "10.0")),
+            "/api/data/v10.0/msdyn_ocliveworkitems",
+        ),
+        (
+            "https://CONTOSO.crm4.dynamics.com:443/API/Data/v9.2/msdyn_ocliveworkitems?$skiptoken=x#top".into(),
+            "/API/Data/v9.2/msdyn_ocliveworkitems",
+        ),
+        (
+            "//contoso.crm4.dynamics.com/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x".into(),
+            "/api/data/v9.2/msdyn_ocliveworkitems",
+        ),
+    ] {
+        let pages = [page(2, Some(&link)), page(1, None)].map(|page| Answer::Is(200, page));
+        let server = Conversation::with(pages);
+        assert_eq!(list(&server).await.unwrap().len(), 3, "{link}");
+        let sent = server.sent();
+        let (_, second) = sent.split_once("\n--\n").unwrap();
+        assert!(second.starts_with(&format!("GET {requested}?$skiptoken=x\n")), "{link}: {second}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_leads_elsewhere_is_refused_and_nothing_is_sent_there() {
+    for link in [
+        "https://evil.example/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+        "//evil.example/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+        "https://contoso.crm4.dynamics.com@evil.example/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+        "https://me:hunter2@contoso.crm4.dynamics.com/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+        "http://contoso.crm4.dynamics.com/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+        "https://contoso.crm4.dynamics.com:444/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+        "https://contoso.crm4.dynamics.com/api/data/v9.2/accounts?$skiptoken=x",
+        "https://contoso.crm4.dynamics.com/api/data/msdyn_ocliveworkitems?$skiptoken=x",
+        "https://contoso.crm4.dynamics.com/api/data/v9.2/x/msdyn_ocliveworkitems?$skiptoken=x",
+        "https://contoso.crm4.dynamics.com/api/data/vx/msdyn_ocliveworkitems?$skiptoken=x",
+        "https://contoso.crm4.dynamics.com/api/data/v9.2/../../x/msdyn_ocliveworkitems?$skiptoken=x",
+        "/x/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+        "../../../x/msdyn_ocliveworkitems?$skiptoken=x",
+        r"\\\\evil.example/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
+        "accounts?$skiptoken=x",
+        "javascript:alert(1)",
+        "",
+    ] {
+        let server = Conversation::with([Answer::Is(200, page(1, Some(link)))]);
+        let error = list(&server).await.unwrap_err();
+        assert_eq!(error.code(), Code::Protocol, "{link}");
+        assert!(!error.message().contains("hunter2"));
+        assert_eq!(server.verbs(), "GET", "{link}");
+    }
+    let null = page(1, Some("")).replace(r#":"""#, ":null");
+    assert_eq!(list(&Conversation::with([Answer::Is(200, null)])).await.unwrap().len(), 1, "no link");
+}
+
+/// Never has anything but another page.
+#[derive(Default)]
+struct Endless {
+    asked: AtomicUsize,
+    /// Every page of this number has a row; none if zero.
+    filled: usize,
+}
+
+impl HttpService for Endless {
+    fn call(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let rows = usize::from(self.filled > 0 && number.is_multiple_of(self.filled));
+        let body = Bytes::from(page(rows, Some(&format!("?$skiptoken={number}"))));
+        Box::pin(std::future::ready(Ok(HttpResponse { status: StatusCode::OK, headers: HeaderMap::new(), body })))
+    }
+}
+
+#[tokio::test]
+async fn a_chain_of_empty_pages_is_paced_and_ends() {
+    let server = Arc::new(Endless::default());
+    let (clock, service) = client(Concurrency::CompareAndSwap, server.clone());
+    let listing = Listing::new(ConversationQuery::default(), None);
+    let error = service.list(listing.clone(), CallOptions::default()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Protocol);
+    assert!(error.message().contains("empty"), "{error}");
+    let (asked, waited) = (server.asked.load(Ordering::Relaxed), clock.pauses().iter().sum::<Duration>());
+    assert!(asked <= 30, "{asked}");
+    assert!(waited > Duration::from_secs(10) && waited < Duration::from_secs(30), "{waited:?}");
+    assert_eq!(service.list_all(listing, CallOptions::default()).await.unwrap_err().code(), Code::Protocol);
+}
+
+#[tokio::test]
+async fn a_few_empty_pages_before_a_row_cost_little() {
+    let server = Arc::new(Endless { filled: 3, ..Endless::default() });
+    let (clock, service) = client(Concurrency::CompareAndSwap, server.clone());
+    let mut listing = Listing::new(ConversationQuery::default(), None);
+    for _ in 0..100 {
+        let (rows, rest) = service.list(listing, CallOptions::default()).await.unwrap();
+        assert_eq!(rows.len(), 1);
+        listing = rest.unwrap();
+    }
+    assert_eq!(server.asked.load(Ordering::Relaxed), 300);
+    assert!(clock.pauses().iter().all(|pause| *pause <= Duration::from_millis(100)), "{:?}", clock.pauses());
+}
