@@ -128,7 +128,7 @@ test('what is no token endpoint is not taken for one', async t => {
   await answers({ kind: 'status', status: 404, body: 'html' }, 'AUTHENTICATION_FAILED')
   await answers({ kind: 'redirect', location: 'https://login.example/' }, 'AUTHENTICATION_FAILED')
   await answers({ kind: 'status', status: 502, body: 'html' }, 'UNAVAILABLE')
-  await answers({ kind: 'status', status: 429, headers: { 'retry-after': '7' } }, 'THROTTLED')
+  await answers({ kind: 'status', status: 429, headers: { 'retry-after': '3600' } }, 'THROTTLED')
   await answers({ kind: 'drop' }, 'UNAVAILABLE')
   // A server that repeats what it was sent.
   const message = `You sent ${credential.clientSecret}, ${encodeURIComponent(credential.clientSecret)} and ${btoa(`x:${credential.clientSecret}`)}`

@@ -37,7 +37,8 @@ const answers = [
   said => ({ status: 200, body: { activityid: 'b7397aae-ecf8-43a6-aeb0-07d294efb494', statuscode: said, access_token: { said } } }),
   said => ({ status: 302, headers: { location: `https://evil.example/?said=${encodeURIComponent(said)}` }, body: said }),
   said => ({ status: 403, body: { error: { code: '0x80040220', message: `Principal ${said} misses a privilege` } } }),
-  said => ({ status: 429, headers: { 'retry-after': said }, body: { error: { code: said, message: said } } }),
+  // Longer than any call waits.
+  said => ({ status: 429, headers: { 'retry-after': '3600', 'x-ms-retry-after-ms': said }, body: { error: { code: said, message: said } } }),
   said => ({ status: 500, headers: { 'content-type': 'text/html' }, body: `<html>${said}</html>` }),
   said => ({ status: 503, statusMessage: said.replaceAll(/[^\w-]/g, ''), body: said })
 ]
