@@ -172,12 +172,14 @@ const COMMANDS = {
       failed: { type: 'string', value: '<file>', help: 'where failed items go, instead of <file>.failed.csv' }
     },
     about: `A CSV file whose first line names the columns entityLogicalName, recordId and conversationId, or JSON Lines with these properties; what
-there is besides is kept. Commas, semicolons or tabs; UTF-8 (Excel's "CSV UTF-8"), or UTF-16 with its mark; - is stdin, in either
-form, and the way to read a pipe. A million lines need no more memory than ten.
+there is besides is kept. Commas, semicolons or tabs, or what Excel's first line sep=; names; rows with nothing in them are left out. UTF-8
+(Excel's "CSV UTF-8"), or UTF-16 with its mark; - is stdin, in either form, and the way to read a pipe. A million lines need no more memory
+than ten. A JSON array, or objects over several lines, are refused before anything is linked.
 
 An item that fails stops nothing. It is written, with the property or column bulkError, to <file>.failed.csv (or .jsonl), which replaces that of
-an earlier run and can be given to bulk again. What would meet every item stops the bulk: a token that is not accepted, or 20 items in a
-row that do not reach the store or get no answer in time.
+an earlier run and can be given to bulk again. Only its owner may read it (mode 0600). A cell of CSV that a spreadsheet would take for a
+formula has an apostrophe before it there, which bulk takes away. What would meet every item stops the bulk: a token that is not accepted,
+or 20 items in a row that do not reach the store or get no answer in time.
 
 Ctrl-C begins nothing more and lets what is under way come to its end; ten seconds, or a second one, give that up. The same command again
 goes through the whole list: a link that stands is alreadyLinked, an item that was unlinked is NOT_LINKED, and of two customers for
