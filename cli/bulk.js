@@ -46,7 +46,7 @@ class Bulk {
     if (!isDry && this.#failedPath === undefined) {
       throw failure('INVALID_ARGUMENT', `${this.#list.name} is no file: --failed <file> is needed, for the items that fail.`)
     }
-    this.#failed = new FailedItems(this.#failedPath, path)
+    this.#failed = new FailedItems(this.#failedPath, path, failed !== undefined)
     this.#progress = new Progress(this.#list)
   }
 
