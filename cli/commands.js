@@ -181,9 +181,10 @@ an earlier run and can be given to bulk again. Only its owner may read it (mode 
 formula has an apostrophe before it there, which bulk takes away. What would meet every item stops the bulk: a token that is not accepted,
 or 20 items in a row that do not reach the store or get no answer in time.
 
-Ctrl-C begins nothing more and lets what is under way come to its end; ten seconds, or a second one, give that up. The same command again
-goes through the whole list: a link that stands is alreadyLinked, an item that was unlinked is NOT_LINKED, and of two customers for
-one conversation the later one replaces the earlier again.
+Ctrl-C begins nothing more and lets what is under way come to its end; ten seconds, or a second one, give that up. SIGTERM and a terminal
+that is closed (SIGHUP) do the same. Node ignores nohup: setsid starts a bulk that outlives its terminal. The same command again goes
+through the whole list: a link that stands is alreadyLinked, an item that was unlinked is NOT_LINKED, and of two customers for one
+conversation the later one replaces the earlier again.
 
 With --json, JSON Lines: { line, request, outcome } or { line, request, error }. On stderr { summary }, { error } if it was
 stopped, and { notice } for what only people need to know.`,

@@ -3,6 +3,7 @@
 
 // `npx omnichannel-link`: reads the command line, runs a command, and ends with the exit code of what came of it.
 
+const { closeSync } = require('node:fs')
 const { setImmediate: turn } = require('node:timers/promises')
 const { parseArgs } = require('node:util')
 const { version } = require('../package.json')
@@ -14,6 +15,9 @@ const { GLOBAL_OPTIONS, general, ofCommand } = require('./help.js')
 const { Interruption } = require('./interruption.js')
 const { PatientClient } = require('./patient-client.js')
 const { describe, print } = require('./terminal.js')
+
+/** What asks for an end: Ctrl-C, a service manager, a terminal that is closed, and Ctrl-Break, which only Windows has. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']
 
 const wrong = (message, hint = 'See `omnichannel-link help`.') => failure('INVALID_ARGUMENT', message, { hint })
 
@@ -71,16 +75,33 @@ async function run(args, interruption) {
 /** `| head` has read enough, which ends what only reads. What goes on writing is stopped, and so is all whose results get lost. */
 function whenNobodyReads(interruption, command) {
   process.stdout.on('error', ({ code }) => {
-    if (code === 'EPIPE' && !command?.goesOn) process.exit()
+    const isHangup = code === 'EIO' && process.stdout.isTTY
+    if (isHangup) leaveTerminal()
+    const isGone = isHangup || code === 'EPIPE'
+    if (isGone && !command?.goesOn) process.exit()
     const lost = failure('INVALID_ARGUMENT', `stdout cannot be written: ${code}.`)
-    interruption.stop(code === 'EPIPE' ? new Interrupted('Nobody reads the results any more.') : lost)
+    interruption.stop(isGone ? new Interrupted('Nobody reads the results any more.') : lost)
   })
   process.stderr.on('error', () => {})
 }
 
+/** Before it ends, Node sets the terminal as it was, and aborts if that is gone. What is closed it leaves alone. */
+function leaveTerminal() {
+  process.once('exit', () => {
+    for (const fd of [0, 1, 2]) {
+      try {
+        closeSync(fd)
+      } catch {
+        // It was closed before.
+      }
+    }
+  })
+}
+
 async function main(args) {
   const interruption = new Interruption()
-  for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => interruption.come(new Interrupted('Interrupted.')))
+  process.once('SIGHUP', leaveTerminal)
+  for (const name of SIGNALS) process.on(name, () => interruption.come(new Interrupted('Interrupted.')))
   try {
     process.exitCode = (await run(args, interruption)) ?? 0
     // What came of the last line that was written is known now.
