@@ -52,7 +52,7 @@ class Bulk {
 
   async run() {
     const { callOptions, client, interruption: { signal }, values } = this.#context
-    const options = { ...callOptions, onProgress: counts => this.#progress.update(counts) }
+    const options = { __proto__: null, ...callOptions, onProgress: counts => this.#progress.update(counts) }
     const stopping = () => this.#stopping()
     signal.addEventListener('abort', stopping)
     try {

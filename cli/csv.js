@@ -20,7 +20,7 @@ const NOT_BEGUN = { hint: 'Nothing from that line on was begun. A quote that not
  * with `form`, which `format` writes it back in, behind `form.opening`. Empty lines are no rows.
  */
 async function* parse(pieces, name) {
-  const state = { text: '', line: 1, end: 0 }
+  const state = { text: '', line: 1, end: 0, form: undefined }
   for await (const piece of pieces) {
     state.text += piece
     yield* rows(state, false)

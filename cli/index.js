@@ -13,6 +13,7 @@ const { COMMANDS, wholeNumber } = require('./commands.js')
 const { Interrupted, exitCode } = require('./exit-codes.js')
 const { GLOBAL_OPTIONS, general, ofCommand } = require('./help.js')
 const { Interruption } = require('./interruption.js')
+const { own } = require('./own.js')
 const { PatientClient } = require('./patient-client.js')
 const { describe, print } = require('./terminal.js')
 
@@ -25,17 +26,17 @@ const wrong = (message, hint = 'See `omnichannel-link help`.') => failure('INVAL
 function read(args) {
   const every = Object.assign({}, GLOBAL_OPTIONS, ...Object.values(COMMANDS).map(({ options }) => options))
   const [name, topic] = parseArgs({ args, options: every, strict: false, allowPositionals: true }).positionals
-  if (name === 'help') return { help: topic === 'help' ? '' : (topic ?? '') }
+  if (name === 'help') return own({ help: topic === 'help' ? '' : (topic ?? '') })
   const command = find(name)
   try {
     const { values, positionals } = parseArgs({ args, options: { ...GLOBAL_OPTIONS, ...command?.options }, allowPositionals: true })
-    if (values.help) return { help: name ?? '' }
-    if (values.version) return { isVersion: true }
+    if (values.help) return own({ help: name ?? '' })
+    if (values.version) return own({ isVersion: true })
     if (!command) throw wrong('A command is missing.')
     const given = positionals.slice(1)
     const [least, most] = command.takes
     if (given.length < least || given.length > most) throw wrong(`Usage: omnichannel-link ${name} ${command.usage}`, `See \`omnichannel-link help ${name}\`.`)
-    return { command, given, values }
+    return own({ command, given, values })
   } catch (error) {
     if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
     throw wrong(error.message, `See \`omnichannel-link help${name ? ` ${name}` : ''}\`.`)
@@ -51,11 +52,11 @@ function find(name) {
 /** What the options and the environment say of the store. A token is no option: others could see it in the list of processes. */
 function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN }) {
   if (url !== undefined && db !== undefined) throw wrong('--url and --db are two stores: give one of them.')
-  const common = timeout === undefined ? {} : { timeoutInMs: wholeNumber('--timeout', timeout) }
-  if (db !== undefined) return { ...common, embedded: { path: db } }
+  const common = own(timeout === undefined ? {} : { timeoutInMs: wholeNumber('--timeout', timeout) })
+  if (db !== undefined) return own({ ...common, embedded: own({ path: db }) })
   if (url === undefined && !DATAVERSE_URL) return common
   const credential = DATAVERSE_TOKEN ? { credential: DATAVERSE_TOKEN } : {}
-  return { ...common, dataverse: { ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` } }
+  return own({ ...common, dataverse: own({ ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` }) })
 }
 
 async function run(args, interruption) {
@@ -63,7 +64,7 @@ async function run(args, interruption) {
   whenNobodyReads(interruption, command)
   if (help !== undefined) return await print(help === '' ? general(COMMANDS) : ofCommand(help, find(help)))
   if (isVersion) return await print(version)
-  const options = clientOptions(values, process.env)
+  const options = clientOptions(values, own(process.env))
   const client = command.isPatient ? new PatientClient(options, interruption.givingUp) : new OmnichannelClient(options)
   try {
     return await command.run({ client, values, interruption, signal: interruption.signal, timeoutInMs: options.timeoutInMs }, given)

@@ -6,6 +6,7 @@ const { extname } = require('node:path')
 const { failure } = require('../lib/link-error.js')
 const csv = require('./csv.js')
 const jsonLines = require('./json-lines.js')
+const { own } = require('./own.js')
 const { Source } = require('./text.js')
 
 const COLUMNS = ['entityLogicalName', 'recordId', 'conversationId']
@@ -17,7 +18,7 @@ const ERROR = 'bulkError'
 // oxlint-disable-next-line no-control-regex
 const BEGINNING = /^[\s\x1e]*(?:([{[])|[^\s\x1e])/
 
-const FORMS = { '.csv': fromCsv, '.jsonl': fromJsonLines, '.ndjson': fromJsonLines }
+const FORMS = { __proto__: null, '.csv': fromCsv, '.jsonl': fromJsonLines, '.ndjson': fromJsonLines }
 
 /**
  * A list. `requests()` are its items, each with the `line` it begins in, with `end`, the characters up to its end, and with
@@ -126,7 +127,7 @@ function fromJson({ raw, text, eol }) {
   const value = jsonLines.parsed(text)
   if (!jsonLines.isObject(value)) return { source: () => raw + eol, broken: value === undefined ? 'The line is not JSON.' : 'The line is not a JSON object.' }
   // Only what the line itself says.
-  const { entityLogicalName, recordId, conversationId, [ERROR]: error } = { __proto__: null, ...value }
+  const { entityLogicalName, recordId, conversationId, [ERROR]: error } = own(value)
   return { entityLogicalName, recordId, conversationId, source: told => withError(text, error, told) + eol }
 }
 
