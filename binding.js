@@ -5,6 +5,9 @@
 const { platform, arch } = process
 const libcs = { __proto__: null, linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform] ?? ['']
 
+/** What else `require` fails with in a bundle: Bun's, and that of a single executable; others only throw, without a code. */
+const OF_BUNDLES = new Set(['ERR_MODULE_NOT_FOUND', 'ERR_UNKNOWN_BUILTIN_MODULE', undefined])
+
 /** The first that is there. What is there and does not load is reported as it is. */
 function load() {
   for (const libc of libcs) {
@@ -13,8 +16,7 @@ function load() {
       try {
         return require(name)
       } catch (error) {
-        // The `require` of a bundle may be a function that only throws, and that without a code.
-        if (error.code !== 'MODULE_NOT_FOUND' && (error.code !== undefined || !isBundled())) throw error
+        if (error.code !== 'MODULE_NOT_FOUND' && !(OF_BUNDLES.has(error.code) && isBundled())) throw error
       }
     }
   }
@@ -34,7 +36,7 @@ function isBundled() {
 
 const missing = () =>
   `omnichannel-link has no addon for ${platform}-${arch}. In a checkout \`npm run build\` makes it; otherwise reinstall ` +
-  'without --omit=optional, on the platform it shall run on.'
+  'without --omit=optional, on the platform it shall run on. A program that was bundled must keep the package outside of its bundle.'
 
 const bundled = () =>
   `omnichannel-link was bundled without its addon, a .node file for ${platform}-${arch}, which a bundler cannot take in. ` +

@@ -5,6 +5,7 @@
 
 const { closeSync } = require('node:fs')
 const { setImmediate: turn } = require('node:timers/promises')
+const { isatty } = require('node:tty')
 const { parseArgs } = require('node:util')
 const { version } = require('../package.json')
 const { LinkError, OmnichannelClient } = require('../index.js')
@@ -86,10 +87,13 @@ function whenNobodyReads(interruption, command) {
   process.stderr.on('error', () => {})
 }
 
+/** Asked now: of a terminal that is gone it cannot be told any more. */
+const terminals = [0, 1, 2].filter(isatty)
+
 /** Before it ends, Node sets the terminal as it was, and aborts if that is gone. What is closed it leaves alone. */
 function leaveTerminal() {
   process.once('exit', () => {
-    for (const fd of [0, 1, 2]) {
+    for (const fd of terminals) {
       try {
         closeSync(fd)
       } catch {

@@ -8,6 +8,7 @@ const { spawn } = require('node:child_process')
 const { existsSync } = require('node:fs')
 const http = require('node:http')
 const https = require('node:https')
+const os = require('node:os')
 const path = require('node:path')
 
 const BINARY = path.join(__dirname, 'bin', `omnichannel-link-emulator${process.platform === 'win32' ? '.exe' : ''}`)
@@ -202,9 +203,10 @@ function runCommand(args) {
   child.on('error', fail)
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code)
-    // The same end as the child's.
+    // The same end as the child's. The first process of a container outlives its own signals.
     process.removeAllListeners(signal)
     process.kill(process.pid, signal)
+    process.exit(128 + os.constants.signals[signal])
   })
 }
 
