@@ -13,6 +13,7 @@ const bundles = {
   'CommonJS, in a file of the same name': ['binding.js', source],
   'a module whose `require` only throws': ['out.mjs', `const require = x => { throw Error('Dynamic require of "' + x + '" is not supported') }, module = {};\n${source}`],
   'a module with a `require` of its own': ['out.mjs', `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url), module = {};\n${source}`],
+  'a single executable, which requires nothing but what is built in': ['out.cjs', `{ const require = x => { throw Object.assign(Error('No such built-in module: ' + x), { code: 'ERR_UNKNOWN_BUILTIN_MODULE' }) };\n${source.replace("'use strict'", '')} }`],
   'webpack, with names that it makes up': ['out.cjs', `{ const __dirname = '/', __filename = '/index.js';\n${source.replace("'use strict'", '')} }`]
 }
 
