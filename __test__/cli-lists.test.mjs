@@ -121,6 +121,17 @@ test('lines are counted by line breaks alone', async t => {
   assert.deepEqual(rows, [[2, '1'], [2, '2'], [4, '3']])
 })
 
+test('a line may have any run of white space and commas in it', { timeout: 60_000 }, async t => {
+  const run = ' ,'.repeat(400_000)
+  const { rows } = await read(t, 'list.jsonl', `${item('1', { note: run })},\n${run}\n{${run}\n${item('2')}\n`)
+  assert.deepEqual(rows, [[1, '1'], [3, 'The line is not JSON.'], [4, '2']])
+  for (const text of [`sep=${' '.repeat(800_000)}x\n${HEADER}\n`, `sep=,${','.repeat(800_000)}x\n${HEADER}\n`]) await rejects(read(t, 'list.csv', text), 'INVALID_ARGUMENT', /header lacks/)
+})
+
+test('a row that is too long is no document if there are items before it', async t => {
+  await rejects(read(t, 'list.jsonl', `${item('1')}\n[${' '.repeat(1 << 21)}]\n`), 'INVALID_ARGUMENT', /line 2: a row of more than 1048576 characters/)
+})
+
 test('a torn line is one item, also the first', async t => {
   for (const torn of ['{ "torn": ', '{"torn": [', '{"torn', '{ "torn": "a string', '[1]', '{', '{"a":1},{"a":2}', '{"a" "b"}', 'torn']) {
     for (const rest of [[], [item('1')], [item('1'), item('2')], [torn, item('1'), item('2')], ['[1]', item('1'), torn]]) {

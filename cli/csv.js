@@ -9,6 +9,7 @@ const SEPARATORS = [',', ';', '\t']
 
 /** The line in which Excel is told the separator. Programs that do not know it quote it, and fill it up with separators. */
 const NAMED = /^"?sep=([^\w"\r\n])"?\1*\s*$/i
+const LONGEST_NAMED = 4096
 
 /** Characters of a row: memory has an end. */
 const LONGEST = 1024 * 1024
@@ -40,7 +41,7 @@ function* rows(state, isLast) {
     if (!row) break
     const { fields, eol, next } = row
     state.end += next - at
-    const [, separator] = (!state.form && NAMED.exec(text.slice(at, next - eol.length))) || []
+    const [, separator] = (!state.form && next - at < LONGEST_NAMED && NAMED.exec(text.slice(at, next - eol.length))) || []
     if (separator !== undefined) state.form = { ...form, separator, opening: text.slice(at, next) }
     else if (next - at > eol.length) {
       // A row of nothing but separators does not say which they are in the others.

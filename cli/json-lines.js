@@ -17,7 +17,7 @@ async function* parse(pieces, name) {
   let isDecided = false
   for await (const { text: whole, ...place } of lines(pieces, name)) {
     const raw = whole.trim()
-    const text = raw.replace(/^[\s,]+|[\s,]+$/g, '')
+    const text = withoutCommas(raw)
     if (text === '') continue
     ahead.push({ ...place, raw, text, eol: whole.endsWith('\r') ? '\r\n' : '\n' })
     isDecided ||= document.read(raw, text)
@@ -27,6 +27,16 @@ async function* parse(pieces, name) {
   if (!isDecided) document.end()
   if (document.what) throw refusal(name, document.what)
   yield* ahead
+}
+
+const isOutside = character => character === ',' || character.trim() === ''
+
+/** Character by character: an expression would go through a long run of white space once for each character of it. */
+function withoutCommas(text) {
+  let [from, to] = [0, text.length]
+  while (from < to && isOutside(text[from])) from++
+  while (from < to && isOutside(text[to - 1])) to--
+  return text.slice(from, to)
 }
 
 const refusal = (name, what) => failure('INVALID_ARGUMENT', `${name} is ${what}, not JSON Lines: nothing of it was begun.`, {
@@ -127,16 +137,17 @@ const isObject = value => typeof value === 'object' && value !== null && !Array.
 
 /** What stands between line breaks and record separators, with its line and the characters up to its end. */
 async function* lines(texts, name) {
-  let [line, end, rest] = [1, 0, '']
+  let [line, end, rest, isBlank] = [1, 0, '', true]
   for await (const text of texts) {
     const whole = (rest + text).split(BREAK)
     rest = whole.pop()
     for (let at = 0; at < whole.length; at += 2) {
       end += whole[at].length + 1
+      isBlank &&= whole[at].trim() === ''
       yield { line, end, text: whole[at] }
       if (whole[at + 1] === '\n') line++
     }
-    if (rest.length > csv.LONGEST) throw rest.trimStart().startsWith('[') ? refusal(name, ARRAY) : csv.tooLong(name, line)
+    if (rest.length > csv.LONGEST) throw isBlank && rest.trimStart().startsWith('[') ? refusal(name, ARRAY) : csv.tooLong(name, line)
   }
   yield { line, end: end + rest.length, text: rest }
 }
