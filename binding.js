@@ -3,7 +3,10 @@
 // Finds the addon: beside this file, in a checkout or a tarball, or in the package of its platform.
 
 const { platform, arch } = process
-const libcs = { linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform] ?? ['']
+const libcs = { __proto__: null, linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform] ?? ['']
+
+/** What else `require` fails with in a bundle: Bun's, and that of a single executable; others only throw, without a code. */
+const OF_BUNDLES = new Set(['ERR_MODULE_NOT_FOUND', 'ERR_UNKNOWN_BUILTIN_MODULE', undefined])
 
 /** The first that is there. What is there and does not load is reported as it is. */
 function load() {
@@ -13,14 +16,31 @@ function load() {
       try {
         return require(name)
       } catch (error) {
-        if (error.code !== 'MODULE_NOT_FOUND') throw error
+        if (error.code !== 'MODULE_NOT_FOUND' && !(OF_BUNDLES.has(error.code) && isBundled())) throw error
       }
     }
   }
-  throw new Error(
-    `omnichannel-link has no addon for ${platform}-${arch}. In a checkout \`npm run build\` makes it; otherwise reinstall ` +
-      'without --omit=optional, on the platform it shall run on.'
-  )
+  throw new Error(isBundled() ? bundled() : missing())
 }
+
+/** Whether a bundler has put this code into another file, beside which no addon is. What fails here fails in bundles alone. */
+function isBundled() {
+  try {
+    const { readFileSync } = require('node:fs')
+    const manifest = require('node:path').join(__dirname, 'package.json')
+    return JSON.parse(readFileSync(manifest, 'utf8')).name !== 'omnichannel-link'
+  } catch {
+    return true
+  }
+}
+
+const missing = () =>
+  `omnichannel-link has no addon for ${platform}-${arch}. In a checkout \`npm run build\` makes it; otherwise reinstall ` +
+  'without --omit=optional, on the platform it shall run on. A program that was bundled must keep the package outside of its bundle.'
+
+const bundled = () =>
+  `omnichannel-link was bundled without its addon, a .node file for ${platform}-${arch}, which a bundler cannot take in. ` +
+  'Keep the package outside of the bundle (esbuild: --external:omnichannel-link; webpack: externals; Rollup and Vite: external), and ' +
+  'install it beside the program.'
 
 module.exports = load()

@@ -32,7 +32,7 @@ export interface Page {
   /** The rows. Lookups need their `@Microsoft.Dynamics.CRM.lookuplogicalname` annotation. */
   value: object[]
   /** Present if this was not all. */
-  '@odata.nextLink'?: string
+  '@odata.nextLink'?: string | undefined
   [annotation: string]: unknown
 }
 

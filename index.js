@@ -3,8 +3,9 @@
 // What only JavaScript can add to the addon: errors with the caller's stack, `AbortSignal`, and whatever a credential may be.
 // Everything else happens in Rust; index.d.ts is the documentation.
 
-const { channel } = require('node:diagnostics_channel')
+// First, because a bundle without the addon is told so here, also if it can require nothing of Node.
 const { Cancellation, Client } = require('./binding.js')
+const { channel } = require('node:diagnostics_channel')
 const { createOmnichannel } = require('./lib/facade.js')
 const { invalid, picked, readable, without } = require('./lib/arguments.js')
 const { bulk } = require('./lib/bulk.js')

@@ -1,16 +1,20 @@
-// How `bulk` ends before its list does: Ctrl-C, SIGTERM, a reader that is gone, and failures that every item would meet.
+// How `bulk` ends before its list does: Ctrl-C, SIGTERM, a terminal that is closed, a reader that is gone, and failures that every item would meet.
 import assert from 'node:assert/strict'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Interruption } from '../cli/interruption.js'
 import { List } from '../cli/lists.js'
 import { progressLine } from '../cli/terminal.js'
+import { watch } from '../lib/signals.js'
 import { query } from '../examples/support/sqlite.mjs'
 import { folder } from './support/afterwards.mjs'
-import { cli, startCli } from './support/cli.mjs'
-import { contact, conversation, conversations, numbered, page } from './support/sample.mjs'
-import { client, emulator } from './support/stores.mjs'
+import { cli, PROGRAM, startCli } from './support/cli.mjs'
+import { contact, conversation, conversations, emptyConversation, numbered, page } from './support/sample.mjs'
+import { client, emulator, readServer } from './support/stores.mjs'
 
 const withoutSignals = { skip: process.platform === 'win32', timeout: 120_000 }
 const lines = text => text.trim().split('\n')
@@ -30,7 +34,7 @@ async function long(t, count = 5000) {
   return { cwd, linked }
 }
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   test(`${signal} ends the list, and everything begun is accounted for`, withoutSignals, async t => {
     const { cwd, linked } = await long(t)
     const { child, ended, says } = startCli(t, ['bulk', 'list.jsonl', '--json', '--db', 'links.db'], { cwd })
@@ -63,24 +67,63 @@ test('a reader that goes away ends the list, and what was done is told on stderr
   assert.equal(summary.items, linked())
 })
 
-test('a second Ctrl-C gives up what is under way, and tells so', withoutSignals, async t => {
+for (const signal of ['SIGINT', 'SIGHUP']) {
+  test(`a second ${signal} gives up what is under way, and tells so`, withoutSignals, async t => {
+    const server = await emulator(t)
+    const cwd = folder(t)
+    // Each line ends, so that both are begun at once: the second does not wait for the end of the file.
+    writeFileSync(join(cwd, 'list.jsonl'), `${item(conversation)}\n${item(emptyConversation)}\n`)
+    await server.faults.add({ times: 2, fault: { kind: 'hang' } })
+    const env = { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }
+    const { child, ended, says } = startCli(t, ['bulk', 'list.jsonl'], { cwd, env })
+    await server.faults.hanging(2)
+    child.kill(signal)
+    await says('Stopping')
+    child.kill(signal)
+    const { code, stdout, stderr } = await ended
+    assert.equal(code, 130)
+    assert.match(stdout, /2 {6}given up {2}line 1: It was given up while it was under way\.\n {2}line 2: /)
+    assert.match(stdout, /Of the items that failed 2 may have taken effect all the same\.\nWhat failed is in list\.failed\.jsonl/)
+    // The whole list was begun.
+    assert.match(stderr, /^Stopping: .*\nInterrupted\.\n$/)
+    assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, 2)
+  })
+}
+
+const withTerminal = { skip: process.platform !== 'linux' || spawnSync('script', ['--version']).status !== 0, timeout: 60_000 }
+
+test('a terminal that is closed ends the list in order', withTerminal, async t => {
   const server = await emulator(t)
   const cwd = folder(t)
-  writeFileSync(join(cwd, 'list.jsonl'), [conversation, conversation].map(item).join('\n'))
-  await server.faults.add({ fault: { kind: 'hang' } })
-  const env = { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }
-  const { child, ended, says } = startCli(t, ['bulk', 'list.jsonl'], { cwd, env })
-  await server.faults.hanging()
-  child.kill('SIGINT')
-  await says('Stopping')
-  child.kill('SIGINT')
-  const { code, stdout, stderr } = await ended
-  assert.equal(code, 130)
-  assert.match(stdout, /2 {6}given up {2}line 1: It was given up while it was under way\.\n {2}line 2: /)
-  assert.match(stdout, /Of the items that failed 2 may have taken effect all the same\.\nWhat failed is in list\.failed\.jsonl/)
-  // The whole list was begun.
-  assert.match(stderr, /^Stopping: .*\nInterrupted\.\n$/)
-  assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, 2)
+  writeFileSync(join(cwd, 'list.jsonl'), `${item(conversation)}\n${item(emptyConversation)}\n`)
+  await server.faults.add({ times: 2, fault: { kind: 'hang' } })
+  execFileSync('mkfifo', [join(cwd, 'code')])
+  const env = { ...process.env, DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential, NODE: process.execPath, PROGRAM }
+  // The shell outlives its terminal, to tell the exit code.
+  const command = `trap '' HUP; "$NODE" "$PROGRAM" bulk list.jsonl; echo $? > code`
+  const terminal = spawn('script', ['-qfc', command, '/dev/null'], { cwd, env, stdio: 'ignore' })
+  await server.faults.hanging(2)
+  terminal.kill('SIGKILL')
+  await once(terminal, 'exit')
+  const code = readFile(join(cwd, 'code'), 'utf8')
+  await server.faults.release()
+  assert.equal((await code).trim(), '130')
+  assert.deepEqual((await readServer(server, emptyConversation)).customer, contact)
+})
+
+test('what waits for its turn on a conversation does not get it because the call before it is given up', () => {
+  const controller = new AbortController()
+  const waiting = [1, 2, 3]
+  const gotThrough = []
+  // As calls on one conversation: the first is under way, and the next one begins as soon as it ends.
+  const end = number => {
+    const isFirst = waiting[0] === number
+    waiting.splice(waiting.indexOf(number), 1)
+    if (isFirst && waiting.length > 0) gotThrough.push(waiting[0])
+  }
+  for (const number of [1, 2, 3]) watch(controller.signal, { cancel: () => end(number) })
+  controller.abort()
+  assert.deepEqual([waiting, gotThrough], [[], []])
 })
 
 test('what is under way has ten seconds, for who waits for it', t => {

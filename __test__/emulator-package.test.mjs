@@ -20,6 +20,12 @@ test('it brings the licence', t => {
   assert.equal(read(place, 'node_modules', 'omnichannel-link-emulator', 'LICENSE'), read(root, 'LICENSE'))
 })
 
+test('its binary is a file also under Yarn, which runs nothing out of its archives', t => {
+  const place = folder(t)
+  install(place, source)
+  assert.equal(JSON.parse(read(place, 'node_modules', 'omnichannel-link-emulator', 'package.json')).preferUnplugged, true)
+})
+
 for (const compiler of ['typescript', 'typescript-7']) {
   test(`${compiler} takes its typings with the library of ES2022 and no types of Node's`, { timeout: 120_000 }, t => {
     const place = folder(t)

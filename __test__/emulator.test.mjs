@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import vm from 'node:vm'
 
 import { startEmulator } from '../emulator/index.js'
 
@@ -151,9 +152,70 @@ test('refuses unknown and wrong options by name', async () => {
     [{ seed: 7 }, /options\.seed: expected a page/],
     [{ seed: [accounts, 'path'] }, /options\.seed: expected a page/],
     [null, /options: expected an object/],
+    [[], /options: expected an object, and a plain one/],
+    [new Map([['port', 1]]), /options: expected an object, and a plain one/],
+    [new (class { get port() { return 1 } })(), /options: expected an object, and a plain one/],
+    [Object.create({ port: 1 }), /options: expected an object, and a plain one/],
   ]) {
     await assert.rejects(startEmulator(options), { name: 'TypeError', message })
   }
+})
+
+test('takes plain options of any realm, and options without a prototype', { timeout: 60_000 }, async (t) => {
+  for (const options of [vm.runInNewContext('({ tls: { hosts: ["a.example"] } })'), { __proto__: null, tls: { __proto__: null, hosts: undefined } }]) {
+    assert.match((await start(t, options)).url, /^https:/)
+  }
+})
+
+// A program of its own, with this before the emulator's module.
+async function program(t, before, rest) {
+  const script = `
+    ${before}
+    const { startEmulator } = await import(${JSON.stringify(MODULE.href)})
+    ${rest}`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'pipe'] })
+  t.after(() => child.kill('SIGKILL'))
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (piece) => (text += piece))
+  const [code] = await once(child, 'close')
+  return { code, text }
+}
+
+test('takes nothing of a polluted Object.prototype for an option or an answer', { timeout: 60_000 }, async (t) => {
+  const polluted = { port: 1, seed: 7, tls: true, hosts: ['x y'], error: 'not mine', count: 9, stdio: 'ignore', env: {}, cwd: '/nowhere', detached: true, agent: 1 }
+  const before = `Object.assign(Object.prototype, ${JSON.stringify(polluted)})`
+  const rest = `
+    for (const options of [undefined, {}, { tls: {} }]) {
+      const emulator = await startEmulator(options)
+      console.log(new URL(emulator.url).protocol, await emulator.clock.advance(5), await emulator.faults.clear())
+      await emulator.close()
+    }`
+  assert.deepEqual(await program(t, before, rest), { code: 0, text: 'http: 5 undefined\nhttp: 5 undefined\nhttps: 5 undefined\n' })
+})
+
+test('starts where pipes have no unref, as in Bun', { timeout: 60_000 }, async (t) => {
+  const before = `
+    const { Socket } = await import('node:net')
+    Socket.prototype.unref = undefined`
+  assert.deepEqual(await program(t, before, 'await (await startEmulator()).close(); console.log("closed")'), { code: 0, text: 'closed\n' })
+})
+
+test('says where a binary has to be that cannot be started', { timeout: 60_000 }, async (t) => {
+  const before = `
+    const { default: processes } = await import('node:child_process')
+    processes.spawn = () => { throw new Error('spawn ENOTDIR') }`
+  const { text } = await program(t, before, 'await startEmulator().catch(({ message }) => console.log(message))')
+  assert.match(text, /^The emulator's binary cannot be started: .*: spawn ENOTDIR\. It has to be a file outside of any archive\.$/m)
+})
+
+test('leaves no child behind when it fails after the start', { timeout: 60_000 }, async (t) => {
+  const before = `
+    const { ChildProcess } = await import('node:child_process')
+    ChildProcess.prototype.unref = function () {
+      this.once('exit', () => console.log('gone'))
+      throw new Error('no unref')
+    }`
+  assert.deepEqual(await program(t, before, 'await startEmulator().catch(({ message }) => console.log(message))'), { code: 0, text: 'no unref\ngone\n' })
 })
 
 test('listens on the port asked for, and says so when it is in use', { timeout: 60_000 }, async (t) => {

@@ -105,3 +105,10 @@ test('the example of many links has a result for each, also where there is nothi
 test('the example that waits gives up in time', () => {
   assert.equal(run('The conversation to come'), 'TIMEOUT 0\n')
 })
+
+test('what is installed by its path is what a checkout packs', () => {
+  for (const place of ['', 'emulator']) {
+    const { name, version } = JSON.parse(readFileSync(join(root, place, 'package.json'), 'utf8'))
+    assert.match(readme, new RegExp(`^npm install .*/${name}-${version.replaceAll('.', '\\.')}\\.tgz`, 'm'))
+  }
+})

@@ -46,13 +46,13 @@ class Bulk {
     if (!isDry && this.#failedPath === undefined) {
       throw failure('INVALID_ARGUMENT', `${this.#list.name} is no file: --failed <file> is needed, for the items that fail.`)
     }
-    this.#failed = new FailedItems(this.#failedPath, path)
+    this.#failed = new FailedItems(this.#failedPath, path, failed !== undefined)
     this.#progress = new Progress(this.#list)
   }
 
   async run() {
     const { callOptions, client, interruption: { signal }, values } = this.#context
-    const options = { ...callOptions, onProgress: counts => this.#progress.update(counts) }
+    const options = { __proto__: null, ...callOptions, onProgress: counts => this.#progress.update(counts) }
     const stopping = () => this.#stopping()
     signal.addEventListener('abort', stopping)
     try {

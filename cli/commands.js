@@ -5,6 +5,7 @@
 const { failure } = require('../lib/link-error.js')
 const { bulk } = require('./bulk.js')
 const { INCOMPLETE } = require('./exit-codes.js')
+const { own } = require('./own.js')
 const { palette, print, progressLine, table } = require('./terminal.js')
 const { eachText, printable, worded } = require('./wording.js')
 
@@ -24,13 +25,13 @@ function wholeNumber(option, text) {
 }
 
 const statuses = names => names?.map(name => (/^\d+$/.test(name) ? Number(name) : name))
-const given = options => Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-const changeOptions = values => given({ ifLinked: values['if-linked'], linkableStatuses: statuses(values.status), dryRun: values['dry-run'] })
+const given = options => own(Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)))
+const changeOptions = (values, more) => given({ ifLinked: values['if-linked'], linkableStatuses: statuses(values.status), dryRun: values['dry-run'], ...more })
 const named = record => (record ? `${record.entityLogicalName} ${record.recordId}${record.name ? `  ${record.name}` : ''}` : '-')
 
 /** Runs a link or an unlink. */
 const change = method => async ({ client, values, signal }, [entity, recordId, conversationId]) => {
-  const outcome = await client[method](entity, recordId, conversationId, { ...changeOptions(values), signal })
+  const outcome = own(await client[method](entity, recordId, conversationId, changeOptions(values, { signal })))
   if (values.json) return print(JSON.stringify(outcome))
   const { green, dim } = palette(process.stdout)
   const was = outcome.status === 'replaced' ? outcome.previous : outcome.status === 'kept' ? outcome.current : null
@@ -39,7 +40,7 @@ const change = method => async ({ client, values, signal }, [entity, recordId, c
 }
 
 async function show({ client, values, signal }, [conversationId]) {
-  const conversation = await client.getConversation(conversationId, { signal })
+  const conversation = await client.getConversation(conversationId, given({ signal }))
   if (values.json) return print(JSON.stringify(conversation))
   const { bold } = palette(process.stdout)
   const { status, customer, case: incident, subject, createdOn, agentId } = eachText(conversation, printable)
@@ -52,7 +53,7 @@ async function conversations({ client, values, signal }) {
   const query = given({ agentId: values.agent, statuses: statuses(values.status), top: wholeNumber('--top', values.top), signal })
   // Found at once, or page by page.
   const found = record
-    ? await client.findConversations({ entityLogicalName: record[0], recordId: record.slice(1).join(':') }, query)
+    ? await client.findConversations(own({ entityLogicalName: record[0], recordId: record.slice(1).join(':') }), query)
     : client.getConversations(query)
   let count = 0
   for await (const conversation of found) {
@@ -74,7 +75,7 @@ async function importFiles({ client, values, signal }, files) {
   try {
     for (const file of files) {
       const onProgress = ({ rowsDone, rowsTotal }) => bar.show(rowsDone / (rowsTotal || 1), `${file}: ${rowsDone} of ${rowsTotal} rows`)
-      const summary = await client.importRecords(file, { onProgress, signal })
+      const summary = await client.importRecords(file, given({ onProgress, signal }))
       bar.clear()
       imports.push({ file, ...summary })
       if (!values.json) await print(importLine(eachText(imports.at(-1), printable)))
@@ -172,21 +173,24 @@ const COMMANDS = {
       failed: { type: 'string', value: '<file>', help: 'where failed items go, instead of <file>.failed.csv' }
     },
     about: `A CSV file whose first line names the columns entityLogicalName, recordId and conversationId, or JSON Lines with these properties; what
-there is besides is kept. Commas, semicolons or tabs; UTF-8 (Excel's "CSV UTF-8"), or UTF-16 with its mark; - is stdin, in either
-form, and the way to read a pipe. A million lines need no more memory than ten.
+there is besides is kept. Commas, semicolons or tabs, or what Excel's first line sep=; names; rows with nothing in them are left out. UTF-8
+(Excel's "CSV UTF-8"), or UTF-16 with its mark; - is stdin, in either form, and the way to read a pipe. A million lines need no more memory
+than ten. A JSON array, or objects over several lines, are refused before anything is linked.
 
 An item that fails stops nothing. It is written, with the property or column bulkError, to <file>.failed.csv (or .jsonl), which replaces that of
-an earlier run and can be given to bulk again. What would meet every item stops the bulk: a token that is not accepted, or 20 items in a
-row that do not reach the store or get no answer in time.
+an earlier run and can be given to bulk again. Only its owner may read it (mode 0600). A cell of CSV that a spreadsheet would take for a
+formula has an apostrophe before it there, which bulk takes away. What would meet every item stops the bulk: a token that is not accepted,
+or 20 items in a row that do not reach the store or get no answer in time.
 
-Ctrl-C begins nothing more and lets what is under way come to its end; ten seconds, or a second one, give that up. The same command again
-goes through the whole list: a link that stands is alreadyLinked, an item that was unlinked is NOT_LINKED, and of two customers for
-one conversation the later one replaces the earlier again.
+Ctrl-C begins nothing more and lets what is under way come to its end; ten seconds, or a second one, give that up. SIGTERM and a terminal
+that is closed (SIGHUP) do the same. Node ignores nohup: setsid starts a bulk that outlives its terminal. The same command again goes
+through the whole list: a link that stands is alreadyLinked, an item that was unlinked is NOT_LINKED, and of two customers for one
+conversation the later one replaces the earlier again.
 
 With --json, JSON Lines: { line, request, outcome } or { line, request, error }. On stderr { summary }, { error } if it was
 stopped, and { notice } for what only people need to know.`,
     examples: ['bulk links.csv', 'bulk links.jsonl --json > results.jsonl', 'bulk links.csv --dry-run', 'bulk links.failed.csv --if-linked keep', 'bulk links.csv --unlink', 'bulk - --failed failed.csv < links.csv'],
-    run: (context, files) => bulk({ ...context, callOptions: { ...changeOptions(context.values), ...given({ timeoutInMs: context.timeoutInMs }) } }, files)
+    run: (context, files) => bulk({ ...context, callOptions: changeOptions(context.values, { timeoutInMs: context.timeoutInMs }) }, files)
   },
   doctor: {
     summary: 'find out why it does not work',
@@ -198,5 +202,7 @@ stopped, and { notice } for what only people need to know.`,
     run: doctor
   }
 }
+
+for (const [name, command] of Object.entries(COMMANDS)) COMMANDS[name] = own(command)
 
 module.exports = { COMMANDS, wholeNumber }

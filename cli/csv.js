@@ -1,11 +1,15 @@
 'use strict'
 
-// Separated values as RFC 4180 and Excel have them: commas, semicolons or tabs, told by the first row; quotes, with separators and line
-// breaks within; CRLF, LF or CR.
+// Separated values as RFC 4180 and Excel have them: commas, semicolons or tabs, told by the first row, or whatever the line `sep=;` of
+// Excel's names; quotes, with separators and line breaks within; CRLF, LF or CR.
 
 const { failure } = require('../lib/link-error.js')
 
 const SEPARATORS = [',', ';', '\t']
+
+/** The line in which Excel is told the separator. Programs that do not know it quote it, and fill it up with separators. */
+const NAMED = /^"?sep=([^\w"\r\n])"?\1*\s*$/i
+const LONGEST_NAMED = 4096
 
 /** Characters of a row: memory has an end. */
 const LONGEST = 1024 * 1024
@@ -14,10 +18,10 @@ const NOT_BEGUN = { hint: 'Nothing from that line on was begun. A quote that not
 
 /**
  * The rows of a text that comes in pieces, each with the number of the line it begins in, with `end`, the characters up to its end, and
- * with `form`, which `format` writes it back in. Empty lines are no rows.
+ * with `form`, which `format` writes it back in, behind `form.opening`. Empty lines are no rows.
  */
 async function* parse(pieces, name) {
-  const state = { text: '', line: 1, end: 0 }
+  const state = { text: '', line: 1, end: 0, form: undefined }
   for await (const piece of pieces) {
     state.text += piece
     yield* rows(state, false)
@@ -37,8 +41,11 @@ function* rows(state, isLast) {
     if (!row) break
     const { fields, eol, next } = row
     state.end += next - at
-    if (next - at > eol.length) {
-      state.form = form
+    const [, separator] = (!state.form && next - at < LONGEST_NAMED && NAMED.exec(text.slice(at, next - eol.length))) || []
+    if (separator !== undefined) state.form = { ...form, separator, opening: text.slice(at, next) }
+    else if (next - at > eol.length) {
+      // A row of nothing but separators does not say which they are in the others.
+      if (fields.some(field => field.trim() !== '')) state.form = form
       yield { line: state.line, end: state.end, fields, form }
     }
     state.line += breaks(text, at, next)
@@ -53,12 +60,12 @@ function formOf(text, at, isLast) {
   // With the wrong one, a line break within quotes may look like the row's end.
   if (found.some(([row]) => !row)) return undefined
   const [[{ eol }, separator]] = found.toSorted(([one], [other]) => other.fields.length - one.fields.length)
-  return { separator, eol: eol || '\r\n' }
+  return { separator, eol: eol || '\r\n', opening: '' }
 }
 
 /** The row that begins here, or nothing if it ends behind the text. */
 function rowAt(text, at, separator, isLast) {
-  const plain = new RegExp(`[^${separator}\r\n]*`, 'y')
+  const plain = new RegExp(`[^\\${separator}\r\n]*`, 'y')
   const fields = []
   for (;;) {
     let field = ''
@@ -96,10 +103,17 @@ function breaks(text, from, to) {
 
 const tooLong = (name, line) => failure('INVALID_ARGUMENT', `${name}, line ${line}: a row of more than ${LONGEST} characters.`, NOT_BEGUN)
 
+/** What a spreadsheet takes for a formula, or for white space before one; and what was such a text. */
+const FORMULA = /^'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/
+
+/** A text that a spreadsheet shows as it is, behind an apostrophe. `restored` takes that away again. */
+const inert = text => (FORMULA.test(text) ? `'${text}` : text)
+const restored = text => (text.startsWith("'") && FORMULA.test(text) ? text.slice(1) : text)
+
 /** One row, with its line break. */
 function format(fields, { separator, eol }) {
   const quoted = text => (text.includes(separator) || /["\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
   return fields.map(quoted).join(separator) + eol
 }
 
-module.exports = { LONGEST, format, parse, tooLong }
+module.exports = { LONGEST, format, inert, parse, restored, tooLong }

@@ -14,7 +14,7 @@ const CLASSES = [
   [5, 'not signed in, or not allowed', ['AUTHENTICATION_FAILED', 'FORBIDDEN']],
   [6, 'the store cannot be used now', ['CONFLICT', 'PROTOCOL', 'STORE', 'THROTTLED', 'TIMEOUT', 'UNAVAILABLE']],
   [7, 'some of it failed: items of a bulk, checks of the doctor', []],
-  [130, 'interrupted: Ctrl-C, SIGTERM, or nobody reads the results of import or bulk any more', []]
+  [130, 'interrupted: Ctrl-C, SIGTERM, SIGHUP, or nobody reads the results of import or bulk any more', []]
 ]
 
 const INCOMPLETE = 7

@@ -2,22 +2,24 @@
 
 // The file of failed items, in the form of the list, so that it can be given to bulk again.
 
-const { closeSync, fstatSync, ftruncateSync, openSync, rmSync, statSync, writeFileSync } = require('node:fs')
+const { closeSync, constants, fstatSync, ftruncateSync, lstatSync, openSync, rmSync, statSync, writeFileSync } = require('node:fs')
 const { failure } = require('../lib/link-error.js')
 
 class FailedItems {
   /** How many it holds. */
   count = 0
   #path
+  #isNamed
   #file
   #isRegular
   #isFull = false
   /** Bytes of whole items. */
   #size = 0
 
-  /** Without a path it is nowhere. */
-  constructor(path, listPath) {
+  /** Without a path it is nowhere. One that is named on the command line may be a pipe or a device. */
+  constructor(path, listPath, isNamed) {
     this.#path = path
+    this.#isNamed = isNamed
     if (path !== undefined && isSame(path, listPath)) throw failure('INVALID_ARGUMENT', `'${path}' is the list itself: failed items need a file of their own.`)
   }
 
@@ -25,10 +27,29 @@ class FailedItems {
   open(head) {
     if (this.#path === undefined || this.#file !== undefined) return
     this.#try(() => {
-      this.#file = openSync(this.#path, 'w')
-      this.#isRegular = fstatSync(this.#file).isFile()
+      const status = lstatSync(this.#path, { throwIfNoEntry: false })
+      if (status?.isDirectory()) throw new Error('EISDIR')
+      this.#isRegular = status === undefined || status.isFile()
+      this.#file = this.#isRegular ? this.#made(status !== undefined) : this.#opened()
     })
     this.#write(head)
+  }
+
+  /**
+   * Always a new file, for its owner alone: a copy of the list must not be read by more than the list, nor written to where a link leads
+   * that somebody else has put there.
+   */
+  #made(isThere) {
+    if (isThere) rmSync(this.#path)
+    return openSync(this.#path, 'wx', 0o600)
+  }
+
+  /** What is there already and is no file. A link may lead to such a thing too: `/dev/stdout`. */
+  #opened() {
+    const file = this.#isNamed ? openSync(this.#path, constants.O_WRONLY) : undefined
+    if (file !== undefined && !fstatSync(file).isFile()) return file
+    if (file !== undefined) closeSync(file)
+    throw Object.assign(new Error('it is a link, or no regular file'), { hint: 'Remove it, or name another file with --failed.' })
   }
 
   /** Writes an item at once, so that it is there however the program ends. */
@@ -62,15 +83,25 @@ class FailedItems {
   #try(action) {
     try {
       action()
-    } catch ({ code, message }) {
-      throw failure('INVALID_ARGUMENT', `'${this.#path}', for the items that fail, cannot be written: ${code ?? message}.`)
+    } catch ({ code, message, hint }) {
+      throw failure('INVALID_ARGUMENT', `'${this.#path}', for the items that fail, cannot be written: ${code ?? message}.`, { hint })
     }
   }
 }
 
 function isSame(path, other) {
-  const [one, two] = [path, other].map(path => statSync(path, { throwIfNoEntry: false }))
-  return one !== undefined && two !== undefined && one.ino === two.ino && one.dev === two.dev
+  const [one, two] = [path, other].map(identity)
+  return one !== undefined && one === two
+}
+
+/** Nothing of what cannot be looked at: that is told when it cannot be written. */
+function identity(path) {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    return `${dev} ${ino}`
+  } catch {
+    return undefined
+  }
 }
 
 module.exports = { FailedItems }

@@ -3,7 +3,9 @@
 
 // `npx omnichannel-link`: reads the command line, runs a command, and ends with the exit code of what came of it.
 
+const { closeSync } = require('node:fs')
 const { setImmediate: turn } = require('node:timers/promises')
+const { isatty } = require('node:tty')
 const { parseArgs } = require('node:util')
 const { version } = require('../package.json')
 const { LinkError, OmnichannelClient } = require('../index.js')
@@ -12,8 +14,12 @@ const { COMMANDS, wholeNumber } = require('./commands.js')
 const { Interrupted, exitCode } = require('./exit-codes.js')
 const { GLOBAL_OPTIONS, general, ofCommand } = require('./help.js')
 const { Interruption } = require('./interruption.js')
+const { own } = require('./own.js')
 const { PatientClient } = require('./patient-client.js')
 const { describe, print } = require('./terminal.js')
+
+/** What asks for an end: Ctrl-C, a service manager, a terminal that is closed, and Ctrl-Break, which only Windows has. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']
 
 const wrong = (message, hint = 'See `omnichannel-link help`.') => failure('INVALID_ARGUMENT', message, { hint })
 
@@ -21,17 +27,17 @@ const wrong = (message, hint = 'See `omnichannel-link help`.') => failure('INVAL
 function read(args) {
   const every = Object.assign({}, GLOBAL_OPTIONS, ...Object.values(COMMANDS).map(({ options }) => options))
   const [name, topic] = parseArgs({ args, options: every, strict: false, allowPositionals: true }).positionals
-  if (name === 'help') return { help: topic === 'help' ? '' : (topic ?? '') }
+  if (name === 'help') return own({ help: topic === 'help' ? '' : (topic ?? '') })
   const command = find(name)
   try {
     const { values, positionals } = parseArgs({ args, options: { ...GLOBAL_OPTIONS, ...command?.options }, allowPositionals: true })
-    if (values.help) return { help: name ?? '' }
-    if (values.version) return { isVersion: true }
+    if (values.help) return own({ help: name ?? '' })
+    if (values.version) return own({ isVersion: true })
     if (!command) throw wrong('A command is missing.')
     const given = positionals.slice(1)
     const [least, most] = command.takes
     if (given.length < least || given.length > most) throw wrong(`Usage: omnichannel-link ${name} ${command.usage}`, `See \`omnichannel-link help ${name}\`.`)
-    return { command, given, values }
+    return own({ command, given, values })
   } catch (error) {
     if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
     throw wrong(error.message, `See \`omnichannel-link help${name ? ` ${name}` : ''}\`.`)
@@ -47,11 +53,11 @@ function find(name) {
 /** What the options and the environment say of the store. A token is no option: others could see it in the list of processes. */
 function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN }) {
   if (url !== undefined && db !== undefined) throw wrong('--url and --db are two stores: give one of them.')
-  const common = timeout === undefined ? {} : { timeoutInMs: wholeNumber('--timeout', timeout) }
-  if (db !== undefined) return { ...common, embedded: { path: db } }
+  const common = own(timeout === undefined ? {} : { timeoutInMs: wholeNumber('--timeout', timeout) })
+  if (db !== undefined) return own({ ...common, embedded: own({ path: db }) })
   if (url === undefined && !DATAVERSE_URL) return common
   const credential = DATAVERSE_TOKEN ? { credential: DATAVERSE_TOKEN } : {}
-  return { ...common, dataverse: { ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` } }
+  return own({ ...common, dataverse: own({ ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` }) })
 }
 
 async function run(args, interruption) {
@@ -59,7 +65,7 @@ async function run(args, interruption) {
   whenNobodyReads(interruption, command)
   if (help !== undefined) return await print(help === '' ? general(COMMANDS) : ofCommand(help, find(help)))
   if (isVersion) return await print(version)
-  const options = clientOptions(values, process.env)
+  const options = clientOptions(values, own(process.env))
   const client = command.isPatient ? new PatientClient(options, interruption.givingUp) : new OmnichannelClient(options)
   try {
     return await command.run({ client, values, interruption, signal: interruption.signal, timeoutInMs: options.timeoutInMs }, given)
@@ -71,16 +77,36 @@ async function run(args, interruption) {
 /** `| head` has read enough, which ends what only reads. What goes on writing is stopped, and so is all whose results get lost. */
 function whenNobodyReads(interruption, command) {
   process.stdout.on('error', ({ code }) => {
-    if (code === 'EPIPE' && !command?.goesOn) process.exit()
+    const isHangup = code === 'EIO' && process.stdout.isTTY
+    if (isHangup) leaveTerminal()
+    const isGone = isHangup || code === 'EPIPE'
+    if (isGone && !command?.goesOn) process.exit()
     const lost = failure('INVALID_ARGUMENT', `stdout cannot be written: ${code}.`)
-    interruption.stop(code === 'EPIPE' ? new Interrupted('Nobody reads the results any more.') : lost)
+    interruption.stop(isGone ? new Interrupted('Nobody reads the results any more.') : lost)
   })
   process.stderr.on('error', () => {})
 }
 
+/** Asked now: of a terminal that is gone it cannot be told any more. */
+const terminals = [0, 1, 2].filter(isatty)
+
+/** Before it ends, Node sets the terminal as it was, and aborts if that is gone. What is closed it leaves alone. */
+function leaveTerminal() {
+  process.once('exit', () => {
+    for (const fd of terminals) {
+      try {
+        closeSync(fd)
+      } catch {
+        // It was closed before.
+      }
+    }
+  })
+}
+
 async function main(args) {
   const interruption = new Interruption()
-  for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => interruption.come(new Interrupted('Interrupted.')))
+  process.once('SIGHUP', leaveTerminal)
+  for (const name of SIGNALS) process.on(name, () => interruption.come(new Interrupted('Interrupted.')))
   try {
     process.exitCode = (await run(args, interruption)) ?? 0
     // What came of the last line that was written is known now.

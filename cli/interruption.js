@@ -1,6 +1,6 @@
 'use strict'
 
-// What ends a command before its end: Ctrl-C, SIGTERM, a reader that is gone, or a failure that concerns the whole of it.
+// What ends a command before its end: Ctrl-C, SIGTERM, a terminal that is closed, a reader that is gone, or a failure that concerns the whole of it.
 
 const { INTERRUPTED, Interrupted } = require('./exit-codes.js')
 

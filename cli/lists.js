@@ -5,6 +5,8 @@
 const { extname } = require('node:path')
 const { failure } = require('../lib/link-error.js')
 const csv = require('./csv.js')
+const jsonLines = require('./json-lines.js')
+const { own } = require('./own.js')
 const { Source } = require('./text.js')
 
 const COLUMNS = ['entityLogicalName', 'recordId', 'conversationId']
@@ -12,7 +14,11 @@ const COLUMNS = ['entityLogicalName', 'recordId', 'conversationId']
 /** The column, or property, that items written back have besides their own: a name that no list has by chance. */
 const ERROR = 'bulkError'
 
-const FORMS = { '.csv': fromCsv, '.jsonl': fromJsonLines, '.ndjson': fromJsonLines }
+/** The first character that is not white space or a record separator, if it begins JSON or if it does not. */
+// oxlint-disable-next-line no-control-regex
+const BEGINNING = /^[\s\x1e]*(?:([{[])|[^\s\x1e])/
+
+const FORMS = { __proto__: null, '.csv': fromCsv, '.jsonl': fromJsonLines, '.ndjson': fromJsonLines }
 
 /**
  * A list. `requests()` are its items, each with the `line` it begins in, with `end`, the characters up to its end, and with
@@ -38,7 +44,7 @@ class List {
     const texts = source.pieces()
     const known = FORMS[this.#extension.toLowerCase()]
     const first = await opening(texts)
-    const form = known ?? (/^\s*[{[]/.test(first) ? fromJsonLines : fromCsv)
+    const form = known ?? (BEGINNING.exec(first)?.[1] ? fromJsonLines : fromCsv)
     yield* form(this, behind(first, texts), source)
   }
 
@@ -54,7 +60,7 @@ class List {
 /** As many pieces as it takes to see more than white space, which tells the form. */
 async function opening(texts) {
   let text = ''
-  while (!/\S/.test(text) && text.length < csv.LONGEST) {
+  while (!BEGINNING.test(text) && text.length < csv.LONGEST) {
     const { done, value } = await texts.next()
     if (done) break
     text += value
@@ -72,18 +78,23 @@ const mark = ({ hasMark }) => (hasMark ? '\ufeff' : '')
 async function* fromCsv(list, texts, source) {
   let header
   for await (const { line, end, fields, form } of csv.parse(texts, source.name)) {
+    if (fields.every(isBlank)) continue
     if (!header) {
       header = headerOf(fields, source.name)
-      list.head = mark(source) + csv.format([ERROR, ...header.names], form)
+      list.head = mark(source) + form.opening + csv.format([ERROR, ...header.names].map(csv.inert), form)
       continue
     }
     // The error comes first, so that it stands in its column also where the fields are too few or too many for theirs.
-    const own = header.error === -1 ? fields : fields.toSpliced(header.error, 1)
-    const back = error => csv.format([error, ...own], form)
+    const own = header.error === -1 ? fields : fields.toSpliced(header.error, 1).map(csv.restored)
+    if (own.every(isBlank)) continue
+    const back = error => csv.format([error, ...own].map(csv.inert), form)
     if (own.length === header.names.length) yield { ...header.read(own), line, end, source: back }
     else yield { line, end, source: back, broken: `The row has ${own.length} fields, but the header ${header.names.length}.` }
   }
 }
+
+/** Spreadsheets write such rows for what was cleared in them. */
+const isBlank = field => field.trim() === ''
 
 /** Column names are compared without case and spaces. */
 const plain = text => text.replaceAll(/\s/g, '').toLowerCase()
@@ -102,53 +113,33 @@ function headerOf(fields, name) {
   const own = error === -1 ? places : places.toSpliced(error, 1)
   return {
     error,
-    names: error === -1 ? fields : fields.toSpliced(error, 1),
+    names: error === -1 ? fields : fields.toSpliced(error, 1).map(csv.restored),
     read: row => Object.fromEntries(COLUMNS.map(column => [column, row[own.indexOf(plain(column))].trim()]))
   }
 }
 
 async function* fromJsonLines(list, texts, source) {
   list.head = mark(source)
-  for await (const { line, end, text } of lines(texts, source.name)) {
-    if (text.trim() !== '') yield { line, end, ...fromJson(text) }
-  }
+  for await (const { line, end, ...item } of jsonLines.parse(texts, source.name)) yield { line, end, ...fromJson(item) }
 }
 
-function fromJson(text) {
-  const eol = text.endsWith('\r') ? '\r\n' : '\n'
-  const asItIs = () => text.trim() + eol
-  try {
-    const value = JSON.parse(text)
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return { source: asItIs, broken: 'The line is not a JSON object.' }
-    const { entityLogicalName, recordId, conversationId } = value
-    return { entityLogicalName, recordId, conversationId, source: error => withError(text.trim(), value, error) + eol }
-  } catch {
-    return { source: asItIs, broken: 'The line is not JSON.' }
-  }
+function fromJson({ raw, text, eol }) {
+  const value = jsonLines.parsed(text)
+  if (!jsonLines.isObject(value)) return { source: () => raw + eol, broken: value === undefined ? 'The line is not JSON.' : 'The line is not a JSON object.' }
+  // Only what the line itself says.
+  const { entityLogicalName, recordId, conversationId, [ERROR]: error } = own(value)
+  return { entityLogicalName, recordId, conversationId, source: told => withError(text, error, told) + eol }
 }
+
+const property = error => `${JSON.stringify(ERROR)}:${JSON.stringify(error)}}`
 
 /** The text itself, and the error behind its last property: numbers that JavaScript cannot hold stay as they are. */
-function withError(text, value, error) {
-  const property = text => `${JSON.stringify(ERROR)}:${JSON.stringify(text)}}`
-  const last = property(value[ERROR])
+function withError(text, before, error) {
+  const last = property(before)
   if (text === `{${last}`) return `{${property(error)}`
   const earlier = `,${last}`
   const own = text.endsWith(earlier) ? text.slice(0, -earlier.length) : text.slice(0, -1).trimEnd()
   return own + (own === '{' ? '' : ',') + property(error)
-}
-
-async function* lines(texts, name) {
-  let [line, end, rest] = [1, 0, '']
-  for await (const text of texts) {
-    const whole = (rest + text).split('\n')
-    rest = whole.pop()
-    for (const text of whole) {
-      end += text.length + 1
-      yield { line: line++, end, text }
-    }
-    if (rest.length > csv.LONGEST) throw csv.tooLong(name, line)
-  }
-  yield { line, end: end + rest.length, text: rest }
 }
 
 module.exports = { List }

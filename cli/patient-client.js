@@ -14,11 +14,11 @@ class PatientClient extends OmnichannelClient {
   }
 
   linkToConversation(entityLogicalName, recordId, conversationId, options) {
-    return super.linkToConversation(entityLogicalName, recordId, conversationId, { ...options, signal: this.#givingUp })
+    return super.linkToConversation(entityLogicalName, recordId, conversationId, { __proto__: null, ...options, signal: this.#givingUp })
   }
 
   unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
-    return super.unlinkFromConversation(entityLogicalName, recordId, conversationId, { ...options, signal: this.#givingUp })
+    return super.unlinkFromConversation(entityLogicalName, recordId, conversationId, { __proto__: null, ...options, signal: this.#givingUp })
   }
 }
 

@@ -4,12 +4,13 @@
 
 const { once } = require('node:events')
 const { stripVTControlCharacters } = require('node:util')
+const { own } = require('./own.js')
 const { eachText, printable, worded } = require('./wording.js')
 
 const COLOURS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 }
 
 /** Functions that colour a text, or leave it alone: on what is no terminal, and with NO_COLOR (https://no-color.org). */
-function palette(stream, { NO_COLOR, TERM } = process.env) {
+function palette(stream, { NO_COLOR, TERM } = own(process.env)) {
   const isColoured = stream.isTTY === true && !NO_COLOR && TERM !== 'dumb'
   return Object.fromEntries(Object.entries(COLOURS).map(([name, code]) => [name, text => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)]))
 }

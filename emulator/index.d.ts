@@ -30,14 +30,14 @@ export interface EmulatorOptions {
    *
    * @default 0, which takes a free one
    */
-  port?: number
+  port?: number | undefined
   /**
    * The rows to begin with: a page, an array of pages, or the path of a file with one page or of a folder of such `*.json` files
    * (relative to the working directory). The order of pages does not matter; loading a row twice is an error.
    *
    * @default no rows
    */
-  seed?: SeedPage | readonly SeedPage[] | string
+  seed?: SeedPage | readonly SeedPage[] | string | undefined
   /**
    * Serves https, over HTTP/1.1, and nothing else, under a certificate authority that is a new one at every start: clients have to trust
    * {@link Emulator.caCertificate}. The certificate is good for `localhost`, `127.0.0.1`, `::1` and `hosts`, for which the token
@@ -48,7 +48,7 @@ export interface EmulatorOptions {
    *
    * @default false
    */
-  tls?: boolean | { hosts?: readonly string[] }
+  tls?: boolean | { hosts?: readonly string[] | undefined } | undefined
 }
 
 /** One request that came in. */
@@ -85,15 +85,15 @@ export type Fault =
       /** 200 to 599. */
       status: number
       /** `code` of the error body. @default '' */
-      code?: string
+      code?: string | undefined
       /** `message` of the error body, or the paragraph of the HTML page. @default '' */
-      message?: string
+      message?: string | undefined
       /** An OData error; a gateway's HTML page; no body. The last two come without the headers of Dataverse. @default 'json' */
-      body?: 'json' | 'html' | 'empty'
+      body?: 'json' | 'html' | 'empty' | undefined
       /** Headers that are added or replaced, for example `retry-after` in seconds or as a date, or `x-ms-retry-after-ms`. */
-      headers?: Record<string, string>
+      headers?: Record<string, string> | undefined
       /** Executes the request first. @default false */
-      commit?: boolean
+      commit?: boolean | undefined
     }
   /** Answers with a redirect and does nothing. */
   | {
@@ -101,7 +101,7 @@ export type Fault =
       /** Where to, as the header says it. */
       location: string
       /** 300 to 399. @default 307 */
-      status?: number
+      status?: number | undefined
     }
   /** Answers 401 with the challenge and does nothing. */
   | { kind: 'unauthorized' }
@@ -111,13 +111,13 @@ export type Fault =
       /** Which of the three the error names. */
       limit: 'requests' | 'executionTime' | 'concurrency'
       /** What `Retry-After` says. @default 1 */
-      retryAfterInSeconds?: number
+      retryAfterInSeconds?: number | undefined
     }
   /** Closes the connection without an answer. */
   | {
       kind: 'drop'
       /** Executes the request first. @default false */
-      commit?: boolean
+      commit?: boolean | undefined
     }
   /**
    * Answers only when `faults.release()` is called; the request is executed then, or before with `commit`. If the client goes, or
@@ -126,13 +126,13 @@ export type Fault =
   | {
       kind: 'hang'
       /** Executes the request when it comes, not when it is released. @default false */
-      commit?: boolean
+      commit?: boolean | undefined
     }
   /** Executes the request, sends the head and so many bytes of the body, never the last, and the rest when released. */
   | {
       kind: 'hangInBody'
       /** How much of the body comes before the pause. @default half of the body */
-      afterBytes?: number
+      afterBytes?: number | undefined
     }
   /**
    * Executes the request and closes the connection after so many bytes of the body, never after the last. An answer with no body
@@ -141,13 +141,13 @@ export type Fault =
   | {
       kind: 'truncate'
       /** How much of the body comes. @default half of the body */
-      afterBytes?: number
+      afterBytes?: number | undefined
     }
   /** Executes the request and sends the body in pieces of so many bytes, one after the other without waiting. */
   | {
       kind: 'trickle'
       /** The size of a piece. @default 1 */
-      bytesAtOnce?: number
+      bytesAtOnce?: number | undefined
     }
   /** Executes the request and sends the body again and again until the client goes. A 204 becomes a 200. */
   | { kind: 'endless' }
@@ -171,9 +171,9 @@ export type Fault =
        *
        * @default nothing but a new version
        */
-      changes?: Record<string, string | number | boolean | null | { entityLogicalName: string; recordId: string }>
+      changes?: Record<string, string | number | boolean | null | { entityLogicalName: string; recordId: string }> | undefined
       /** The conversation is deleted instead. @default false */
-      delete?: boolean
+      delete?: boolean | undefined
     }
   /** Checks a `PATCH` as always, confirms it with a 204, even if the row was asked for, and stores nothing. Meets only `PATCH`. */
   | { kind: 'notStored' }
@@ -181,23 +181,23 @@ export type Fault =
 /** Which requests are meant: those that fit all that is given. Control calls of this package are never among them. */
 export interface FaultTarget {
   /** In any case, `PATCH` say. */
-  method?: string
+  method?: string | undefined
   /** A part of path and query as sent; `/oauth2/` for requests for a token. */
-  path?: string
+  path?: string | undefined
   /** Id of the conversation whose row is addressed. */
-  conversation?: string
+  conversation?: string | undefined
   /** Only from the nth such request on, counted from 1 since the rule was added. Not together with `every`. */
-  nth?: number
+  nth?: number | undefined
   /** Only every nth such request. */
-  every?: number
+  every?: number | undefined
 }
 
 /** A fault, and which requests meet it. */
 export interface FaultRule {
   /** Which requests. @default every request */
-  on?: FaultTarget
+  on?: FaultTarget | undefined
   /** How many requests it takes before it is used up. @default 1 */
-  times?: number | 'always'
+  times?: number | 'always' | undefined
   /** What goes wrong with them. */
   fault: Fault
 }
@@ -211,13 +211,13 @@ export interface RandomFaults {
   /** One of these is drawn, each as likely as the others. One that does not apply to the request does nothing. */
   faults: readonly Fault[]
   /** Which requests may meet one; the others do not count. @default every request */
-  on?: FaultTarget
+  on?: FaultTarget | undefined
 }
 
 /** What holds for all requests until it is changed. */
 export interface Conditions {
   /** Logical names of tables without optimistic concurrency: `If-Match` with an ETag is a 400 `0x8006088d`. @default none */
-  concurrencyOff?: readonly ('account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem')[]
+  concurrencyOff?: readonly ('account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem')[] | undefined
   /**
    * Service protection limits, of the one user there is. The real ones are 6,000 requests and 1,200,000 ms in 300,000 ms, and 52 at
    * once. Who meets one gets a 429 and is let through when the time of `Retry-After` has passed on the emulator's clock; each request
@@ -225,43 +225,43 @@ export interface Conditions {
    */
   limits?: {
     /** How many requests may come in the window. */
-    requests?: number
+    requests?: number | undefined
     /** How long requests may take together in the window; each takes `executionTimePerRequestInMs`. */
-    executionTimeInMs?: number
+    executionTimeInMs?: number | undefined
     /** How many requests may be in flight. Requests that hang are. */
-    concurrent?: number
+    concurrent?: number | undefined
     /** How far back requests and execution time are counted. @default 300000 */
-    windowInMs?: number
-  }
+    windowInMs?: number | undefined
+  } | undefined
   /** What each request adds to the execution time, since the clock stands still meanwhile. @default 0 */
-  executionTimePerRequestInMs?: number
+  executionTimePerRequestInMs?: number | undefined
   /** Values of `CallerObjectId` or `MSCRMCallerID` that get a 403 `0x80040220`. @default none */
-  unprivilegedCallers?: readonly string[]
+  unprivilegedCallers?: readonly string[] | undefined
   /** `expires_in` of the tokens issued from now on. @default 3599 */
-  tokenLifetimeInSeconds?: number
+  tokenLifetimeInSeconds?: number | undefined
   /** The application's secret has expired. @default false */
-  secretExpired?: boolean
+  secretExpired?: boolean | undefined
   /**
    * The application is no user of the environment: it gets tokens, and with them a 403 `0x80072560` from the Web API. `credential` is not
    * concerned. @default false
    */
-  applicationUserMissing?: boolean
+  applicationUserMissing?: boolean | undefined
   /**
    * Whether `PUT` and `DELETE` of `<row>/<navigation property>/$ref` take an ETag in `If-Match` as a condition, which is not documented;
    * otherwise they ignore it. @default true
    */
-  refHonoursIfMatch?: boolean
+  refHonoursIfMatch?: boolean | undefined
   /**
    * What comes of a body with two values for one lookup, such as both customer properties: the first or last of the body holds, or
    * 400 `0x80048d19`. None of it is documented; the request log has a warning. @default 'last'
    */
-  twoValuesForOneLookup?: 'first' | 'last' | 'refuse'
+  twoValuesForOneLookup?: 'first' | 'last' | 'refuse' | undefined
   /**
    * Alternate keys by the logical name of their table, each a column by the name it is read by, or several joined with commas. They
    * address rows and targets of binds: `accounts(accountnumber='A-1')`. A write after which two rows would have one key is a 412
    * `0x80040237`; one that two rows of the seed have leads to neither, but to a 501. @default { account: ['accountnumber'] }
    */
-  alternateKeys?: Readonly<Partial<Record<'account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem', readonly string[]>>>
+  alternateKeys?: Readonly<Partial<Record<'account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem', readonly string[] | undefined>>> | undefined
   /**
    * Schema names of relationships that the environment does not have: `RelationshipDefinitions` leaves them out, and their navigation
    * properties are undeclared. Rows keep the links they have. @default none
@@ -271,19 +271,19 @@ export interface Conditions {
     | 'msdyn_account_msdyn_ocliveworkitem_Customer'
     | 'msdyn_contact_msdyn_ocliveworkitem_Customer'
     | 'msdyn_incident_msdyn_ocliveworkitem'
-  )[]
+  )[] | undefined
   /**
    * Privileges that the user of `WhoAmI` does not have: what needs one is a 403 `0x80040220`, and
    * `RetrieveUserSetOfPrivilegesByNames` does not list it. A conversation is an activity and has the privileges of all activities. To link
    * takes `prvWriteActivity`, `prvAppendActivity`, and `prvAppendTo…` of the target. @default none
    */
-  missingPrivileges?: readonly `prv${'Append' | 'AppendTo' | 'Create' | 'Read' | 'Write'}${'Account' | 'Activity' | 'Contact' | 'Incident'}`[]
+  missingPrivileges?: readonly `prv${'Append' | 'AppendTo' | 'Create' | 'Read' | 'Write'}${'Account' | 'Activity' | 'Contact' | 'Incident'}`[] | undefined
   /**
    * What the header `Date` says when the emulator's clock stands at 0, in milliseconds since 1970; it then goes with that clock.
    *
    * @default `Date` is the time of the machine
    */
-  dateInMs?: number
+  dateInMs?: number | undefined
 }
 
 /**

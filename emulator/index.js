@@ -8,11 +8,14 @@ const { spawn } = require('node:child_process')
 const { existsSync } = require('node:fs')
 const http = require('node:http')
 const https = require('node:https')
+const os = require('node:os')
 const path = require('node:path')
 
 const BINARY = path.join(__dirname, 'bin', `omnichannel-link-emulator${process.platform === 'win32' ? '.exe' : ''}`)
 const OPTIONS = ['port', 'seed', 'tls']
 const STDERR_KEPT = 4096
+// What asks the command for an end. SIGBREAK is Windows' alone.
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']
 
 async function startEmulator(options = {}) {
   const { port, paths, pages, tls } = readOptions(options)
@@ -25,17 +28,24 @@ async function startEmulator(options = {}) {
   })
   // A child that ends at once closes this pipe under our hands; its message on stderr is what is reported.
   child.stdin.on('error', () => {})
-  child.stdin.write(firstLine)
-
-  const { url, credential, application, caCertificate } = await listening(child, ended)
+  let started
+  try {
+    child.stdin.write(firstLine)
+    started = JSON.parse(await listening(child, ended))
+    // From here on neither the child nor its pipes keep this process alive. When it ends, however it ends, stdin ends with it. Bun's
+    // pipes have no `unref`.
+    for (const handle of [child, child.stdin, child.stdout, child.stderr]) handle.unref?.()
+  } catch (error) {
+    child.kill()
+    throw error
+  }
+  const { url, credential, application, caCertificate } = started
   const server = { url, credential, caCertificate }
-  // From here on neither the child nor its pipes keep this process alive. When it ends, however it ends, stdin ends with it.
-  for (const handle of [child, child.stdin, child.stdout, child.stderr]) handle.unref()
 
   let closing
   const close = () => {
     closing ??= (async () => {
-      child.ref()
+      child.ref?.()
       child.kill()
       await ended
     })()
@@ -69,10 +79,18 @@ async function startEmulator(options = {}) {
   return emulator
 }
 
-function readOptions(options) {
-  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw new TypeError('startEmulator: options: expected an object')
-  }
+// The properties of an object that are its own, so that nothing of a polluted `Object.prototype` is taken for an option; undefined for
+// what is no plain object, whose options might be no properties of its own. An object of another realm, as Jest makes them, is plain.
+function ownProperties(value) {
+  if (value === null || typeof value !== 'object') return undefined
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return undefined
+  return { __proto__: null, ...value }
+}
+
+function readOptions(given) {
+  const options = ownProperties(given)
+  if (options === undefined) throw new TypeError('startEmulator: options: expected an object, and a plain one')
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) {
       throw new TypeError(`startEmulator: unknown option '${name}'; known are ${OPTIONS.join(', ')}`)
@@ -95,11 +113,10 @@ function readOptions(options) {
 }
 
 // The flags for the option `tls`.
-function readTls(tls = false) {
-  if (typeof tls === 'boolean') return tls ? ['--tls'] : []
-  if (tls === null || typeof tls !== 'object') {
-    throw new TypeError('startEmulator: options.tls: expected a boolean or an object')
-  }
+function readTls(given = false) {
+  if (typeof given === 'boolean') return given ? ['--tls'] : []
+  const tls = ownProperties(given)
+  if (tls === undefined) throw new TypeError('startEmulator: options.tls: expected a boolean or an object, and a plain one')
   const unknown = Object.keys(tls).find((name) => name !== 'hosts')
   if (unknown !== undefined) throw new TypeError(`startEmulator: options.tls: unknown option '${unknown}'; known is hosts`)
   const { hosts = [] } = tls
@@ -111,9 +128,13 @@ function readTls(tls = false) {
 
 function spawnBinary(args, stdio) {
   if (!existsSync(BINARY)) {
-    throw new Error(`The emulator's binary is missing: ${BINARY}. In a checkout, \`npm run build\` builds it and puts it there.`)
+    throw new Error(`The emulator's binary is missing: ${BINARY}. In a checkout, \`npm run build\` builds it and puts it there. A program that is bundled finds it if omnichannel-link-emulator stays outside of the bundle.`)
   }
-  return spawn(BINARY, args, { stdio, windowsHide: true })
+  try {
+    return spawn(BINARY, args, { __proto__: null, stdio, windowsHide: true })
+  } catch (cause) {
+    throw new Error(`The emulator's binary cannot be started: ${BINARY}: ${cause.message}. It has to be a file outside of any archive.`, { cause })
+  }
 }
 
 // Resolves with the one line the child prints when it listens; rejects with the child's own message when it ends instead.
@@ -128,7 +149,7 @@ function listening(child, ended) {
     child.stdout.setEncoding('utf8')
     child.stdout.on('data', (text) => {
       line += text
-      if (line.includes('\n')) resolve(JSON.parse(line))
+      if (line.includes('\n')) resolve(line)
     })
     // 'close' comes after the last of stderr, unlike 'exit', and also when the child could not be spawned.
     child.once('close', async () => {
@@ -141,7 +162,7 @@ function listening(child, ended) {
 // words.
 async function callMethod(server, method, argument = null) {
   const answer = await fetchJson(server, 'POST', method, JSON.stringify(argument))
-  if (answer?.error !== undefined) throw new TypeError(`${method}: ${answer.error}`)
+  if (Object.hasOwn(Object(answer), 'error')) throw new TypeError(`${method}: ${answer.error}`)
   return answer ?? undefined
 }
 
@@ -150,7 +171,7 @@ function fetchJson({ url, credential, caCertificate }, method, name, body) {
   return new Promise((resolve, reject) => {
     const fail = (error) => reject(new Error(`The emulator at ${url} does not answer`, { cause: error }))
     const headers = { authorization: `Bearer ${credential}` }
-    const options = { agent: false, method, headers, ...(caCertificate && { ca: caCertificate }) }
+    const options = { __proto__: null, agent: false, method, headers, ...(caCertificate && { ca: caCertificate }) }
     const request = (caCertificate ? https : http).request(`${url}/_emulator/${name}`, options, (response) => {
       let text = ''
       response.setEncoding('utf8')
@@ -170,14 +191,34 @@ function fetchJson({ url, credential, caCertificate }, method, name, body) {
 
 module.exports = { startEmulator }
 
-// `npx omnichannel-link-emulator` passes its arguments on.
+// `npx omnichannel-link-emulator` passes its arguments and signals on. Its stdin is the child's only if that reads the seed from it; the
+// pipe is there in any case, because the child ends with it when this process is killed.
+function runCommand(args) {
+  const readsSeed = args.includes('--stdin-seed')
+  const child = spawnBinary(readsSeed ? args : ['--stdin-seed', ...args], ['pipe', 'inherit', 'inherit'])
+  child.stdin.on('error', () => {})
+  if (readsSeed) process.stdin.pipe(child.stdin)
+  else child.stdin.write('[]\n')
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
+  child.on('error', fail)
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code)
+    // The same end as the child's. The first process of a container outlives its own signals.
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+    process.exit(128 + os.constants.signals[signal])
+  })
+}
+
+function fail(error) {
+  console.error(error.message)
+  process.exit(1)
+}
+
 if (require.main === module) {
   try {
-    spawnBinary(process.argv.slice(2), 'inherit').on('exit', (code) => {
-      process.exitCode = code ?? 1
-    })
+    runCommand(process.argv.slice(2))
   } catch (error) {
-    console.error(error.message)
-    process.exitCode = 1
+    fail(error)
   }
 }

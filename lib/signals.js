@@ -10,7 +10,8 @@ function watch(signal, call) {
   let calls = watched.get(signal)
   if (!calls) {
     const pending = new Set()
-    const cancelAll = () => pending.forEach(call => call.cancel())
+    // The newest first: a call must not get through because the one that it waited for is cancelled before it.
+    const cancelAll = () => [...pending].toReversed().forEach(call => call.cancel())
     calls = { pending, cancelAll }
     watched.set(signal, calls)
     signal.addEventListener('abort', cancelAll)

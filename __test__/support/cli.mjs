@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterwards } from './afterwards.mjs'
 
-const PROGRAM = fileURLToPath(new URL('../../cli/index.js', import.meta.url))
+export const PROGRAM = fileURLToPath(new URL('../../cli/index.js', import.meta.url))
 // The environment of whoever runs the tests is not theirs.
 const OTHERS = /^(DATAVERSE_|AZURE_|OMNICHANNEL_|NO_COLOR|FORCE_COLOR)/
 

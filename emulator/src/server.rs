@@ -15,7 +15,7 @@ use crate::{
     tls::Tls,
     token::Application,
     web_api::Service,
-    wire::{Connections, Wire},
+    wire::{self, Connections},
 };
 
 /// A running emulator. It stops when dropped.
@@ -77,14 +77,10 @@ impl Emulator {
             .route(control::REQUESTS, routing::get(control::requests))
             .route(control::METHODS, routing::post(control::call))
             .fallback(exchange::exchange)
-            .with_state(Arc::clone(&shared))
-            .into_make_service_with_connect_info::<Wire>();
+            .with_state(Arc::clone(&shared));
         let (signal, stopped) = oneshot::channel::<()>();
-        let server = tokio::spawn(async move {
-            let stopped = async { drop(stopped.await) };
-            // It ends only through the signal: axum itself waits and goes on when accepting a connection fails.
-            drop(axum::serve(Connections(listener, acceptor), router).with_graceful_shutdown(stopped).await);
-        });
+        let stopped = async { drop(stopped.await) };
+        let server = tokio::spawn(wire::serve(Connections(listener, acceptor), router, stopped));
         let stop = Stop { shared: Arc::clone(&shared), _signal: signal };
         Ok(Self { shared, ca_certificate, stop, server })
     }

@@ -1,9 +1,8 @@
-//! Connections that can be closed in the middle of an exchange.
+//! Connections that can be closed in the middle of an exchange, and what serves them.
 
 use std::{
     io,
-    net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,10 +10,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{
-    extract::connect_info::Connected,
-    serve::{IncomingStream, Listener},
-};
+use axum::{Extension, Router, extract::ConnectInfo, serve::Listener};
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown, service::TowerToHyperService};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpListener,
@@ -84,28 +82,36 @@ impl AsyncWrite for Connection {
 /// With an acceptor they are https, and nothing else is understood.
 pub(crate) struct Connections(pub(crate) TcpListener, pub(crate) Option<TlsAcceptor>);
 
-impl Listener for Connections {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
+impl Connections {
+    async fn accept(&mut self) -> Connection {
+        // axum waits and goes on when accepting a connection fails.
+        let (stream, _) = Listener::accept(&mut self.0).await;
         // Small answers must not wait for an acknowledgement. A socket that refuses the option works all the same.
         drop(stream.set_nodelay(true));
         let stream: Box<dyn Stream> = match &self.1 {
             Some(acceptor) => Box::new(Secured::new(acceptor, stream)),
             None => Box::new(stream),
         };
-        (Connection { stream, wire: Wire::default() }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        Connection { stream, wire: Wire::default() }
     }
 }
 
-impl Connected<IncomingStream<'_, Connections>> for Wire {
-    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
-        stream.io().wire.clone()
+/// Serves over HTTP/1.1, and nothing else, until `stopped`; returns when the last connection is gone.
+pub(crate) async fn serve(mut connections: Connections, router: Router, stopped: impl Future<Output = ()>) {
+    let open = GracefulShutdown::new();
+    let mut stopped = pin!(stopped);
+    loop {
+        let connection = tokio::select! {
+            connection = connections.accept() => connection,
+            () = &mut stopped => break,
+        };
+        let service = router.clone().layer(Extension(ConnectInfo(connection.wire.clone())));
+        let exchanges =
+            http1::Builder::new().serve_connection(TokioIo::new(connection), TowerToHyperService::new(service));
+        // An error is the end of one connection, which its client sees.
+        let exchanges = open.watch(exchanges);
+        tokio::spawn(async move { drop(exchanges.await) });
     }
+    drop(connections);
+    open.shutdown().await;
 }

@@ -15,6 +15,7 @@ mod keys;
 mod metadata;
 mod organisation;
 mod program;
+mod protocol;
 mod query;
 mod read;
 mod reference;

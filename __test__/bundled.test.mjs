@@ -1,0 +1,47 @@
+// A program that a bundler has put into one file, without the addon: what it is told. The bundles are made as esbuild and webpack make them.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { folder } from './support/afterwards.mjs'
+
+const source = readFileSync(new URL('../binding.js', import.meta.url), 'utf8')
+
+const bundles = {
+  'CommonJS': ['out.cjs', source],
+  'CommonJS, in a file of the same name': ['binding.js', source],
+  'a module whose `require` only throws': ['out.mjs', `const require = x => { throw Error('Dynamic require of "' + x + '" is not supported') }, module = {};\n${source}`],
+  'a module with a `require` of its own': ['out.mjs', `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url), module = {};\n${source}`],
+  'a single executable, which requires nothing but what is built in': ['out.cjs', `{ const require = x => { throw Object.assign(Error('No such built-in module: ' + x), { code: 'ERR_UNKNOWN_BUILTIN_MODULE' }) };\n${source.replace("'use strict'", '')} }`],
+  'webpack, with names that it makes up': ['out.cjs', `{ const __dirname = '/', __filename = '/index.js';\n${source.replace("'use strict'", '')} }`]
+}
+
+for (const [what, [name, code]] of Object.entries(bundles)) {
+  test(`a bundle is told that the addon is missing, and what to do: ${what}`, { timeout: 60_000 }, t => {
+    const place = folder(t)
+    writeFileSync(join(place, name), code)
+    writeFileSync(join(place, 'package.json'), '{ "name": "program" }')
+    const { status, stderr } = spawnSync(process.execPath, [name], { cwd: place, encoding: 'utf8' })
+    assert.equal(status, 1)
+    assert.match(stderr, /Error: omnichannel-link was bundled without its addon, .* Keep the package outside of the bundle \(esbuild: --external:omnichannel-link; /)
+  })
+}
+
+test('the package without the addon is told to be built or installed', { timeout: 60_000 }, t => {
+  const place = folder(t)
+  writeFileSync(join(place, 'binding.js'), source)
+  writeFileSync(join(place, 'package.json'), '{ "name": "omnichannel-link" }')
+  const { stderr } = spawnSync(process.execPath, ['binding.js'], { cwd: place, encoding: 'utf8' })
+  assert.match(stderr, /Error: omnichannel-link has no addon for .*`npm run build`/)
+})
+
+test('an addon that is there and does not load is reported as it is', { timeout: 60_000 }, t => {
+  const place = folder(t)
+  const { platform, arch } = process
+  const libc = { linux: '-gnu', win32: '-msvc' }[platform] ?? ''
+  writeFileSync(join(place, 'out.cjs'), source)
+  writeFileSync(join(place, `omnichannel-link.${platform}-${arch}${libc}.node`), 'no library')
+  const { stderr } = spawnSync(process.execPath, ['out.cjs'], { cwd: place, encoding: 'utf8' })
+  assert.match(stderr, /ERR_DLOPEN_FAILED/)
+})

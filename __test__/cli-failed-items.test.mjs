@@ -1,0 +1,85 @@
+// The file of failed items is a copy of the list: where it is written, and who may read it.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { folder } from './support/afterwards.mjs'
+import { cli, PROGRAM } from './support/cli.mjs'
+
+const posix = { skip: process.platform === 'win32', timeout: 120_000 }
+const LIST = '{"entityLogicalName":"lead"}\n'
+
+/** A list with one item, which fails, in a folder of its own. */
+function prepared(t) {
+  const cwd = folder(t)
+  const at = name => join(cwd, name)
+  writeFileSync(at('list.jsonl'), LIST, { mode: 0o600 })
+  const run = (...args) => cli(t, ['bulk', 'list.jsonl', '--db', 'links.db', ...args], { cwd })
+  return { at, cwd, run }
+}
+
+const written = path => JSON.parse(readFileSync(path, 'utf8')).bulkError.split(':')[0]
+const mode = path => (statSync(path).mode & 0o777).toString(8)
+
+test('only its owner may read it, whatever the list, an earlier run and the umask allow', posix, async t => {
+  const { at, run } = prepared(t)
+  const before = process.umask(0)
+  t.after(() => process.umask(before))
+  for (const [list, earlier] of [[0o600], [0o644], [0o666, 0o666], [0o400, 0o644]]) {
+    chmodSync(at('list.jsonl'), list)
+    if (earlier) chmodSync(at('list.failed.jsonl'), earlier)
+    assert.equal((await run()).code, 7)
+    assert.deepEqual([written(at('list.failed.jsonl')), mode(at('list.failed.jsonl'))], ['INVALID_ARGUMENT', '600'])
+  }
+})
+
+for (const args of [[], ['--failed', 'list.failed.jsonl']]) {
+  test(`a link is never written through${args.length > 0 ? ', also one that is named' : ''}`, posix, async t => {
+    const { at, run } = prepared(t)
+    mkdirSync(at('folder'))
+    writeFileSync(at('other'), 'of somebody else')
+    for (const target of ['other', 'missing', 'folder', '/dev/full/nothing', ...(args.length > 0 ? [] : ['/dev/null'])]) {
+      symlinkSync(target, at('list.failed.jsonl'))
+      const { code, stdout, stderr } = await run(...args)
+      assert.deepEqual([code, stdout], [2, ''], target)
+      assert.match(stderr, /^INVALID_ARGUMENT 'list\.failed\.jsonl', for the items that fail, cannot be written: /)
+      assert.ok(lstatSync(at('list.failed.jsonl')).isSymbolicLink())
+      execFileSync('rm', [at('list.failed.jsonl')])
+    }
+    assert.deepEqual([readFileSync(at('other'), 'utf8'), existsSync(at('missing'))], ['of somebody else', false])
+    // A second name of a file is given up, and the file is not written to.
+    linkSync(at('other'), at('list.failed.jsonl'))
+    assert.equal((await run(...args)).code, 7)
+    assert.deepEqual([readFileSync(at('other'), 'utf8'), written(at('list.failed.jsonl'))], ['of somebody else', 'INVALID_ARGUMENT'])
+  })
+}
+
+test('the list itself is not taken for it under another name', posix, async t => {
+  const { at, run } = prepared(t)
+  symlinkSync('list.jsonl', at('list.failed.jsonl'))
+  assert.match((await run()).stderr, /'list\.failed\.jsonl' is the list itself/)
+  assert.equal(readFileSync(at('list.jsonl'), 'utf8'), LIST)
+})
+
+test('a pipe or a device is written to if it is named, and left where it is', posix, async t => {
+  const { at, cwd, run } = prepared(t)
+  execFileSync('mkfifo', [at('list.failed.jsonl')])
+  const unnamed = await run()
+  assert.deepEqual([unnamed.code, unnamed.stdout], [2, ''])
+  assert.match(unnamed.stderr, /cannot be written: it is a link, or no regular file\.\n {2}Remove it, or name another file with --failed\.\n$/)
+  // What the shell gives for `>(…)` is a link in /dev/fd that leads to a pipe.
+  const command = '{ "$0" "$1" bulk list.jsonl --db links.db --failed >(cat >&3) >/dev/null; } 3>&1 | cat'
+  const piped = execFileSync('bash', ['-c', command, process.execPath, PROGRAM], { cwd, encoding: 'utf8' })
+  assert.match(piped, /^\{"entityLogicalName":"lead","bulkError":"INVALID_ARGUMENT: /)
+  assert.match((await run('--failed', '/dev/null')).stdout, /What failed is in \/dev\/null/)
+  assert.ok(existsSync('/dev/null'))
+  // Which other systems do not have.
+  if (process.platform === 'linux') assert.match((await run('--failed', '/dev/full')).stderr, /'\/dev\/full', for the items that fail, cannot be written: ENOSPC/)
+})
+
+test('the end says where it is', { timeout: 120_000 }, async t => {
+  const { at, run } = prepared(t)
+  assert.match((await run('--failed', at('mine.jsonl'))).stdout, /What failed is in .*mine\.jsonl, /)
+  assert.equal(JSON.parse((await run('--json')).stderr).summary.failedFile, 'list.failed.jsonl')
+})
