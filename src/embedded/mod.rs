@@ -8,6 +8,10 @@ mod page;
 mod place;
 mod read;
 mod rows;
+mod staging;
+mod surrogates;
+mod table;
+mod text;
 mod writer;
 
 use std::{

@@ -170,13 +170,13 @@ impl Writer {
         }
         let summary = self.guarded(|writer| {
             // Read and checked before the file is created: a bad page leaves no trace.
-            let page = import::read(source)?;
+            let page = import::read(source, &|| reply.is_closed())?;
             let clock = Arc::clone(&writer.clock);
             let Some((connection, path)) = writer.open(Missing::Create)? else {
                 return Err(LinkError::new(Code::Internal, "A created database is missing."));
             };
             let watch = import::Watch { clock, on_progress, call: &call, is_gone: &|| reply.is_closed() };
-            import::run(connection, path, &page, watch)
+            import::apply(connection, path, &page, watch)
         });
         let _ = reply.send(summary);
     }
