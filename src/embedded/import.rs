@@ -70,6 +70,23 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// Rows between two looks at the clock and at the caller.
 const STRIDE: usize = 256;
 
+/// A page on its way into the store.
+pub(super) enum Incoming {
+    /// Read in its turn.
+    Unread(Source),
+    /// Read before, and staged.
+    Read(Page),
+}
+
+impl Incoming {
+    pub(super) fn page(self, is_gone: &dyn Fn() -> bool) -> Result<Page, LinkError> {
+        match self {
+            Self::Unread(source) => read(source, is_gone),
+            Self::Read(page) => Ok(page),
+        }
+    }
+}
+
 /// Reads a page to its end, checks every row and stages them.
 pub(super) fn read(source: Source, is_gone: &dyn Fn() -> bool) -> Result<Page, LinkError> {
     match source {
