@@ -183,6 +183,9 @@ async fn the_context_may_come_behind_the_rows_and_annotations_decide_nothing_the
     };
     is_refused(&office, page(&row(r#""statuscode":"x""#)), "row 0 of `value`: `statuscode`: invalid type: string")
         .await;
+    // Longer than what is kept at once.
+    let passed_over = format!(r#"{{"@odata.context":"$metadata#accounts","x":"{}","value":[]}}"#, "a".repeat(17 << 20));
+    assert_eq!(import(&office, passed_over).await.unwrap().inserted, 0);
     let typeless = r#""statuscode":2,"statuscode@y":1,"statuscode@y":2,"_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":5"#;
     assert_eq!(import(&office, page(&row(typeless))).await.unwrap().inserted, 1);
     assert_eq!(office.slots(1), Some(embedded::only(incident(1))));

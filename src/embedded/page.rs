@@ -95,6 +95,11 @@ impl Reading<'_> {
         self.rows.begin(table).map_err(staging_fault)
     }
 
+    /// The context says so.
+    fn is_list(&self) -> bool {
+        self.table.is_some() && !self.is_one_row
+    }
+
     fn no_table(&self, named: &str) -> LinkError {
         let known = "accounts, contacts, incidents or msdyn_ocliveworkitems";
         not_a_page(self.origin, &format!("its `{CONTEXT}` names {named}, not {known}"))
@@ -151,7 +156,9 @@ impl Reading<'_> {
             }
             Some((index, column)) if column.is_empty() => bad_row(self.origin, index, &cause),
             Some((index, column)) => bad_row(self.origin, index, &format!("`{column}`: {cause}")),
-            None => not_a_page(self.origin, &format!("it is not a JSON object with `{CONTEXT}` ({cause})")),
+            None => {
+                not_a_page(self.origin, &format!("it is not a JSON object with `{CONTEXT}` and `{VALUE}` ({cause})"))
+            }
         }
     }
 }
@@ -176,7 +183,12 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
                 VALUE if self.has_value => return Err(de::Error::duplicate_field(VALUE)),
                 VALUE => map.next_value_seed(Rows(self))?,
                 "@odata.nextLink" => self.next_link = map.next_value()?,
-                _ if self.has_value => drop(map.next_value::<IgnoredAny>()?),
+                // No column of a single row.
+                name if self.has_value || self.is_list() || name.starts_with('@') => {
+                    self.allowance.lift();
+                    map.next_value::<IgnoredAny>()?;
+                    self.allowance.renew();
+                }
                 _ => others.0.push((name, map.next_value()?)),
             }
         }

@@ -62,6 +62,11 @@ impl Allowance {
         self.0.set(Self::MOST);
     }
 
+    /// For what is passed over, until it is renewed.
+    pub(super) fn lift(&self) {
+        self.0.set(usize::MAX);
+    }
+
     fn take(&self, bytes: usize) -> io::Result<()> {
         self.0.set(self.0.get().checked_sub(bytes).ok_or(io::ErrorKind::FileTooLarge)?);
         Ok(())
