@@ -129,9 +129,9 @@ async fn what_cannot_be_kept_is_refused_by_row_and_column() {
         (r#""name":5"#, "row 1 of `value`: `name`: invalid type: integer `5`"),
         (
             r#""name":"a","telephone1":"1","telephone\u0031":"2""#,
-            "row 1 of `value`: `telephone1` is there more than once",
+            "row 1 of `value`: `telephone1` appears more than once",
         ),
-        (r#""name":"a","name":"b""#, "row 1 of `value`: `name` is there more than once"),
+        (r#""name":"a","name":"b""#, "row 1 of `value`: `name` appears more than once"),
         (r#""x":1,"y":"a	b""#, "row 1 of `value`: `y`: control character"),
         (r#""x":1,"y":01"#, "row 1 of `value`: `y`: invalid number"),
         (r#""x":1,"y":NaN"#, "row 1 of `value`: `y`: expected value"),
@@ -142,7 +142,7 @@ async fn what_cannot_be_kept_is_refused_by_row_and_column() {
     }
     let latin = accounts(&[r#""name":"good""#, r#""x":1,"name":"M?ller""#]).replace('?', "\u{1}").into_bytes();
     let latin: Vec<_> = latin.into_iter().map(|byte| if byte == 1 { 0xFC } else { byte }).collect();
-    is_refused(&office, latin, "row 1 of `value`: `name`: some bytes are no characters of UTF-8").await;
+    is_refused(&office, latin, "row 1 of `value`: `name`: bytes that are not UTF-8").await;
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ fn read_file(path: &Path, is_gone: &dyn Fn() -> bool) -> Result<Page, LinkError>
     let before = written().map_err(|error| unreadable(&error))?;
     let page = page::read(Text::new(&file, is_gone, &unreadable), &origin)?;
     if written().map_err(|error| unreadable(&error))? != before {
-        let message = format!("`pathOrPage`: '{origin}' was written to while it was read; nothing was imported.");
+        let message = format!("`pathOrPage`: '{origin}' changed while it was being read; nothing was imported.");
         return Err(LinkError::new(Code::InvalidArgument, message).hint("Import it again when it is complete."));
     }
     Ok(page)
@@ -215,7 +215,7 @@ mod tests {
         let page = r#"{"@odata.context":"$metadata#accounts","value":[]}"#;
         for (while_reading, saying) in [
             (page.to_owned(), None),
-            (format!("{page} "), Some("was written to while it was read")),
+            (format!("{page} "), Some("changed while it was being read")),
             (String::new(), Some("not a page")),
         ] {
             fs::write(&path, page).unwrap();

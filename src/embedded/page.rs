@@ -46,7 +46,7 @@ pub(super) fn read(text: Text<'_, impl Read>, origin: &str) -> Result<Page, Link
         rows,
         table: None,
         is_one_row: false,
-        next_link: None,
+        more_rows_exist: false,
         has_value: false,
         at: None,
         refused: None,
@@ -69,20 +69,20 @@ fn not_a_page(origin: &str, reason: &str) -> LinkError {
         .hint("A page is the whole answer: an object with `@odata.context` and `value`.")
 }
 
-/// A page up to where it is read.
+/// The state of a page that is being read.
 struct Reading<'a> {
     origin: &'a str,
     allowance: Allowance,
     rows: Staging,
-    /// Known as soon as the context was read, which may come behind the rows.
+    /// Known once the context was read, which may come after the rows.
     table: Option<Table>,
-    /// The context is that of a row, and no list of rows.
+    /// The context is that of a single row.
     is_one_row: bool,
-    next_link: Option<IgnoredAny>,
+    more_rows_exist: bool,
     has_value: bool,
-    /// The row that is read, and its column. It has no name before the first.
+    /// The row that is being read, and its column; empty before the first.
     at: Option<(i64, String)>,
-    /// Why the page is refused, unless the parser says it.
+    /// Why the page is refused, if not by the parser.
     refused: Option<LinkError>,
 }
 
@@ -95,7 +95,7 @@ impl Reading<'_> {
         self.rows.begin(table).map_err(staging_fault)
     }
 
-    /// The context says so.
+    /// Whether the context is known, and that of a list.
     fn is_list(&self) -> bool {
         self.table.is_some() && !self.is_one_row
     }
@@ -115,7 +115,7 @@ impl Reading<'_> {
         }
     }
 
-    /// `others` are the page's members besides its rows and what says which they are.
+    /// `others` are the members that could be the columns of a single row.
     fn finish(mut self, others: &Row) -> Result<Page, LinkError> {
         // A GET of one row is the row itself.
         match () {
@@ -132,8 +132,8 @@ impl Reading<'_> {
             self.keep(index, &row)?;
         }
         self.rows.finish().map_err(staging_fault)?;
-        let more_rows_exist = self.next_link.is_some();
-        Ok(Page { origin: self.origin.to_owned(), table, rows: self.rows, more_rows_exist })
+        let Self { origin, rows, more_rows_exist, .. } = self;
+        Ok(Page { origin: origin.to_owned(), table, rows, more_rows_exist })
     }
 
     /// Why the parser stopped.
@@ -142,7 +142,7 @@ impl Reading<'_> {
             return refused;
         }
         let (category, cause) = (error.classify(), error.to_string());
-        let cause = cause.replace("invalid unicode code point", "some bytes are no characters of UTF-8");
+        let cause = cause.replace("invalid unicode code point", "bytes that are not UTF-8");
         let cause = match io::Error::from(error) {
             _ if category != Category::Io => cause,
             error if error.kind() == io::ErrorKind::FileTooLarge => {
@@ -182,8 +182,8 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
                 }
                 VALUE if self.has_value => return Err(de::Error::duplicate_field(VALUE)),
                 VALUE => map.next_value_seed(Rows(self))?,
-                "@odata.nextLink" => self.next_link = map.next_value()?,
-                // No column of a single row.
+                "@odata.nextLink" => self.more_rows_exist |= map.next_value::<Option<IgnoredAny>>()?.is_some(),
+                // Not a column of a single row.
                 name if self.has_value || self.is_list() || name.starts_with('@') => {
                     self.allowance.lift();
                     map.next_value::<IgnoredAny>()?;
@@ -196,7 +196,7 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
     }
 }
 
-/// Takes the error out of the parser's hands, whose own keep only its message.
+/// Keeps the error beside the parser: an error of the parser's own holds only its message.
 fn refuse<E: de::Error>(refused: &mut Option<LinkError>, error: LinkError) -> E {
     E::custom(refused.insert(error))
 }
@@ -238,7 +238,7 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
     }
 }
 
-/// A row, and where the name of the column goes that is being read.
+/// One row. The name of the column that is being read is kept in the string.
 struct OneRow<'r>(&'r mut String);
 
 impl<'de> DeserializeSeed<'de> for OneRow<'_> {

@@ -4,8 +4,8 @@ use rusqlite::{Connection, OptionalExtension, Statement, params_from_iter, types
 
 use super::table::Table;
 
-/// Rows that were read and checked, in a database of their own. SQLite keeps it in memory while it is small, then in a file in the folder
-/// for temporary files. That file has no name from the moment on when it is open, so it is gone with the process, however that ends.
+/// Rows that were read and checked, in a temporary database. SQLite keeps it in memory while it is small, then in a file in the folder for
+/// temporary files. The file loses its name when it is opened, so it disappears with the process, however that ends.
 pub(super) struct Staging {
     connection: Connection,
     rows: usize,
@@ -13,7 +13,7 @@ pub(super) struct Staging {
 
 impl Staging {
     pub(super) fn new() -> rusqlite::Result<Self> {
-        // Without a name it is private and temporary. One transaction, which nothing rolls back.
+        // An empty path makes a private temporary database. All is one transaction, which is never rolled back.
         let connection = Connection::open("")?;
         connection.execute_batch(
             "PRAGMA journal_mode = off; PRAGMA synchronous = off; BEGIN;
@@ -47,13 +47,13 @@ impl Staging {
         self.connection.prepare_cached("INSERT INTO unread VALUES (?1)")?.execute([row]).map(drop)
     }
 
-    /// The row that was put aside as this one of those that were.
+    /// One of the rows that were put aside.
     pub(super) fn put_aside_at(&self, index: i64) -> rusqlite::Result<Option<String>> {
         let mut select = self.connection.prepare_cached("SELECT row FROM unread WHERE rowid = ?1 + 1")?;
         select.query_row([index], |row| row.get(0)).optional()
     }
 
-    /// Brings the rows into the order of their ids, so that the store's pages are changed one after the other, and each once.
+    /// Sorts the rows by id, so that applying them changes each page of the store's file once.
     pub(super) fn finish(&self) -> rusqlite::Result<()> {
         self.connection.execute_batch(
             "DROP TABLE unread;
@@ -62,7 +62,7 @@ impl Staging {
         )
     }
 
-    /// The rows by their ids, and those of one id as they came. First the row's number, then what was kept of it.
+    /// The rows by id; rows of the same id as they came. The row's index is the first column, then come its values.
     pub(super) fn ordered(&self) -> rusqlite::Result<Statement<'_>> {
         self.connection.prepare("SELECT * FROM ordered ORDER BY rowid")
     }

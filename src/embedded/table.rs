@@ -60,7 +60,7 @@ impl Table {
     }
 }
 
-/// A column that is absent leaves the store's as it is, and one that is null empties it: whether it is there comes before its value.
+/// Whether the row has the column, and its value: an absent column leaves the store's as it is, a null one empties it.
 fn optional<T>(column: Option<Option<T>>, value: impl Fn(T) -> Value) -> [Value; 2] {
     [column.is_some().into(), column.flatten().map(value).into()]
 }
@@ -91,8 +91,8 @@ impl Row {
         Ok(values)
     }
 
-    /// What a record can be found by, as a JSON object: strings, numbers and flags as they came. Annotations and what is no single value
-    /// are left out.
+    /// The columns that a record can be found by, as a JSON object: strings, numbers and flags as they came. Annotations, objects and
+    /// arrays are left out.
     fn columns(&self) -> Result<String, String> {
         let is_kept = |name: &str, value: &RawValue| !name.contains('@') && !value.get().starts_with(['[', '{']);
         let columns = self.0.iter().filter(|(name, value)| is_kept(name, value));
@@ -168,9 +168,9 @@ impl Row {
     }
 }
 
-/// Which of the values is meant cannot be known.
+/// Either value could be the one that is meant.
 fn repeated(name: &str) -> String {
-    format!("`{name}` is there more than once")
+    format!("`{name}` appears more than once")
 }
 
 /// In seconds since 1970, as the Web API writes it.
