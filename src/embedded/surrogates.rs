@@ -1,5 +1,7 @@
 //! Unpaired surrogates in JSON: halves of a character that `JSON.stringify`, .NET and Python write when they cut a string in two.
 
+use crate::json::code_unit;
+
 const REPLACEMENT: &[u8] = br"\ufffd";
 /// Bytes of `\uXXXX`.
 const ESCAPE: usize = REPLACEMENT.len();
@@ -17,8 +19,8 @@ pub(super) fn replace_unpaired(json: &mut [u8], is_last: bool) -> usize {
         if is_cut(2) || rest.get(1) == Some(&b'u') && is_cut(ESCAPE) {
             return at;
         }
-        at += match unit(rest) {
-            Some(0xD800..=0xDBFF) if matches!(unit(&rest[ESCAPE..]), Some(0xDC00..=0xDFFF)) => 2 * ESCAPE,
+        at += match code_unit(rest) {
+            Some(0xD800..=0xDBFF) if matches!(code_unit(&rest[ESCAPE..]), Some(0xDC00..=0xDFFF)) => 2 * ESCAPE,
             // Only what may still become the other half is waited for.
             Some(0xD800..=0xDBFF)
                 if is_cut(2 * ESCAPE) && rest[ESCAPE..].iter().zip(br"\u").all(|(is, wanted)| is == wanted) =>
@@ -34,16 +36,6 @@ pub(super) fn replace_unpaired(json: &mut [u8], is_last: bool) -> usize {
         };
     }
     json.len()
-}
-
-/// The UTF-16 unit that an escape at the start of `json` stands for.
-fn unit(json: &[u8]) -> Option<u16> {
-    let (escape, _) = json.split_at_checked(ESCAPE)?;
-    let digits = escape.strip_prefix(br"\u")?;
-    digits.iter().try_fold(0, |unit, digit| {
-        let digit = char::from(*digit).to_digit(16)?;
-        u16::try_from(digit).ok().map(|digit| unit << 4 | digit)
-    })
 }
 
 #[cfg(test)]

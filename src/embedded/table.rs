@@ -8,7 +8,10 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
 use super::rows::number;
-use crate::domain::{AgentId, ConversationId, EntityLogicalName, RecordId, time};
+use crate::{
+    domain::{AgentId, ConversationId, EntityLogicalName, RecordId, time},
+    json::Whole,
+};
 
 /// A table that pages come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,14 +108,14 @@ impl Row {
 
     fn conversation(&self) -> Result<Vec<Value>, String> {
         let id: ConversationId = self.required("activityid")?;
-        let status = self.status()?;
+        let status: Option<Status> = self.column("statuscode")?;
         let customer: Option<Option<RecordId>> = self.column("_msdyn_customer_value")?;
         let entity = customer.flatten().map(|_| self.customer_entity()).transpose()?;
         let case: Option<Option<RecordId>> = self.column("_msdyn_issueid_value")?;
         let subject: Option<Option<String>> = self.column("subject")?;
         let created_on: Option<Option<Time>> = self.column("createdon")?;
         let agent: Option<Option<AgentId>> = self.column("_msdyn_activeagentid_value")?;
-        let mut values = vec![id.as_bytes().to_vec().into(), status.into()];
+        let mut values = vec![id.as_bytes().to_vec().into(), status.map(|Status(code)| code).into()];
         let [is_there, customer] = optional(customer, |id| id.as_bytes().to_vec().into());
         values.extend([is_there, entity.into(), customer]);
         values.extend(optional(case, |id| id.as_bytes().to_vec().into()));
@@ -120,19 +123,6 @@ impl Row {
         values.extend(optional(created_on, |Time(seconds)| seconds.into()));
         values.extend(optional(agent, |id| id.as_bytes().to_vec().into()));
         Ok(values)
-    }
-
-    /// A program that keeps its numbers as floats writes `192350000.0`.
-    fn status(&self) -> Result<Option<i32>, String> {
-        const NAME: &str = "statuscode";
-        self.column(NAME).or_else(|refused| {
-            let number: Option<f64> = self.column(NAME).map_err(|_| refused.clone())?;
-            number
-                .filter(|number| number.fract() == 0.0)
-                .and_then(|number| format!("{number:.0}").parse().ok())
-                .map(Some)
-                .ok_or(refused)
-        })
     }
 
     /// Without the annotation an account cannot be told from a contact.
@@ -171,6 +161,16 @@ impl Row {
 /// Either value could be the one that is meant.
 fn repeated(name: &str) -> String {
     format!("`{name}` appears more than once")
+}
+
+/// Also a whole float: a program that keeps its numbers as floats writes `192350000.0`.
+struct Status(i32);
+
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        let Whole(number) = Whole::deserialize(value)?;
+        i32::try_from(number).map(Self).map_err(|_| de::Error::custom("expected a number of 32 bits"))
+    }
 }
 
 /// In seconds since 1970, as the Web API writes it.
