@@ -29,7 +29,12 @@ export interface ImportProgress {
 export interface Page {
   /** Names the table; ends in `$metadata#accounts(…)` for example. */
   '@odata.context': string
-  /** The rows. Lookups need their `@Microsoft.Dynamics.CRM.lookuplogicalname` annotation. */
+  /**
+   * The rows, each at most 16 MiB of JSON. Lookups need their `@Microsoft.Dynamics.CRM.lookuplogicalname` annotation.
+   *
+   * Of accounts, contacts and incidents all columns are kept, so that `findRecord` finds them; but other annotations, and objects and
+   * arrays (`$expand`), are not. Half of a surrogate pair becomes U+FFFD. A column that is there twice refuses the page.
+   */
   value: object[]
   /** Present if this was not all. */
   '@odata.nextLink'?: string | undefined

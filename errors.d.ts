@@ -10,7 +10,7 @@ import type { ConversationStatus, RecordReference, StoreName } from './index'
  * |---|---|
  * | `AMBIGUOUS` | several fit where one is meant; see `candidates` |
  * | `AUTHENTICATION_FAILED` | no token could be had, or the server did not accept it |
- * | `CLOSED` | the client was closed before the call |
+ * | `CLOSED` | the client was closed before the call, or while an import was reading its file |
  * | `CONFLICT` | other writers changed the conversation at every try, or (`maybeApplied`) while an answer was lost; or the slot does not hold what was `expected` (not retryable) |
  * | `CONVERSATION_NOT_ACTIVE` | only active conversations can be linked; see `conversationStatus` |
  * | `CONVERSATION_NOT_FOUND` | the store has no such conversation; nothing was created |

@@ -252,11 +252,16 @@ export class OmnichannelClient {
 
   /**
    * Imports a page into the embedded store, in one transaction: every row or none. Rows that are there are updated, columns
-   * absent from a row stay as they were, pages may come in any order. Creates the file.
+   * absent from a row stay as they were, pages may come in any order. Creates the database.
    *
-   * @param pathOrPage a JSON file, read off the main thread, or a page, which is serialised on it
-   * @throws {LinkError} `INVALID_ARGUMENT` naming the bad row by its index and the reason, `INVALID_CONFIGURATION` on a
-   * Dataverse client, `STORE`
+   * A file may be of any size, or a pipe. It is read in bounded memory on a thread of its own, which holds up no other call, and its
+   * rows are staged in the folder for temporary files (`SQLITE_TMPDIR`). The import takes its place among the calls when all rows are
+   * staged, so await it before you make calls that rely on them. A page given as an object takes its place at once if its JSON is no
+   * longer than 4 MiB.
+   *
+   * @param pathOrPage a JSON file in UTF-8, or in UTF-16 with a byte order mark; or a page, which is serialised on the main thread
+   * @throws {LinkError} `INVALID_ARGUMENT` naming an invalid row by its index, the column and the reason, `INVALID_CONFIGURATION` on a
+   * Dataverse client, `STORE`, `CLOSED`
    */
   importRecords(pathOrPage: string | Page, options?: ImportOptions): Promise<ImportSummary>
 
@@ -271,7 +276,10 @@ export class OmnichannelClient {
    */
   doctor(options?: DoctorOptions): Promise<DoctorReport>
 
-  /** Refuses new calls with `CLOSED`, lets pending ones finish within their deadlines, then closes the store. */
+  /**
+   * Refuses new calls with `CLOSED`, lets pending ones finish within their deadlines, then closes the store. An import that is still
+   * reading its file after two seconds rejects with `CLOSED`, and nothing of it was imported.
+   */
   close(): Promise<void>
 }
 

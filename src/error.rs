@@ -33,7 +33,7 @@ codes! {
     Ambiguous = "AMBIGUOUS", retryable: false;
     /// `AUTHENTICATION_FAILED`: no token could be had, or the server did not accept it.
     AuthenticationFailed = "AUTHENTICATION_FAILED", retryable: false;
-    /// `CLOSED`: the client was closed before the call.
+    /// `CLOSED`: the client was closed before the call, or while an import was reading its file.
     Closed = "CLOSED", retryable: false;
     /// `CONFLICT`: other writers changed the conversation at every try, or while an answer was lost.
     Conflict = "CONFLICT", retryable: true;

@@ -50,8 +50,9 @@ fn repaired(text: &str) -> Option<String> {
     repaired.map(|repaired| repaired + &text[copied..])
 }
 
-/// The code unit of an escape such as `\ud83d`.
-fn code_unit(escape: &[u8]) -> Option<u16> {
+/// The code unit of an escape such as `\ud83d`, which `escape` begins with.
+#[must_use]
+pub fn code_unit(escape: &[u8]) -> Option<u16> {
     let digits = escape.get(..6)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + u16::try_from(char::from(*digit).to_digit(16)?).ok()?))
 }

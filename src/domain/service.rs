@@ -218,6 +218,7 @@ impl LinkService {
     pub fn close(&self) -> impl Future<Output = Result<(), LinkError>> + Send + use<> {
         let inner = Arc::clone(&self.0);
         let first = !inner.closed.swap(true, Ordering::SeqCst);
+        inner.store.closing();
         async move {
             // All permits at once: no call is left, and none can begin.
             let Ok(_all) = inner.pending.acquire_many(MAX_PENDING_CALLS).await else { return Ok(()) };

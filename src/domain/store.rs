@@ -67,6 +67,9 @@ pub trait LinkStore: Send + Sync {
     /// Fails with `INVALID_ARGUMENT` if this store cannot be probed.
     fn examine(&self, probe: Option<ConversationId>, call: Arc<Call>) -> StoreFuture<Report>;
 
+    /// No call comes after this was called. Those that wait for something without a bound of its own end soon.
+    fn closing(&self) {}
+
     /// Releases what the store holds. Called once, after the last update.
     fn close(&self) -> StoreFuture<()>;
 }

@@ -18,6 +18,15 @@ pub(super) fn store_fault(path: &Path, doing: &str, error: rusqlite::Error) -> L
         .caused_by(error)
 }
 
+/// The rows of an import could not be staged.
+pub(super) fn staging_fault(error: rusqlite::Error) -> LinkError {
+    let (cause, _, retryable) = explain(&error);
+    LinkError::new(Code::Store, format!("The rows could not be staged in the folder for temporary files: {cause}."))
+        .hint("The folder (`SQLITE_TMPDIR`, else `TMPDIR`; on Windows `TMP`) must be writable and have room for twice the page.")
+        .with(|details| details.retryable = Some(retryable))
+        .caused_by(error)
+}
+
 /// Whether a commit that failed so had no effect for certain. Only a failed sync leaves open whether what was written before
 /// it survives a crash; everything else SQLite rolls back.
 pub(super) fn is_rolled_back(error: &rusqlite::Error) -> bool {

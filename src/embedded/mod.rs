@@ -7,7 +7,12 @@ mod import;
 mod page;
 mod place;
 mod read;
+mod reader;
 mod rows;
+mod staging;
+mod surrogates;
+mod table;
+mod text;
 mod writer;
 
 use std::{
@@ -19,7 +24,11 @@ use tokio::sync::oneshot;
 
 pub use import::{ImportProgress, ImportSummary, OnProgress, Source};
 
-use self::writer::{Import, Job, Update, Writer};
+use self::{
+    import::Incoming,
+    reader::Readers,
+    writer::{Import, Job, Update, Writer},
+};
 use crate::{
     clock::SharedClock,
     domain::{
@@ -29,12 +38,16 @@ use crate::{
     error::{Code, LinkError},
 };
 
+/// Bytes of a page in memory that is read while other calls wait, so that it takes effect in its turn. It takes some milliseconds.
+const READ_IN_TURN: usize = 4 * 1024 * 1024;
+
 /// Conversations, records and links in one SQLite file. The file is created by the first import and never by a read.
 pub struct EmbeddedStore {
     path: PathBuf,
     clock: SharedClock,
     /// The way to the thread that owns the connection; started by the first call, gone once closed.
     writer: Mutex<State>,
+    readers: Readers,
 }
 
 enum State {
@@ -47,7 +60,8 @@ impl EmbeddedStore {
     /// A store on `path`. Nothing is opened before the first call.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, clock: SharedClock) -> Self {
-        Self { path: path.into(), clock, writer: Mutex::new(State::NotStarted) }
+        let readers = Readers::new(Arc::clone(&clock));
+        Self { path: path.into(), clock, writer: Mutex::new(State::NotStarted), readers }
     }
 
     /// The file.
@@ -57,9 +71,12 @@ impl EmbeddedStore {
     }
 
     /// Imports what a Web API GET returned for accounts, contacts, incidents or conversations, in one transaction. Creates
-    /// the file. Dropping the future rolls the import back unless it is already being committed.
+    /// the database. Dropping the future rolls the import back unless it is already being committed.
     ///
-    /// Fails with `INVALID_ARGUMENT` (not such a page, or a bad row, named by its index) or `STORE`.
+    /// A page in memory takes its place in line now, unless it is longer than 4 MiB. A larger one, or one in a file, takes its place
+    /// when it was read: that may take long, or forever, and no other call waits for it.
+    ///
+    /// Fails with `INVALID_ARGUMENT` (not such a page, or a bad row, named by its index), `STORE`, or `CLOSED` (while the file is read).
     pub fn import(
         &self,
         source: Source,
@@ -67,7 +84,16 @@ impl EmbeddedStore {
         call: Arc<Call>,
     ) -> StoreFuture<ImportSummary> {
         let (reply, summary) = oneshot::channel();
-        self.ask(Job::Import(Import { source, on_progress, call, reply }), summary)
+        let job = move |page| Job::Import(Import { page, on_progress, call, reply });
+        if matches!(&source, Source::Text(text) if text.len() <= READ_IN_TURN) {
+            return self.ask(job(Incoming::Unread(source)), summary);
+        }
+        let (jobs, page) = (self.jobs(), self.readers.read(source));
+        Box::pin(async move {
+            let (jobs, (page, _place)) = (jobs?, page.await?);
+            jobs.send(job(Incoming::Read(page))).map_err(|_| writer_is_gone())?;
+            summary.await.unwrap_or_else(|_| Err(writer_is_gone()))
+        })
     }
 
     /// Sends the job now, and waits for what comes of it later.
@@ -80,12 +106,17 @@ impl EmbeddedStore {
     }
 
     fn send(&self, job: Job) -> Result<(), LinkError> {
+        self.jobs()?.send(job).map_err(|_| writer_is_gone())
+    }
+
+    /// The way to the writer, which is started if need be.
+    fn jobs(&self) -> Result<mpsc::Sender<Job>, LinkError> {
         let mut state = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::NotStarted = *state {
             *state = State::Running(Writer::spawn(self.path.clone(), Arc::clone(&self.clock))?);
         }
         match &*state {
-            State::Running(jobs) => jobs.send(job).map_err(|_| writer_is_gone()),
+            State::Running(jobs) => Ok(jobs.clone()),
             State::NotStarted | State::Closed => Err(writer_is_gone()),
         }
     }
@@ -120,6 +151,10 @@ impl LinkStore for EmbeddedStore {
         // The service refuses probes of this store.
         let (reply, report) = oneshot::channel();
         self.ask(Job::Examine { reply }, report)
+    }
+
+    fn closing(&self) {
+        self.readers.close();
     }
 
     fn close(&self) -> StoreFuture<()> {

@@ -1,117 +1,66 @@
-//! A page of rows as a Web API GET returns it, read into what the store keeps. Other columns are passed over.
-#![expect(clippy::option_option, reason = "a column is absent, null or a value: the first leaves the row's as it was")]
+//! A page of rows as a Web API GET returns it, read row by row.
 
-use std::time::UNIX_EPOCH;
+use std::{
+    fmt,
+    io::{self, BufReader, Read},
+    mem,
+};
 
 use serde::{
-    Deserialize, Deserializer,
-    de::{self, IgnoredAny},
+    Deserializer,
+    de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::error::Category;
 
-use crate::{
-    domain::{AgentId, ConversationId, EntityLogicalName, RecordId, RecordReference, time},
-    error::{Code, LinkError},
+use super::{
+    fault::staging_fault,
+    staging::Staging,
+    table::{Row, Table},
+    text::{Allowance, PIECE, Text},
 };
+use crate::error::{Code, LinkError};
 
-/// The rows of one page, checked. A column is `None` if the row does not have it, `Some(None)` if it is null.
-#[derive(Debug)]
+const CONTEXT: &str = "@odata.context";
+const VALUE: &str = "value";
+
+/// A page that was read to its end.
 pub(super) struct Page {
     /// What errors call it: the path, or the argument.
     pub(super) origin: String,
-    pub(super) entity_set: &'static str,
-    pub(super) rows: Rows,
+    pub(super) table: Table,
+    pub(super) rows: Staging,
     /// The page ended with `@odata.nextLink`.
     pub(super) more_rows_exist: bool,
 }
 
-#[derive(Debug)]
-pub(super) enum Rows {
-    Records(EntityLogicalName, Vec<RecordRow>),
-    Conversations(Vec<ConversationRow>),
-}
-
-#[derive(Debug)]
-pub(super) struct RecordRow {
-    pub(super) id: RecordId,
-    pub(super) name: Option<Option<String>>,
-    /// What else a record can be found by: texts, numbers and flags of the row, as a JSON object.
-    pub(super) columns: String,
-}
-
-#[derive(Debug)]
-pub(super) struct ConversationRow {
-    pub(super) id: ConversationId,
-    pub(super) status: Option<i32>,
-    pub(super) customer: Option<Option<RecordReference>>,
-    pub(super) case: Option<Option<RecordId>>,
-    pub(super) subject: Option<Option<String>>,
-    /// In seconds since 1970.
-    pub(super) created_on: Option<Option<i64>>,
-    pub(super) agent: Option<Option<AgentId>>,
-}
-
-impl Rows {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Records(_, rows) => rows.len(),
-            Self::Conversations(rows) => rows.len(),
-        }
+/// Reads a page, checks its rows and stages them.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`, naming `origin`, and for a bad row its index, the column and the reason; `STORE` if the rows cannot be staged.
+pub(super) fn read(text: Text<'_, impl Read>, origin: &str) -> Result<Page, LinkError> {
+    let allowance = text.allowance();
+    let rows = Staging::new().map_err(staging_fault)?;
+    let mut reading = Reading {
+        origin,
+        allowance,
+        rows,
+        table: None,
+        is_one_row: false,
+        more_rows_exist: false,
+        has_value: false,
+        at: None,
+        refused: None,
+    };
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(PIECE, text));
+    match json.deserialize_map(&mut reading).and_then(|others| json.end().map(|()| others)) {
+        Ok(others) => reading.finish(&others),
+        Err(error) => Err(reading.explain(error)),
     }
 }
 
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Envelope<'a> {
-    #[serde(rename = "@odata.context")]
-    context: Option<String>,
-    #[serde(borrow)]
-    value: Option<Vec<&'a RawValue>>,
-    #[serde(rename = "@odata.nextLink")]
-    next_link: Option<IgnoredAny>,
-}
-
-/// Reads a page.
-///
-/// # Errors
-/// `INVALID_ARGUMENT`, naming `origin`, and for a bad row its index and the reason.
-pub(super) fn parse(text: &str, origin: &str) -> Result<Page, LinkError> {
-    let text = text.trim_start_matches('\u{feff}');
-    let envelope: Envelope<'_> = serde_json::from_str(text)
-        .map_err(|error| not_a_page(origin, &format!("it is not a JSON object with `@odata.context` ({error})")))?;
-    let context = envelope.context.as_deref().unwrap_or_default();
-    let rows = match envelope.value {
-        Some(rows) => rows,
-        // A GET of one row is the row itself.
-        None if context.ends_with("/$entity") => {
-            vec![serde_json::from_str(text).map_err(|error| not_a_page(origin, &error.to_string()))?]
-        }
-        None => return Err(not_a_page(origin, "it has no `value` array")),
-    };
-    let set = context.split_once("$metadata#").map_or("", |(_, set)| set);
-    let set = set.split(['(', '/']).next().unwrap_or_default();
-    let (entity_set, rows) = match set {
-        "accounts" => ("accounts", parse_records::<AccountRow>(&rows, EntityLogicalName::Account)),
-        "contacts" => ("contacts", parse_records::<ContactRow>(&rows, EntityLogicalName::Contact)),
-        "incidents" => ("incidents", parse_records::<IncidentRow>(&rows, EntityLogicalName::Incident)),
-        "msdyn_ocliveworkitems" => ("msdyn_ocliveworkitems", parse_conversations(&rows)),
-        _ => {
-            return Err(not_a_page(
-                origin,
-                &format!(
-                    "its `@odata.context` names {}, not accounts, contacts, incidents or msdyn_ocliveworkitems",
-                    if set.is_empty() { "no table" } else { set }
-                ),
-            ));
-        }
-    };
-    let rows = rows.map_err(|(index, reason)| bad_row(origin, index, &reason))?;
-    Ok(Page { origin: origin.to_owned(), entity_set, rows, more_rows_exist: envelope.next_link.is_some() })
-}
-
 /// One row refuses the whole page.
-pub(super) fn bad_row(origin: &str, index: usize, reason: &str) -> LinkError {
-    LinkError::new(Code::InvalidArgument, format!("{origin}: row {index} of `value`: {reason}."))
+pub(super) fn bad_row(origin: &str, index: i64, reason: &str) -> LinkError {
+    LinkError::new(Code::InvalidArgument, format!("{origin}: row {index} of `{VALUE}`: {reason}."))
         .hint("Nothing was imported; mend or remove the row and import the page again.")
 }
 
@@ -120,207 +69,278 @@ fn not_a_page(origin: &str, reason: &str) -> LinkError {
         .hint("A page is the whole answer: an object with `@odata.context` and `value`.")
 }
 
-macro_rules! record_row {
-    ($name:ident, $id:literal, $primary_name:literal) => {
-        #[derive(Deserialize)]
-        struct $name {
-            #[serde(rename = $id)]
-            id: RecordId,
-            #[serde(rename = $primary_name, default, deserialize_with = "present")]
-            name: Option<Option<String>>,
-        }
+/// The state of a page that is being read.
+struct Reading<'a> {
+    origin: &'a str,
+    allowance: Allowance,
+    rows: Staging,
+    /// Known once the context was read, which may come after the rows.
+    table: Option<Table>,
+    /// The context is that of a single row.
+    is_one_row: bool,
+    more_rows_exist: bool,
+    has_value: bool,
+    /// The row that is being read, and its column; empty before the first.
+    at: Option<(i64, String)>,
+    /// Why the page is refused, if not by the parser.
+    refused: Option<LinkError>,
+}
 
-        impl From<($name, String)> for RecordRow {
-            fn from((row, columns): ($name, String)) -> Self {
-                Self { id: row.id, name: row.name, columns }
+impl Reading<'_> {
+    fn context(&mut self, context: &str) -> Result<(), LinkError> {
+        let set = context.split_once("$metadata#").map_or("", |(_, set)| set);
+        let set = set.split(['(', '/']).next().unwrap_or_default();
+        let table = Table::named(set).ok_or_else(|| self.no_table(if set.is_empty() { "no table" } else { set }))?;
+        (self.table, self.is_one_row) = (Some(table), context.ends_with("/$entity"));
+        self.rows.begin(table).map_err(staging_fault)
+    }
+
+    /// Whether the context is known, and that of a list.
+    fn is_list(&self) -> bool {
+        self.table.is_some() && !self.is_one_row
+    }
+
+    fn no_table(&self, named: &str) -> LinkError {
+        let known = "accounts, contacts, incidents or msdyn_ocliveworkitems";
+        not_a_page(self.origin, &format!("its `{CONTEXT}` names {named}, not {known}"))
+    }
+
+    fn keep(&mut self, index: i64, row: &Row) -> Result<(), LinkError> {
+        match self.table {
+            Some(table) => {
+                let values = table.values(row).map_err(|reason| bad_row(self.origin, index, &reason))?;
+                self.rows.keep(values).map_err(staging_fault)
+            }
+            None => self.rows.put_aside(&row.to_json()).map_err(staging_fault),
+        }
+    }
+
+    /// `others` are the members that could be the columns of a single row.
+    fn finish(mut self, others: &Row) -> Result<Page, LinkError> {
+        // A GET of one row is the row itself.
+        match () {
+            () if self.has_value => {}
+            () if self.is_one_row => self.keep(0, others)?,
+            () => return Err(not_a_page(self.origin, &format!("it has no `{VALUE}` array"))),
+        }
+        let Some(table) = self.table else { return Err(self.no_table("no table")) };
+        for index in 0.. {
+            let Some(row) = self.rows.put_aside_at(index).map_err(staging_fault)? else { break };
+            let mut json = serde_json::Deserializer::from_str(&row);
+            let row = OneRow(&mut String::new()).deserialize(&mut json);
+            let row = row.map_err(|error| bad_row(self.origin, index, &error.to_string()))?;
+            self.keep(index, &row)?;
+        }
+        self.rows.finish().map_err(staging_fault)?;
+        let Self { origin, rows, more_rows_exist, .. } = self;
+        Ok(Page { origin: origin.to_owned(), table, rows, more_rows_exist })
+    }
+
+    /// Why the parser stopped.
+    fn explain(self, error: serde_json::Error) -> LinkError {
+        if let Some(refused) = self.refused {
+            return refused;
+        }
+        let (category, cause) = (error.classify(), error.to_string());
+        let cause = cause.replace("invalid unicode code point", "bytes that are not UTF-8");
+        let cause = match io::Error::from(error) {
+            _ if category != Category::Io => cause,
+            error if error.kind() == io::ErrorKind::FileTooLarge => {
+                format!("longer than {} MiB", Allowance::MOST >> 20)
+            }
+            error => return error.downcast().unwrap_or_else(|error| not_a_page(self.origin, &error.to_string())),
+        };
+        match self.at {
+            Some((index, _)) if category == Category::Eof => {
+                not_a_page(self.origin, &format!("it ends within row {index} of `{VALUE}` ({cause})"))
+            }
+            Some((index, column)) if column.is_empty() => bad_row(self.origin, index, &cause),
+            Some((index, column)) => bad_row(self.origin, index, &format!("`{column}`: {cause}")),
+            None => {
+                not_a_page(self.origin, &format!("it is not a JSON object with `{CONTEXT}` and `{VALUE}` ({cause})"))
             }
         }
-    };
-}
-
-record_row!(AccountRow, "accountid", "name");
-record_row!(ContactRow, "contactid", "fullname");
-record_row!(IncidentRow, "incidentid", "title");
-
-#[derive(Deserialize)]
-struct LiveWorkItem {
-    activityid: ConversationId,
-    #[serde(default, deserialize_with = "present")]
-    statuscode: Option<i32>,
-    #[serde(rename = "_msdyn_customer_value", default, deserialize_with = "present")]
-    customer: Option<Option<RecordId>>,
-    #[serde(rename = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname")]
-    customer_entity: Option<String>,
-    #[serde(rename = "_msdyn_issueid_value", default, deserialize_with = "present")]
-    case: Option<Option<RecordId>>,
-    #[serde(default, deserialize_with = "present")]
-    subject: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    createdon: Option<Option<Time>>,
-    #[serde(rename = "_msdyn_activeagentid_value", default, deserialize_with = "present")]
-    agent: Option<Option<AgentId>>,
-}
-
-/// In seconds since 1970, as the Web API writes it.
-struct Time(i64);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(value)?;
-        let time = time::parse(&text).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let seconds = time.and_then(|time| i64::try_from(time.as_secs()).ok());
-        seconds.map(Self).ok_or_else(|| de::Error::custom("expected a time such as 2026-11-21T10:00:00Z"))
     }
 }
 
-fn parse_records<'a, T>(rows: &[&'a RawValue], entity: EntityLogicalName) -> Result<Rows, (usize, String)>
-where
-    T: Deserialize<'a>,
-    (T, String): Into<RecordRow>,
-{
-    parse_rows(rows, |row: T, text| Ok((row, columns(text)).into())).map(|rows| Rows::Records(entity, rows))
-}
+impl<'de> Visitor<'de> for &mut Reading<'_> {
+    type Value = Row;
 
-/// Annotations and whatever is no single value are left out.
-fn columns(row: &str) -> String {
-    let mut columns: Map<String, Value> = serde_json::from_str(row).unwrap_or_default();
-    columns.retain(|name, value| !name.contains('@') && !value.is_array() && !value.is_object());
-    Value::Object(columns).to_string()
-}
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
 
-fn parse_conversations(rows: &[&RawValue]) -> Result<Rows, (usize, String)> {
-    parse_rows(rows, |row: LiveWorkItem, _| {
-        let entity = row.customer_entity.as_deref();
-        let customer = match row.customer {
-            Some(Some(id)) => Some(Some(RecordReference { entity: customer_entity(entity)?, id })),
-            Some(None) => Some(None),
-            None => None,
-        };
-        Ok(ConversationRow {
-            id: row.activityid,
-            status: row.statuscode,
-            customer,
-            case: row.case,
-            subject: row.subject,
-            created_on: row.createdon.map(|time| time.map(|Time(seconds)| seconds)),
-            agent: row.agent,
-        })
-    })
-    .map(Rows::Conversations)
-}
-
-/// Without the annotation nobody can tell an account from a contact.
-fn customer_entity(annotation: Option<&str>) -> Result<EntityLogicalName, String> {
-    const NAME: &str = "`_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname`";
-    match annotation.map(str::parse) {
-        Some(Ok(entity @ (EntityLogicalName::Account | EntityLogicalName::Contact))) => Ok(entity),
-        Some(_) => Err(format!("{NAME} is neither 'account' nor 'contact'")),
-        None => Err(format!(
-            "{NAME} is missing; ask for it with the header Prefer: odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname\""
-        )),
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+        let mut others = Row::default();
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                CONTEXT if self.table.is_some() => return Err(de::Error::duplicate_field(CONTEXT)),
+                CONTEXT => {
+                    if let Some(context) = map.next_value::<Option<String>>()? {
+                        self.context(&context).map_err(|refused| refuse(&mut self.refused, refused))?;
+                    }
+                }
+                VALUE if self.has_value => return Err(de::Error::duplicate_field(VALUE)),
+                VALUE => map.next_value_seed(Rows(self))?,
+                "@odata.nextLink" => self.more_rows_exist |= map.next_value::<Option<IgnoredAny>>()?.is_some(),
+                // Not a column of a single row.
+                name if self.has_value || self.is_list() || name.starts_with('@') => {
+                    self.allowance.lift();
+                    map.next_value::<IgnoredAny>()?;
+                    self.allowance.renew();
+                }
+                _ => others.0.push((name, map.next_value()?)),
+            }
+        }
+        Ok(others)
     }
 }
 
-fn parse_rows<'a, T, R>(
-    rows: &[&'a RawValue],
-    mut convert: impl FnMut(T, &str) -> Result<R, String>,
-) -> Result<Vec<R>, (usize, String)>
-where
-    T: Deserialize<'a>,
-{
-    rows.iter()
-        .enumerate()
-        .map(|(index, row)| {
-            let mut json = serde_json::Deserializer::from_str(row.get());
-            let parsed: T = serde_path_to_error::deserialize(&mut json).map_err(|error| (index, reason(&error)))?;
-            convert(parsed, row.get()).map_err(|reason| (index, reason))
-        })
-        .collect()
+/// Keeps the error beside the parser: an error of the parser's own holds only its message.
+fn refuse<E: de::Error>(refused: &mut Option<LinkError>, error: LinkError) -> E {
+    E::custom(refused.insert(error))
 }
 
-/// The column and what is wrong with it, without serde's line and column: they count from the row's own beginning.
-fn reason(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    let cause = error.inner().to_string();
-    let cause = cause.split(" at line ").next().unwrap_or_default();
-    match error.path().to_string().as_str() {
-        "." => cause.to_owned(),
-        column => format!("`{column}`: {cause}"),
+/// The array of rows.
+struct Rows<'r, 'a>(&'r mut Reading<'a>);
+
+impl<'de> DeserializeSeed<'de> for Rows<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
     }
 }
 
-/// Tells a column that is null from one that is absent.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(value).map(Some)
+impl<'de> Visitor<'de> for Rows<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    /// `null` is no array.
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        let Self(page) = self;
+        page.has_value = true;
+        for index in 0.. {
+            page.allowance.renew();
+            let (_, column) = page.at.insert((index, String::new()));
+            let Some(row) = rows.next_element_seed(OneRow(column))? else { break };
+            page.keep(index, &row).map_err(|refused| refuse(&mut page.refused, refused))?;
+        }
+        page.at = None;
+        Ok(())
+    }
+}
+
+/// One row. The name of the column that is being read is kept in the string.
+struct OneRow<'r>(&'r mut String);
+
+impl<'de> DeserializeSeed<'de> for OneRow<'_> {
+    type Value = Row;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Row, D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for OneRow<'_> {
+    type Value = Row;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+        let Self(column) = self;
+        let mut row = Row::default();
+        while let Some(name) = map.next_key()? {
+            *column = name;
+            let value = map.next_value()?;
+            row.0.push((mem::take(column), value));
+        }
+        Ok(row)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::types::Value;
+
     use super::*;
 
     const ID: &str = "6b726d86-d37c-43b8-b3a4-c4056ddd2e07";
 
-    fn page(set: &str, row: &str) -> Result<Page, LinkError> {
-        parse(&format!(r#"{{"value":[{row}],"@odata.context":"https://x/$metadata#{set}(a,b)"}}"#), "page.json")
+    fn parse(text: &str) -> Result<Page, LinkError> {
+        read(Text::new(text.as_bytes(), &|| false, &|error| panic!("{error}")), "page.json")
     }
 
-    fn refusal(set: &str, row: &str) -> String {
-        page(set, row).unwrap_err().message().to_owned()
-    }
-
-    #[test]
-    fn the_context_may_come_last_and_names_the_table() {
-        let page = page("incidents", &format!(r#"{{"incidentid":"{ID}","title":"Leak","unknown":1}}"#)).unwrap();
-        let Rows::Records(EntityLogicalName::Incident, rows) = page.rows else { panic!("{page:?}") };
-        assert_eq!(rows[0].name, Some(Some("Leak".to_owned())));
-        assert!(!page.more_rows_exist);
+    /// What is kept of the first row, without its number and its id.
+    fn kept(text: &str) -> Vec<Value> {
+        let page = parse(text).unwrap();
+        let mut rows = page.rows.ordered().unwrap();
+        let mut rows = rows.raw_query();
+        let row = rows.next().unwrap().unwrap();
+        (2..=page.table.width()).map(|column| row.get(column).unwrap()).collect()
     }
 
     #[test]
     fn absent_and_null_columns_differ() {
-        let page = page("msdyn_ocliveworkitems", &format!(r#"{{"activityid":"{ID}","_msdyn_issueid_value":null}}"#));
-        let Rows::Conversations(rows) = page.unwrap().rows else { panic!() };
-        assert_eq!((rows[0].case, rows[0].customer, rows[0].status), (Some(None), None, None));
+        let row = format!(r#""activityid":"{ID}","statuscode":2,"_msdyn_issueid_value":null"#);
+        let kept = kept(&format!(r#"{{"@odata.context":"$metadata#msdyn_ocliveworkitems","value":[{{{row}}}]}}"#));
+        // Its status, then pairs of whether there is one and which: customer, case, subject and so on.
+        assert_eq!(kept[..6], [2.into(), 0.into(), Value::Null, Value::Null, 1.into(), Value::Null]);
     }
 
     #[test]
-    fn a_single_row_is_a_page_too() {
-        let text = format!(r#"{{"@odata.context":"https://x/$metadata#accounts/$entity","accountid":"{ID}"}}"#);
-        assert_eq!(parse(&text, "page").unwrap().rows.len(), 1);
+    fn a_single_row_is_a_page_too_wherever_its_context_stands() {
+        let row = format!(r#""accountid":"{ID}","name":"Contoso","x":-0,"y@z":1,"y":[1]"#);
+        let context = r#""@odata.context":"https://x/$metadata#accounts(name)/$entity""#;
+        for text in [format!("{{{context},{row}}}"), format!("{{{row},{context}}}")] {
+            let columns = format!(r#"{{"accountid":"{ID}","name":"Contoso","x":-0}}"#);
+            assert_eq!(kept(&text), [1.into(), 1.into(), "Contoso".to_owned().into(), columns.into()]);
+            assert!(!parse(&text).unwrap().more_rows_exist);
+        }
     }
 
     #[test]
     fn a_next_link_means_more_rows() {
-        let text = r#"{"@odata.context":"$metadata#accounts","value":[],"@odata.nextLink":"https://x"}"#;
-        assert!(parse(text, "page").unwrap().more_rows_exist);
+        for (link, more_rows_exist) in [("\"https://x\"", true), ("null", false)] {
+            let text = format!(r#"{{"@odata.context":"$metadata#accounts","value":[],"@odata.nextLink":{link}}}"#);
+            assert_eq!(parse(&text).unwrap().more_rows_exist, more_rows_exist);
+        }
     }
 
     #[test]
     fn a_bad_row_is_named_with_index_column_and_reason() {
         let good = format!(r#"{{"activityid":"{ID}","statuscode":2}}"#);
+        let with = |column: &str| format!(r#"{{"activityid":"{ID}",{column}}}"#);
         for (row, expected) in [
             ("{}".to_owned(), "missing field `activityid`"),
             ("7".to_owned(), "invalid type: integer `7`"),
             (r#"{"activityid":"x"}"#.to_owned(), "`activityid`: expected a GUID"),
-            (format!(r#"{{"activityid":"{ID}","createdon":"yesterday"}}"#), "`createdon`: expected a time such as"),
-            (format!(r#"{{"activityid":"{ID}","statuscode":"2"}}"#), "`statuscode`: invalid type: string"),
-            (format!(r#"{{"activityid":"{ID}","_msdyn_customer_value":"{ID}"}}"#), "lookuplogicalname` is missing"),
+            (with(r#""createdon":"yesterday""#), "`createdon`: expected a time such as"),
+            (with(r#""statuscode":"2""#), "`statuscode`: invalid type: string"),
+            (with(&format!(r#""_msdyn_customer_value":"{ID}""#)), "lookuplogicalname` is missing"),
             (
-                format!(
-                    r#"{{"activityid":"{ID}","_msdyn_customer_value":"{ID}","_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":"lead"}}"#
-                ),
+                with(&format!(
+                    r#""_msdyn_customer_value":"{ID}","_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":"lead""#
+                )),
                 "neither 'account' nor 'contact'",
             ),
         ] {
-            let message = refusal("msdyn_ocliveworkitems", &format!("{good},{row}"));
-            assert!(message.starts_with("page.json: row 1 of `value`: "), "{message}");
-            assert!(message.contains(expected), "{message}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_page_is_refused() {
-        for text in ["", "[]", "{}", "null", r#"{"value":[]}"#, r#"{"@odata.context":"$metadata#leads","value":[]}"#] {
-            assert_eq!(parse(text, "page").unwrap_err().code(), Code::InvalidArgument, "{text}");
+            let rows = format!(r#""value":[{good},{row}]"#);
+            let context = r#""@odata.context":"https://x/$metadata#msdyn_ocliveworkitems(a,b)""#;
+            for text in [format!("{{{context},{rows}}}"), format!("{{{rows},{context}}}")] {
+                let error = parse(&text).err().unwrap();
+                assert!(error.message().starts_with("page.json: row 1 of `value`: "), "{error:?}");
+                assert!(error.message().contains(expected), "{error:?}");
+            }
         }
     }
 }

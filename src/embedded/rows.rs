@@ -5,17 +5,21 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 
-use super::page::{ConversationRow, RecordRow};
-use crate::domain::{Conversation, ConversationId, Decision, EntityLogicalName, RecordId, RecordReference, Slot};
+use super::table::Table;
+use crate::domain::{Conversation, ConversationId, Decision, EntityLogicalName, RecordReference, Slot};
+
+/// The number that stands for it in the file.
+pub(super) const fn number(entity: EntityLogicalName) -> i64 {
+    match entity {
+        EntityLogicalName::Account => 1,
+        EntityLogicalName::Contact => 2,
+        EntityLogicalName::Incident => 3,
+    }
+}
 
 impl ToSql for EntityLogicalName {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self {
-            Self::Account => 1,
-            Self::Contact => 2,
-            Self::Incident => 3,
-        }
-        .into())
+        Ok(number(*self).into())
     }
 }
 
@@ -88,80 +92,54 @@ pub(super) enum Upserted {
     Incomplete,
 }
 
-/// Updates or inserts a record; a column that is absent from the row stays as it was.
-pub(super) fn upsert_record(
-    connection: &Connection,
-    entity: EntityLogicalName,
-    row: &RecordRow,
-) -> rusqlite::Result<Upserted> {
-    let (id, name) = (row.id.as_bytes(), row.name.as_ref());
-    let updated = connection
-        .prepare_cached(
-            "UPDATE record SET
-                name = CASE WHEN ?3 THEN ?4 ELSE name END,
-                columns = json_patch(coalesce(columns, '{}'), ?5)
-             WHERE entity = ?1 AND id = ?2",
-        )?
-        .execute((entity, id, name.is_some(), name.cloned().flatten(), &row.columns))?;
-    if updated == 1 {
-        return Ok(Upserted::Updated);
-    }
-    connection.prepare_cached("INSERT INTO record (entity, id, name, columns) VALUES (?1, ?2, ?3, ?4)")?.execute((
-        entity,
-        id,
-        name.cloned().flatten(),
-        &row.columns,
-    ))?;
-    Ok(Upserted::Inserted)
-}
+/// The columns of a record that the row of a page has; the others stay as they are.
+const UPDATE_RECORD: &str = "
+    UPDATE record SET
+        name = CASE WHEN ?3 THEN ?4 ELSE name END,
+        columns = json_patch(coalesce(columns, '{}'), ?5)
+    WHERE id = ?1 AND entity = ?2";
+const INSERT_RECORD: &str =
+    "INSERT INTO record (id, entity, name, columns) VALUES (?1, ?2, ?4, ?5) ON CONFLICT DO NOTHING";
 
-/// Updates or inserts a conversation; a column that is absent from the row stays as it was.
-pub(super) fn upsert_conversation(connection: &Connection, row: &ConversationRow) -> rusqlite::Result<Upserted> {
-    let id = row.id.as_bytes();
-    let customer = row.customer.flatten();
-    let (entity, customer_id) = (customer.map(|record| record.entity), customer.map(|record| *record.id.as_bytes()));
-    let case = row.case.flatten().map(|id: RecordId| *id.as_bytes());
-    let subject = row.subject.clone().flatten();
-    let created_on = row.created_on.flatten();
-    let agent = row.agent.flatten().map(|id| *id.as_bytes());
-    let updated = connection
-        .prepare_cached(
-            "UPDATE conversation SET
-                statuscode = coalesce(?2, statuscode),
-                customer_entity = CASE WHEN ?3 THEN ?4 ELSE customer_entity END,
-                customer_id = CASE WHEN ?3 THEN ?5 ELSE customer_id END,
-                case_id = CASE WHEN ?6 THEN ?7 ELSE case_id END,
-                subject = CASE WHEN ?8 THEN ?9 ELSE subject END,
-                created_on = CASE WHEN ?10 THEN ?11 ELSE created_on END,
-                agent_id = CASE WHEN ?12 THEN ?13 ELSE agent_id END
-             WHERE id = ?1",
-        )?
-        .execute((
-            id,
-            row.status,
-            row.customer.is_some(),
-            entity,
-            customer_id,
-            row.case.is_some(),
-            case,
-            row.subject.is_some(),
-            &subject,
-            row.created_on.is_some(),
-            created_on,
-            row.agent.is_some(),
-            agent,
-        ))?;
-    if updated == 1 {
-        return Ok(Upserted::Updated);
-    }
-    let Some(status) = row.status else { return Ok(Upserted::Incomplete) };
-    connection
-        .prepare_cached(
-            "INSERT INTO conversation (id, statuscode, customer_entity, customer_id, case_id, subject, created_on, agent_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        )?
-        .execute((id, status, entity, customer_id, case, &subject, created_on, agent))?;
-    Ok(Upserted::Inserted)
+/// The same for a conversation.
+const UPDATE_CONVERSATION: &str = "
+    UPDATE conversation SET
+        statuscode = coalesce(?2, statuscode),
+        customer_entity = CASE WHEN ?3 THEN ?4 ELSE customer_entity END,
+        customer_id = CASE WHEN ?3 THEN ?5 ELSE customer_id END,
+        case_id = CASE WHEN ?6 THEN ?7 ELSE case_id END,
+        subject = CASE WHEN ?8 THEN ?9 ELSE subject END,
+        created_on = CASE WHEN ?10 THEN ?11 ELSE created_on END,
+        agent_id = CASE WHEN ?12 THEN ?13 ELSE agent_id END
+    WHERE id = ?1";
+const INSERT_CONVERSATION: &str = "
+    INSERT INTO conversation (id, statuscode, customer_entity, customer_id, case_id, subject, created_on, agent_id)
+    SELECT ?1, ?2, ?4, ?5, ?7, ?9, ?11, ?13 WHERE ?2 IS NOT NULL ON CONFLICT DO NOTHING";
+
+/// Inserts or updates what [`Table::values`] kept of a row, which begins in the column `first` of `staged`.
+pub(super) fn upsert(
+    connection: &Connection,
+    table: Table,
+    staged: &Row<'_>,
+    first: usize,
+) -> rusqlite::Result<Upserted> {
+    let (update, insert) = match table {
+        Table::Records(_) => (UPDATE_RECORD, INSERT_RECORD),
+        Table::Conversations => (UPDATE_CONVERSATION, INSERT_CONVERSATION),
+    };
+    let changed = |sql| {
+        let mut statement = connection.prepare_cached(sql)?;
+        for parameter in 0..table.width() {
+            let value = staged.get_ref(first + parameter)?;
+            statement.raw_bind_parameter(parameter + 1, ToSqlOutput::Borrowed(value))?;
+        }
+        statement.raw_execute()
+    };
+    Ok(match changed(insert)? {
+        0 if changed(update)? == 0 => Upserted::Incomplete,
+        0 => Upserted::Updated,
+        _ => Upserted::Inserted,
+    })
 }
 
 /// How many slots hold a record that is not there. Reads every conversation.

@@ -13,7 +13,7 @@ use super::{
     database::{self, Missing},
     examination,
     fault::{is_rolled_back, store_fault},
-    import::{self, ImportSummary, OnProgress, Source},
+    import::{self, ImportSummary, Incoming, OnProgress},
     place::Place,
     read, rows,
 };
@@ -61,7 +61,7 @@ pub(super) struct Update {
 
 /// A page of rows, and who waits for it.
 pub(super) struct Import {
-    pub(super) source: Source,
+    pub(super) page: Incoming,
     pub(super) on_progress: Option<OnProgress>,
     pub(super) call: Arc<Call>,
     pub(super) reply: Reply<ImportSummary>,
@@ -164,19 +164,19 @@ impl Writer {
         Ok(outcomes)
     }
 
-    fn import(&mut self, Import { source, on_progress, call, reply }: Import) {
+    fn import(&mut self, Import { page, on_progress, call, reply }: Import) {
         if reply.is_closed() {
             return;
         }
         let summary = self.guarded(|writer| {
             // Read and checked before the file is created: a bad page leaves no trace.
-            let page = import::read(source)?;
+            let page = page.page(&|| reply.is_closed())?;
             let clock = Arc::clone(&writer.clock);
             let Some((connection, path)) = writer.open(Missing::Create)? else {
                 return Err(LinkError::new(Code::Internal, "A created database is missing."));
             };
             let watch = import::Watch { clock, on_progress, call: &call, is_gone: &|| reply.is_closed() };
-            import::run(connection, path, &page, watch)
+            import::apply(connection, path, &page, watch)
         });
         let _ = reply.send(summary);
     }

@@ -1,0 +1,205 @@
+//! Importing files that belong to others: whatever they do holds up nothing but their own import.
+#![cfg(unix)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+#[path = "support/embedded.rs"]
+#[allow(dead_code, reason = "shared by several suites")]
+mod embedded;
+#[path = "support/vfs.rs"]
+#[allow(dead_code, reason = "shared by several suites")]
+mod vfs;
+
+use std::{
+    fs::{self, File},
+    future::ready,
+    io::{ErrorKind, Write},
+    path::PathBuf,
+    process::Command,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use omnichannel_link::{
+    clock::{Clock, Sleep, SystemClock},
+    domain::{CallOptions, LinkStatus},
+    embedded::Source,
+    error::Code,
+};
+
+use self::embedded::{MISSING, Office, UNLINKED, account, active, conversation, incident, only, settled};
+
+/// A clock by which every wait is over at once.
+#[derive(Debug)]
+struct Hasty;
+
+impl Clock for Hasty {
+    fn now(&self) -> Instant {
+        SystemClock.now()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemClock.wall()
+    }
+
+    fn sleep(&self, _: Duration) -> Sleep {
+        Box::pin(ready(()))
+    }
+
+    fn random(&self) -> u128 {
+        SystemClock.random()
+    }
+}
+
+fn beside(office: &Office, name: &str) -> PathBuf {
+    office.path.with_file_name(name)
+}
+
+fn pipe(office: &Office, name: &str) -> PathBuf {
+    let path = beside(office, name);
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+fn text(page: Source) -> String {
+    let Source::Text(text) = page else { panic!("a page of a test is text") };
+    text
+}
+
+fn file(office: &Office, name: &str, page: Source) -> Source {
+    let path = beside(office, name);
+    fs::write(&path, text(page)).unwrap();
+    Source::Path(path)
+}
+
+#[tokio::test]
+async fn a_file_that_never_answers_holds_up_its_own_import_alone() {
+    let office = Office::seeded().await.in_time_of(Arc::new(Hasty));
+    let silent: Vec<_> = (0..10)
+        .map(|number| tokio::spawn(office.import(Source::Path(pipe(&office, &format!("silent-{number}"))))))
+        .collect();
+    assert_eq!(office.linked(1, account(1)).await, LinkStatus::Linked);
+    assert_eq!(office.imported(active([MISSING], "New")).await.inserted, 1);
+    assert_eq!(office.imported(file(&office, "good.json", active([MISSING], "New"))).await.updated, 1);
+    office.unlink(1, account(1)).await.unwrap();
+    // Nothing limits how long these imports wait, but that the client is closed.
+    office.service.close().await.unwrap();
+    for silent in silent {
+        let error = silent.await.unwrap().unwrap_err();
+        assert_eq!((error.code(), error.details().maybe_applied), (Code::Closed, false), "{error:?}");
+        assert!(error.message().contains("silent-"), "{error:?}");
+    }
+    assert_eq!(office.slots(MISSING), Some(UNLINKED));
+}
+
+#[tokio::test]
+async fn a_page_in_memory_is_imported_in_its_turn_unless_it_is_large() {
+    for (padding, linked) in [(0, Ok(LinkStatus::Linked)), (4 << 20, Err(Code::ConversationNotFound))] {
+        let office = Office::seeded().await;
+        let page = text(active([MISSING], "New")) + &" ".repeat(padding);
+        let import = office.import(Source::Text(page));
+        let link = office.link(MISSING, account(1)).await;
+        assert_eq!(link.map(|link| link.status).map_err(|error| error.code()), linked);
+        assert_eq!(import.await.unwrap().inserted, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_import_that_is_cancelled_reads_no_further() {
+    let office = Office::seeded().await;
+    let path = pipe(&office, "endless");
+    let import = tokio::spawn(office.import(Source::Path(path.clone())));
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let feeder = thread::spawn(move || {
+        let mut pipe = File::create(path)?;
+        pipe.write_all(br#"{"@odata.context":"$metadata#accounts","value":["#)?;
+        begun.send(()).unwrap();
+        let row = format!(r#"{{"accountid":"{}"}},"#, account(MISSING).id).repeat(1_000);
+        (0..2_000).try_for_each(|_| pipe.write_all(row.as_bytes()))
+    });
+    begins.await.unwrap();
+    assert_eq!(office.linked(1, account(1)).await, LinkStatus::Linked);
+    import.abort();
+    assert!(import.await.unwrap_err().is_cancelled());
+    let fed = tokio::task::spawn_blocking(|| feeder.join().unwrap()).await.unwrap();
+    assert_eq!(fed.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    assert_eq!(office.link(2, account(MISSING)).await.unwrap_err().code(), Code::RecordNotFound);
+}
+
+#[tokio::test]
+async fn a_pipe_may_give_its_page_byte_by_byte_in_every_encoding() {
+    let page = text(active([1, 2], "Grüße 😀")).replace("Gr", r"\ud83d\ude00\ud83d");
+    let utf16 =
+        |bytes: fn(u16) -> [u8; 2]| format!("\u{feff}{page}").encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+    let pages = [
+        page.clone().into_bytes(),
+        format!("\u{feff}{page}").into_bytes(),
+        utf16(u16::to_le_bytes),
+        utf16(u16::to_be_bytes),
+    ];
+    for (number, page) in pages.into_iter().enumerate() {
+        let office = Office::empty();
+        let path = pipe(&office, &number.to_string());
+        let import = office.import(Source::Path(path.clone()));
+        let feeder = thread::spawn(move || {
+            let mut pipe = File::create(path).unwrap();
+            page.chunks(1).try_for_each(|byte| pipe.write_all(byte)).unwrap();
+        });
+        assert_eq!(import.await.unwrap().inserted, 2);
+        feeder.join().unwrap();
+        let read = office.service.read(Some(conversation(2)), CallOptions::default()).await.unwrap();
+        assert_eq!(read.subject.as_deref(), Some("😀\u{fffd}üße 😀"));
+    }
+}
+
+#[tokio::test]
+async fn many_files_are_imported_at_once_and_one_that_is_bad_leaves_no_trace() {
+    let office = Office::empty();
+    let bad = beside(&office, "bad.json");
+    fs::write(&bad, text(active([1], "New")).replace("\"statuscode\":2", "\"statuscode\":\"2\"")).unwrap();
+    for path in [
+        bad.clone(),
+        beside(&office, "missing.json"),
+        office.path.parent().unwrap().to_owned(),
+        "/dev/zero".into(),
+        "/dev/null".into(),
+    ] {
+        let error = office.import(Source::Path(path.clone())).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument, "{error:?}");
+        assert!(error.message().contains(&path.display().to_string()), "{error:?}");
+    }
+    assert!(!office.path.exists());
+    let imports = (0..200).map(|number| {
+        office.import(match number % 20 {
+            7 => Source::Path(bad.clone()),
+            _ => file(&office, &format!("{number}.json"), active(number..number + 10, "New")),
+        })
+    });
+    let imported = settled(imports.collect()).await;
+    assert_eq!(imported.iter().filter(|import| import.is_ok()).count(), 190);
+    assert!((0..209).all(|number| office.slots(number) == Some(UNLINKED)));
+}
+
+#[tokio::test]
+async fn the_last_of_several_rows_of_one_id_counts_and_the_first_bad_one_is_named() {
+    let office = Office::seeded().await;
+    // In no order of ids, and more than SQLite sorts in memory.
+    let id = |number: u16| conversation(number.wrapping_mul(7919) | 0x8000).to_string();
+    let mut rows: Vec<_> = (0..10_000).map(|number| serde_json::json!({ "activityid": id(number % 5_000), "subject": number.to_string(), "statuscode": 2 })).collect();
+    let distinct = (0..5_000_u16).map(id).collect::<std::collections::HashSet<_>>().len();
+    let summary =
+        office.imported(file(&office, "page.json", embedded::page("msdyn_ocliveworkitems", rows.clone()))).await;
+    assert_eq!((summary.inserted, summary.updated), (distinct, 10_000 - distinct));
+    let numbers = rows.iter().rev().find(|row| row["activityid"] == id(0)).unwrap()["subject"].clone();
+    let read = office.service.read(Some(id(0).parse().unwrap()), CallOptions::default()).await.unwrap();
+    assert_eq!(Some(numbers.as_str().unwrap()), read.subject.as_deref());
+    for (index, number) in [(9_000, 3), (40, 2), (5_000, 1)] {
+        rows[index] = serde_json::json!({ "activityid": conversation(MISSING + number).to_string() });
+    }
+    let error =
+        office.import(file(&office, "page.json", embedded::page("msdyn_ocliveworkitems", rows))).await.unwrap_err();
+    assert!(error.message().contains("row 40 of `value`: `statuscode` is absent"), "{error:?}");
+    assert_eq!(office.slots(MISSING + 1), None);
+    assert_eq!(office.linked(1, incident(1)).await, LinkStatus::Linked);
+    assert_eq!(office.slots(1), Some(only(incident(1))));
+}
