@@ -5,6 +5,7 @@ mod budget;
 mod certificate;
 mod claims;
 mod client_secret;
+mod encoding;
 mod failure;
 mod gate;
 mod inspection;
@@ -84,7 +85,7 @@ pub struct HttpResponse {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// At most [`MAX_BODY`] bytes.
+    /// At most [`MAX_BODY`] bytes, decoded.
     pub body: Bytes,
 }
 
@@ -118,6 +119,8 @@ pub enum HttpErrorKind {
     Throttled,
     /// The body is longer than [`MAX_BODY`].
     TooLarge,
+    /// The body is encoded in a way that was not requested, or its encoding is damaged.
+    Encoding,
 }
 
 impl HttpErrorKind {
@@ -131,7 +134,7 @@ impl HttpErrorKind {
             | Self::ProxyRefused
             | Self::NoRoute
             | Self::Throttled => false,
-            Self::ReadTimeout | Self::Interrupted | Self::TooLarge => true,
+            Self::ReadTimeout | Self::Interrupted | Self::TooLarge | Self::Encoding => true,
         }
     }
 
@@ -170,6 +173,13 @@ pub struct HttpError {
     /// What the library reported.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl HttpError {
+    fn too_large() -> Self {
+        let message = format!("the answer is longer than {MAX_BODY} bytes");
+        Self { kind: HttpErrorKind::TooLarge, message, retry_after: None, source: None }
+    }
 }
 
 /// The seam between this client and the network: retries, throttling and tests sit on it.

@@ -8,13 +8,13 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header::ACCEPT_ENCODING};
 use reqwest::{Client, redirect};
 use rustls::ClientConfig;
 use url::Url;
 
 use super::{
-    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, MAX_BODY,
+    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, MAX_BODY, encoding,
     failure::{self, Route},
     proxy::{Proxy, ProxyUrl, ProxyVariables},
     trust::{self, CaCertificate, Trust, Witness},
@@ -119,7 +119,7 @@ impl ReqwestService {
         let mut trial = Trial { service: self, way: &way, began, is_over: false };
         let outcome = async {
             let mut response = way.client.request(method, url).headers(headers).body(body).send().await?;
-            let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+            let (status, mut headers) = (response.status(), std::mem::take(response.headers_mut()));
             let mut body = Bytes::new();
             while let Some(chunk) = response.chunk().await? {
                 match append(body, chunk) {
@@ -127,7 +127,7 @@ impl ReqwestService {
                     Err(too_large) => return Ok(Err(too_large)),
                 }
             }
-            Ok(Ok(HttpResponse { status, headers, body }))
+            Ok(encoding::decode(&mut headers, body).map(|body| HttpResponse { status, headers, body }))
         };
         let outcome = outcome.await;
         trial.is_over = true;
@@ -235,7 +235,8 @@ impl ReqwestService {
             .http2_keep_alive_timeout(KEEPALIVE_PATIENCE)
             .redirect(redirect::Policy::none())
             .referer(false)
-            .user_agent(user_agent);
+            .user_agent(user_agent)
+            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, encoding::ACCEPTED)]));
         #[cfg(target_os = "linux")]
         {
             builder = builder.tcp_user_timeout(KEEPALIVE + KEEPALIVE_PATIENCE);
@@ -317,8 +318,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 /// Most bodies come in one chunk, which is then not copied.
 fn append(body: Bytes, chunk: Bytes) -> Result<Bytes, HttpError> {
     if body.len() + chunk.len() > MAX_BODY {
-        let message = format!("the answer is longer than {MAX_BODY} bytes");
-        return Err(HttpError { kind: HttpErrorKind::TooLarge, message, retry_after: None, source: None });
+        return Err(HttpError::too_large());
     }
     if body.is_empty() {
         return Ok(chunk);

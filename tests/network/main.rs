@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod dead_connections;
+mod encodings;
 mod proxies;
 mod servers;
 
