@@ -110,7 +110,8 @@ export interface DataverseOptions {
   proxy?: string | ((url: string) => string | null | undefined | Promise<string | null | undefined>) | undefined
   /**
    * Certificates of authorities, in PEM, that are trusted besides the platform's store and the file in `NODE_EXTRA_CA_CERTS`: where TLS
-   * is inspected, that of the inspecting proxy.
+   * is inspected, that of the inspecting proxy. A server's own self-signed certificate may be named as well; its names and its time
+   * are checked all the same. Each entry has to be a certificate here; in the file, one that cannot be read is skipped.
    */
   caCertificates?: string | string[] | undefined
   /** Added to the `User-Agent`, so that the environment's owners see whose requests these are: `my-service/1.2`. At most 256 characters. */

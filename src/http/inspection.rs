@@ -87,7 +87,7 @@ impl ReqwestService {
 
     async fn prepare(&self, server: &Url) -> Result<(Option<ProxyUrl>, Client, Option<Arc<Witness>>), HttpError> {
         let proxy = self.options.proxy.proxy_of(server).await?;
-        let (tls, witness) = self.witnessed_tls(server)?;
+        let (tls, witness) = self.witnessed_tls(server).await?;
         let client = self.client(proxy.as_ref(), tls)?;
         Ok((proxy, client, witness))
     }

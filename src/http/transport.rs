@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -40,8 +40,8 @@ const SUSPICIOUS: Duration = Duration::from_secs(2);
 pub struct NetworkOptions {
     /// Trusted besides the platform's store.
     pub ca_certificates: Vec<CaCertificate>,
-    /// `NODE_EXTRA_CA_CERTS`: a PEM file, trusted besides, read by the first call. As in Node, that it cannot be read is no
-    /// fault; an error about trust says so.
+    /// `NODE_EXTRA_CA_CERTS`: a PEM file, trusted besides, read by the first call. As in Node, it is not an error if it cannot be
+    /// read, and each of its entries counts by itself; an error about trust says what does not count.
     pub extra_ca_file: Option<PathBuf>,
     /// Which proxy.
     pub proxy: Proxy,
@@ -80,7 +80,8 @@ pub fn user_agent(application: &str) -> Option<HeaderValue> {
 pub struct ReqwestService {
     pub(super) options: NetworkOptions,
     clock: SharedClock,
-    trust: OnceLock<Trust>,
+    /// Read when it is first needed.
+    trust: Mutex<Option<Arc<Trust>>>,
     state: Mutex<State>,
     /// Held while asking for the way, so that calls that begin together ask once.
     asking: tokio::sync::Mutex<()>,
@@ -105,7 +106,7 @@ impl ReqwestService {
     /// A service with these options. The clock tells when the machine has slept; timeouts are the runtime's.
     #[must_use]
     pub fn new(options: NetworkOptions, clock: SharedClock) -> Self {
-        Self { options, clock, trust: OnceLock::new(), state: Mutex::default(), asking: tokio::sync::Mutex::default() }
+        Self { options, clock, trust: Mutex::default(), state: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
     /// Host and port of the proxy through which this URL is requested, if any.
@@ -155,7 +156,7 @@ impl ReqwestService {
         let way = if let Some(way) = same {
             way
         } else {
-            let client = self.client(proxy.as_ref(), self.tls(&server)?)?;
+            let client = self.client(proxy.as_ref(), self.tls(&server).await?)?;
             Arc::new(Way { server, proxy, client })
         };
         let mut state = self.state();
@@ -190,32 +191,43 @@ impl ReqwestService {
     }
 
     pub(super) fn route<'a>(&'a self, server: &'a Url, proxy: Option<&'a ProxyUrl>) -> Route<'a> {
-        Route { server, proxy, options: &self.options, gap: self.trust.get().and_then(|trust| trust.gap.as_deref()) }
+        let gap = self.known_trust().and_then(|trust| trust.gap.clone());
+        Route { server, proxy, options: &self.options, gap }
     }
 
-    fn tls(&self, server: &Url) -> Result<ClientConfig, HttpError> {
+    async fn tls(&self, server: &Url) -> Result<ClientConfig, HttpError> {
         match server.scheme() {
-            "https" => self.trust().map(Trust::config),
+            "https" => Ok(self.trust().await?.config()),
             _ => trust::no_trust().map_err(unusable),
         }
     }
 
-    pub(super) fn witnessed_tls(&self, server: &Url) -> Result<(ClientConfig, Option<Arc<Witness>>), HttpError> {
+    pub(super) async fn witnessed_tls(&self, server: &Url) -> Result<(ClientConfig, Option<Arc<Witness>>), HttpError> {
         let host = server.host_str().unwrap_or_default().trim_matches(['[', ']']);
         match server.scheme() {
-            "https" => self.trust()?.witnessed(host).map(|(tls, witness)| (tls, Some(witness))),
+            "https" => self.trust().await?.witnessed(host).map(|(tls, witness)| (tls, Some(witness))),
             _ => trust::no_trust().map(|tls| (tls, None)),
         }
         .map_err(unusable)
     }
 
-    fn trust(&self) -> Result<&Trust, HttpError> {
-        if let Some(trust) = self.trust.get() {
+    fn known_trust(&self) -> Option<Arc<Trust>> {
+        self.trust.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is trusted. A file that could not be read may be there by the next connection.
+    async fn trust(&self) -> Result<Arc<Trust>, HttpError> {
+        if let Some(trust) = self.known_trust().filter(|trust| trust.gap.is_none()) {
             return Ok(trust);
         }
-        let trust = Trust::read(&self.options.ca_certificates, self.options.extra_ca_file.as_ref())
-            .map_err(|error| HttpError { kind: HttpErrorKind::Untrusted, ..unusable(error) })?;
-        Ok(self.trust.get_or_init(|| trust))
+        let (certificates, file) = (self.options.ca_certificates.clone(), self.options.extra_ca_file.clone());
+        // Not on the runtime's thread: a disk may be slow, and a network's may not answer at all.
+        let read = tokio::task::spawn_blocking(move || Trust::read(&certificates, file.as_deref())).await;
+        let trust =
+            read.map_err(unusable)?.map_err(|error| HttpError { kind: HttpErrorKind::Untrusted, ..unusable(error) })?;
+        let trust = Arc::new(trust);
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&trust));
+        Ok(trust)
     }
 
     pub(super) fn client(&self, proxy: Option<&ProxyUrl>, tls: ClientConfig) -> Result<Client, HttpError> {
@@ -280,7 +292,8 @@ impl Drop for Trial<'_> {
 
 /// The settings make no client. Their errors hold no secret.
 fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
-    let message = format!("no connection can be made with these settings ({error})");
+    let why = failure::in_words(&error);
+    let message = format!("no connection can be made with these settings ({why})");
     HttpError { kind: HttpErrorKind::NoRoute, message, retry_after: None, source: Some(Box::new(error)) }
 }
 

@@ -5,6 +5,7 @@ mod dead_connections;
 mod encodings;
 mod proxies;
 mod servers;
+mod trust;
 
 use std::{
     error::Error,

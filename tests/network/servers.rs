@@ -10,7 +10,7 @@ use std::{
 };
 
 use omnichannel_link::http::CaCertificate;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
@@ -59,12 +59,7 @@ impl Authority {
 
     fn sign(&self, params: &CertificateParams) -> Tls {
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap().der().clone();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let config = builder.with_single_cert(vec![certificate.clone()], key).unwrap();
-        Tls { config, certificate: certificate.to_vec() }
+        Tls::of(&params.signed_by(&key, &self.0).unwrap(), &key)
     }
 }
 
@@ -74,9 +69,24 @@ pub(crate) struct Tls {
     pub(crate) config: ServerConfig,
     /// DER.
     pub(crate) certificate: Vec<u8>,
+    pub(crate) pem: String,
 }
 
 impl Tls {
+    /// A certificate that is its own issuer.
+    pub(crate) fn self_signed(params: &CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self::of(&params.clone().self_signed(&key).unwrap(), &key)
+    }
+
+    fn of(certificate: &Certificate, key: &KeyPair) -> Self {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        Self { config, certificate: certificate.der().to_vec(), pem: certificate.pem() }
+    }
+
     pub(crate) fn offering(mut self, protocols: &[&str]) -> Self {
         self.config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         self
