@@ -52,8 +52,8 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 async fn a_body_is_decoded_however_its_encoding_is_written() {
     let plain = b"{\"a\":1}".to_vec();
     let (once, twice) = (gzip(&plain), gzip(&gzip(&plain)));
-    let (one, other) = plain.split_at(3);
-    let members = [gzip(one), gzip(other)].concat();
+    let (head, tail) = plain.split_at(3);
+    let members = [gzip(head), gzip(tail)].concat();
     let padded = [gzip(&plain), vec![0; 16]].concat();
     for (head, body) in [
         ("", &plain),
