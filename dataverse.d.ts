@@ -61,7 +61,8 @@ export type Credential =
 /** A Dataverse environment. */
 export interface DataverseOptions {
   /**
-   * Such as `https://contoso.crm4.dynamics.com`. Plain http is accepted on this machine only.
+   * Such as `https://contoso.crm4.dynamics.com`. The address of a page of the environment (`…/main.aspx?…`), of its API or of
+   * `Organization.svc` is understood as well. Plain http is accepted on this machine only.
    * @default process.env.DATAVERSE_URL
    */
   url?: string | undefined
