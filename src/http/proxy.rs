@@ -46,7 +46,7 @@ impl ProxyVariables {
     }
 
     fn proxy_of(&self, server: &Url) -> Result<Option<ProxyUrl>, HttpError> {
-        if is_loopback(server) || self.no_proxy.as_deref().is_some_and(|list| is_listed(list, server)) {
+        if is_loopback(&without_root(server)) || self.no_proxy.as_deref().is_some_and(|list| is_listed(list, server)) {
             return Ok(None);
         }
         let https = ("HTTPS_PROXY", self.https_proxy.as_deref());
@@ -68,8 +68,10 @@ impl ProxyVariables {
     }
 }
 
-/// Whether `NO_PROXY` names the server. The matching is curl's; ports and `*.` in front are what Node understands besides.
+/// Whether `NO_PROXY` names the server. The matching is curl's, which knows no dot at the end; ports and `*.` in front are what Node
+/// understands besides.
 fn is_listed(list: &str, server: &Url) -> bool {
+    let server = &without_root(server);
     let port = server.port_or_known_default();
     let entries = list.split([',', ' ', '\t', '\n']).filter_map(|entry| {
         let entry = if entry.starts_with("*.") { &entry[1..] } else { entry };
@@ -80,11 +82,21 @@ fn is_listed(list: &str, server: &Url) -> bool {
             }
             _ => entry,
         };
-        Some(host.trim_matches(['[', ']']))
+        Some(host.trim_matches(['[', ']']).trim_end_matches('.'))
     });
     let list = entries.collect::<Vec<_>>().join(",");
     let matcher = Matcher::builder().all("http://proxy").no(list).build();
     as_uri(server).is_some_and(|server| matcher.intercept(&server).is_none())
+}
+
+/// A dot at a name's end stands for the root of DNS: the server is the same.
+fn without_root(server: &Url) -> Url {
+    let mut server = server.clone();
+    if let Some(name) = server.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned) {
+        // What remains was valid within the whole.
+        let _is_set = server.set_host(Some(&name));
+    }
+    server
 }
 
 fn as_uri(url: &Url) -> Option<http::Uri> {
@@ -272,6 +284,23 @@ mod tests {
             ("[fe80::1]", "https://[fe80::1]", true),
             ("[fe80::1]:8443", "https://[fe80::1]:8443", true),
             ("[fe80::1]:8443", "https://[fe80::1]", false),
+            ("contoso.crm4.dynamics.com.", "https://contoso.crm4.dynamics.com", true),
+            ("dynamics.com.", "https://contoso.crm4.dynamics.com", true),
+            (".dynamics.com.", "https://contoso.crm4.dynamics.com", true),
+            ("*.DYNAMICS.com.", "https://contoso.crm4.dynamics.com", true),
+            ("dynamics.com.:443", "https://contoso.crm4.dynamics.com", true),
+            ("dynamics.com.:444", "https://contoso.crm4.dynamics.com", false),
+            ("mics.com.", "https://contoso.crm4.dynamics.com", false),
+            ("dynamics.com", "https://contoso.crm4.dynamics.com.", true),
+            ("dynamics.com.", "https://contoso.crm4.dynamics.com.:8443", true),
+            ("contoso.crm4.dynamics.com:8443", "https://contoso.crm4.dynamics.com.:8443", true),
+            ("10.1.2.3.", "https://10.1.2.3", true),
+            ("*:443", "https://contoso.crm4.dynamics.com", true),
+            ("*:444", "https://contoso.crm4.dynamics.com", false),
+            ("10.0.0.0/8:443", "https://10.1.2.3", true),
+            ("fd00::/8", "https://[fd00::1]", true),
+            (".", "https://contoso.crm4.dynamics.com", false),
+            (".", "https://contoso.crm4.dynamics.com.", false),
             ("", "https://contoso.crm4.dynamics.com", false),
             (",", "https://contoso.crm4.dynamics.com", false),
         ] {
@@ -302,7 +331,13 @@ mod tests {
         };
         let shown = |url| proxy_of(&variables, url).unwrap().map(|proxy| proxy.to_string());
         assert_eq!(shown("https://contoso.example").as_deref(), Some("secure:1"));
-        for url in ["https://a.internal.example", "https://127.0.0.1", "https://[::1]:8", "https://localhost"] {
+        for url in [
+            "https://a.internal.example",
+            "https://127.0.0.1",
+            "https://[::1]:8",
+            "https://localhost",
+            "https://localhost.",
+        ] {
             assert_eq!(shown(url), None, "{url}");
         }
         let only_http = ProxyVariables { http_proxy: Some("plain:2".into()), ..ProxyVariables::default() };
