@@ -1,7 +1,9 @@
 // A private authority and an authenticating CONNECT proxy, for real: the emulator under the names of production, behind both.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -185,4 +187,18 @@ for (const [option, value, message] of [
 test('a token never passes a proxy in the clear', () => {
   const dataverse = { url: 'http://127.0.0.1:8080', credential: 'token', proxy: 'http://proxy.example:8080' }
   throws(() => new OmnichannelClient({ dataverse }), 'INVALID_CONFIGURATION', /`options\.dataverse\.proxy`: plain HTTP through a proxy/)
+})
+
+test('a closed client keeps no socket open', { timeout: 60_000 }, async t => {
+  const server = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  server.keepAliveTimeout = 0
+  await once(server, 'listening')
+  const connection = once(server, 'connection')
+  const client = new OmnichannelClient({ dataverse: { url: `http://127.0.0.1:${server.address().port}`, credential: 'secret' } })
+  await assert.rejects(client.getConversation(conversation))
+  const [socket] = await connection
+  const closed = once(socket, 'close')
+  await client.close()
+  await closed
 })

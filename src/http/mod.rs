@@ -188,4 +188,7 @@ impl HttpError {
 pub trait HttpService: Send + Sync {
     /// Sends one request and reads its whole answer. Dropping the future closes the exchange.
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>>;
+
+    /// Closes the connections that are idle, and from now on each as soon as it is.
+    fn close(&self) {}
 }

@@ -93,6 +93,8 @@ struct State {
     ways: Vec<(Arc<Way>, Instant)>,
     /// When the last request began, by both clocks.
     seen: Option<(Instant, SystemTime)>,
+    /// No way is kept any more.
+    is_closed: bool,
 }
 
 struct Way {
@@ -161,7 +163,9 @@ impl ReqwestService {
         };
         let mut state = self.state();
         state.ways.retain(|(old, _)| !is_of(&old.server, url));
-        state.ways.push((Arc::clone(&way), now + ROUTE_AGE));
+        if !state.is_closed {
+            state.ways.push((Arc::clone(&way), now + ROUTE_AGE));
+        }
         Ok((way, now))
     }
 
@@ -271,6 +275,13 @@ impl ReqwestService {
 impl HttpService for ReqwestService {
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
         Box::pin(self.exchange(request))
+    }
+
+    /// Connections go with the way that they are kept for.
+    fn close(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        state.ways.clear();
     }
 }
 

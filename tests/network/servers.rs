@@ -119,6 +119,7 @@ struct Seen {
     connections: Mutex<usize>,
     heads: Mutex<Vec<String>>,
     silence: Notify,
+    hung_up: Notify,
 }
 
 impl Server {
@@ -146,14 +147,8 @@ impl Server {
                     *connections - 1
                 };
                 tokio::spawn(async move {
-                    let does = |request| does(number, request);
-                    let Some(tls) = tls else { return answer(stream, does, &seen).await };
-                    let Ok(stream) = tls.accept(stream).await else { return };
-                    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                        answer_h2(stream).await;
-                    } else {
-                        answer(stream, does, &seen).await;
-                    }
+                    serve(stream, tls, |request| does(number, request), &seen).await;
+                    seen.hung_up.notify_one();
                 });
             }
         });
@@ -172,6 +167,21 @@ impl Server {
     /// Until a request has come that gets no answer.
     pub(crate) async fn fell_silent(&self) {
         self.seen.silence.notified().await;
+    }
+
+    /// Until a connection has come to its end.
+    pub(crate) async fn hung_up(&self) {
+        self.seen.hung_up.notified().await;
+    }
+}
+
+async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, does: impl Fn(usize) -> Does, seen: &Seen) {
+    let Some(tls) = tls else { return answer(stream, does, seen).await };
+    let Ok(stream) = tls.accept(stream).await else { return };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        answer_h2(stream).await;
+    } else {
+        answer(stream, does, seen).await;
     }
 }
 
