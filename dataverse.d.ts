@@ -105,7 +105,9 @@ export interface DataverseOptions {
    * The HTTP proxy that leads out: `http://user:password@proxy.example:8080` (special characters percent-encoded), `'DIRECT'` for none,
    * or a function of the server's URL that answers like a PAC script (`PROXY host:port; DIRECT`), with such a URL, or with nothing for
    * none: Electron's `url => session.defaultSession.resolveProxy(url)`. The function is asked about once a minute and after a failed
-   * connection; the first entry that can be used counts. SOCKS, NTLM and Kerberos proxies are not supported.
+   * connection. The entries of its answer are tried in order: the next one if no connection comes about, so that nothing was sent, but not
+   * if a proxy wants a password or refuses to connect to the server. What could not be connected to comes last for five minutes. SOCKS,
+   * NTLM and Kerberos proxies are not supported; such entries are skipped.
    * @default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in either case; else the settings of macOS or Windows
    */
   proxy?: string | ((url: string) => string | null | undefined | Promise<string | null | undefined>) | undefined

@@ -1,6 +1,6 @@
 //! What went wrong on the way, in words that name the party it went wrong with. No URL, and nothing of a proxy but host and port.
 
-use std::{error::Error, io};
+use std::{error::Error, io, time::Duration};
 
 use rustls::{AlertDescription, CertificateError};
 use url::Url;
@@ -18,14 +18,68 @@ pub(super) struct Route<'a> {
 
 /// What hyper-util's errors while tunnelling begin with; their type is private.
 const TUNNEL: &str = "tunnel error: ";
+const UNAUTHORIZED: &str = "proxy authorization required";
+const REFUSED: &str = "unsuccessful";
 /// reqwest's own timeouts; their type is private, too.
 const TIMEOUT: &str = "operation timed out";
 
+/// Why there is no response.
+pub(super) enum Lost {
+    /// As reqwest says.
+    Error(reqwest::Error),
+    /// No connection stood in this time.
+    NotConnected(Duration),
+}
+
+impl Lost {
+    /// Whether the next entry of a list may be tried: no connection came about, and nobody has refused. A proxy that does not connect
+    /// to a server, and one that wants a password, decide: some networks block that way.
+    pub(super) fn leads_nowhere(&self) -> bool {
+        let Self::Error(error) = self else { return true };
+        let tunnel = tunnel(error);
+        let is_refused = matches!(tunnel.as_deref(), Some(REFUSED | UNAUTHORIZED));
+        let of_tls = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
+        // The proxy's own certificate is another matter: somebody else may answer in its place.
+        let is_distrusted = matches!(of_tls, Some(rustls::Error::InvalidCertificate(_))) && tunnel.is_none();
+        error.is_connect() && !is_refused && !is_distrusted
+    }
+}
+
 /// Names the cause and keeps the library's error as the source, without its URL.
-pub(super) fn explain(error: reqwest::Error, route: &Route<'_>) -> HttpError {
-    let error = error.without_url();
+pub(super) fn explain(lost: Lost, route: &Route<'_>) -> HttpError {
+    let error = match lost {
+        Lost::Error(error) => error.without_url(),
+        Lost::NotConnected(time) => {
+            let message = too_late(time, route);
+            return HttpError { kind: HttpErrorKind::ConnectTimeout, message, retry_after: None, source: None };
+        }
+    };
     let (kind, message) = name(&error, route);
     HttpError { kind, message, retry_after: None, source: Some(Box::new(error)) }
+}
+
+fn too_late(time: Duration, route: &Route<'_>) -> String {
+    let (server, time) = (address(route.server), time.as_millis());
+    let through = route.proxy.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
+    format!("no connection to {server}{through} within {time} ms")
+}
+
+/// The settings make no client. Their errors hold no secret.
+pub(super) fn unusable(error: impl Error + Send + Sync + 'static) -> HttpError {
+    let why = in_words(&error);
+    HttpError {
+        source: Some(Box::new(error)),
+        ..no_route(format!("no connection can be made with these settings ({why})"))
+    }
+}
+
+pub(super) fn no_route(message: String) -> HttpError {
+    HttpError { kind: HttpErrorKind::NoRoute, message, retry_after: None, source: None }
+}
+
+/// What went wrong between the proxy and its tunnel, if it did.
+fn tunnel(error: &reqwest::Error) -> Option<String> {
+    causes(error).map(ToString::to_string).find_map(|text| text.strip_prefix(TUNNEL).map(str::to_owned))
 }
 
 fn name(error: &reqwest::Error, route: &Route<'_>) -> (HttpErrorKind, String) {
@@ -42,19 +96,17 @@ fn name(error: &reqwest::Error, route: &Route<'_>) -> (HttpErrorKind, String) {
     }
     let server = address(route.server);
     if innermost == TIMEOUT {
-        let time = route.options.connect_timeout.as_millis();
-        let through = route.proxy.map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"));
-        return (HttpErrorKind::ConnectTimeout, format!("no connection to {server}{through} within {time} ms"));
+        return (HttpErrorKind::ConnectTimeout, too_late(route.options.connect_timeout, route));
     }
-    let tunnel = causes(error).map(ToString::to_string).find(|text| text.starts_with(TUNNEL));
+    let tunnel = tunnel(error);
     // Who did not play along: the proxy until the tunnel stands.
     let (peer, peer_host) = match (route.proxy, &tunnel) {
-        (Some(proxy), Some(tunnel)) => match &tunnel[TUNNEL.len()..] {
-            "proxy authorization required" => {
+        (Some(proxy), Some(tunnel)) => match tunnel.as_str() {
+            UNAUTHORIZED => {
                 let what = if proxy.has_user() { "did not accept the" } else { "wants a" };
                 return (HttpErrorKind::ProxyRefused, format!("the proxy {proxy} {what} user and password"));
             }
-            "unsuccessful" => {
+            REFUSED => {
                 return (HttpErrorKind::Connect, format!("the proxy {proxy} does not connect to {server}"));
             }
             "unexpected end of file" => {

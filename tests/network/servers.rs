@@ -20,6 +20,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     sync::{Barrier, Notify},
+    task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -133,6 +134,11 @@ impl Server {
         Self::start(Some(tls.acceptor()), Arc::new(|_, _| Does::Answers)).await
     }
 
+    /// As `plain`, over TLS.
+    pub(crate) async fn doing(tls: &Tls, does: impl Fn(usize, usize) -> Does + Send + Sync + 'static) -> Self {
+        Self::start(Some(tls.acceptor()), Arc::new(does)).await
+    }
+
     async fn start(tls: Option<TlsAcceptor>, does: Arc<dyn Fn(usize, usize) -> Does + Send + Sync>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -243,6 +249,16 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
 pub(crate) struct TestProxy {
     pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
+    _task: AbortOnDrop,
+}
+
+/// A proxy that is dropped takes no more connections.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl TestProxy {
@@ -258,23 +274,38 @@ impl TestProxy {
         Self::start(hosts, None, Some(tls.acceptor())).await
     }
 
+    /// Where another was, or is expected.
+    pub(crate) async fn at(address: &str, hosts: &[(&str, &Server)]) -> Self {
+        Self::serve(TcpListener::bind(address).await.unwrap(), hosts, None, None)
+    }
+
     async fn start(hosts: &[(&str, &Server)], authorization: Option<&'static str>, tls: Option<TlsAcceptor>) -> Self {
+        Self::serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), hosts, authorization, tls)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        hosts: &[(&str, &Server)],
+        authorization: Option<&'static str>,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let hosts: HashMap<_, _> = hosts.iter().map(|(name, server)| ((*name).to_owned(), server.address)).collect();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Self { address: listener.local_addr().unwrap(), heads: Arc::default() };
-        let heads = Arc::clone(&proxy.heads);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (hosts, heads, tls) = (hosts.clone(), Arc::clone(&heads), tls.clone());
-                tokio::spawn(async move {
-                    let Some(tls) = tls else { return tunnel(stream, &hosts, authorization, &heads).await };
-                    if let Ok(stream) = tls.accept(stream).await {
-                        tunnel(stream, &hosts, authorization, &heads).await;
-                    }
-                });
-            }
-        });
-        proxy
+        let (address, heads) = (listener.local_addr().unwrap(), Arc::<Mutex<_>>::default());
+        Self {
+            address,
+            heads: Arc::clone(&heads),
+            _task: AbortOnDrop(tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let (hosts, heads, tls) = (hosts.clone(), Arc::clone(&heads), tls.clone());
+                    tokio::spawn(async move {
+                        let Some(tls) = tls else { return tunnel(stream, &hosts, authorization, &heads).await };
+                        if let Ok(stream) = tls.accept(stream).await {
+                            tunnel(stream, &hosts, authorization, &heads).await;
+                        }
+                    });
+                }
+            })),
+        }
     }
 
     /// What was asked for so far, one head per connection.
