@@ -41,12 +41,13 @@ pub(super) fn decode(headers: &mut HeaderMap, mut body: Bytes) -> Result<Bytes, 
     Ok(body)
 }
 
-/// All header fields count as one list. `identity` is no encoding, and neither is an empty entry.
+/// All header fields count as one list. `identity` is no encoding, and neither is `none`, which some servers
+/// make of it, or an empty entry.
 fn codings(headers: &HeaderMap) -> Vec<String> {
     let fields = headers.get_all(header::CONTENT_ENCODING).iter();
     let fields = fields.map(|field| String::from_utf8_lossy(field.as_bytes()).to_ascii_lowercase());
     let all = fields.collect::<Vec<_>>().join(",");
-    let named = all.split(',').map(str::trim).filter(|coding| !matches!(*coding, "" | "identity"));
+    let named = all.split(',').map(str::trim).filter(|coding| !matches!(*coding, "" | "identity" | "none"));
     named.map(str::to_owned).collect()
 }
 

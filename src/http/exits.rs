@@ -24,6 +24,10 @@ use crate::clock::Clock;
 
 /// For how long a proxy that could not be connected to comes last, as in Chromium.
 const AVOIDED_FOR: Duration = Duration::from_secs(5 * 60);
+/// In less time than this a good one may not connect either,
+const FAIR_SHARE: Duration = Duration::from_secs(1);
+/// so that it does not come last for long.
+const AVOIDED_IN_HASTE_FOR: Duration = Duration::from_secs(30);
 const MAX_AVOIDED: usize = 64;
 
 /// One entry of the list, and the connections that are kept through it.
@@ -79,14 +83,14 @@ pub(super) struct Taken<T> {
 }
 
 /// Tries the exits in this order. An exit that is not the last has its share of `time` to connect, so that the others can be
-/// tried, too. `passing` is told of each before the next is tried.
+/// tried, too. `passing` is told of each before the next is tried, and for how long it is to be avoided.
 pub(super) async fn first_open<'a, T, F: Future<Output = reqwest::Result<T>>>(
     exits: &[&'a Exit],
     clock: &dyn Clock,
     time: impl Fn() -> Duration,
     route: impl Fn(&'a Exit) -> Route<'a>,
     send: impl Fn(&'a Exit) -> F,
-    passing: impl Fn(&'a Exit),
+    passing: impl Fn(&'a Exit, Duration),
 ) -> Taken<T> {
     let mut passed: Vec<HttpError> = Vec::new();
     for (index, exit) in exits.iter().enumerate() {
@@ -102,7 +106,9 @@ pub(super) async fn first_open<'a, T, F: Future<Output = reqwest::Result<T>>>(
         let leads_nowhere = lost.leads_nowhere();
         let error = failure::explain(lost, &route(exit));
         if leads_nowhere && left > 1 {
-            passing(exit);
+            let is_in_haste =
+                error.kind == HttpErrorKind::ConnectTimeout && limit.is_some_and(|limit| limit < FAIR_SHARE);
+            passing(exit, if is_in_haste { AVOIDED_IN_HASTE_FOR } else { AVOIDED_FOR });
             passed.push(error);
             continue;
         }
@@ -140,11 +146,11 @@ impl Avoided {
     }
 
     /// Direct connections are never avoided.
-    pub(super) fn add(&mut self, proxy: Option<&ProxyUrl>, now: Instant) {
+    pub(super) fn add(&mut self, proxy: Option<&ProxyUrl>, now: Instant, time: Duration) {
         let Some(proxy) = proxy else { return };
         self.0.retain(|(avoided, until)| avoided != proxy && now < *until);
         if self.0.len() < MAX_AVOIDED {
-            self.0.push((proxy.clone(), now + AVOIDED_FOR));
+            self.0.push((proxy.clone(), now + time));
         }
     }
 

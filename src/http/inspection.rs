@@ -90,7 +90,7 @@ impl ReqwestService {
             || self.time_to_connect(Some(deadline)),
             |exit| self.route(&server, exit.proxy.as_ref()),
             |exit| exit.client.head(server.clone()).send(),
-            |_| {},
+            |_, _| {},
         );
         let Taken { outcome, exit, passed, .. } = taken.await;
         let (taken, witness) = &exits[exit];

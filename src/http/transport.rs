@@ -144,7 +144,7 @@ impl ReqwestService {
             || self.time_to_connect(request.deadline),
             |exit| self.route(&way.server, exit.proxy.as_ref()),
             |exit| send(exit, request),
-            |exit| self.state().avoided.add(exit.proxy.as_ref(), self.clock.now()),
+            |exit, time| self.state().avoided.add(exit.proxy.as_ref(), self.clock.now(), time),
         )
         .await;
         if exits.len() > 1 {

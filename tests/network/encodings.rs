@@ -65,6 +65,7 @@ async fn a_body_is_decoded_however_its_encoding_is_written() {
         ("content-encoding:\t gzip ,\r\n", &once),
         ("content-encoding: identity\r\n", &plain),
         ("content-encoding: Identity\r\n", &plain),
+        ("content-encoding: none\r\n", &plain),
         ("content-encoding: \r\n", &plain),
         ("content-encoding: ,,\r\n", &plain),
         ("content-encoding: identity, gzip\r\n", &once),

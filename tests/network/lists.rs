@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use omnichannel_link::http::{HttpErrorKind, NetworkOptions, Proxy, ReqwestService};
+use omnichannel_link::{
+    clock::Clock as _,
+    http::{HttpErrorKind, NetworkOptions, Proxy, ReqwestService},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -17,7 +20,7 @@ use tokio::{
 use url::Url;
 
 use crate::{
-    StillClock, fails, get,
+    StillClock, fails, get, get_by,
     proxies::Pac,
     refusing,
     servers::{Authority, Does, Server, TestProxy},
@@ -248,6 +251,29 @@ async fn a_proxy_that_is_silent_has_its_share_of_the_time() {
     assert_eq!(outcome.unwrap(), 200);
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     assert_eq!((silent.connections(), good.heads().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_call_in_haste_avoids_a_proxy_for_less_long() {
+    let client = Client::new();
+    let server = client.server().await;
+    let good = TestProxy::to(&[("contoso.test", &server)]).await;
+    for (share, avoided_for) in [(Duration::from_millis(500), 30), (Duration::from_secs(2), 300)] {
+        let silent = Broken::silent().await;
+        client.says(&format!("PROXY {}; PROXY {}", silent.address, good.address));
+        let in_time = async {
+            silent.met.notified().await;
+            client.clock.pass(share);
+        };
+        let deadline = client.clock.now() + 2 * share;
+        let (outcome, ()) = tokio::join!(get_by(&client.service, URL, Some(deadline)), in_time);
+        assert_eq!(outcome.unwrap(), 200);
+        let url = Url::parse(URL).unwrap();
+        client.clock.pass(Duration::from_secs(avoided_for - 1));
+        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()));
+        client.clock.pass(Duration::from_secs(1));
+        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(silent.address));
+    }
 }
 
 #[tokio::test]
