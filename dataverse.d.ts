@@ -63,7 +63,8 @@ export type Credential =
 /** A Dataverse environment. */
 export interface DataverseOptions {
   /**
-   * Such as `https://contoso.crm4.dynamics.com`. Plain http is accepted on this machine only.
+   * Such as `https://contoso.crm4.dynamics.com`. The address of a page of the environment (`…/main.aspx?…`), of its API or of
+   * `Organization.svc` is understood as well. Plain http is accepted on this machine only.
    * @default process.env.DATAVERSE_URL
    */
   url?: string | undefined
@@ -107,13 +108,16 @@ export interface DataverseOptions {
    * The HTTP proxy that leads out: `http://user:password@proxy.example:8080` (special characters percent-encoded), `'DIRECT'` for none,
    * or a function of the server's URL that answers like a PAC script (`PROXY host:port; DIRECT`), with such a URL, or with nothing for
    * none: Electron's `url => session.defaultSession.resolveProxy(url)`. The function is asked about once a minute and after a failed
-   * connection, and must not call the client itself; the first entry that can be used counts. SOCKS, NTLM and Kerberos proxies are not supported.
+   * connection, and must not call the client itself. The entries of its answer are tried in order: the next one if no connection comes about, so that nothing was sent, but not
+   * if a proxy wants a password or refuses to connect to the server. What could not be connected to comes last for five minutes. SOCKS,
+   * NTLM and Kerberos proxies are not supported; such entries are skipped.
    * @default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, in either case; else the settings of macOS or Windows
    */
   proxy?: string | ((url: string) => string | null | undefined | Promise<string | null | undefined>) | undefined
   /**
    * Certificates of authorities, in PEM, that are trusted besides the platform's store and the file in `NODE_EXTRA_CA_CERTS`: where TLS
-   * is inspected, that of the inspecting proxy.
+   * is inspected, that of the inspecting proxy. A server's own self-signed certificate may be named as well; its names and its time
+   * are checked all the same. Each entry has to be a certificate here; in the file, one that cannot be read is skipped.
    */
   caCertificates?: string | string[] | undefined
   /** Added to the `User-Agent`, so that the environment's owners see whose requests these are: `my-service/1.2`. At most 256 characters. */

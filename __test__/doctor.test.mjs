@@ -1,6 +1,6 @@
 // doctor() as JavaScript sees it. What it finds is tested in tests/doctor.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -90,6 +90,45 @@ test('an embedded client tells of its file and creates none', { timeout: 60_000 
 
   const { client: filled } = await stores.embedded(t)
   assert.match((await filled.doctor()).checks.at(-1).found, /^Conversations: \d+\. .* Dangling links: 2\.$/)
+})
+
+test('what this user may not look at or write is not called healthy', { timeout: 60_000, skip: process.platform === 'win32' }, async t => {
+  const folder = dirname(emptyEmbedded(t).path)
+  for (const name of ['hidden', 'closed', 'open']) mkdirSync(join(folder, name))
+  const page = { '@odata.context': 'https://x/$metadata#accounts', value: [] }
+  const filled = client(t, { embedded: { path: join(folder, 'hidden', 'links.db') } })
+  await filled.importRecords(page)
+  await filled.close()
+  // As a file that was copied there: not in WAL, so that the first write makes a log.
+  writeFileSync(join(folder, 'closed', 'empty.db'), '')
+  for (const [name, mode] of Object.entries({ '.': 0o755, open: 0o777, hidden: 0o000, closed: 0o555, 'closed/empty.db': 0o666 })) chmodSync(join(folder, name), mode)
+  const code = `
+    // root may do everything.
+    if (process.getuid() === 0) process.setgid(65534), process.setuid(65534)
+    ;(async () => {
+      const reports = []
+      for (const path of paths) {
+        const client = new link.OmnichannelClient({ embedded: { path } })
+        const { healthy, checks } = await client.doctor()
+        const imported = await client.importRecords(page).then(() => true, () => false)
+        const { name, found, fix } = checks.find(check => check.status === 'failed') ?? {}
+        reports.push([healthy, imported, name, found, fix])
+        await client.close()
+      }
+      console.log(JSON.stringify(reports))
+    })()`
+  const paths = ['hidden/links.db', 'hidden/missing.db', 'closed/missing.db', 'closed/empty.db', 'open/missing.db'].map(path => join(folder, path))
+  const reports = await run(t, code, { paths, page }).finally(() => chmodSync(join(folder, 'hidden'), 0o700))
+  assert.deepEqual(reports.map(([healthy, imported, name]) => [healthy, imported, name]), [
+    [false, false, 'file'],
+    [false, false, 'file'],
+    [false, false, 'file'],
+    [false, false, 'writable'],
+    [true, true, null]
+  ])
+  assert.match(reports[0][3], /cannot be looked at: Permission denied/)
+  assert.match(reports[2][3], /may not create files in the folder/)
+  for (const [, , , , fix] of reports.slice(0, 4)) assert.match(fix, /permission/)
 })
 
 test('bad options are refused by name', { timeout: 60_000 }, async t => {

@@ -1,7 +1,10 @@
 // A private authority and an authenticating CONNECT proxy, for real: the emulator under the names of production, behind both.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -146,6 +149,32 @@ test('a function finds the proxy, as session.resolveProxy of Electron does', asy
   assert.equal(proxy.asked.length, 1)
 })
 
+test('the entries of a PAC script are tried in order, and what was sent once is not sent again', { timeout: 60_000 }, async t => {
+  await emulator.reset()
+  const { caCertificate: caCertificates, url, credential } = emulator
+  const proxy = await connectProxy(t, port())
+  // Takes connections, and never says anything.
+  const silent = createTcpServer(() => {}).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const sockets = []
+  silent.on('connection', socket => sockets.push(socket))
+  t.after(() => (sockets.forEach(socket => socket.destroy()), silent.close()))
+  const free = createTcpServer().listen(0, '127.0.0.1')
+  await once(free, 'listening')
+  const dead = `127.0.0.1:${free.address().port}`
+  free.close()
+  await once(free, 'close')
+  const answer = `PROXY ${dead}; PROXY 127.0.0.1:${silent.address().port}; ${proxy.url}; DIRECT`
+  const client = new OmnichannelClient({ dataverse: { url, credential, caCertificates, proxy: () => answer, maxRetries: 0 } })
+  t.after(() => client.close())
+  assert.equal((await client.linkToConversation('incident', incident, conversation, { timeoutInMs: 2_000 })).status, 'linked')
+  assert.equal((await client.linkToConversation('incident', incident, conversation, { timeoutInMs: 2_000 })).status, 'alreadyLinked')
+  assert.equal(sockets.length, 1)
+  assert.equal(proxy.asked.length, 1)
+  const { checks } = await client.doctor()
+  assert.match(checks[0].found, new RegExp(`^The proxy ${proxy.host}\\. What comes before it in the list led nowhere: the proxy ${dead} refused the connection`))
+})
+
 for (const [what, answers, message] of [
   ['throws', () => { throw new RangeError('hunter2') }, /the proxy function failed: it threw RangeError/],
   ['rejects', async () => { throw new Error('hunter2') }, /it threw Error/],
@@ -185,4 +214,18 @@ for (const [option, value, message] of [
 test('a token never passes a proxy in the clear', () => {
   const dataverse = { url: 'http://127.0.0.1:8080', credential: 'token', proxy: 'http://proxy.example:8080' }
   throws(() => new OmnichannelClient({ dataverse }), 'INVALID_CONFIGURATION', /`options\.dataverse\.proxy`: plain HTTP through a proxy/)
+})
+
+test('a closed client keeps no socket open', { timeout: 60_000 }, async t => {
+  const server = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  server.keepAliveTimeout = 0
+  await once(server, 'listening')
+  const connection = once(server, 'connection')
+  const client = new OmnichannelClient({ dataverse: { url: `http://127.0.0.1:${server.address().port}`, credential: 'secret' } })
+  await assert.rejects(client.getConversation(conversation))
+  const [socket] = await connection
+  const closed = once(socket, 'close')
+  await client.close()
+  await closed
 })

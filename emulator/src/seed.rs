@@ -64,7 +64,8 @@ impl Organisation {
     /// After an error the organisation may hold some of the folder's pages.
     pub fn load_path(&mut self, path: &Path) -> Result<usize, SeedError> {
         let unreadable = |path: &Path, error: &dyn fmt::Display| SeedError(format!("{}: {error}", path.display()));
-        if !path.is_dir() {
+        let look = |path: &Path| fs::metadata(path).map_err(|error| unreadable(path, &error));
+        if !look(path)?.is_dir() {
             let text = fs::read(path).map_err(|error| unreadable(path, &error))?;
             let page = json::parse(&text).map_err(|error| unreadable(path, &format!("not JSON: {error}")))?;
             return self.load_page(&path.display().to_string(), &page);
@@ -72,8 +73,13 @@ impl Organisation {
         let mut files = Vec::new();
         for entry in fs::read_dir(path).map_err(|error| unreadable(path, &error))? {
             let file = entry.map_err(|error| unreadable(path, &error))?.path();
-            if file.extension().is_some_and(|extension| extension == "json") && file.is_file() {
-                files.push(file);
+            // A link that leads nowhere is an error, and not a page less.
+            if file.extension().is_some_and(|extension| extension == "json") {
+                let found = look(&file)?;
+                if !found.is_file() && !found.is_dir() {
+                    return Err(unreadable(&file, &"not a regular file"));
+                }
+                files.extend(found.is_file().then_some(file));
             }
         }
         if files.is_empty() {

@@ -32,6 +32,9 @@ pub enum UnusableUrl {
     /// User and password belong into the credential.
     #[error("expected no user, password, query or fragment in it")]
     TooMuch,
+    /// Microsoft's environments have no path, and this one is of no page or service that is known.
+    #[error("expected the environment's address alone, such as https://contoso.crm4.dynamics.com, without a path")]
+    Path,
 }
 
 impl EnvironmentUrl {
@@ -113,20 +116,42 @@ impl fmt::Display for EnvironmentUrl {
 impl FromStr for EnvironmentUrl {
     type Err = UnusableUrl;
 
-    /// Accepts the address with or without a path to the API, as people copy it from either place.
+    /// Accepts the address as people copy it: with the path to the API, of a page in the browser or of an older service, and what
+    /// follows there.
     fn from_str(text: &str) -> Result<Self, UnusableUrl> {
         let mut url = Url::parse(text).map_err(UnusableUrl::Malformed)?;
+        // The root of DNS, which neither a token's audience nor a certificate names.
+        if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned) {
+            url.set_host(Some(&host)).map_err(UnusableUrl::Malformed)?;
+        }
         if !http::is_safe_for_secrets(&url) {
             return Err(UnusableUrl::NotHttps);
         }
-        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        let segments: Vec<_> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
+        let page = (0..segments.len()).find(|&index| begins_page(&segments[index..]));
+        let is_whole = page.is_none() && (url.query().is_some() || url.fragment().is_some());
+        if !url.username().is_empty() || url.password().is_some() || is_whole {
             return Err(UnusableUrl::TooMuch);
         }
-        let path = url.path();
-        let base = path.find("/api/data").map_or(path, |api| &path[..api]).trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}/"));
-        Ok(Self(url))
+        let base = segments[..page.unwrap_or(segments.len())].join("/");
+        url.set_path(&if base.is_empty() { "/".to_owned() } else { format!("/{base}/") });
+        url.set_query(None);
+        url.set_fragment(None);
+        let mut environment = Self(url);
+        if !base.is_empty() && environment.authority_host().is_some() {
+            page.ok_or(UnusableUrl::Path)?;
+            environment.0.set_path("/");
+        }
+        Ok(environment)
     }
+}
+
+/// Whether this is the path of the API, a page or a service below an environment's address. IIS, which serves them, knows no case.
+fn begins_page(segments: &[&str]) -> bool {
+    let is = |index: usize, name: &str| segments.get(index).is_some_and(|segment| segment.eq_ignore_ascii_case(name));
+    let ends = |suffix: &str| segments[0].to_ascii_lowercase().ends_with(suffix);
+    let is_api = is(0, "api") && (segments.len() == 1 || is(1, "data"));
+    is_api || is(0, "XRMServices") || ends(".aspx") || ends(".svc")
 }
 
 #[cfg(test)]
@@ -140,6 +165,18 @@ mod tests {
             "https://contoso.crm4.dynamics.com/",
             "https://CONTOSO.crm4.dynamics.com:443/api/data/v9.2/",
             "https://contoso.crm4.dynamics.com/api/data/v9.0",
+            "https://contoso.crm4.dynamics.com./",
+            "https://contoso.crm4.dynamics.com//API/DATA/",
+            "https://contoso.crm4.dynamics.com/api",
+            "https://contoso.crm4.dynamics.com/Api/Data/v9.2/accounts?$top=1",
+            "https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#x",
+            "https://contoso.crm4.dynamics.com/main.aspx",
+            "https://contoso.crm4.dynamics.com:443/Main.aspx/?appid=1&pagetype=entityrecord&id=%7b2%7d#603471854",
+            "https://contoso.crm4.dynamics.com/_root/homepage.aspx?etn=account",
+            "https://contoso.crm4.dynamics.com/XRMServices/2011/Organization.svc",
+            "https://contoso.crm4.dynamics.com/xrmservices/2011/organization.svc/web?SDKClientVersion=9",
+            "https://contoso.crm4.dynamics.com/Organization.svc",
+            " https://contoso.crm4.dynamics.com/main.aspx#1 ",
         ] {
             let url: EnvironmentUrl = text.parse().unwrap();
             assert_eq!(url.as_url().as_str(), "https://contoso.crm4.dynamics.com/");
@@ -148,6 +185,23 @@ mod tests {
                 url.conversation([0; 16].into(), "$select=a").as_str(),
                 "https://contoso.crm4.dynamics.com/api/data/v9.2/msdyn_ocliveworkitems(00000000-0000-0000-0000-000000000000)?$select=a"
             );
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_understood_belongs_to_another_server_or_is_refused() {
+        for (text, address) in [
+            ("https://crm.contoso.example:8443/Contoso/main.aspx?etc=1#2", "https://crm.contoso.example:8443/Contoso"),
+            ("https://crm.contoso.example/Contoso/API/data/v8.2", "https://crm.contoso.example/Contoso"),
+            ("https://crm.contoso.example/api/database/", "https://crm.contoso.example/api/database"),
+            ("http://localhost.:5000/api/data", "http://localhost:5000"),
+            ("http://127.0.0.1:5000/x/", "http://127.0.0.1:5000/x"),
+        ] {
+            assert_eq!(text.parse::<EnvironmentUrl>().unwrap().to_string(), address, "{text}");
+        }
+        for text in ["foo", "apps/uniquename", "api/discovery/v9.2", "WebResources/a.html"] {
+            let url = format!("https://contoso.crm4.dynamics.com/{text}");
+            assert_eq!(url.parse::<EnvironmentUrl>(), Err(UnusableUrl::Path), "{url}");
         }
     }
 
@@ -180,9 +234,12 @@ mod tests {
 
     #[test]
     fn secrets_in_the_address_are_refused() {
-        for text in
-            ["https://me:secret@x.dynamics.com", "https://x.dynamics.com?code=secret", "https://x.dynamics.com/#t"]
-        {
+        for text in [
+            "https://me:secret@x.dynamics.com",
+            "https://x.dynamics.com?code=secret",
+            "https://x.dynamics.com/#t",
+            "https://me@x.dynamics.com/main.aspx",
+        ] {
             assert_eq!(text.parse::<EnvironmentUrl>(), Err(UnusableUrl::TooMuch), "{text}");
         }
         assert!(matches!("contoso.crm4.dynamics.com".parse::<EnvironmentUrl>(), Err(UnusableUrl::Malformed(_))));

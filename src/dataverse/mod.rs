@@ -34,6 +34,8 @@ pub struct DataverseStore {
     shared: Arc<Shared>,
     lanes: Lanes,
     inspector: Option<Arc<dyn Inspector>>,
+    /// Below retries and tokens.
+    network: Arc<dyn HttpService>,
     /// Held by a probe until it has put things back.
     probing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -76,7 +78,7 @@ impl DataverseStore {
     #[must_use]
     pub fn new(
         environment: EnvironmentUrl,
-        http: Arc<dyn HttpService>,
+        network: Arc<dyn HttpService>,
         tokens: Arc<dyn TokenProvider>,
         DataverseOptions { retries, concurrency, caller }: DataverseOptions,
         clock: SharedClock,
@@ -84,10 +86,17 @@ impl DataverseStore {
     ) -> Self {
         let remembered = RememberedRows::new(Arc::clone(&clock));
         let budget = Arc::<RetryBudget>::default();
-        let http = Arc::new(RetryingHttp::new(http, Arc::clone(&clock), retries, Arc::clone(&budget), observer));
+        let http = Arc::new(RetryingHttp::new(
+            Arc::clone(&network),
+            Arc::clone(&clock),
+            retries,
+            Arc::clone(&budget),
+            observer,
+        ));
         let http = AuthorizedHttp::new(http, TokenCache::new(tokens, Arc::clone(&clock)));
         let shared = Shared { environment, http, budget, remembered, concurrency, caller, clock };
-        Self { shared: Arc::new(shared), lanes: Lanes::default(), inspector: None, probing: Arc::default() }
+        let (lanes, probing) = Default::default();
+        Self { shared: Arc::new(shared), lanes, inspector: None, network, probing }
     }
 
     /// The same store, able to look at the way to its environment, and not only to go it.
@@ -139,11 +148,13 @@ impl LinkStore for DataverseStore {
     }
 
     fn close(&self) -> StoreFuture<()> {
-        let (shared, probing) = (Arc::clone(&self.shared), Arc::clone(&self.probing));
+        let (shared, network) = (Arc::clone(&self.shared), Arc::clone(&self.network));
+        let probing = Arc::clone(&self.probing);
         // A probe that nobody waits for any more may still be putting things back.
         Box::pin(async move {
             drop(probing.lock().await);
             shared.http.close();
+            network.close();
             Ok(())
         })
     }

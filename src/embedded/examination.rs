@@ -7,6 +7,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
 use super::{
     database,
     fault::{BUSY_TIMEOUT_IN_MS, store_fault},
+    file::{self, Found},
     rows,
 };
 use crate::{
@@ -48,19 +49,13 @@ fn examine_file(notes: &mut Notes, path: &Path) {
 
 /// Whether there is a file.
 fn file(path: &Path) -> Seen<bool> {
-    let failed = |what: String, fix: &str| Err(LinkError::new(Code::Store, what).hint(fix));
-    if path.is_file() {
-        return Ok((true, Finding::Passed(format!("{} is there.", path.display()))));
+    match file::find(path)? {
+        Found::File => Ok((true, Finding::Passed(format!("{} is there.", path.display())))),
+        Found::Nothing => {
+            let found = format!("{} does not exist yet: the first importRecords() creates it.", path.display());
+            Ok((false, Finding::Passed(found)))
+        }
     }
-    if path.exists() {
-        return failed(format!("{} is no file.", path.display()), "Name a file in `embedded.path`, not a folder.");
-    }
-    if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
-        let fix = "Create it, or name another file in `embedded.path`.";
-        return failed(format!("There is no folder {}.", folder.display()), fix);
-    }
-    let found = format!("{} does not exist yet: the first importRecords() creates it.", path.display());
-    Ok((false, Finding::Passed(found)))
 }
 
 /// The file, opened to be read, and whether anything was ever imported into it.
@@ -98,6 +93,12 @@ fn writable(path: &Path, connection: &mut Connection) -> Seen<()> {
         let fix =
             "Give this user write permission to the file and to its folder (SQLite keeps its log beside the file).";
         return Err(LinkError::new(Code::Store, "This user may read the file, but not write it.").hint(fix));
+    }
+    // Its log is there already in WAL. Otherwise the first write has to make it, and this look does not.
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(fault)?;
+    if mode != "wal" {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        file::check_folder(real.parent().unwrap_or(&real))?;
     }
     connection.pragma_update(None, "query_only", false).map_err(fault)?;
     let lock = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;

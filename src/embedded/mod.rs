@@ -3,6 +3,7 @@
 mod database;
 mod examination;
 mod fault;
+mod file;
 mod import;
 mod page;
 mod place;

@@ -4,16 +4,22 @@ use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use http::Version;
-use reqwest::Client;
 use url::{Host, Url};
 
-use super::{HttpError, HttpErrorKind, failure, proxy::ProxyUrl, transport::ReqwestService, trust::Witness};
+use super::{
+    HttpError, HttpErrorKind,
+    exits::{self, Exit, Taken},
+    transport::{ReqwestService, server_of},
+    trust::Witness,
+};
 
 /// What one look showed.
 #[derive(Debug)]
 pub struct Inspection {
-    /// Host and port of the proxy, if there is one.
+    /// Host and port of the proxy that was taken, if one was.
     pub proxy: Option<String>,
+    /// Why what comes before it in the list led nowhere.
+    pub passed: Vec<String>,
     /// The certificate that the server showed (DER), accepted or not. None over plain HTTP, or if it did not come to that.
     pub certificate: Option<Vec<u8>>,
     /// The version of HTTP that was agreed on, or why no answer came.
@@ -25,8 +31,9 @@ pub trait Inspector: Send + Sync {
     /// Asks the server for nothing, over a connection of its own: see [`ReqwestService::inspect`].
     fn inspect<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Inspection>;
 
-    /// Host and port of the proxy through which this URL is requested, if any. Nothing is sent.
-    fn proxy_of<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Option<String>, HttpError>>;
+    /// Host and port of each proxy through which this URL is requested, in the order in which they are tried; none stands for a
+    /// direct connection. Nothing is sent.
+    fn proxies_of<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Vec<Option<String>>, HttpError>>;
 
     /// The addresses of the URL's host, as requests without a proxy find them.
     fn addresses_of<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Vec<IpAddr>, HttpError>>;
@@ -37,10 +44,10 @@ impl Inspector for ReqwestService {
         Box::pin(self.inspect(url))
     }
 
-    fn proxy_of<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Option<String>, HttpError>> {
+    fn proxies_of<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Vec<Option<String>>, HttpError>> {
         Box::pin(async move {
-            let proxy = self.options.proxy.proxy_of(&super::transport::server_of(url)).await?;
-            Ok(proxy.map(|proxy| proxy.to_string()))
+            let proxies = self.options.proxy.exits_to(&server_of(url)).await?;
+            Ok(proxies.iter().map(|proxy| proxy.as_ref().map(ToString::to_string)).collect())
         })
     }
 
@@ -68,27 +75,40 @@ impl Inspector for ReqwestService {
 
 impl ReqwestService {
     /// Asks the server for nothing (`HEAD /`, without a token), over a connection of its own, so that requests pay nothing for it.
+    /// Every entry of a list is tried in its order, whatever became of it lately.
     pub async fn inspect(&self, url: &Url) -> Inspection {
-        let server = super::transport::server_of(url);
-        match self.prepare(&server).await {
-            Err(error) => Inspection { proxy: None, certificate: None, answer: Err(error) },
-            Ok((proxy, client, witness)) => {
-                let answer = client.head(server.clone()).send().await;
-                Inspection {
-                    certificate: witness.and_then(|witness| witness.certificate()),
-                    answer: answer
-                        .map(|answer| answer.version())
-                        .map_err(|error| failure::explain(error, &self.route(&server, proxy.as_ref()))),
-                    proxy: proxy.map(|proxy| proxy.to_string()),
-                }
-            }
+        let server = server_of(url);
+        let exits = match self.prepare(&server).await {
+            Ok(exits) => exits,
+            Err(error) => return Inspection { proxy: None, passed: Vec::new(), certificate: None, answer: Err(error) },
+        };
+        let deadline = self.clock.now() + self.options.connect_timeout;
+        let listed: Vec<_> = exits.iter().map(|(exit, _)| exit).collect();
+        let taken = exits::first_open(
+            &listed,
+            &*self.clock,
+            || self.time_to_connect(Some(deadline)),
+            |exit| self.route(&server, exit.proxy.as_ref()),
+            |exit| exit.client.head(server.clone()).send(),
+            |_, _| {},
+        );
+        let Taken { outcome, exit, passed, .. } = taken.await;
+        let (taken, witness) = &exits[exit];
+        Inspection {
+            proxy: taken.proxy.as_ref().map(ToString::to_string),
+            passed,
+            certificate: witness.as_ref().and_then(|witness| witness.certificate()),
+            answer: outcome.map(|answer| answer.version()),
         }
     }
 
-    async fn prepare(&self, server: &Url) -> Result<(Option<ProxyUrl>, Client, Option<Arc<Witness>>), HttpError> {
-        let proxy = self.options.proxy.proxy_of(server).await?;
-        let (tls, witness) = self.witnessed_tls(server)?;
-        let client = self.client(proxy.as_ref(), tls)?;
-        Ok((proxy, client, witness))
+    /// One at least.
+    async fn prepare(&self, server: &Url) -> Result<Vec<(Exit, Option<Arc<Witness>>)>, HttpError> {
+        let mut exits = Vec::new();
+        for proxy in self.options.proxy.exits_to(server).await? {
+            let (tls, witness) = self.witnessed_tls(server).await?;
+            exits.push((Exit::new(&self.options, proxy, tls)?, witness));
+        }
+        Ok(exits)
     }
 }

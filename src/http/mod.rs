@@ -6,16 +6,21 @@ mod certificate;
 mod challenge;
 mod claims;
 mod client_secret;
+mod connector;
+mod encoding;
+mod exits;
 mod failure;
 mod fields;
 mod gate;
 mod inspection;
 mod observe;
 mod pace;
+mod pem;
 mod proxy;
 mod retry;
 mod retry_after;
 mod secret;
+mod self_signed;
 mod slots;
 mod token;
 mod token_cache;
@@ -88,7 +93,7 @@ pub struct HttpResponse {
     pub status: StatusCode,
     /// Its headers.
     pub headers: HeaderMap,
-    /// At most [`MAX_BODY`] bytes.
+    /// At most [`MAX_BODY`] bytes, decoded.
     pub body: Bytes,
 }
 
@@ -122,6 +127,8 @@ pub enum HttpErrorKind {
     Throttled,
     /// The body is longer than [`MAX_BODY`].
     TooLarge,
+    /// The body is encoded in a way that was not requested, or its encoding is damaged.
+    Encoding,
 }
 
 impl HttpErrorKind {
@@ -135,7 +142,7 @@ impl HttpErrorKind {
             | Self::ProxyRefused
             | Self::NoRoute
             | Self::Throttled => false,
-            Self::ReadTimeout | Self::Interrupted | Self::TooLarge => true,
+            Self::ReadTimeout | Self::Interrupted | Self::TooLarge | Self::Encoding => true,
         }
     }
 
@@ -176,8 +183,18 @@ pub struct HttpError {
     pub source: Option<Box<dyn Error + Send + Sync>>,
 }
 
+impl HttpError {
+    fn too_large() -> Self {
+        let message = format!("the answer is longer than {MAX_BODY} bytes");
+        Self { kind: HttpErrorKind::TooLarge, message, retry_after: None, source: None }
+    }
+}
+
 /// The seam between this client and the network: retries, throttling and tests sit on it.
 pub trait HttpService: Send + Sync {
     /// Sends one request and reads its whole answer. Dropping the future closes the exchange.
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>>;
+
+    /// Closes the connections that are idle, and from now on each as soon as it is.
+    fn close(&self) {}
 }

@@ -6,7 +6,10 @@ use futures_util::future::BoxFuture;
 use hyper_util::client::proxy::matcher::Matcher;
 use url::{Host, Url};
 
-use super::{HttpError, HttpErrorKind, transport::is_loopback};
+use super::{HttpError, failure::no_route, transport::is_loopback};
+
+/// Entries beyond these are not tried.
+const MAX_ENTRIES: usize = 16;
 
 /// How the way to a server is found. Plain HTTP, which only this machine is spoken to in, never goes through a proxy.
 #[derive(Clone)]
@@ -46,7 +49,7 @@ impl ProxyVariables {
     }
 
     fn proxy_of(&self, server: &Url) -> Result<Option<ProxyUrl>, HttpError> {
-        if is_loopback(server) || self.no_proxy.as_deref().is_some_and(|list| is_listed(list, server)) {
+        if is_loopback(&without_root(server)) || self.no_proxy.as_deref().is_some_and(|list| is_listed(list, server)) {
             return Ok(None);
         }
         let https = ("HTTPS_PROXY", self.https_proxy.as_deref());
@@ -68,8 +71,10 @@ impl ProxyVariables {
     }
 }
 
-/// Whether `NO_PROXY` names the server. The matching is curl's; ports and `*.` in front are what Node understands besides.
+/// Whether `NO_PROXY` names the server. The matching is curl's, which knows no dot at the end; ports and `*.` in front are what Node
+/// understands besides.
 fn is_listed(list: &str, server: &Url) -> bool {
+    let server = &without_root(server);
     let port = server.port_or_known_default();
     let entries = list.split([',', ' ', '\t', '\n']).filter_map(|entry| {
         let entry = if entry.starts_with("*.") { &entry[1..] } else { entry };
@@ -80,11 +85,21 @@ fn is_listed(list: &str, server: &Url) -> bool {
             }
             _ => entry,
         };
-        Some(host.trim_matches(['[', ']']))
+        Some(host.trim_matches(['[', ']']).trim_end_matches('.'))
     });
     let list = entries.collect::<Vec<_>>().join(",");
     let matcher = Matcher::builder().all("http://proxy").no(list).build();
     as_uri(server).is_some_and(|server| matcher.intercept(&server).is_none())
+}
+
+/// A dot at a name's end stands for the root of DNS: the server is the same.
+fn without_root(server: &Url) -> Url {
+    let mut server = server.clone();
+    if let Some(name) = server.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned) {
+        // What remains was valid within the whole.
+        let _is_set = server.set_host(Some(&name));
+    }
+    server
 }
 
 fn as_uri(url: &Url) -> Option<http::Uri> {
@@ -167,7 +182,7 @@ impl fmt::Debug for ProxyUrl {
 /// Finds the proxy for a server, as Electron's `session.resolveProxy` does.
 pub trait ProxyResolver: Send + Sync {
     /// Answers like a PAC script (`PROXY host:port; HTTPS host:port; DIRECT`), with a proxy's URL, or with nothing for
-    /// none. The URL is the server's, without path and query. An error is in words, and must hold no secret.
+    /// none. Entries are tried in order. The URL is the server's, without path and query. An error is in words, and must hold no secret.
     fn resolve(&self, server: Url) -> BoxFuture<'_, Result<String, String>>;
 }
 
@@ -180,45 +195,49 @@ impl Proxy {
         }
     }
 
-    /// The proxy for this server, if any.
-    pub(super) async fn proxy_of(&self, server: &Url) -> Result<Option<ProxyUrl>, HttpError> {
+    /// The ways out to this server, in the order in which they are to be tried; `None` is a direct connection. There is one at
+    /// least.
+    pub(super) async fn exits_to(&self, server: &Url) -> Result<Vec<Option<ProxyUrl>>, HttpError> {
         self.check(server).map_err(|unusable| no_route(unusable.to_string()))?;
         match self {
-            Self::Url(proxy) => Ok(Some(proxy.clone())),
-            Self::Environment(variables) if server.scheme() == "https" => variables.proxy_of(server),
+            Self::Url(proxy) => Ok(vec![Some(proxy.clone())]),
+            Self::Environment(variables) if server.scheme() == "https" => Ok(vec![variables.proxy_of(server)?]),
             Self::Resolver(resolver) if server.scheme() == "https" => {
                 let answer = resolver.resolve(server.clone()).await;
                 let answer = answer.map_err(|reason| no_route(format!("the proxy function failed: {reason}")))?;
-                first_usable(&answer).map_err(|unusable| no_route(format!("the proxy function's answer: {unusable}")))
+                usable(&answer).map_err(|unusable| no_route(format!("the proxy function's answer: {unusable}")))
             }
-            _ => Ok(None),
+            _ => Ok(vec![None]),
         }
     }
 }
 
-/// The first entry of a PAC script's answer that can be used.
-fn first_usable(answer: &str) -> Result<Option<ProxyUrl>, UnusableProxy> {
-    let mut unusable = None;
+/// The entries of a PAC script's answer that can be used. An empty one means a direct connection.
+fn usable(answer: &str) -> Result<Vec<Option<ProxyUrl>>, UnusableProxy> {
+    let (mut entries, mut unusable) = (Vec::new(), None);
     for entry in answer.split(';').map(str::trim).filter(|entry| !entry.is_empty()) {
-        let (kind, address) = entry.split_once(char::is_whitespace).unwrap_or(("", entry));
-        let proxy = match kind.to_ascii_uppercase().as_str() {
-            "" if entry.eq_ignore_ascii_case("DIRECT") => return Ok(None),
-            "" => entry.parse(),
-            "PROXY" | "HTTP" => address.parse(),
-            "HTTPS" => format!("https://{}", address.trim()).parse(),
-            kind if kind.starts_with("SOCKS") => Err(UnusableProxy::Socks),
+        let (kind, address) = entry.split_once(char::is_whitespace).unwrap_or((entry, ""));
+        let proxy = match (kind.to_ascii_uppercase().as_str(), address.trim()) {
+            ("DIRECT", _) => Ok(None),
+            ("PROXY" | "HTTP" | "HTTPS", "") => Err(UnusableProxy::Malformed),
+            (kind, _) if kind.starts_with("SOCKS") => Err(UnusableProxy::Socks),
+            (_, "") => entry.parse().map(Some),
+            ("PROXY" | "HTTP", address) => address.parse().map(Some),
+            ("HTTPS", address) => format!("https://{address}").parse().map(Some),
             _ => Err(UnusableProxy::Scheme),
         };
         match proxy {
-            Ok(proxy) => return Ok(Some(proxy)),
+            Ok(proxy) if entries.contains(&proxy) => {}
+            Ok(proxy) if entries.len() < MAX_ENTRIES => entries.push(proxy),
+            Ok(_) => break,
             Err(reason) => unusable = unusable.or(Some(reason)),
         }
     }
-    unusable.map_or(Ok(None), Err)
-}
-
-fn no_route(message: String) -> HttpError {
-    HttpError { kind: HttpErrorKind::NoRoute, message, retry_after: None, source: None }
+    match (entries.is_empty(), unusable) {
+        (false, _) => Ok(entries),
+        (true, Some(reason)) => Err(reason),
+        (true, None) => Ok(vec![None]),
+    }
 }
 
 #[cfg(test)]
@@ -272,6 +291,23 @@ mod tests {
             ("[fe80::1]", "https://[fe80::1]", true),
             ("[fe80::1]:8443", "https://[fe80::1]:8443", true),
             ("[fe80::1]:8443", "https://[fe80::1]", false),
+            ("contoso.crm4.dynamics.com.", "https://contoso.crm4.dynamics.com", true),
+            ("dynamics.com.", "https://contoso.crm4.dynamics.com", true),
+            (".dynamics.com.", "https://contoso.crm4.dynamics.com", true),
+            ("*.DYNAMICS.com.", "https://contoso.crm4.dynamics.com", true),
+            ("dynamics.com.:443", "https://contoso.crm4.dynamics.com", true),
+            ("dynamics.com.:444", "https://contoso.crm4.dynamics.com", false),
+            ("mics.com.", "https://contoso.crm4.dynamics.com", false),
+            ("dynamics.com", "https://contoso.crm4.dynamics.com.", true),
+            ("dynamics.com.", "https://contoso.crm4.dynamics.com.:8443", true),
+            ("contoso.crm4.dynamics.com:8443", "https://contoso.crm4.dynamics.com.:8443", true),
+            ("10.1.2.3.", "https://10.1.2.3", true),
+            ("*:443", "https://contoso.crm4.dynamics.com", true),
+            ("*:444", "https://contoso.crm4.dynamics.com", false),
+            ("10.0.0.0/8:443", "https://10.1.2.3", true),
+            ("fd00::/8", "https://[fd00::1]", true),
+            (".", "https://contoso.crm4.dynamics.com", false),
+            (".", "https://contoso.crm4.dynamics.com.", false),
             ("", "https://contoso.crm4.dynamics.com", false),
             (",", "https://contoso.crm4.dynamics.com", false),
         ] {
@@ -302,34 +338,48 @@ mod tests {
         };
         let shown = |url| proxy_of(&variables, url).unwrap().map(|proxy| proxy.to_string());
         assert_eq!(shown("https://contoso.example").as_deref(), Some("secure:1"));
-        for url in ["https://a.internal.example", "https://127.0.0.1", "https://[::1]:8", "https://localhost"] {
+        for url in [
+            "https://a.internal.example",
+            "https://127.0.0.1",
+            "https://[::1]:8",
+            "https://localhost",
+            "https://localhost.",
+        ] {
             assert_eq!(shown(url), None, "{url}");
         }
         let only_http = ProxyVariables { http_proxy: Some("plain:2".into()), ..ProxyVariables::default() };
         assert_eq!(proxy_of(&only_http, "https://a.example").unwrap().unwrap().to_string(), "plain:2");
         let socks = ProxyVariables { https_proxy: Some("socks5://a:s3cret@b".into()), ..ProxyVariables::default() };
         let error = proxy_of(&socks, "https://a.example").unwrap_err();
-        assert_eq!(error.kind, HttpErrorKind::NoRoute);
+        assert_eq!(error.kind, crate::http::HttpErrorKind::NoRoute);
         assert!(error.message.starts_with("HTTPS_PROXY: SOCKS proxies are not supported"), "{error}");
     }
 
     #[test]
-    fn the_first_usable_entry_of_a_pac_answer_counts() {
+    fn a_pac_answer_lists_what_can_be_used_in_its_order() {
         for (answer, expected) in [
-            ("DIRECT", None),
-            ("direct;", None),
-            ("", None),
-            ("PROXY a:1; DIRECT", Some("http://a:1")),
-            ("proxy a:1;PROXY b:2", Some("http://a:1")),
-            ("HTTPS a:1", Some("https://a:1")),
-            ("SOCKS5 a:1; PROXY b:2", Some("http://b:2")),
-            ("SOCKS a:1; DIRECT", None),
-            ("http://me:s3cret@a:1", Some("http://a:1")),
+            ("DIRECT", "DIRECT"),
+            ("direct;", "DIRECT"),
+            ("", "DIRECT"),
+            (" ; ;", "DIRECT"),
+            ("PROXY a:1; DIRECT", "http://a:1 DIRECT"),
+            ("DIRECT; PROXY a:1", "DIRECT http://a:1"),
+            ("proxy a:1;PROXY b:2;HTTP c:3", "http://a:1 http://b:2 http://c:3"),
+            ("PROXY\ta:1 ;\n PROXY   b:2", "http://a:1 http://b:2"),
+            ("HTTPS a:1; PROXY a:1", "https://a:1 http://a:1"),
+            ("PROXY a:1; PROXY a:1; DIRECT; DIRECT", "http://a:1 DIRECT"),
+            ("SOCKS5 a:1; PROXY b:2; SOCKS c:3", "http://b:2"),
+            ("QUIC a:1; PROXY b:2 ; PROXY ; nonsense x", "http://b:2"),
+            ("SOCKS a:1; DIRECT", "DIRECT"),
+            ("http://me:s3cret@a:1", "http://a:1"),
         ] {
-            let proxy = first_usable(answer).unwrap().map(|proxy| format!("{proxy:?}"));
-            assert_eq!(proxy.as_deref(), expected, "{answer}");
+            let shown = |proxy: &Option<ProxyUrl>| proxy.as_ref().map_or("DIRECT".into(), |proxy| format!("{proxy:?}"));
+            let entries = usable(answer).unwrap().iter().map(shown).collect::<Vec<_>>().join(" ");
+            assert_eq!(entries, expected, "{answer}");
         }
-        assert_eq!(first_usable("SOCKS5 a:1; SOCKS b:2"), Err(UnusableProxy::Socks));
-        assert_eq!(first_usable("QUIC a:1"), Err(UnusableProxy::Scheme));
+        let many: Vec<_> = (1..100).map(|number| format!("PROXY a:{number}")).collect();
+        assert_eq!(usable(&many.join(";")).unwrap().len(), MAX_ENTRIES);
+        assert_eq!(usable("SOCKS5 a:1; SOCKS b:2"), Err(UnusableProxy::Socks));
+        assert_eq!(usable("QUIC a:1"), Err(UnusableProxy::Scheme));
     }
 }

@@ -2,20 +2,20 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
-use reqwest::{Client, redirect};
 use rustls::ClientConfig;
 use url::Url;
 
 use super::{
-    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, MAX_BODY,
-    failure::{self, Route},
+    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, MAX_BODY, encoding,
+    exits::{self, Avoided, Exit, Taken},
+    failure::{Route, unusable},
     proxy::{Proxy, ProxyUrl, ProxyVariables},
     trust::{self, CaCertificate, Trust, Witness},
 };
@@ -23,13 +23,6 @@ use crate::clock::SharedClock;
 
 /// How long the answer to which proxy is kept.
 const ROUTE_AGE: Duration = Duration::from_secs(60);
-/// Idle connections are closed before the balancers in front of Dataverse, or a router in between, forget them in silence.
-const IDLE_AGE: Duration = Duration::from_secs(60);
-const MAX_IDLE: usize = 64;
-/// After so much silence the kernel, or HTTP/2, asks whether the other side is still there,
-const KEEPALIVE: Duration = Duration::from_secs(10);
-/// and after so much more it is not.
-const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(5);
 /// Clocks are set right by less than this, and who sleeps less has not lost connections.
 const NAP: Duration = Duration::from_secs(15);
 /// Whoever gave up after this long may have waited on a dead connection, and the next must not.
@@ -40,8 +33,8 @@ const SUSPICIOUS: Duration = Duration::from_secs(2);
 pub struct NetworkOptions {
     /// Trusted besides the platform's store.
     pub ca_certificates: Vec<CaCertificate>,
-    /// `NODE_EXTRA_CA_CERTS`: a PEM file, trusted besides, read by the first call. As in Node, that it cannot be read is no
-    /// fault; an error about trust says so.
+    /// `NODE_EXTRA_CA_CERTS`: a PEM file, trusted besides, read by the first call. As in Node, it is not an error if it cannot be
+    /// read, and each of its entries counts by itself; an error about trust says what does not count.
     pub extra_ca_file: Option<PathBuf>,
     /// Which proxy.
     pub proxy: Proxy,
@@ -79,8 +72,9 @@ pub fn user_agent(application: &str) -> Option<HeaderValue> {
 /// Requests over the network. Nothing is read or opened before the first call.
 pub struct ReqwestService {
     pub(super) options: NetworkOptions,
-    clock: SharedClock,
-    trust: OnceLock<Trust>,
+    pub(super) clock: SharedClock,
+    /// Read when it is first needed.
+    trust: Mutex<Option<Arc<Trust>>>,
     state: Mutex<State>,
     /// Held while asking for the way, so that calls that begin together ask once.
     asking: tokio::sync::Mutex<()>,
@@ -92,49 +86,81 @@ struct State {
     ways: Vec<(Arc<Way>, Instant)>,
     /// When the last request began, by both clocks.
     seen: Option<(Instant, SystemTime)>,
+    avoided: Avoided,
+    /// No way is kept any more.
+    is_closed: bool,
 }
 
 struct Way {
     /// Without path and query.
     server: Url,
-    proxy: Option<ProxyUrl>,
-    client: Client,
+    /// In the order in which they are to be tried.
+    exits: Vec<Exit>,
+}
+
+impl Way {
+    fn has(&self, proxies: &[Option<ProxyUrl>]) -> bool {
+        self.exits.iter().map(|exit| &exit.proxy).eq(proxies)
+    }
 }
 
 impl ReqwestService {
     /// A service with these options. The clock tells when the machine has slept; timeouts are the runtime's.
     #[must_use]
     pub fn new(options: NetworkOptions, clock: SharedClock) -> Self {
-        Self { options, clock, trust: OnceLock::new(), state: Mutex::default(), asking: tokio::sync::Mutex::default() }
+        Self { options, clock, trust: Mutex::default(), state: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
-    /// Host and port of the proxy through which this URL is requested, if any.
+    /// Host and port of the proxy through which this URL is requested first, if any.
     pub async fn proxy_of(&self, url: &Url) -> Result<Option<String>, HttpError> {
-        Ok(self.way(url).await?.0.proxy.as_ref().map(ToString::to_string))
+        let (way, now) = self.way(url).await?;
+        let first = self.state().avoided.order(&way.exits, now)[0];
+        Ok(way.exits[first].proxy.as_ref().map(ToString::to_string))
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let HttpRequest { method, url, headers, body, .. } = request;
-        let (way, began) = self.way(&url).await?;
+        let (way, began) = self.way(&request.url).await?;
         let mut trial = Trial { service: self, way: &way, began, is_over: false };
-        let outcome = async {
-            let mut response = way.client.request(method, url).headers(headers).body(body).send().await?;
-            let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-            let mut body = Bytes::new();
-            while let Some(chunk) = response.chunk().await? {
-                match append(body, chunk) {
-                    Ok(longer) => body = longer,
-                    Err(too_large) => return Ok(Err(too_large)),
-                }
-            }
-            Ok(Ok(HttpResponse { status, headers, body }))
-        };
-        let outcome = outcome.await;
+        let outcome = self.take(&way, &request, began).await;
         trial.is_over = true;
         outcome.unwrap_or_else(|error| {
             self.forget(&way);
-            Err(failure::explain(error, &self.route(&way.server, way.proxy.as_ref())))
+            Err(error)
         })
+    }
+
+    /// Sends the request through the first exit that leads anywhere. Those that do not come last for a while.
+    async fn take(
+        &self,
+        way: &Way,
+        request: &HttpRequest,
+        began: Instant,
+    ) -> Result<Result<HttpResponse, HttpError>, HttpError> {
+        let order = self.state().avoided.order(&way.exits, began);
+        let exits: Vec<_> = order.iter().map(|&index| &way.exits[index]).collect();
+        let Taken { outcome, exit, is_stuck, .. } = exits::first_open(
+            &exits,
+            &*self.clock,
+            || self.time_to_connect(request.deadline),
+            |exit| self.route(&way.server, exit.proxy.as_ref()),
+            |exit| send(exit, request),
+            |exit, time| self.state().avoided.add(exit.proxy.as_ref(), self.clock.now(), time),
+        )
+        .await;
+        if exits.len() > 1 {
+            let mut state = self.state();
+            let forgiven = if is_stuck { &exits[..] } else { &exits[exit..=exit] };
+            for exit in forgiven {
+                state.avoided.remove(exit.proxy.as_ref());
+            }
+        }
+        outcome
+    }
+
+    /// What is left of the call's time, and no more than one connection may take.
+    pub(super) fn time_to_connect(&self, deadline: Option<Instant>) -> Duration {
+        let most = self.options.connect_timeout;
+        deadline.map_or(most, |deadline| deadline.saturating_duration_since(self.clock.now()).min(most))
     }
 
     /// The way to this server, and the time.
@@ -149,18 +175,22 @@ impl ReqwestService {
             return Ok((way, now));
         }
         let server = server_of(url);
-        let proxy = self.options.proxy.proxy_of(&server).await?;
-        let same = self.known(url, None).filter(|way| way.proxy == proxy);
+        let proxies = self.options.proxy.exits_to(&server).await?;
+        let same = self.known(url, None).filter(|way| way.has(&proxies));
         // The same way as before, so its connections are good.
         let way = if let Some(way) = same {
             way
         } else {
-            let client = self.client(proxy.as_ref(), self.tls(&server)?)?;
-            Arc::new(Way { server, proxy, client })
+            let tls = self.tls(&server).await?;
+            let exit = |proxy| Exit::new(&self.options, proxy, tls.clone());
+            let exits = proxies.into_iter().map(exit).collect::<Result<_, _>>()?;
+            Arc::new(Way { server, exits })
         };
         let mut state = self.state();
         state.ways.retain(|(old, _)| !is_of(&old.server, url));
-        state.ways.push((Arc::clone(&way), now + ROUTE_AGE));
+        if !state.is_closed {
+            state.ways.push((Arc::clone(&way), now + ROUTE_AGE));
+        }
         Ok((way, now))
     }
 
@@ -180,6 +210,7 @@ impl ReqwestService {
             let awake = now.saturating_duration_since(last);
             if wall.duration_since(last_wall).is_ok_and(|elapsed| elapsed > awake + NAP) {
                 state.ways.clear();
+                state.avoided.clear();
             }
         }
     }
@@ -190,64 +221,43 @@ impl ReqwestService {
     }
 
     pub(super) fn route<'a>(&'a self, server: &'a Url, proxy: Option<&'a ProxyUrl>) -> Route<'a> {
-        Route { server, proxy, options: &self.options, gap: self.trust.get().and_then(|trust| trust.gap.as_deref()) }
+        let gap = self.known_trust().and_then(|trust| trust.gap.clone());
+        Route { server, proxy, options: &self.options, gap }
     }
 
-    fn tls(&self, server: &Url) -> Result<ClientConfig, HttpError> {
+    async fn tls(&self, server: &Url) -> Result<ClientConfig, HttpError> {
         match server.scheme() {
-            "https" => self.trust().map(Trust::config),
+            "https" => Ok(self.trust().await?.config()),
             _ => trust::no_trust().map_err(unusable),
         }
     }
 
-    pub(super) fn witnessed_tls(&self, server: &Url) -> Result<(ClientConfig, Option<Arc<Witness>>), HttpError> {
+    pub(super) async fn witnessed_tls(&self, server: &Url) -> Result<(ClientConfig, Option<Arc<Witness>>), HttpError> {
         let host = server.host_str().unwrap_or_default().trim_matches(['[', ']']);
         match server.scheme() {
-            "https" => self.trust()?.witnessed(host).map(|(tls, witness)| (tls, Some(witness))),
+            "https" => self.trust().await?.witnessed(host).map(|(tls, witness)| (tls, Some(witness))),
             _ => trust::no_trust().map(|tls| (tls, None)),
         }
         .map_err(unusable)
     }
 
-    fn trust(&self) -> Result<&Trust, HttpError> {
-        if let Some(trust) = self.trust.get() {
-            return Ok(trust);
-        }
-        let trust = Trust::read(&self.options.ca_certificates, self.options.extra_ca_file.as_ref())
-            .map_err(|error| HttpError { kind: HttpErrorKind::Untrusted, ..unusable(error) })?;
-        Ok(self.trust.get_or_init(|| trust))
+    fn known_trust(&self) -> Option<Arc<Trust>> {
+        self.trust.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn client(&self, proxy: Option<&ProxyUrl>, tls: ClientConfig) -> Result<Client, HttpError> {
-        let NetworkOptions { user_agent, connect_timeout, read_timeout, .. } = &self.options;
-        // No proxy that we did not choose.
-        let mut builder = Client::builder()
-            .no_proxy()
-            .tls_backend_preconfigured(tls)
-            .connect_timeout(*connect_timeout)
-            .read_timeout(*read_timeout)
-            .pool_idle_timeout(IDLE_AGE)
-            .pool_max_idle_per_host(MAX_IDLE)
-            .tcp_keepalive(KEEPALIVE)
-            .tcp_keepalive_interval(KEEPALIVE_PATIENCE)
-            .tcp_keepalive_retries(2)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .http2_keep_alive_timeout(KEEPALIVE_PATIENCE)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .user_agent(user_agent);
-        #[cfg(target_os = "linux")]
-        {
-            builder = builder.tcp_user_timeout(KEEPALIVE + KEEPALIVE_PATIENCE);
+    /// What is trusted. A file that could not be read may be there by the next connection.
+    async fn trust(&self) -> Result<Arc<Trust>, HttpError> {
+        if let Some(trust) = self.known_trust().filter(|trust| trust.gap.is_none()) {
+            return Ok(trust);
         }
-        if let Some(proxy) = proxy {
-            builder = builder.proxy(
-                reqwest::Proxy::all(proxy.with_secrets().clone())
-                    .map_err(reqwest::Error::without_url)
-                    .map_err(unusable)?,
-            );
-        }
-        builder.build().map_err(unusable)
+        let (certificates, file) = (self.options.ca_certificates.clone(), self.options.extra_ca_file.clone());
+        // Not on the runtime's thread: a disk may be slow, and a network's may not answer at all.
+        let read = tokio::task::spawn_blocking(move || Trust::read(&certificates, file.as_deref())).await;
+        let trust =
+            read.map_err(unusable)?.map_err(|error| HttpError { kind: HttpErrorKind::Untrusted, ..unusable(error) })?;
+        let trust = Arc::new(trust);
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&trust));
+        Ok(trust)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -258,6 +268,13 @@ impl ReqwestService {
 impl HttpService for ReqwestService {
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
         Box::pin(self.exchange(request))
+    }
+
+    /// Connections go with the way that they are kept for.
+    fn close(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        state.ways.clear();
     }
 }
 
@@ -277,10 +294,18 @@ impl Drop for Trial<'_> {
     }
 }
 
-/// The settings make no client. Their errors hold no secret.
-fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
-    let message = format!("no connection can be made with these settings ({error})");
-    HttpError { kind: HttpErrorKind::NoRoute, message, retry_after: None, source: Some(Box::new(error)) }
+async fn send(exit: &Exit, request: &HttpRequest) -> reqwest::Result<Result<HttpResponse, HttpError>> {
+    let HttpRequest { method, url, headers, body, .. } = request.clone();
+    let mut response = exit.client.request(method, url).headers(headers).body(body).send().await?;
+    let (status, mut headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let mut body = Bytes::new();
+    while let Some(chunk) = response.chunk().await? {
+        match append(body, chunk) {
+            Ok(longer) => body = longer,
+            Err(too_large) => return Ok(Err(too_large)),
+        }
+    }
+    Ok(encoding::decode(&mut headers, body).map(|body| HttpResponse { status, headers, body }))
 }
 
 pub(super) fn server_of(url: &Url) -> Url {
@@ -317,8 +342,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 /// Most bodies come in one chunk, which is then not copied.
 fn append(body: Bytes, chunk: Bytes) -> Result<Bytes, HttpError> {
     if body.len() + chunk.len() > MAX_BODY {
-        let message = format!("the answer is longer than {MAX_BODY} bytes");
-        return Err(HttpError { kind: HttpErrorKind::TooLarge, message, retry_after: None, source: None });
+        return Err(HttpError::too_large());
     }
     if body.is_empty() {
         return Ok(chunk);

@@ -2,7 +2,8 @@
 
 use std::{
     fmt, fs,
-    path::{Path, PathBuf},
+    io::{self, Read as _},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,14 +11,19 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{
-        CertificateDer, ServerName, UnixTime,
-        pem::{self, PemObject, SectionKind},
-    },
+    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use rustls_platform_verifier::Verifier;
 
-/// The certificate of an authority, checked to be one.
+use super::{
+    pem::{self, Block},
+    self_signed::SelfSignedVerifier,
+};
+
+/// The bundle of all public authorities has a fifth of a megabyte.
+const MAX_FILE: u64 = 16 << 20;
+
+/// The certificate of an authority, or a self-signed one of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaCertificate(CertificateDer<'static>);
 
@@ -33,29 +39,31 @@ pub enum UnusableCertificates {
     /// What the PEM holds is something else.
     #[error("holds something that is not a certificate")]
     NotACertificate,
+    /// A form of OpenSSL's own.
+    #[error("holds a TRUSTED CERTIFICATE, which only OpenSSL understands; convert it with `openssl x509`")]
+    Conditional,
     /// A key has no business here.
     #[error("holds a private key; only the certificates of authorities belong here")]
     PrivateKey,
 }
 
 impl CaCertificate {
-    /// Reads all certificates of a PEM text.
+    /// Reads all certificates of a PEM text, in which everything has to be one.
     pub fn read_pem(text: &[u8]) -> Result<Vec<Self>, UnusableCertificates> {
-        let mut certificates = Vec::new();
-        for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
-            let certificate = match section {
-                Ok((SectionKind::Certificate, der)) => CertificateDer::from(der),
-                Ok((SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey, _)) => {
-                    return Err(UnusableCertificates::PrivateKey);
-                }
-                Ok(_) => return Err(UnusableCertificates::NotACertificate),
-                Err(pem::Error::NoItemsFound) => break,
-                Err(_) => return Err(UnusableCertificates::Malformed),
-            };
-            let is_anchor = RootCertStore::empty().add(certificate.clone()).is_ok();
-            certificates.push(is_anchor.then_some(Self(certificate)).ok_or(UnusableCertificates::NotACertificate)?);
-        }
+        let certificates = pem::blocks(text).into_iter().map(Self::read).collect::<Result<Vec<_>, _>>()?;
         if certificates.is_empty() { Err(UnusableCertificates::Empty) } else { Ok(certificates) }
+    }
+
+    fn read(block: Block) -> Result<Self, UnusableCertificates> {
+        let der = match block {
+            Block::Certificate(der) => CertificateDer::from(der),
+            Block::PrivateKey => return Err(UnusableCertificates::PrivateKey),
+            Block::Conditional => return Err(UnusableCertificates::Conditional),
+            Block::Other => return Err(UnusableCertificates::NotACertificate),
+            Block::Malformed => return Err(UnusableCertificates::Malformed),
+        };
+        let is_usable = RootCertStore::empty().add(der.clone()).is_ok();
+        is_usable.then_some(Self(der)).ok_or(UnusableCertificates::NotACertificate)
     }
 }
 
@@ -68,21 +76,24 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// Reads the platform's store, which takes milliseconds, and the file. As in Node, a file that cannot be read is no fault.
-    pub(super) fn read(certificates: &[CaCertificate], file: Option<&PathBuf>) -> Result<Self, rustls::Error> {
-        let (from_file, gap) = match file.map(|file| read_file(file)) {
-            None => (Vec::new(), None),
-            Some(Ok(certificates)) => (certificates, None),
-            Some(Err(gap)) => (Vec::new(), Some(gap)),
-        };
-        let extra = certificates.iter().chain(&from_file).map(|CaCertificate(der)| der.clone()).collect::<Vec<_>>();
+    /// Reads the platform's store, which takes milliseconds, and the file. Blocks. As in Node, it is not an error if the file, or
+    /// an entry of it, cannot be read.
+    pub(super) fn read(certificates: &[CaCertificate], file: Option<&Path>) -> Result<Self, rustls::Error> {
+        let (from_file, gap) = file.map(read_file).unwrap_or_default();
+        let mut named: Vec<CertificateDer<'static>> = Vec::new();
+        for CaCertificate(der) in certificates.iter().chain(&from_file) {
+            if !named.contains(der) {
+                named.push(der.clone());
+            }
+        }
         // With none, Windows would ask an empty engine first.
-        let verifier = if extra.is_empty() {
+        let platform = if named.is_empty() {
             Verifier::new(provider())?
         } else {
-            Verifier::new_with_extra_roots(extra, provider())?
+            Verifier::new_with_extra_roots(named.clone(), provider())?
         };
-        let verifier: Arc<dyn ServerCertVerifier> = Arc::new(verifier);
+        let verifier: Arc<dyn ServerCertVerifier> =
+            Arc::new(SelfSignedVerifier { platform: Arc::new(platform), named });
         Ok(Self { config: config(Arc::clone(&verifier))?, verifier, gap })
     }
 
@@ -116,10 +127,44 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-fn read_file(file: &Path) -> Result<Vec<CaCertificate>, String> {
-    let gap = |reason: &dyn fmt::Display| format!("NODE_EXTRA_CA_CERTS was ignored: {} {reason}", file.display());
-    let text = fs::read(file).map_err(|error| gap(&format_args!("cannot be read: {error}")))?;
-    CaCertificate::read_pem(&text).map_err(|unusable| gap(&unusable))
+/// The certificates of `NODE_EXTRA_CA_CERTS`, and what of it does not count. Entry by entry: one that is damaged says nothing of
+/// the others, and a key or a request between them is skipped, as Node does.
+fn read_file(file: &Path) -> (Vec<CaCertificate>, Option<String>) {
+    let name = file.display();
+    let ignored = |reason: &dyn fmt::Display| Some(format!("NODE_EXTRA_CA_CERTS was ignored: {name} {reason}"));
+    let text = match bounded(file) {
+        Ok(text) => text,
+        Err(error) => return (Vec::new(), ignored(&format_args!("cannot be read: {error}"))),
+    };
+    let (read, unread): (Vec<_>, Vec<_>) =
+        pem::blocks(&text).into_iter().map(CaCertificate::read).partition(Result::is_ok);
+    let certificates: Vec<_> = read.into_iter().filter_map(Result::ok).collect();
+    let reasons: Vec<_> = unread.into_iter().filter_map(Result::err).collect();
+    let gap = match (certificates.len(), reasons.as_slice()) {
+        (0, []) => ignored(&UnusableCertificates::Empty),
+        (0, [reason, ..]) => ignored(reason),
+        (_, []) => None,
+        (read, reasons) => Some(format!(
+            "of NODE_EXTRA_CA_CERTS, {} of {} entries were ignored: {name} {}",
+            reasons.len(),
+            read + reasons.len(),
+            reasons[0]
+        )),
+    };
+    (certificates, gap)
+}
+
+/// A pipe may never end, and a device never be empty.
+fn bounded(file: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut text = Vec::new();
+    fs::File::open(file)?.take(MAX_FILE + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("it is longer than {MAX_FILE} bytes")));
+    }
+    Ok(text)
 }
 
 /// Verifies like another, and remembers what it was shown.
@@ -193,6 +238,9 @@ mod tests {
             (pem("PRIVATE KEY", "AAAA"), UnusableCertificates::PrivateKey),
             (pem("RSA PRIVATE KEY", "AAAA"), UnusableCertificates::PrivateKey),
             (pem("EC PRIVATE KEY", "AAAA"), UnusableCertificates::PrivateKey),
+            (pem("ENCRYPTED PRIVATE KEY", "AAAA"), UnusableCertificates::PrivateKey),
+            (pem("TRUSTED CERTIFICATE", "AAAA"), UnusableCertificates::Conditional),
+            (pem("X509 CRL", "AAAA"), UnusableCertificates::NotACertificate),
         ] {
             assert_eq!(CaCertificate::read_pem(text.as_bytes()), Err(reason), "{text}");
         }

@@ -20,6 +20,7 @@ pub fn unreachable(error: HttpError, who: &str) -> LinkError {
         }
         HttpErrorKind::Throttled => (Code::Throttled, format!("{who} limits this user, and the limit is used up")),
         HttpErrorKind::TooLarge => (Code::Protocol, format!("{who} gave an answer that is too long")),
+        HttpErrorKind::Encoding => (Code::Protocol, format!("{who} sent a response that cannot be decoded")),
     };
     let (after, hint) = (error.retry_after, error.kind.hint());
     let mut fault = LinkError::new(code, format!("{what}: {}.", error.message)).caused_by(error);
@@ -55,6 +56,7 @@ mod tests {
                 "The proxy refused the way to the server: lost.",
                 "NTLM or Kerberos",
             ),
+            (HttpErrorKind::Encoding, Code::Protocol, "The server sent a response that cannot be decoded: lost.", ""),
             (HttpErrorKind::NoRoute, Code::InvalidConfiguration, "There is no way to the server: lost.", "`proxy`"),
         ] {
             let lost = HttpError { kind, message: "lost".into(), retry_after: None, source: None };

@@ -113,6 +113,58 @@ async fn each_fault_of_the_file_turns_its_own_check() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn what_cannot_be_looked_at_is_not_taken_for_absent() {
+    use std::os::unix::{fs::symlink, net::UnixListener};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("file"), "").unwrap();
+    symlink(path("loop"), path("loop")).unwrap();
+    symlink(path("nowhere/links.db"), path("to a missing folder")).unwrap();
+    symlink("relative.db", path("to a missing file")).unwrap();
+    symlink("to a missing file", path("twice")).unwrap();
+    symlink("file", path("to a file")).unwrap();
+    let _socket = UnixListener::bind(path("socket")).unwrap();
+    let deep = format!("{0}/{0}/{0}/links.db", "d".repeat(200));
+    fs::create_dir_all(path(&deep).parent().unwrap()).unwrap();
+    for (name, failed) in [
+        ("loop", "cannot be looked at"),
+        ("loop/links.db", "cannot be looked at"),
+        ("file/links.db", "cannot be looked at"),
+        ("socket", "is not a regular file"),
+        ("to a missing folder", "There is no folder"),
+        (&"x".repeat(300), "cannot be looked at"),
+        // Long enough for what SQLite keeps beside it.
+        (&"x".repeat(252), "too long for SQLite"),
+        (&deep, "too long for SQLite"),
+        ("absent/", ""),
+        ("file/", ""),
+        ("to a missing file", ""),
+        ("twice", ""),
+        ("to a file", ""),
+        (&"x".repeat(200), ""),
+    ] {
+        let path = path(name);
+        let found = report(&path).await;
+        let check = &found.checks[0];
+        assert_eq!(
+            (check.status(), found.is_healthy()),
+            (if failed.is_empty() { "passed" } else { "failed" }, failed.is_empty()),
+            "{name} {found:#?}"
+        );
+        assert!(check.found().contains(failed), "{name} {found:#?}");
+        // The report was right.
+        let (service, store) = service(&path);
+        let page = json!({ "@odata.context": "https://x/$metadata#accounts", "value": [] });
+        let import = |call| Ok(store.import(Source::Text(page.to_string()), None, call));
+        let imported = service.perform(CallOptions::default(), import).await;
+        assert_eq!(imported.is_ok(), failed.is_empty(), "{name} {imported:?}");
+        service.close().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_lock_that_another_program_holds_is_told() {
     let folder = tempfile::tempdir().unwrap();

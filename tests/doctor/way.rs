@@ -91,3 +91,44 @@ async fn a_proxy_function_that_fails_is_the_proxys_fault() {
     assert_eq!((named(&report, "failed"), named(&report, "skipped")), ("proxy".into(), format!("dns tls {BEYOND}")));
     assert!(report.checks[0].found().contains("it threw TypeError"), "{report:?}");
 }
+
+/// A PAC script that always answers so.
+struct Pac(String);
+
+impl ProxyResolver for Pac {
+    fn resolve(&self, _: Url) -> BoxFuture<'_, Result<String, String>> {
+        Box::pin(std::future::ready(Ok(self.0.clone())))
+    }
+}
+
+#[tokio::test]
+async fn of_a_list_of_proxies_the_one_that_is_taken_is_named_and_why_not_those_before_it() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let blocking = proxy("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await;
+    for (list, failed, words) in [
+        (
+            format!("PROXY {free}; DIRECT"),
+            "",
+            format!(
+                "None: the server is reached directly. What comes before it in the list led nowhere: the proxy {free} refused the connection ("
+            ),
+        ),
+        (
+            format!("PROXY {free}; PROXY {blocking}"),
+            "tls",
+            format!("The proxy {blocking}. What comes before it in the list led nowhere: the proxy {free} refused"),
+        ),
+        (format!("PROXY {free}"), "tls", format!("The proxy {free}.")),
+        ("DIRECT; PROXY a:1".into(), "", "None: the server is reached directly.".into()),
+    ] {
+        let mut clinic = Clinic::secure().await;
+        clinic.network.proxy = Proxy::Resolver(Arc::new(Pac(list.clone())));
+        let report = clinic.report().await;
+        assert_eq!(
+            (named(&report, "failed").as_str(), report.is_healthy()),
+            (failed, failed.is_empty()),
+            "{list} {report:#?}"
+        );
+        assert!(report.checks[0].found().starts_with(&words), "{report:#?}");
+    }
+}

@@ -1,13 +1,14 @@
-//! Connections that died unnoticed.
+//! Connections that died unnoticed, and those that nobody needs any more.
 
 use std::{sync::Arc, time::Duration};
 
-use omnichannel_link::http::{HttpErrorKind, NetworkOptions, ReqwestService};
+use omnichannel_link::http::{HttpErrorKind, HttpService as _, NetworkOptions, ReqwestService};
 use tokio::sync::Barrier;
 
 use crate::{
     SOON, StillClock, fails, get,
-    servers::{Does, Server},
+    servers::{Authority, Does, Server},
+    service, trusting,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -75,5 +76,28 @@ async fn one_dead_connection_is_reason_to_distrust_the_others() {
         }
         assert_eq!(get(&service, &url).await.unwrap(), 200);
         assert_eq!(server.connections(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_closed_keeps_no_connection() {
+    let authority = Authority::new();
+    let tls = authority.issue("127.0.0.1");
+    let plain = Server::plain(|_, _| Does::Answers).await;
+    let http1 = Server::secure(&tls).await;
+    let http2 = Server::secure(&tls.clone().offering(&["h2"])).await;
+    let service = service(trusting(&authority));
+    for (server, scheme) in [(&plain, "http"), (&http1, "https"), (&http2, "https")] {
+        assert_eq!(get(&service, &format!("{scheme}://{}/", server.address)).await.unwrap(), 200);
+    }
+    service.close();
+    for server in [&plain, &http1, &http2] {
+        server.hung_up().await;
+    }
+    // What has to be put right after the end still can, and keeps nothing either.
+    for (server, scheme) in [(&plain, "http"), (&http1, "https"), (&http2, "https")] {
+        assert_eq!(get(&service, &format!("{scheme}://{}/", server.address)).await.unwrap(), 200);
+        server.hung_up().await;
+        assert_eq!(server.connections(), 2);
     }
 }

@@ -2,8 +2,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod dead_connections;
+mod encodings;
+mod lists;
 mod proxies;
 mod servers;
+mod trust;
 
 use std::{
     error::Error,
@@ -18,7 +21,10 @@ use omnichannel_link::{
     http::{HttpError, HttpErrorKind, HttpRequest, HttpService, NetworkOptions, Proxy, ReqwestService},
 };
 use servers::{Authority, Does, Server, TestProxy};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 use url::Url;
 
 /// Where the outcome is a timeout whatever happens.
@@ -28,17 +34,17 @@ const SOON: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 struct StillClock {
     start: Instant,
-    awake: Mutex<Duration>,
+    awake: watch::Sender<Duration>,
     asleep: Mutex<Duration>,
 }
 
 impl StillClock {
     fn new() -> Arc<Self> {
-        Arc::new(Self { start: SystemClock.now(), awake: Mutex::default(), asleep: Mutex::default() })
+        Arc::new(Self { start: SystemClock.now(), awake: watch::Sender::default(), asleep: Mutex::default() })
     }
 
     fn pass(&self, time: Duration) {
-        *self.awake.lock().unwrap() += time;
+        self.awake.send_modify(|awake| *awake += time);
     }
 
     fn sleep_through(&self, time: Duration) {
@@ -48,15 +54,17 @@ impl StillClock {
 
 impl Clock for StillClock {
     fn now(&self) -> Instant {
-        self.start + *self.awake.lock().unwrap()
+        self.start + *self.awake.borrow()
     }
 
     fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + *self.awake.lock().unwrap() + *self.asleep.lock().unwrap()
+        SystemTime::UNIX_EPOCH + *self.awake.borrow() + *self.asleep.lock().unwrap()
     }
 
-    fn sleep(&self, _: Duration) -> Sleep {
-        unreachable!("the network waits with the runtime's timer")
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let mut awake = self.awake.subscribe();
+        let until = *awake.borrow() + duration;
+        Box::pin(async move { drop(awake.wait_for(|awake| *awake >= until).await) })
     }
 
     fn random(&self) -> u128 {
@@ -77,11 +85,15 @@ fn through(proxy: &str, authority: &Authority) -> NetworkOptions {
 }
 
 async fn get(service: &ReqwestService, url: &str) -> Result<u16, HttpError> {
+    get_by(service, url, None).await
+}
+
+async fn get_by(service: &ReqwestService, url: &str, deadline: Option<Instant>) -> Result<u16, HttpError> {
     let (url, method) = (Url::parse(url).unwrap(), Method::GET);
     let (headers, body) = (HeaderMap::new(), Bytes::new());
     let (in_flight, answered_as) = Default::default();
     let repeatable = method == Method::GET;
-    let request = HttpRequest { method, url, headers, body, repeatable, deadline: None, in_flight, answered_as };
+    let request = HttpRequest { method, url, headers, body, repeatable, deadline, in_flight, answered_as };
     service.call(request).await.map(|response| response.status.as_u16())
 }
 

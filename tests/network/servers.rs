@@ -10,7 +10,7 @@ use std::{
 };
 
 use omnichannel_link::http::CaCertificate;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
@@ -20,6 +20,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     sync::{Barrier, Notify},
+    task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -59,12 +60,7 @@ impl Authority {
 
     fn sign(&self, params: &CertificateParams) -> Tls {
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap().der().clone();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-        let config = builder.with_single_cert(vec![certificate.clone()], key).unwrap();
-        Tls { config, certificate: certificate.to_vec() }
+        Tls::of(&params.signed_by(&key, &self.0).unwrap(), &key)
     }
 }
 
@@ -74,9 +70,24 @@ pub(crate) struct Tls {
     pub(crate) config: ServerConfig,
     /// DER.
     pub(crate) certificate: Vec<u8>,
+    pub(crate) pem: String,
 }
 
 impl Tls {
+    /// A certificate that is its own issuer.
+    pub(crate) fn self_signed(params: &CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self::of(&params.clone().self_signed(&key).unwrap(), &key)
+    }
+
+    fn of(certificate: &Certificate, key: &KeyPair) -> Self {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        Self { config, certificate: certificate.der().to_vec(), pem: certificate.pem() }
+    }
+
     pub(crate) fn offering(mut self, protocols: &[&str]) -> Self {
         self.config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         self
@@ -109,6 +120,7 @@ struct Seen {
     connections: Mutex<usize>,
     heads: Mutex<Vec<String>>,
     silence: Notify,
+    hung_up: Notify,
 }
 
 impl Server {
@@ -120,6 +132,11 @@ impl Server {
     /// Answers everything.
     pub(crate) async fn secure(tls: &Tls) -> Self {
         Self::start(Some(tls.acceptor()), Arc::new(|_, _| Does::Answers)).await
+    }
+
+    /// As `plain`, over TLS.
+    pub(crate) async fn doing(tls: &Tls, does: impl Fn(usize, usize) -> Does + Send + Sync + 'static) -> Self {
+        Self::start(Some(tls.acceptor()), Arc::new(does)).await
     }
 
     async fn start(tls: Option<TlsAcceptor>, does: Arc<dyn Fn(usize, usize) -> Does + Send + Sync>) -> Self {
@@ -136,14 +153,8 @@ impl Server {
                     *connections - 1
                 };
                 tokio::spawn(async move {
-                    let does = |request| does(number, request);
-                    let Some(tls) = tls else { return answer(stream, does, &seen).await };
-                    let Ok(stream) = tls.accept(stream).await else { return };
-                    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-                        answer_h2(stream).await;
-                    } else {
-                        answer(stream, does, &seen).await;
-                    }
+                    serve(stream, tls, |request| does(number, request), &seen).await;
+                    seen.hung_up.notify_one();
                 });
             }
         });
@@ -162,6 +173,21 @@ impl Server {
     /// Until a request has come that gets no answer.
     pub(crate) async fn fell_silent(&self) {
         self.seen.silence.notified().await;
+    }
+
+    /// Until a connection has come to its end.
+    pub(crate) async fn hung_up(&self) {
+        self.seen.hung_up.notified().await;
+    }
+}
+
+async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, does: impl Fn(usize) -> Does, seen: &Seen) {
+    let Some(tls) = tls else { return answer(stream, does, seen).await };
+    let Ok(stream) = tls.accept(stream).await else { return };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        answer_h2(stream).await;
+    } else {
+        answer(stream, does, seen).await;
     }
 }
 
@@ -223,6 +249,16 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
 pub(crate) struct TestProxy {
     pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
+    _task: AbortOnDrop,
+}
+
+/// A proxy that is dropped takes no more connections.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl TestProxy {
@@ -238,23 +274,38 @@ impl TestProxy {
         Self::start(hosts, None, Some(tls.acceptor())).await
     }
 
+    /// Where another was, or is expected.
+    pub(crate) async fn at(address: &str, hosts: &[(&str, &Server)]) -> Self {
+        Self::serve(TcpListener::bind(address).await.unwrap(), hosts, None, None)
+    }
+
     async fn start(hosts: &[(&str, &Server)], authorization: Option<&'static str>, tls: Option<TlsAcceptor>) -> Self {
+        Self::serve(TcpListener::bind("127.0.0.1:0").await.unwrap(), hosts, authorization, tls)
+    }
+
+    fn serve(
+        listener: TcpListener,
+        hosts: &[(&str, &Server)],
+        authorization: Option<&'static str>,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let hosts: HashMap<_, _> = hosts.iter().map(|(name, server)| ((*name).to_owned(), server.address)).collect();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Self { address: listener.local_addr().unwrap(), heads: Arc::default() };
-        let heads = Arc::clone(&proxy.heads);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (hosts, heads, tls) = (hosts.clone(), Arc::clone(&heads), tls.clone());
-                tokio::spawn(async move {
-                    let Some(tls) = tls else { return tunnel(stream, &hosts, authorization, &heads).await };
-                    if let Ok(stream) = tls.accept(stream).await {
-                        tunnel(stream, &hosts, authorization, &heads).await;
-                    }
-                });
-            }
-        });
-        proxy
+        let (address, heads) = (listener.local_addr().unwrap(), Arc::<Mutex<_>>::default());
+        Self {
+            address,
+            heads: Arc::clone(&heads),
+            _task: AbortOnDrop(tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let (hosts, heads, tls) = (hosts.clone(), Arc::clone(&heads), tls.clone());
+                    tokio::spawn(async move {
+                        let Some(tls) = tls else { return tunnel(stream, &hosts, authorization, &heads).await };
+                        if let Ok(stream) = tls.accept(stream).await {
+                            tunnel(stream, &hosts, authorization, &heads).await;
+                        }
+                    });
+                }
+            })),
+        }
     }
 
     /// What was asked for so far, one head per connection.

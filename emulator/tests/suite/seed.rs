@@ -136,6 +136,16 @@ fn a_path_is_a_file_or_a_folder_of_pages() {
     let missing = folder.path().join("missing");
     let error = Organisation::new().load_path(&missing).unwrap_err().to_string();
     assert!(error.starts_with(&format!("{}: ", missing.display())), "{error}");
+    #[cfg(unix)]
+    for (name, target) in [("5.json", folder.path().join("nowhere")), ("6.json", folder.path().join("6.json"))] {
+        // A page less would be noticed by nobody.
+        fs::remove_file(&bad).ok();
+        let link = folder.path().join(name);
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let error = Organisation::new().load_path(folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{}: ", link.display())), "{error}");
+        fs::remove_file(&link).unwrap();
+    }
     let empty = tempfile::tempdir().unwrap();
     let error = Organisation::new().load_path(empty.path()).unwrap_err().to_string();
     assert!(error.ends_with("no *.json file in this folder"), "{error}");

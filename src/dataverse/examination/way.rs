@@ -51,19 +51,27 @@ pub(super) async fn look(notes: &mut Notes<'_>, inspector: Option<&dyn Inspector
     notes.look(Tls, seen).await.is_some()
 }
 
-/// The proxy, and what a look through it showed: only that tells whether it lets anybody through.
+/// The proxy that requests take, and what a look through it showed: only that tells whether it lets anybody through, and which
+/// of several leads anywhere.
 async fn proxy(inspector: &dyn Inspector, url: &Url) -> Seen<(Option<String>, Option<Inspection>)> {
-    let Some(proxy) = inspector.proxy_of(url).await.map_err(unreached)? else {
-        return Ok(((None, None), Finding::Passed("None: the server is reached directly.".into())));
-    };
+    const DIRECT: &str = "None: the server is reached directly.";
+
+    if inspector.proxies_of(url).await.map_err(unreached)? == [None] {
+        return Ok(((None, None), Finding::Passed(DIRECT.into())));
+    }
     let mut inspection = inspector.inspect(url).await;
     if matches!(&inspection.answer, Err(error) if error.kind == HttpErrorKind::ProxyRefused)
         && let Err(refused) = std::mem::replace(&mut inspection.answer, Ok(http::Version::HTTP_11))
     {
         return Err(unreached(refused));
     }
-    let found = format!("The proxy {proxy}.");
-    Ok(((Some(proxy), Some(inspection)), Finding::Passed(found)))
+    let proxy = inspection.proxy.take();
+    let found = proxy.as_ref().map_or(DIRECT.to_owned(), |proxy| format!("The proxy {proxy}."));
+    let found = match inspection.passed.as_slice() {
+        [] => found,
+        passed => format!("{found} What comes before it in the list led nowhere: {}.", passed.join("; ")),
+    };
+    Ok(((proxy, Some(inspection)), Finding::Passed(found)))
 }
 
 async fn dns(inspector: &dyn Inspector, url: &Url) -> Seen<()> {

@@ -1,0 +1,76 @@
+//! `Content-Encoding`, undone. What is requested is gzip; servers and proxies write it in several ways, and some send what was
+//! not requested.
+
+use std::io::{self, Read as _};
+
+use bytes::Bytes;
+use flate2::bufread::GzDecoder;
+use http::{HeaderMap, HeaderValue, header};
+
+use super::{HttpError, HttpErrorKind, MAX_BODY, secret::presentable};
+
+/// What `Accept-Encoding` asks for.
+pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip");
+/// Each one costs up to [`MAX_BODY`] bytes of work, and a header field has room for thousands.
+const MAX_CODINGS: usize = 4;
+
+/// The body as it was before it was encoded. The header fields that describe the encoded one are removed.
+pub(super) fn decode(headers: &mut HeaderMap, mut body: Bytes) -> Result<Bytes, HttpError> {
+    let codings = codings(headers);
+    if codings.len() > MAX_CODINGS {
+        return Err(undecodable(format!("its Content-Encoding is {} times nested ({})", codings.len(), codings[0])));
+    }
+    // Responses to HEAD, 204 and 304 name the encoding of a body that is not there.
+    if !body.is_empty() {
+        // The last one was applied last.
+        for coding in codings.iter().rev() {
+            body = match coding.as_str() {
+                "gzip" | "x-gzip" => gunzip(&body)?,
+                other => {
+                    let name = presentable(other, &[]).unwrap_or_default();
+                    return Err(undecodable(format!(
+                        "its Content-Encoding is \"{name}\", and only gzip is understood"
+                    )));
+                }
+            };
+        }
+    }
+    if headers.remove(header::CONTENT_ENCODING).is_some() && !codings.is_empty() {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    Ok(body)
+}
+
+/// All header fields count as one list. `identity` is no encoding, and neither is `none`, which some servers
+/// make of it, or an empty entry.
+fn codings(headers: &HeaderMap) -> Vec<String> {
+    let fields = headers.get_all(header::CONTENT_ENCODING).iter();
+    let fields = fields.map(|field| String::from_utf8_lossy(field.as_bytes()).to_ascii_lowercase());
+    let all = fields.collect::<Vec<_>>().join(",");
+    let named = all.split(',').map(str::trim).filter(|coding| !matches!(*coding, "" | "identity" | "none"));
+    named.map(str::to_owned).collect()
+}
+
+/// A file of gzip has one member or several. What comes behind the last one is padding, as gzip itself sees it.
+fn gunzip(mut encoded: &[u8]) -> Result<Bytes, HttpError> {
+    const MAGIC: [u8; 2] = [0x1f, 0x8b];
+    let mut body = Vec::new();
+    loop {
+        let room = MAX_BODY + 1 - body.len();
+        let read = GzDecoder::new(&mut encoded).take(room as u64).read_to_end(&mut body);
+        read.map_err(|error: io::Error| HttpError {
+            source: Some(Box::new(error)),
+            ..undecodable("its Content-Encoding is gzip, but it is not valid gzip".to_owned())
+        })?;
+        if body.len() > MAX_BODY {
+            return Err(HttpError::too_large());
+        }
+        if !encoded.starts_with(&MAGIC) {
+            return Ok(body.into());
+        }
+    }
+}
+
+fn undecodable(message: String) -> HttpError {
+    HttpError { kind: HttpErrorKind::Encoding, message, retry_after: None, source: None }
+}

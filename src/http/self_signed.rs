@@ -1,0 +1,118 @@
+//! A server's own self-signed certificate that is named as trusted. webpki takes what is trusted for an authority, and refuses an
+//! authority's certificate as a server's own; but `openssl req -x509` makes both in one, and Node accepts that.
+
+use std::sync::Arc;
+
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
+    client::{
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
+    },
+    pki_types::{CertificateDer, ServerName, UnixTime},
+    server::ParsedCertificate,
+};
+use x509_cert::{
+    Certificate as X509,
+    der::{Decode as _, oid::ObjectIdentifier},
+    ext::pkix::{ExtendedKeyUsage, SubjectAltName, name::GeneralName},
+};
+
+/// The purpose of a server's certificate.
+const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+
+/// Verifies like the platform, but for the self-signed certificates that are named.
+#[derive(Debug)]
+pub(super) struct SelfSignedVerifier {
+    pub(super) platform: Arc<dyn ServerCertVerifier>,
+    /// Named as trusted, in the options or in a file.
+    pub(super) named: Vec<CertificateDer<'static>>,
+}
+
+impl SelfSignedVerifier {
+    /// The certificate, if it is one of those named and its own issuer.
+    fn named(&self, end_entity: &CertificateDer<'_>) -> Option<X509> {
+        let certificate = self.named.contains(end_entity).then(|| X509::from_der(end_entity).ok())??;
+        let content = certificate.tbs_certificate();
+        (content.issuer() == content.subject()).then_some(certificate)
+    }
+}
+
+/// Its own signature proves nothing more than its being named does. What it says of time, names and purpose counts.
+fn verify(certificate: &X509, der: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+    let content = certificate.tbs_certificate();
+    let seconds = |time: &x509_cert::time::Time| time.to_unix_duration().as_secs();
+    if now.as_secs() < seconds(&content.validity().not_before) {
+        return Err(CertificateError::NotValidYet.into());
+    }
+    if now.as_secs() > seconds(&content.validity().not_after) {
+        return Err(CertificateError::Expired.into());
+    }
+    let usage = content.get_extension::<ExtendedKeyUsage>().map_err(|_| CertificateError::BadEncoding)?;
+    if usage.is_some_and(|(_, usage)| !usage.0.contains(&SERVER_AUTH)) {
+        return Err(CertificateError::InvalidPurpose.into());
+    }
+    let by_alternative_name = verify_server_name(&ParsedCertificate::try_from(der)?, name);
+    if by_alternative_name.is_err() && is_common_name(certificate, name) { Ok(()) } else { by_alternative_name }
+}
+
+/// As in Node, the common name counts where no alternative name is given. Only here: for what an authority issued, it would
+/// slip through the authority's name constraints.
+fn is_common_name(certificate: &X509, name: &ServerName<'_>) -> bool {
+    let ServerName::DnsName(name) = name else { return false };
+    let content = certificate.tbs_certificate();
+    let Ok(alternatives) = content.get_extension::<SubjectAltName>() else { return false };
+    let is_name = |alternative: &GeneralName| matches!(alternative, GeneralName::DnsName(_));
+    if alternatives.is_some_and(|(_, alternatives)| alternatives.0.iter().any(is_name)) {
+        return false;
+    }
+    let Ok(Some(common)) = content.subject().common_name() else { return false };
+    let common = common.value().into_owned();
+    let name = name.as_ref().trim_end_matches('.');
+    match (common.strip_prefix("*."), name.split_once('.')) {
+        // A wildcard stands for one label, and not for all of a top-level domain.
+        (Some(parent), Some((_, rest))) => parent.contains('.') && parent.eq_ignore_ascii_case(rest),
+        (None, _) => common.eq_ignore_ascii_case(name),
+        _ => false,
+    }
+}
+
+impl ServerCertVerifier for SelfSignedVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self.named(end_entity) {
+            Some(certificate) => {
+                verify(&certificate, end_entity, server_name, now).map(|()| ServerCertVerified::assertion())
+            }
+            None => self.platform.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.platform.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.platform.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.platform.supported_verify_schemes()
+    }
+}

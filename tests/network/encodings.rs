@@ -1,0 +1,131 @@
+//! `Content-Encoding`, as servers and proxies write it.
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
+use http::{HeaderMap, Method, header};
+use omnichannel_link::http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService as _, MAX_BODY};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+use url::Url;
+
+use crate::{Authority, service, trusting};
+
+/// The response of a server that sends these header fields and this body.
+async fn receive(head: &str, body: Vec<u8>) -> (Result<HttpResponse, HttpError>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let response = [format!("HTTP/1.1 200 OK\r\n{head}content-length: {}\r\n\r\n", body.len()).into(), body].concat();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 8192];
+        let length = stream.read(&mut request).await.unwrap();
+        // A client that has seen enough hangs up.
+        drop(stream.write_all(&response).await);
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    let (in_flight, answered_as) = Default::default();
+    let request = HttpRequest {
+        method: Method::GET,
+        url: Url::parse(&url).unwrap(),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
+        repeatable: true,
+        deadline: None,
+        in_flight,
+        answered_as,
+    };
+    let response = service(trusting(&Authority::new())).call(request).await;
+    (response, server.await.unwrap())
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_body_is_decoded_however_its_encoding_is_written() {
+    let plain = b"{\"a\":1}".to_vec();
+    let (once, twice) = (gzip(&plain), gzip(&gzip(&plain)));
+    let (head, tail) = plain.split_at(3);
+    let members = [gzip(head), gzip(tail)].concat();
+    let padded = [gzip(&plain), vec![0; 16]].concat();
+    for (head, body) in [
+        ("", &plain),
+        ("content-encoding: gzip\r\n", &once),
+        ("Content-Encoding: GZIP\r\n", &once),
+        ("content-encoding: GZip\r\n", &once),
+        ("content-encoding: x-gzip\r\n", &once),
+        ("content-encoding: X-GZIP \r\n", &once),
+        ("content-encoding:\t gzip ,\r\n", &once),
+        ("content-encoding: identity\r\n", &plain),
+        ("content-encoding: Identity\r\n", &plain),
+        ("content-encoding: none\r\n", &plain),
+        ("content-encoding: \r\n", &plain),
+        ("content-encoding: ,,\r\n", &plain),
+        ("content-encoding: identity, gzip\r\n", &once),
+        ("content-encoding: gzip,identity\r\n", &once),
+        ("content-encoding: identity\r\ncontent-encoding: gzip\r\n", &once),
+        ("content-encoding: gzip, x-gzip\r\n", &twice),
+        ("content-encoding: gzip\r\ncontent-encoding: GZIP\r\n", &twice),
+        ("content-encoding: gzip\r\n", &members),
+        ("content-encoding: gzip\r\n", &padded),
+    ] {
+        let response = receive(head, body.clone()).await.0.unwrap();
+        assert_eq!(response.body, plain, "{head:?}");
+        assert_eq!(response.headers.get(header::CONTENT_ENCODING), None, "{head:?}");
+    }
+    // Responses without a body name the encoding that it would have had.
+    for head in ["content-encoding: gzip\r\n", "content-encoding: br\r\n"] {
+        assert_eq!(receive(head, Vec::new()).await.0.unwrap().body, "");
+    }
+    let (_, request) = receive("", plain).await;
+    assert!(request.contains("accept-encoding: gzip\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn an_encoding_that_cannot_be_decoded_is_refused_by_its_name() {
+    let gzipped = gzip(&[7; 4096]);
+    let cut = gzipped[..gzipped.len() - 12].to_vec();
+    let mut wrong = gzipped.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    let many = "content-encoding: gzip, gzip, gzip, gzip, gzip\r\n";
+    for (head, body, name) in [
+        ("content-encoding: br\r\n", &gzipped, "br"),
+        ("content-encoding: deflate\r\n", &gzipped, "deflate"),
+        ("content-encoding: gzip, zstd\r\n", &gzipped, "zstd"),
+        ("content-encoding: ZSTD, gzip\r\n", &gzipped, "zstd"),
+        ("content-encoding: gzip;q=1\r\n", &gzipped, "gzip;q=1"),
+        ("content-encoding: gzip\r\n", &b"{}".to_vec(), "gzip"),
+        ("content-encoding: gzip\r\n", &cut, "gzip"),
+        ("content-encoding: gzip\r\n", &wrong, "gzip"),
+        (many, &gzipped, "gzip"),
+        ("content-encoding: \u{e9}\r\n", &gzipped, "Content-Encoding"),
+    ] {
+        let error = receive(head, body.clone()).await.0.unwrap_err();
+        assert_eq!(error.kind, HttpErrorKind::Encoding, "{head:?} {error}");
+        assert!(error.kind.may_have_been_sent() && !error.kind.is_configuration());
+        assert!(error.message.contains(name), "{head:?} {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_bounded_before_and_after_it_is_decoded() {
+    let (full, beyond) = (vec![0; MAX_BODY], vec![0; MAX_BODY + 1]);
+    assert_eq!(receive("content-encoding: gzip\r\n", gzip(&full)).await.0.unwrap().body.len(), MAX_BODY);
+    for (head, body) in [
+        ("", beyond.clone()),
+        ("content-encoding: gzip\r\n", gzip(&beyond)),
+        ("content-encoding: GZIP\r\n", gzip(&vec![0; 64 * MAX_BODY])),
+        ("content-encoding: gzip, gzip\r\n", gzip(&gzip(&beyond))),
+        ("content-encoding: gzip\r\n", [gzip(&full), gzip(&full)].concat()),
+    ] {
+        let error = receive(head, body).await.0.unwrap_err();
+        assert_eq!(error.kind, HttpErrorKind::TooLarge, "{head:?} {error}");
+    }
+}

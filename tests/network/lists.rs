@@ -1,0 +1,322 @@
+//! A PAC script's answer as a list: its entries are tried in order.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use omnichannel_link::{
+    clock::Clock as _,
+    http::{HttpErrorKind, NetworkOptions, Proxy, ReqwestService},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
+use url::Url;
+
+use crate::{
+    StillClock, fails, get, get_by,
+    proxies::Pac,
+    refusing,
+    servers::{Authority, Does, Server, TestProxy},
+    trusting,
+};
+
+const URL: &str = "https://contoso.test/";
+/// How long a proxy that led nowhere comes last.
+const AVOIDED_FOR: Duration = Duration::from_secs(300);
+const ROUTE_AGE: Duration = Duration::from_secs(60);
+
+/// A client of a PAC script's.
+struct Client {
+    authority: Authority,
+    pac: Arc<Pac>,
+    clock: Arc<StillClock>,
+    service: ReqwestService,
+}
+
+impl Client {
+    fn new() -> Self {
+        let (authority, pac, clock) = (Authority::new(), Arc::<Pac>::default(), StillClock::new());
+        let options = NetworkOptions { proxy: Proxy::Resolver(pac.clone()), ..trusting(&authority) };
+        let service = ReqwestService::new(options, clock.clone());
+        Self { authority, pac, clock, service }
+    }
+
+    async fn server(&self) -> Server {
+        Server::secure(&self.authority.issue("contoso.test")).await
+    }
+
+    /// From now on the script answers this.
+    fn says(&self, answer: &str) {
+        self.pac.says(answer);
+        self.clock.pass(ROUTE_AGE + Duration::from_secs(1));
+    }
+}
+
+/// Takes connections, does this with each, and counts them.
+struct Broken {
+    address: String,
+    connections: Arc<AtomicUsize>,
+    met: Arc<Notify>,
+}
+
+impl Broken {
+    async fn new<F: Future<Output = ()> + Send + 'static>(does: fn(TcpStream) -> F) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (connections, met) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
+        let broken = Self { address, connections: connections.clone(), met: met.clone() };
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                met.notify_one();
+                tokio::spawn(does(stream));
+            }
+        });
+        broken
+    }
+
+    async fn hanging_up() -> Self {
+        Self::new(|mut stream| async move { drop(stream.read(&mut [0; 4096]).await) }).await
+    }
+
+    async fn silent() -> Self {
+        Self::new(|stream| async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        })
+        .await
+    }
+
+    async fn garbled() -> Self {
+        Self::new(|mut stream| async move {
+            drop(stream.read(&mut [0; 4096]).await);
+            drop(stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n\r\n\r\n").await);
+        })
+        .await
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_connected_to_is_passed_and_comes_last_for_a_while() {
+    let client = Client::new();
+    let server = client.server().await;
+    let good = TestProxy::to(&[("contoso.test", &server)]).await;
+    let untrusted = TestProxy::secure(&Authority::new().issue("127.0.0.1"), &[("contoso.test", &server)]).await;
+    let (hanging_up, garbled) = (Broken::hanging_up().await, Broken::garbled().await);
+    let dead = [
+        format!("PROXY {}", refusing().await),
+        // Too long for a label, so that no name server is asked.
+        format!("PROXY {}.invalid:8080", "x".repeat(64)),
+        format!("PROXY {}", hanging_up.address),
+        format!("HTTPS {}", garbled.address),
+        format!("HTTPS {}", hanging_up.address),
+        format!("HTTPS {}", untrusted.address),
+    ];
+    for (index, dead) in dead.iter().enumerate() {
+        client.says(&format!("{dead}; SOCKS5 127.0.0.1:1; PROXY {}; DIRECT", good.address));
+        assert_eq!(get(&client.service, URL).await.unwrap(), 200, "{dead}");
+        assert_eq!(good.heads().len(), index + 1, "{dead}");
+        let url = Url::parse(URL).unwrap();
+        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()), "{dead}");
+    }
+    assert_eq!((hanging_up.connections(), garbled.connections()), (2, 1));
+
+    // All in one list, and none is tried again.
+    client.says(&format!("{}; PROXY {}", dead.join("; "), good.address));
+    assert_eq!(get(&client.service, URL).await.unwrap(), 200);
+    assert_eq!((hanging_up.connections(), garbled.connections()), (2, 1));
+    // Until it may be there again.
+    client.clock.pass(AVOIDED_FOR);
+    client.says(&format!("PROXY {}; PROXY {}", hanging_up.address, good.address));
+    assert_eq!(get(&client.service, URL).await.unwrap(), 200);
+    assert_eq!(hanging_up.connections(), 3);
+}
+
+#[tokio::test]
+async fn a_direct_connection_is_an_entry_like_any_other() {
+    let client = Client::new();
+    let near = Server::secure(&client.authority.issue("127.0.0.1")).await;
+    client.says(&format!("PROXY {}; DIRECT", refusing().await));
+    let url = format!("https://{}/", near.address);
+    assert_eq!(get(&client.service, &url).await.unwrap(), 200);
+
+    let nameless = format!("{}.invalid", "x".repeat(64));
+    let proxy = TestProxy::to(&[]).await;
+    client.says(&format!("DIRECT; PROXY {}", proxy.address));
+    // Some names are known to the proxy alone.
+    let error = fails(&client.service, &format!("https://{nameless}/")).await;
+    assert_eq!((error.kind, proxy.heads().len()), (HttpErrorKind::Connect, 1));
+    assert!(error.message.starts_with(&format!("no connection to {nameless}:443 (")), "{error}");
+    assert!(error.message.ends_with(&format!("does not connect to {nameless}:443")), "{error}");
+}
+
+#[tokio::test]
+async fn who_refuses_decides_and_the_next_entry_is_not_tried() {
+    let client = Client::new();
+    let server = client.server().await;
+    let good = TestProxy::to(&[("contoso.test", &server)]).await;
+    let strangers = Server::secure(&Authority::new().issue("contoso.test")).await;
+    let closed = TestProxy::wanting("proxy-authorization: x", &[("contoso.test", &server)]).await;
+    let (blocking, elsewhere) = (TestProxy::to(&[]).await, TestProxy::to(&[("contoso.test", &strangers)]).await);
+    for (proxy, kind, words) in [
+        (&closed, HttpErrorKind::ProxyRefused, "wants a user and password"),
+        (&blocking, HttpErrorKind::Connect, "does not connect to contoso.test:443"),
+        (&elsewhere, HttpErrorKind::Untrusted, "the certificate of contoso.test was"),
+    ] {
+        client.says(&format!("PROXY {}; PROXY {}; DIRECT", proxy.address, good.address));
+        let error = fails(&client.service, URL).await;
+        assert_eq!((error.kind, proxy.heads().len()), (kind, 1));
+        assert!(error.message.contains(words), "{error}");
+
+        let dead = refusing().await;
+        client.says(&format!("PROXY {dead}; PROXY {}; PROXY {}", proxy.address, good.address));
+        let error = fails(&client.service, URL).await;
+        assert_eq!(error.kind, kind);
+        let begins = format!("the proxy {dead} refused the connection (");
+        assert!(error.message.starts_with(&begins) && error.message.contains(words), "{error}");
+    }
+    assert_eq!((server.heads().len(), good.heads().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn if_none_leads_anywhere_the_error_names_all_and_none_is_avoided() {
+    let client = Client::new();
+    let server = client.server().await;
+    let (one, other) = (refusing().await, Broken::hanging_up().await);
+    let untrusted = TestProxy::secure(&Authority::new().issue("127.0.0.1"), &[]).await;
+    client.says(&format!("PROXY {one}; PROXY {}; HTTPS {}", other.address, untrusted.address));
+    for _ in 0..2 {
+        let error = fails(&client.service, URL).await;
+        // It may go better the next time, for two of them.
+        assert_eq!(error.kind, HttpErrorKind::Connect);
+        let parts: Vec<_> = error.message.split("; then ").collect();
+        assert!(parts[0].starts_with(&format!("the proxy {one} refused the connection (")), "{error}");
+        assert!(parts[1].starts_with(&format!("the proxy {} hung up", other.address)), "{error}");
+        assert!(parts[2].starts_with(&format!("the certificate of the proxy {}", untrusted.address)), "{error}");
+    }
+    assert_eq!((client.pac.asked(), other.connections()), (2, 2));
+    // The first is tried first as soon as it is there.
+    let proxy = TestProxy::at(&one, &[("contoso.test", &server)]).await;
+    assert_eq!(get(&client.service, URL).await.unwrap(), 200);
+    assert_eq!((proxy.heads().len(), other.connections()), (1, 2));
+
+    client.says(&format!("HTTPS {}; HTTPS {0}.", untrusted.address));
+    assert_eq!(fails(&client.service, URL).await.kind, HttpErrorKind::Untrusted);
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_avoided_is_the_last_resort() {
+    let client = Client::new();
+    let server = client.server().await;
+    let first = refusing().await;
+    let second = TestProxy::to(&[("contoso.test", &server)]).await;
+    let (list, address) = (format!("PROXY {first}; PROXY {}", second.address), second.address.to_string());
+    client.says(&list);
+    assert_eq!(get(&client.service, URL).await.unwrap(), 200);
+    drop(second);
+    let first = TestProxy::at(&first, &[("contoso.test", &server)]).await;
+    // Another list, because connections outlive their proxy.
+    client.says(&format!("PROXY {address}; PROXY {}", first.address));
+    assert_eq!(get(&client.service, URL).await.unwrap(), 200);
+    assert_eq!(first.heads().len(), 1);
+    // What connects is not avoided any more.
+    client.says(&list);
+    let url = Url::parse(URL).unwrap();
+    assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(first.address.to_string()));
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_silent_has_its_share_of_the_time() {
+    let client = Client::new();
+    let server = client.server().await;
+    let (silent, good) = (Broken::silent().await, TestProxy::to(&[("contoso.test", &server)]).await);
+    client.says(&format!("PROXY {}; PROXY {}; DIRECT", silent.address, good.address));
+    let in_time = async {
+        silent.met.notified().await;
+        // A third of the ten seconds that a connection may take.
+        client.clock.pass(Duration::from_millis(3_334));
+    };
+    let (outcome, ()) = tokio::join!(get(&client.service, URL), in_time);
+    assert_eq!(outcome.unwrap(), 200);
+    assert_eq!(get(&client.service, URL).await.unwrap(), 200);
+    assert_eq!((silent.connections(), good.heads().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_call_in_haste_avoids_a_proxy_for_less_long() {
+    let client = Client::new();
+    let server = client.server().await;
+    let good = TestProxy::to(&[("contoso.test", &server)]).await;
+    for (share, avoided_for) in [(Duration::from_millis(500), 30), (Duration::from_secs(2), 300)] {
+        let silent = Broken::silent().await;
+        client.says(&format!("PROXY {}; PROXY {}", silent.address, good.address));
+        let in_time = async {
+            silent.met.notified().await;
+            client.clock.pass(share);
+        };
+        let deadline = client.clock.now() + 2 * share;
+        let (outcome, ()) = tokio::join!(get_by(&client.service, URL, Some(deadline)), in_time);
+        assert_eq!(outcome.unwrap(), 200);
+        let url = Url::parse(URL).unwrap();
+        client.clock.pass(Duration::from_secs(avoided_for - 1));
+        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()));
+        client.clock.pass(Duration::from_secs(1));
+        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(silent.address));
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_been_sent_is_not_sent_through_the_next_entry() {
+    let client = Client::new();
+    for does in [Does::HangsUp, Does::FallsSilent] {
+        let tls = client.authority.issue("contoso.test");
+        let is_silent = matches!(does, Does::FallsSilent);
+        let server = Server::doing(&tls, move |_, _| does.clone()).await;
+        let (one, other) =
+            (TestProxy::to(&[("contoso.test", &server)]).await, TestProxy::to(&[("contoso.test", &server)]).await);
+        client.says(&format!("PROXY {}; PROXY {}", one.address, other.address));
+        if is_silent {
+            // However long it takes: the connection stands.
+            tokio::select! {
+                outcome = get(&client.service, URL) => panic!("{outcome:?}"),
+                () = async {
+                    server.fell_silent().await;
+                    client.clock.pass(Duration::from_secs(60));
+                    for _ in 0..100 {
+                        tokio::task::yield_now().await;
+                    }
+                } => {}
+            }
+        } else {
+            let error = fails(&client.service, URL).await;
+            assert!(error.kind.may_have_been_sent(), "{error}");
+        }
+        assert_eq!((server.heads().len(), other.heads().len()), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn an_inspection_shows_which_entry_was_taken_and_why() {
+    let client = Client::new();
+    let server = client.server().await;
+    let (dead, good) = (refusing().await, TestProxy::to(&[("contoso.test", &server)]).await);
+    client.says(&format!("PROXY {dead}; PROXY {}; DIRECT", good.address));
+    for _ in 0..2 {
+        let inspection = client.service.inspect(&Url::parse(URL).unwrap()).await;
+        assert_eq!(inspection.proxy, Some(good.address.to_string()));
+        assert!(inspection.answer.is_ok() && inspection.certificate.is_some());
+        let [passed] = inspection.passed.as_slice() else { panic!("{inspection:?}") };
+        assert!(passed.starts_with(&format!("the proxy {dead} refused the connection (")), "{passed}");
+    }
+}

@@ -1,0 +1,216 @@
+//! Which certificates are accepted, and how those that are not are refused.
+
+use omnichannel_link::http::{CaCertificate, HttpErrorKind, NetworkOptions, Proxy};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::{
+    fails, get, raw,
+    servers::{Authority, Server, TestProxy, Tls},
+    service, through, trusting,
+};
+
+const DAMAGED: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+const CONDITIONAL: &str = "-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n";
+
+#[tokio::test]
+async fn each_entry_of_the_file_counts_whatever_its_neighbours_are() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = Server::secure(&authority.issue("127.0.0.1")).await;
+    let url = format!("https://{}/", server.address);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let asked = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        service(NetworkOptions { extra_ca_file: Some(file.clone()), ..trusting(&other) })
+    };
+    let (good, theirs) = (authority.pem().replace("\r\n", "\n"), other.pem());
+    let cut = &theirs[..theirs.len() / 2];
+    for text in [
+        good.clone(),
+        format!("{good}{good}{theirs}{good}"),
+        format!("{DAMAGED}{good}"),
+        format!("{good}{DAMAGED}"),
+        format!("{}{good}", DAMAGED.replace("AAAA", "not base64!")),
+        format!("{cut}\n{good}"),
+        format!("{good}{cut}"),
+        format!("{KEY}{good}{KEY}"),
+        format!("{CONDITIONAL}{good}{CONDITIONAL}"),
+        format!("Subject: CN=x\n{theirs}\n# ours\n{good}bye"),
+        format!("\u{feff}{good}"),
+        format!("{theirs}\u{feff}{good}"),
+        good.replace('\n', "\r\n"),
+        good.replace('\n', " \n"),
+        good.replace("CERTIFICATE", "X509 CERTIFICATE"),
+    ] {
+        assert_eq!(get(&asked(&text), &url).await.unwrap(), 200, "{text}");
+    }
+    for (text, words) in [
+        (String::new(), "NODE_EXTRA_CA_CERTS was ignored: "),
+        (DAMAGED.into(), "NODE_EXTRA_CA_CERTS was ignored: "),
+        (CONDITIONAL.into(), "ca.pem holds a TRUSTED CERTIFICATE"),
+        (format!("{DAMAGED}{theirs}{KEY}"), "of NODE_EXTRA_CA_CERTS, 2 of 3 entries were ignored: "),
+    ] {
+        let error = fails(&asked(&text), &url).await;
+        assert_eq!(error.kind, HttpErrorKind::Untrusted);
+        assert!(error.message.contains(words), "{error}");
+    }
+    // In the options everything has to be right.
+    for text in [format!("{good}{DAMAGED}"), format!("{good}{KEY}"), format!("{CONDITIONAL}{good}")] {
+        assert!(CaCertificate::read_pem(text.as_bytes()).is_err(), "{text}");
+    }
+    assert_eq!(CaCertificate::read_pem(good.replace('\n', "\n    ").as_bytes()).unwrap().len(), 1, "indented");
+}
+
+#[tokio::test]
+async fn a_file_that_was_not_there_counts_when_it_is() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = Server::secure(&authority.issue("127.0.0.1")).await;
+    let url = format!("https://{}/", server.address);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let service = service(NetworkOptions { extra_ca_file: Some(file.clone()), ..trusting(&other) });
+    assert_eq!(fails(&service, &url).await.kind, HttpErrorKind::Untrusted);
+    std::fs::write(&file, authority.pem()).unwrap();
+    assert_eq!(get(&service, &url).await.unwrap(), 200);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_regular_file_is_not_read() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = Server::secure(&authority.issue("127.0.0.1")).await;
+    for path in ["/dev/zero", "/dev", "/dev/null"] {
+        let options = NetworkOptions { extra_ca_file: Some(path.into()), ..trusting(&other) };
+        let error = fails(&service(options), &format!("https://{}/", server.address)).await;
+        assert!(error.message.contains(" cannot be read: it is not a regular file"), "{error}");
+    }
+}
+
+/// As `openssl req -x509` makes it.
+fn openssl(common_name: &str, names: &[&str]) -> CertificateParams {
+    let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+}
+
+fn trusting_pem(pem: &str) -> NetworkOptions {
+    let ca_certificates = CaCertificate::read_pem(pem.as_bytes()).unwrap();
+    NetworkOptions { ca_certificates, proxy: Proxy::Direct, ..NetworkOptions::default() }
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_that_is_named_is_accepted_for_its_names_and_its_time() {
+    let of = |common_name, names: &[&str]| Tls::self_signed(&openssl(common_name, names));
+    let during = |from, until| {
+        let mut params = openssl("x", &["a.contoso.test"]);
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(until, 1, 1));
+        Tls::self_signed(&params)
+    };
+    let for_purpose = |purpose| {
+        let mut params = openssl("x", &["a.contoso.test"]);
+        params.extended_key_usages = vec![purpose];
+        Tls::self_signed(&params)
+    };
+    let plain = Tls::self_signed(&CertificateParams::new(["a.contoso.test".to_owned()]).unwrap());
+    for (tls, refused) in [
+        (of("x", &["a.contoso.test"]), None),
+        (of("x", &["*.contoso.test", "127.0.0.1"]), None),
+        (plain, None),
+        // The common name counts where there is no other, as in Node.
+        (of("a.contoso.test", &[]), None),
+        (of("A.CONTOSO.test", &["127.0.0.1"]), None),
+        (of("*.contoso.test", &[]), None),
+        (of("*.test", &[]), Some("was issued for another name")),
+        (of("a.contoso.test", &["other.test"]), Some("was issued for another name")),
+        (of("x", &[]), Some("was issued for another name")),
+        (of("x", &["b.a.contoso.test"]), Some("was issued for another name")),
+        (during(2000, 2001), Some("has expired")),
+        (during(3000, 3001), Some("is not valid yet")),
+        (for_purpose(ExtendedKeyUsagePurpose::ServerAuth), None),
+        (for_purpose(ExtendedKeyUsagePurpose::ClientAuth), Some("was not issued for a server")),
+    ] {
+        let server = Server::secure(&tls).await;
+        let proxy = TestProxy::to(&[("a.contoso.test", &server)]).await;
+        let proxy = Proxy::Url(format!("http://{}", proxy.address).parse().unwrap());
+        let service = service(NetworkOptions { proxy, ..trusting_pem(&tls.pem) });
+        match refused {
+            None => assert_eq!(get(&service, "https://a.contoso.test/").await.unwrap(), 200),
+            Some(words) => {
+                let error = fails(&service, "https://a.contoso.test/").await;
+                assert_eq!(error.kind, HttpErrorKind::Untrusted);
+                assert!(error.message.starts_with(&format!("the certificate of a.contoso.test {words}")), "{error}");
+            }
+        }
+    }
+    // By its address, and from the file.
+    let tls = of("x", &["127.0.0.1"]);
+    let server = Server::secure(&tls).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{DAMAGED}{}", tls.pem)).unwrap();
+    let options = NetworkOptions { extra_ca_file: Some(file.path().into()), ..trusting(&Authority::new()) };
+    assert_eq!(get(&service(options), &format!("https://{}/", server.address)).await.unwrap(), 200);
+    let by_address = Server::secure(&of("127.0.0.1", &[])).await;
+    fails(&service(trusting_pem(&tls.pem)), &format!("https://{}/", by_address.address)).await;
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_that_is_not_named_is_refused_in_words() {
+    let params = openssl("127.0.0.1", &["127.0.0.1"]);
+    let server = Server::secure(&Tls::self_signed(&params)).await;
+    // Another of the same name.
+    let error =
+        fails(&service(trusting_pem(&Tls::self_signed(&params).pem)), &format!("https://{}/", server.address)).await;
+    assert_eq!(error.kind, HttpErrorKind::Untrusted);
+    assert!(error.message.contains("is that of an authority (CA:TRUE)"), "{error}");
+}
+
+#[tokio::test]
+async fn no_error_of_tls_shows_names_of_rust() {
+    const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+    const CERTIFICATE_REQUIRED: [u8; 7] = [21, 3, 3, 0, 2, 2, 116];
+    const UNKNOWN: [u8; 7] = [21, 3, 3, 0, 2, 2, 255];
+    /// A `ServerHello` of TLS 1.0.
+    const OLD: [u8; 47] = {
+        let mut hello = [0; 47];
+        let head = [22, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1];
+        let mut index = 0;
+        while index < head.len() {
+            hello[index] = head[index];
+            index += 1;
+        }
+        hello[45] = 0x2f;
+        hello
+    };
+    macro_rules! sending {
+        ($bytes:expr) => {
+            raw(|mut stream| async move {
+                drop(stream.read(&mut [0; 4096]).await);
+                drop(stream.write_all(&$bytes).await);
+                drop(stream.read(&mut [0; 4096]).await);
+            })
+            .await
+        };
+    }
+    for (address, words) in [
+        (sending!(HANDSHAKE_FAILURE), "the other side ended it with the alert handshake failure"),
+        (sending!(CERTIFICATE_REQUIRED), "a client certificate is required, and not supported"),
+        (sending!(UNKNOWN), "the other side ended it with the alert for a reason that has no name"),
+        (sending!(OLD), "no version or cipher suite of TLS is supported by both sides"),
+        (sending!(*b"HTTP/1.1 400 Bad Request\r\n\r\n"), "what was received is not valid TLS"),
+        (sending!([22, 3, 3, 0, 4, 14, 0, 0, 0]), "the other side does not keep to TLS"),
+    ] {
+        let options = trusting(&Authority::new());
+        let proxied = through(&format!("https://{address}"), &Authority::new());
+        for (options, url) in [(options, format!("https://{address}/")), (proxied, "https://contoso.test/".to_owned())]
+        {
+            let error = fails(&service(options), &url).await;
+            assert_eq!(error.kind, HttpErrorKind::Connect, "{error}");
+            assert!(error.message.contains(words), "{error}");
+        }
+    }
+}
