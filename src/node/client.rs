@@ -15,7 +15,7 @@ use super::{
     configuration::{self, Remote, StoreConfiguration, Surroundings, misconfigured},
     credential::{Credential, CredentialAnswer, CredentialFunction, TokenRequest},
     doctor::DoctorReportObject,
-    error,
+    error, log,
     network::{AskedProxy, ProxyFunction},
     observer::{EventObject, Watch},
     options,
@@ -88,6 +88,12 @@ impl Client {
     #[must_use]
     pub fn build_profile() -> &'static str {
         if cfg!(debug_assertions) { "debug" } else { "release" }
+    }
+
+    /// Writes the last lines of the log. For the end of the process, which also ends the thread that writes them.
+    #[napi]
+    pub fn flush_log() {
+        log::flush();
     }
 
     /// `linkToConversation`

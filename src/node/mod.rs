@@ -10,6 +10,7 @@ mod conversations;
 mod credential;
 mod doctor;
 mod error;
+mod log;
 mod network;
 mod numbers;
 mod observer;
