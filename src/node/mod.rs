@@ -13,6 +13,7 @@ mod error;
 mod log;
 mod network;
 mod numbers;
+mod object;
 mod observer;
 mod options;
 mod outcome;
