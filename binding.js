@@ -2,7 +2,7 @@
 
 // Finds the addon: beside this file, in a checkout or a tarball, or in the package of its platform.
 
-const { platform, arch } = process
+const { platform, arch } = require('node:process')
 const libcs = { linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform] ?? ['']
 
 /** The first that is there. What is there and does not load is reported as it is. */

@@ -3,32 +3,28 @@
 // Arguments that JavaScript keeps for itself, and the errors that it makes of its own.
 
 const { failure } = require('./link-error.js')
+const { attempt, read } = require('./options.js')
 
-/** Takes one option out: the addon is given a copy of the others, and refuses those it does not know. */
-function without(native, options, name) {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) return [options, undefined]
-  return readable(native, 'options', () => {
-    const { [name]: value, ...rest } = options
-    return [rest, value]
-  })
-}
+/** Options of a client's call as a plain copy, or what was given instead of an object. */
+const optionsOf = (native, options, shape) => argumentOf(native, 'options', options, shape)
 
-/** The properties of these names that are given. */
-const picked = (object, names) => Object.fromEntries(names.map(name => [name, object[name]]).filter(([, value]) => value !== undefined))
+/** The same for another argument that is an object. */
+const argumentOf = (native, argument, value, shape) => read(argument, value, shape, wrong(native))
 
 /** Reads an argument that may have getters, proxies or circles in it. */
-function readable(native, argument, read) {
-  try {
-    return read()
-  } catch (cause) {
-    throw described(native, 'INVALID_ARGUMENT', `\`${argument}\` cannot be read: ${cause}`, { cause })
-  }
-}
+const readable = (native, argument, reading) => attempt(argument, reading, wrong(native))
+
+const wrong = native => (message, details) => described(native, 'INVALID_ARGUMENT', message, details)
 
 /** A refusal that names the argument. */
 function invalid(native, argument, expected, value) {
   const got = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
   return described(native, 'INVALID_ARGUMENT', `\`${argument}\`: expected ${expected}, got ${got}.`)
+}
+
+/** Refuses what is neither a function nor left out. */
+function demandFunction(native, argument, value) {
+  if (value !== undefined && typeof value !== 'function') throw invalid(native, argument, 'a function', value)
 }
 
 /** A failure that tells what every other error of this client tells: its store and, if nobody configured that, where it came from. */
@@ -44,4 +40,4 @@ function guid(argument, text) {
   throw failure('INVALID_ARGUMENT', `\`${argument}\`: expected a GUID.`)
 }
 
-module.exports = { described, guid, invalid, picked, readable, without }
+module.exports = { argumentOf, demandFunction, described, guid, invalid, optionsOf, readable }

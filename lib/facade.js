@@ -5,9 +5,11 @@
 
 const { guid } = require('./arguments.js')
 const { LinkError, failure } = require('./link-error.js')
+const { properties } = require('./options.js')
 
 /** A status as a client names it: its `statuscode`, and the label the page shows. */
 const STATUSES = {
+  __proto__: null,
   open: [1, 'Open'],
   active: [2, 'Active'],
   waiting: [3, 'Waiting'],
@@ -46,6 +48,7 @@ const ATTRIBUTES = {
 /** What comes back without being asked for; the page's script brings workstream and last session, too, which a client does not read. */
 const ALWAYS = ['activityid', 'msdyn_ocliveworkitemid', 'statuscode', 'createdon']
 const ORDERS = { createdon: 'createdOn', statuscode: 'status', subject: 'subject' }
+const QUERY = ['agentId', 'attributes', 'status', 'orderBy', 'createdBeforeDays']
 /** As many as one page of the Web API holds, which is all that the product's script reads. */
 const MOST_CONVERSATIONS = 5000
 /** More of them than there are statuses, attributes and orders. A page must not keep its program busy. */
@@ -172,7 +175,7 @@ function readQuery(input) {
 }
 
 function understood(input) {
-  const { agentId, attributes, status, orderBy, createdBeforeDays } = input ?? {}
+  const { agentId, attributes, status, orderBy, createdBeforeDays } = properties(input, QUERY)
   if (!agentId) throw failure('INVALID_ARGUMENT', 'Missing key "agentId" in input object')
   const names = new Set([...ALWAYS, ...list('attributes', attributes)])
   return {
@@ -189,7 +192,7 @@ function understood(input) {
 }
 
 function readOrder(order, index) {
-  const { attributeName, descending } = order ?? {}
+  const { attributeName, descending } = properties(order, ['attributeName', 'descending'])
   if (typeof attributeName !== 'string' || !Object.hasOwn(ORDERS, attributeName)) {
     throw unfit(`orderBy[${index}].attributeName`, `one of the attributes ${Object.keys(ORDERS).join(', ')}`, attributeName)
   }
