@@ -7,7 +7,8 @@
 // An enumerable property or a getter that is no option is left in the copy, for the addon to refuse by name; a method of the class that
 // is no option is ignored.
 
-const { shown } = require('./link-error.js')
+const { isProxy } = require('node:util/types')
+const { own, shown } = require('./link-error.js')
 
 /** What an option may be: a value that is no object, or an object of another kind that is taken as it is. Anything else is a shape. */
 const VALUE = Symbol('value')
@@ -65,7 +66,7 @@ function read(argument, value, shape, fail) {
   if (shape === VALUE || Array.isArray(shape)) return Object.create(null)
   const kind = attempt(argument, () => Object.prototype.toString.call(value).slice('[object '.length, -1), fail)
   if (kind !== 'Object' && kind !== 'Module') throw fail(`\`${argument}\`: expected an object with options, got a ${kind}.`)
-  const { names, methods, root } = attempt(argument, () => survey(value, shape), fail)
+  const { names, methods, unnamed } = attempt(argument, () => survey(value, shape), fail)
   const copy = Object.create(null)
   const take = (name, isNamed) => {
     const path = `${argument}.${name}`
@@ -74,29 +75,32 @@ function read(argument, value, shape, fail) {
     copy[name] = read(path, given, shape[name] ?? VALUE, fail)
   }
   for (const name of names) take(name, true)
-  // A proxy may have more than it names.
-  for (const name of Object.keys(shape)) if (!names.has(name) && !(name in root)) take(name, false)
+  for (const name of unnamed) take(name, false)
   if (methods.length > 0 && Object.keys(copy).length === 0) {
     throw fail(`\`${argument}\`: expected an object with options, got one that has nothing but methods, such as ${methods[0]}().`)
   }
   return copy
 }
 
-/** The names that count, the methods that do not, and the `Object.prototype` of the value's realm. */
+/** The names that count, the methods that do not, and the names that a proxy may have an answer to although it does not tell. */
 function survey(value, shape) {
   const names = new Set()
   const methods = []
   const { holders, root } = ancestry(value)
   for (const holder of holders) {
-    for (const [name, { enumerable, get, value: held }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
-      const isInherited = holder !== value
-      const isMethod = isInherited && typeof held === 'function'
-      const counts = !isMethod && (shape === ANY || enumerable || (isInherited && get !== undefined))
-      if (counts || name in shape) names.add(name)
-      else if (isMethod && !(name in root)) methods.push(name)
+    for (const name of Object.getOwnPropertyNames(holder)) {
+      if (name in shape) names.add(name)
+      else if (holder === value) {
+        if (shape === ANY || Object.prototype.propertyIsEnumerable.call(holder, name)) names.add(name)
+      } else {
+        const { enumerable, get, value: held } = own(Object.getOwnPropertyDescriptor(holder, name))
+        if (typeof held === 'function') methods.push(name)
+        else if (shape === ANY || enumerable || get !== undefined) names.add(name)
+      }
     }
   }
-  return { names, methods, root }
+  const unnamed = holders.some(isProxy) ? Object.keys(shape).filter(name => !names.has(name) && !(name in root)) : []
+  return { names, methods: methods.filter(name => !(name in root)), unnamed }
 }
 
 /** An object and its prototypes, without the `Object.prototype` of its realm. */
