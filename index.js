@@ -42,9 +42,10 @@ class OmnichannelClient {
   #isObserved = false
 
   constructor(options) {
+    const { env, versions } = process
     const variables = Object.create(null)
-    for (const name of VARIABLES) if (Object.hasOwn(process.env, name) && process.env[name]) variables[name] = process.env[name]
-    const surroundings = { __proto__: null, variables, inElectron: process.versions.electron !== undefined }
+    for (const name of VARIABLES) if (Object.hasOwn(env ?? {}, name) && env[name]) variables[name] = env[name]
+    const surroundings = { __proto__: null, variables, inElectron: Object.hasOwn(versions ?? {}, 'electron') }
     const [plain, credential, proxy] = clientOptions(options)
     this.#native = now(() => new Client(plain, credential && tokenProvider(credential), proxy && proxyResolver(proxy), surroundings))
     if (variables.OMNICHANNEL_LINK_LOG) flushLogAtExit()
@@ -314,7 +315,7 @@ function linkError(raw) {
 function flushLogAtExit() {
   if (isLogFlushed) return
   isLogFlushed = true
-  process.once('exit', () => Client.flushLog())
+  process.once?.('exit', () => Client.flushLog())
 }
 
 /** Tells the channel of an event's kind. */

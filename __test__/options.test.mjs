@@ -174,7 +174,13 @@ describe('what throws when it is read', () => {
         }
       }
     }
+    for (const bad of [revoked(), ...throwing.slice(0, 1)]) {
+      await rejects(client.linkMany(bad).next(), 'INVALID_ARGUMENT', /`requests` cannot be read/)
+      throws(() => createOmnichannel(bad), 'INVALID_ARGUMENT', /`client` cannot be read/)
+      throws(() => createOmnichannel(client, bad), 'INVALID_ARGUMENT', /`focus` cannot be read/)
+    }
     for (const bad of [revoked(), ...throwing]) {
+      for (const wrong of [() => client.on(bad, () => {}), () => client.on('linked', bad), () => client.openConversation(bad)]) throws(wrong, 'INVALID_ARGUMENT')
       await rejects(client.importRecords(bad), 'INVALID_ARGUMENT', /`pathOrPage`/)
       await rejects(client.verify(bad), 'INVALID_ARGUMENT', /`outcome`/)
       await rejects(client.findConversations(bad), 'INVALID_ARGUMENT', /`record/)
@@ -207,6 +213,8 @@ describe('what throws when it is read', () => {
     const ipcMain = { handle() {}, removeHandler() {} }
     throws(() => serveOmnichannel({ ipcMain, allow: [], get client() { throw new Error('mine') } }), 'INVALID_CONFIGURATION', /`options\.client` cannot be read/)
     throws(() => serveOmnichannel(revoked()), 'INVALID_CONFIGURATION', /cannot be read/)
+    const service = serveOmnichannel({ ipcMain, client: { linkToConversation() {} }, allow: [] })
+    throws(() => service.focus(revoked(), null), 'INVALID_ARGUMENT', /`webContents` cannot be read/)
   })
 })
 

@@ -58,8 +58,8 @@ const POLYFILL = `class AbortController {
 const given = { record: contact, other: account, conversation: emptyConversation }
 const seed = pages.map(page => `${data}${page}.json`)
 
-/** Loads the package into a realm of its own, as Jest does: Node's modules and the addon come from outside. */
-function load(context) {
+/** Loads the package into a realm of its own, as Jest does: Node's modules and the addon come from outside, `process` from the realm. */
+function load(context, process) {
   const loaded = new Map()
   const inContext = path => {
     if (!loaded.has(path)) {
@@ -67,6 +67,7 @@ function load(context) {
       loaded.set(path, module)
       const outside = createRequire(path)
       const require = name => {
+        if (name === 'node:process') return process
         const isOurs = name.startsWith('.') && !name.endsWith('.node')
         return isOurs ? inContext(outside.resolve(name)) : outside(name)
       }
@@ -81,7 +82,8 @@ function load(context) {
 for (const name of Object.keys(stores)) {
   test(`${name}: a realm without any global of Node's is enough`, { timeout: 60_000 }, async t => {
     const context = createContext({})
-    const link = load(context)
+    const { platform, arch } = process
+    const link = load(context, { platform, arch })
     const AbortController = runInContext(`(${POLYFILL})`, context)
     const server = await emulator(t)
     const { url, credential } = server

@@ -5,10 +5,10 @@
 
 const process = require('node:process')
 const { URL } = require('node:url')
-const { guid } = require('../lib/arguments.js')
+const { guid, refusal: refusedArgument } = require('../lib/arguments.js')
 const { createOmnichannel, refusal } = require('../lib/facade.js')
 const { LinkError, failure, own } = require('../lib/link-error.js')
-const { SHAPES, read } = require('../lib/options.js')
+const { SHAPES, attempt, read } = require('../lib/options.js')
 
 // preload.js has the same names: it may require nothing but Electron.
 const CALLS = 'omnichannel-link:call'
@@ -195,8 +195,8 @@ function isOrigin(text) {
 
 /** A window itself has a `webContents` and much that looks alike, but no page is ever known by it. */
 function demandContents(value) {
-  if (typeof value?.send === 'function' && 'mainFrame' in value) return
-  throw failure('INVALID_ARGUMENT', '`webContents`: expected the `webContents` of a window, as in `window.webContents`.')
+  if (attempt('webContents', () => typeof value?.send === 'function' && 'mainFrame' in value, refusedArgument)) return
+  throw refusedArgument('`webContents`: expected the `webContents` of a window, as in `window.webContents`.')
 }
 
 module.exports = { serveOmnichannel }

@@ -18,7 +18,7 @@ const wrong = native => (message, details) => described(native, 'INVALID_ARGUMEN
 
 /** A refusal that names the argument. */
 function invalid(native, argument, expected, value) {
-  const got = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
+  const got = value === null ? 'null' : readable(native, argument, () => Array.isArray(value)) ? 'an array' : typeof value
   return described(native, 'INVALID_ARGUMENT', `\`${argument}\`: expected ${expected}, got ${got}.`)
 }
 
@@ -33,11 +33,14 @@ function described(native, code, message, details) {
   return failure(code, message, { ...details, hint, store: native.store() })
 }
 
+/** The same where there is no client. */
+const refusal = (message, details) => failure('INVALID_ARGUMENT', message, details)
+
 /** An id as the client writes it: in lower case, without braces. */
 function guid(argument, text) {
   const id = typeof text === 'string' && /^\{.*\}$/.test(text) ? text.slice(1, -1) : text
   if (typeof id === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) return id.toLowerCase()
-  throw failure('INVALID_ARGUMENT', `\`${argument}\`: expected a GUID.`)
+  throw refusal(`\`${argument}\`: expected a GUID.`)
 }
 
-module.exports = { argumentOf, demandFunction, described, guid, invalid, optionsOf, readable }
+module.exports = { argumentOf, demandFunction, described, guid, invalid, optionsOf, readable, refusal }

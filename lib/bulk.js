@@ -34,7 +34,8 @@ async function* bulk(native, requests, options, { shape, call, untold, refused }
   const [onProgress, signal] = [take(given, 'onProgress'), take(given, 'signal')]
   demandFunction(native, 'options.onProgress', onProgress)
   isAborted(native, signal)
-  if (typeof (requests?.[Symbol.asyncIterator] ?? requests?.[Symbol.iterator]) !== 'function' || typeof requests === 'string') {
+  const iterate = readable(native, 'requests', () => requests?.[Symbol.asyncIterator] ?? requests?.[Symbol.iterator])
+  if (typeof iterate !== 'function' || typeof requests === 'string') {
     throw invalid(native, 'requests', 'an iterable or async iterable', requests)
   }
   const isObject = typeof given === 'object' && !Array.isArray(given)

@@ -4,7 +4,9 @@
 // those behind it and whoever told it.
 
 const { EventEmitter } = require('node:events')
-const { nextTick } = require('node:process')
+const { setImmediate } = require('node:timers')
+// A `process` that a test has replaced may have little in it.
+const { nextTick = setImmediate } = require('node:process')
 const { invalid } = require('./arguments.js')
 const { own } = require('./link-error.js')
 

@@ -3,9 +3,9 @@
 // The page's `Microsoft.Omnichannel` over a client: its functions, and the objects that the product's script resolves and rejects
 // with. facade.d.ts is the documentation.
 
-const { guid } = require('./arguments.js')
+const { guid, refusal: wrong } = require('./arguments.js')
 const { LinkError, failure } = require('./link-error.js')
-const { properties } = require('./options.js')
+const { attempt, properties } = require('./options.js')
 
 /** A status as a client names it: its `statuscode`, and the label the page shows. */
 const STATUSES = {
@@ -150,8 +150,8 @@ function createOmnichannel(client, focus = client) {
 }
 
 function expectMethods(argument, value, methods, what) {
-  if (methods.every(method => typeof value?.[method] === 'function')) return
-  throw failure('INVALID_ARGUMENT', `\`${argument}\`: expected ${what}, got ${value === null ? 'null' : typeof value}.`)
+  if (attempt(argument, () => methods.every(method => typeof value?.[method] === 'function'), wrong)) return
+  throw wrong(`\`${argument}\`: expected ${what}, got ${value === null ? 'null' : typeof value}.`)
 }
 
 const noneFocused = () => failure('NO_FOCUSED_CONVERSATION', 'No `conversationId` was given and no conversation is focused.', {
