@@ -73,7 +73,7 @@ class OmnichannelClient {
       shape,
       call: (...call) => this[method](...call),
       untold: (options, ...target) => settled(this.#native, options, (...rest) => this.#native[method](...target, ...rest)),
-      refused: (error, { dryRun }) => this.#events.failure(method, null, error, { dryRun })
+      refused: (error, { dryRun }) => this.#events.failure(method, null, error, { dryRun, isAborted: false })
     })
   }
 
@@ -90,7 +90,7 @@ class OmnichannelClient {
       const aborted = () => (isAborted = true)
       outcome = await settled(this.#native, given, (...rest) => this.#native[method](...target, ...rest), aborted)
     } catch (error) {
-      this.#events.failure(method, meant, error, { dryRun: given?.dryRun, isAborted })
+      this.#events.failure(method, meant, error, { dryRun: own(given).dryRun, isAborted })
       throw error
     }
     this.#events.outcome(outcome)

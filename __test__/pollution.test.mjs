@@ -25,7 +25,7 @@ const results = [
   'createdOn', 'stands', 'conversationStatus', 'inserted', 'updated', 'moreRowsExist', 'code', 'message', 'cause', 'hint', 'isRetryable', 'maybeApplied', 'httpStatus',
   'serviceCode', 'serviceMessage', 'retryAfterInMs', 'candidates', 'conversations', 'rest', 'token', 'expiresOnTimestamp', 'goodForInMs', 'failure', 'answer', 'scope',
   'claims', 'variables', 'inElectron', 'kind', 'method', 'durationInMs', 'getToken', 'agentId', 'attributes', 'status', 'attributeName', 'columns', '0', '1', '8',
-  'aborted', 'reason', 'enumerable', 'configurable', 'writable', 'value'
+  'aborted', 'reason', 'enumerable', 'configurable', 'writable', 'value', 'done', 'isAborted', 'shape', 'call', 'path', 'message', 'stack', 'name'
 ]
 
 /** All that a program sees of many calls, one after the other. Runs in a program of its own. */
@@ -52,6 +52,8 @@ async function scenario({ OmnichannelClient, createOmnichannel }, { url, credent
     await note('not linked', () => client.unlinkFromConversation(...target))
     await note('closed', () => client.linkToConversation(incident.entityLogicalName, incident.recordId, closedConversation))
     await note('no options', () => client.linkToConversation(incident.entityLogicalName, incident.recordId, emptyConversation, new Proxy({ dryRun: true }, {})))
+    await note('throws', () => client.linkToConversation(...target, { get dryRun() { throw new Error('mine') } }))
+    await note('many', () => client.waitForConversation({ statuses: ['active'] }))
     await note('focus', () => client.openConversation(conversation))
     await note('records', () => client.getLinkedRecords())
     await note('conversation', () => client.getConversation(conversation))
@@ -62,7 +64,7 @@ async function scenario({ OmnichannelClient, createOmnichannel }, { url, credent
     await all('bulk', client.linkMany([{ ...incident, conversationId: emptyConversation }, { ...incident }, incident], { dryRun: true }))
     const page = createOmnichannel(client)
     await note('page', () => page.getConversations({ agentId: contact.recordId }).then(answer => ({ ...answer, error: undefined })))
-    await note('page link', () => page.linkToConversation('account', 'x', conversation).catch(refused => ({ ...refused })))
+    await note('page link', () => page.linkToConversation('account', 'x', conversation).catch(({ currentReqId, ...refused }) => ({ id: currentReqId, ...refused })))
     await note('close', () => client.close())
   }
   // Nobody else is to be asked for a token: the authority of this machine is not known.

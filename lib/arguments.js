@@ -2,7 +2,7 @@
 
 // Arguments that JavaScript keeps for itself, and the errors that it makes of its own.
 
-const { failure } = require('./link-error.js')
+const { failure, own } = require('./link-error.js')
 const { attempt, read } = require('./options.js')
 
 /** Options of a client's call as a plain copy, or what was given instead of an object. */
@@ -29,7 +29,7 @@ function demandFunction(native, argument, value) {
 
 /** A failure that tells what every other error of this client tells: its store and, if nobody configured that, where it came from. */
 function described(native, code, message, details) {
-  const hint = [details?.hint, native.note()].filter(Boolean).join(' ') || undefined
+  const hint = [own(details).hint, native.note()].filter(Boolean).join(' ') || undefined
   return failure(code, message, { ...details, hint, store: native.store() })
 }
 

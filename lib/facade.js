@@ -4,7 +4,7 @@
 // with. facade.d.ts is the documentation.
 
 const { guid, refusal: wrong } = require('./arguments.js')
-const { LinkError, failure } = require('./link-error.js')
+const { LinkError, failure, own } = require('./link-error.js')
 const { attempt, properties } = require('./options.js')
 
 /** A status as a client names it: its `statuscode`, and the label the page shows. */
@@ -233,7 +233,7 @@ function refusal(name, cause, additionalDetails = {}) {
     status: 'failure',
     functionName: `${name} API`,
     message: error.code === 'NO_FOCUSED_CONVERSATION' ? "Couldn't fetch LiveWorkItemId from session context" : error.message,
-    currentReqId: error.requestId ?? '',
+    currentReqId: own(error).requestId ?? '',
     additionalDetails,
     error
   }

@@ -107,7 +107,7 @@ function survey(value, shape) {
 function ancestry(object) {
   const holders = []
   let holder = object
-  while (holder !== null && !isRoot(holder)) {
+  while (holder === object || (holder !== null && !isRoot(holder))) {
     if (holders.push(holder) > MOST_PROTOTYPES) throw new Error('its prototypes have no end')
     holder = Object.getPrototypeOf(holder)
   }
