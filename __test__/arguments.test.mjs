@@ -107,6 +107,7 @@ test('no refusal repeats a long text', { timeout: 60_000 }, async t => {
   ]
   const refusals = [
     client.linkToConversation('account', long, conversation), client.linkToConversation(long, account.recordId, conversation), client.linkToConversation('account', account.recordId, long),
+    client.linkToConversation('account', account.recordId, conversation, long),
     ...options.map(options => client.linkToConversation('account', account.recordId, conversation, options)), ...configurations.map(made),
     client.findRecord(long, {}), client.findRecord('account', { [long]: 1 }), client.findRecord('account', { name: { [long]: 1 } }), client.findRecord('account', { accountid: long }),
     client.getConversations({ orderBy: [{ property: long }] }).next(), client.getConversations({ agentId: long }).next(), client.waitForConversation({ [long]: 1 }),

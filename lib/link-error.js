@@ -48,9 +48,9 @@ class LinkError extends Error {
 define(LinkError.prototype, 'name', { value: 'LinkError' })
 define(LinkError.prototype, BRAND, { value: true })
 
-/** The properties of an object itself. What a program has put on `Object.prototype` is not among them. */
+/** The properties of an object itself; anything else has none. What a program has put on `Object.prototype` is not among them. */
 function own(object) {
-  return { __proto__: null, ...object }
+  return { __proto__: null, ...(typeof object === 'object' && object) }
 }
 
 /** An assignment would call a setter of `Object.prototype`, and a description would be completed from there. */
