@@ -154,7 +154,7 @@ class OmnichannelClient {
     return await settled(this.#native, given, (...rest) => this.#native.verify(this.#claim(outcome), ...rest))
   }
 
-  /** What an outcome says. What else is kept with it does not matter. */
+  /** The claim of an outcome, without other properties that a program keeps with it. */
   #claim(outcome) {
     if (typeof outcome !== 'object' || outcome === null) return outcome
     const claim = readable(this.#native, 'outcome', () => properties(outcome, CLAIM))
@@ -275,7 +275,7 @@ function now(call) {
   }
 }
 
-/** Awaits a call of the addon, stopping it when the signal in its options says so; `aborted` is told. The options are a copy of ours. */
+/** Awaits a call of the addon, stopping it when the signal in its options aborts; `aborted` is called then. The options are a copy of ours. */
 async function settled(native, options, start, aborted) {
   const signal = take(options, 'signal')
   return await stoppable(native, signal, cancellation => start(options, cancellation), aborted)

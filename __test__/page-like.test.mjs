@@ -12,7 +12,7 @@ import { account, contact, conversation, data, emptyConversation, pages } from '
 import { emulator, stores } from './support/stores.mjs'
 import { arrival, row, serve } from './support/server.mjs'
 
-/** What a program does with a client, and what it sees of it. */
+/** Calls of a program on a client, and all it sees of them. */
 async function use({ OmnichannelClient, LinkError, createOmnichannel }, options, { AbortController, record, other, conversation, seed }) {
   const seen = []
   const client = new OmnichannelClient(options)

@@ -111,7 +111,7 @@ const program = `
 const everything = [...new Set([...options, ...variables, ...results])]
 // The engine's own arrays do not survive an accessor that has the name of an index.
 const names = everything.filter(name => !/^\d/.test(name))
-// What is put there for one name must not hide what another does.
+// The effect of one name must not hide that of another.
 const groups = [[everything, 'text'], [everything, 'truth'], [everything, 'number'], [everything, 'object'], [everything, 'method'], [names, 'accessor']]
 const alone = [options, variables, results, ['dryRun'], ['cause'], ['claims'], ['failure'], ['record']].map(names => [names, 'text'])
 

@@ -140,7 +140,7 @@ function warn(thrown) {
   try {
     process.emitWarning(thrown instanceof Error ? thrown : new Error(message, { cause: thrown }))
   } catch {
-    // Where this program's `Error` is not Node's, as under Jest.
+    // This program's `Error` may be another than Node's, as under Jest.
     process.emitWarning(message)
   }
 }

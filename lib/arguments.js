@@ -22,7 +22,7 @@ function invalid(native, argument, expected, value) {
   return described(native, 'INVALID_ARGUMENT', `\`${argument}\`: expected ${expected}, got ${got}.`)
 }
 
-/** Refuses what is neither a function nor left out. */
+/** Refuses anything that is neither a function nor left out. */
 function demandFunction(native, argument, value) {
   if (value !== undefined && typeof value !== 'function') throw invalid(native, argument, 'a function', value)
 }

@@ -71,12 +71,12 @@ function shortened(message) {
   return `${beginning}… (${leftOut} characters left out) …${end}`.toWellFormed()
 }
 
-/** A value that was thrown, for a message. It may be anything, also what has no text. */
+/** A thrown value as a string for a message. It may be anything, also something that cannot be made a string. */
 function shown(thrown) {
   try {
     return shortened(String(thrown))
   } catch {
-    return 'what was thrown has no text'
+    return 'a value that cannot be shown'
   }
 }
 

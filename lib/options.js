@@ -4,13 +4,13 @@
 //
 // The properties of an object count, whether they are its own or its class's, a value or a getter. Those of `Object.prototype` never
 // count: everything in the program may have changed it. The copy that is made has no prototype, so nothing is read from there later.
-// An enumerable property or a getter that is no option is left in the copy, for the addon to refuse by name; a method of the class that
-// is no option is ignored.
+// An enumerable property or a getter that is not an option stays in the copy, for the addon to refuse by name; a method of the class that
+// is not an option is ignored.
 
 const { isProxy } = require('node:util/types')
 const { own, shown } = require('./link-error.js')
 
-/** What an option may be: a value that is no object, or an object of another kind that is taken as it is. Anything else is a shape. */
+/** Kinds of options: a value that is not an object, and an object of another kind, which is taken as it is. Anything else is a shape. */
 const VALUE = Symbol('value')
 const KEPT = Symbol('kept')
 
@@ -57,8 +57,8 @@ const MOST_ENTRIES = 10_000
 const MOST_PROTOTYPES = 100
 
 /**
- * A copy of options without a prototype. What is no object, or should be none, is for the addon to refuse, which is handed no object that
- * is not ours. `fail(message, details)` makes the error for what cannot be read.
+ * A copy of options without a prototype. Any other value, and an object in the place of a value, is for the addon to refuse, which gets no
+ * object of the caller's. `fail(message, details)` makes the error for a property that cannot be read.
  */
 function read(argument, value, shape, fail) {
   if (typeof value !== 'object' || value === null || shape === KEPT) return value
@@ -82,7 +82,7 @@ function read(argument, value, shape, fail) {
   return copy
 }
 
-/** The names that count, the methods that do not, and the names that a proxy may have an answer to although it does not tell. */
+/** The names that count, the methods that do not, and the names that a proxy does not list but may return a value for. */
 function survey(value, shape) {
   const names = new Set()
   const methods = []
@@ -133,7 +133,7 @@ function entries(argument, array, shape, fail) {
   })
 }
 
-/** Reads what may have getters or be a proxy. */
+/** Reads from an object that may have getters or be a proxy. */
 function attempt(argument, reading, fail) {
   try {
     return reading()
@@ -142,7 +142,7 @@ function attempt(argument, reading, fail) {
   }
 }
 
-/** The properties of these names that are given. What else an object has does not matter. */
+/** The properties of these names that are given, whatever else the object has. */
 function properties(object, names) {
   const given = Object.create(null)
   for (const name of names) {

@@ -1,6 +1,6 @@
 'use strict'
 
-// What a caller's signal stops. It may be of another realm, or a polyfill: its shape is what counts.
+// Signals of callers, and the calls that they stop. A signal may be of another realm, or a polyfill: its shape is what counts.
 
 const { transferableAbortController } = require('node:util')
 const { invalid, readable } = require('./arguments.js')
@@ -11,7 +11,7 @@ const { constructor: AbortController, signal: { constructor: AbortSignal } } = t
 /** The pending calls of each signal: one listener for all of them, or Node would warn of a leak at the eleventh. */
 const watched = new WeakMap()
 
-/** Refuses what is neither a signal nor left out. Whether it is aborted already. */
+/** Whether a signal is aborted already. Refuses anything that is neither a signal nor left out. */
 function isAborted(native, signal) {
   if (signal === undefined) return false
   const { aborted, addEventListener, removeEventListener } = readable(native, 'options.signal', () => ({

@@ -43,7 +43,7 @@ codes! {
     ConversationNotFound = "CONVERSATION_NOT_FOUND", retryable: false;
     /// `FORBIDDEN`: the caller is known and lacks a privilege.
     Forbidden = "FORBIDDEN", retryable: false;
-    /// `INTERNAL`: a defect of this package.
+    /// `INTERNAL`: a defect of this package, or a thread that the system refused (then retryable).
     Internal = "INTERNAL", retryable: false;
     /// `INVALID_ARGUMENT`: an argument or option of the call is wrong; nothing was read or written.
     InvalidArgument = "INVALID_ARGUMENT", retryable: false;

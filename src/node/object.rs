@@ -5,8 +5,8 @@ use napi::{
     bindgen_prelude::{JsObjectValue, Object, ToNapiValue, Unknown},
 };
 
-/// Properties of an object to be made. They are defined and not assigned: an assignment would call a setter that somebody put
-/// on `Object.prototype`, and the property would be missing.
+/// Properties of an object to be made. They are defined and not assigned: an assignment would call a setter on a changed
+/// `Object.prototype`, and the property would be missing.
 pub(super) struct Properties<'env> {
     env: &'env Env,
     all: Vec<Property>,
