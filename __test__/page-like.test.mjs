@@ -125,6 +125,7 @@ const signals = {
   'cannot take its listener away': [{ aborted: false, addEventListener() {}, removeEventListener() { throw new Error('a signal') } }, 'linked'],
   'cannot take its listener away, and throws nothing': [{ aborted: false, addEventListener() {}, removeEventListener() { throw undefined } }, 'linked'],
   'aborts while its listener is taken away': [{ aborted: false, addEventListener(_, listener) { this.listener = listener }, removeEventListener() { this.listener() } }, 'linked'],
+  'aborts when it takes a listener': [{ aborted: false, addEventListener: (_, listener) => listener(), removeEventListener() {} }, 'AbortError'],
   'cannot take a listener': [{ aborted: false, addEventListener() { throw new Error('a signal') }, removeEventListener() {} }, 'INVALID_ARGUMENT'],
   'does not tell whether it is aborted': [{ get aborted() { throw new Error('a signal') }, addEventListener() {}, removeEventListener() {} }, 'INVALID_ARGUMENT']
 }
@@ -133,7 +134,7 @@ for (const [what, [signal, expected]] of Object.entries(signals)) {
   test(`a signal that ${what}: ${expected}`, { timeout: 60_000 }, async t => {
     const { client, read } = await stores.embedded(t)
     const target = [contact.entityLogicalName, contact.recordId, emptyConversation]
-    const ended = await client.linkToConversation(...target, { signal }).then(({ status }) => status, error => error.code)
+    const ended = await client.linkToConversation(...target, { signal }).then(({ status }) => status, error => (error.name === 'AbortError' ? error.name : error.code))
     assert.equal(ended, expected)
     if (expected === 'linked') {
       const [{ outcome }] = [(await client.linkMany([{ ...contact, conversationId: emptyConversation }], { signal }).next()).value]

@@ -39,14 +39,15 @@ function throwIfAborted(native, signal) {
 /** Cancels a call when the signal aborts. Returns what ends that: a long-lived signal must not collect the calls it was given to. */
 function watch(native, signal, call) {
   let calls = watched.get(signal)
-  if (!calls) {
-    const pending = new Set()
+  if (calls) {
+    calls.pending.add(call)
+  } else {
+    const pending = new Set([call])
     const cancelAll = () => pending.forEach(call => call.cancel())
     calls = { pending, cancelAll }
     readable(native, 'options.signal', () => signal.addEventListener('abort', cancelAll))
     watched.set(signal, calls)
   }
-  calls.pending.add(call)
   return () => {
     calls.pending.delete(call)
     if (calls.pending.size > 0) return

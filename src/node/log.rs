@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use crate::error::shortened;
+
 /// Lines that wait for the thread, besides those it is writing.
 const MAX_WAITING: usize = 1000;
 
@@ -26,7 +28,8 @@ static LOG: Log = Log::new(MAX_WAITING);
 
 /// Writes a line in the form of Node's own debug logs, soon.
 pub(super) fn write_line(line: fmt::Arguments<'_>) {
-    LOG.write(format!("OMNICHANNEL_LINK {}: {line}\n", process::id()), start);
+    let line = shortened(format!("OMNICHANNEL_LINK {}: {line}", process::id()));
+    LOG.write(line + "\n", start);
 }
 
 /// Waits until all lines are written, but not long: the process is about to end.
