@@ -42,10 +42,9 @@ class OmnichannelClient {
   #isObserved = false
 
   constructor(options) {
-    const { env, versions } = process
-    const variables = Object.create(null)
-    for (const name of VARIABLES) if (Object.hasOwn(env ?? {}, name) && env[name]) variables[name] = env[name]
-    const surroundings = { __proto__: null, variables, inElectron: Object.hasOwn(versions ?? {}, 'electron') }
+    const variables = properties(process.env, VARIABLES)
+    for (const name of VARIABLES) if (typeof variables[name] !== 'string' || variables[name] === '') delete variables[name]
+    const surroundings = { __proto__: null, variables, inElectron: 'electron' in properties(process.versions, ['electron']) }
     const [plain, credential, proxy] = clientOptions(options)
     this.#native = now(() => new Client(plain, credential && tokenProvider(credential), proxy && proxyResolver(proxy), surroundings))
     if (variables.OMNICHANNEL_LINK_LOG) flushLogAtExit()
