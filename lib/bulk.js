@@ -4,6 +4,7 @@
 
 const { performance } = require('node:perf_hooks')
 const { setImmediate: turn } = require('node:timers/promises')
+const { isPromise } = require('node:util/types')
 const { demandFunction, invalid, optionsOf, readable } = require('./arguments.js')
 const { uncaught } = require('./events.js')
 const { properties, take } = require('./options.js')
@@ -74,7 +75,7 @@ async function* bulk(native, requests, options, { shape, call, untold, refused }
   const pending = []
   const list = { isRead: false }
   const read = async () => {
-    for await (const request of requests) {
+    for await (const [request] of boxed(requests)) {
       // What a slow source gives after the end is not begun.
       if (stopping.aborted) return
       pending.push(begin(request))
@@ -125,6 +126,12 @@ async function check(shared, untold) {
   await untold(options, 'account', NOBODY, NOBODY).catch(error => {
     if (error !== probe) throw error
   })
+}
+
+/** The requests, each in an array of its own: one that cannot even be awaited is not an error of the list. */
+async function* boxed(requests) {
+  if (requests[Symbol.asyncIterator]) for await (const request of requests) yield [request]
+  else for (const request of requests) yield [isPromise(request) ? await request : request]
 }
 
 /** The arguments of a request's call. */
