@@ -67,6 +67,9 @@ async function scenario({ OmnichannelClient, createOmnichannel }, { url, credent
     await note('page link', () => page.linkToConversation('account', 'x', conversation).catch(({ currentReqId, ...refused }) => ({ id: currentReqId, ...refused })))
     await note('close', () => client.close())
   }
+  process.env.DATAVERSE_URL = url
+  await note('a URL alone', () => new OmnichannelClient({}).getConversation(conversation))
+  delete process.env.DATAVERSE_URL
   // Nobody else is to be asked for a token: the authority of this machine is not known.
   await note('no authority', () => new OmnichannelClient({ dataverse: { url, credential: application } }))
   await note('no credential', () => new OmnichannelClient({ dataverse: { url } }))

@@ -2,7 +2,7 @@
 
 // The options of a client, and the functions among them, which the addon takes apart from the others.
 
-const { failure } = require('./link-error.js')
+const { failure, own } = require('./link-error.js')
 const { SHAPES, attempt, property, read } = require('./options.js')
 
 const fail = (message, details) => failure('INVALID_CONFIGURATION', message, details)
@@ -15,9 +15,9 @@ function clientOptions(options) {
   for (const store of ['dataverse', 'embedded']) {
     if (store in given && given[store] == null) throw fail(`\`options.${store}\` is ${given[store]}: give it a value, or leave it out.`)
   }
-  const dataverse = Object(given.dataverse)
+  const { dataverse } = given
   const place = 'options.dataverse.credential'
-  const { credential, proxy } = dataverse
+  const { credential, proxy } = own(dataverse)
   const isObject = typeof credential === 'object' && credential !== null
   const isProvider = attempt(place, () => typeof (isObject ? property(credential, 'getToken') : credential) === 'function', fail)
   if (isProvider) delete dataverse.credential
