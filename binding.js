@@ -2,7 +2,7 @@
 
 // Finds the addon: beside this file, in a checkout or a tarball, or in the package of its platform.
 
-const { platform, arch } = process
+const { platform, arch } = require('node:process')
 const libcs = { __proto__: null, linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform] ?? ['']
 
 /** What else `require` fails with in a bundle: Bun's, and that of a single executable; others only throw, without a code. */

@@ -15,7 +15,7 @@ import type { ConversationStatus, RecordReference, StoreName } from './index'
  * | `CONVERSATION_NOT_ACTIVE` | only active conversations can be linked; see `conversationStatus` |
  * | `CONVERSATION_NOT_FOUND` | the store has no such conversation; nothing was created |
  * | `FORBIDDEN` | the caller is known and lacks a privilege |
- * | `INTERNAL` | a defect of this package |
+ * | `INTERNAL` | a defect of this package, or a thread that the system refused (then `isRetryable`) |
  * | `INVALID_ARGUMENT` | an argument or option is wrong; nothing was read or written |
  * | `INVALID_CONFIGURATION` | the client's options, or the environment it points at, cannot work |
  * | `NO_FOCUSED_CONVERSATION` | no `conversationId` was given and none is focused |

@@ -51,11 +51,16 @@ export type ConversationStatus = 'open' | 'active' | 'waiting' | 'closed' | 'wra
 /** Where conversations and links live: a Dataverse environment, or the SQLite file beside the program. */
 export type StoreName = 'dataverse' | 'embedded'
 
-/** What every call that returns a promise takes. An option that is undefined is one that is not given, here and everywhere. */
+/**
+ * What every call that returns a promise takes. For these and all other options of this package: one that is undefined is not given; the
+ * properties of an object and of its class count, getters included, but those of `Object.prototype` never do; an unknown one is refused by
+ * name, except a method of the class, which is ignored.
+ */
 export interface CallOptions {
   /**
    * Stops the work when it aborts; the promise then rejects with `signal.reason`. A write already sent is not undone.
-   * Costs about 4 µs of the main thread.
+   * The signal may be of another realm or a polyfill: it needs `aborted`, `addEventListener` and `removeEventListener`, and without a
+   * `reason` the promise rejects with an `AbortError`. Costs about 4 µs of the main thread.
    */
   signal?: AbortSignal | undefined
   /**

@@ -6,14 +6,18 @@
 // First, because a bundle without the addon is told so here, also if it can require nothing of Node.
 const { Cancellation, Client } = require('./binding.js')
 const { channel } = require('node:diagnostics_channel')
+const process = require('node:process')
+const { isNativeError } = require('node:util/types')
 const { createOmnichannel } = require('./lib/facade.js')
-const { invalid, picked, readable, without } = require('./lib/arguments.js')
+const { argumentOf, demandFunction, invalid, optionsOf, readable } = require('./lib/arguments.js')
 const { bulk } = require('./lib/bulk.js')
+const { clientOptions } = require('./lib/client-options.js')
 const { Events } = require('./lib/events.js')
 const { NestedCall, Questions } = require('./lib/questions.js')
-const { watch } = require('./lib/signals.js')
+const { SHAPES, properties, take } = require('./lib/options.js')
+const { AbortSignal, isAborted, reasonOf, throwIfAborted, watch } = require('./lib/signals.js')
 const { waitForConversation } = require('./lib/waiting.js')
-const { LinkError, failure } = require('./lib/link-error.js')
+const { LinkError, failure, own } = require('./lib/link-error.js')
 
 // Read here, because a worker's environment is its own.
 const VARIABLES = [
@@ -29,6 +33,9 @@ const CHANNELS = {
 
 /** What an outcome says of a slot. */
 const CLAIM = ['status', 'conversationId', 'record', 'current', 'store', 'dryRun']
+const RECORDS = ['record', 'current']
+
+let isLogFlushed = false
 
 class OmnichannelClient {
   #native
@@ -36,61 +43,61 @@ class OmnichannelClient {
   #isObserved = false
 
   constructor(options) {
-    const set = VARIABLES.map(name => [name, process.env[name]]).filter(([, value]) => value)
-    const surroundings = { variables: Object.fromEntries(set), inElectron: process.versions.electron !== undefined }
-    // A setting that went missing must not turn a Dataverse client into an embedded one, or one file into another.
-    for (const store of ['dataverse', 'embedded']) {
-      if (Object.hasOwn(options ?? {}, store) && options[store] == null) {
-        throw failure('INVALID_CONFIGURATION', `\`options.${store}\` is ${options[store]}: give it a value, or leave it out.`)
-      }
-    }
-    const [plain, credential, proxy] = withoutFunctions(options)
+    const variables = properties(process.env, VARIABLES)
+    for (const name of VARIABLES) if (typeof variables[name] !== 'string' || variables[name] === '') delete variables[name]
+    const surroundings = { __proto__: null, variables, inElectron: 'electron' in properties(process.versions, ['electron']) }
+    const [plain, credential, proxy] = clientOptions(options)
     const questions = new Questions()
     const functions = [credential && tokenProvider(credential, questions), proxy && proxyResolver(proxy, questions)]
     this.#native = now(() => new Client(plain, ...functions, surroundings))
     questions.belongTo(this.#native)
+    if (variables.OMNICHANNEL_LINK_LOG) flushLogAtExit()
     this.#events = new Events(this.#native)
   }
 
   linkToConversation(entityLogicalName, recordId, conversationId, options) {
-    return this.#change('linkToConversation', options, [entityLogicalName, recordId, conversationId])
+    return this.#change('linkToConversation', options, [entityLogicalName, recordId, conversationId], SHAPES.link)
   }
 
   unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
-    return this.#change('unlinkFromConversation', options, [entityLogicalName, recordId, conversationId])
+    return this.#change('unlinkFromConversation', options, [entityLogicalName, recordId, conversationId], SHAPES.unlink)
   }
 
   linkMany(requests, options) {
-    return this.#bulk('linkToConversation', requests, options)
+    return this.#bulk('linkToConversation', requests, options, SHAPES.linkMany)
   }
 
   unlinkMany(requests, options) {
-    return this.#bulk('unlinkFromConversation', requests, options)
+    return this.#bulk('unlinkFromConversation', requests, options, SHAPES.unlinkMany)
   }
 
-  #bulk(method, requests, options) {
+  #bulk(method, requests, options, shape) {
     return bulk(this.#native, requests, options, {
+      shape,
       call: (...call) => this[method](...call),
       untold: (options, ...target) => settled(this.#native, options, (...rest) => this.#native[method](...target, ...rest)),
-      refused: (error, options) => this.#events.failure(method, null, error, options)
+      refused: (error, { dryRun }) => this.#events.failure(method, null, error, { dryRun, isAborted: false })
     })
   }
 
   /** Calls a method of the addon that changes a link. Listeners are told before the promise settles. */
-  async #change(method, options, target) {
+  async #change(method, options, target, shape) {
     this.#observe()
     // Of a call that fails nobody else says which conversation was meant when it was made. Who listens then is not known yet.
     const meant = target[2] ?? this.#native.getConversationId()
-    let rest, signal
+    let given
+    let outcome
+    let isAborted = false
     try {
-      ;[rest, signal] = without(this.#native, options, 'signal')
-      const outcome = await stoppable(this.#native, signal, cancellation => this.#native[method](...target, rest, cancellation))
-      this.#events.outcome(outcome)
-      return outcome
+      given = optionsOf(this.#native, options, shape)
+      const aborted = () => (isAborted = true)
+      outcome = await settled(this.#native, given, (...rest) => this.#native[method](...target, ...rest), aborted)
     } catch (error) {
-      this.#events.failure(method, meant, error, { dryRun: rest?.dryRun, signal })
+      this.#events.failure(method, meant, error, { dryRun: own(given).dryRun, isAborted })
       throw error
     }
+    this.#events.outcome(outcome)
+    return outcome
   }
 
   /** Events cross over only while somebody listens. */
@@ -112,18 +119,21 @@ class OmnichannelClient {
 
   async findConversations(record, query) {
     this.#observe()
-    return await settled(this.#native, query, (rest, cancellation) => this.#native.findConversations(record, rest, cancellation))
+    const wanted = argumentOf(this.#native, 'record', record, SHAPES.record)
+    const given = optionsOf(this.#native, query, SHAPES.query)
+    return await settled(this.#native, given, (...rest) => this.#native.findConversations(wanted, ...rest))
   }
 
   async *getConversations(query) {
     this.#observe()
-    const [plain, signal] = without(this.#native, query, 'signal')
+    const given = optionsOf(this.#native, query, SHAPES.query)
+    const signal = take(given, 'signal')
     let rest
     do {
       // The addon read the query once and for all when the first page was asked for.
-      const page = await settled(this.#native, { signal }, (_, cancellation) => this.#native.listConversations(plain, rest, cancellation))
+      const page = await stoppable(this.#native, signal, cancellation => this.#native.listConversations(given, rest, cancellation))
       for (const conversation of page.conversations) {
-        signal?.throwIfAborted()
+        throwIfAborted(this.#native, signal)
         yield conversation
       }
       rest = page.rest
@@ -132,9 +142,9 @@ class OmnichannelClient {
 
   async findRecord(entityLogicalName, key, options) {
     this.#observe()
-    return await settled(this.#native, options, (rest, cancellation) =>
-      this.#native.findRecord(entityLogicalName, key, rest, cancellation)
-    )
+    const wanted = argumentOf(this.#native, 'key', key, SHAPES.key)
+    const given = optionsOf(this.#native, options, SHAPES.read)
+    return await settled(this.#native, given, (...rest) => this.#native.findRecord(entityLogicalName, wanted, ...rest))
   }
 
   async waitForConversation(options) {
@@ -143,33 +153,38 @@ class OmnichannelClient {
 
   async verify(outcome, options) {
     this.#observe()
-    // What else is kept with an outcome does not matter.
-    const plain = typeof outcome === 'object' && outcome !== null ? readable(this.#native, 'outcome', () => picked(outcome, CLAIM)) : outcome
-    return await settled(this.#native, options, (rest, cancellation) => this.#native.verify(plain, rest, cancellation))
+    const given = optionsOf(this.#native, options, SHAPES.read)
+    return await settled(this.#native, given, (...rest) => this.#native.verify(this.#claim(outcome), ...rest))
   }
 
-  #read(conversationId, mayBeFocused, options) {
+  /** The claim of an outcome, without other properties that a program keeps with it. */
+  #claim(outcome) {
+    if (typeof outcome !== 'object' || outcome === null) return outcome
+    const claim = readable(this.#native, 'outcome', () => properties(outcome, CLAIM))
+    for (const name of RECORDS) if (name in claim) claim[name] = argumentOf(this.#native, `outcome.${name}`, claim[name], SHAPES.record)
+    return claim
+  }
+
+  async #read(conversationId, mayBeFocused, options) {
     this.#observe()
-    return settled(this.#native, options, (rest, cancellation) =>
-      this.#native.readConversation(conversationId, mayBeFocused, rest, cancellation)
-    )
+    const given = optionsOf(this.#native, options, SHAPES.read)
+    return await settled(this.#native, given, (...rest) => this.#native.readConversation(conversationId, mayBeFocused, ...rest))
   }
 
   async importRecords(pathOrPage, options) {
     const isPath = typeof pathOrPage === 'string'
-    if (!isPath && (typeof pathOrPage !== 'object' || pathOrPage === null || Array.isArray(pathOrPage))) {
+    if (!isPath && (typeof pathOrPage !== 'object' || pathOrPage === null || readable(this.#native, 'pathOrPage', () => Array.isArray(pathOrPage)))) {
       throw invalid(this.#native, 'pathOrPage', 'the path of a JSON file, or a page as an object', pathOrPage)
     }
     const page = isPath ? undefined : readable(this.#native, 'pathOrPage', () => JSON.stringify(pathOrPage))
-    const [rest, onProgress] = without(this.#native, options, 'onProgress')
-    if (onProgress !== undefined && typeof onProgress !== 'function') {
-      throw invalid(this.#native, 'options.onProgress', 'a function', onProgress)
-    }
+    const given = optionsOf(this.#native, options, SHAPES.import)
+    const onProgress = take(given, 'onProgress')
+    demandFunction(this.#native, 'options.onProgress', onProgress)
     // Progress travels by another way than the outcome and must not overtake it.
     let done = false
     const report = onProgress && (progress => done || onProgress(progress))
     try {
-      return await settled(this.#native, rest, (rest, cancellation) =>
+      return await settled(this.#native, given, (rest, cancellation) =>
         this.#native.importRecords(isPath ? pathOrPage : undefined, page, rest, report, cancellation)
       )
     } finally {
@@ -179,7 +194,8 @@ class OmnichannelClient {
 
   async doctor(options) {
     this.#observe()
-    return await settled(this.#native, options, (rest, cancellation) => this.#native.doctor(rest, cancellation))
+    const given = optionsOf(this.#native, options, SHAPES.doctor)
+    return await settled(this.#native, given, (...rest) => this.#native.doctor(...rest))
   }
 
   openConversation(conversationId) {
@@ -266,14 +282,14 @@ function now(call) {
   }
 }
 
-/** Awaits a call of the addon, stopping it when the signal in its options says so. */
-async function settled(native, options, start) {
-  const [rest, signal] = without(native, options, 'signal')
-  return await stoppable(native, signal, cancellation => start(rest, cancellation))
+/** Awaits a call of the addon, stopping it when the signal in its options aborts; `aborted` is called then. The options are a copy of ours. */
+async function settled(native, options, start, aborted) {
+  const signal = take(options, 'signal')
+  return await stoppable(native, signal, cancellation => start(options, cancellation), aborted)
 }
 
 /** The same when the signal is known. */
-async function stoppable(native, signal, call) {
+async function stoppable(native, signal, call, aborted) {
   Questions.refuseNested(native)
   // Its own failures are rejections. What the addon throws at once was thrown by an argument that it read: a getter, a proxy's trap.
   const start = cancellation => readable(native, 'arguments', () => call(cancellation))
@@ -284,14 +300,15 @@ async function stoppable(native, signal, call) {
       throw linkError(raw)
     }
   }
-  if (!(signal instanceof AbortSignal)) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
   const cancellation = new Cancellation()
-  if (signal.aborted) cancellation.cancel()
-  const forget = watch(signal, cancellation)
+  if (isAborted(native, signal)) cancellation.cancel()
+  const forget = watch(native, signal, cancellation)
   try {
     return await start(cancellation)
   } catch (raw) {
-    throw raw == null ? signal.reason : linkError(raw)
+    if (raw != null) throw linkError(raw)
+    aborted?.()
+    throw reasonOf(signal)
   } finally {
     forget()
   }
@@ -299,7 +316,14 @@ async function stoppable(native, signal, call) {
 
 function linkError(raw) {
   if (raw instanceof LinkError) return raw
-  return raw instanceof Error ? failure('INTERNAL', `The addon failed: ${raw.message}`, { cause: raw }) : new LinkError(raw)
+  return isNativeError(raw) ? failure('INTERNAL', `The addon failed: ${raw.message}`, { cause: raw }) : new LinkError(raw)
+}
+
+/** The last lines of the log are written by a thread that ends with the process. */
+function flushLogAtExit() {
+  if (isLogFlushed) return
+  isLogFlushed = true
+  process.once?.('exit', () => Client.flushLog())
 }
 
 /** Tells the channel of an event's kind. */
@@ -312,22 +336,13 @@ function publish({ kind, timeInMs, status, error, serviceRequestId, ...subject }
   CHANNELS[kind].publish(messages[kind]())
 }
 
-/** The options as plain data, and the functions among them. */
-function withoutFunctions(options) {
-  const { credential, proxy } = options?.dataverse ?? {}
-  const isProvider = typeof credential === 'function' || typeof credential?.getToken === 'function'
-  const isResolver = typeof proxy === 'function'
-  if (!isProvider && !isResolver) return [options]
-  const dataverse = { ...options.dataverse, ...(isProvider && { credential: undefined }), ...(isResolver && { proxy: undefined }) }
-  return [{ ...options, dataverse }, isProvider ? credential : undefined, isResolver ? proxy : undefined]
-}
-
 /** How long a credential may take to give a token. */
 const TOKEN_TIMEOUT_IN_MS = 30_000
 
 /** A function that never throws and knows one shape only, of a credential that may be a function or have `getToken`. */
 function tokenProvider(credential, questions) {
-  const ask = ({ scope, claims }) => {
+  const ask = request => {
+    const { scope, claims } = own(request)
     const options = { abortSignal: AbortSignal.timeout(TOKEN_TIMEOUT_IN_MS) }
     if (claims != null) options.claims = claims
     return typeof credential === 'function' ? credential({ scope, ...options }) : credential.getToken(scope, options)
@@ -335,12 +350,12 @@ function tokenProvider(credential, questions) {
   return async request => {
     try {
       const answer = await questions.ask('credential', () => ask(request))
-      if (typeof answer === 'string') return { token: answer }
-      if (typeof answer?.token !== 'string') return { failure: `it gave ${answer === null ? 'null' : typeof answer} instead of a token` }
-      const { token, expiresOnTimestamp } = answer
-      return typeof expiresOnTimestamp === 'number' ? { token, goodForInMs: expiresOnTimestamp - Date.now() } : { token }
+      if (typeof answer === 'string') return own({ token: answer })
+      const { token, expiresOnTimestamp } = properties(answer, ['token', 'expiresOnTimestamp'])
+      if (typeof token !== 'string') return own({ failure: `it gave ${answer === null ? 'null' : typeof answer} instead of a token` })
+      return own(typeof expiresOnTimestamp === 'number' ? { token, goodForInMs: expiresOnTimestamp - Date.now() } : { token })
     } catch (error) {
-      return { failure: whyOf(error) }
+      return own({ failure: whyOf(error) })
     }
   }
 }
@@ -350,9 +365,9 @@ function proxyResolver(proxy, questions) {
   return async ({ url }) => {
     try {
       const answer = (await questions.ask('proxy', () => proxy(url))) ?? ''
-      return typeof answer === 'string' ? { answer } : { failure: `it gave ${typeof answer} instead of a text` }
+      return own(typeof answer === 'string' ? { answer } : { failure: `it gave ${typeof answer} instead of a text` })
     } catch (error) {
-      return { failure: whyOf(error) }
+      return own({ failure: whyOf(error) })
     }
   }
 }
@@ -360,9 +375,13 @@ function proxyResolver(proxy, questions) {
 /** What can be said of an error of somebody else's: its name, and Entra's number. Its message may hold a secret. */
 function whyOf(error) {
   if (error instanceof NestedCall) return error.message
-  const name = /^\w+$/.exec(error?.name)?.[0] ?? typeof error
-  const number = /\bAADSTS\d+/.exec(error?.message)?.[0]
-  return number ? `it threw ${name} ${number}` : `it threw ${name}`
+  try {
+    const name = /^\w{1,100}$/.exec(error?.name)?.[0] ?? typeof error
+    const number = /\bAADSTS\d{1,10}/.exec(error?.message)?.[0]
+    return number ? `it threw ${name} ${number}` : `it threw ${name}`
+  } catch {
+    return `it threw ${typeof error}`
+  }
 }
 
 module.exports = {

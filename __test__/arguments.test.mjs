@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
+import { LinkError, OmnichannelClient, createOmnichannel } from 'omnichannel-link'
+import { serveOmnichannel } from 'omnichannel-link/electron'
 import { startEmulator } from 'omnichannel-link-emulator'
 import { rejects, throws } from './support/expect.mjs'
 import { account, closedConversation, contact, conversation, data, incident, missingContact, nobody } from './support/sample.mjs'
@@ -86,10 +88,39 @@ for (const [name, open] of Object.entries({ embedded: local, dataverse: remote }
   })
 }
 
+const made = async options => new OmnichannelClient(options)
+
 test('no refusal repeats a long text', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
-  const error = await rejects(client.linkToConversation('account', 'x'.repeat(1e6), conversation), 'INVALID_ARGUMENT')
-  assert.ok(error.message.length < 500)
+  const long = 'ä'.repeat(1e6)
+  const options = [
+    { [long]: 1 }, { ifLinked: long }, { linkableStatuses: [long] }, { timeoutInMs: long }, { dryRun: long }, { callerObjectId: long }, { traceparent: long },
+    { expected: { ...account, [long]: 1 } }, { expected: { ...account, recordId: long } }, { signal: long }, { get dryRun() { throw new Error(long) } }, { get dryRun() { throw long } }
+  ]
+  const local = { embedded: { path: 'a.db' } }
+  const url = 'https://contoso.example'
+  const configurations = [
+    { [long]: 1 }, { timeoutInMs: long }, { embedded: { path: `\0${long}` } }, { dataverse: { url: long, credential: 'x' } }, { dataverse: { url: `${url}/${long}?`, credential: 'x' } },
+    { dataverse: { url, credential: { [long]: 1 } } }, { dataverse: { url, credential: { tenantId: long, clientId: long, clientSecret: long, authorityHost: long } } },
+    { dataverse: { url, credential: 'x', proxy: long } }, { dataverse: { url, credential: 'x', caCertificates: long } }, { dataverse: { url, credential: 'x', concurrency: long } },
+    { dataverse: { url, credential: 'x', application: long } }, { get embedded() { throw new Error(long) } }, { ...local, dataverse: long }
+  ]
+  const refusals = [
+    client.linkToConversation('account', long, conversation), client.linkToConversation(long, account.recordId, conversation), client.linkToConversation('account', account.recordId, long),
+    client.linkToConversation('account', account.recordId, conversation, long),
+    ...options.map(options => client.linkToConversation('account', account.recordId, conversation, options)), ...configurations.map(made),
+    client.findRecord(long, {}), client.findRecord('account', { [long]: 1 }), client.findRecord('account', { name: { [long]: 1 } }), client.findRecord('account', { accountid: long }),
+    client.getConversations({ orderBy: [{ property: long }] }).next(), client.getConversations({ agentId: long }).next(), client.waitForConversation({ [long]: 1 }),
+    client.importRecords(long), client.importRecords({ [long]: long }), client.importRecords({ value: [{ accountid: long }] }), client.verify({ status: long }), client.doctor({ probe: long }),
+    createOmnichannel(client).getConversations({ agentId: long }).catch(({ error }) => Promise.reject(error)),
+    (async () => client.on(long, () => {}))(), (async () => client.openConversation(long))(),
+    (async () => serveOmnichannel({ ipcMain: { handle() {} }, client, allow: [long] }))(), (async () => serveOmnichannel({ [long]: 1 }))()
+  ]
+  await Promise.all(refusals.map(async refused => {
+    const error = await refused.then(value => assert.fail(`it passed: ${JSON.stringify(value).slice(0, 200)}`), error => error)
+    assert.ok(error instanceof LinkError, `${error.name}: ${error.message?.slice(0, 200)}`)
+    assert.ok(JSON.stringify(error).length < 4000, error.message.slice(0, 200))
+  }))
 })
 
 test('arguments that throw when they are read are wrong arguments', { timeout: 60_000 }, async t => {

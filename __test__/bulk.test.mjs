@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
 import { bulk } from '../lib/bulk.js'
+import { SHAPES } from '../lib/options.js'
 import { rejects } from './support/expect.mjs'
 import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody, numbered } from './support/sample.mjs'
 import { emptyEmbedded, stores } from './support/stores.mjs'
@@ -82,7 +83,7 @@ for (const [store, open] of Object.entries(stores)) {
   })
 }
 
-const calls = call => ({ call, untold: async () => {}, refused: () => assert.fail('no request is malformed') })
+const calls = call => ({ shape: SHAPES.linkMany, call, untold: async () => {}, refused: () => assert.fail('no request is malformed') })
 
 test('the fields of a request may be getters of its class', { timeout: 60_000 }, async () => {
   class Row {

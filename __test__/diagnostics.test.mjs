@@ -1,12 +1,16 @@
 // What a program and a log can see of the traffic.
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import { closeSync, constants, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { OmnichannelClient } from 'omnichannel-link'
 import { startEmulator } from 'omnichannel-link-emulator'
+import { afterwards, folder } from './support/afterwards.mjs'
 import { GUID } from './support/expect.mjs'
 
 const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
@@ -119,3 +123,32 @@ for (const [level, lines] of [
     assert.ok(!stderr.includes(emulator.credential) && !stderr.includes('$select'))
   })
 }
+
+test('a stderr that is never read stops neither a call nor the end of the program', { skip: process.platform === 'win32', timeout: 60_000 }, async t => {
+  await emulator.reset()
+  const pipe = join(folder(t), 'stderr')
+  execFileSync('mkfifo', [pipe])
+  // Open at both ends, so that opening does not wait and the program finds a reader.
+  const stderr = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)
+  afterwards(t, () => closeSync(stderr))
+  // More than a pipe holds.
+  const program = `
+    const { OmnichannelClient } = require('omnichannel-link')
+    const client = new OmnichannelClient({ dataverse: { credential: process.env.TOKEN } })
+    const read = () => client.getConversation('${conversation}')
+    ;(async () => {
+      for (let round = 0; round < 10; round++) await Promise.all(Array.from({ length: 100 }, read))
+      console.log('done')
+    })()`
+  const env = { ...process.env, DATAVERSE_URL: emulator.url, TOKEN: emulator.credential, OMNICHANNEL_LINK_LOG: 'debug' }
+  const blocking = openSync(pipe, 'w')
+  const child = spawn(process.execPath, ['-e', program], { cwd: root, env, stdio: ['ignore', 'pipe', blocking] })
+  closeSync(blocking)
+  afterwards(t, () => child.kill('SIGKILL'))
+  const [stdout] = await once(child.stdout.setEncoding('utf8'), 'data')
+  assert.equal(stdout, 'done\n')
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+  const kept = Buffer.alloc(1 << 16)
+  const lines = kept.toString('utf8', 0, readSync(stderr, kept)).split('\n')
+  for (const line of lines.slice(0, -1)) assert.match(line, /^OMNICHANNEL_LINK \d+: request GET .*: 200 /)
+})

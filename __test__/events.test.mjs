@@ -223,7 +223,7 @@ test('what a listener throws is an uncaught exception of the program, and the ot
     client.linkToConversation('contact', id, id).catch(({ code }) => console.log(code))`, { cwd: folder(t), id: numbered(1) })
   const { code, stdout } = await ended
   assert.deepEqual(stdout.trim().split('\n'), [
-    'three', 'three', 'uncaught one', 'uncaught two', 'uncaught one', 'uncaught four', 'CONVERSATION_NOT_FOUND'
+    'three', 'three', 'uncaught one', 'uncaught two', 'uncaught one', 'CONVERSATION_NOT_FOUND', 'uncaught four'
   ])
   assert.equal(code, 0)
 })

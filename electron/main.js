@@ -3,16 +3,18 @@
 // The main process's half of `Microsoft.Omnichannel` in windows: it owns the client, and gives every window a focus of its own and
 // the page's functions. main.d.ts is the documentation; preload.js is the other half.
 
-const { guid } = require('../lib/arguments.js')
+const process = require('node:process')
+const { URL } = require('node:url')
+const { guid, refusal: refusedArgument } = require('../lib/arguments.js')
 const { createOmnichannel, refusal } = require('../lib/facade.js')
-const { LinkError, failure } = require('../lib/link-error.js')
+const { LinkError, failure, own } = require('../lib/link-error.js')
+const { SHAPES, attempt, read } = require('../lib/options.js')
 
 // preload.js has the same names: it may require nothing but Electron.
 const CALLS = 'omnichannel-link:call'
 const EVENTS = 'omnichannel-link:event'
 
 const LINK_EVENTS = ['linked', 'replaced', 'unlinked', 'failed']
-const OPTIONS = new Set(['allow', 'client', 'forwardEvents', 'ipcMain', 'onOpenConversation', 'onRefreshTab'])
 /** Longer than every id there is. */
 const LONGEST_TEXT = 256
 
@@ -73,7 +75,7 @@ function serveOmnichannel(options) {
       if (typeof name !== 'string' || !Object.hasOwn(calls, name)) throw failure('INVALID_ARGUMENT', 'There is no such function.')
       return { value: plain(await calls[name](...checkedValues(name, calls[name].length, values))) }
     } catch (thrown) {
-      const refused = thrown?.error instanceof LinkError ? thrown : refusal(typeof name === 'string' ? name : 'unknown', thrown)
+      const refused = own(thrown).error instanceof LinkError ? thrown : refusal(typeof name === 'string' ? name : 'unknown', thrown)
       if (refused.error.code === 'INTERNAL' && refused.error.cause !== undefined) {
         warn(refused.error.cause)
         delete refused.error.cause
@@ -134,7 +136,13 @@ async function succeeds(call) {
 
 /** Only an `Error` can be a warning; what else was thrown is its `cause`, which Node does not print. */
 function warn(thrown) {
-  process.emitWarning(thrown instanceof Error ? thrown : new Error('A callback of this program threw what is not an Error of its own.', { cause: thrown }))
+  const message = 'A callback of this program threw what is not an Error of its own.'
+  try {
+    process.emitWarning(thrown instanceof Error ? thrown : new Error(message, { cause: thrown }))
+  } catch {
+    // This program's `Error` may be another than Node's, as under Jest.
+    process.emitWarning(message)
+  }
 }
 
 /** Data that every channel carries as it is; a `LinkError` becomes its `toJSON()`. */
@@ -154,9 +162,10 @@ function checkedValues(name, most, values) {
 const wrong = message => failure('INVALID_CONFIGURATION', `serveOmnichannel: ${message}`)
 
 function checkedOptions(options) {
-  const unknown = Object.keys(options ?? {}).find(name => !OPTIONS.has(name))
+  const given = own(read('options', options, SHAPES.serve, (message, details) => failure('INVALID_CONFIGURATION', `serveOmnichannel: ${message}`, details)))
+  const unknown = Object.keys(given).find(name => !(name in SHAPES.serve))
   if (unknown !== undefined) throw wrong(`there is no option \`${unknown}\`.`)
-  const { ipcMain, client, allow, forwardEvents, onRefreshTab, onOpenConversation } = options ?? {}
+  const { ipcMain, client, allow, forwardEvents, onRefreshTab, onOpenConversation } = given
   if (typeof ipcMain?.handle !== 'function') throw wrong("`ipcMain` must be Electron's.")
   if (typeof client?.linkToConversation !== 'function') throw wrong('`client` must be an OmnichannelClient.')
   for (const [name, callback] of Object.entries({ onRefreshTab, onOpenConversation })) {
@@ -164,12 +173,14 @@ function checkedOptions(options) {
   }
   if (forwardEvents !== undefined && typeof forwardEvents !== 'boolean') throw wrong('`forwardEvents` must be true or false.')
   if (forwardEvents && typeof client.on !== 'function') throw wrong('`client` has no events that could be forwarded.')
-  if (typeof allow === 'function') return options
+  if (typeof allow === 'function') return given
   if (!Array.isArray(allow)) throw wrong('`allow` must list the origins whose pages may link, or be a function.')
   const bad = allow.filter(origin => !isOrigin(origin))
-  if (bad.length > 0) throw wrong(`\`allow\`: ${JSON.stringify(bad[0])} is no origin as Chromium writes it; such are "https://agent.contoso.com", "app://desktop" and "file://".`)
-  return { ...options, allow: [...allow] }
+  if (bad.length > 0) throw wrong(`\`allow\`: ${described(bad[0])} is no origin as Chromium writes it; such are "https://agent.contoso.com", "app://desktop" and "file://".`)
+  return given
 }
+
+const described = value => (typeof value === 'string' ? JSON.stringify(value) : typeof value)
 
 /** A scheme and a host, without a `*`, and with a port only where the web's schemes have one. Hosts are ASCII and in lower case. */
 const ORIGIN = /^(?!file:)[a-z][a-z0-9+.-]*:\/\/([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\.|\[[0-9a-f:.]+\])(:\d+)?$/
@@ -184,8 +195,8 @@ function isOrigin(text) {
 
 /** A window itself has a `webContents` and much that looks alike, but no page is ever known by it. */
 function demandContents(value) {
-  if (typeof value?.send === 'function' && 'mainFrame' in value) return
-  throw failure('INVALID_ARGUMENT', '`webContents`: expected the `webContents` of a window, as in `window.webContents`.')
+  if (attempt('webContents', () => typeof value?.send === 'function' && 'mainFrame' in value, refusedArgument)) return
+  throw refusedArgument('`webContents`: expected the `webContents` of a window, as in `window.webContents`.')
 }
 
 module.exports = { serveOmnichannel }

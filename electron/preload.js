@@ -17,8 +17,8 @@ const call = (name, count) => {
   const invoke = values => ipcRenderer.invoke(CALLS, name, values)
   return async (...values) => {
     // What cannot be cloned was not sent. That its arguments are wrong is for main.js to say, which says it of none at all.
-    const { value, failure } = await invoke(values.slice(0, count)).catch(() => invoke())
-    return failure ? Promise.reject(failure) : value
+    const answer = await invoke(values.slice(0, count)).catch(() => invoke())
+    return Object.hasOwn(answer, 'failure') ? Promise.reject(answer.failure) : answer.value
   }
 }
 

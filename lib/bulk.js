@@ -2,9 +2,13 @@
 
 // Many calls from one list: it is read as results are taken, and they come in its order.
 
+const { performance } = require('node:perf_hooks')
 const { setImmediate: turn } = require('node:timers/promises')
-const { invalid, readable, without } = require('./arguments.js')
+const { isPromise } = require('node:util/types')
+const { demandFunction, invalid, optionsOf, readable } = require('./arguments.js')
 const { uncaught } = require('./events.js')
+const { properties, take } = require('./options.js')
+const { AbortController, AbortSignal, isAborted, reasonOf, throwIfAborted, watch } = require('./signals.js')
 
 // Calls under way at once. How many requests the server is sent is not decided here: the addon keeps to what the server recommends
 // (16 to 48), and the others wait. So the window only has to be large enough never to run dry while its first call is slow, and to
@@ -23,26 +27,27 @@ const FIELDS = ['entityLogicalName', 'recordId', 'conversationId']
 const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 /**
- * The results of `call(entityLogicalName, recordId, conversationId, options)` for every request. `untold(options, …)` is the same without
- * events, and `refused(error, options)` is told of requests that make no call. `now` is the time in milliseconds.
+ * The results of `call(entityLogicalName, recordId, conversationId, options)` for every request; the options have this shape. `untold(options, …)`
+ * is the same without events, and `refused(error, options)` is told of requests that make no call. `now` is the time in milliseconds.
  */
-async function* bulk(native, requests, options, { call, untold, refused }, now = () => performance.now()) {
-  const [others, onProgress] = without(native, options, 'onProgress')
-  const [rest, signal] = without(native, others, 'signal')
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw invalid(native, 'options.onProgress', 'a function', onProgress)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
-  if (typeof (requests?.[Symbol.asyncIterator] ?? requests?.[Symbol.iterator]) !== 'function' || typeof requests === 'string') {
+async function* bulk(native, requests, options, { shape, call, untold, refused }, now = () => performance.now()) {
+  const given = optionsOf(native, options ?? {}, shape)
+  const [onProgress, signal] = [take(given, 'onProgress'), take(given, 'signal')]
+  demandFunction(native, 'options.onProgress', onProgress)
+  isAborted(native, signal)
+  const iterate = readable(native, 'requests', () => requests?.[Symbol.asyncIterator] ?? requests?.[Symbol.iterator])
+  if (typeof iterate !== 'function' || typeof requests === 'string') {
     throw invalid(native, 'requests', 'an iterable or async iterable', requests)
   }
-  const isObject = typeof (rest ?? {}) === 'object' && !Array.isArray(rest)
-  const shared = isObject ? { ...rest, timeoutInMs: rest?.timeoutInMs ?? TIMEOUT_IN_MS } : rest
+  const isObject = typeof given === 'object' && !Array.isArray(given)
+  const shared = isObject ? { __proto__: null, ...given, timeoutInMs: given.timeoutInMs ?? TIMEOUT_IN_MS } : given
   await check(shared, untold)
 
   const controller = new AbortController()
   const stopping = controller.signal
   const [arrival, room] = [bell(), bell()]
   const stop = () => {
-    controller.abort(signal?.reason)
+    controller.abort(signal && reasonOf(signal))
     arrival.ring()
     room.ring()
   }
@@ -57,7 +62,7 @@ async function* bulk(native, requests, options, { call, untold, refused }, now =
   }
   const begin = async request => {
     try {
-      const outcome = await call(...targetOf(request), { ...shared, signal: stopping })
+      const outcome = await call(...targetOf(request), { __proto__: null, ...shared, signal: stopping })
       progress.count('succeeded')
       return { request, outcome }
     } catch (error) {
@@ -70,7 +75,7 @@ async function* bulk(native, requests, options, { call, untold, refused }, now =
   const pending = []
   const list = { isRead: false }
   const read = async () => {
-    for await (const request of requests) {
+    for await (const [request] of boxed(requests)) {
       // What a slow source gives after the end is not begun.
       if (stopping.aborted) return
       pending.push(begin(request))
@@ -79,8 +84,8 @@ async function* bulk(native, requests, options, { call, untold, refused }, now =
       if (stopping.aborted) return
     }
   }
-  signal?.throwIfAborted()
-  signal?.addEventListener('abort', stop)
+  throwIfAborted(native, signal)
+  const forget = signal && watch(native, signal, { cancel: stop })
   const reading = read()
     .catch(error => ({ error }))
     .finally(() => {
@@ -91,7 +96,7 @@ async function* bulk(native, requests, options, { call, untold, refused }, now =
     while (!list.isRead || pending.length > 0) {
       if (pending.length === 0) await arrival.wait()
       const result = await pending[0]
-      signal?.throwIfAborted()
+      stopping.throwIfAborted()
       if (!result) continue
       pending.shift()
       room.ring()
@@ -102,7 +107,7 @@ async function* bulk(native, requests, options, { call, untold, refused }, now =
     if (failure) throw failure.error
     progress.report()
   } finally {
-    signal?.removeEventListener('abort', stop)
+    forget?.()
     progress.mute()
     stop()
     await Promise.all(pending)
@@ -117,17 +122,23 @@ async function* bulk(native, requests, options, { call, untold, refused }, now =
  */
 async function check(shared, untold) {
   const probe = new Error('the options are fine')
-  const options = typeof shared === 'object' && !Array.isArray(shared) ? { ...shared, signal: AbortSignal.abort(probe) } : shared
+  const options = typeof shared === 'object' && !Array.isArray(shared) ? { __proto__: null, ...shared, signal: AbortSignal.abort(probe) } : shared
   await untold(options, 'account', NOBODY, NOBODY).catch(error => {
     if (error !== probe) throw error
   })
+}
+
+/** The requests, each in an array of its own: one that cannot even be awaited is not an error of the list. */
+async function* boxed(requests) {
+  if (requests[Symbol.asyncIterator]) for await (const request of requests) yield [request]
+  else for (const request of requests) yield [isPromise(request) ? await request : request]
 }
 
 /** The arguments of a request's call. */
 function target(native, request) {
   if (typeof request !== 'object' || request === null) throw invalid(native, 'request', 'an object', request)
   // Field by field: those of an object-relational mapper's rows are getters of their class.
-  const [entityLogicalName, recordId, conversationId] = readable(native, 'request', () => FIELDS.map(name => request[name]))
+  const { entityLogicalName, recordId, conversationId } = readable(native, 'request', () => properties(request, FIELDS))
   // The focused conversation is nothing that a list can mean.
   if (conversationId == null) throw invalid(native, 'conversationId', 'a GUID', conversationId)
   return [entityLogicalName, recordId, conversationId]

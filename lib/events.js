@@ -4,7 +4,11 @@
 // those behind it and whoever told it.
 
 const { EventEmitter } = require('node:events')
+const { setImmediate } = require('node:timers')
+// A `process` that a test has replaced may have little in it.
+const { nextTick = setImmediate } = require('node:process')
 const { invalid } = require('./arguments.js')
+const { own } = require('./link-error.js')
 
 // Nobody can listen to the other statuses of an outcome, which stand for no change.
 const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
@@ -29,19 +33,21 @@ class Events {
     this.#emitter[method](name, listener)
   }
 
-  /** Tells of what a call has changed, if it has changed something. */
+  /** Tells of what a call has changed, if it has changed something. It is done, so nothing that fails here is a failure of the call. */
   outcome(outcome) {
-    if (!this.hears(outcome.status) || outcome.dryRun) return
-    // The outcome itself is the caller's.
-    const copy = structuredClone(outcome)
-    const { status, conversationId, record, previous = null } = copy
+    uncaught(() => this.#outcome(outcome))
+  }
+
+  #outcome(outcome) {
+    const { status, conversationId, record, previous = null, dryRun } = own(outcome)
+    if (!this.hears(status) || dryRun) return
     const slot = status === 'unlinked' ? { before: record, after: null } : { before: previous, after: record }
-    this.#tell(status, { conversationId, ...slot, outcome: copy })
+    // The outcome itself is the caller's.
+    this.#tell(status, copied({ conversationId, ...slot, outcome }))
   }
 
   /** Tells of a call that failed. One that its own program aborted did not, and a dry run would have changed nothing anyway. */
-  failure(method, meant, error, { dryRun, signal }) {
-    const isAborted = signal instanceof AbortSignal && signal.aborted && Object.is(error, signal.reason)
+  failure(method, meant, error, { dryRun, isAborted }) {
     if (!this.hears('failed') || isAborted || dryRun === true) return
     const conversationId = typeof meant === 'string' ? meant.replaceAll(/[{}]/g, '').toLowerCase() : null
     this.#tell('failed', { method, conversationId, error })
@@ -80,10 +86,14 @@ function uncaught(call) {
   try {
     call()
   } catch (error) {
-    queueMicrotask(() => {
+    nextTick(() => {
       throw error
     })
   }
 }
+
+/** A copy of plain data. */
+const copied = value =>
+  typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, copied(part)])) : value
 
 module.exports = { Events, uncaught }

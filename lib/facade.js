@@ -3,11 +3,13 @@
 // The page's `Microsoft.Omnichannel` over a client: its functions, and the objects that the product's script resolves and rejects
 // with. facade.d.ts is the documentation.
 
-const { guid } = require('./arguments.js')
-const { LinkError, failure } = require('./link-error.js')
+const { guid, refusal: wrong } = require('./arguments.js')
+const { LinkError, failure, own } = require('./link-error.js')
+const { attempt, properties } = require('./options.js')
 
 /** A status as a client names it: its `statuscode`, and the label the page shows. */
 const STATUSES = {
+  __proto__: null,
   open: [1, 'Open'],
   active: [2, 'Active'],
   waiting: [3, 'Waiting'],
@@ -46,6 +48,7 @@ const ATTRIBUTES = {
 /** What comes back without being asked for; the page's script brings workstream and last session, too, which a client does not read. */
 const ALWAYS = ['activityid', 'msdyn_ocliveworkitemid', 'statuscode', 'createdon']
 const ORDERS = { createdon: 'createdOn', statuscode: 'status', subject: 'subject' }
+const QUERY = ['agentId', 'attributes', 'status', 'orderBy', 'createdBeforeDays']
 /** As many as one page of the Web API holds, which is all that the product's script reads. */
 const MOST_CONVERSATIONS = 5000
 /** More of them than there are statuses, attributes and orders. A page must not keep its program busy. */
@@ -147,8 +150,8 @@ function createOmnichannel(client, focus = client) {
 }
 
 function expectMethods(argument, value, methods, what) {
-  if (methods.every(method => typeof value?.[method] === 'function')) return
-  throw failure('INVALID_ARGUMENT', `\`${argument}\`: expected ${what}, got ${value === null ? 'null' : typeof value}.`)
+  if (attempt(argument, () => methods.every(method => typeof value?.[method] === 'function'), wrong)) return
+  throw wrong(`\`${argument}\`: expected ${what}, got ${value === null ? 'null' : typeof value}.`)
 }
 
 const noneFocused = () => failure('NO_FOCUSED_CONVERSATION', 'No `conversationId` was given and no conversation is focused.', {
@@ -172,7 +175,7 @@ function readQuery(input) {
 }
 
 function understood(input) {
-  const { agentId, attributes, status, orderBy, createdBeforeDays } = input ?? {}
+  const { agentId, attributes, status, orderBy, createdBeforeDays } = properties(input, QUERY)
   if (!agentId) throw failure('INVALID_ARGUMENT', 'Missing key "agentId" in input object')
   const names = new Set([...ALWAYS, ...list('attributes', attributes)])
   return {
@@ -189,7 +192,7 @@ function understood(input) {
 }
 
 function readOrder(order, index) {
-  const { attributeName, descending } = order ?? {}
+  const { attributeName, descending } = properties(order, ['attributeName', 'descending'])
   if (typeof attributeName !== 'string' || !Object.hasOwn(ORDERS, attributeName)) {
     throw unfit(`orderBy[${index}].attributeName`, `one of the attributes ${Object.keys(ORDERS).join(', ')}`, attributeName)
   }
@@ -230,7 +233,7 @@ function refusal(name, cause, additionalDetails = {}) {
     status: 'failure',
     functionName: `${name} API`,
     message: error.code === 'NO_FOCUSED_CONVERSATION' ? "Couldn't fetch LiveWorkItemId from session context" : error.message,
-    currentReqId: error.requestId ?? '',
+    currentReqId: own(error).requestId ?? '',
     additionalDetails,
     error
   }

@@ -2,6 +2,8 @@
 
 // The one class of errors, which needs no addon.
 
+const { isNativeError } = require('node:util/types')
+
 const BRAND = Symbol.for('omnichannel-link.LinkError')
 
 // What another process may say of an error; anything else that comes along is not taken over.
@@ -10,10 +12,15 @@ const JSON_FIELDS = [
   'retryAfterInMs', 'conversationStatus', 'current', 'candidates', 'store', 'hint', 'cause'
 ]
 
+// As in src/error.rs.
+const MAX_CHARACTERS = 1000
+const MAX_BEGINNING = 600
+
 class LinkError extends Error {
-  constructor({ message, cause, ...details }) {
+  constructor(given) {
+    const { message, cause, ...details } = own(given)
     super(message, cause === undefined ? undefined : { cause })
-    for (const [name, value] of Object.entries(details)) if (value !== undefined) this[name] = value
+    for (const [name, value] of Object.entries(details)) if (value !== undefined) define(this, name, { value, enumerable: true })
   }
 
   // Two copies of the package in one program recognise each other's errors.
@@ -22,28 +29,55 @@ class LinkError extends Error {
   }
 
   static fromJSON(json) {
-    if (typeof json?.code !== 'string' || typeof json.message !== 'string') {
+    const given = Object.create(null)
+    for (const name of JSON_FIELDS) if (Object.hasOwn(json ?? {}, name)) given[name] = json[name]
+    if (typeof given.code !== 'string' || typeof given.message !== 'string') {
       throw new TypeError('LinkError.fromJSON: expected what LinkError.prototype.toJSON returned')
     }
-    return new LinkError(Object.fromEntries(JSON_FIELDS.map(name => [name, json[name]])))
+    return new LinkError(given)
   }
 
   toJSON() {
-    const { message, cause } = this
-    const json = { name: this.name, message, ...this }
-    if (cause !== undefined) json.cause = cause instanceof Error ? cause.message : cause
-    return json
+    const { name, message } = this
+    const thrown = Object.hasOwn(this, 'cause') ? this.cause : undefined
+    const cause = isNativeError(thrown) ? thrown.message : thrown
+    return { name, message, ...this, ...(cause !== undefined && { cause: typeof cause === 'string' ? shortened(cause) : cause }) }
   }
 }
 
-Object.defineProperties(LinkError.prototype, {
-  name: { value: 'LinkError', configurable: true, writable: true },
-  [BRAND]: { value: true }
-})
+define(LinkError.prototype, 'name', { value: 'LinkError' })
+define(LinkError.prototype, BRAND, { value: true })
+
+/** The properties of an object itself; anything else has none. What a program has put on `Object.prototype` is not among them. */
+function own(object) {
+  return { __proto__: null, ...(typeof object === 'object' && object) }
+}
+
+/** An assignment would call a setter of `Object.prototype`, and a description would be completed from there. */
+function define(object, name, description) {
+  Object.defineProperty(object, name, { __proto__: null, configurable: true, writable: true, ...description })
+}
 
 /** A failure that the addon does not know of: nothing was read or written. */
 function failure(code, message, details) {
-  return new LinkError({ code, message, isRetryable: false, maybeApplied: false, ...details })
+  return new LinkError({ code, message: shortened(message), isRetryable: false, maybeApplied: false, ...details })
 }
 
-module.exports = { LinkError, failure }
+/** A message without its middle if it is too long: it shows a value that has no end. */
+function shortened(message) {
+  const leftOut = message.length - MAX_CHARACTERS
+  if (leftOut <= 0) return message
+  const [beginning, end] = [message.slice(0, MAX_BEGINNING), message.slice(MAX_BEGINNING + leftOut)]
+  return `${beginning}… (${leftOut} characters left out) …${end}`.toWellFormed()
+}
+
+/** A thrown value as a string for a message. It may be anything, also something that cannot be made a string. */
+function shown(thrown) {
+  try {
+    return shortened(String(thrown))
+  } catch {
+    return 'a value that cannot be shown'
+  }
+}
+
+module.exports = { LinkError, failure, own, shown }

@@ -2,15 +2,18 @@
 
 // Waiting for a conversation that does not exist yet, or not in the right status.
 
+const { performance } = require('node:perf_hooks')
+const { clearTimeout, setTimeout } = require('node:timers')
 const timers = require('node:timers/promises')
 const { isDate } = require('node:util/types')
-const { described, invalid, without } = require('./arguments.js')
+const { described, invalid, optionsOf } = require('./arguments.js')
 const { LinkError } = require('./link-error.js')
-const { watch } = require('./signals.js')
+const { SHAPES, take } = require('./options.js')
+const { AbortController, reasonOf, throwIfAborted, watch } = require('./signals.js')
 
 const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
 const LONGEST_IN_MS = 2 ** 31 - 1
-const CRITERIA = ['agentId', 'record', 'createdAfter', 'statuses', 'timeoutInMs', 'callerObjectId', 'traceparent']
+const CRITERIA = Object.keys(SHAPES.wait).filter(name => name !== 'signal')
 
 // As many as an error should list. More of them are no more ambiguous.
 const CANDIDATES = 10
@@ -39,12 +42,12 @@ const OVERDUE = Symbol('overdue')
 
 /** Resolves with the one conversation that matches. `client` has the reading calls; `system` is time and chance. */
 async function waitForConversation(native, client, options, system = SYSTEM) {
-  const [rest, signal] = without(native, options, 'signal')
-  const wanted = criteria(native, rest)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
-  signal?.throwIfAborted()
+  const given = optionsOf(native, options, SHAPES.wait)
+  const signal = take(given, 'signal')
+  const wanted = criteria(native, given)
+  throwIfAborted(native, signal)
   const controller = new AbortController()
-  const forget = signal && watch(signal, { cancel: () => controller.abort(signal.reason) })
+  const forget = signal && watch(native, signal, { cancel: () => controller.abort(reasonOf(signal)) })
   try {
     return await search(native, client, wanted, controller, system)
   } finally {
@@ -64,7 +67,7 @@ async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, 
     // The deadline of each of its calls is not enough: a server may make any number of pages of a look.
     const ended = system.after(lookInMs, () => controller.abort(OVERDUE))
     try {
-      const newest = await look(client, { ...wanted, signal, timeoutInMs: lookInMs })
+      const newest = await look(client, { __proto__: null, ...wanted, signal, timeoutInMs: lookInMs })
       const found = newest.filter(({ createdOn }) => createdAfter === undefined || Date.parse(createdOn) >= createdAfter)
       if (found.length === 1) return found[0]
       if (found.length > 1) throw ambiguous(native, found)
@@ -90,7 +93,7 @@ function criteria(native, options) {
   if (unknown !== undefined) {
     throw described(native, 'INVALID_ARGUMENT', `\`options.${unknown}\` is unknown; known are ${CRITERIA.join(', ')}, signal.`)
   }
-  const given = { ...DEFAULTS, ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) }
+  const given = { __proto__: null, ...DEFAULTS, ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) }
   // One that went missing must not widen the search.
   const missing = Object.keys(given).find(name => given[name] === null)
   if (missing !== undefined) throw invalid(native, `options.${missing}`, 'a value, or nothing at all', null)
@@ -101,7 +104,7 @@ function criteria(native, options) {
   if (typeof timeoutInMs !== 'number' || !(timeoutInMs > 0 && timeoutInMs <= LONGEST_IN_MS)) {
     throw invalid(native, 'options.timeoutInMs', `milliseconds, more than 0 and at most ${LONGEST_IN_MS}`, timeoutInMs)
   }
-  return { ...given, ...(createdAfter && { createdAfter: wholeSeconds(createdAfter) }) }
+  return { __proto__: null, ...given, ...(createdAfter && { createdAfter: wholeSeconds(createdAfter) }) }
 }
 
 /** A moment as the stores keep it, or what was created a little later in the same second would be earlier. */

@@ -43,7 +43,7 @@ codes! {
     ConversationNotFound = "CONVERSATION_NOT_FOUND", retryable: false;
     /// `FORBIDDEN`: the caller is known and lacks a privilege.
     Forbidden = "FORBIDDEN", retryable: false;
-    /// `INTERNAL`: a defect of this package.
+    /// `INTERNAL`: a defect of this package, or a thread that the system refused (then retryable).
     Internal = "INTERNAL", retryable: false;
     /// `INVALID_ARGUMENT`: an argument or option of the call is wrong; nothing was read or written.
     InvalidArgument = "INVALID_ARGUMENT", retryable: false;
@@ -137,7 +137,8 @@ impl LinkError {
     /// An error with a message that names the argument or the cause.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self(Box::new(Failure { code, message: message.into(), details: Details::default(), source: None }))
+        let message = shortened(message.into());
+        Self(Box::new(Failure { code, message, details: Details::default(), source: None }))
     }
 
     /// The stable code.
@@ -174,7 +175,7 @@ impl LinkError {
     /// Says what to do; a second hint follows the first.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        let hint = hint.into();
+        let hint = shortened(hint.into());
         self.with(|details| {
             details.hint = Some(match details.hint.take() {
                 Some(first) => format!("{first} {hint}"),
@@ -205,9 +206,39 @@ impl LinkError {
     }
 }
 
+/// The most characters of a message, of which these many are its beginning.
+const MAX_CHARACTERS: usize = 1000;
+const MAX_BEGINNING: usize = 600;
+
+/// A message without its middle if it is too long: it shows a value that has no end.
+pub(crate) fn shortened(message: String) -> String {
+    if message.len() <= MAX_CHARACTERS {
+        return message;
+    }
+    let characters = message.chars().count();
+    let Some(left_out @ 1..) = characters.checked_sub(MAX_CHARACTERS) else { return message };
+    let beginning: String = message.chars().take(MAX_BEGINNING).collect();
+    let end: String = message.chars().skip(MAX_BEGINNING + left_out).collect();
+    format!("{beginning}… ({left_out} characters left out) …{end}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_shows_an_endless_value_keeps_its_beginning_and_its_end() {
+        let message = |characters: usize| format!("`a`: '{}', expected less.", "ä".repeat(characters));
+        let short = LinkError::new(Code::Store, message(500)).hint(message(500));
+        assert_eq!(short.message(), message(500));
+        let long = LinkError::new(Code::Store, message(100_000)).hint(message(100_000));
+        for text in [Some(long.message()), long.details().hint.as_deref()] {
+            let text = text.unwrap();
+            assert!(text.starts_with("`a`: 'ä") && text.ends_with("ä', expected less."), "{text}");
+            assert!(text.contains("… (99023 characters left out) …"), "{text}");
+            assert!(text.chars().count() < 1100, "{text}");
+        }
+    }
 
     #[test]
     fn codes_are_alphabetical_unique_and_spelled_like_their_variants() {

@@ -15,12 +15,13 @@ use super::{
     configuration::{self, Remote, StoreConfiguration, Surroundings, misconfigured},
     credential::{Credential, CredentialAnswer, CredentialFunction, TokenRequest},
     doctor::DoctorReportObject,
-    error,
+    error, log,
     network::{AskedProxy, ProxyFunction},
     observer::{EventObject, Watch},
     options,
     outcome::{ImportSummaryObject, LinkOutcomeObject, UnlinkOutcomeObject},
     promise::{Failure, Promises},
+    runtime,
 };
 use crate::{
     clock::{SharedClock, SystemClock},
@@ -87,6 +88,12 @@ impl Client {
     #[must_use]
     pub fn build_profile() -> &'static str {
         if cfg!(debug_assertions) { "debug" } else { "release" }
+    }
+
+    /// Writes the last lines of the log. For the end of the process, which also ends the thread that writes them.
+    #[napi]
+    pub fn flush_log() {
+        log::flush();
     }
 
     /// `linkToConversation`
@@ -226,10 +233,13 @@ impl Client {
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
         // In line behind the calls before it, which finish, and before those after it, which are refused.
         let service = self.service.clone();
-        Promises::of(*env)?.promise(env, move || {
-            let closing = service.close();
-            async { closing.await.map_err(Failure::Error) }
-        })
+        match runtime::jobs() {
+            Ok(jobs) => Promises::of(*env)?.promise(env, &jobs, move || {
+                let closing = service.close();
+                async { closing.await.map_err(Failure::Error) }
+            }),
+            Err(refused) => Promises::rejected(env, &service.describe(refused).into()),
+        }
     }
 
     /// The end of something synchronous: throws what is refused.
@@ -279,10 +289,13 @@ impl Client {
         let allowed = match call {
             Err(refused) => Err(Failure::Error(service.describe(refused))),
             Ok(_) if cancelled.already() => Err(Failure::Aborted),
-            Ok(call) => service.ensure_open().map(|()| call).map_err(|closed| service.describe(closed).into()),
+            Ok(call) => match service.ensure_open().and_then(|()| runtime::jobs()) {
+                Ok(jobs) => Ok((call, jobs)),
+                Err(refused) => Err(service.describe(refused).into()),
+            },
         };
         match allowed {
-            Ok(call) => Promises::of(*env)?.promise(env, move || cancelled.or(start(service, call))),
+            Ok((call, jobs)) => Promises::of(*env)?.promise(env, &jobs, move || cancelled.or(start(service, call))),
             Err(refused) => Promises::rejected(env, &refused),
         }
     }

@@ -2,13 +2,13 @@
 
 use napi::{
     Env, JsValue, Status,
-    bindgen_prelude::{Null, Object, Unknown},
+    bindgen_prelude::{Either, Null, Object, Unknown},
 };
 
-use super::{conversations::LinkedRecordObject, outcome::RecordReferenceObject, promise::Failure};
+use super::{conversations::LinkedRecordObject, object::Properties, outcome::RecordReferenceObject, promise::Failure};
 use crate::{
     domain,
-    error::{CurrentRecord, LinkError},
+    error::{CurrentRecord, LinkError, shortened},
 };
 
 /// What a promise is rejected with: nothing if the caller aborted, because the reason is JavaScript's.
@@ -29,55 +29,34 @@ pub(super) fn thrown(env: Env, error: &LinkError) -> napi::Error {
 
 fn to_object<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'env>> {
     let details = error.details();
-    let mut object = Object::new(env)?;
+    let mut object = Properties::new(env);
     object.set("code", error.code().as_str())?;
     object.set("message", error.message())?;
     object.set("isRetryable", error.is_retryable())?;
     object.set("maybeApplied", details.maybe_applied)?;
-    let texts = [
-        ("serviceCode", &details.service_code),
-        ("serviceMessage", &details.service_message),
-        ("requestId", &details.request_id),
-        ("serviceRequestId", &details.service_request_id),
-        ("hint", &details.hint),
-    ];
-    for (name, text) in texts {
-        if let Some(text) = text {
-            object.set(name, text.as_str())?;
-        }
-    }
-    if let Some(store) = details.store {
-        object.set("store", store)?;
-    }
-    if let Some(status) = details.http_status {
-        object.set("httpStatus", u32::from(status))?;
-    }
-    if let Some(after) = details.retry_after {
-        object.set("retryAfterInMs", after.as_secs_f64() * 1e3)?;
-    }
-    match details.conversation_status.map(|code| (code, domain::Status::from(code).name())) {
-        Some((_, Some(name))) => object.set("conversationStatus", name)?,
-        Some((code, None)) => object.set("conversationStatus", code)?,
-        None => {}
-    }
-    match &details.current {
-        Some(Some(CurrentRecord { entity_logical_name, record_id })) => {
-            let record = RecordReferenceObject { entity_logical_name, record_id: record_id.clone() };
-            object.set("current", record)?;
-        }
-        Some(None) => object.set("current", Null)?,
-        None => {}
-    }
-    if !details.candidates.is_empty() {
-        let candidate = |(record, name): &(CurrentRecord, Option<String>)| LinkedRecordObject {
-            entity_logical_name: record.entity_logical_name,
-            record_id: record.record_id.clone(),
-            name: name.clone(),
-        };
-        object.set("candidates", details.candidates.iter().map(candidate).collect::<Vec<_>>())?;
-    }
-    if let Some(cause) = std::error::Error::source(error) {
-        object.set("cause", cause.to_string())?;
-    }
-    Ok(object)
+    object.set_some("serviceCode", details.service_code.as_deref())?;
+    object.set_some("serviceMessage", details.service_message.as_deref())?;
+    object.set_some("requestId", details.request_id.as_deref())?;
+    object.set_some("serviceRequestId", details.service_request_id.as_deref())?;
+    object.set_some("hint", details.hint.as_deref())?;
+    object.set_some("store", details.store)?;
+    object.set_some("httpStatus", details.http_status.map(u32::from))?;
+    object.set_some("retryAfterInMs", details.retry_after.map(|after| after.as_secs_f64() * 1e3))?;
+    let status = |code| domain::Status::from(code).name().map_or(Either::B(code), Either::A);
+    object.set_some("conversationStatus", details.conversation_status.map(status))?;
+    let reference = |CurrentRecord { entity_logical_name, record_id }: &CurrentRecord| RecordReferenceObject {
+        entity_logical_name,
+        record_id: record_id.clone(),
+    };
+    let current = |record: &Option<CurrentRecord>| record.as_ref().map(reference).map_or(Either::B(Null), Either::A);
+    object.set_some("current", details.current.as_ref().map(current))?;
+    let candidate = |(record, name): &(CurrentRecord, Option<String>)| LinkedRecordObject {
+        entity_logical_name: record.entity_logical_name,
+        record_id: record.record_id.clone(),
+        name: name.clone(),
+    };
+    let candidates: Vec<_> = details.candidates.iter().map(candidate).collect();
+    object.set_some("candidates", (!candidates.is_empty()).then_some(candidates))?;
+    object.set_some("cause", std::error::Error::source(error).map(|cause| shortened(cause.to_string())))?;
+    object.into_object()
 }

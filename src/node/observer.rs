@@ -1,11 +1,6 @@
 //! Who watches the traffic: the log on stderr, and the program's own channels.
 
-use std::{
-    fmt,
-    io::Write,
-    process,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use napi::{
     Status,
@@ -14,6 +9,7 @@ use napi::{
 };
 use napi_derive::napi;
 
+use super::log;
 use crate::http::{Ending, Event, Observer, Subject};
 
 /// Events on their way to a JavaScript thread that is busy; what comes when there are more is not told.
@@ -87,14 +83,9 @@ impl Watch {
     fn log(&self, event: &Event) {
         let needed = if matches!(event, Event::Request { .. }) { LogLevel::Debug } else { LogLevel::Warn };
         if self.level >= needed {
-            write_line(format_args!("{event}"));
+            log::write_line(format_args!("{event}"));
         }
     }
-}
-
-/// In the form of Node's own debug logs. A log that cannot be written is no reason to fail.
-fn write_line(line: fmt::Arguments<'_>) {
-    let _ = writeln!(std::io::stderr().lock(), "OMNICHANNEL_LINK {}: {line}", process::id());
 }
 
 impl Observer for Watch {

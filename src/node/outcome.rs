@@ -2,11 +2,12 @@
 
 use napi::{
     Env, JsValue,
-    bindgen_prelude::{Null, Object, ToNapiValue},
+    bindgen_prelude::{Either, Null, ToNapiValue},
     sys,
 };
 use napi_derive::napi;
 
+use super::object::Properties;
 use crate::{
     domain::{LinkOutcome, RecordReference, RequestId, StoreName, UnlinkOutcome},
     embedded::ImportSummary,
@@ -34,39 +35,39 @@ pub struct UnlinkOutcomeObject {
 impl ToNapiValue for LinkOutcomeObject {
     unsafe fn to_napi_value(env: sys::napi_env, Self { outcome, dry_run }: Self) -> napi::Result<sys::napi_value> {
         let env = Env::from_raw(env);
-        let mut object = Object::new(&env)?;
-        object.set("status", outcome.status.as_str())?;
-        object.set("conversationId", outcome.conversation_id.to_string())?;
-        object.set("record", RecordReferenceObject::from(outcome.record))?;
-        match outcome.previous {
-            Some(previous) => object.set("previous", RecordReferenceObject::from(previous))?,
-            None => object.set("previous", Null)?,
-        }
-        if let Some(current) = outcome.current {
-            object.set("current", RecordReferenceObject::from(current))?;
-        }
-        confirmed(&mut object, outcome.store, outcome.request_id, dry_run)?;
-        Ok(object.raw())
+        let mut properties = Properties::new(&env);
+        properties.set("status", outcome.status.as_str())?;
+        properties.set("conversationId", outcome.conversation_id.to_string())?;
+        properties.set("record", RecordReferenceObject::from(outcome.record))?;
+        let previous = outcome.previous.map(RecordReferenceObject::from);
+        properties.set("previous", previous.map_or(Either::B(Null), Either::A))?;
+        properties.set_some("current", outcome.current.map(RecordReferenceObject::from))?;
+        confirmed(properties, outcome.store, outcome.request_id, dry_run)
     }
 }
 
 impl ToNapiValue for UnlinkOutcomeObject {
     unsafe fn to_napi_value(env: sys::napi_env, Self { outcome, dry_run }: Self) -> napi::Result<sys::napi_value> {
         let env = Env::from_raw(env);
-        let mut object = Object::new(&env)?;
-        object.set("status", "unlinked")?;
-        object.set("conversationId", outcome.conversation_id.to_string())?;
-        object.set("record", RecordReferenceObject::from(outcome.record))?;
-        confirmed(&mut object, outcome.store, outcome.request_id, dry_run)?;
-        Ok(object.raw())
+        let mut properties = Properties::new(&env);
+        properties.set("status", "unlinked")?;
+        properties.set("conversationId", outcome.conversation_id.to_string())?;
+        properties.set("record", RecordReferenceObject::from(outcome.record))?;
+        confirmed(properties, outcome.store, outcome.request_id, dry_run)
     }
 }
 
 /// What both end with.
-fn confirmed(object: &mut Object<'_>, store: StoreName, request_id: RequestId, dry_run: bool) -> napi::Result<()> {
-    object.set("store", store.as_str())?;
-    object.set("requestId", request_id.to_string())?;
-    if dry_run { object.set("dryRun", true) } else { Ok(()) }
+fn confirmed(
+    mut properties: Properties<'_>,
+    store: StoreName,
+    request_id: RequestId,
+    dry_run: bool,
+) -> napi::Result<sys::napi_value> {
+    properties.set("store", store.as_str())?;
+    properties.set("requestId", request_id.to_string())?;
+    properties.set_some("dryRun", dry_run.then_some(true))?;
+    Ok(properties.into_object()?.raw())
 }
 
 /// `ImportSummary`

@@ -21,7 +21,7 @@ use napi::{
     check_status, sys,
 };
 
-use super::{error, panics, runtime};
+use super::{error, panics, runtime::Jobs};
 use crate::error::{Code, LinkError};
 
 /// Promises settled in one callback at the most, so that a burst does not hold up the event loop.
@@ -105,6 +105,7 @@ impl Promises {
     pub(super) fn promise<'env, T, F>(
         &self,
         env: &'env Env,
+        jobs: &Jobs,
         start: impl FnOnce() -> F + Send + 'static,
     ) -> napi::Result<Unknown<'env>>
     where
@@ -116,8 +117,7 @@ impl Promises {
         check_status!(unsafe { sys::napi_create_promise(env.raw(), &raw mut deferred, &raw mut promise) })?;
         self.0.one_more(env)?;
         let completion = Completion { shared: Arc::clone(&self.0), deferred: Some(Deferred(deferred)) };
-        // If the runtime cannot be started the job is dropped, and with it the completion, which rejects.
-        let _ = runtime::submit(move || {
+        jobs.submit(move || {
             let outcome = guarded(start);
             async move {
                 // SAFETY: called by `settle_batch`, on the environment's thread, with its environment.
@@ -152,12 +152,14 @@ where
     }
 }
 
+/// Whether the call had written by then is not known here.
 fn defect() -> LinkError {
     let location = panics::last_location().map_or_else(String::new, |location| format!(" ({location})"));
     LinkError::new(
         Code::Internal,
         format!("A defect of omnichannel-link{location} stopped this call; please report it."),
     )
+    .maybe_applied(true)
 }
 
 /// The duty to settle one promise. Dropped unsettled, because a task was lost, it rejects: no promise is left pending.
@@ -321,6 +323,7 @@ mod tests {
         for outcome in [early.await, late.await] {
             let Err(Failure::Error(error)) = outcome else { panic!("it passed") };
             assert_eq!(error.code(), Code::Internal);
+            assert!(error.details().maybe_applied, "the call may have written before");
             assert!(error.message().contains("promise.rs:"), "{error}");
             assert!(!error.message().contains("secret"), "{error}");
         }

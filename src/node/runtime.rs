@@ -1,6 +1,10 @@
 //! One runtime for the process, on one named thread, started by the first call.
 
-use std::{sync::OnceLock, thread};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    thread,
+};
 
 use tokio::sync::mpsc;
 
@@ -10,24 +14,56 @@ use crate::error::{Code, LinkError};
 /// Something to start on the runtime's thread.
 type Job = Box<dyn FnOnce() + Send>;
 
-static RUNTIME: OnceLock<Option<mpsc::UnboundedSender<Job>>> = OnceLock::new();
+static RUNTIME: Runtime = Runtime::new();
 
-/// Runs `start` on the runtime's thread, in the order of these calls, and then the future it returns.
+/// The queue of the thread that runs. A thread that could not be started leaves nothing behind: the next call tries again.
+struct Runtime(Mutex<Option<Jobs>>);
+
+/// The queue of the runtime's thread.
 ///
-/// The queue is bounded by what feeds it: the service admits a limited number of calls.
-pub(super) fn submit<F>(start: impl FnOnce() -> F + Send + 'static) -> Result<(), LinkError>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let job: Job = Box::new(move || drop(tokio::spawn(start())));
-    let jobs = RUNTIME.get_or_init(|| launch().ok());
-    jobs.as_ref()
-        .and_then(|jobs| jobs.send(job).ok())
-        .ok_or_else(|| LinkError::new(Code::Internal, "The thread of omnichannel-link could not be started."))
+/// It is bounded by what feeds it: the service admits a limited number of calls.
+#[derive(Clone)]
+pub(super) struct Jobs(mpsc::UnboundedSender<Job>);
+
+/// The queue of the runtime's thread, which is started if none is running.
+pub(super) fn jobs() -> Result<Jobs, LinkError> {
+    RUNTIME.jobs(launch)
+}
+
+impl Runtime {
+    const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    fn jobs(&self, launch: impl FnOnce() -> io::Result<Jobs>) -> Result<Jobs, LinkError> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*running {
+            Some(jobs) if !jobs.0.is_closed() => Ok(jobs.clone()),
+            _ => Ok(running.insert(launch().map_err(refused)?).clone()),
+        }
+    }
+}
+
+impl Jobs {
+    /// Runs `start` on the runtime's thread, in the order of these calls, and then the future it returns.
+    pub(super) fn submit<F>(&self, start: impl FnOnce() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        // A job that the thread can no longer take is dropped, and the completion in it rejects.
+        let _ = self.0.send(Box::new(move || drop(tokio::spawn(start()))));
+    }
+}
+
+fn refused(error: io::Error) -> LinkError {
+    LinkError::new(Code::Internal, format!("The thread of omnichannel-link could not be started: {error}."))
+        .hint("The system refuses this process another thread or file. The next call tries again.")
+        .with(|details| details.retryable = Some(true))
+        .caused_by(error)
 }
 
 /// A current-thread runtime: nothing is stolen and nobody is woken on another core (`performance.md` 3.3).
-fn launch() -> std::io::Result<mpsc::UnboundedSender<Job>> {
+fn launch() -> io::Result<Jobs> {
     panics::install();
     let (sender, mut jobs) = mpsc::unbounded_channel::<Job>();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -38,5 +74,37 @@ fn launch() -> std::io::Result<mpsc::UnboundedSender<Job>> {
             }
         });
     })?;
-    Ok(sender)
+    Ok(Jobs(sender))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_thread_fails_its_call_and_the_next_call_tries_again() {
+        let runtime = Runtime::new();
+        for _ in 0..2 {
+            let refused = runtime.jobs(|| Err(io::ErrorKind::WouldBlock.into())).err().unwrap();
+            assert_eq!(refused.code(), Code::Internal);
+            assert!(refused.is_retryable(), "{refused}");
+            assert!(refused.message().contains("could not be started"), "{refused}");
+        }
+        let (sender, mut started) = mpsc::unbounded_channel();
+        let jobs = runtime.jobs(|| Ok(Jobs(sender))).ok().unwrap();
+        jobs.submit(|| async {});
+        assert!(started.try_recv().is_ok());
+        assert!(runtime.jobs(|| panic!("it is running already")).is_ok());
+    }
+
+    #[test]
+    fn a_thread_that_ended_is_replaced() {
+        let runtime = Runtime::new();
+        let (sender, ended) = mpsc::unbounded_channel();
+        assert!(runtime.jobs(|| Ok(Jobs(sender))).is_ok());
+        drop(ended);
+        let (sender, _running) = mpsc::unbounded_channel();
+        let jobs = runtime.jobs(|| Ok(Jobs(sender))).ok().unwrap();
+        assert!(!jobs.0.is_closed());
+    }
 }

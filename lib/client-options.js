@@ -1,0 +1,30 @@
+'use strict'
+
+// The options of a client, and the functions among them, which the addon takes apart from the others.
+
+const { failure, own } = require('./link-error.js')
+const { SHAPES, attempt, property, read } = require('./options.js')
+
+const fail = (message, details) => failure('INVALID_CONFIGURATION', message, details)
+
+/** The options of a client as plain data, and the functions among them. */
+function clientOptions(options) {
+  const given = read('options', options, SHAPES.client, fail)
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return [given]
+  // A setting that went missing must not turn a Dataverse client into an embedded one, or one file into another.
+  for (const store of ['dataverse', 'embedded']) {
+    if (store in given && given[store] == null) throw fail(`\`options.${store}\` is ${given[store]}: give it a value, or leave it out.`)
+  }
+  const { dataverse } = given
+  const place = 'options.dataverse.credential'
+  const { credential, proxy } = own(dataverse)
+  const isObject = typeof credential === 'object' && credential !== null
+  const isProvider = attempt(place, () => typeof (isObject ? property(credential, 'getToken') : credential) === 'function', fail)
+  if (isProvider) delete dataverse.credential
+  else if (isObject) dataverse.credential = read(place, credential, SHAPES.credential, fail)
+  const isResolver = typeof proxy === 'function'
+  if (isResolver) delete dataverse.proxy
+  return [given, isProvider ? credential : undefined, isResolver ? proxy : undefined]
+}
+
+module.exports = { clientOptions }

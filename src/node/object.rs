@@ -1,0 +1,40 @@
+//! Objects for JavaScript some of whose properties may be missing.
+
+use napi::{
+    Env, Property, PropertyAttributes,
+    bindgen_prelude::{JsObjectValue, Object, ToNapiValue, Unknown},
+};
+
+/// Properties of an object to be made. They are defined and not assigned: an assignment would call a setter on a changed
+/// `Object.prototype`, and the property would be missing.
+pub(super) struct Properties<'env> {
+    env: &'env Env,
+    all: Vec<Property>,
+}
+
+impl<'env> Properties<'env> {
+    pub(super) const fn new(env: &'env Env) -> Self {
+        Self { env, all: Vec::new() }
+    }
+
+    pub(super) fn set<T: ToNapiValue>(&mut self, name: &str, value: T) -> napi::Result<()> {
+        // SAFETY: converted in the environment that it is used in.
+        let value = unsafe { Unknown::from_raw_unchecked(self.env.raw(), T::to_napi_value(self.env.raw(), value)?) };
+        let property = Property::new().with_utf8_name(name)?.with_value(&value);
+        self.all.push(property.with_property_attributes(
+            PropertyAttributes::Writable | PropertyAttributes::Enumerable | PropertyAttributes::Configurable,
+        ));
+        Ok(())
+    }
+
+    /// Without a value there is no such property.
+    pub(super) fn set_some<T: ToNapiValue>(&mut self, name: &str, value: Option<T>) -> napi::Result<()> {
+        value.map_or(Ok(()), |value| self.set(name, value))
+    }
+
+    pub(super) fn into_object(self) -> napi::Result<Object<'env>> {
+        let mut object = Object::new(self.env)?;
+        object.define_properties(&self.all)?;
+        Ok(object)
+    }
+}
