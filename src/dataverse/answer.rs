@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use super::fault;
+use super::{fault, version::Version};
 use crate::{
     domain::{
         AgentId, Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference, time,
@@ -15,8 +15,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) conversation: Conversation,
-    /// Opaque: compared and sent back, never looked into.
-    pub(super) etag: String,
+    pub(super) etag: Version,
 }
 
 /// The selected columns. A lookup that decisions rest on is not absent when it is null, so both must be there.
@@ -97,12 +96,12 @@ pub(super) fn item(answer: &AuthorizedResponse, expected: ConversationId) -> Res
         return Err(not_a_row(&format!("it is conversation {}", item.activityid)));
     }
     let conversation = item.conversation().map_err(not_a_row)?;
-    let header =
-        || answer.response.headers.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-    let etag = item.etag.clone().or_else(header).ok_or_else(|| {
-        fault::protocol(answer, "the answer holds no ETag")
-            .hint("A proxy on the way may strip it; writes depend on it.")
-    })?;
+    // The row's own, if it has one: proxies change headers.
+    let etag = item.etag.as_deref().map(Version::parse).or_else(|| Version::of(&answer.response.headers));
+    let no_version = |why| fault::protocol(answer, why).hint("A proxy on the way may change it; writes depend on it.");
+    let etag = etag
+        .ok_or_else(|| no_version("the answer holds no ETag"))?
+        .ok_or_else(|| no_version("the answer's ETag is not one version"))?;
     Ok((Row { conversation, etag }, item))
 }
 
@@ -132,7 +131,11 @@ mod tests {
     const CUSTOMER: &str = "2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10";
 
     fn answer(body: &str) -> AuthorizedResponse {
-        let (headers, body) = (HeaderMap::new(), Bytes::copy_from_slice(body.as_bytes()));
+        answer_with(HeaderMap::new(), body)
+    }
+
+    fn answer_with(headers: HeaderMap, body: &str) -> AuthorizedResponse {
+        let body = Bytes::copy_from_slice(body.as_bytes());
         let response = HttpResponse { status: StatusCode::OK, headers, body };
         AuthorizedResponse { response, token: Token::new("s3cret").unwrap() }
     }
@@ -148,10 +151,32 @@ mod tests {
             "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":"contact","_msdyn_customer_value":"{CUSTOMER}"}}"#
         ))
         .unwrap();
-        assert_eq!(row.etag, "W/\"1\"");
+        assert_eq!(row.etag.condition(), "W/\"1\"");
         assert_eq!(row.conversation.status, Status::ACTIVE);
         assert_eq!(row.conversation.customer.unwrap().to_string(), format!("contact {CUSTOMER}"));
         assert_eq!(row.conversation.case, None);
+    }
+
+    #[test]
+    fn the_version_is_the_bodys_or_else_the_headers_and_never_anything_else() {
+        let rest =
+            format!(r#""activityid":"{ID}","statuscode":2,"_msdyn_customer_value":null,"_msdyn_issueid_value":null"#);
+        let read = |header: Option<&str>, body: Option<&str>| {
+            let headers = header.map(|etag| (http::header::ETAG, etag.parse().unwrap())).into_iter().collect();
+            let body = body.map_or_else(String::new, |etag| format!(r#""@odata.etag":{},"#, serde_json::json!(etag)));
+            row(&answer_with(headers, &format!("{{{body}{rest}}}")), ID.parse().unwrap())
+        };
+        assert_eq!(read(Some(r#"W/"2""#), None).unwrap().etag.condition(), r#"W/"2""#);
+        for header in [None, Some("*"), Some(r#"W/"2""#)] {
+            assert_eq!(read(header, Some(r#"W/"1""#)).unwrap().etag.condition(), r#"W/"1""#, "{header:?}");
+        }
+        for odd in ["*", "", "1", r#""""#, r#"W/"""#, r#"w/"1""#, r#"W/"1", W/"2""#, "W/\"1\"\r\n"] {
+            assert_eq!(read(Some(r#"W/"2""#), Some(odd)).unwrap_err().code(), Code::Protocol, "{odd:?}");
+            assert_eq!(read(None, Some(odd)).unwrap_err().code(), Code::Protocol, "{odd:?}");
+            if let Ok(header) = odd.parse::<http::HeaderValue>() {
+                assert_eq!(read(header.to_str().ok(), None).unwrap_err().code(), Code::Protocol, "{odd:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use ::http::HeaderValue;
+
 use super::{
     Concurrency, Shared,
     answer::{self, Row},
@@ -158,12 +160,12 @@ impl Swap<'_> {
         // A mark of its own while in doubt: the call's stays.
         let in_flight = if in_doubt { Arc::default() } else { self.exchange.call.write_mark() };
         let condition = match self.shared().concurrency {
-            Concurrency::CompareAndSwap => row.etag.as_str(),
+            Concurrency::CompareAndSwap => row.etag.condition(),
             // Only that the row exists: without any condition a missing one would be created.
-            Concurrency::ReadCheckWrite => "*",
+            Concurrency::ReadCheckWrite => HeaderValue::from_static("*"),
         };
         let mut request =
-            request::write(&self.shared().environment, self.id, condition, decision, self.exchange.sender())?;
+            request::write(&self.shared().environment, self.id, condition, decision, self.exchange.sender());
         (request.deadline, request.in_flight) = (deadline, in_flight);
         let answer = match self.answered(request).await {
             Ok(answer) => answer,

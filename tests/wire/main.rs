@@ -5,6 +5,7 @@
 mod support;
 
 mod script;
+mod versions;
 
 use std::{
     sync::{Arc, atomic::Ordering},
