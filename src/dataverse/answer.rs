@@ -97,11 +97,10 @@ pub(super) fn item(answer: &AuthorizedResponse, expected: ConversationId) -> Res
     }
     let conversation = item.conversation().map_err(not_a_row)?;
     // The row's own, if it has one: proxies change headers.
-    let etag = item.etag.as_deref().map(Version::parse).or_else(|| Version::of(&answer.response.headers));
-    let no_version = |why| fault::protocol(answer, why).hint("A proxy on the way may change it; writes depend on it.");
-    let etag = etag
-        .ok_or_else(|| no_version("the answer holds no ETag"))?
-        .ok_or_else(|| no_version("the answer's ETag is not one version"))?;
+    let etag = item.etag.as_deref().map_or_else(|| Version::of(&answer.response.headers), Version::parse);
+    let etag = etag.map_err(|why| {
+        fault::protocol(answer, why).hint("A proxy on the way may strip or change it; writes depend on it.")
+    })?;
     Ok((Row { conversation, etag }, item))
 }
 

@@ -8,25 +8,31 @@ use http::{HeaderMap, HeaderValue, header::ETAG};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Version(HeaderValue);
 
+/// Why there is no version.
+const ABSENT: &str = "the answer holds no ETag";
+const ODD: &str = "the answer's ETag is not one version";
+
 /// Dataverse's have about 15 characters, and thousands are kept.
 const MAX_LENGTH: usize = 256;
 
 impl Version {
-    /// The version, if the text is one.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let opaque = text.strip_prefix("W/").unwrap_or(text).strip_prefix('"')?.strip_suffix('"')?;
+    /// The version that the text is, or why it is none.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        let quoted = text.strip_prefix("W/").unwrap_or(text);
+        let opaque = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
         let is_opaque = !opaque.is_empty() && opaque.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x7e));
         if !is_opaque || text.len() > MAX_LENGTH {
-            return None;
+            return Err(ODD);
         }
-        HeaderValue::from_str(text).ok().map(Self)
+        HeaderValue::from_str(text).map(Self).map_err(|_| ODD)
     }
 
-    /// The version in the headers: `None` without an `ETag`, `Some(None)` with anything but exactly one version.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Option<Self>> {
+    /// The version in the headers, or why there is none.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, &'static str> {
         let mut etags = headers.get_all(ETAG).iter();
-        let only = etags.next()?;
-        Some(only.to_str().ok().filter(|_| etags.next().is_none()).and_then(Self::parse))
+        let only = etags.next().ok_or(ABSENT)?;
+        // A second one makes it a list.
+        only.to_str().ok().filter(|_| etags.next().is_none()).map_or(Err(ODD), Self::parse)
     }
 
     /// The value of `If-Match`.
@@ -77,7 +83,7 @@ mod tests {
     fn nothing_else_is_a_version() {
         let long = format!("W/\"{}\"", "7".repeat(MAX_LENGTH));
         for text in NO_VERSIONS.into_iter().chain(["W/\"7\"\r\nIf-Match: *", "W/\"\0\"", long.as_str()]) {
-            assert_eq!(Version::parse(text), None, "{text:?}");
+            assert_eq!(Version::parse(text), Err(ODD), "{text:?}");
         }
     }
 
@@ -87,11 +93,11 @@ mod tests {
             let field = |value: &&str| (ETAG, HeaderValue::from_bytes(value.as_bytes()).unwrap());
             values.iter().map(field).collect::<HeaderMap>()
         };
-        assert_eq!(Version::of(&headers(&[])), None);
-        assert_eq!(Version::of(&headers(&["W/\"7\""])), Some(Version::parse("W/\"7\"")));
+        assert_eq!(Version::of(&headers(&[])), Err(ABSENT));
+        assert_eq!(Version::of(&headers(&["W/\"7\""])), Version::parse("W/\"7\""));
         for text in NO_VERSIONS {
-            assert_eq!(Version::of(&headers(&[text])), Some(None), "{text:?}");
+            assert_eq!(Version::of(&headers(&[text])), Err(ODD), "{text:?}");
         }
-        assert_eq!(Version::of(&headers(&["W/\"7\"", "W/\"7\""])), Some(None), "a list on two lines");
+        assert_eq!(Version::of(&headers(&["W/\"7\"", "W/\"7\""])), Err(ODD), "a list on two lines");
     }
 }

@@ -21,6 +21,7 @@ async fn warm(answers: impl IntoIterator<Item = Answer>) -> Conversation {
     exchange
 }
 
+#[expect(clippy::option_option, reason = "nothing known is another thing than nothing held")]
 fn told(error: &LinkError) -> (Code, bool, Option<Option<CurrentRecord>>) {
     (error.code(), error.details().maybe_applied, error.details().current.clone())
 }
