@@ -52,7 +52,7 @@ export class LinkError extends Error {
   /** Whether the same call may succeed later without anybody changing anything. */
   readonly isRetryable: boolean
   /**
-   * The write may have taken effect although the call failed: look before repeating it. With `NOT_LINKED` or another code that tells of the
+   * The write may have taken effect although the call failed: look before calling again. With `NOT_LINKED` or another code that tells of the
    * conversation: so it is now, and the change may have been made in between.
    */
   readonly maybeApplied: boolean

@@ -140,7 +140,7 @@ impl Swap<'_> {
         LinkError::new(
             Code::Conflict,
             format!(
-                "The {} slot of conversation {} was changed by others while the answer was lost.",
+                "The {} slot of conversation {} was changed by others, and the response to this change was lost.",
                 wanted.slot, self.id
             ),
         )
@@ -287,10 +287,12 @@ enum Traced {
 /// | fresh   | other   | as wanted | `Done`      | The call itself read `before` and now `after`. Its own write led there, or another writer's that came in between; the outcome is true of both moments. |
 /// | cached  | other   | as wanted | `Open`      | It may have been so before the call began: then the write never matched, and the slot never held `before` during the call. |
 /// | any     | other   | as before | `Open`      | The version that the write needs is gone for good. It may have been applied and taken back. |
-/// | any     | other   | else      | `Overtaken` | Whoever wrote last may have seen our change, so it is not made again over theirs. |
+/// | any     | other   | else      | `Overtaken` | The last writer may have seen our change, so it is not made again over theirs. |
 ///
 /// *Fresh* means read by this call, *cached* means kept from an earlier one, which proves nothing until a write on its version is
 /// confirmed. Only equality of versions counts: other changes of the organisation move the numbers as well.
+///
+/// With `ReadCheckWrite` no version keeps a late write away, which was accepted with that option.
 ///
 /// In each row the write may have been applied, except in the first, where it still may be: `maybeApplied` stays in all of them.
 /// Deciding again is always true, since a new decision rests on `now` alone: `alreadyLinked`, `NOT_LINKED`, the conflict with

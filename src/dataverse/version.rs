@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderValue, header::ETAG};
 pub(super) struct Version(HeaderValue);
 
 /// Why there is no version.
-const ABSENT: &str = "the answer holds no ETag";
-const ODD: &str = "the answer's ETag is not one version";
+const ABSENT: &str = "the response holds no ETag";
+const ODD: &str = "the response's ETag is not one version";
 
 /// Dataverse's have about 15 characters, and thousands are kept.
 const MAX_LENGTH: usize = 256;

@@ -105,7 +105,7 @@ impl Judge<'_> {
                     self.ours > 0 || self.is_theirs(wanted) || was_already,
                     format!("{word}, but nothing was stored"),
                 );
-                // Who rests on a remembered row cannot tell a lost write of its own from another writer's before the call.
+                // A call that rests on a remembered row cannot tell a lost write of its own from another writer's before the call.
                 let is_found = call.is_warm() && self.in_doubt().next().is_some();
                 self.must(*word != "alreadyLinked" || self.ours == 0 || is_found, "already linked, but stored");
                 self.must(
