@@ -22,7 +22,7 @@ import type { ConversationStatus, RecordReference, StoreName } from './index'
  * | `NOT_LINKED` | the record to unlink is not the one that is linked; see `current` |
  * | `OCCUPIED` | the slot holds another record, and `ifLinked: 'reject'` leaves it; see `current` |
  * | `PROTOCOL` | the server answered something that is not the Dataverse Web API |
- * | `RECORD_NOT_FOUND` | the account, contact or incident does not exist; nothing was changed |
+ * | `RECORD_NOT_FOUND` | the account, contact or incident does not exist |
  * | `REJECTED` | the server refused for a reason of its own, a plug-in for example |
  * | `STORE` | the embedded database failed; `hint` says what to do |
  * | `THROTTLED` | too many calls, for the server (`retryAfterInMs`) or for this client |
@@ -51,7 +51,10 @@ export class LinkError extends Error {
   readonly code: LinkErrorCode
   /** Whether the same call may succeed later without anybody changing anything. */
   readonly isRetryable: boolean
-  /** The write may have taken effect although the call failed: look before repeating it. */
+  /**
+   * The write may have taken effect although the call failed: look before calling again. With `NOT_LINKED` or another code that tells of the
+   * conversation: so it is now, and the change may have been made in between.
+   */
   readonly maybeApplied: boolean
   /** HTTP status of the server's answer. */
   readonly httpStatus?: number

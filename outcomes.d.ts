@@ -41,9 +41,12 @@ export interface ReplacedOutcome extends ConfirmedOutcome {
   current?: never
 }
 
-/** The record was linked before the call. */
+/** The record is linked, and this call had nothing to write. */
 export interface AlreadyLinkedOutcome extends ConfirmedOutcome {
-  /** The slot held this record; nothing was written. */
+  /**
+   * The slot held this record; nothing was written. On Dataverse, if the response to a write is lost, this also says that the record is
+   * linked and that nothing tells whether by this call.
+   */
   status: 'alreadyLinked'
   /** What is linked now. */
   record: RecordReference
@@ -55,7 +58,7 @@ export interface AlreadyLinkedOutcome extends ConfirmedOutcome {
 
 /** Another record was left where it is, because of `ifLinked: 'keep'`. */
 export interface KeptOutcome extends ConfirmedOutcome {
-  /** The slot holds `current`; nothing was written. */
+  /** The slot holds `current`, which was not replaced. */
   status: 'kept'
   /** What was to be linked, and is not. */
   record: RecordReference

@@ -69,17 +69,26 @@ test('two thousand links are what their outcomes say, with one fault in a hundre
   const expected = new Map()
   const doubtful = new Set()
   let succeeded = 0
+  let found = 0
   for await (const { request, outcome, error } of store.linkMany(list)) {
     if (outcome) {
       succeeded++
-      if (!doubtful.has(request.conversationId)) assert.equal(outcome.status, expected.has(request.conversationId) ? 'replaced' : 'linked')
+      if (!doubtful.has(request.conversationId)) {
+        // A link that rests on a remembered row and loses its response finds its own work.
+        const isFound = expected.has(request.conversationId) && outcome.status === 'alreadyLinked'
+        if (isFound) found++
+        else assert.equal(outcome.status, expected.has(request.conversationId) ? 'replaced' : 'linked')
+      }
       doubtful.delete(request.conversationId)
       expected.set(request.conversationId, request.recordId)
     } else if (error.maybeApplied) {
       doubtful.add(request.conversationId)
     }
   }
-  const met = new Set((await server.requests()).map(({ status, fault }) => fault ?? status))
+  const requests = await server.requests()
+  const met = new Set(requests.map(({ status, fault }) => fault ?? status))
+  const lost = requests.filter(({ method, fault }) => method === 'PATCH' && ['drop', 'status', 'truncate'].includes(fault))
+  assert.ok(found <= lost.length, `${found} found, ${lost.length} lost`)
   await server.faults.clear()
   const answer = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems?$select=_msdyn_customer_value`, { headers: { authorization: `Bearer ${credential}` } })
   const rows = (await answer.json()).value

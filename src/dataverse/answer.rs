@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::fault;
+use super::{fault, version::Version};
 use crate::{
     domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference, time},
     error::LinkError,
@@ -14,8 +14,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) conversation: Conversation,
-    /// Opaque: compared and sent back, never looked into.
-    pub(super) etag: String,
+    pub(super) etag: Version,
 }
 
 /// The selected columns. What decisions rest on is read strictly, and a lookup is not absent when it is null, so both must be there.
@@ -79,11 +78,11 @@ pub(super) fn item(
     if conversation.id != expected {
         return Err(not_a_row(format!("it is conversation {}", conversation.id)));
     }
-    let header =
-        || answer.response.headers.get(http::header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-    let etag = item.0.optional("@odata.etag").map_err(not_a_row)?.or_else(header).ok_or_else(|| {
-        fault::protocol(answer, "the answer holds no ETag")
-            .hint("A proxy on the way may strip it; writes depend on it.")
+    // The row's own, if it has one: proxies change headers.
+    let own = item.0.optional::<String>("@odata.etag").map_err(not_a_row)?;
+    let etag = own.as_deref().map_or_else(|| Version::of(&answer.response.headers), Version::parse);
+    let etag = etag.map_err(|why| {
+        fault::protocol(answer, why).hint("A proxy on the way may strip or change it; writes depend on it.")
     })?;
     let details = item.details(conversation.clone());
     Ok((Row { conversation, etag }, details))
@@ -117,7 +116,11 @@ mod tests {
     const CUSTOMER: &str = "2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10";
 
     fn answer(body: &str) -> AuthorizedResponse {
-        let (headers, body) = (HeaderMap::new(), Bytes::copy_from_slice(body.as_bytes()));
+        answer_with(HeaderMap::new(), body)
+    }
+
+    fn answer_with(headers: HeaderMap, body: &str) -> AuthorizedResponse {
+        let body = Bytes::copy_from_slice(body.as_bytes());
         let response = HttpResponse { status: StatusCode::OK, headers, body };
         AuthorizedResponse { response, token: Token::new("s3cret").unwrap(), received: SystemTime::UNIX_EPOCH }
     }
@@ -133,10 +136,32 @@ mod tests {
             "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":"contact","_msdyn_customer_value":"{CUSTOMER}"}}"#
         ))
         .unwrap();
-        assert_eq!(row.etag, "W/\"1\"");
+        assert_eq!(row.etag.condition(), "W/\"1\"");
         assert_eq!(row.conversation.status, Status::ACTIVE);
         assert_eq!(row.conversation.customer.unwrap().to_string(), format!("contact {CUSTOMER}"));
         assert_eq!(row.conversation.case, None);
+    }
+
+    #[test]
+    fn the_version_is_the_bodys_or_else_the_headers_and_never_anything_else() {
+        let rest =
+            format!(r#""activityid":"{ID}","statuscode":2,"_msdyn_customer_value":null,"_msdyn_issueid_value":null"#);
+        let read = |header: Option<&str>, body: Option<&str>| {
+            let headers = header.map(|etag| (http::header::ETAG, etag.parse().unwrap())).into_iter().collect();
+            let body = body.map_or_else(String::new, |etag| format!(r#""@odata.etag":{},"#, serde_json::json!(etag)));
+            row(&answer_with(headers, &format!("{{{body}{rest}}}")), ID.parse().unwrap())
+        };
+        assert_eq!(read(Some(r#"W/"2""#), None).unwrap().etag.condition(), r#"W/"2""#);
+        for header in [None, Some("*"), Some(r#"W/"2""#)] {
+            assert_eq!(read(header, Some(r#"W/"1""#)).unwrap().etag.condition(), r#"W/"1""#, "{header:?}");
+        }
+        for odd in ["*", "", "1", r#""""#, r#"W/"""#, r#"w/"1""#, r#"W/"1", W/"2""#, "W/\"1\"\r\n"] {
+            assert_eq!(read(Some(r#"W/"2""#), Some(odd)).unwrap_err().code(), Code::Protocol, "{odd:?}");
+            assert_eq!(read(None, Some(odd)).unwrap_err().code(), Code::Protocol, "{odd:?}");
+            if let Ok(header) = odd.parse::<http::HeaderValue>() {
+                assert_eq!(read(header.to_str().ok(), None).unwrap_err().code(), Code::Protocol, "{odd:?}");
+            }
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod read;
 mod remembered;
 mod request;
 mod swap;
+mod version;
 
 use std::sync::Arc;
 

@@ -58,6 +58,7 @@ mod tests {
     use super::*;
     use crate::{
         clock::{Clock, Sleep},
+        dataverse::version::Version,
         domain::{Conversation, Status},
     };
 
@@ -88,9 +89,13 @@ mod tests {
         }
     }
 
+    fn version(etag: &str) -> Version {
+        Version::parse(&format!("W/\"{etag}\"")).unwrap()
+    }
+
     fn row(etag: &str) -> Row {
         let conversation = Conversation { id: [1; 16].into(), status: Status::ACTIVE, customer: None, case: None };
-        Row { conversation, etag: etag.to_owned() }
+        Row { conversation, etag: version(etag) }
     }
 
     #[test]
@@ -101,13 +106,13 @@ mod tests {
         let etag = || rows.rows.peek(&(None, [1; 16].into())).map(|(row, _)| row.etag);
         let early = clock.now();
         rows.put_if_newest(None, row("1"), early);
-        assert_eq!(etag().as_deref(), Some("1"));
+        assert_eq!(etag(), Some(version("1")));
         clock.on();
         rows.put(None, row("3"));
         rows.put_if_newest(None, row("2"), early);
-        assert_eq!(etag().as_deref(), Some("3"), "a link went on while the row was read");
+        assert_eq!(etag(), Some(version("3")), "a link went on while the row was read");
         clock.on();
         rows.put_if_newest(None, row("4"), clock.now());
-        assert_eq!(etag().as_deref(), Some("4"));
+        assert_eq!(etag(), Some(version("4")));
     }
 }

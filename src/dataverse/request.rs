@@ -12,7 +12,6 @@ use url::Url;
 use super::environment::EnvironmentUrl;
 use crate::{
     domain::{Call, CallerId, ConversationId, Decision, EntityLogicalName, RecordReference},
-    error::{Code, LinkError},
     http::HttpRequest,
 };
 
@@ -89,16 +88,15 @@ fn request(method: Method, url: Url, headers: HeaderMap, body: Bytes, from: Send
 pub(super) fn write(
     environment: &EnvironmentUrl,
     id: ConversationId,
-    condition: &str,
+    condition: HeaderValue,
     decision: &Decision,
     from: Sender<'_>,
-) -> Result<HttpRequest, LinkError> {
-    let unusable = |_| LinkError::new(Code::Protocol, "The server's ETag holds characters that no header may carry.");
+) -> HttpRequest {
     let mut headers = headers(from);
     headers.insert(CONTENT_TYPE, JSON);
-    headers.insert(IF_MATCH, HeaderValue::from_str(condition).map_err(unusable)?);
+    headers.insert(IF_MATCH, condition);
     headers.insert(PREFER, REPRESENT_AND_ANNOTATE);
-    Ok(request(Method::PATCH, environment.conversation(id, SELECT), headers, body(decision), from))
+    request(Method::PATCH, environment.conversation(id, SELECT), headers, body(decision), from)
 }
 
 fn body(decision: &Decision) -> Bytes {

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use ::http::{HeaderValue, StatusCode};
+
 use super::{
     Concurrency, Shared,
     answer::{self, Row},
@@ -26,6 +28,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How much of the time left a write may take; the rest is for looking at what became of it.
 const WRITE_SHARE: f64 = 0.75;
 
+/// For an error after a lost response.
+const DOUBT: &str = "The response to a write of this call was lost; the change may have been made all the same.";
+
 /// A link or an unlink of one conversation.
 pub(super) struct Swap<'a> {
     pub(super) exchange: Exchange<'a>,
@@ -38,7 +43,10 @@ enum Written {
     Confirmed(Row),
     /// The row had changed since it was read; nothing was written.
     Stale,
-    /// No answer that says so or otherwise.
+    /// The response says that it was written but not that Dataverse says so, and the row is as wanted. Whose work that is
+    /// cannot be told, because it may have been so before the call.
+    Unproven(Row),
+    /// No response that says so or otherwise.
     Unknown(LinkError),
 }
 
@@ -54,8 +62,11 @@ impl Swap<'_> {
             Some(row) => (row, false),
             None => (self.read().await?, true),
         };
-        // The last write nobody knows the end of: what it wanted, and why that is not known.
-        let mut unresolved: Option<(Decision, LinkError)> = None;
+        // Set when a write may have reached the server, and never cleared: no look at the row can prove that it did not take
+        // effect, because another writer may have taken it back.
+        let mut in_doubt = false;
+        // The write whose response was lost, while it may still be applied: what it wanted, and what happened to the response.
+        let mut lost: Option<(Decision, LinkError)> = None;
         let mut attempts = 0;
         loop {
             let decision = match decide.on(&row.conversation) {
@@ -67,23 +78,32 @@ impl Swap<'_> {
                 }
                 settled => {
                     self.exchange.remember(row);
-                    return settled;
+                    return settled.map_err(|error| if in_doubt { error.hint(DOUBT) } else { error });
                 }
             };
             if attempts == MAX_ATTEMPTS {
-                return Err(unresolved.map_or_else(|| self.conflict(), |(_, fault)| fault));
+                return Err(lost.map_or_else(|| self.conflict(in_doubt), |(_, fault)| fault));
             }
             attempts += 1;
-            match self.write(&row, &decision, unresolved.is_some()).await? {
+            match self.write(&row, fresh, &decision, in_doubt).await? {
                 Written::Confirmed(shown) => {
                     self.exchange.remember(shown);
                     return Ok(decision);
                 }
+                Written::Unproven(now) => {
+                    (row, fresh, in_doubt) = (now, true, true);
+                    continue;
+                }
                 Written::Stale => {}
-                Written::Unknown(fault) => unresolved = Some((decision, fault)),
+                Written::Unknown(fault) => {
+                    if asks_to_wait(&fault) {
+                        attempts -= 1;
+                    }
+                    (lost, in_doubt) = (Some((decision, fault)), true);
+                }
             }
             // A remembered row that turned out old is nobody's storm.
-            if fresh && attempts < MAX_ATTEMPTS {
+            if fresh && (1..MAX_ATTEMPTS).contains(&attempts) {
                 let pause = clock::jitter(&*self.shared().clock, PAUSE * 2_u32.pow(attempts - 1));
                 self.shared().clock.sleep(pause).await;
             }
@@ -92,21 +112,18 @@ impl Swap<'_> {
                 // The conversation is gone, and with it whatever became of the write.
                 Err(gone) if gone.code() == Code::ConversationNotFound => return Err(gone),
                 // What became of the write cannot be found out, which matters more than why the look failed.
-                Err(failed) => return Err(unresolved.map_or(failed, |(_, fault)| fault)),
+                Err(failed) => return Err(lost.map_or(failed, |(_, fault)| fault)),
             };
-            if let Some((wanted, fault)) = &unresolved {
-                match trace(wanted, &row, &now) {
-                    Traced::NotArrived if self.shared().budget.affords_retry() => {}
+            if let Some((wanted, fault)) = &lost {
+                match trace(wanted, &row, fresh, &now) {
+                    Traced::NotYet if asks_to_wait(fault) || self.shared().budget.affords_retry() => {}
                     // It may still arrive.
-                    Traced::NotArrived => return Err(fault.repeated()),
-                    Traced::Applied => {
+                    Traced::NotYet => return Err(fault.repeated()),
+                    Traced::Done => {
                         self.exchange.remember(now);
                         return Ok(*wanted);
                     }
-                    Traced::TooLate => {
-                        self.exchange.call.write_refused();
-                        unresolved = None;
-                    }
+                    Traced::Open => lost = None,
                     Traced::Overtaken => return Err(self.overtaken(wanted, &now)),
                 }
             }
@@ -114,13 +131,13 @@ impl Swap<'_> {
         }
     }
 
-    fn conflict(&self) -> LinkError {
-        let message = format!(
-            "Conversation {} was changed by others at each of {MAX_ATTEMPTS} attempts; nothing was written.",
-            self.id
-        );
-        LinkError::new(Code::Conflict, message)
-            .hint("Call again; if this persists, something rewrites the conversation all the time.")
+    fn conflict(&self, in_doubt: bool) -> LinkError {
+        let written = if in_doubt { "" } else { "; nothing was written" };
+        let message =
+            format!("Conversation {} was changed by others at each of {MAX_ATTEMPTS} attempts{written}.", self.id);
+        let error = LinkError::new(Code::Conflict, message)
+            .hint("Call again; if this persists, something rewrites the conversation all the time.");
+        if in_doubt { error.hint(DOUBT) } else { error }
     }
 
     fn overtaken(&self, wanted: &Decision, now: &Row) -> LinkError {
@@ -128,7 +145,7 @@ impl Swap<'_> {
         LinkError::new(
             Code::Conflict,
             format!(
-                "The {} slot of conversation {} was changed by others while the answer was lost.",
+                "The {} slot of conversation {} was changed by others, and the response to this change was lost.",
                 wanted.slot, self.id
             ),
         )
@@ -144,8 +161,8 @@ impl Swap<'_> {
         self.exchange.row(self.id).await
     }
 
-    /// `in_doubt`: an earlier write may still be applied, so a refusal of this one proves nothing.
-    async fn write(&self, row: &Row, decision: &Decision, in_doubt: bool) -> Result<Written, LinkError> {
+    /// `in_doubt`: an earlier write may have been applied or may still be, so a refusal of this one proves nothing.
+    async fn write(&self, row: &Row, fresh: bool, decision: &Decision, in_doubt: bool) -> Result<Written, LinkError> {
         let refused = || {
             if !in_doubt {
                 self.exchange.call.write_refused();
@@ -158,12 +175,12 @@ impl Swap<'_> {
         // A mark of its own while in doubt: the call's stays.
         let in_flight = if in_doubt { Arc::default() } else { self.exchange.call.write_mark() };
         let condition = match self.shared().concurrency {
-            Concurrency::CompareAndSwap => row.etag.as_str(),
+            Concurrency::CompareAndSwap => row.etag.condition(),
             // Only that the row exists: without any condition a missing one would be created.
-            Concurrency::ReadCheckWrite => "*",
+            Concurrency::ReadCheckWrite => HeaderValue::from_static("*"),
         };
         let mut request =
-            request::write(&self.shared().environment, self.id, condition, decision, self.exchange.sender())?;
+            request::write(&self.shared().environment, self.id, condition, decision, self.exchange.sender());
         (request.deadline, request.in_flight) = (deadline, in_flight);
         let answer = match self.answered(request).await {
             Ok(answer) => answer,
@@ -175,13 +192,18 @@ impl Swap<'_> {
         };
         if answer.response.status.is_success() {
             let shown = answer::representation(&answer, self.id);
-            return self.verify(shown, decision).await.map(Written::Confirmed);
+            // Only a write that Dataverse itself confirms proves that a remembered row was current.
+            let is_proof = fresh || shown.is_some() || answer.response.status == StatusCode::NO_CONTENT;
+            let verified = self.verify(shown, decision).await?;
+            return Ok(if is_proof { Written::Confirmed(verified) } else { Written::Unproven(verified) });
         }
-        // A 5xx may come from a gateway that gave up waiting for a server that did not.
-        if answer.response.status.is_server_error() {
+        // A 5xx or a 408 may come from a gateway that gave up waiting for a server that did not.
+        if answer.response.status.is_server_error() || answer.response.status == StatusCode::REQUEST_TIMEOUT {
             return Ok(Written::Unknown(fault::explain(&answer)));
         }
-        refused();
+        if is_refusal(&answer) {
+            refused();
+        }
         if fault::is_stale(&answer.response) {
             return Ok(Written::Stale);
         }
@@ -191,11 +213,8 @@ impl Swap<'_> {
         // Either thing may be missing; only the conversation can be asked for without guessing.
         self.read().await?;
         match decision.after {
-            Some(record) => {
-                // An earlier write that is still on its way finds no record either.
-                self.exchange.call.write_refused();
-                Err(record_not_found(record))
-            }
+            // Nothing of an earlier write: it may have found the record, or find it yet.
+            Some(record) => Err(record_not_found(record)),
             // Nothing but the conversation was named, and it is there: it came back in between.
             None => Ok(Written::Stale),
         }
@@ -252,29 +271,65 @@ impl Swap<'_> {
     }
 }
 
-/// What a look at the row says of a write that was not answered.
+/// What a look at the row says of a write whose response was lost.
+#[derive(Debug, PartialEq, Eq)]
 enum Traced {
-    /// The version is the one it was sent for. The same condition holds for a second one, so at most one is applied.
-    NotArrived,
-    /// The slot is as wanted.
-    Applied,
-    /// The version moved on without it: it can no longer be applied.
-    TooLate,
-    /// The slot holds something else.
+    /// It has not been applied, and still may be. A second one on the same version is safe: one of them at the most is applied.
+    NotYet,
+    /// The outcome is true: the slot held the one thing and then the other, both within the call.
+    Done,
+    /// It can no longer be applied, and nothing more is known: decide again, on the row as it is now.
+    Open,
+    /// The slot holds something else, perhaps in the place of what the write had put there.
     Overtaken,
 }
 
-fn trace(wanted: &Decision, sent_for: &Row, now: &Row) -> Traced {
+/// What may be said of a write whose response was lost. It was conditional on the version of `row`; the server then showed `now`.
+///
+/// | row is  | version | slot is   | then        | because |
+/// |---------|---------|-----------|-------------|---------|
+/// | any     | same    | (same)    | `NotYet`    | Every change makes a new version, so there was none. `row` counts as fresh from here on: the look proves that it is current. |
+/// | fresh   | other   | as wanted | `Done`      | The call itself read `before` and now `after`. Its own write led there, or another writer's that came in between; the outcome is true of both moments. |
+/// | cached  | other   | as wanted | `Open`      | It may have been so before the call began: then the write never matched, and the slot never held `before` during the call. |
+/// | any     | other   | as before | `Open`      | The version that the write needs is gone for good. It may have been applied and taken back. |
+/// | any     | other   | else      | `Overtaken` | The last writer may have seen our change, so it is not made again over theirs. |
+///
+/// *Fresh* means read by this call, *cached* means kept from an earlier one, which proves nothing until a write on its version is
+/// confirmed. Only equality of versions counts: other changes of the organisation move the numbers as well.
+///
+/// With `ReadCheckWrite` no version keeps a late write away, which was accepted with that option.
+///
+/// In each row the write may have been applied, except in the first, where it still may be: `maybeApplied` stays in all of them.
+/// Deciding again is always true, since a new decision rests on `now` alone: `alreadyLinked`, `NOT_LINKED`, the conflict with
+/// `expected`, and what a second write replaces.
+fn trace(wanted: &Decision, row: &Row, fresh: bool, now: &Row) -> Traced {
     let linked = now.conversation.linked(wanted.slot);
-    if now.etag == sent_for.etag {
-        Traced::NotArrived
+    if now.etag == row.etag {
+        Traced::NotYet
     } else if linked == wanted.after {
-        Traced::Applied
+        if fresh { Traced::Done } else { Traced::Open }
     } else if linked == wanted.before {
-        Traced::TooLate
+        Traced::Open
     } else {
         Traced::Overtaken
     }
+}
+
+/// Whether the response proves that the write was not applied: a failed condition, a refused token, a full quota, or an error in
+/// Dataverse's own form. Any other page may come from something on the way that withholds the server's response.
+fn is_refusal(answer: &AuthorizedResponse) -> bool {
+    let error = fault::explain(answer);
+    let is_explained = error.details().service_code.is_some() || error.details().service_message.is_some();
+    is_explained
+        || matches!(
+            answer.response.status,
+            StatusCode::PRECONDITION_FAILED | StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS
+        )
+}
+
+/// Whether this is a 503 with `Retry-After`. The pause is waited out where requests are sent, and a write after it costs nothing.
+fn asks_to_wait(error: &LinkError) -> bool {
+    error.details().http_status == Some(503) && error.details().retry_after.is_some()
 }
 
 /// A write without an answer.

@@ -117,8 +117,7 @@ pub fn decide_link(
     let before = conversation.linked(slot);
     let holds = |code, why: &str| {
         let instead = before.map_or_else(|| "nothing".to_owned(), |current| current.to_string());
-        let message =
-            format!("The {slot} slot of conversation {} holds {instead}, {why}; nothing was changed.", conversation.id);
+        let message = format!("The {slot} slot of conversation {} holds {instead}, {why}.", conversation.id);
         LinkError::new(code, message).with(|details| details.current = Some(before.map(Into::into)))
     };
     if policy.expected.is_some_and(|expected| expected != before) {
@@ -161,7 +160,7 @@ pub fn conversation_not_found(id: ConversationId) -> LinkError {
 /// The answer for a record that the store does not have, worded alike by every store.
 #[must_use]
 pub fn record_not_found(record: RecordReference) -> LinkError {
-    LinkError::new(Code::RecordNotFound, format!("The {record} does not exist in this store; nothing was changed."))
+    LinkError::new(Code::RecordNotFound, format!("The {record} does not exist in this store."))
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ pub enum LinkStatus {
     Linked,
     /// The slot held another record.
     Replaced,
-    /// The slot held this record; nothing was written.
+    /// The slot held this record; or it holds it after a lost response, and nothing tells whether by this call.
     AlreadyLinked,
-    /// The slot holds another record, which the policy keeps; nothing was written.
+    /// The slot holds another record, which the policy keeps.
     Kept,
 }
 

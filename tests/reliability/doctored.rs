@@ -67,7 +67,7 @@ async fn a_success_that_is_none() {
 
 #[tokio::test]
 async fn an_error_that_misleads() {
-    let changes: [Change; 7] = [
+    let changes: [Change; 6] = [
         ("it is certain that it failed", |seen| {
             error(seen, |error| error.with(|details| details.maybe_applied = false));
         }),
@@ -84,9 +84,6 @@ async fn an_error_that_misleads() {
         }),
         ("it says what the slot does not hold", |seen| {
             error(seen, |error| error.with(|details| details.current = Some(Some(other().into()))));
-        }),
-        ("it leaves no doubt", |seen| {
-            error(seen, |error| code(&error, Code::NotLinked));
         }),
     ];
     sees("Connection reset", "the write, stored, and every read after it", Call::Unlink, &changes).await;

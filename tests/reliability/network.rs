@@ -34,6 +34,8 @@ pub(crate) struct Exchange {
     /// The verb, or `token`.
     pub(crate) what: String,
     pub(crate) ending: Ending,
+    /// Whether the response to a write proves that it was stored or that it was not.
+    pub(crate) is_the_servers: bool,
     /// When it began, and when it was answered.
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
@@ -89,7 +91,7 @@ impl Network {
         };
         let mut seen = self.seen.lock().unwrap();
         let (what, ending, began) = (what.to_owned(), Ending::Waiting, self.clock.elapsed());
-        seen.exchanges.push(Exchange { what, ending, began, ended: began });
+        seen.exchanges.push(Exchange { what, ending, is_the_servers: false, began, ended: began });
         seen.in_flight += 1;
         Underway { network: self, number: seen.exchanges.len() - 1 }
     }
@@ -116,12 +118,24 @@ impl Underway<'_> {
         };
         let exchange = &mut seen.exchanges[self.number];
         (exchange.ending, exchange.ended) = (ending, self.network.clock.elapsed());
+        exchange.is_the_servers = answer.as_ref().is_ok_and(is_the_servers);
     }
 }
 
 impl Drop for Underway<'_> {
     fn drop(&mut self) {
         self.network.seen.lock().unwrap().in_flight -= 1;
+    }
+}
+
+/// By a status that nothing else gives, or by its body. A 5xx may come from a gateway, whatever is in it.
+fn is_the_servers(response: &HttpResponse) -> bool {
+    let holds = |text: &[u8]| response.body.windows(text.len()).any(|part| part == text);
+    match response.status.as_u16() {
+        204 | 401 | 412 | 429 => true,
+        200 => holds(b"@odata.etag"),
+        400..=499 => holds(b"\"error\""),
+        _ => false,
     }
 }
 

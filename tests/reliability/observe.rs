@@ -26,38 +26,42 @@ pub(crate) enum Call {
     Unlink,
     /// By a client that has just linked the record, and remembers the row.
     WarmUnlink,
-    /// The same client links the record once more.
+    /// Into a slot that holds another record, by a client that has just linked that one, and remembers the row.
+    WarmReplace,
+    /// By a client that has just linked the record, and links it once more.
     Again,
 }
 
 impl Call {
-    pub(crate) const ALL: [Self; 5] = [Self::Link, Self::Replace, Self::Unlink, Self::WarmUnlink, Self::Again];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Link, Self::Replace, Self::WarmReplace, Self::Unlink, Self::WarmUnlink, Self::Again];
 
     pub(crate) fn is_link(self) -> bool {
-        matches!(self, Self::Link | Self::Replace | Self::Again)
+        matches!(self, Self::Link | Self::Replace | Self::WarmReplace | Self::Again)
     }
 
     /// Whether the client remembers the row.
     pub(crate) fn is_warm(self) -> bool {
-        matches!(self, Self::WarmUnlink | Self::Again)
+        matches!(self, Self::WarmReplace | Self::WarmUnlink | Self::Again)
     }
 
     /// Whether it makes sense here.
     pub(crate) fn applies_to(self, case: &Case) -> bool {
         // A client that need not read meets another of the requests that a rule counts.
         let counts_reads = case.faults.to_string().contains("nth");
-        let is_warm_possible = case.record_exists && !counts_reads && case.checks_versions;
+        let is_warm_possible = !counts_reads && case.checks_versions;
         match self {
-            Self::WarmUnlink => is_warm_possible && is_reachable(case.way),
+            Self::WarmReplace => is_warm_possible && is_reachable(case.way),
+            Self::WarmUnlink => is_warm_possible && case.record_exists && is_reachable(case.way),
             // It never comes to a write.
-            Self::Again => is_warm_possible && case.way == Way::Direct,
+            Self::Again => is_warm_possible && case.record_exists && case.way == Way::Direct,
             Self::Link | Self::Replace | Self::Unlink => true,
         }
     }
 
     fn held_before(self) -> Option<RecordReference> {
         match self {
-            Self::Link | Self::WarmUnlink | Self::Again => None,
+            Self::Link | Self::WarmReplace | Self::WarmUnlink | Self::Again => None,
             Self::Replace => Some(previous()),
             Self::Unlink => Some(record()),
         }
@@ -99,7 +103,8 @@ impl Observation {
         let mut world = World::new(case, call.held_before()).await;
         let id = Some(conversation(CONVERSATION));
         if call.is_warm() {
-            let linked = world.service.link(record(), id, LinkPolicy::default(), CallOptions::default());
+            let first = if call == Call::WarmReplace { previous() } else { record() };
+            let linked = world.service.link(first, id, LinkPolicy::default(), CallOptions::default());
             world.settled(linked).await.unwrap();
         }
         if let Some(relay) = &mut world.relay {

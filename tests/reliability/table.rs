@@ -65,6 +65,7 @@ fn name(call: Call) -> &'static str {
     match call {
         Call::Link => "link",
         Call::Replace => "link over another",
+        Call::WarmReplace => "link over another, row remembered",
         Call::Unlink => "unlink",
         Call::WarmUnlink => "unlink, row remembered",
         Call::Again => "link once more",
@@ -101,7 +102,14 @@ fn seconds(time: Duration) -> String {
 /// The rows of one case: always link and unlink, the others where they end differently.
 pub(crate) fn rows(case: &Case, observations: &[Observation]) -> String {
     let find = |call| observations.iter().find(|seen| seen.call == call);
-    let usual = |call: Call| find(if call.is_link() { Call::Link } else { Call::Unlink });
+    let usual = |call: Call| {
+        find(match call {
+            Call::Link | Call::Replace | Call::Again => Call::Link,
+            // Shown where remembering makes the difference.
+            Call::WarmReplace => Call::Replace,
+            Call::Unlink | Call::WarmUnlink => Call::Unlink,
+        })
+    };
     let mut text = String::new();
     let mut fault = format!("{} | {}", case.fault, case.hits);
     for seen in Call::ALL.into_iter().filter_map(find) {

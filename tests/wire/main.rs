@@ -4,9 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod doubt;
 mod pages;
 mod script;
 mod tolerance;
+mod versions;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -214,7 +216,7 @@ async fn a_write_that_came_too_late_is_decided_again() {
 
     let closed = Conversation::with([empty(), lost, row(8, 4, None, None)]);
     let error = closed.link(account(1)).await.unwrap_err();
-    assert_eq!((error.code(), error.details().maybe_applied), (Code::ConversationNotActive, false));
+    assert_eq!((error.code(), error.details().maybe_applied), (Code::ConversationNotActive, true));
 }
 
 #[tokio::test]

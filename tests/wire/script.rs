@@ -176,6 +176,12 @@ impl Conversation {
         self.service.link(record, id, LinkPolicy::default(), CallOptions::default()).await
     }
 
+    /// The last call of the script, under a policy.
+    pub(crate) async fn link_if(&self, record: RecordReference, policy: LinkPolicy) -> Result<LinkOutcome, LinkError> {
+        let id = Some(conversation(CONVERSATION));
+        self.checked(self.service.link(record, id, policy, CallOptions::default()).await)
+    }
+
     /// A call on somebody's behalf with more to come.
     pub(crate) async fn link_as(&self, caller: &str, record: RecordReference) -> Result<LinkOutcome, LinkError> {
         let traceparent = Some(TRACEPARENT.parse().unwrap());

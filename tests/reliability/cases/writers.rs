@@ -66,6 +66,9 @@ pub(super) fn group() -> Group {
     ] {
         cases.push(Case::new(name, hits, before_writes(does, times)));
     }
+    let takes_back = json!({ "changes": { "msdyn_customer": null, "statuscode": 4 } });
+    let [.., (when, faults), _, _] = steps(&takes_back);
+    cases.push(Case::new("The slot is emptied and the conversation is closed", when, faults));
     // Accepted by whoever chooses that option.
     cases.push(Case {
         conditions: json!({ "concurrencyOff": ["msdyn_ocliveworkitem"] }),

@@ -18,6 +18,7 @@ use crate::{
         exchange::Exchange,
         fault,
         request::{self, names},
+        version::Version,
     },
     domain::{
         CheckName, ConversationId,
@@ -57,7 +58,7 @@ pub(super) struct Experiments<'a> {
     asker: Asker<'a>,
     state: State,
     /// A version that is older than the row's.
-    old: Option<String>,
+    old: Option<Version>,
     /// Whether the versions in answers to writes are the row's: only then do they tell of other writers.
     answers_are_current: bool,
 }
@@ -312,7 +313,7 @@ impl<'a> Experiments<'a> {
 pub(super) fn patch(
     asker: Asker<'_>,
     id: ConversationId,
-    etag: &str,
+    etag: &Version,
     body: &Map<String, Value>,
     wants_row: bool,
 ) -> HttpRequest {
@@ -348,11 +349,9 @@ fn path(RecordReference { entity, id }: RecordReference) -> String {
 }
 
 /// Makes a write depend on this version.
-fn condition(request: &mut HttpRequest, etag: &str) {
+fn condition(request: &mut HttpRequest, etag: &Version) {
     request.headers.remove(http::header::IF_NONE_MATCH);
-    // One that no header may carry matches nothing, and never nothing at all.
-    let etag = HeaderValue::from_str(etag).unwrap_or(HeaderValue::from_static("W/\"\""));
-    request.headers.insert(http::header::IF_MATCH, etag);
+    request.headers.insert(http::header::IF_MATCH, etag.condition());
 }
 
 /// The answer in a sentence.

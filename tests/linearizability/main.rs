@@ -1,0 +1,97 @@
+//! Many calls on few conversations, with another writer about, and with everything lost, late and refused that a network can lose, delay
+//! and refuse: is what the callers are told true? The client is the real one, over real sockets; only time and chance are not.
+//!
+//! A run follows from its seed: `LINEARIZABILITY_SEED=7` replays one and prints what happens in it.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod calls;
+mod clock;
+mod dice;
+mod doctored;
+mod fates;
+mod judge;
+mod rows;
+mod server;
+mod world;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use world::{History, World};
+
+const RUNS: u64 = 250;
+const CALLS_PER_RUN: usize = 400;
+
+/// Ends that the runs must come to, in doubt or not, or they show nothing.
+const WORDS: [(&str, bool); 16] = [
+    ("linked", false),
+    ("replaced", false),
+    ("alreadyLinked", false),
+    ("kept", false),
+    ("unlinked", false),
+    ("read", false),
+    ("CONFLICT", false),
+    ("CONFLICT", true),
+    ("CONVERSATION_NOT_ACTIVE", false),
+    ("CONVERSATION_NOT_ACTIVE", true),
+    ("NOT_LINKED", false),
+    ("NOT_LINKED", true),
+    ("OCCUPIED", false),
+    ("RECORD_NOT_FOUND", false),
+    ("TIMEOUT", true),
+    ("UNAVAILABLE", true),
+];
+
+/// How often each, at least.
+const LEAST: usize = 20;
+
+fn run(seed: u64, is_told: bool) -> History {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(World::run(seed, CALLS_PER_RUN, is_told))
+}
+
+#[test]
+fn a_hundred_thousand_calls_end_with_what_was_true_while_they_ran() {
+    let broken = match std::env::var("LINEARIZABILITY_SEED") {
+        Ok(seed) => judge::broken(&run(seed.parse().expect("a number"), true)),
+        Err(_) => all(),
+    };
+    assert!(broken.is_empty(), "{} violations:\n{}\n", broken.len(), broken.join("\n"));
+}
+
+/// All runs, on all processors.
+fn all() -> Vec<String> {
+    let (started, tally) = (AtomicU64::new(0), Mutex::new((Vec::new(), HashMap::new())));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = started.fetch_add(1, Ordering::Relaxed);
+                    if seed >= RUNS {
+                        return;
+                    }
+                    let history = run(seed, false);
+                    let found = judge::broken(&history);
+                    let (broken, words) = &mut *tally.lock().unwrap();
+                    broken.extend(found.iter().map(|what| format!("LINEARIZABILITY_SEED={seed}: {what}")));
+                    for (_, end) in history.calls.iter().filter_map(|call| call.end.as_ref()) {
+                        *words.entry(end.word()).or_insert(0) += 1;
+                    }
+                }
+            });
+        }
+    });
+    let (broken, words) = tally.into_inner().unwrap();
+    let rare: Vec<_> = WORDS.iter().filter(|word| words.get(word).is_none_or(|times| *times < LEAST)).collect();
+    assert!(rare.is_empty() || !broken.is_empty(), "the runs hardly ever came to {rare:?}: {words:?}");
+    broken
+}
