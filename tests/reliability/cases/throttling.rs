@@ -32,7 +32,7 @@ limits only the requests in flight. Faults meet one call each in the following t
 
 /// The pause that most of them ask for.
 const SEVEN: Duration = Duration::from_secs(7);
-const ONE: Duration = Duration::from_secs(1);
+const FIVE: Duration = Duration::from_secs(5);
 const NONE: Duration = Duration::ZERO;
 const IN_MS: Duration = Duration::from_millis(4_500);
 const NOW: &str = "Sat, 21 Nov 2026 10:00:00 GMT";
@@ -79,10 +79,10 @@ pub(super) fn group() -> Group {
     let seven = throttled(429, &[("retry-after", "7")]);
     cases.push(Case::new("429, `Retry-After: 7`", "every read", at_every("GET", &seven)).asking_for(SEVEN));
     cases.push(Case::new("429, `Retry-After: 7`", "every write", at_every("PATCH", &seven)).asking_for(SEVEN));
-    let soon = throttled(503, &[("retry-after", "1")]);
+    let soon = throttled(503, &[("retry-after", "5")]);
     let overloaded = throttled(503, &[("retry-after", "7")]);
     cases.push(Case::new("503, `Retry-After: 7`", "the read", at("GET", &overloaded)).asking_for(SEVEN));
     cases.push(Case::new("503, `Retry-After: 7`", "the write, not stored", at("PATCH", &overloaded)).asking_for(SEVEN));
-    cases.push(Case::new("503, `Retry-After: 1`", "every write, not stored", at_every("PATCH", &soon)).asking_for(ONE));
+    cases.push(Case::new("503, `Retry-After: 5`", "every write, not stored", at_every("PATCH", &soon)).asking_for(FIVE));
     Group { title: "Throttling", about: ABOUT, cases }
 }
