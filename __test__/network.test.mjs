@@ -216,6 +216,16 @@ test('a token never passes a proxy in the clear', () => {
   throws(() => new OmnichannelClient({ dataverse }), 'INVALID_CONFIGURATION', /`options\.dataverse\.proxy`: plain HTTP through a proxy/)
 })
 
+test('a machine that trusts nobody says so', { timeout: 60_000, skip: process.platform !== 'linux' }, async () => {
+  const program = `
+    const { OmnichannelClient } = require('omnichannel-link')
+    const client = new OmnichannelClient({ dataverse: { url: '${emulator.url}', credential: 'x', maxRetries: 0 } })
+    client.doctor().then(({ checks }) => console.log(checks.find(({ name }) => name === 'tls').found))
+  `
+  const found = await run(program, { NODE_EXTRA_CA_CERTS: '', SSL_CERT_FILE: '/dev/null', SSL_CERT_DIR: join(folder, 'nowhere') })
+  assert.equal(found, 'The server cannot be trusted: what is trusted here cannot be read (No CA certificates were loaded from the system).')
+})
+
 test('a closed client keeps no socket open', { timeout: 60_000 }, async t => {
   const server = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1')
   t.after(() => server.close())

@@ -97,8 +97,7 @@ fn writable(path: &Path, connection: &mut Connection) -> Seen<()> {
     // Its log is there already in WAL. Otherwise the first write has to make it, and this look does not.
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(fault)?;
     if mode != "wal" {
-        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        file::check_folder(real.parent().unwrap_or(&real))?;
+        file::check_room(path)?;
     }
     connection.pragma_update(None, "query_only", false).map_err(fault)?;
     let lock = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;

@@ -27,8 +27,7 @@ pub(super) enum Found {
 
 /// Looks at the path, and at the folder if there is nothing.
 pub(super) fn find(path: &Path) -> Result<Found, LinkError> {
-    // Without a separator at its end, which SQLite ignores.
-    let path = &path.components().collect::<PathBuf>();
+    let path = &plain(path);
     let shown = path.display();
     let another = "Name another file in `embedded.path`.";
     match fs::metadata(path) {
@@ -38,17 +37,27 @@ pub(super) fn find(path: &Path) -> Result<Found, LinkError> {
         }
         Ok(_) => Err(failed(format!("{shown} is not a regular file."), another)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let target = target(path).map_err(|error| hidden(path, &error))?;
-            check_folder(target.parent().unwrap_or(&target))?;
-            check_names(&target)?;
+            check_room(path)?;
             Ok(Found::Nothing)
         }
         Err(error) => Err(hidden(path, &error)),
     }
 }
 
-/// Whether this user may create files in the folder, as a database needs its log beside it.
-pub(super) fn check_folder(folder: &Path) -> Result<(), LinkError> {
+/// Whether a database at this path can have its log beside it.
+pub(super) fn check_room(path: &Path) -> Result<(), LinkError> {
+    let target = target(&plain(path)).map_err(|error| hidden(path, &error))?;
+    check_folder(target.parent().unwrap_or(&target))?;
+    check_companions(&target)
+}
+
+/// Without a separator at its end, which SQLite ignores.
+fn plain(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
+/// Whether this user may create files in it.
+fn check_folder(folder: &Path) -> Result<(), LinkError> {
     let shown = folder.display();
     match fs::metadata(folder) {
         Ok(found) if !found.is_dir() => {
@@ -80,8 +89,8 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many links"))
 }
 
-/// A name may be short enough for the file, and too long for what SQLite keeps beside it.
-fn check_names(path: &Path) -> Result<(), LinkError> {
+/// A name may be short enough for the file, and too long for what SQLite keeps beside it; and something else may be there.
+fn check_companions(path: &Path) -> Result<(), LinkError> {
     let too_long = || {
         let what = format!("{} is too long for SQLite, which appends to the name.", path.display());
         failed(what, "Name a file with a shorter name or in another folder in `embedded.path`.")
@@ -93,18 +102,24 @@ fn check_names(path: &Path) -> Result<(), LinkError> {
     for suffix in COMPANIONS {
         let mut companion = OsString::from(path);
         companion.push(suffix);
-        match fs::symlink_metadata(&companion) {
+        let companion = Path::new(&companion);
+        match fs::symlink_metadata(companion) {
+            Ok(found) if !found.is_file() || !may_write(companion) => {
+                let what = format!("{} is in the way: SQLite keeps its log there.", companion.display());
+                return Err(failed(what, "Remove it, or give this user write permission if it is a database's log."));
+            }
+            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::InvalidFilename => return Err(too_long()),
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(hidden(Path::new(&companion), &error)),
-            _ => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(hidden(companion, &error)),
         }
     }
     Ok(())
 }
 
 /// As SQLite asks the system. Windows has no answer that is worth it: it knows attributes, and not rights.
-fn may_write(folder: &Path) -> bool {
-    let Ok(name) = std::ffi::CString::new(folder.as_os_str().as_encoded_bytes()) else { return false };
+fn may_write(path: &Path) -> bool {
+    let Ok(name) = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()) else { return false };
     let (Some(vfs), true) = (default_vfs(), cfg!(unix)) else { return true };
     let Some(access) = vfs.xAccess else { return true };
     let mut may = 0;

@@ -177,7 +177,7 @@ fn refusal(reason: &CertificateError) -> String {
 }
 
 /// What went wrong in TLS, besides the certificate. The library's own texts quote names of Rust.
-fn tls_fault(fault: &rustls::Error) -> String {
+pub(super) fn tls_fault(fault: &rustls::Error) -> String {
     use rustls::Error as E;
     let known = match fault {
         E::AlertReceived(AlertDescription::CertificateRequired) => {
@@ -192,6 +192,7 @@ fn tls_fault(fault: &rustls::Error) -> String {
             "the other side does not keep to TLS"
         }
         E::InvalidCertificate(reason) => return format!("the certificate {}", refusal(reason)),
+        E::General(text) => return text.clone(),
         other => return in_words(other),
     };
     known.to_owned()

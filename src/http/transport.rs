@@ -15,7 +15,7 @@ use url::Url;
 use super::{
     HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, MAX_BODY, encoding,
     exits::{self, Avoided, Exit, Taken},
-    failure::{Route, unusable},
+    failure::{Route, tls_fault, unusable},
     proxy::{Proxy, ProxyUrl, ProxyVariables},
     trust::{self, CaCertificate, Trust, Witness},
 };
@@ -253,8 +253,11 @@ impl ReqwestService {
         let (certificates, file) = (self.options.ca_certificates.clone(), self.options.extra_ca_file.clone());
         // Not on the runtime's thread: a disk may be slow, and a network's may not answer at all.
         let read = tokio::task::spawn_blocking(move || Trust::read(&certificates, file.as_deref())).await;
-        let trust =
-            read.map_err(unusable)?.map_err(|error| HttpError { kind: HttpErrorKind::Untrusted, ..unusable(error) })?;
+        let trust = read.map_err(unusable)?.map_err(|error| HttpError {
+            kind: HttpErrorKind::Untrusted,
+            message: format!("what is trusted here cannot be read ({})", tls_fault(&error)),
+            ..unusable(error)
+        })?;
         let trust = Arc::new(trust);
         *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&trust));
         Ok(trust)

@@ -84,6 +84,7 @@ async fn dns(inspector: &dyn Inspector, url: &Url) -> Seen<()> {
 }
 
 fn tls(Inspection { certificate, answer, .. }: Inspection) -> Seen<()> {
+    let is_shown = certificate.is_some();
     let certificate = certificate.as_deref().and_then(Certificate::read);
     let certificate =
         certificate.map_or_else(|| "A certificate that cannot be read".to_owned(), |read| format!("A {read}"));
@@ -92,7 +93,9 @@ fn tls(Inspection { certificate, answer, .. }: Inspection) -> Seen<()> {
         Err(error) if error.kind == HttpErrorKind::Untrusted => {
             let refused = unreached(error);
             let fix = refused.details().hint.clone().unwrap_or_default();
-            Err(LinkError::new(refused.code(), format!("{} {certificate}.", refused.message())).hint(fix))
+            // What is trusted may be at fault, before any was shown.
+            let shown = if is_shown { format!(" {certificate}.") } else { String::new() };
+            Err(LinkError::new(refused.code(), format!("{}{shown}", refused.message())).hint(fix))
         }
         Err(error) => Err(unreached(error)),
     }
