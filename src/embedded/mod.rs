@@ -1,59 +1,72 @@
-//! The port over an embedded SQLite file: one owned thread, and one commit for all calls that wait together.
+//! The port over an embedded SQLite file: a thread that writes, with one commit for all calls that wait together, and one that reads.
 
+mod connections;
 mod database;
 mod examination;
 mod fault;
+mod files;
 mod import;
 mod page;
+mod pending;
 mod place;
 mod read;
+mod reader;
 mod rows;
 mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
 use tokio::sync::oneshot;
 
 pub use import::{ImportProgress, ImportSummary, OnProgress, Source};
 
-use self::writer::{Import, Job, Update, Writer};
+use self::{
+    connections::Connections,
+    pending::Pending,
+    place::Place,
+    reader::Look,
+    writer::{Import, Job, Update, Writer},
+};
 use crate::{
     clock::SharedClock,
     domain::{
         Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, LinkStore,
-        NamedRecord, RecordKey, Report, StoreFuture, StoreName,
+        NamedRecord, RecordKey, Report, StoreFuture, StoreName, decision::conversation_not_found,
     },
     error::{Code, LinkError},
 };
 
 /// Conversations, records and links in one SQLite file. The file is created by the first import and never by a read.
 pub struct EmbeddedStore {
-    path: PathBuf,
     clock: SharedClock,
-    /// The way to the thread that owns the connection; started by the first call, gone once closed.
-    writer: Mutex<State>,
+    connections: Arc<Connections>,
+    pending: Pending,
+    threads: Mutex<Threads>,
 }
 
-enum State {
-    NotStarted,
-    Running(mpsc::Sender<Job>),
-    Closed,
+/// The ways to the threads; each is started by the first call that needs it.
+#[derive(Default)]
+struct Threads {
+    writer: Option<mpsc::Sender<Job>>,
+    reader: Option<mpsc::Sender<Look>>,
+    are_closed: bool,
 }
 
 impl EmbeddedStore {
     /// A store on `path`. Nothing is opened before the first call.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, clock: SharedClock) -> Self {
-        Self { path: path.into(), clock, writer: Mutex::new(State::NotStarted) }
+        let connections = Arc::new(Connections::new(path.into()));
+        Self { clock, connections, pending: Pending::default(), threads: Mutex::default() }
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.connections.path()
     }
 
     /// Imports what a Web API GET returned for accounts, contacts, incidents or conversations, in one transaction. Creates
@@ -72,22 +85,58 @@ impl EmbeddedStore {
 
     /// Sends the job now, and waits for what comes of it later.
     fn ask<T: Send + 'static>(&self, job: Job, answer: oneshot::Receiver<Result<T, LinkError>>) -> StoreFuture<T> {
-        let sent = self.send(job);
+        let sent = self.writer(&mut self.threads()).and_then(|jobs| jobs.send(job).map_err(|_| thread_is_gone()));
         Box::pin(async move {
             sent?;
-            answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+            answer.await.unwrap_or_else(|_| Err(thread_is_gone()))
         })
     }
 
-    fn send(&self, job: Job) -> Result<(), LinkError> {
-        let mut state = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::NotStarted = *state {
-            *state = State::Running(Writer::spawn(self.path.clone(), Arc::clone(&self.clock))?);
+    /// Reads on the other thread. A read of one conversation begins when the updates of it that were called before are settled; nothing
+    /// else is waited for.
+    fn look<T: Send + 'static>(
+        &self,
+        of: Option<ConversationId>,
+        look: impl FnOnce(&Connections) -> Result<T, LinkError> + Send + 'static,
+    ) -> StoreFuture<T> {
+        let (reply, answer) = oneshot::channel();
+        let look: Look = Box::new(move |connections| {
+            if !reply.is_closed() {
+                let _ = reply.send(reader::guarded(connections, look));
+            }
+        });
+        let sent = self.send_look(of, look);
+        Box::pin(async move {
+            sent?;
+            answer.await.unwrap_or_else(|_| Err(thread_is_gone()))
+        })
+    }
+
+    fn send_look(&self, of: Option<ConversationId>, look: Look) -> Result<(), LinkError> {
+        let mut threads = self.threads();
+        let reader = self.reader(&mut threads)?.clone();
+        if of.is_some_and(|id| self.pending.has(id)) {
+            return self.writer(&mut threads)?.send(Job::PassOn { look, reader }).map_err(|_| thread_is_gone());
         }
-        match &*state {
-            State::Running(jobs) => jobs.send(job).map_err(|_| writer_is_gone()),
-            State::NotStarted | State::Closed => Err(writer_is_gone()),
+        reader.send(look).map_err(|_| thread_is_gone())
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer<'a>(&self, threads: &'a mut Threads) -> Result<&'a mpsc::Sender<Job>, LinkError> {
+        if threads.writer.is_none() && !threads.are_closed {
+            threads.writer = Some(Writer::spawn(Arc::clone(&self.connections), Arc::clone(&self.clock))?);
         }
+        threads.writer.as_ref().ok_or_else(thread_is_gone)
+    }
+
+    fn reader<'a>(&self, threads: &'a mut Threads) -> Result<&'a mpsc::Sender<Look>, LinkError> {
+        if threads.reader.is_none() && !threads.are_closed {
+            threads.reader = Some(reader::spawn(Arc::clone(&self.connections))?);
+        }
+        threads.reader.as_ref().ok_or_else(thread_is_gone)
     }
 }
 
@@ -98,22 +147,31 @@ impl LinkStore for EmbeddedStore {
 
     fn update(&self, id: ConversationId, decide: Decide, call: Arc<Call>) -> StoreFuture<Decision> {
         let (reply, decision) = oneshot::channel();
-        self.ask(Job::Update(Update { id, decide, call, reply }), decision)
+        let underway = self.pending.begin(id);
+        self.ask(Job::Update(Update { id, decide, call, underway, reply }), decision)
     }
 
     fn read(&self, id: ConversationId, _call: Arc<Call>) -> StoreFuture<ConversationDetails> {
-        let (reply, read) = oneshot::channel();
-        self.ask(Job::Read { id, reply }, read)
+        self.look(Some(id), move |connections| {
+            match connections.read(|connection| read::conversation(connection, id))? {
+                Some(found) => found.ok_or_else(|| conversation_not_found(id)),
+                None => Err(connections.not_in_a_missing_file(id)),
+            }
+        })
     }
 
     fn list(&self, query: ConversationQuery, next: Option<String>, _call: Arc<Call>) -> StoreFuture<ConversationPage> {
-        let (reply, listed) = oneshot::channel();
-        self.ask(Job::List { query, next, reply }, listed)
+        self.look(None, move |connections| {
+            let place = next.map(|next| Place::read(&next, &query.order)).transpose()?;
+            let page = connections.read(|connection| read::page(connection, &query, place.as_ref()))?;
+            Ok(page.unwrap_or_else(|| ConversationPage { conversations: Vec::new(), next: None }))
+        })
     }
 
     fn find(&self, key: RecordKey, _call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>> {
-        let (reply, found) = oneshot::channel();
-        self.ask(Job::Find { key, reply }, found)
+        self.look(None, move |connections| {
+            Ok(connections.read(|connection| read::records(connection, &key))?.unwrap_or_default())
+        })
     }
 
     fn examine(&self, _probe: Option<ConversationId>, _call: Arc<Call>) -> StoreFuture<Report> {
@@ -123,18 +181,23 @@ impl LinkStore for EmbeddedStore {
     }
 
     fn close(&self) -> StoreFuture<()> {
-        let before = std::mem::replace(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner), State::Closed);
+        let Threads { writer, reader, .. } =
+            std::mem::replace(&mut *self.threads(), Threads { are_closed: true, ..Threads::default() });
         Box::pin(async move {
-            let State::Running(jobs) = before else { return Ok(()) };
             let (reply, closed) = oneshot::channel();
-            if jobs.send(Job::Close { reply }).is_err() {
-                return Ok(());
-            }
-            closed.await.unwrap_or(Ok(()))
+            let is_sent = match (writer, reader) {
+                (Some(jobs), _) => jobs.send(Job::Close { reply }).is_ok(),
+                (None, Some(looks)) => {
+                    let close: Look = Box::new(|connections| drop(reply.send(connections.close())));
+                    looks.send(close).is_ok()
+                }
+                (None, None) => false,
+            };
+            if is_sent { closed.await.unwrap_or(Ok(())) } else { Ok(()) }
         })
     }
 }
 
-fn writer_is_gone() -> LinkError {
-    LinkError::new(Code::Internal, "The thread that owns the embedded database has ended.")
+fn thread_is_gone() -> LinkError {
+    LinkError::new(Code::Internal, "A thread of the embedded database has ended.")
 }
