@@ -7,6 +7,7 @@ mod fault;
 mod files;
 mod import;
 mod page;
+mod path;
 mod pending;
 mod place;
 mod read;
@@ -22,6 +23,7 @@ use std::{
 use tokio::sync::oneshot;
 
 pub use import::{ImportProgress, ImportSummary, OnProgress, Source};
+pub use path::{DatabasePath, UnusablePath};
 
 use self::{
     connections::Connections,
