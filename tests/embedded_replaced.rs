@@ -321,6 +321,52 @@ async fn a_file_with_two_names_is_not_written_because_each_name_would_have_a_log
 }
 
 #[tokio::test]
+async fn a_store_that_is_dropped_without_a_close_leaves_no_log_beside_a_restored_file() {
+    let (office, backup) = linked_since_the_backup().await;
+    office.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+    fs::rename(&backup, &office.path).unwrap();
+    let (path, disk, folder) = office.dropped();
+    // The threads end after the store was dropped.
+    let log = beside(&path, "-wal");
+    let mut looks = std::iter::repeat_with(|| {
+        std::thread::yield_now();
+        log.exists()
+    });
+    assert!(looks.by_ref().take(10_000_000).any(|is_there| !is_there));
+    is_restored(&path, &[]);
+    drop((disk, folder));
+}
+
+#[tokio::test]
+async fn a_link_writes_nothing_into_a_file_that_is_still_being_copied() {
+    let (office, backup) = linked_since_the_backup().await;
+    fs::rename(&office.path, beside(&office.path, ".aside")).unwrap();
+    fs::write(&office.path, "").unwrap();
+    assert_eq!(office.link(1, account(1)).await.unwrap_err().code(), Code::ConversationNotFound);
+    assert_eq!(fs::read(&office.path).unwrap(), b"");
+    fs::copy(&backup, &office.path).unwrap();
+    assert_eq!(office.linked(1, account(1)).await, LinkStatus::Linked);
+    is_restored(&office.path, &[(1, account(1))]);
+}
+
+#[tokio::test]
+async fn an_index_that_is_removed_under_two_clients_splits_them_into_no_two_groups() {
+    let (office, _) = linked_since_the_backup().await;
+    let other = Office::at(&office.path);
+    other.linked(20, account(20)).await;
+    fs::remove_file(beside(&office.path, "-shm")).unwrap();
+    let error = office.link(30, incident(30)).await.unwrap_err();
+    office.is_fault(&error, "was removed", "Close that client", true);
+    assert!(!error.details().maybe_applied);
+    // Every client notices by itself, and the last one that does finds the way free.
+    assert_eq!(other.linked(31, incident(31)).await, LinkStatus::Linked);
+    assert_eq!(office.linked(30, incident(30)).await, LinkStatus::Linked);
+    for number in 1..=20 {
+        assert_eq!(office.slots(number), Some(only(account(number))));
+    }
+}
+
+#[tokio::test]
 async fn a_log_that_is_removed_under_the_store_takes_no_confirmed_link_with_it() {
     for removed in [&["-wal", "-shm"][..], &["-wal"], &["-shm"]] {
         let (office, _) = linked_since_the_backup().await;

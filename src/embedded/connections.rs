@@ -7,15 +7,19 @@ use std::{
     fs,
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, config::DbConfig};
 
 use super::{
     database::{self, Missing, Readable},
-    fault::{file_fault, opened_with_an_old_log, replaced, still_open, store_fault},
-    files::{Files, INDEX, LOG, beside},
+    fault::{file_fault, log_removed, opened_with_an_old_log, replaced, still_open, store_fault},
+    files::{Files, INDEX, LOG, beside, identify},
 };
 use crate::{
     domain::{ConversationId, decision::conversation_not_found},
@@ -24,13 +28,25 @@ use crate::{
 
 /// How often a file is opened that is replaced at the same moment.
 const MAX_OPENS: u32 = 3;
+/// How often the lock on a replaced file is waited for, and for how long each time. Other clients of the old file have it for a moment.
+const MAX_LOCKS: u32 = 20;
+const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Both connections. Where both locks are needed, `writing` is taken first.
 pub(super) struct Connections {
     path: PathBuf,
     opened: Mutex<Option<Opened>>,
-    writing: Mutex<Option<Connection>>,
-    reading: Mutex<Option<Connection>>,
+    writing: Slot,
+    reading: Slot,
+}
+
+/// A connection, if it is open.
+#[derive(Default)]
+struct Slot {
+    connection: Mutex<Option<Connection>>,
+    /// Whether a call failed that used it. It is closed when the next call has found its files to be current, not before: once it is
+    /// closed, its log cannot be told from another.
+    is_in_doubt: AtomicBool,
 }
 
 /// What the connections have open.
@@ -46,7 +62,7 @@ pub(super) struct Writing<'a>(MutexGuard<'a, Option<Connection>>);
 
 impl Connections {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, opened: Mutex::default(), writing: Mutex::default(), reading: Mutex::default() }
+        Self { path, opened: Mutex::default(), writing: Slot::default(), reading: Slot::default() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -60,10 +76,14 @@ impl Connections {
                 Err(_) if missing == Missing::LeaveAbsent && database::is_absent(&self.path) => return Ok(None),
                 checked => checked?,
             }
-            let mut writing = lock(&self.writing);
+            let mut writing = self.writing.get();
             if writing.is_none() {
                 let Some(connection) = database::open(&self.path, missing)? else { return Ok(None) };
                 *writing = self.adopt(connection)?;
+                if writing.is_some() && !self.has_log() {
+                    *writing = None;
+                    return Err(log_removed(&self.path));
+                }
             }
             if writing.is_some() {
                 return Ok(Some(Writing(writing)));
@@ -83,7 +103,7 @@ impl Connections {
                 Err(_) if database::is_absent(&self.path) => return Ok(None),
                 checked => checked?,
             }
-            let mut reading = lock(&self.reading);
+            let mut reading = self.reading.get();
             if reading.is_none() {
                 match database::open_to_read(&self.path)? {
                     None => return Ok(None),
@@ -115,29 +135,28 @@ impl Connections {
         if self.is_current()? { Ok(()) } else { Err(replaced(&self.path, "written")) }
     }
 
-    /// Closes the connection that writes, after a failure that may be its own. The next job opens another.
+    /// Has the connection that writes closed by the next call, after a failure that may be its own.
     pub(super) fn doubt_writing(&self) {
-        self.doubt(&self.writing);
+        self.writing.doubt();
+        // The log of a replaced file is taken away at once. If that fails, the next call says so.
+        let _ = self.ensure_current();
     }
 
     /// As [`Connections::doubt_writing`], for the connection that reads.
     pub(super) fn doubt_reading(&self) {
-        self.doubt(&self.reading);
-    }
-
-    fn doubt(&self, connection: &Mutex<Option<Connection>>) {
-        // One whose file was replaced and whose log has to stay is kept until the log can be removed.
-        if self.ensure_current().is_ok() {
-            *lock(connection) = None;
-        }
+        self.reading.doubt();
+        let _ = self.ensure_current();
     }
 
     /// Closes both.
     pub(super) fn close(&self) -> Result<(), LinkError> {
         self.ensure_current()?;
-        let connections = [lock(&self.reading).take(), lock(&self.writing).take()];
-        let closed = connections.into_iter().flatten().map(|connection| connection.close().map_err(|(_, error)| error));
-        closed.collect::<rusqlite::Result<()>>().map_err(|error| store_fault(&self.path, "closing it", error))
+        // The one that writes comes last, and takes the log along.
+        for slot in [&self.reading, &self.writing] {
+            let closed = lock(&slot.connection).take().map_or(Ok(()), Connection::close);
+            closed.map_err(|(_, error)| store_fault(&self.path, "closing it", error))?;
+        }
+        Ok(())
     }
 
     fn is_current(&self) -> Result<bool, LinkError> {
@@ -145,6 +164,12 @@ impl Connections {
             Some(opened) => Ok(opened.files == self.files(&opened.resolved)?),
             None => Ok(true),
         }
+    }
+
+    /// Whether the log and its index are where other programs look for them. Not if they were removed while another client in this process
+    /// had them open: SQLite goes on to use those.
+    fn has_log(&self) -> bool {
+        lock(&self.opened).as_ref().is_some_and(|opened| opened.files.log.is_some() && opened.files.index.is_some())
     }
 
     fn files(&self, resolved: &Path) -> Result<Files, LinkError> {
@@ -156,14 +181,17 @@ impl Connections {
         let resolved = connection.path().map_or_else(|| self.path.clone(), PathBuf::from);
         let files = self.files(&resolved)?;
         let mut opened = lock(&self.opened);
-        let is_here = files.database == Files::at(&resolved, &resolved).ok().and_then(|files| files.database);
         let is_shared = opened.as_ref().is_none_or(|opened| opened.files.database == files.database);
-        if !is_here || !is_shared || has_moved(&connection) {
-            leave_log(&connection);
-            return Ok(None);
+        let is_here = identify(&resolved).is_ok_and(|database| database == files.database);
+        let new = Opened { files, resolved };
+        if has_moved(&connection) {
+            self.retire(&connection, &new)?;
+        } else if is_shared && is_here {
+            *opened = Some(new);
+            return Ok(Some(connection));
         }
-        *opened = Some(Opened { files, resolved });
-        Ok(Some(connection))
+        leave_log(&connection);
+        Ok(None)
     }
 
     /// Closes both connections if other files are at the path by now.
@@ -171,14 +199,13 @@ impl Connections {
         if self.is_current()? {
             return Ok(());
         }
-        let (mut writing, mut reading) = (lock(&self.writing), lock(&self.reading));
+        let (mut writing, mut reading) = (lock(&self.writing.connection), lock(&self.reading.connection));
         let mut opened = lock(&self.opened);
+        let Some(before) = opened.clone() else { return Ok(()) };
         // The other thread may have done it meanwhile.
-        let Some(before) =
-            opened.clone().filter(|opened| self.files(&opened.resolved).is_ok_and(|now| now != opened.files))
-        else {
+        if self.files(&before.resolved)? == before.files {
             return Ok(());
-        };
+        }
         if writing.is_some() {
             reading.take().inspect(leave_log);
         }
@@ -192,10 +219,10 @@ impl Connections {
 
     /// Prepares the last connection to files that are no longer at the path for being closed. What was committed through it is brought
     /// into the file that it has open, and its log is taken away from beside another one.
-    fn retire(&self, connection: &Connection, Opened { files, resolved }: &Opened) -> Result<(), LinkError> {
-        let look = || Files::at(resolved, resolved).map_err(|error| file_fault(&self.path, error));
+    fn retire(&self, connection: &Connection, old: &Opened) -> Result<(), LinkError> {
+        let look = || Files::at(&old.resolved, &old.resolved).map_err(|error| file_fault(&self.path, error));
         let there = look()?;
-        if there.database == files.database {
+        if there.database == old.files.database && !has_moved(connection) {
             // Only a link or the log is another one. SQLite closes the connection as usual, but would miss that the log is gone.
             if there.log.is_none() {
                 let _ = connection.query_row("PRAGMA wal_checkpoint(full)", [], |_| Ok(()));
@@ -203,32 +230,62 @@ impl Connections {
             return Ok(());
         }
         leave_log(connection);
-        let is_gone = there.database.is_none();
-        let is_left = |there: &Files| {
-            let (log, index) = (there.log == files.log, there.index == files.index);
-            (log && there.log.is_some(), index && there.index.is_some())
-        };
-        let is_foreign = |there: &Files| {
-            let (log, index) = is_left(there);
-            there.log.is_some() && !log || there.index.is_some() && !index
-        };
-        if is_foreign(&there) {
-            return Ok(());
+        let is_complete = complete(connection);
+        if there.database.is_some() {
+            return self.remove_log(old);
         }
-        let _alone = if is_gone || is_left(&there) == (false, false) { None } else { alone(&self.path, resolved)? };
-        // Completes the file and deletes the log, if no other connection has the file open. The header cannot be changed, as SQLite sees
-        // that the file has moved.
-        let _ = connection.pragma_update(None, "journal_mode", "delete");
-        let (log, index) = is_left(&look()?);
-        if (log || index) && is_gone {
-            return Err(still_open(&self.path));
+        match old.files.left(&look()?) {
+            (false, false) => Ok(()),
+            left if is_complete => self.remove(left, &old.resolved),
+            // Others go on to use it, and the file may return.
+            _ => Err(still_open(&self.path)),
         }
+    }
+
+    /// Removes the log of an old file from beside a new one that no other connection has open.
+    fn remove_log(&self, old: &Opened) -> Result<(), LinkError> {
+        for _ in 0..MAX_LOCKS {
+            let look = || Files::at(&old.resolved, &old.resolved).map_err(|error| file_fault(&self.path, error));
+            if old.files.left(&look()?) == (false, false) {
+                return Ok(());
+            }
+            if let Some(_alone) = lock_alone(&old.resolved) {
+                // Other clients of the old file do the same.
+                return self.remove(old.files.left(&look()?), &old.resolved);
+            }
+        }
+        Err(opened_with_an_old_log(&self.path))
+    }
+
+    fn remove(&self, (log, index): (bool, bool), resolved: &Path) -> Result<(), LinkError> {
         for (is_left, suffix) in [(log, LOG), (index, INDEX)] {
             if is_left {
                 fs::remove_file(beside(resolved, suffix)).map_err(|error| file_fault(&self.path, error))?;
             }
         }
         Ok(())
+    }
+}
+
+impl Slot {
+    fn doubt(&self) {
+        self.is_in_doubt.store(true, Ordering::SeqCst);
+    }
+
+    /// The connection, unless it is in doubt.
+    fn get(&self) -> MutexGuard<'_, Option<Connection>> {
+        let mut connection = lock(&self.connection);
+        if self.is_in_doubt.swap(false, Ordering::SeqCst) {
+            *connection = None;
+        }
+        connection
+    }
+}
+
+/// A store that nobody closed must not leave its log beside a file that was put in the place of its own.
+impl Drop for Connections {
+    fn drop(&mut self) {
+        let _ = self.close();
     }
 }
 
@@ -251,23 +308,33 @@ fn leave_log(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-/// Locks a file that was put beside the log of another, so that the log can be removed. A connection of another program would have read
-/// the log as its own and may have written to it. `None` if the file cannot be locked because it is not a database.
-fn alone(path: &Path, resolved: &Path) -> Result<Option<Connection>, LinkError> {
+/// Brings what is in the log into a file that was moved or deleted, if no other connection has the file open. SQLite does so when it leaves
+/// WAL mode, and then finds the file moved and keeps the mode in its header.
+fn complete(connection: &Connection) -> bool {
+    let mut persist = 1;
+    // Or it would delete what is at the log's path by now.
+    if connection.file_control(Some(MAIN_DB), FileControl::PersistWal(&mut persist)).is_err() {
+        return false;
+    }
+    !connection.pragma_update(None, "journal_mode", "delete").is_err_and(|error| is_busy(&error))
+}
+
+/// Locks a file that was put beside the log of another, so that the log can be removed. A program that has the file open has read the log as
+/// its own and may have written to it: then `None`.
+fn lock_alone(resolved: &Path) -> Option<rusqlite::Result<Connection>> {
     let lock = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(resolved, flags)?;
+        connection.busy_timeout(LOCK_TIMEOUT)?;
         leave_log(&connection);
         // Held from the first read on, without the index that all connections share.
         connection.pragma_update(None, "locking_mode", "exclusive")?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     };
-    match lock() {
-        Ok(connection) => Ok(Some(connection)),
-        Err(error) if is_busy(&error) => Err(opened_with_an_old_log(path)),
-        Err(_) => Ok(None),
-    }
+    let locked = lock();
+    // What is no database is locked by nobody.
+    if locked.as_ref().is_err_and(is_busy) { None } else { Some(locked) }
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
@@ -278,7 +345,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 #[cfg(unix)]
 fn has_moved(connection: &Connection) -> bool {
     let mut moved = 0;
-    connection.file_control(Some(rusqlite::MAIN_DB), rusqlite::FileControl::HasMoved(&mut moved)).is_ok() && moved != 0
+    connection.file_control(Some(MAIN_DB), FileControl::HasMoved(&mut moved)).is_ok() && moved != 0
 }
 
 #[cfg(not(unix))]

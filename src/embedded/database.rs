@@ -86,7 +86,11 @@ pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, 
     if missing == Missing::LeaveAbsent && is_absent(path) {
         return Ok(None);
     }
-    ensure_writable_file(path)?;
+    let is_empty = ensure_writable_file(path)?.is_some_and(|metadata| metadata.len() == 0);
+    if missing == Missing::LeaveAbsent && is_empty {
+        // Perhaps a backup that is being copied here: nothing may be written into it.
+        return Ok(None);
+    }
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, missing == Missing::Create);
     let fault = |error| store_fault(path, "opening it", error);
@@ -249,10 +253,10 @@ fn ensure_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
 }
 
 /// Refuses a file with several names as well: each would have a log of its own, and links would be lost.
-fn ensure_writable_file(path: &Path) -> Result<(), LinkError> {
-    let Some(metadata) = ensure_file(path)? else { return Ok(()) };
-    match names(&metadata) {
-        0 | 1 => Ok(()),
+fn ensure_writable_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
+    let metadata = ensure_file(path)?;
+    match metadata.as_ref().map_or(1, names) {
+        0 | 1 => Ok(metadata),
         several => Err(foreign_file(
             path,
             &format!("has {several} names (hard links), and SQLite would keep a log beside each of them"),

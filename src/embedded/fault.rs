@@ -49,6 +49,17 @@ pub(super) fn still_open(path: &Path) -> LinkError {
         .with(|details| details.retryable = Some(true))
 }
 
+/// The log was removed, and another connection goes on to use it.
+pub(super) fn log_removed(path: &Path) -> LinkError {
+    let message = format!(
+        "The log beside the embedded database {} was removed, and another client still has it open.",
+        path.display()
+    );
+    LinkError::new(Code::Store, message)
+        .hint("Close that client; then call again.")
+        .with(|details| details.retryable = Some(true))
+}
+
 /// The file was replaced, the log of the old one was left beside it, and another program has opened both.
 pub(super) fn opened_with_an_old_log(path: &Path) -> LinkError {
     let message = format!(

@@ -44,6 +44,12 @@ impl Files {
             index: identify(&beside(resolved, INDEX))?,
         })
     }
+
+    /// Whether this log, and this index, are still there.
+    pub(super) fn left(&self, there: &Self) -> (bool, bool) {
+        let (log, index) = (self.log == there.log, self.index == there.index);
+        (log && self.log.is_some(), index && self.index.is_some())
+    }
 }
 
 /// The file beside a database whose name ends so.
