@@ -1,4 +1,4 @@
-//! What the embedded store may do with its file: read one that it may not write, follow permissions that change, and give none away.
+//! Permissions of the database file: one that cannot be written is read, changes are followed, and a new file is for its owner alone.
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 

@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, config::D
 
 use super::{
     database::{self, Missing, Readable},
-    fault::{file_fault, log_removed, opened_with_an_old_log, replaced, still_open, store_fault},
+    fault::{file_fault, log_removed, replaced, still_open, store_fault, used_with_an_old_log},
     files::{Files, INDEX, LOG, beside, identify},
 };
 use crate::{
@@ -49,7 +49,7 @@ struct Slot {
     is_in_doubt: AtomicBool,
 }
 
-/// What the connections have open.
+/// The files that the connections have open.
 #[derive(Clone)]
 struct Opened {
     files: Files,
@@ -124,7 +124,7 @@ impl Connections {
         Err(replaced(&self.path, "read"))
     }
 
-    /// Why a conversation is not found where there is no file.
+    /// The error of a call on a conversation where there is no file.
     pub(super) fn not_in_a_missing_file(&self, id: ConversationId) -> LinkError {
         let hint = format!("{} does not exist yet: importRecords() creates it.", self.path.display());
         conversation_not_found(id).hint(hint)
@@ -150,7 +150,8 @@ impl Connections {
 
     /// Closes both.
     pub(super) fn close(&self) -> Result<(), LinkError> {
-        self.ensure_current()?;
+        // A log that has to stay is left to those that use it.
+        let _ = self.ensure_current();
         // The one that writes comes last, and takes the log along.
         for slot in [&self.reading, &self.writing] {
             let closed = lock(&slot.connection).take().map_or(Ok(()), Connection::close);
@@ -230,10 +231,10 @@ impl Connections {
             return Ok(());
         }
         leave_log(connection);
-        let is_complete = complete(connection);
         if there.database.is_some() {
-            return self.remove_log(old);
+            return self.remove_log(connection, old);
         }
+        let is_complete = complete(connection);
         match old.files.left(&look()?) {
             (false, false) => Ok(()),
             left if is_complete => self.remove(left, &old.resolved),
@@ -242,19 +243,24 @@ impl Connections {
         }
     }
 
-    /// Removes the log of an old file from beside a new one that no other connection has open.
-    fn remove_log(&self, old: &Opened) -> Result<(), LinkError> {
+    /// Removes the log of an old file from beside a new one, unless another connection has the new one open.
+    fn remove_log(&self, connection: &Connection, old: &Opened) -> Result<(), LinkError> {
+        let left = || {
+            let there = Files::at(&old.resolved, &old.resolved).map_err(|error| file_fault(&self.path, error))?;
+            Ok(old.files.left(&there))
+        };
         for _ in 0..MAX_LOCKS {
-            let look = || Files::at(&old.resolved, &old.resolved).map_err(|error| file_fault(&self.path, error));
-            if old.files.left(&look()?) == (false, false) {
+            if left()? == (false, false) {
+                complete(connection);
                 return Ok(());
             }
             if let Some(_alone) = lock_alone(&old.resolved) {
+                complete(connection);
                 // Other clients of the old file do the same.
-                return self.remove(old.files.left(&look()?), &old.resolved);
+                return self.remove(left()?, &old.resolved);
             }
         }
-        Err(opened_with_an_old_log(&self.path))
+        Err(used_with_an_old_log(&self.path))
     }
 
     fn remove(&self, (log, index): (bool, bool), resolved: &Path) -> Result<(), LinkError> {
@@ -282,7 +288,7 @@ impl Slot {
     }
 }
 
-/// A store that nobody closed must not leave its log beside a file that was put in the place of its own.
+/// A store that was not closed must not leave its log beside a file that was put in the place of its own.
 impl Drop for Connections {
     fn drop(&mut self) {
         let _ = self.close();
@@ -333,7 +339,7 @@ fn lock_alone(resolved: &Path) -> Option<rusqlite::Result<Connection>> {
         Ok(connection)
     };
     let locked = lock();
-    // What is no database is locked by nobody.
+    // Another error says that it is not a database, which no program has open.
     if locked.as_ref().is_err_and(is_busy) { None } else { Some(locked) }
 }
 

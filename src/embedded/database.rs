@@ -158,10 +158,11 @@ pub(super) fn connect_to_read(path: &Path) -> Result<(Connection, Option<Version
     ensure_file(path)?;
     let fault = |error| store_fault(path, "opening it", error);
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(fault)?;
-    let locked = match connection.is_readonly(MAIN_DB).map_err(fault)? {
+    let locked = if connection.is_readonly(MAIN_DB).map_err(fault)? {
+        Err(read_only())
+    } else {
         // The first read opens the log.
-        false => connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())),
-        true => Err(read_only()),
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
     };
     match locked {
         Ok(()) => return Ok((connection, None)),
@@ -232,7 +233,7 @@ impl Version {
     }
 }
 
-/// Refuses what is not a file. SQLite would write to a device and find nothing there.
+/// Refuses a folder or a device. SQLite would write to a device and find nothing there.
 fn ensure_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
     let refused = |what: &str, hint: String| {
         LinkError::new(Code::Store, format!("The embedded database {} cannot be opened: {what}.", path.display()))

@@ -60,18 +60,20 @@ pub(super) fn log_removed(path: &Path) -> LinkError {
         .with(|details| details.retryable = Some(true))
 }
 
-/// The file was replaced, the log of the old one was left beside it, and another program has opened both.
-pub(super) fn opened_with_an_old_log(path: &Path) -> LinkError {
+/// The file was replaced, the log of the old one was left beside it, and the new one is in use.
+pub(super) fn used_with_an_old_log(path: &Path) -> LinkError {
     let message = format!(
-        "The embedded database {} was replaced while it was open, and another client or program has opened the new file with the log of \
-         the old one.",
+        "The embedded database {} was replaced while it was open, and another client or program has the new file open, perhaps with the \
+         log of the old one.",
         path.display()
     );
-    LinkError::new(Code::Store, message).hint(format!(
-        "Close every program that uses the file, and restore it again without {} and {} beside it.",
-        beside(path, LOG).display(),
-        beside(path, INDEX).display()
-    ))
+    LinkError::new(Code::Store, message)
+        .hint(format!(
+            "Close it and call again. If it opened the file at this path, restore it again without {} and {} beside it.",
+            beside(path, LOG).display(),
+            beside(path, INDEX).display()
+        ))
+        .with(|details| details.retryable = Some(true))
 }
 
 /// Whether a commit that failed so had no effect for certain. Only a failed sync leaves open whether what was written before
@@ -80,7 +82,7 @@ pub(super) fn is_rolled_back(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() != Some(ErrorCode::SystemIoFailure)
 }
 
-/// A panic, told to the caller whose job it ended.
+/// The error of a call that ended in a panic.
 pub(super) fn defect() -> LinkError {
     LinkError::new(Code::Internal, "A defect of omnichannel-link stopped this call; please report it.")
 }
@@ -90,7 +92,7 @@ pub(super) fn foreign_file(path: &Path, cause: &str, hint: &str) -> LinkError {
     LinkError::new(Code::Store, format!("{} {cause}.", path.display())).hint(hint)
 }
 
-/// What to do about a file that cannot be written. A log or an index that was made beside a read-only database is read-only itself, and
+/// The hint for a file that cannot be written. A log or an index that was made beside a read-only database is read-only itself, and
 /// stays so.
 pub(super) fn may_not_be_written(path: &Path) -> String {
     let [log, index] = [LOG, INDEX].map(|suffix| beside(path, suffix));
@@ -124,8 +126,8 @@ fn explain(error: &rusqlite::Error) -> (&'static str, &'static str, bool) {
         ),
         Some(ErrorCode::CannotOpen) => (
             "it cannot be opened",
-            "The folder must exist, `embedded.path` must name a file, and this user must be allowed to read and write both, and the \
-             files beside it that begin with its name.",
+            "The folder must exist, `embedded.path` must name a file, this user must be allowed to read and write both, and the files beside \
+             it that begin with its name, and the process must not have too many files open.",
             false,
         ),
         Some(ErrorCode::SystemIoFailure) => {

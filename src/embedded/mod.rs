@@ -29,7 +29,7 @@ use self::{
     connections::Connections,
     pending::Pending,
     place::Place,
-    reader::Look,
+    reader::ReadJob,
     writer::{Import, Job, Update, Writer},
 };
 use crate::{
@@ -53,7 +53,7 @@ pub struct EmbeddedStore {
 #[derive(Default)]
 struct Threads {
     writer: Option<mpsc::Sender<Job>>,
-    reader: Option<mpsc::Sender<Look>>,
+    reader: Option<mpsc::Sender<ReadJob>>,
     are_closed: bool,
 }
 
@@ -96,31 +96,31 @@ impl EmbeddedStore {
 
     /// Reads on the other thread. A read of one conversation begins when the updates of it that were called before are settled; nothing
     /// else is waited for.
-    fn look<T: Send + 'static>(
+    fn read_with<T: Send + 'static>(
         &self,
         of: Option<ConversationId>,
-        look: impl FnOnce(&Connections) -> Result<T, LinkError> + Send + 'static,
+        read: impl FnOnce(&Connections) -> Result<T, LinkError> + Send + 'static,
     ) -> StoreFuture<T> {
         let (reply, answer) = oneshot::channel();
-        let look: Look = Box::new(move |connections| {
+        let job: ReadJob = Box::new(move |connections| {
             if !reply.is_closed() {
-                let _ = reply.send(reader::guarded(connections, look));
+                let _ = reply.send(reader::guarded(connections, read));
             }
         });
-        let sent = self.send_look(of, look);
+        let sent = self.send_read(of, job);
         Box::pin(async move {
             sent?;
             answer.await.unwrap_or_else(|_| Err(thread_is_gone()))
         })
     }
 
-    fn send_look(&self, of: Option<ConversationId>, look: Look) -> Result<(), LinkError> {
+    fn send_read(&self, of: Option<ConversationId>, job: ReadJob) -> Result<(), LinkError> {
         let mut threads = self.threads();
         let reader = self.reader(&mut threads)?.clone();
         if of.is_some_and(|id| self.pending.has(id)) {
-            return self.writer(&mut threads)?.send(Job::PassOn { look, reader }).map_err(|_| thread_is_gone());
+            return self.writer(&mut threads)?.send(Job::PassOn { job, reader }).map_err(|_| thread_is_gone());
         }
-        reader.send(look).map_err(|_| thread_is_gone())
+        reader.send(job).map_err(|_| thread_is_gone())
     }
 
     fn threads(&self) -> MutexGuard<'_, Threads> {
@@ -134,7 +134,7 @@ impl EmbeddedStore {
         threads.writer.as_ref().ok_or_else(thread_is_gone)
     }
 
-    fn reader<'a>(&self, threads: &'a mut Threads) -> Result<&'a mpsc::Sender<Look>, LinkError> {
+    fn reader<'a>(&self, threads: &'a mut Threads) -> Result<&'a mpsc::Sender<ReadJob>, LinkError> {
         if threads.reader.is_none() && !threads.are_closed {
             threads.reader = Some(reader::spawn(Arc::clone(&self.connections))?);
         }
@@ -154,7 +154,7 @@ impl LinkStore for EmbeddedStore {
     }
 
     fn read(&self, id: ConversationId, _call: Arc<Call>) -> StoreFuture<ConversationDetails> {
-        self.look(Some(id), move |connections| {
+        self.read_with(Some(id), move |connections| {
             match connections.read(|connection| read::conversation(connection, id))? {
                 Some(found) => found.ok_or_else(|| conversation_not_found(id)),
                 None => Err(connections.not_in_a_missing_file(id)),
@@ -163,7 +163,7 @@ impl LinkStore for EmbeddedStore {
     }
 
     fn list(&self, query: ConversationQuery, next: Option<String>, _call: Arc<Call>) -> StoreFuture<ConversationPage> {
-        self.look(None, move |connections| {
+        self.read_with(None, move |connections| {
             let place = next.map(|next| Place::read(&next, &query.order)).transpose()?;
             let page = connections.read(|connection| read::page(connection, &query, place.as_ref()))?;
             Ok(page.unwrap_or_else(|| ConversationPage { conversations: Vec::new(), next: None }))
@@ -171,7 +171,7 @@ impl LinkStore for EmbeddedStore {
     }
 
     fn find(&self, key: RecordKey, _call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>> {
-        self.look(None, move |connections| {
+        self.read_with(None, move |connections| {
             Ok(connections.read(|connection| read::records(connection, &key))?.unwrap_or_default())
         })
     }
@@ -189,9 +189,9 @@ impl LinkStore for EmbeddedStore {
             let (reply, closed) = oneshot::channel();
             let is_sent = match (writer, reader) {
                 (Some(jobs), _) => jobs.send(Job::Close { reply }).is_ok(),
-                (None, Some(looks)) => {
-                    let close: Look = Box::new(|connections| drop(reply.send(connections.close())));
-                    looks.send(close).is_ok()
+                (None, Some(jobs)) => {
+                    let close: ReadJob = Box::new(|connections| drop(reply.send(connections.close())));
+                    jobs.send(close).is_ok()
                 }
                 (None, None) => false,
             };

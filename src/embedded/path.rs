@@ -1,4 +1,4 @@
-//! What may name the database file. Names that SQLite, a shell or a URL parser would treat specially are refused rather than taken
+//! Paths to database files. Names that SQLite, a shell or a URL parser would treat specially are refused rather than taken
 //! literally: a file called `:memory:` or a folder called `~` is not what was meant.
 
 use std::{
@@ -33,7 +33,7 @@ const NO_LOG: &str = "SQLite keeps files of that name beside a database. Name th
 const SCHEMES: [&str; 4] = ["file", "jdbc", "sqlite", "sqlite3"];
 
 impl UnusablePath {
-    /// What to use instead.
+    /// The name to use instead.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         self.hint

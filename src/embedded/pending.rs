@@ -1,4 +1,4 @@
-//! Which conversations have updates under way, so that a read of one waits for those that were called before it, and for nothing else.
+//! The conversations that have updates under way: a read of one waits for those that were called before it, and for nothing else.
 
 use std::{
     collections::{HashMap, hash_map::Entry},

@@ -16,7 +16,7 @@ use super::{
     fault::{defect, is_rolled_back, store_fault},
     import::{self, ImportSummary, OnProgress, Source},
     pending::Underway,
-    reader::Look,
+    reader::ReadJob,
     rows,
 };
 use crate::{
@@ -41,7 +41,7 @@ pub(super) enum Job {
     /// A page of rows, in a transaction of its own.
     Import(Import),
     /// A read that was waiting for the updates before it.
-    PassOn { look: Look, reader: mpsc::Sender<Look> },
+    PassOn { job: ReadJob, reader: mpsc::Sender<ReadJob> },
     /// A look at the file.
     Examine { reply: Reply<Report> },
     /// The last one.
@@ -109,7 +109,7 @@ impl Writer {
                     self.update(batch);
                 }
                 Job::Import(import) => self.import(import),
-                Job::PassOn { look, reader } => drop(reader.send(look)),
+                Job::PassOn { job, reader } => drop(reader.send(job)),
                 Job::Examine { reply } => self.examine(reply),
                 Job::Close { reply } => {
                     let closed = self.connections.close();

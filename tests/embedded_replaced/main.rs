@@ -4,10 +4,11 @@
 #![cfg(unix)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-#[path = "support/embedded.rs"]
+mod clients;
+#[path = "../support/embedded.rs"]
 #[allow(dead_code, reason = "shared by several suites")]
 mod embedded;
-#[path = "support/vfs.rs"]
+#[path = "../support/vfs.rs"]
 #[allow(dead_code, reason = "shared by several suites")]
 mod vfs;
 
@@ -167,46 +168,6 @@ async fn a_file_that_is_restored_after_it_was_missed_is_not_given_the_old_log() 
 }
 
 #[tokio::test]
-async fn every_client_of_a_replaced_file_follows_it() {
-    for left in [true, false] {
-        let (office, backup) = linked_since_the_backup().await;
-        let other = Office::at(&office.path);
-        other.linked(20, account(20)).await;
-        office.linked(21, account(21)).await;
-        fs::rename(&backup, &office.path).unwrap();
-        if !left {
-            for suffix in ["-wal", "-shm"] {
-                fs::remove_file(beside(&office.path, suffix)).unwrap();
-            }
-        }
-        assert_eq!(office.linked(30, incident(30)).await, LinkStatus::Linked);
-        assert_eq!(other.linked(31, incident(31)).await, LinkStatus::Linked);
-        assert_eq!(office.linked(31, incident(31)).await, LinkStatus::AlreadyLinked);
-        is_restored(&office.path, &[(30, incident(30)), (31, incident(31))]);
-        office.service.close().await.unwrap();
-        other.service.close().await.unwrap();
-        is_restored(&office.path, &[(30, incident(30)), (31, incident(31))]);
-    }
-}
-
-#[tokio::test]
-async fn a_file_that_two_clients_miss_keeps_all_when_it_returns() {
-    let (office, _) = linked_since_the_backup().await;
-    let other = Office::at(&office.path);
-    other.linked(20, account(20)).await;
-    let aside = beside(&office.path, ".aside");
-    fs::rename(&office.path, &aside).unwrap();
-    assert_eq!(office.link(1, account(1)).await.unwrap_err().code(), Code::ConversationNotFound);
-    let error = office.import(active([1], "New")).await.unwrap_err();
-    office.is_fault(&error, "still has it open", "Close", true);
-    fs::rename(&aside, &office.path).unwrap();
-    for number in 1..=20 {
-        assert_eq!(office.linked(number, account(number)).await, LinkStatus::AlreadyLinked);
-        assert_eq!(other.linked(number, account(number)).await, LinkStatus::AlreadyLinked);
-    }
-}
-
-#[tokio::test]
 async fn a_commit_into_a_file_that_is_being_replaced_is_not_confirmed() {
     let (office, backup) = linked_since_the_backup().await;
     let gate = office.disk.hold(Step::LogSync);
@@ -289,38 +250,6 @@ async fn a_folder_that_is_replaced_takes_its_file_along() {
 }
 
 #[tokio::test]
-async fn a_file_of_another_client_that_is_moved_here_is_read_whole() {
-    let (office, _) = linked_since_the_backup().await;
-    let (other, _) = linked_since_the_backup().await;
-    other.linked(20, account(20)).await;
-    // Moved with its log, as SQLite's documentation asks for.
-    for suffix in ["-wal", "-shm", ""] {
-        fs::rename(beside(&other.path, suffix), beside(&office.path, suffix)).unwrap();
-    }
-    assert_eq!(office.linked(20, account(20)).await, LinkStatus::AlreadyLinked);
-    assert_eq!(other.link(21, account(21)).await.unwrap_err().code(), Code::ConversationNotFound);
-    assert_eq!(office.linked(21, account(21)).await, LinkStatus::Linked);
-    other.service.close().await.unwrap();
-    office.service.close().await.unwrap();
-    let office = Office::at(&office.path);
-    assert_eq!(office.linked(20, account(20)).await, LinkStatus::AlreadyLinked);
-    assert_eq!(office.linked(21, account(21)).await, LinkStatus::AlreadyLinked);
-}
-
-#[tokio::test]
-async fn a_file_with_two_names_is_not_written_because_each_name_would_have_a_log() {
-    let (office, backup) = linked_since_the_backup().await;
-    let restored = beside(&office.path, ".restored");
-    fs::hard_link(&backup, &restored).unwrap();
-    fs::rename(&restored, &office.path).unwrap();
-    office.all_fail("hard link", "Remove the other name", false).await;
-    is_restored(&backup, &[]);
-    fs::remove_file(&backup).unwrap();
-    assert_eq!(office.linked(30, incident(30)).await, LinkStatus::Linked);
-    is_restored(&office.path, &[(30, incident(30))]);
-}
-
-#[tokio::test]
 async fn a_store_that_is_dropped_without_a_close_leaves_no_log_beside_a_restored_file() {
     let (office, backup) = linked_since_the_backup().await;
     office.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
@@ -347,23 +276,6 @@ async fn a_link_writes_nothing_into_a_file_that_is_still_being_copied() {
     fs::copy(&backup, &office.path).unwrap();
     assert_eq!(office.linked(1, account(1)).await, LinkStatus::Linked);
     is_restored(&office.path, &[(1, account(1))]);
-}
-
-#[tokio::test]
-async fn an_index_that_is_removed_under_two_clients_splits_them_into_no_two_groups() {
-    let (office, _) = linked_since_the_backup().await;
-    let other = Office::at(&office.path);
-    other.linked(20, account(20)).await;
-    fs::remove_file(beside(&office.path, "-shm")).unwrap();
-    let error = office.link(30, incident(30)).await.unwrap_err();
-    office.is_fault(&error, "was removed", "Close that client", true);
-    assert!(!error.details().maybe_applied);
-    // Every client notices by itself, and the last one that does finds the way free.
-    assert_eq!(other.linked(31, incident(31)).await, LinkStatus::Linked);
-    assert_eq!(office.linked(30, incident(30)).await, LinkStatus::Linked);
-    for number in 1..=20 {
-        assert_eq!(office.slots(number), Some(only(account(number))));
-    }
 }
 
 #[tokio::test]
