@@ -4,7 +4,13 @@ import type { CallOptions } from './index'
 
 /** The embedded store. */
 export interface EmbeddedOptions {
-  /** The SQLite file. Relative paths are resolved when the client is made. Created by the first import, never by a read. */
+  /**
+   * The SQLite file. Relative paths are resolved when the client is made. Created by the first import, never by a read, and for the user who
+   * runs the program alone (mode 0600). A file that may not be written can be read.
+   *
+   * A plain path: `:memory:`, URLs, `~` and other names that SQLite or a shell would treat specially are refused. Several programs may have the
+   * file open. One that is moved into its place is used by the next call; an update that was being committed then rejects with `STORE`.
+   */
   path: string
 }
 

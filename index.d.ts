@@ -183,14 +183,16 @@ export class OmnichannelClient {
   ): Promise<UnlinkOutcome>
 
   /**
-   * What is linked to a conversation now, read after the call began.
+   * What is linked to a conversation now, read after the call began and after the links and unlinks of this conversation that this client
+   * was asked for before.
    * @param conversationId GUID; if null or undefined, the focused conversation
    * @throws {LinkError} `CONVERSATION_NOT_FOUND`, `NO_FOCUSED_CONVERSATION` and the store's faults
    */
   getLinkedRecords(conversationId?: string | null, options?: ReadOptions): Promise<LinkedRecords>
 
   /**
-   * A conversation as it is now.
+   * A conversation as it is now, read after the links and unlinks of it that this client was asked for before. Updates of other
+   * conversations are not waited for.
    * @throws {LinkError} `CONVERSATION_NOT_FOUND` and the store's faults
    */
   getConversation(conversationId: string, options?: ReadOptions): Promise<Conversation>
@@ -204,7 +206,7 @@ export class OmnichannelClient {
 
   /**
    * Conversations, page by page as they are needed. One that is created or deleted meanwhile, or changes in what they are ordered by, may be
-   * missed or come twice; all others come once.
+   * missed or come twice; all others come once. Links and unlinks that have not settled are not waited for, and may not show.
    *
    * Mirrors `Microsoft.Omnichannel.getConversations`.
    *

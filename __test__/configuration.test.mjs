@@ -24,6 +24,9 @@ const faults = [
   ['no path', { embedded: {} }, /path/],
   ['an empty path', { embedded: { path: '' } }, /`options\.embedded\.path`/],
   ['a path that is no text', { embedded: { path: 5 } }, /`options\.embedded\.path`/],
+  ...[':memory:', 'file:links.db', '~/links.db', '$HOME/links.db', 'data/', '.', ' ', 'links.db-wal', url].map(path => [
+    `the path ${path}`, { embedded: { path } }, /`options\.embedded\.path`: expected a path to a file \(.*\)/
+  ]),
   ['a path with a zero byte', { embedded: { path: 'a\0b' } }, /`options\.embedded\.path`/],
   ['embedded that is no object', { embedded: 'a.db' }, /`options\.embedded`/],
   ['dataverse that is no object', { dataverse: url }, /`options\.dataverse`/],

@@ -10,10 +10,11 @@ mod vfs;
 
 use std::collections::HashSet;
 
+use futures_util::FutureExt;
 use omnichannel_link::{
     domain::{
-        CallOptions, ConversationId, ConversationQuery, EntityLogicalName, KeyValue, Listing, Order, Property,
-        RecordKey,
+        CallOptions, ConversationDetails, ConversationId, ConversationQuery, EntityLogicalName, KeyValue, LinkStatus,
+        Listing, Order, Property, RecordKey,
     },
     embedded::Source,
     error::Code,
@@ -22,7 +23,7 @@ use rusqlite::{OpenFlags, ffi};
 use serde_json::json;
 
 use self::{
-    embedded::{Office, account, conversation, page},
+    embedded::{Office, SEEDED, account, conversation, page},
     vfs::Step,
 };
 
@@ -91,17 +92,78 @@ async fn what_nobody_waits_for_any_more_is_not_read() {
     let office = Office::seeded().await.reopened().await;
     let before = office.disk.total(Step::OpenForWriting);
     let gate = office.disk.hold(Step::Lock);
-    let first = office.link(1, account(1));
+    let first = office.service.read(Some(conversation(1)), CallOptions::default());
     let held = gate.entered();
     drop(gate);
-    let columns = vec![("name".to_owned(), KeyValue::Text("Fabrikam".to_owned()))];
-    let key = RecordKey::new(EntityLogicalName::Account, columns).unwrap();
     drop(office.service.read(Some(conversation(1)), CallOptions::default()));
     drop(office.service.list(Listing::new(ConversationQuery::default(), None), CallOptions::default()));
-    drop(office.service.find(key, CallOptions::default()));
-    // After a failure the next job opens the file again, if there is one.
+    drop(office.service.find(named("Fabrikam"), CallOptions::default()));
+    // After a failure the next read opens the file again, if there is one.
     held.answer(ffi::SQLITE_IOERR);
     assert_eq!(first.await.unwrap_err().code(), Code::Store);
     office.service.close().await.unwrap();
     assert_eq!(office.disk.total(Step::OpenForWriting), before + 1);
+}
+
+fn named(name: &str) -> RecordKey {
+    RecordKey::new(EntityLogicalName::Account, vec![("name".to_owned(), KeyValue::Text(name.to_owned()))]).unwrap()
+}
+
+/// Every way to read that waits for no update.
+async fn reads(office: &Office, number: u16) -> ConversationDetails {
+    let all = Listing::new(ConversationQuery::default(), None);
+    let (listed, _) = office.service.list(all, CallOptions::default()).await.unwrap();
+    assert_eq!(listed.len(), usize::from(SEEDED) + 1);
+    let found = office.service.find(named("Fabrikam"), CallOptions::default()).await;
+    assert_eq!(found.unwrap_err().code(), Code::RecordNotFound);
+    office.service.read(Some(conversation(number)), CallOptions::default()).await.unwrap()
+}
+
+#[tokio::test]
+async fn reads_do_not_wait_for_the_lock_that_an_update_waits_for() {
+    for was_read_before in [false, true] {
+        let office = Office::seeded().await.reopened().await;
+        if was_read_before {
+            reads(&office, 2).await;
+        }
+        let neighbour = office.stranger(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let gate = office.disk.hold(Step::Sleep);
+        let link = office.link(1, account(1));
+        let held = gate.entered();
+        assert_eq!(reads(&office, 2).await.conversation.customer, None);
+        // But one of the same conversation does, and shows the link.
+        let mut read = Box::pin(office.service.read(Some(conversation(1)), CallOptions::default()));
+        assert!((&mut read).now_or_never().is_none());
+        let dry = CallOptions { dry_run: true, ..CallOptions::default() };
+        let mut dry = Box::pin(office.service.unlink(account(1), Some(conversation(1)), dry));
+        assert!((&mut dry).now_or_never().is_none());
+        assert_eq!(reads(&office, 2).await.conversation.customer, None);
+        neighbour.execute_batch("ROLLBACK").unwrap();
+        drop((held, gate));
+        assert_eq!(read.await.unwrap().conversation.customer, Some(account(1)));
+        dry.await.unwrap();
+        assert_eq!(link.await.unwrap().status, LinkStatus::Linked);
+        assert_eq!(reads(&office, 1).await.conversation.customer, Some(account(1)));
+    }
+}
+
+#[tokio::test]
+async fn a_read_shows_every_link_that_was_confirmed_before_it() {
+    let office = Office::seeded().await;
+    for number in 1..=SEEDED {
+        office.linked(1, account(number)).await;
+        assert_eq!(reads(&office, 1).await.conversation.customer, Some(account(number)));
+    }
+}
+
+#[tokio::test]
+async fn a_read_behind_a_link_that_fails_answers_all_the_same() {
+    let office = Office::seeded().await;
+    let full = office.disk.answer(Step::LogWrite, ffi::SQLITE_FULL);
+    let link = office.link(1, account(1));
+    let read = office.service.read(Some(conversation(1)), CallOptions::default());
+    assert_eq!(read.await.unwrap().conversation.customer, None);
+    assert_eq!(link.await.unwrap_err().code(), Code::Store);
+    drop(full);
 }

@@ -1,15 +1,24 @@
 //! The file: opening it, its settings, its schema.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{
-    Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior,
+    Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior, ffi,
     functions::{Context, FunctionFlags},
     types::{Value, ValueRef},
 };
 
-use super::fault::{BUSY_TIMEOUT_IN_MS, foreign_file, store_fault};
-use crate::error::LinkError;
+use super::{
+    fault::{BUSY_TIMEOUT_IN_MS, foreign_file, may_not_be_written, store_fault},
+    files::{FileId, JOURNAL, LOG, beside, identify, names},
+};
+use crate::error::{Code, LinkError};
 
 /// Marks a file as ours: "OCLK".
 const APPLICATION_ID: i32 = 0x4F43_4C4B;
@@ -72,18 +81,24 @@ pub(super) enum Missing {
     LeaveAbsent,
 }
 
-/// Opens the file and brings its schema up to date. `None` if it is missing and shall stay so.
+/// Opens the file for writing and brings its schema up to date. `None` if it is missing and shall stay so.
 pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, LinkError> {
     if missing == Missing::LeaveAbsent && is_absent(path) {
         return Ok(None);
     }
-    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let is_empty = ensure_writable_file(path)?.is_some_and(|metadata| metadata.len() == 0);
+    if missing == Missing::LeaveAbsent && is_empty {
+        // Perhaps a backup that is being copied here: nothing may be written into it.
+        return Ok(None);
+    }
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, missing == Missing::Create);
-    let opened = Connection::open_with_flags(path, flags).map_err(|error| store_fault(path, "opening it", error));
-    let mut connection = opened?;
     let fault = |error| store_fault(path, "opening it", error);
-    // Before WAL: two connections that open at once would fail each other otherwise.
-    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_IN_MS.into())).map_err(fault)?;
+    let mut connection = connect(path, flags).map_err(fault)?;
+    // SQLite opens for reading what it may not write, and says so to those who ask.
+    if connection.is_readonly(MAIN_DB).map_err(fault)? {
+        return Err(fault(read_only()));
+    }
     refuse_foreign(path, &mut connection)?;
     write_ahead(&connection).map_err(fault)?;
     // A promise resolves only when its write would survive a power cut.
@@ -94,9 +109,161 @@ pub(super) fn open(path: &Path, missing: Missing) -> Result<Option<Connection>, 
     // A log found here may hold a commit whose sync failed or never came. It is read from now on, so it must be on the disk.
     connection.pragma_update(None, "wal_checkpoint", "passive").map_err(fault)?;
     connection.set_prepared_statement_cache_capacity(32);
-    connection.create_scalar_function("fold", 1, PURE, fold).map_err(fault)?;
     migrate(path, &mut connection)?;
     Ok(Some(connection))
+}
+
+/// A connection to read through.
+pub(super) enum Readable {
+    /// It could write, too, if it was not told to refuse.
+    Writable(Connection),
+    /// Something keeps it from writing, which may be over by the next read.
+    ReadOnly(Connection),
+    /// It takes no locks. What it reads counts if the file is of this version when it is done.
+    Unlocked(Connection, Version),
+}
+
+/// Opens the file for reading. `None` if it is missing, or nothing was ever imported into it.
+pub(super) fn open_to_read(path: &Path) -> Result<Option<Readable>, LinkError> {
+    if is_absent(path) {
+        return Ok(None);
+    }
+    let (mut connection, unlocked) = connect_to_read(path)?;
+    let fault = |error| store_fault(path, "opening it", error);
+    refuse_foreign(path, &mut connection)?;
+    let found = version(&connection).map_err(fault)?;
+    if found == 0 {
+        return Ok(None);
+    }
+    let can_write = unlocked.is_none() && can_write(&connection).map_err(fault)?;
+    if can_write {
+        migrate(path, &mut connection)?;
+    } else if found < MIGRATIONS.len() {
+        let cause =
+            "was written by an older version of omnichannel-link, and cannot be updated because it cannot be written";
+        return Err(foreign_file(path, cause, &may_not_be_written(path)));
+    }
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.pragma_update(None, "query_only", true).map_err(fault)?;
+    Ok(Some(match unlocked {
+        Some(version) => Readable::Unlocked(connection, version),
+        None if can_write => Readable::Writable(connection),
+        None => Readable::ReadOnly(connection),
+    }))
+}
+
+/// Opens the file as well as this user may, and leaves nothing beside a file that cannot be written. Where the log and its index can
+/// neither be opened nor created, SQLite can take no locks: such a file is opened without them, at the version that is returned.
+pub(super) fn connect_to_read(path: &Path) -> Result<(Connection, Option<Version>), LinkError> {
+    ensure_file(path)?;
+    let fault = |error| store_fault(path, "opening it", error);
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(fault)?;
+    let locked = if connection.is_readonly(MAIN_DB).map_err(fault)? {
+        Err(read_only())
+    } else {
+        // The first read opens the log.
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+    };
+    match locked {
+        Ok(()) => return Ok((connection, None)),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {}
+            _ => return Err(fault(error)),
+        },
+    }
+    let resolved = connection.path().map_or_else(|| path.to_owned(), PathBuf::from);
+    match Version::of(&resolved).filter(|version| !version.has_log) {
+        Some(version) => {
+            let name = percent_encode(resolved.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+            let uri = format!("file:{name}?immutable=1");
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            Ok((connect(Path::new(&uri), flags).map_err(fault)?, Some(version)))
+        }
+        None => Ok((connection, None)),
+    }
+}
+
+fn read_only() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_READONLY), None)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // Before WAL: two connections that open at once would fail each other otherwise.
+    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_IN_MS.into()))?;
+    connection.create_scalar_function("fold", 1, PURE, fold)?;
+    Ok(connection)
+}
+
+/// Whether the connection can write: the file may be writable, and its log or the index not. Does not wait for a lock.
+fn can_write(connection: &Connection) -> rusqlite::Result<bool> {
+    if connection.is_readonly(MAIN_DB)? {
+        return Ok(false);
+    }
+    connection.busy_timeout(Duration::ZERO)?;
+    let locked = connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
+    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_IN_MS.into()))?;
+    Ok(!locked.is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::ReadOnly)))
+}
+
+/// The state of a file that no program has open for writing: one that has keeps a log beside it.
+#[derive(PartialEq, Eq)]
+pub(super) struct Version {
+    file: FileId,
+    len: u64,
+    modified: Option<SystemTime>,
+    has_log: bool,
+}
+
+impl Version {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        // One that cannot be looked at may hold something.
+        let has_log = [LOG, JOURNAL].iter().any(|suffix| match fs::metadata(beside(path, suffix)) {
+            Ok(log) => log.len() > 0,
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        });
+        let (len, modified) = (metadata.len(), metadata.modified().ok());
+        Some(Self { file: identify(path).ok()??, len, modified, has_log })
+    }
+
+    /// Whether the file that the connection has open is still the one at its path, and as it was.
+    pub(super) fn is_current(&self, connection: &Connection) -> bool {
+        connection.path().and_then(|path| Self::of(Path::new(path))).as_ref() == Some(self)
+    }
+}
+
+/// Refuses a folder or a device. SQLite would write to a device and find nothing there.
+fn ensure_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
+    let refused = |what: &str, hint: String| {
+        LinkError::new(Code::Store, format!("The embedded database {} cannot be opened: {what}.", path.display()))
+            .hint(hint)
+    };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            let example = path.join("omnichannel-link.db");
+            let hint = format!("`embedded.path` must name a file in it, such as {}.", example.display());
+            Err(refused("it is a folder", hint))
+        }
+        Ok(metadata) if !metadata.is_file() => {
+            Err(refused("it is a device, a pipe or a socket", "`embedded.path` must name a file.".into()))
+        }
+        // Why it cannot be opened is SQLite's to say.
+        metadata => Ok(metadata.ok()),
+    }
+}
+
+/// Refuses a file with several names as well: each would have a log of its own, and links would be lost.
+fn ensure_writable_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
+    let metadata = ensure_file(path)?;
+    match metadata.as_ref().map_or(1, names) {
+        0 | 1 => Ok(metadata),
+        several => Err(foreign_file(
+            path,
+            &format!("has {several} names (hard links), and SQLite would keep a log beside each of them"),
+            "Remove the other names, or name a copy of the file in `embedded.path`.",
+        )),
+    }
 }
 
 const PURE: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC);

@@ -2,11 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, MAIN_DB, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, MAIN_DB, TransactionBehavior};
 
 use super::{
     database,
-    fault::{BUSY_TIMEOUT_IN_MS, store_fault},
+    fault::{may_not_be_written, store_fault},
     file::{self, Found},
     rows,
 };
@@ -61,10 +61,7 @@ fn file(path: &Path) -> Seen<bool> {
 /// The file, opened to be read, and whether anything was ever imported into it.
 fn open(path: &Path) -> Seen<(Connection, bool)> {
     let fault = |error| store_fault(path, "opening it", error);
-    // As links open it: a connection that may only read leaves files of SQLite's behind.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_IN_MS.into())).map_err(fault)?;
+    let (mut connection, _) = database::connect_to_read(path)?;
     connection.pragma_update(None, "query_only", true).map_err(fault)?;
     database::refuse_foreign(path, &mut connection)?;
     let version = database::version(&connection).map_err(fault)?;
@@ -90,8 +87,7 @@ fn integrity(path: &Path, connection: &Connection) -> Seen<()> {
 fn writable(path: &Path, connection: &mut Connection) -> Seen<()> {
     let fault = |error| store_fault(path, "taking the lock for a write", error);
     if connection.is_readonly(MAIN_DB).map_err(fault)? {
-        let fix =
-            "Give this user write permission to the file and to its folder (SQLite keeps its log beside the file).";
+        let fix = may_not_be_written(path);
         return Err(LinkError::new(Code::Store, "This user may read the file, but not write it.").hint(fix));
     }
     // Its log is there already in WAL. Otherwise the first write has to make it, and this look does not.

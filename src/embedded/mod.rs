@@ -1,11 +1,16 @@
-//! The port over an embedded SQLite file: one owned thread, and one commit for all calls that wait together.
+//! The port over an embedded SQLite file: a thread that writes, with one commit for all calls that wait together, and one that reads.
 
+mod connections;
 mod database;
 mod examination;
 mod fault;
 mod file;
+mod files;
 mod import;
 mod page;
+mod page_reader;
+mod path;
+mod pending;
 mod place;
 mod read;
 mod reader;
@@ -18,23 +23,28 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
 use tokio::sync::oneshot;
 
 pub use import::{ImportProgress, ImportSummary, OnProgress, Source};
+pub use path::{DatabasePath, UnusablePath};
 
 use self::{
+    connections::Connections,
     import::Incoming,
-    reader::Readers,
+    page_reader::PageReaders,
+    pending::Pending,
+    place::Place,
+    reader::ReadJob,
     writer::{Import, Job, Update, Writer},
 };
 use crate::{
     clock::SharedClock,
     domain::{
         Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, LinkStore,
-        NamedRecord, RecordKey, Report, StoreFuture, StoreName,
+        NamedRecord, RecordKey, Report, StoreFuture, StoreName, decision::conversation_not_found,
     },
     error::{Code, LinkError},
 };
@@ -44,31 +54,34 @@ const READ_IN_TURN: usize = 4 * 1024 * 1024;
 
 /// Conversations, records and links in one SQLite file. The file is created by the first import and never by a read.
 pub struct EmbeddedStore {
-    path: PathBuf,
     clock: SharedClock,
-    /// The way to the thread that owns the connection; started by the first call, gone once closed.
-    writer: Mutex<State>,
-    readers: Readers,
+    connections: Arc<Connections>,
+    pending: Pending,
+    page_readers: PageReaders,
+    threads: Mutex<Threads>,
 }
 
-enum State {
-    NotStarted,
-    Running(mpsc::Sender<Job>),
-    Closed,
+/// The ways to the threads; each is started by the first call that needs it.
+#[derive(Default)]
+struct Threads {
+    writer: Option<mpsc::Sender<Job>>,
+    reader: Option<mpsc::Sender<ReadJob>>,
+    are_closed: bool,
 }
 
 impl EmbeddedStore {
     /// A store on `path`. Nothing is opened before the first call.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, clock: SharedClock) -> Self {
-        let readers = Readers::new(Arc::clone(&clock));
-        Self { path: path.into(), clock, writer: Mutex::new(State::NotStarted), readers }
+        let connections = Arc::new(Connections::new(path.into()));
+        let page_readers = PageReaders::new(Arc::clone(&clock));
+        Self { clock, connections, pending: Pending::default(), page_readers, threads: Mutex::default() }
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.connections.path()
     }
 
     /// Imports what a Web API GET returned for accounts, contacts, incidents or conversations, in one transaction. Creates
@@ -89,37 +102,69 @@ impl EmbeddedStore {
         if matches!(&source, Source::Text(text) if text.len() <= READ_IN_TURN) {
             return self.ask(job(Incoming::Unread(source)), summary);
         }
-        let (jobs, page) = (self.jobs(), self.readers.read(source));
+        let jobs = self.writer(&mut self.threads()).cloned();
+        let page = self.page_readers.read(source);
         Box::pin(async move {
             let (jobs, (page, _place)) = (jobs?, page.await?);
-            jobs.send(job(Incoming::Read(page))).map_err(|_| writer_is_gone())?;
-            summary.await.unwrap_or_else(|_| Err(writer_is_gone()))
+            jobs.send(job(Incoming::Read(page))).map_err(|_| thread_is_gone())?;
+            summary.await.unwrap_or_else(|_| Err(thread_is_gone()))
         })
     }
 
     /// Sends the job now, and waits for what comes of it later.
     fn ask<T: Send + 'static>(&self, job: Job, answer: oneshot::Receiver<Result<T, LinkError>>) -> StoreFuture<T> {
-        let sent = self.send(job);
+        let sent = self.writer(&mut self.threads()).and_then(|jobs| jobs.send(job).map_err(|_| thread_is_gone()));
         Box::pin(async move {
             sent?;
-            answer.await.unwrap_or_else(|_| Err(writer_is_gone()))
+            answer.await.unwrap_or_else(|_| Err(thread_is_gone()))
         })
     }
 
-    fn send(&self, job: Job) -> Result<(), LinkError> {
-        self.jobs()?.send(job).map_err(|_| writer_is_gone())
+    /// Reads on the other thread. A read of one conversation begins when the updates of it that were called before are settled; nothing
+    /// else is waited for.
+    fn read_with<T: Send + 'static>(
+        &self,
+        of: Option<ConversationId>,
+        read: impl FnOnce(&Connections) -> Result<T, LinkError> + Send + 'static,
+    ) -> StoreFuture<T> {
+        let (reply, answer) = oneshot::channel();
+        let job: ReadJob = Box::new(move |connections| {
+            if !reply.is_closed() {
+                let _ = reply.send(reader::guarded(connections, read));
+            }
+        });
+        let sent = self.send_read(of, job);
+        Box::pin(async move {
+            sent?;
+            answer.await.unwrap_or_else(|_| Err(thread_is_gone()))
+        })
     }
 
-    /// The way to the writer, which is started if need be.
-    fn jobs(&self) -> Result<mpsc::Sender<Job>, LinkError> {
-        let mut state = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let State::NotStarted = *state {
-            *state = State::Running(Writer::spawn(self.path.clone(), Arc::clone(&self.clock))?);
+    fn send_read(&self, of: Option<ConversationId>, job: ReadJob) -> Result<(), LinkError> {
+        let mut threads = self.threads();
+        let reader = self.reader(&mut threads)?.clone();
+        if of.is_some_and(|id| self.pending.has(id)) {
+            return self.writer(&mut threads)?.send(Job::PassOn { job, reader }).map_err(|_| thread_is_gone());
         }
-        match &*state {
-            State::Running(jobs) => Ok(jobs.clone()),
-            State::NotStarted | State::Closed => Err(writer_is_gone()),
+        reader.send(job).map_err(|_| thread_is_gone())
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer<'a>(&self, threads: &'a mut Threads) -> Result<&'a mpsc::Sender<Job>, LinkError> {
+        if threads.writer.is_none() && !threads.are_closed {
+            threads.writer = Some(Writer::spawn(Arc::clone(&self.connections), Arc::clone(&self.clock))?);
         }
+        threads.writer.as_ref().ok_or_else(thread_is_gone)
+    }
+
+    fn reader<'a>(&self, threads: &'a mut Threads) -> Result<&'a mpsc::Sender<ReadJob>, LinkError> {
+        if threads.reader.is_none() && !threads.are_closed {
+            threads.reader = Some(reader::spawn(Arc::clone(&self.connections))?);
+        }
+        threads.reader.as_ref().ok_or_else(thread_is_gone)
     }
 }
 
@@ -130,22 +175,31 @@ impl LinkStore for EmbeddedStore {
 
     fn update(&self, id: ConversationId, decide: Decide, call: Arc<Call>) -> StoreFuture<Decision> {
         let (reply, decision) = oneshot::channel();
-        self.ask(Job::Update(Update { id, decide, call, reply }), decision)
+        let underway = self.pending.begin(id);
+        self.ask(Job::Update(Update { id, decide, call, underway, reply }), decision)
     }
 
     fn read(&self, id: ConversationId, _call: Arc<Call>) -> StoreFuture<ConversationDetails> {
-        let (reply, read) = oneshot::channel();
-        self.ask(Job::Read { id, reply }, read)
+        self.read_with(Some(id), move |connections| {
+            match connections.read(|connection| read::conversation(connection, id))? {
+                Some(found) => found.ok_or_else(|| conversation_not_found(id)),
+                None => Err(connections.not_in_a_missing_file(id)),
+            }
+        })
     }
 
     fn list(&self, query: ConversationQuery, next: Option<String>, _call: Arc<Call>) -> StoreFuture<ConversationPage> {
-        let (reply, listed) = oneshot::channel();
-        self.ask(Job::List { query, next, reply }, listed)
+        self.read_with(None, move |connections| {
+            let place = next.map(|next| Place::read(&next, &query.order)).transpose()?;
+            let page = connections.read(|connection| read::page(connection, &query, place.as_ref()))?;
+            Ok(page.unwrap_or_else(|| ConversationPage { conversations: Vec::new(), next: None }))
+        })
     }
 
     fn find(&self, key: RecordKey, _call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>> {
-        let (reply, found) = oneshot::channel();
-        self.ask(Job::Find { key, reply }, found)
+        self.read_with(None, move |connections| {
+            Ok(connections.read(|connection| read::records(connection, &key))?.unwrap_or_default())
+        })
     }
 
     fn examine(&self, _probe: Option<ConversationId>, _call: Arc<Call>) -> StoreFuture<Report> {
@@ -155,22 +209,27 @@ impl LinkStore for EmbeddedStore {
     }
 
     fn closing(&self) {
-        self.readers.close();
+        self.page_readers.close();
     }
 
     fn close(&self) -> StoreFuture<()> {
-        let before = std::mem::replace(&mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner), State::Closed);
+        let Threads { writer, reader, .. } =
+            std::mem::replace(&mut *self.threads(), Threads { are_closed: true, ..Threads::default() });
         Box::pin(async move {
-            let State::Running(jobs) = before else { return Ok(()) };
             let (reply, closed) = oneshot::channel();
-            if jobs.send(Job::Close { reply }).is_err() {
-                return Ok(());
-            }
-            closed.await.unwrap_or(Ok(()))
+            let is_sent = match (writer, reader) {
+                (Some(jobs), _) => jobs.send(Job::Close { reply }).is_ok(),
+                (None, Some(jobs)) => {
+                    let close: ReadJob = Box::new(|connections| drop(reply.send(connections.close())));
+                    jobs.send(close).is_ok()
+                }
+                (None, None) => false,
+            };
+            if is_sent { closed.await.unwrap_or(Ok(())) } else { Ok(()) }
         })
     }
 }
 
-fn writer_is_gone() -> LinkError {
-    LinkError::new(Code::Internal, "The thread that owns the embedded database has ended.")
+fn thread_is_gone() -> LinkError {
+    LinkError::new(Code::Internal, "A thread of the embedded database has ended.")
 }

@@ -1,8 +1,8 @@
-//! The thread that owns the connection. Calls that wait together share one transaction and one sync.
+//! The thread that writes. Calls that wait together share one transaction and one sync.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, mpsc},
 };
 
@@ -10,18 +10,19 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::{
-    database::{self, Missing},
+    connections::{Connections, Writing},
+    database::Missing,
     examination,
-    fault::{is_rolled_back, store_fault},
+    fault::{defect, is_rolled_back, store_fault},
     import::{self, ImportSummary, Incoming, OnProgress},
-    place::Place,
-    read, rows,
+    pending::Underway,
+    reader::ReadJob,
+    rows,
 };
 use crate::{
     clock::SharedClock,
     domain::{
-        Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, NamedRecord,
-        RecordKey, Report,
+        Call, ConversationId, Decide, Decision, Report,
         decision::{conversation_not_found, record_not_found},
     },
     error::{Code, LinkError},
@@ -39,12 +40,8 @@ pub(super) enum Job {
     Update(Update),
     /// A page of rows, in a transaction of its own.
     Import(Import),
-    /// A look at one conversation.
-    Read { id: ConversationId, reply: Reply<ConversationDetails> },
-    /// A look at many.
-    List { query: ConversationQuery, next: Option<String>, reply: Reply<ConversationPage> },
-    /// A look for records.
-    Find { key: RecordKey, reply: Reply<Vec<NamedRecord>> },
+    /// A read that was waiting for the updates before it.
+    PassOn { job: ReadJob, reader: mpsc::Sender<ReadJob> },
     /// A look at the file.
     Examine { reply: Reply<Report> },
     /// The last one.
@@ -56,7 +53,16 @@ pub(super) struct Update {
     pub(super) id: ConversationId,
     pub(super) decide: Decide,
     pub(super) call: Arc<Call>,
+    pub(super) underway: Underway,
     pub(super) reply: Reply<Decision>,
+}
+
+impl Update {
+    /// Settles the call. Reads that are called from now on need not wait for it.
+    fn settle(self, outcome: Result<Decision, LinkError>) {
+        drop(self.underway);
+        let _ = self.reply.send(outcome);
+    }
 }
 
 /// A page of rows, and who waits for it.
@@ -69,19 +75,18 @@ pub(super) struct Import {
 
 /// The thread's state.
 pub(super) struct Writer {
-    path: PathBuf,
+    connections: Arc<Connections>,
     clock: SharedClock,
-    connection: Option<Connection>,
 }
 
 impl Writer {
     /// Starts the thread; it ends when the sender is dropped or a `Close` was done.
-    pub(super) fn spawn(path: PathBuf, clock: SharedClock) -> Result<mpsc::Sender<Job>, LinkError> {
+    pub(super) fn spawn(connections: Arc<Connections>, clock: SharedClock) -> Result<mpsc::Sender<Job>, LinkError> {
         // Bounded by the service: it admits a limited number of calls.
         let (sender, jobs) = mpsc::channel();
         std::thread::Builder::new()
             .name("omnichannel-db".into())
-            .spawn(move || Self { path, clock, connection: None }.run(&jobs))
+            .spawn(move || Self { connections, clock }.run(&jobs))
             .map_err(|error| {
                 LinkError::new(Code::Internal, "The database thread could not be started.").caused_by(error)
             })?;
@@ -104,17 +109,10 @@ impl Writer {
                     self.update(batch);
                 }
                 Job::Import(import) => self.import(import),
-                Job::Read { id, reply } => self.look(reply, |writer| writer.read(id)),
-                Job::List { query, next, reply } => self.look(reply, |writer| writer.list(&query, next.as_deref())),
-                Job::Find { key, reply } => self.look(reply, |writer| writer.find(&key).map(Ok)),
-                Job::Examine { reply } => {
-                    self.look(reply, |writer| Ok(Ok(examination::examine(&writer.path, Arc::clone(&writer.clock)))));
-                }
+                Job::PassOn { job, reader } => drop(reader.send(job)),
+                Job::Examine { reply } => self.examine(reply),
                 Job::Close { reply } => {
-                    let closed = match self.connection.take().map(Connection::close) {
-                        Some(Err((_, error))) => Err(store_fault(&self.path, "closing it", error)),
-                        Some(Ok(())) | None => Ok(()),
-                    };
+                    let closed = self.connections.close();
                     let _ = reply.send(closed);
                     return;
                 }
@@ -122,11 +120,15 @@ impl Writer {
         }
     }
 
-    /// Looks, unless nobody waits for it any more.
-    fn look<T>(&mut self, reply: Reply<T>, look: impl FnOnce(&mut Self) -> Result<Result<T, LinkError>, LinkError>) {
+    /// Examines the file, unless the caller has stopped waiting.
+    fn examine(&mut self, reply: Reply<Report>) {
         if !reply.is_closed() {
-            let seen = self.guarded(look).flatten();
-            let _ = reply.send(seen);
+            let report = self.guarded(|writer| {
+                // The connection of the examination would take the log of a replaced file for that of the new one.
+                let _ = writer.connections.ensure_current();
+                Ok(examination::examine(writer.connections.path(), Arc::clone(&writer.clock)))
+            });
+            let _ = reply.send(report);
         }
     }
 
@@ -136,23 +138,25 @@ impl Writer {
         match committed {
             Ok(outcomes) => {
                 for (update, outcome) in batch.into_iter().zip(outcomes) {
-                    let _ = update.reply.send(outcome);
+                    update.settle(outcome);
                 }
             }
             Err(fault) => {
                 for update in batch {
-                    let _ = update.reply.send(Err(fault.repeated()));
+                    update.settle(Err(fault.repeated()));
                 }
             }
         }
     }
 
     fn commit(&mut self, batch: &[Update]) -> Result<Vec<Result<Decision, LinkError>>, LinkError> {
-        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
-            return Ok(batch.iter().map(|update| Err(self.not_in_a_missing_file(update.id))).collect());
+        let Some((mut connection, path)) = self.open(Missing::LeaveAbsent)? else {
+            return Ok(batch.iter().map(|update| Err(self.connections.not_in_a_missing_file(update.id))).collect());
         };
         let fault = |error| store_fault(path, "linking", error);
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+        // The wait for the lock may have been long.
+        self.connections.confirm()?;
         let nothing_applied = || batch.iter().for_each(|update| update.call.write_refused());
         let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| nothing_applied())?;
         transaction.commit().map_err(|error| {
@@ -161,6 +165,7 @@ impl Writer {
             }
             fault(error)
         })?;
+        self.connections.confirm()?;
         Ok(outcomes)
     }
 
@@ -172,65 +177,28 @@ impl Writer {
             // Read and checked before the file is created: a bad page leaves no trace.
             let page = page.page(&|| reply.is_closed())?;
             let clock = Arc::clone(&writer.clock);
-            let Some((connection, path)) = writer.open(Missing::Create)? else {
+            let Some((mut connection, path)) = writer.open(Missing::Create)? else {
                 return Err(LinkError::new(Code::Internal, "A created database is missing."));
             };
             let watch = import::Watch { clock, on_progress, call: &call, is_gone: &|| reply.is_closed() };
-            import::apply(connection, path, &page, watch)
+            let summary = import::apply(&mut connection, path, &page, watch)?;
+            writer.connections.confirm()?;
+            Ok(summary)
         });
         let _ = reply.send(summary);
     }
 
-    fn read(&mut self, id: ConversationId) -> Result<Result<ConversationDetails, LinkError>, LinkError> {
-        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
-            return Ok(Err(self.not_in_a_missing_file(id)));
-        };
-        let read = read::conversation(connection, id).map_err(|error| store_fault(path, "reading", error))?;
-        Ok(read.ok_or_else(|| conversation_not_found(id)))
-    }
-
-    fn list(
-        &mut self,
-        query: &ConversationQuery,
-        next: Option<&str>,
-    ) -> Result<Result<ConversationPage, LinkError>, LinkError> {
-        let place = match next.map(|next| Place::read(next, &query.order)).transpose() {
-            Ok(place) => place,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else {
-            return Ok(Ok(ConversationPage { conversations: Vec::new(), next: None }));
-        };
-        read::page(connection, query, place.as_ref()).map(Ok).map_err(|error| store_fault(path, "reading", error))
-    }
-
-    fn find(&mut self, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
-        let Some((connection, path)) = self.open(Missing::LeaveAbsent)? else { return Ok(Vec::new()) };
-        read::records(connection, key).map_err(|error| store_fault(path, "reading", error))
-    }
-
-    fn not_in_a_missing_file(&self, id: ConversationId) -> LinkError {
-        let hint = format!("{} does not exist yet: importRecords() creates it.", self.path.display());
-        conversation_not_found(id).hint(hint)
-    }
-
-    fn open(&mut self, missing: Missing) -> Result<Option<(&mut Connection, &Path)>, LinkError> {
-        // A file that was deleted under us would go on existing for us alone, and take every later write with it.
-        if self.connection.is_none() || database::is_absent(&self.path) {
-            self.connection = None;
-            self.connection = database::open(&self.path, missing)?;
-        }
-        Ok(self.connection.as_mut().map(|connection| (connection, self.path.as_path())))
+    fn open(&self, missing: Missing) -> Result<Option<(Writing<'_>, &Path)>, LinkError> {
+        let connection = self.connections.to_write(missing)?;
+        Ok(connection.map(|connection| (connection, self.connections.path())))
     }
 
     /// A panic in one job must not end the thread, or every later call would fail. After any failure the next job begins with
     /// a fresh connection, should this one be read-only or in a state nobody foresaw.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, LinkError>) -> Result<T, LinkError> {
-        let done = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
-            Err(LinkError::new(Code::Internal, "A defect of omnichannel-link stopped this call; please report it."))
-        });
+        let done = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| Err(defect()));
         if done.is_err() {
-            self.connection = None;
+            self.connections.doubt_writing();
         }
         done
     }

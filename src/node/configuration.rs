@@ -16,6 +16,7 @@ use super::{
 use crate::{
     dataverse::{self, Concurrency, EnvironmentUrl},
     domain::CallerId,
+    embedded::DatabasePath,
     error::{Code, LinkError},
     http::{NetworkOptions, RetryPolicy},
 };
@@ -129,7 +130,7 @@ pub(super) fn client(
     let (store, note) = match (embedded, dataverse) {
         (Some(_), Some(_)) => return Err(misconfigured("`options`: expected `embedded` or `dataverse`, got both.")),
         (Some(EmbeddedOptions { path }), None) => {
-            (StoreConfiguration::Embedded(absolute("options.embedded.path", &path)?), None)
+            (StoreConfiguration::Embedded(database_path("options.embedded.path", &path)?), None)
         }
         (None, Some(dataverse)) => (remote(dataverse, has_provider, surroundings)?, None),
         (None, None) if has_url => (remote(DataverseOptions::default(), has_provider, surroundings)?, None),
@@ -140,7 +141,7 @@ pub(super) fn client(
             .hint("Use a file in app.getPath('userData'), or configure `dataverse`."));
         }
         (None, None) => {
-            let path = absolute("working directory", DEFAULT_PATH)?;
+            let path = database_path("working directory", DEFAULT_PATH)?;
             let note = format!(
                 "This client is embedded, on {}, because it was not configured and DATAVERSE_URL is not set.",
                 path.display()
@@ -151,13 +152,9 @@ pub(super) fn client(
     Ok(Configuration { timeout, store, note })
 }
 
-/// Fixed now: a later change of the working directory must not change the file.
-fn absolute(name: &str, path: &str) -> Result<PathBuf, LinkError> {
-    let refused = |why: &str| misconfigured(format!("`{name}`: expected a path to a file ({why})."));
-    if path.contains('\0') {
-        return Err(refused("it holds a zero byte"));
-    }
-    std::path::absolute(path).map_err(|error| refused(&error.to_string()))
+fn database_path(name: &str, path: &str) -> Result<PathBuf, LinkError> {
+    let path: Result<DatabasePath, _> = path.parse();
+    path.map(Into::into).map_err(|error| misconfigured(format!("`{name}`: {error}.")).hint(error.hint()))
 }
 
 fn remote(

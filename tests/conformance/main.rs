@@ -42,6 +42,7 @@ conformance! {
     another_record_is_kept_or_refused_as_the_policy_says
     what_is_expected_must_be_there
     a_dry_run_decides_and_writes_nothing
+    a_dry_run_decides_on_what_the_calls_before_it_did
     a_read_shows_what_the_calls_before_it_did
     an_unlink_removes_the_record_it_names
     an_unlink_of_another_record_leaves_the_one_that_is_linked
@@ -181,6 +182,20 @@ async fn a_dry_run_decides_and_writes_nothing(world: World) {
     world.set_status(4);
     let refused = world.service.link(contact(2), id, LinkPolicy::default(), dry()).await.unwrap_err();
     assert_eq!(refused.code(), Code::ConversationNotActive);
+}
+
+async fn a_dry_run_decides_on_what_the_calls_before_it_did(world: World) {
+    let dry = CallOptions { dry_run: true, ..CallOptions::default() };
+    let linked = link(&world, account(1));
+    let decided = world.service.link(contact(2), Some(conversation(CONVERSATION)), LinkPolicy::default(), dry.clone());
+    let unlinked = unlink(&world, account(1));
+    let refused = world.service.unlink(contact(2), Some(conversation(CONVERSATION)), dry);
+    let (refused, unlinked, decided, linked) = tokio::join!(refused, unlinked, decided, linked);
+    linked.unwrap();
+    // Before or after the unlink, which it need not see.
+    assert!([Some(account(1)), None].contains(&decided.unwrap().previous));
+    unlinked.unwrap();
+    assert_eq!(refused.unwrap_err().details().current, Some(None));
 }
 
 async fn a_read_shows_what_the_calls_before_it_did(world: World) {

@@ -130,6 +130,11 @@ impl Office {
         Self { folder: self.folder.clone(), ..Self::at(&self.path) }
     }
 
+    /// Forgets the store without closing it; its file stays as long as the folder that is returned.
+    pub(crate) fn dropped(self) -> (PathBuf, Arc<Disk>, Option<Arc<TempDir>>) {
+        (self.path, self.disk, self.folder)
+    }
+
     pub(crate) fn link(&self, number: u16, record: RecordReference) -> Pending<LinkOutcome> {
         let options = CallOptions::default();
         Box::pin(self.service.link(record, Some(conversation(number)), LinkPolicy::default(), options))

@@ -83,6 +83,7 @@ pub(super) fn group() -> Group {
     let overloaded = throttled(503, &[("retry-after", "7")]);
     cases.push(Case::new("503, `Retry-After: 7`", "the read", at("GET", &overloaded)).asking_for(SEVEN));
     cases.push(Case::new("503, `Retry-After: 7`", "the write, not stored", at("PATCH", &overloaded)).asking_for(SEVEN));
-    cases.push(Case::new("503, `Retry-After: 5`", "every write, not stored", at_every("PATCH", &soon)).asking_for(FIVE));
+    cases
+        .push(Case::new("503, `Retry-After: 5`", "every write, not stored", at_every("PATCH", &soon)).asking_for(FIVE));
     Group { title: "Throttling", about: ABOUT, cases }
 }
