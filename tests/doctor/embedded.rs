@@ -147,8 +147,6 @@ async fn what_cannot_be_looked_at_is_not_taken_for_absent() {
         // Long enough for what SQLite keeps beside it.
         (&"x".repeat(252), "too long for SQLite"),
         (&deep, "too long for SQLite"),
-        ("absent/", ""),
-        ("file/", ""),
         ("to a missing file", ""),
         ("twice", ""),
         ("to a file", ""),
