@@ -2,11 +2,20 @@
 
 // Finds the addon: beside this file, in a checkout or a tarball, or in the package of its platform.
 
-const { platform, arch } = require('node:process')
+const { platform, arch } = system()
 const libcs = { __proto__: null, linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform] ?? ['']
 
 /** What else `require` fails with in a bundle: Bun's, and that of a single executable; others only throw, without a code. */
 const OF_BUNDLES = new Set(['ERR_MODULE_NOT_FOUND', 'ERR_UNKNOWN_BUILTIN_MODULE', undefined])
+
+/** A page-like environment has no global `process`, and a bundle may not be able to require it. */
+function system() {
+  try {
+    return require('node:process')
+  } catch {
+    return process
+  }
+}
 
 /** The first that is there. What is there and does not load is reported as it is. */
 function load() {

@@ -121,7 +121,7 @@ test('what waits for its turn on a conversation does not get it because the call
     waiting.splice(waiting.indexOf(number), 1)
     if (isFirst && waiting.length > 0) gotThrough.push(waiting[0])
   }
-  for (const number of [1, 2, 3]) watch(controller.signal, { cancel: () => end(number) })
+  for (const number of [1, 2, 3]) watch(undefined, controller.signal, { cancel: () => end(number) })
   controller.abort()
   assert.deepEqual([waiting, gotThrough], [[], []])
 })

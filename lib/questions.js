@@ -31,7 +31,7 @@ class Questions {
     this.#pending.add(question)
     pending++
     try {
-      return await answered.run(question, call)
+      return await inContext(question, call)
     } catch (error) {
       throw question.hasNestedCall ? new NestedCall('it called the client that asks it') : error
     } finally {
@@ -58,6 +58,20 @@ class Questions {
     if (this === other) return true
     seen.add(this)
     return [...this.#pending].some(({ used }) => [...used].some(asker => !seen.has(asker) && asker.#waitsFor(other, seen)))
+  }
+}
+
+/** Calls without a context where Node cannot keep one: Node 20 fails if `Object.prototype` has an index as a property. */
+function inContext(question, call) {
+  let isCalled = false
+  try {
+    return answered.run(question, () => {
+      isCalled = true
+      return call()
+    })
+  } catch (error) {
+    if (isCalled) throw error
+    return call()
   }
 }
 

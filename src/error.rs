@@ -1,6 +1,6 @@
 //! The one error type of the crate and the table of its codes.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, io, time::Duration};
 
 /// Builds [`Code`] and everything that must stay complete with it from one table.
 macro_rules! codes {
@@ -139,6 +139,14 @@ impl LinkError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let message = shortened(message.into());
         Self(Box::new(Failure { code, message, details: Details::default(), source: None }))
+    }
+
+    /// The system refused this process a thread.
+    pub(crate) fn no_thread(error: io::Error) -> Self {
+        Self::new(Code::Internal, format!("A thread of omnichannel-link could not be started: {error}."))
+            .hint("The system refuses this process another thread or file. The next call tries again.")
+            .with(|details| details.retryable = Some(true))
+            .caused_by(error)
     }
 
     /// The stable code.

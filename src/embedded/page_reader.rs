@@ -87,8 +87,6 @@ async fn read(source: Source, places: Arc<Semaphore>) -> Result<(Page, Place), L
         let page = catch_unwind(read).unwrap_or_else(|_| Err(defect()));
         let _ = reply.send(page.map(|page| (page, place)));
     };
-    thread::Builder::new().name("omnichannel-import".into()).spawn(work).map_err(|error| {
-        LinkError::new(Code::Internal, "The thread that reads the page could not be started.").caused_by(error)
-    })?;
+    thread::Builder::new().name("omnichannel-import".into()).spawn(work).map_err(LinkError::no_thread)?;
     read.await.unwrap_or_else(|_| Err(defect()))
 }

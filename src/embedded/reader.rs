@@ -18,7 +18,7 @@ pub(super) fn spawn(connections: Arc<Connections>) -> Result<mpsc::Sender<ReadJo
     std::thread::Builder::new()
         .name("omnichannel-read".into())
         .spawn(move || jobs.into_iter().for_each(|job| job(&connections)))
-        .map_err(|error| LinkError::new(Code::Internal, "The reading thread could not be started.").caused_by(error))?;
+        .map_err(LinkError::no_thread)?;
     Ok(sender)
 }
 

@@ -87,9 +87,7 @@ impl Writer {
         std::thread::Builder::new()
             .name("omnichannel-db".into())
             .spawn(move || Self { connections, clock }.run(&jobs))
-            .map_err(|error| {
-                LinkError::new(Code::Internal, "The database thread could not be started.").caused_by(error)
-            })?;
+            .map_err(LinkError::no_thread)?;
         Ok(sender)
     }
 

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::panics;
-use crate::error::{Code, LinkError};
+use crate::error::LinkError;
 
 /// Something to start on the runtime's thread.
 type Job = Box<dyn FnOnce() + Send>;
@@ -39,7 +39,7 @@ impl Runtime {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match &*running {
             Some(jobs) if !jobs.0.is_closed() => Ok(jobs.clone()),
-            _ => Ok(running.insert(launch().map_err(refused)?).clone()),
+            _ => Ok(running.insert(launch().map_err(LinkError::no_thread)?).clone()),
         }
     }
 }
@@ -53,13 +53,6 @@ impl Jobs {
         // A job that the thread can no longer take is dropped, and the completion in it rejects.
         let _ = self.0.send(Box::new(move || drop(tokio::spawn(start()))));
     }
-}
-
-fn refused(error: io::Error) -> LinkError {
-    LinkError::new(Code::Internal, format!("The thread of omnichannel-link could not be started: {error}."))
-        .hint("The system refuses this process another thread or file. The next call tries again.")
-        .with(|details| details.retryable = Some(true))
-        .caused_by(error)
 }
 
 /// A current-thread runtime: nothing is stolen and nobody is woken on another core (`performance.md` 3.3).
