@@ -24,7 +24,7 @@ pub(crate) enum End {
     Read(ConversationDetails),
     Failed(LinkError),
     /// Its caller stopped waiting, and was told nothing.
-    Abandoned,
+    Cancelled,
 }
 
 /// A call and its history.
@@ -131,7 +131,7 @@ impl End {
                 _ => None,
             },
             Self::Unlinked(_) => Some(Says::Unlinked),
-            Self::Read(_) | Self::Abandoned => None,
+            Self::Read(_) | Self::Cancelled => None,
             Self::Failed(error) => match (error.code(), held(error)) {
                 (Code::ConversationNotActive, _) => error.details().conversation_status.map(Says::NotActive),
                 (Code::Conflict, Some(held)) if !error.is_retryable() => Some(Says::NotExpected(held)),
@@ -140,6 +140,18 @@ impl End {
                 _ => None,
             },
         }
+    }
+
+    /// Its word or its code, and whether that is in doubt.
+    pub(crate) fn word(&self) -> (&'static str, bool) {
+        let word = match self {
+            Self::Linked(outcome) => outcome.status.as_str(),
+            Self::Unlinked(_) => "unlinked",
+            Self::Read(_) => "read",
+            Self::Failed(error) => error.code().as_str(),
+            Self::Cancelled => "cancelled",
+        };
+        (word, self.is_in_doubt())
     }
 
     pub(crate) fn is_in_doubt(&self) -> bool {

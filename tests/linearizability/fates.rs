@@ -31,19 +31,21 @@ pub(crate) fn befall(world: &mut World, number: u64, request: &Request) {
     }
 }
 
-/// Decides what becomes of a request that its client has given up before anything else befell it.
+/// Decides what becomes of a request that its client has cancelled before anything else befell it.
 pub(crate) fn outlive(world: &mut World, request: &Request) {
     if request.is_write {
         let index = arrive(world, request);
         if world.dice.percent(50) {
             world.late.push(index);
         }
-        world.tell(|| format!("the write of call {} is given up", request.call));
+        world.tell(|| format!("the write of call {} is cancelled", request.call));
     }
 }
 
 fn conversation(request: &Request) -> usize {
-    (0..CONVERSATIONS).find(|index| request.path.contains(&conversation_id(*index).to_string())).unwrap()
+    let (_, rest) = request.path.split_once('(').unwrap();
+    let id = rest.split(')').next().unwrap().parse().unwrap();
+    (0..CONVERSATIONS).find(|index| conversation_id(*index) == id).unwrap()
 }
 
 /// Takes a write down, and says where.
@@ -117,7 +119,7 @@ fn befall_write(world: &mut World, number: u64, request: &Request) {
     if what == "hangs" { world.wire.hang(number) } else { world.wire.release(number, reply) }
 }
 
-/// A write that its client has given up arrives.
+/// A late write arrives.
 pub(crate) fn deliver(world: &mut World) {
     let which = world.dice.roll(world.late.len());
     let index = world.late.swap_remove(which);

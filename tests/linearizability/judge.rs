@@ -99,7 +99,7 @@ impl Judge<'_> {
         self.must(own.len() <= 1 + unproven, || format!("it was applied {} times", own.len()));
         self.must(own.is_empty() || !self.call.is_dry, || "it was dry, and applied".to_owned());
         self.must(self.sent.is_empty() || self.call.kind.record().is_some(), || "a read that writes".to_owned());
-        let is_undoubted = !self.end.is_in_doubt() && !matches!(self.end, End::Abandoned);
+        let is_undoubted = !self.end.is_in_doubt() && !matches!(self.end, End::Cancelled);
         let is_over = own.iter().all(|(_, since)| *since <= self.span.1);
         self.must(!is_undoubted || is_over, || "it was applied after its end".to_owned());
         if let Some(says) = self.end.says() {
@@ -118,7 +118,7 @@ impl Judge<'_> {
                     && Some(*record) == self.call.kind.record();
                 self.must(is_its && self.end.says().is_some(), || "the outcome is another call's".to_owned());
             }
-            End::Abandoned => {}
+            End::Cancelled => {}
         }
     }
 

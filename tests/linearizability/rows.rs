@@ -128,7 +128,7 @@ impl Rows {
     /// Compares and swaps.
     pub(crate) fn apply(&mut self, write: &Write, dice: &mut Dice) -> Applied {
         let is_missing = write.after.is_some_and(|record| !self.exists(record));
-        let is_stale = write.condition != self.etag(write.conversation);
+        let is_stale = write.condition != "*" && write.condition != self.etag(write.conversation);
         match (is_missing, is_stale) {
             (true, true) if self.looks_for_records_first => Applied::NoSuchRecord,
             (_, true) => Applied::Stale,

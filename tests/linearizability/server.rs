@@ -53,7 +53,7 @@ enum Exchange {
     Held {
         request: Arc<Request>,
         reply: oneshot::Sender<Reply>,
-        /// Whether its client shall wait until it gives up.
+        /// Whether its client shall wait until it cancels it.
         hangs: bool,
     },
     /// On its way back.
@@ -65,8 +65,8 @@ struct State {
     /// By number, in the order in which the clients began them.
     exchanges: BTreeMap<u64, Exchange>,
     begun: u64,
-    /// Given up by their clients before anything became of them.
-    given_up: Vec<Arc<Request>>,
+    /// Cancelled by their clients before anything became of them.
+    cancelled: Vec<Arc<Request>>,
     /// Grows with everything that happens.
     events: u64,
 }
@@ -82,7 +82,7 @@ impl Wire {
         state
     }
 
-    /// Notes that something happened which is none of the wire's business.
+    /// Notes that something happened beside the wire.
     pub(crate) fn note(&self) {
         drop(self.state());
     }
@@ -97,12 +97,12 @@ impl Wire {
         held.collect()
     }
 
-    /// What clients gave up since this was asked last.
-    pub(crate) fn given_up(&self) -> Vec<Arc<Request>> {
-        std::mem::take(&mut self.0.lock().unwrap().given_up)
+    /// What clients have cancelled since this was asked last.
+    pub(crate) fn cancelled(&self) -> Vec<Arc<Request>> {
+        std::mem::take(&mut self.0.lock().unwrap().cancelled)
     }
 
-    /// Lets a request wait until its client gives up.
+    /// Lets a request wait until its client cancels it.
     pub(crate) fn hang(&self, number: u64) {
         if let Some(Exchange::Held { hangs, .. }) = self.state().exchanges.get_mut(&number) {
             *hangs = true;
@@ -142,7 +142,7 @@ impl Wire {
             let (reply, replied) = oneshot::channel();
             {
                 let mut state = self.state();
-                // Its client may have given up.
+                // Its client may have cancelled it.
                 let Some(exchange) = state.exchanges.get_mut(&number) else { return };
                 *exchange = Exchange::Held { request: Arc::new(request), reply, hangs: false };
             }
@@ -157,23 +157,23 @@ impl Wire {
 /// Reads a request and the number of its exchange.
 async fn next(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<(u64, Request)> {
     loop {
-        if let Some(end) = read.windows(4).position(|end| end == b"\r\n\r\n") {
-            let head = String::from_utf8(read[..end].to_vec()).unwrap();
+        // From behind: bodies are short.
+        if let Some(end) = read.windows(4).rposition(|end| end == b"\r\n\r\n") {
+            let head = str::from_utf8(&read[..end]).unwrap();
+            let fields: Vec<_> = head.split('\n').filter_map(|line| line.trim_end().split_once(':')).collect();
             let header = |name: &str| {
-                let fields = head.lines().filter_map(|line| line.split_once(": "));
-                fields
-                    .into_iter()
-                    .find(|(field, _)| field.eq_ignore_ascii_case(name))
-                    .map(|(_, value)| value.to_owned())
+                let field = fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name));
+                field.map(|(_, value)| value.trim_start().to_owned())
             };
             let length = header("content-length").map_or(0, |length| length.parse().unwrap());
-            if read.len() >= end + 4 + length {
-                let body = String::from_utf8(read[end + 4..end + 4 + length].to_vec()).unwrap();
-                read.drain(..end + 4 + length);
+            if read.len() == end + 4 + length {
+                let body = str::from_utf8(&read[end + 4..]).unwrap().to_owned();
                 let number = header(EXCHANGE.as_str()).unwrap().parse().unwrap();
                 let mut line = head.split(' ');
                 let (method, path) = (line.next().unwrap(), line.next().unwrap());
-                return Some((number, Request::new(method, path, header, body)));
+                let request = Request::new(method, path, header, body);
+                read.clear();
+                return Some((number, request));
             }
         }
         if stream.read_buf(read).await.ok()? == 0 {
@@ -192,11 +192,11 @@ struct Underway<'a>(&'a Wire, u64);
 
 impl Drop for Underway<'_> {
     fn drop(&mut self) {
-        // Of an exchange that is given up the connection is closed as well.
+        // The connection of a cancelled exchange is closed as well.
         let mut state = self.0.state();
         let ended = state.exchanges.remove(&self.1);
         if let Some(Exchange::Coming(request) | Exchange::Held { request, hangs: false, .. }) = ended {
-            state.given_up.push(request);
+            state.cancelled.push(request);
         }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) struct World {
     clock: Arc<OrderedClock>,
     pub(crate) dice: Dice,
     running: Vec<(usize, AbortHandle)>,
-    /// Writes that were given up by their clients and are still on their way.
+    /// Writes that are still on their way although their clients have lost or cancelled them.
     pub(crate) late: Vec<usize>,
     is_told: bool,
 }
@@ -103,7 +103,7 @@ impl World {
     /// Lets one thing happen. False when all calls are over.
     async fn step(&mut self, calls: usize) -> bool {
         self.wire.stands_still().await;
-        for request in self.wire.given_up() {
+        for request in self.wire.cancelled() {
             fates::outlive(self, &request);
         }
         self.running.retain(|(_, task)| !task.is_finished());
@@ -139,11 +139,11 @@ impl World {
             }
             _ => {
                 let (number, task) = &self.running[self.dice.roll(self.running.len())];
-                self.tell(|| format!("call {number} is abandoned"));
+                self.tell(|| format!("call {number} is cancelled"));
                 task.abort();
                 let mut history = self.history();
                 let tick = history.rows.tick();
-                history.calls[*number].end.get_or_insert((tick, End::Abandoned));
+                history.calls[*number].end.get_or_insert((tick, End::Cancelled));
             }
         }
         true
