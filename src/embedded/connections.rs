@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, config::DbConfig, ffi};
 
 use super::{
     database::{self, Missing, Readable},
@@ -314,15 +314,18 @@ fn leave_log(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-/// Brings what is in the log into a file that was moved or deleted, if no other connection has the file open. SQLite does so when it leaves
-/// WAL mode, and then finds the file moved and keeps the mode in its header.
+/// Brings the log into a file that was moved or deleted, and says whether it did: not while another connection has the file open. SQLite does
+/// so when it leaves WAL mode, and then finds the file moved and keeps the mode in its header.
 fn complete(connection: &Connection) -> bool {
     let mut persist = 1;
-    // Or it would delete what is at the log's path by now.
-    if connection.file_control(Some(MAIN_DB), FileControl::PersistWal(&mut persist)).is_err() {
-        return false;
-    }
-    !connection.pragma_update(None, "journal_mode", "delete").is_err_and(|error| is_busy(&error))
+    let prepared = connection
+        // Or SQLite would delete what is at the log's path by now.
+        .file_control(Some(MAIN_DB), FileControl::PersistWal(&mut persist))
+        .and_then(|()| connection.pragma_update(None, "query_only", false));
+    let is_moved = |error: rusqlite::Error| {
+        error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_DBMOVED)
+    };
+    prepared.is_ok() && connection.pragma_update(None, "journal_mode", "delete").map_or_else(is_moved, |()| true)
 }
 
 /// Locks a file that was put beside the log of another, so that the log can be removed. A program that has the file open has read the log as
