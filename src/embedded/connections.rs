@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, config::DbConfig, ffi};
 
 use super::{
     database::{self, Missing, Readable},
@@ -234,7 +234,7 @@ impl Connections {
         if there.database.is_some() {
             return self.remove_log(connection, old);
         }
-        let is_complete = complete(connection);
+        let is_complete = old.files.log.is_none() || complete(connection);
         match old.files.left(&look()?) {
             (false, false) => Ok(()),
             left if is_complete => self.remove(left, &old.resolved),
@@ -249,13 +249,14 @@ impl Connections {
             let there = Files::at(&old.resolved, &old.resolved).map_err(|error| file_fault(&self.path, error))?;
             Ok(old.files.left(&there))
         };
+        let complete = || old.files.log.is_some() && complete(connection);
         for _ in 0..MAX_LOCKS {
             if left()? == (false, false) {
-                complete(connection);
+                complete();
                 return Ok(());
             }
             if let Some(_alone) = lock_alone(&old.resolved) {
-                complete(connection);
+                complete();
                 // Other clients of the old file do the same.
                 return self.remove(left()?, &old.resolved);
             }
@@ -314,15 +315,28 @@ fn leave_log(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-/// Brings what is in the log into a file that was moved or deleted, if no other connection has the file open. SQLite does so when it leaves
-/// WAL mode, and then finds the file moved and keeps the mode in its header.
+/// Brings the log into a file that was moved or deleted, and says whether it did: not while another connection has the file open. SQLite does
+/// the same when it closes the last connection to a file, unless it finds the file moved.
 fn complete(connection: &Connection) -> bool {
-    let mut persist = 1;
-    // Or it would delete what is at the log's path by now.
-    if connection.file_control(Some(MAIN_DB), FileControl::PersistWal(&mut persist)).is_err() {
-        return false;
-    }
-    !connection.pragma_update(None, "journal_mode", "delete").is_err_and(|error| is_busy(&error))
+    let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
+    let (name, operation) = (c"main".as_ptr(), ffi::SQLITE_FCNTL_FILE_POINTER);
+    // SAFETY: the handle is that of an open connection, used by this thread alone, and the operation stores one pointer.
+    let code = unsafe { ffi::sqlite3_file_control(connection.handle(), name, operation, (&raw mut file).cast()) };
+    // SAFETY: the file of an open connection is there as long as the connection, and so are its methods once it was opened.
+    let methods = unsafe { file.as_ref().and_then(|file| file.pMethods.as_ref()) };
+    let Some((lock, unlock)) = methods.and_then(|methods| methods.xLock.zip(methods.xUnlock)) else { return false };
+    // SAFETY: the file's own method. The connection holds a shared lock, as every one in WAL mode does between its transactions.
+    let is_alone = code == ffi::SQLITE_OK && unsafe { lock(file, ffi::SQLITE_LOCK_EXCLUSIVE) } == ffi::SQLITE_OK;
+    let is_complete = is_alone
+        && connection
+            .query_row("PRAGMA wal_checkpoint(passive)", [], |row| {
+                let (is_busy, frames, written): (bool, i64, i64) = row.try_into()?;
+                Ok(!is_busy && frames == written)
+            })
+            .unwrap_or(false);
+    // SAFETY: as above. Back to what the connection takes itself to hold; a lock that was refused may have left its beginnings.
+    unsafe { unlock(file, ffi::SQLITE_LOCK_SHARED) };
+    is_complete
 }
 
 /// Locks a file that was put beside the log of another, so that the log can be removed. A program that has the file open has read the log as

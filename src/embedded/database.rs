@@ -242,7 +242,8 @@ fn ensure_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             let example = path.join("omnichannel-link.db");
-            let hint = format!("`embedded.path` must name a file in it, such as {}.", example.display());
+            let hint =
+                format!("`embedded.path` must name a file, such as {}; its folder must exist.", example.display());
             Err(refused("it is a folder", hint))
         }
         Ok(metadata) if !metadata.is_file() => {

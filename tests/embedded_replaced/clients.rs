@@ -85,6 +85,23 @@ async fn a_file_that_is_moved_to_another_clients_path_takes_its_confirmed_links_
 }
 
 #[tokio::test]
+async fn the_last_client_of_a_file_that_was_moved_away_completes_it() {
+    let (office, backup) = linked_since_the_backup().await;
+    let other = Office::at(&office.path);
+    other.linked(20, account(20)).await;
+    let aside = beside(&office.path, ".aside");
+    fs::rename(&office.path, &aside).unwrap();
+    fs::rename(&backup, &office.path).unwrap();
+    office.linked(30, incident(30)).await;
+    other.linked(31, incident(31)).await;
+    is_restored(&office.path, &[(30, incident(30)), (31, incident(31))]);
+    let aside = Office::at(&aside);
+    for number in 1..=20 {
+        assert_eq!(aside.linked(number, account(number)).await, LinkStatus::AlreadyLinked);
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_two_clients_miss_keeps_all_when_it_returns() {
     let (office, _) = linked_since_the_backup().await;
     let other = Office::at(&office.path);

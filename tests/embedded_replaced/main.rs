@@ -137,8 +137,16 @@ async fn a_file_that_is_replaced_again_and_again_is_followed_each_time() {
 
 #[tokio::test]
 async fn what_was_confirmed_in_a_file_that_is_moved_away_is_in_it() {
-    for returns in [false, true] {
-        let (office, backup) = linked_since_the_backup().await;
+    for (returns, is_only_read) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (mut office, backup) = linked_since_the_backup().await;
+        let linked = office.clone();
+        if is_only_read {
+            // Only the connection that reads is open, on a log that another client left.
+            office = Office::at(&linked.path);
+            office.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+            linked.service.close().await.unwrap();
+            assert!(fs::metadata(beside(&office.path, "-wal")).unwrap().len() > 0);
+        }
         let aside = beside(&office.path, ".aside");
         fs::rename(&office.path, &aside).unwrap();
         if returns {
