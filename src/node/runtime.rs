@@ -73,6 +73,7 @@ fn launch() -> io::Result<Jobs> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     #[test]
     fn a_refused_thread_fails_its_call_and_the_next_call_tries_again() {
