@@ -146,13 +146,7 @@ impl HttpErrorKind {
         }
     }
 
-    /// Whether another attempt would fail alike: because of the configuration, or of what the server sends.
-    #[must_use]
-    pub const fn is_lasting(self) -> bool {
-        self.is_configuration() || matches!(self, Self::TooLarge | Self::Encoding)
-    }
-
-    /// Whether it stays so until somebody changes the configuration.
+    /// Whether it stays so until somebody changes the configuration: another attempt would fail alike.
     #[must_use]
     pub const fn is_configuration(self) -> bool {
         matches!(self, Self::Untrusted | Self::ProxyRefused | Self::NoRoute)

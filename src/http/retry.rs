@@ -220,8 +220,8 @@ fn judge(request: &HttpRequest, answer: &Result<HttpResponse, HttpError>) -> Ver
             408 | 500 | 502 | 503 | 504 if request.repeatable => Verdict::Transient,
             _ => Verdict::Final,
         },
-        // Another attempt would fail alike.
-        Err(error) if error.kind.is_lasting() => Verdict::Final,
+        // It would fail alike.
+        Err(error) if error.kind.is_configuration() => Verdict::Final,
         Err(error) if request.repeatable || !error.kind.may_have_been_sent() => Verdict::Transient,
         Err(_) => Verdict::Final,
     }

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header::RETRY_AFTER};
 use omnichannel_link::{
     dataverse::{Concurrency, DataverseOptions, DataverseStore},
     domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
@@ -87,7 +87,11 @@ impl Answer {
         match self {
             Self::Is(status, body) => {
                 let status = StatusCode::from_u16(status).unwrap();
-                let headers = HeaderMap::from_iter([(SERVICE_REQUEST_ID, ANSWER.parse().unwrap())]);
+                let mut headers = HeaderMap::from_iter([(SERVICE_REQUEST_ID, ANSWER.parse().unwrap())]);
+                if status == StatusCode::TOO_MANY_REQUESTS {
+                    // Longer than any call waits.
+                    headers.insert(RETRY_AFTER, 3600.into());
+                }
                 Ok(HttpResponse { status, headers, body: Bytes::from(body) })
             }
             Self::Fails(kind) => Err(HttpError { kind, message: "it broke".into(), retry_after: None, source: None }),
