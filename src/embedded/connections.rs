@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How often a file is opened that is replaced at the same moment.
-const MAX_OPENS: u32 = 3;
+pub(super) const MAX_OPENS: u32 = 3;
 /// How often the lock on a replaced file is waited for, and for how long each time. Other clients of the old file have it for a moment.
 const MAX_LOCKS: u32 = 20;
 const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
@@ -160,7 +160,8 @@ impl Connections {
         Ok(())
     }
 
-    fn is_current(&self) -> Result<bool, LinkError> {
+    /// Whether the files at the path are those that were opened, if any were.
+    pub(super) fn is_current(&self) -> Result<bool, LinkError> {
         match &*lock(&self.opened) {
             Some(opened) => Ok(opened.files == self.files(&opened.resolved)?),
             None => Ok(true),

@@ -10,10 +10,10 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::{
-    connections::{Connections, Writing},
+    connections::{Connections, MAX_OPENS, Writing},
     database::Missing,
     examination,
-    fault::{defect, is_rolled_back, store_fault},
+    fault::{defect, is_rolled_back, replaced, store_fault},
     import::{self, ImportSummary, Incoming, OnProgress},
     pending::Underway,
     reader::ReadJob,
@@ -148,23 +148,29 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: &[Update]) -> Result<Vec<Result<Decision, LinkError>>, LinkError> {
-        let Some((mut connection, path)) = self.open(Missing::LeaveAbsent)? else {
-            return Ok(batch.iter().map(|update| Err(self.connections.not_in_a_missing_file(update.id))).collect());
-        };
-        let fault = |error| store_fault(path, "linking", error);
-        let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-        // The wait for the lock may have been long.
-        self.connections.confirm()?;
-        let nothing_applied = || batch.iter().for_each(|update| update.call.write_refused());
-        let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| nothing_applied())?;
-        transaction.commit().map_err(|error| {
-            if is_rolled_back(&error) {
-                nothing_applied();
+        for _ in 0..MAX_OPENS {
+            let Some((mut connection, path)) = self.open(Missing::LeaveAbsent)? else {
+                return Ok(batch.iter().map(|update| Err(self.connections.not_in_a_missing_file(update.id))).collect());
+            };
+            let fault = |error| store_fault(path, "linking", error);
+            let mut transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+            // The wait for the lock may have been long.
+            if !self.connections.is_current()? {
+                continue;
             }
-            fault(error)
-        })?;
-        self.connections.confirm()?;
-        Ok(outcomes)
+            let nothing_applied = || batch.iter().for_each(|update| update.call.write_refused());
+            let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| nothing_applied())?;
+            transaction.commit().map_err(|error| {
+                if is_rolled_back(&error) {
+                    nothing_applied();
+                }
+                fault(error)
+            })?;
+            self.connections.confirm()?;
+            return Ok(outcomes);
+        }
+        Err(replaced(self.connections.path(), "locked"))
     }
 
     fn import(&mut self, Import { page, on_progress, call, reply }: Import) {
