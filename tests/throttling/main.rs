@@ -109,7 +109,7 @@ fn as_f64(count: usize) -> f64 {
 async fn a_steady_limit_is_used_and_little_is_refused() {
     let mut table = String::new();
     for counting in [Counting::FixedWindow, Counting::SlidingWindow, Counting::FullBucket] {
-        for (per_second, links) in [(10, 400), (60, 1_200), (1_000, 12_000)] {
+        for (per_second, links) in [(10, 800), (60, 2_400), (1_000, 16_000)] {
             // Two clients take a while longer to find their shares.
             for (hint, clients, least) in [("48", 1, 0.9), ("4", 1, 0.9), ("48", 2, 0.85), ("4", 2, 0.85)] {
                 let limit = Behaviour { counting, per_second, hint, ..Behaviour::UNLIMITED };
