@@ -7,6 +7,7 @@
 const { Cancellation, Client } = require('./binding.js')
 const { channel } = require('node:diagnostics_channel')
 const process = require('node:process')
+const { setImmediate: nextTurn } = require('node:timers/promises')
 const { isNativeError } = require('node:util/types')
 const { createOmnichannel } = require('./lib/facade.js')
 const { argumentOf, demandFunction, invalid, optionsOf, readable } = require('./lib/arguments.js')
@@ -238,6 +239,9 @@ class OmnichannelClient {
       await this.#native.close()
     } catch (raw) {
       throw linkError(raw)
+    } finally {
+      // The calls that it waited for have settled; now their awaiters come first.
+      await nextTurn()
     }
   }
 }
