@@ -31,6 +31,7 @@ enum Does {
     Asks(u16, u64),
     Recommends(&'static str),
     Loses(HttpErrorKind),
+    Hangs,
 }
 
 /// Decides by the number of the request, counted from 0, and by the time since the start; notes when each came.
@@ -63,6 +64,7 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
                     headers.insert("x-ms-dop-hint", hint.parse().unwrap());
                     (200, None)
                 }
+                Does::Hangs => std::future::pending().await,
                 Does::Loses(kind) => {
                     return Err(HttpError { kind, message: "lost".into(), retry_after: None, source: None });
                 }
@@ -292,6 +294,22 @@ async fn a_probe_that_is_given_up_lets_the_next_one_go() {
     }
     assert_eq!(client.send(Method::GET).await.unwrap(), 200);
     assert_eq!(client.came().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_without_a_response_does_not_hold_up_the_others_for_long() {
+    let client = client(|number, _| match number {
+        0 => Does::Asks(429, 1),
+        1 => Does::Hangs,
+        _ => Does::Answers(200),
+    });
+    let start = PausedClock::default().now();
+    let all = join_all((0..20).map(|_| client.send(Method::GET)));
+    let patience = PausedClock::default().sleep(6 * SECOND);
+    // Only the one that hangs is still waiting.
+    tokio::select! { _ = all => unreachable!("one hangs"), () = patience => {} }
+    assert_eq!(client.came().len(), 21, "{:?}", client.came());
+    assert!(*client.came().last().unwrap() < 5 * SECOND, "{:?}", PausedClock::default().now() - start);
 }
 
 #[tokio::test(start_paused = true)]

@@ -67,6 +67,8 @@ pub struct DataverseOptions {
 struct Shared {
     environment: EnvironmentUrl,
     http: AuthorizedHttp,
+    /// The same requests before they get a token: what closing the client tells.
+    requests: Arc<RetryingHttp>,
     budget: Arc<RetryBudget>,
     remembered: RememberedRows,
     concurrency: Concurrency,
@@ -87,15 +89,15 @@ impl DataverseStore {
     ) -> Self {
         let remembered = RememberedRows::new(Arc::clone(&clock));
         let budget = Arc::<RetryBudget>::default();
-        let http = Arc::new(RetryingHttp::new(
+        let requests = Arc::new(RetryingHttp::new(
             Arc::clone(&network),
             Arc::clone(&clock),
             retries,
             Arc::clone(&budget),
             observer,
         ));
-        let http = AuthorizedHttp::new(http, TokenCache::new(tokens, Arc::clone(&clock)));
-        let shared = Shared { environment, http, budget, remembered, concurrency, caller, clock };
+        let http = AuthorizedHttp::new(requests.clone(), TokenCache::new(tokens, Arc::clone(&clock)));
+        let shared = Shared { environment, http, requests, budget, remembered, concurrency, caller, clock };
         let (lanes, probing) = Default::default();
         Self { shared: Arc::new(shared), lanes, inspector: None, network, probing }
     }
@@ -146,6 +148,10 @@ impl LinkStore for DataverseStore {
         let alone = Arc::clone(&self.probing).lock_owned();
         let to_probe = probe.map(|id| ToProbe { id, turn: self.lanes.line_up(id), alone });
         Box::pin(examination::examine(shared, inspector, call, to_probe))
+    }
+
+    fn closing(&self) {
+        self.shared.requests.stop_waiting();
     }
 
     fn close(&self) -> StoreFuture<()> {

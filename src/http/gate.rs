@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 use super::pace::Pace;
 use crate::clock::{SharedClock, jitter};
 
+/// After this long without a response the request that went ahead no longer holds up the others: one more goes ahead.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// A pause lasts up to this part of it longer.
 const JITTER_SHARE: u32 = 20;
 
@@ -29,8 +31,10 @@ struct State {
     paused_until: Option<Instant>,
     /// Pauses so far, to tell a refusal that caused one from a refusal that belongs to it.
     pauses: u64,
-    /// Whether the request after the pause is in flight.
-    probing: bool,
+    /// When the request after the pause was sent that is still in flight.
+    probe: Option<Instant>,
+    /// The client is being closed, so nothing waits any more.
+    is_closing: bool,
     pace: Pace,
 }
 
@@ -47,7 +51,7 @@ pub(super) struct Pass<'a> {
 impl Gate {
     pub(super) fn new(clock: SharedClock) -> Self {
         let pace = Pace::new(clock.now());
-        let state = Mutex::new(State { paused_until: None, pauses: 0, probing: false, pace });
+        let state = Mutex::new(State { paused_until: None, pauses: 0, probe: None, is_closing: false, pace });
         Self { clock, state, line: tokio::sync::Mutex::default(), changed: Notify::new() }
     }
 
@@ -71,20 +75,23 @@ impl Gate {
                 let now = self.clock.now();
                 state.check(now, deadline)?;
                 match state.wait(now) {
-                    Some(Duration::ZERO) => return Ok(self.pass(&mut state, now)),
+                    Duration::ZERO => return Ok(self.pass(&mut state, now)),
+                    wait if state.is_closing => return Err(Shut(wait)),
                     wait => wait,
                 }
             };
-            match wait {
-                // The probe's response, or the caller's deadline, which is watched elsewhere.
-                None => changed.await,
-                Some(wait) => tokio::select! {
-                    biased;
-                    () = changed => {}
-                    () = self.clock.sleep(wait) => {}
-                },
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = self.clock.sleep(wait) => {}
             }
         }
+    }
+
+    /// The client is being closed: whatever waits for the server ends, and so does what would have to wait from now on.
+    pub(super) fn close(&self) {
+        self.lock().is_closing = true;
+        self.changed.notify_waiters();
     }
 
     /// Completes when the server asks for a pause that ends after the deadline.
@@ -107,8 +114,11 @@ impl Gate {
 
     fn pass(&self, state: &mut State, now: Instant) -> Pass<'_> {
         state.pace.sent(now);
-        state.probing = state.paused_until.is_some();
-        Pass { gate: self, pauses: state.pauses, is_probe: state.probing }
+        let is_probe = state.paused_until.is_some();
+        if is_probe {
+            state.probe = Some(now);
+        }
+        Pass { gate: self, pauses: state.pauses, is_probe }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -117,20 +127,22 @@ impl Gate {
 }
 
 impl State {
-    /// Refuses to wait for a pause that ends after the deadline.
+    /// Refuses to wait for a pause that ends after the deadline, or while the client is being closed.
     fn check(&self, now: Instant, deadline: Option<Instant>) -> Result<(), Shut> {
-        match (self.paused_until, deadline) {
-            (Some(until), Some(deadline)) if until > now && until >= deadline => Err(Shut(until - now)),
+        let is_too_late = |until| self.is_closing || deadline.is_some_and(|deadline| until >= deadline);
+        match self.paused_until {
+            Some(until) if until > now && is_too_late(until) => Err(Shut(until - now)),
             _ => Ok(()),
         }
     }
 
-    /// How long the first in line has to wait. `None`: until the probe has its response.
-    fn wait(&mut self, now: Instant) -> Option<Duration> {
-        match self.paused_until {
-            Some(until) if until > now => Some(until - now),
-            Some(_) => (!self.probing).then_some(Duration::ZERO),
-            None => Some(self.pace.wait(now)),
+    /// How long the first in line has to wait; after that this is asked again.
+    fn wait(&mut self, now: Instant) -> Duration {
+        match (self.paused_until, self.probe) {
+            (Some(until), _) if until > now => until - now,
+            (Some(_), Some(sent)) => (sent + PROBE_PATIENCE).saturating_duration_since(now),
+            (Some(_), None) => Duration::ZERO,
+            (None, _) => self.pace.wait(now),
         }
     }
 }
@@ -146,6 +158,8 @@ impl Pass<'_> {
         if is_new {
             state.pauses += 1;
             state.pace.refused(now, pause, at_once);
+        } else {
+            state.pace.refused_as_well();
         }
         let until = now + pause;
         state.paused_until = Some(state.paused_until.map_or(until, |before| before.max(until)));
@@ -170,7 +184,7 @@ impl Pass<'_> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if self.is_probe {
-            self.gate.lock().probing = false;
+            self.gate.lock().probe = None;
             self.gate.changed.notify_waiters();
         }
     }

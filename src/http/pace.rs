@@ -22,6 +22,13 @@ const IDLE: Duration = Duration::from_secs(1);
 const SLACK: Duration = Duration::from_millis(2);
 /// The share of a refused rate that is tried next.
 const MARGIN: f64 = 0.97;
+/// A rate that is refused this soon was not too high: another client may have used the limit up, or the refusals come by chance.
+const SOON: Duration = Duration::from_secs(4);
+/// After so many of those in a row, half the rate is tried. Refusals by chance then come after as many requests as before, those
+/// of a limit do not.
+const TRIED_AFTER: u32 = 3;
+/// If they come by chance, nothing is paced for this long, because only the pauses help.
+const UNPACED_FOR: Duration = FORGOTTEN_AFTER;
 /// The rate grows while a request waits, so the wait is computed anew after this long.
 const RECHECK: Duration = Duration::from_millis(500);
 
@@ -32,6 +39,17 @@ pub(super) struct Pace {
     accepted: u32,
     last_seen: Instant,
     last_refused: Option<Instant>,
+    /// Requests accepted between the last two refusals.
+    accepted_before: u32,
+    /// Refusals in a row that lower rates did not make rarer.
+    useless: u32,
+    unpaced_until: Option<Instant>,
+    /// The rate to return to while half of it is tried.
+    tried_from: Option<f64>,
+    /// Requests refused together the last time.
+    refused: u32,
+    /// Times in a row that so many were refused that it was no chance.
+    costly: u32,
     limit: Option<Limit>,
     /// When the last request was due.
     last_due: Instant,
@@ -55,7 +73,20 @@ impl Limit {
 
 impl Pace {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { counted_since: now, accepted: 0, last_seen: now, last_refused: None, limit: None, last_due: now }
+        Self {
+            counted_since: now,
+            accepted: 0,
+            last_seen: now,
+            last_refused: None,
+            accepted_before: 0,
+            useless: 0,
+            unpaced_until: None,
+            tried_from: None,
+            refused: 0,
+            costly: 0,
+            limit: None,
+            last_due: now,
+        }
     }
 
     /// Whether requests are sent as they come.
@@ -93,14 +124,32 @@ impl Pace {
     pub(super) fn accepted(&mut self, now: Instant) {
         self.accepted = self.accepted.saturating_add(1);
         self.last_seen = now;
+        if self.accepted > self.accepted_before + self.accepted_before / 2
+            && let Some(rate) = self.tried_from.take()
+        {
+            // Half the rate makes refusals rarer, so there is a limit.
+            self.limit = Some(Limit { base: rate * MARGIN, since: now, period: FAIR });
+        }
     }
 
     /// The server refused a request and asks for a pause. `at_once` is how many requests were in flight at the most.
     pub(super) fn refused(&mut self, now: Instant, pause: Duration, at_once: u32) {
         let resumed = now + pause;
+        // The last refusal took more than a tenth of the requests before it. Twice in a row, that is a limit after all.
+        self.costly = if self.refused * 10 > self.accepted_before { self.costly + 1 } else { 0 };
+        if self.costly >= 2 {
+            self.unpaced_until = None;
+        }
+        self.refused = 1;
+        let elapsed = now.saturating_duration_since(self.counted_since);
+        let is_early = self.limit.is_some_and(|limit| limit.period != POOR) && elapsed < SOON;
+        let is_as_before = self.accepted <= self.accepted_before.saturating_mul(2);
+        self.useless = if is_early && is_as_before { self.useless + 1 } else { 0 };
+        if self.useless > TRIED_AFTER {
+            (self.useless, self.limit, self.unpaced_until) = (0, None, Some(now + UNPACED_FOR));
+        }
         // Without anything accepted, it was not this client's rate that was too high.
-        if self.accepted > 0 {
-            let elapsed = now.saturating_duration_since(self.counted_since);
+        if self.accepted > 0 && self.unpaced_until.is_none_or(|until| now >= until) {
             // A burst used up what the whole pause brings.
             let seen = f64::from(self.accepted) / elapsed.max(pause).as_secs_f64().max(0.001);
             let is_fair = self.accepted > at_once + at_once / 2;
@@ -115,15 +164,22 @@ impl Pace {
                     // A rate that was refused soon is another client's doing, or the limit has changed.
                     let was_kept = limit.period != POOR && elapsed * 3 > limit.period;
                     let period = if was_kept { GOOD.min(limit.period * 2) } else { FAIR };
-                    Some((seen.clamp(rate * least, rate * MARGIN), period))
+                    let base = seen.clamp(rate * least, rate * MARGIN);
+                    self.tried_from = (self.useless == TRIED_AFTER).then_some(rate);
+                    Some((self.tried_from.map_or(base, |rate| rate * 0.5), period))
                 }
             };
             self.limit = found.map(|(base, period)| Limit { base, since: resumed, period });
         } else if let Some(limit) = &mut self.limit {
             limit.since = resumed;
         }
-        self.last_refused = Some(now);
+        (self.last_refused, self.accepted_before) = (Some(now), self.accepted);
         (self.counted_since, self.accepted, self.last_seen, self.last_due) = (resumed, 0, resumed, resumed);
+    }
+
+    /// The server refused another of the requests that were sent before the pause.
+    pub(super) fn refused_as_well(&mut self) {
+        self.refused = self.refused.saturating_add(1);
     }
 
     fn was_refused(&self, now: Instant) -> bool {

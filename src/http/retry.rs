@@ -92,6 +92,11 @@ impl RetryingHttp {
         Self { http, clock, policy, budget, gate, slots, observer }
     }
 
+    /// The client is being closed: requests no longer wait for a throttling server, and fail with `Throttled`.
+    pub fn stop_waiting(&self) {
+        self.gate.close();
+    }
+
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (mut attempts, mut retries, mut was_paid) = (0, 0, false);
         let mut backoff = Duration::ZERO;

@@ -165,6 +165,33 @@ async fn a_limit_on_requests_in_flight_is_kept_to() {
     }
 }
 
+/// One sick node behind a balancer: going slower would not help, so the pauses are all that it costs.
+#[tokio::test(start_paused = true)]
+async fn refusals_that_come_at_any_rate_do_not_slow_the_client_down() {
+    for (refuses_every, links) in [(20, 1_000), (100, 4_000), (700, 20_000)] {
+        let sick = Behaviour { refuses_every, refusal: (503, Some(1)), ..Behaviour::UNLIMITED };
+        let Run { seen, .. } = run(sick, 1, links).await;
+        let pauses = as_f64(seen.refused);
+        let took = seen.last_accepted.as_secs_f64();
+        assert!(took < 1.3 * pauses + 20.0, "{took:.1} s, of which {pauses} in pauses: {sick:?}, {seen:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_the_client_ends_the_wait() {
+    let environment = Environment::new(Behaviour { in_flight: 0, ..Behaviour::UNLIMITED });
+    let client = client(&environment);
+    let calls = link_many(&client, 0..20);
+    let closed = async {
+        PausedClock::default().sleep(Duration::from_millis(2_500)).await;
+        client.close().await
+    };
+    let (outcomes, closed) = tokio::join!(calls, closed);
+    closed.unwrap();
+    assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.code() == Code::Throttled)));
+    assert!(PausedClock::default().now() - environment.start() < Duration::from_secs(4));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_503_with_a_time_is_waited_out_like_a_429() {
     let limit = Behaviour { per_second: 10, refusal: (503, Some(1)), ..Behaviour::UNLIMITED };

@@ -52,6 +52,8 @@ pub(crate) struct Behaviour {
     pub(crate) in_flight: usize,
     pub(crate) hint: &'static str,
     pub(crate) latency: Duration,
+    /// Every so many requests one is refused, however fast they come; 0 for none.
+    pub(crate) refuses_every: usize,
     /// With its `Retry-After` in seconds, if it has one.
     pub(crate) refusal: (u16, Option<u64>),
     /// When every request fails, and how: `None` for a connection that is lost.
@@ -63,6 +65,7 @@ impl Behaviour {
         counting: Counting::FullBucket,
         per_second: u32::MAX,
         in_flight: usize::MAX,
+        refuses_every: 0,
         hint: "48",
         latency: Duration::from_millis(5),
         refusal: (429, Some(1)),
@@ -114,6 +117,10 @@ impl Environment {
     /// For the random numbers of the next client.
     pub(crate) fn next_seed(&self) -> u64 {
         self.clients.fetch_add(1_000_003, Ordering::Relaxed)
+    }
+
+    pub(crate) fn start(&self) -> Instant {
+        self.start
     }
 
     pub(crate) fn seen(&self) -> Seen {
@@ -176,7 +183,9 @@ impl Environment {
                 }),
             });
         }
-        if !self.admits(&mut state, now) {
+        let total = state.accepted + state.refused + 1;
+        let is_unlucky = total.checked_rem(self.behaviour.refuses_every) == Some(0);
+        if is_unlucky || !self.admits(&mut state, now) {
             state.refused += 1;
             let (status, seconds) = self.behaviour.refusal;
             return Some(Ok(self.response(status, seconds, String::new())));
