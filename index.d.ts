@@ -285,7 +285,8 @@ export class OmnichannelClient {
 
   /**
    * Refuses new calls with `CLOSED`, lets pending ones finish within their deadlines, then closes the store. An import that is still
-   * reading its file after two seconds rejects with `CLOSED`, and nothing of it was imported.
+   * reading its file after two seconds rejects with `CLOSED`, and nothing of it was imported. A call that waits for a throttling
+   * Dataverse server rejects with `THROTTLED` at once.
    */
   close(): Promise<void>
 }

@@ -15,7 +15,8 @@ begun, and the call rejects with `THROTTLED`. A write that met a 503 is looked u
 
 The client learns what the server accepts. It begins with 4 requests in flight, adds one per round trip while all are in use, takes
 three tenths away after a refusal, and never exceeds `x-ms-dop-hint` or `maxConcurrency`. After a refusal it also keeps to the rate that it
-has seen accepted, and tries a little more after a while, ever less often. The table shows what that gives against servers with
+has seen accepted, and tries a little more after a while, ever less often. Refusals that a lower rate does not make rarer, such as
+those of one sick node behind a balancer, are not paced; only their pauses are kept. The table shows what that gives against servers with
 a steady limit that answer within 5 ms and refuse with `Retry-After: 1`: links of different conversations, 256 calls at once, each
 link two requests. Every one is linked. *Used* is the share of the limit, or of what the hint allows if that is less; *refused*
 the share of all requests. Of two clients the second has always more to do, and the first is measured until it is done. Time is
