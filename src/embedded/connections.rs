@@ -132,9 +132,14 @@ impl Connections {
         Err(replaced(&self.path, "read"))
     }
 
-    /// The error of a call on a conversation where there is no file.
+    /// The error of a call on a conversation where there is no file, or nothing in it.
     pub(super) fn not_in_a_missing_file(&self, id: ConversationId) -> LinkError {
-        let hint = format!("{} does not exist yet: importRecords() creates it.", self.path.display());
+        let path = self.path.display();
+        let hint = if database::is_absent(&self.path) {
+            format!("{path} does not exist yet: importRecords() creates it.")
+        } else {
+            format!("{path} is empty: importRecords() fills it.")
+        };
         conversation_not_found(id).hint(hint)
     }
 
