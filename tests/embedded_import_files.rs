@@ -72,6 +72,42 @@ fn file(office: &Office, name: &str, page: Source) -> Source {
     Source::Path(path)
 }
 
+const CHILD: &str = "OMNICHANNEL_LINK_TEST_CHILD";
+
+#[tokio::test]
+#[ignore = "run as a child process by the test below"]
+async fn child_that_has_no_file_left() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let office = Office::seeded().await.reopened().await;
+    let page = || Source::Path(beside(&office, "page.json"));
+    fs::write(beside(&office, "page.json"), text(active([MISSING], "New"))).unwrap();
+    let all: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    for _ in 0..2 {
+        let linking = office.link(1, account(1)).await.unwrap_err();
+        let importing = office.import(page()).await.unwrap_err();
+        for error in [linking, importing] {
+            assert_eq!((error.code(), error.is_retryable()), (Code::Store, true), "{error:?}");
+            assert!(error.details().hint.as_deref().unwrap().contains("ulimit -n"), "{error:?}");
+        }
+    }
+    drop(all);
+    assert_eq!(office.linked(1, account(1)).await, LinkStatus::Linked);
+    assert_eq!(office.imported(page()).await.inserted, 1);
+}
+
+#[test]
+fn a_process_without_a_file_left_is_told_so_and_may_call_again() {
+    let child = Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$0\" --ignored --exact --nocapture child_that_has_no_file_left"])
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:#?}");
+}
+
 #[tokio::test]
 async fn a_file_that_never_answers_holds_up_its_own_import_alone() {
     let office = Office::seeded().await.in_time_of(Arc::new(Hasty));

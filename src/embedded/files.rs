@@ -80,7 +80,10 @@ pub(super) fn is_shared_here(files: &Arc<Files>) -> bool {
 /// gone when the last program closes it. Looked up among the open files, because to open and close it once more would release its locks.
 #[cfg(unix)]
 pub(super) fn has_name(files: &Files) -> bool {
-    let Ok(open) = fs::read_dir("/dev/fd") else { return false };
+    let open = match fs::read_dir("/dev/fd") {
+        Ok(open) => open,
+        Err(error) => return error.kind() != ErrorKind::NotFound,
+    };
     open.flatten()
         .filter_map(|open| fs::metadata(open.path()).ok())
         .any(|metadata| files.database.as_ref() == Some(&identity(&metadata)) && names(&metadata) > 0)
