@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use futures_util::FutureExt as _;
 use omnichannel_link::{
     clock::{Clock, Sleep, SystemClock},
     domain::{CallOptions, LinkStatus},
@@ -126,6 +127,26 @@ async fn a_file_that_never_answers_holds_up_its_own_import_alone() {
         assert!(error.message().contains("silent-"), "{error:?}");
     }
     assert_eq!(office.slots(MISSING), Some(UNLINKED));
+}
+
+#[tokio::test]
+async fn an_import_says_so_when_all_places_are_taken_by_files_that_never_answer() {
+    let office = Office::seeded().await.in_time_of(Arc::new(Hasty));
+    let mut silent: Vec<_> =
+        (0..64).map(|number| office.import(Source::Path(pipe(&office, &format!("silent-{number}"))))).collect();
+    for import in &mut silent {
+        assert!(import.as_mut().now_or_never().is_none());
+    }
+    let good = || file(&office, "good.json", active([MISSING], "New"));
+    let error = office.import(good()).await.unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), (Code::Store, true), "{error:?}");
+    assert!(error.message().contains("64 other imports"), "{error:?}");
+    let large = text(active([MISSING], &"long".repeat(2 * 1024 * 1024)));
+    assert_eq!(office.imported(Source::Text(large)).await.inserted, 1);
+    // A pipe that is opened and closed by a writer ends its import.
+    drop(File::options().write(true).open(beside(&office, "silent-0")).unwrap());
+    assert_eq!(silent.swap_remove(0).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(office.imported(good()).await.updated, 1);
 }
 
 #[tokio::test]
