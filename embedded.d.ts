@@ -9,7 +9,8 @@ export interface EmbeddedOptions {
    * runs the program alone (mode 0600). A file that may not be written can be read.
    *
    * A plain path: `:memory:`, URLs, `~` and other names that SQLite or a shell would treat specially are refused. Several programs may have the
-   * file open. One that is moved into its place is used by the next call; an update that was being committed then rejects with `STORE`.
+   * file open. One that is moved into its place while a single program has it open is used by the next call; an update that was being committed
+   * then rejects with `STORE`. With several programs, close them all first and remove the files `-wal` and `-shm` beside the old one.
    */
   path: string
 }

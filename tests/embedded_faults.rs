@@ -68,6 +68,13 @@ async fn a_file_of_a_newer_version_is_refused_until_it_is_known() {
 }
 
 #[tokio::test]
+async fn a_file_whose_version_is_lost_is_refused() {
+    let office = Office::seeded().await.reopened().await;
+    sql(&office.path, "PRAGMA user_version = 0");
+    office.all_fail("PRAGMA user_version is 0", "Restore the file", false).await;
+}
+
+#[tokio::test]
 async fn a_damaged_or_truncated_file_is_refused_until_it_is_restored() {
     let spoil: [fn(&mut Vec<u8>); 2] = [|file| file[100..PAGE].fill(0xFF), |file| file.truncate(file.len() / 2)];
     for spoil in spoil {
@@ -180,7 +187,9 @@ async fn a_missing_folder_is_not_created() {
 async fn an_empty_file_is_an_empty_store() {
     let office = Office::empty();
     fs::write(&office.path, "").unwrap();
-    assert_eq!(office.link(1, account(1)).await.unwrap_err().code(), Code::ConversationNotFound);
+    let error = office.link(1, account(1)).await.unwrap_err();
+    assert_eq!(error.code(), Code::ConversationNotFound);
+    assert!(error.details().hint.as_deref().unwrap().contains("is empty: importRecords()"), "{error:?}");
     assert_eq!(office.imported(active([1], "Hello")).await.inserted, 1);
 }
 

@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use futures_util::FutureExt as _;
 use omnichannel_link::{
     clock::{Clock, Sleep, SystemClock},
     domain::{CallOptions, LinkStatus},
@@ -72,6 +73,42 @@ fn file(office: &Office, name: &str, page: Source) -> Source {
     Source::Path(path)
 }
 
+const CHILD: &str = "OMNICHANNEL_LINK_TEST_CHILD";
+
+#[tokio::test]
+#[ignore = "run as a child process by the test below"]
+async fn child_that_has_no_file_left() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let office = Office::seeded().await.reopened().await;
+    let page = || Source::Path(beside(&office, "page.json"));
+    fs::write(beside(&office, "page.json"), text(active([MISSING], "New"))).unwrap();
+    let all: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    for _ in 0..2 {
+        let linking = office.link(1, account(1)).await.unwrap_err();
+        let importing = office.import(page()).await.unwrap_err();
+        for error in [linking, importing] {
+            assert_eq!((error.code(), error.is_retryable()), (Code::Store, true), "{error:?}");
+            assert!(error.details().hint.as_deref().unwrap().contains("ulimit -n"), "{error:?}");
+        }
+    }
+    drop(all);
+    assert_eq!(office.linked(1, account(1)).await, LinkStatus::Linked);
+    assert_eq!(office.imported(page()).await.inserted, 1);
+}
+
+#[test]
+fn a_process_without_a_file_left_is_told_so_and_may_call_again() {
+    let child = Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$0\" --ignored --exact --nocapture child_that_has_no_file_left"])
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:#?}");
+}
+
 #[tokio::test]
 async fn a_file_that_never_answers_holds_up_its_own_import_alone() {
     let office = Office::seeded().await.in_time_of(Arc::new(Hasty));
@@ -90,6 +127,26 @@ async fn a_file_that_never_answers_holds_up_its_own_import_alone() {
         assert!(error.message().contains("silent-"), "{error:?}");
     }
     assert_eq!(office.slots(MISSING), Some(UNLINKED));
+}
+
+#[tokio::test]
+async fn an_import_says_so_when_all_places_are_taken_by_files_that_never_answer() {
+    let office = Office::seeded().await.in_time_of(Arc::new(Hasty));
+    let mut silent: Vec<_> =
+        (0..64).map(|number| office.import(Source::Path(pipe(&office, &format!("silent-{number}"))))).collect();
+    for import in &mut silent {
+        assert!(import.as_mut().now_or_never().is_none());
+    }
+    let good = || file(&office, "good.json", active([MISSING], "New"));
+    let error = office.import(good()).await.unwrap_err();
+    assert_eq!((error.code(), error.is_retryable()), (Code::Store, true), "{error:?}");
+    assert!(error.message().contains("64 other imports"), "{error:?}");
+    let large = text(active([MISSING], &"long".repeat(2 * 1024 * 1024)));
+    assert_eq!(office.imported(Source::Text(large)).await.inserted, 1);
+    // A pipe that is opened and closed by a writer ends its import.
+    drop(File::options().write(true).open(beside(&office, "silent-0")).unwrap());
+    assert_eq!(silent.swap_remove(0).await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(office.imported(good()).await.updated, 1);
 }
 
 #[tokio::test]

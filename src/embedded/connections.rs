@@ -8,18 +8,18 @@ use std::{
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, config::DbConfig, ffi};
+use rusqlite::Connection;
 
 use super::{
     database::{self, Missing, Readable},
     fault::{file_fault, log_removed, replaced, still_open, store_fault, used_with_an_old_log},
-    files::{Files, INDEX, LOG, beside, identify},
+    files::{Files, INDEX, LOG, beside, has_name, identify, is_shared_here, shared},
+    log::{complete, has_moved, leave_log, lock_alone},
 };
 use crate::{
     domain::{ConversationId, decision::conversation_not_found},
@@ -28,9 +28,10 @@ use crate::{
 
 /// How often a file is opened that is replaced at the same moment.
 pub(super) const MAX_OPENS: u32 = 3;
-/// How often the lock on a replaced file is waited for, and for how long each time. Other clients of the old file have it for a moment.
+/// How often the lock on a replaced file is waited for. Other clients of the old file have it for a moment.
 const MAX_LOCKS: u32 = 20;
-const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
+/// How the name of a log ends that was taken from beside a file that is not its own.
+const SET_ASIDE: &str = "-wal.old";
 
 /// Both connections. Where both locks are needed, `writing` is taken first.
 pub(super) struct Connections {
@@ -38,6 +39,7 @@ pub(super) struct Connections {
     opened: Mutex<Option<Opened>>,
     writing: Slot,
     reading: Slot,
+    is_closing: AtomicBool,
 }
 
 /// A connection, if it is open.
@@ -52,7 +54,7 @@ struct Slot {
 /// The files that the connections have open.
 #[derive(Clone)]
 struct Opened {
-    files: Files,
+    files: Arc<Files>,
     /// The path without symbolic links.
     resolved: PathBuf,
 }
@@ -62,7 +64,13 @@ pub(super) struct Writing<'a>(MutexGuard<'a, Option<Connection>>);
 
 impl Connections {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, opened: Mutex::default(), writing: Slot::default(), reading: Slot::default() }
+        Self {
+            path,
+            opened: Mutex::default(),
+            writing: Slot::default(),
+            reading: Slot::default(),
+            is_closing: AtomicBool::default(),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -124,9 +132,14 @@ impl Connections {
         Err(replaced(&self.path, "read"))
     }
 
-    /// The error of a call on a conversation where there is no file.
+    /// The error of a call on a conversation where there is no file, or nothing in it.
     pub(super) fn not_in_a_missing_file(&self, id: ConversationId) -> LinkError {
-        let hint = format!("{} does not exist yet: importRecords() creates it.", self.path.display());
+        let path = self.path.display();
+        let hint = if database::is_absent(&self.path) {
+            format!("{path} does not exist yet: importRecords() creates it.")
+        } else {
+            format!("{path} is empty: importRecords() fills it.")
+        };
         conversation_not_found(id).hint(hint)
     }
 
@@ -150,6 +163,7 @@ impl Connections {
 
     /// Closes both.
     pub(super) fn close(&self) -> Result<(), LinkError> {
+        self.is_closing.store(true, Ordering::SeqCst);
         // A log that has to stay is left to those that use it.
         let _ = self.ensure_current();
         // The one that writes comes last, and takes the log along.
@@ -163,7 +177,7 @@ impl Connections {
     /// Whether the files at the path are those that were opened, if any were.
     pub(super) fn is_current(&self) -> Result<bool, LinkError> {
         match &*lock(&self.opened) {
-            Some(opened) => Ok(opened.files == self.files(&opened.resolved)?),
+            Some(opened) => Ok(*opened.files == self.files(&opened.resolved)?),
             None => Ok(true),
         }
     }
@@ -183,9 +197,11 @@ impl Connections {
         let resolved = connection.path().map_or_else(|| self.path.clone(), PathBuf::from);
         let files = self.files(&resolved)?;
         let mut opened = lock(&self.opened);
-        let is_shared = opened.as_ref().is_none_or(|opened| opened.files.database == files.database);
+        let is_shared = opened
+            .as_ref()
+            .is_none_or(|opened| (&opened.files.database, opened.files.names) == (&files.database, files.names));
         let is_here = identify(&resolved).is_ok_and(|database| database == files.database);
-        let new = Opened { files, resolved };
+        let new = Opened { files: shared(files), resolved };
         if has_moved(&connection) {
             self.retire(&connection, &new)?;
         } else if is_shared && is_here {
@@ -205,7 +221,7 @@ impl Connections {
         let mut opened = lock(&self.opened);
         let Some(before) = opened.clone() else { return Ok(()) };
         // The other thread may have done it meanwhile.
-        if self.files(&before.resolved)? == before.files {
+        if self.files(&before.resolved)? == *before.files {
             return Ok(());
         }
         if writing.is_some() {
@@ -244,25 +260,40 @@ impl Connections {
         }
     }
 
-    /// Removes the log of an old file from beside a new one, unless another connection has the new one open.
+    /// Removes the log of an old file from beside a new one, unless another connection has the new one open, or the old file goes on
+    /// under another name and only the log has what was confirmed.
     fn remove_log(&self, connection: &Connection, old: &Opened) -> Result<(), LinkError> {
         let left = || {
             let there = Files::at(&old.resolved, &old.resolved).map_err(|error| file_fault(&self.path, error))?;
             Ok(old.files.left(&there))
         };
-        let complete = || old.files.log.is_some() && complete(connection);
+        // Another client in this process has the same log open, and brings it into the file when it is the last one. Other programs do not.
+        let is_expendable =
+            || old.files.log.is_none() || complete(connection) || !has_name(&old.files) || is_shared_here(&old.files);
         for _ in 0..MAX_LOCKS {
             if left()? == (false, false) {
-                complete();
-                return Ok(());
+                return if is_expendable() { Ok(()) } else { Err(still_open(&self.path)) };
             }
             if let Some(_alone) = lock_alone(&old.resolved) {
-                complete();
                 // Other clients of the old file do the same.
-                return self.remove(left()?, &old.resolved);
+                let left = left()?;
+                return match is_expendable() {
+                    true => self.remove(left, &old.resolved),
+                    false if self.is_closing.load(Ordering::SeqCst) => self.set_log_aside(left, &old.resolved),
+                    false => Err(still_open(&self.path)),
+                };
             }
         }
         Err(used_with_an_old_log(&self.path))
+    }
+
+    /// Takes a log that is needed from beside a file that is not its own. There is no later call that could bring it into its file.
+    fn set_log_aside(&self, (log, index): (bool, bool), resolved: &Path) -> Result<(), LinkError> {
+        let aside = beside(resolved, SET_ASIDE);
+        if log && !aside.exists() {
+            fs::rename(beside(resolved, LOG), aside).map_err(|error| file_fault(&self.path, error))?;
+        }
+        self.remove((false, index), resolved)
     }
 
     fn remove(&self, (log, index): (bool, bool), resolved: &Path) -> Result<(), LinkError> {
@@ -309,69 +340,6 @@ impl DerefMut for Writing<'_> {
     fn deref_mut(&mut self) -> &mut Connection {
         self.0.as_mut().unwrap_or_else(|| unreachable!("made with a connection"))
     }
-}
-
-/// Keeps SQLite from deleting a log by its name when it closes the connection.
-fn leave_log(connection: &Connection) {
-    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-}
-
-/// Brings the log into a file that was moved or deleted, and says whether it did: not while another connection has the file open. SQLite does
-/// the same when it closes the last connection to a file, unless it finds the file moved.
-fn complete(connection: &Connection) -> bool {
-    let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
-    let (name, operation) = (c"main".as_ptr(), ffi::SQLITE_FCNTL_FILE_POINTER);
-    // SAFETY: the handle is that of an open connection, used by this thread alone, and the operation stores one pointer.
-    let code = unsafe { ffi::sqlite3_file_control(connection.handle(), name, operation, (&raw mut file).cast()) };
-    // SAFETY: the file of an open connection is there as long as the connection, and so are its methods once it was opened.
-    let methods = unsafe { file.as_ref().and_then(|file| file.pMethods.as_ref()) };
-    let Some((lock, unlock)) = methods.and_then(|methods| methods.xLock.zip(methods.xUnlock)) else { return false };
-    // SAFETY: the file's own method. The connection holds a shared lock, as every one in WAL mode does between its transactions.
-    let is_alone = code == ffi::SQLITE_OK && unsafe { lock(file, ffi::SQLITE_LOCK_EXCLUSIVE) } == ffi::SQLITE_OK;
-    let is_complete = is_alone
-        && connection
-            .query_row("PRAGMA wal_checkpoint(passive)", [], |row| {
-                let (is_busy, frames, written): (bool, i64, i64) = row.try_into()?;
-                Ok(!is_busy && frames == written)
-            })
-            .unwrap_or(false);
-    // SAFETY: as above. Back to what the connection takes itself to hold; a lock that was refused may have left its beginnings.
-    unsafe { unlock(file, ffi::SQLITE_LOCK_SHARED) };
-    is_complete
-}
-
-/// Locks a file that was put beside the log of another, so that the log can be removed. A program that has the file open has read the log as
-/// its own and may have written to it: then `None`.
-fn lock_alone(resolved: &Path) -> Option<rusqlite::Result<Connection>> {
-    let lock = || {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(resolved, flags)?;
-        connection.busy_timeout(LOCK_TIMEOUT)?;
-        leave_log(&connection);
-        // Held from the first read on, without the index that all connections share.
-        connection.pragma_update(None, "locking_mode", "exclusive")?;
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        Ok(connection)
-    };
-    let locked = lock();
-    // Another error says that it is not a database, which no program has open.
-    if locked.as_ref().is_err_and(is_busy) { None } else { Some(locked) }
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
-}
-
-/// Whether SQLite finds another file where it opened this one.
-#[cfg(unix)]
-fn has_moved(connection: &Connection) -> bool {
-    let mut moved = 0;
-    connection.file_control(Some(MAIN_DB), FileControl::HasMoved(&mut moved)).is_ok() && moved != 0
-}
-
-#[cfg(not(unix))]
-fn has_moved(_connection: &Connection) -> bool {
-    false
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -255,7 +255,7 @@ fn ensure_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
 }
 
 /// Refuses a file with several names as well: each would have a log of its own, and links would be lost.
-fn ensure_writable_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
+pub(super) fn ensure_writable_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
     let metadata = ensure_file(path)?;
     match metadata.as_ref().map_or(1, names) {
         0 | 1 => Ok(metadata),
@@ -307,6 +307,13 @@ pub(super) fn refuse_foreign(path: &Path, connection: &mut Connection) -> Result
     let tables: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fault)?;
     if application != APPLICATION_ID && (application != 0 || tables != 0) {
         return Err(foreign_file(path, "is the database of another program", "Name another file in `embedded.path`."));
+    }
+    if version == 0 && tables != 0 {
+        return Err(foreign_file(
+            path,
+            "has tables of omnichannel-link, and the version of its schema is lost (PRAGMA user_version is 0)",
+            "Restore the file from a backup, or import into a new one.",
+        ));
     }
     if usize::try_from(version).is_ok_and(|version| version > MIGRATIONS.len()) {
         return Err(foreign_file(

@@ -86,6 +86,7 @@ fn integrity(path: &Path, connection: &Connection) -> Seen<()> {
 /// Takes the lock that a write takes, and gives it back.
 fn writable(path: &Path, connection: &mut Connection) -> Seen<()> {
     let fault = |error| store_fault(path, "taking the lock for a write", error);
+    database::ensure_writable_file(path)?;
     if connection.is_readonly(MAIN_DB).map_err(fault)? {
         let fix = may_not_be_written(path);
         return Err(LinkError::new(Code::Store, "This user may read the file, but not write it.").hint(fix));

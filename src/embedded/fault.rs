@@ -12,7 +12,12 @@ pub(super) const BUSY_TIMEOUT_IN_MS: u16 = 5_000;
 
 /// Names the file, the cause and the remedy.
 pub(super) fn store_fault(path: &Path, doing: &str, error: rusqlite::Error) -> LinkError {
-    let (cause, hint, retryable) = explain(&error);
+    let is_exhausted = error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && has_no_file_left(path);
+    let (cause, hint, retryable) = if is_exhausted {
+        ("the system refuses this process another file", NO_FILE_LEFT, true)
+    } else {
+        explain(&error)
+    };
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => may_not_be_written(path),
         _ => hint.to_owned(),
@@ -21,6 +26,20 @@ pub(super) fn store_fault(path: &Path, doing: &str, error: rusqlite::Error) -> L
         .hint(hint)
         .with(|details| details.retryable = Some(retryable))
         .caused_by(error)
+}
+
+pub(super) const NO_FILE_LEFT: &str = "Close files, or raise the limit on open files (`ulimit -n`); then call again.";
+
+/// Whether the system refuses to open a file for want of room, whatever the file: `ENOMEM`, `ENFILE` or `EMFILE`, which have these
+/// numbers on every Unix.
+pub(super) fn is_exhausted(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(12 | 23 | 24))
+}
+
+/// SQLite does not say why it cannot open a file, so a folder is opened: to close the file once more would release its locks.
+fn has_no_file_left(path: &Path) -> bool {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::read_dir(folder).is_err_and(|error| is_exhausted(&error))
 }
 
 /// The rows of an import could not be staged.

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 /// SQLite's write-ahead log, beside the database.
@@ -30,6 +31,8 @@ pub(super) struct Files {
     pub(super) database: Option<FileId>,
     pub(super) log: Option<FileId>,
     pub(super) index: Option<FileId>,
+    /// How many names the database has.
+    pub(super) names: u64,
 }
 
 impl Files {
@@ -42,6 +45,7 @@ impl Files {
             database: identify(path)?,
             log: identify(&beside(resolved, LOG))?,
             index: identify(&beside(resolved, INDEX))?,
+            names: fs::metadata(path).map_or(0, |metadata| names(&metadata)),
         })
     }
 
@@ -50,6 +54,44 @@ impl Files {
         let (log, index) = (self.log == there.log, self.index == there.index);
         (log && self.log.is_some(), index && self.index.is_some())
     }
+}
+
+/// The files that clients of this process have open.
+static SHARED: Mutex<Vec<Weak<Files>>> = Mutex::new(Vec::new());
+
+/// Tells the other clients of this process about the files, as long as they are open.
+pub(super) fn shared(files: Files) -> Arc<Files> {
+    let files = Arc::new(files);
+    let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|files| files.strong_count() > 0);
+    all.push(Arc::downgrade(&files));
+    files
+}
+
+/// Whether another client of this process has this database open with the same log.
+pub(super) fn is_shared_here(files: &Arc<Files>) -> bool {
+    let all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_same =
+        |other: Arc<Files>| !Arc::ptr_eq(&other, files) && other.database == files.database && other.log == files.log;
+    all.iter().filter_map(Weak::upgrade).any(is_same)
+}
+
+/// Whether a database that this process has open still has a name, which need not be the one by which it was opened. A file without one is
+/// gone when the last program closes it. Looked up among the open files, because to open and close it once more would release its locks.
+#[cfg(unix)]
+pub(super) fn has_name(files: &Files) -> bool {
+    let open = match fs::read_dir("/dev/fd") {
+        Ok(open) => open,
+        Err(error) => return error.kind() != ErrorKind::NotFound,
+    };
+    open.flatten()
+        .filter_map(|open| fs::metadata(open.path()).ok())
+        .any(|metadata| files.database.as_ref() == Some(&identity(&metadata)) && names(&metadata) > 0)
+}
+
+#[cfg(not(unix))]
+pub(super) fn has_name(_files: &Files) -> bool {
+    false
 }
 
 /// The file beside a database whose name ends so.
@@ -70,9 +112,13 @@ pub(super) fn identify(path: &Path) -> io::Result<Option<FileId>> {
 
 #[cfg(unix)]
 fn file_id(path: &Path) -> io::Result<FileId> {
+    fs::metadata(path).map(|metadata| identity(&metadata))
+}
+
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(path)?;
-    Ok(FileId(metadata.dev(), metadata.ino()))
+    FileId(metadata.dev(), metadata.ino())
 }
 
 #[cfg(not(unix))]

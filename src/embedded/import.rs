@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    fault::{is_rolled_back, staging_fault, store_fault},
+    fault::{NO_FILE_LEFT, is_exhausted, is_rolled_back, staging_fault, store_fault},
     page::{self, Page},
     rows::{self, Upserted},
     text::Text,
@@ -115,6 +115,11 @@ fn read_file(path: &Path, is_gone: &dyn Fn() -> bool) -> Result<Page, LinkError>
 
 fn unreadable(origin: &str) -> impl Fn(&io::Error) -> LinkError {
     move |error| {
+        if is_exhausted(error) {
+            return LinkError::new(Code::Store, format!("'{origin}' cannot be read: {error}."))
+                .hint(NO_FILE_LEFT)
+                .with(|details| details.retryable = Some(true));
+        }
         LinkError::new(Code::InvalidArgument, format!("`pathOrPage`: '{origin}' cannot be read: {error}."))
             .hint("Name a JSON file that holds one page of a Web API GET.")
     }

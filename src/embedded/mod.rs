@@ -7,6 +7,7 @@ mod fault;
 mod file;
 mod files;
 mod import;
+mod log;
 mod page;
 mod page_reader;
 mod path;

@@ -89,12 +89,19 @@ async fn each_fault_of_the_file_turns_its_own_check() {
     Connection::open(path("foreign")).unwrap().execute_batch("CREATE TABLE note (text TEXT)").unwrap();
     filled(&path("newer")).await;
     Connection::open(path("newer")).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    filled(&path("without a version")).await;
+    Connection::open(path("without a version")).unwrap().pragma_update(None, "user_version", 0).unwrap();
+    filled(&path("two names")).await;
+    fs::hard_link(path("two names"), path("second name")).unwrap();
     fs::write(path("empty"), "").unwrap();
     for (name, failed, skipped) in [
         ("damaged", "integrity", "contents"),
         ("text", "database", "integrity writable contents"),
         ("foreign", "database", "integrity writable contents"),
         ("newer", "database", "integrity writable contents"),
+        ("without a version", "database", "integrity writable contents"),
+        #[cfg(unix)]
+        ("two names", "writable", ""),
         ("empty", "", "contents"),
         ("missing/links.db", "file", "database integrity writable contents"),
         (".", "file", "database integrity writable contents"),

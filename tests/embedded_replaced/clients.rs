@@ -2,12 +2,15 @@
 
 use std::fs;
 
-use omnichannel_link::{domain::LinkStatus, error::Code};
+use omnichannel_link::{
+    domain::{CallOptions, LinkStatus},
+    error::Code,
+};
 use rusqlite::OpenFlags;
 
 use crate::{
     beside,
-    embedded::{Office, account, active, incident, only},
+    embedded::{Office, account, active, conversation, incident, only},
     is_restored, linked_since_the_backup,
     vfs::Step,
 };
@@ -151,6 +154,24 @@ async fn a_file_with_two_names_is_not_written_because_each_name_would_have_a_log
 }
 
 #[tokio::test]
+async fn a_file_that_is_given_a_second_name_is_no_longer_written() {
+    let (office, _) = linked_since_the_backup().await;
+    let second = beside(&office.path, ".second");
+    for _ in 0..2 {
+        fs::hard_link(&office.path, &second).unwrap();
+        office.all_fail("hard link", "Remove the other name", false).await;
+        let read = office.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+        assert_eq!(read.conversation.customer, Some(account(1)));
+        office.all_fail("hard link", "Remove the other name", false).await;
+        fs::remove_file(&second).unwrap();
+        office.linked(30, incident(30)).await;
+    }
+    for number in 1..20 {
+        assert_eq!(office.slots(number), Some(only(account(number))));
+    }
+}
+
+#[tokio::test]
 async fn an_index_that_is_removed_under_two_clients_splits_them_into_no_two_groups() {
     let (office, _) = linked_since_the_backup().await;
     let other = Office::at(&office.path);
@@ -165,4 +186,45 @@ async fn an_index_that_is_removed_under_two_clients_splits_them_into_no_two_grou
     for number in 1..=20 {
         assert_eq!(office.slots(number), Some(only(account(number))));
     }
+}
+
+#[tokio::test]
+async fn a_moved_file_that_another_program_reads_loses_no_confirmed_link() {
+    for closes in [false, true] {
+        let (office, backup) = linked_since_the_backup().await;
+        let reader = office.stranger(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        reader.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).unwrap();
+        let aside = beside(&office.path, ".aside");
+        fs::rename(&office.path, &aside).unwrap();
+        fs::rename(&backup, &office.path).unwrap();
+        for _ in 0..2 {
+            office.is_fault(&office.link(30, incident(30)).await.unwrap_err(), "still has it open", "Close", true);
+        }
+        if closes {
+            office.service.close().await.unwrap();
+            drop(reader);
+            fs::rename(beside(&office.path, "-wal.old"), beside(&aside, "-wal")).unwrap();
+            assert!(!beside(&office.path, "-wal").exists());
+            is_restored(&office.path, &[]);
+        } else {
+            drop(reader);
+            assert_eq!(office.linked(30, incident(30)).await, LinkStatus::Linked);
+            is_restored(&office.path, &[(30, incident(30))]);
+        }
+        let aside = Office::at(&aside);
+        for number in 1..20 {
+            assert_eq!(aside.linked(number, account(number)).await, LinkStatus::AlreadyLinked);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_another_program_reads_is_replaced_by_a_move_over_it() {
+    let (office, backup) = linked_since_the_backup().await;
+    let reader = office.stranger(OpenFlags::SQLITE_OPEN_READ_WRITE);
+    reader.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).unwrap();
+    fs::rename(&backup, &office.path).unwrap();
+    assert_eq!(office.linked(30, incident(30)).await, LinkStatus::Linked);
+    drop(reader);
+    is_restored(&office.path, &[(30, incident(30))]);
 }
