@@ -235,6 +235,7 @@ class OmnichannelClient {
   }
 
   async close() {
+    Questions.refuseNested(this.#native)
     try {
       await this.#native.close()
     } catch (raw) {
