@@ -96,7 +96,7 @@ export interface LinkOptions extends ConversationCallOptions {
   ifLinked?: 'replace' | 'keep' | 'reject' | undefined
   /**
    * Link only if the slot holds exactly this now, or nothing (`null`); else the call rejects with `CONFLICT` and `current`. A record
-   * that the slot never holds is refused with `INVALID_ARGUMENT`.
+   * that the slot never holds is refused with `INVALID_ARGUMENT`. Every other option is refused if it is null: leave it out instead.
    */
   expected?: RecordReference | null | undefined
   /**

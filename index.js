@@ -235,6 +235,7 @@ class OmnichannelClient {
   }
 
   async close() {
+    Questions.refuseNested(this.#native)
     try {
       await this.#native.close()
     } catch (raw) {
@@ -380,13 +381,17 @@ function proxyResolver(proxy, questions) {
 function whyOf(error) {
   if (error instanceof NestedCall) return error.message
   try {
-    const name = /^\w{1,100}$/.exec(error?.name)?.[0] ?? typeof error
-    const number = /\bAADSTS\d{1,10}/.exec(error?.message)?.[0]
+    const [given, message] = [error?.name, error?.message]
+    const name = typeof given === 'string' && /^\w{1,100}$/.test(given) ? given : kindOf(error)
+    const number = typeof message === 'string' ? /\bAADSTS\d{1,10}/.exec(message)?.[0] : undefined
     return number ? `it threw ${name} ${number}` : `it threw ${name}`
   } catch {
-    return `it threw ${typeof error}`
+    return `it threw ${kindOf(error)}`
   }
 }
+
+const KINDS = { undefined: 'nothing', object: 'an object' }
+const kindOf = value => (value === null ? 'null' : (own(KINDS)[typeof value] ?? `a ${typeof value}`))
 
 module.exports = {
   LinkError,

@@ -36,11 +36,15 @@ const wrong = [
   ['options', notOptions, value => ['incident', ID, conversation, value]],
   ['options.timeoutInMs', timeouts, timeoutInMs => ['incident', ID, conversation, { timeoutInMs }]],
   ['options.signal', signals, signal => ['incident', ID, conversation, { signal }]],
+  ...['timeoutInMs', 'dryRun', 'callerObjectId', 'traceparent'].map(name => [`options.${name}`, [null], value => ['incident', ID, conversation, { [name]: value }]]),
   ['options.unknown', [1, undefined, null], unknown => ['incident', ID, conversation, { unknown }]],
   ['options.onProgress', [() => {}], onProgress => ['incident', ID, conversation, { onProgress }]],
   ['options.timeout', [20], timeout => ['incident', ID, conversation, { timeout, timeoutInMs: 20 }]]
 ]
-const wrongForLink = [['options.linkableStatuses', statuses, linkableStatuses => ['incident', ID, conversation, { linkableStatuses }]]]
+const wrongForLink = [
+  ...['ifLinked', 'linkableStatuses'].map(name => [`options.${name}`, [null], value => ['incident', ID, conversation, { [name]: value }]]),
+  ['options.linkableStatuses', statuses, linkableStatuses => ['incident', ID, conversation, { linkableStatuses }]]
+]
 const wrongForUnlink = [['options.linkableStatuses', [['closed']], linkableStatuses => ['incident', ID, conversation, { linkableStatuses }]]]
 
 // One for all of these tests, which must not send it anything.

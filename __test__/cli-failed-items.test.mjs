@@ -1,7 +1,8 @@
 // The file of failed items is a copy of the list: where it is written, and who may read it.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, linkSync, lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, closeSync, existsSync, linkSync, lstatSync, mkdirSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder } from './support/afterwards.mjs'
@@ -76,6 +77,36 @@ test('a pipe or a device is written to if it is named, and left where it is', po
   assert.ok(existsSync('/dev/null'))
   // Which other systems do not have.
   if (process.platform === 'linux') assert.match((await run('--failed', '/dev/full')).stderr, /'\/dev\/full', for the items that fail, cannot be written: ENOSPC/)
+})
+
+test('a pipe that nothing reads is refused instead of waited for', posix, async t => {
+  const { at, run } = prepared(t)
+  execFileSync('mkfifo', [at('pipe')])
+  symlinkSync('pipe', at('link'))
+  for (const name of ['pipe', 'link']) {
+    const { code, stdout, stderr } = await run('--failed', name)
+    assert.deepEqual([code, stdout], [2, ''])
+    assert.match(stderr, /cannot be written: it is a pipe that nothing reads\.\n {2}Start its reader first, or name another file with --failed\.\n$/)
+  }
+})
+
+test('a pipe that is read slowly gets every failed item', posix, async t => {
+  const { at, cwd, run } = prepared(t)
+  execFileSync('mkfifo', [at('pipe')])
+  const count = 2000
+  writeFileSync(at('list.jsonl'), LIST.repeat(count))
+  // More than a pipe holds.
+  const reader = spawn('bash', ['-c', 'exec 3<pipe; dd bs=512 <&3 2>/dev/null | grep -c bulkError'], { cwd })
+  let counted = ''
+  reader.stdout.on('data', text => (counted += text))
+  const ended = once(reader, 'close')
+  // Reads nothing, and lets both ends open the pipe in any order.
+  const holder = openSync(at('pipe'), 'r+')
+  t.after(() => reader.kill('SIGKILL'))
+  assert.equal((await run('--failed', 'pipe')).code, 7)
+  closeSync(holder)
+  await ended
+  assert.equal(counted.trim(), String(count))
 })
 
 test('the end says where it is', { timeout: 120_000 }, async t => {

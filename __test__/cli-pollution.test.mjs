@@ -13,7 +13,8 @@ const POLLUTION = {
   DATAVERSE_URL: 'https://evil.example', DATAVERSE_TOKEN: 'evil', NO_COLOR: '1', TERM: 'dumb',
   json: true, unlink: true, failed: 'evil.jsonl', db: 'evil.db', url: 'https://evil.example', 'dry-run': true, 'if-linked': 'keep', help: true, version: true, timeout: '1', probe: 'x',
   isVersion: true, isPatient: true, goesOn: true, command: 'x', options: { evil: { type: 'boolean' } }, short: 'e', multiple: true, form: { separator: '|' },
-  recordId: contact.recordId, conversationId: conversation, entityLogicalName: 'contact', bulkError: 'evil', '.csv': 'evil'
+  recordId: contact.recordId, conversationId: conversation, entityLogicalName: 'contact', bulkError: 'evil', '.csv': 'evil',
+  broken: 'evil', error: { code: 'evil', message: 'evil' }, outcome: 'evil', hint: 'evil', requestId: 'evil', code: 'evil', maybeApplied: true
 }
 
 const environment = place => {
@@ -47,6 +48,7 @@ test('a list says what is called, and where failed items go', { timeout: 120_000
   const { code, stdout } = await run('list.jsonl')
   assert.equal(code, 7)
   assert.match(stdout, /^ +items +outcome\n +2 +INVALID_ARGUMENT .*\n +1 +linked\n.*\nWhat failed is in list\.failed\.jsonl, /)
+  assert.doesNotMatch(stdout, /evil/)
   assert.match(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8'), /^\{"entityLogicalName":"contact","bulkError":"INVALID_ARGUMENT: .*\n\{"__proto__":\{"recordId":"1"\},"bulkError":"INVALID/)
   writeFileSync(join(cwd, 'list.csv'), `entityLogicalName;recordId;conversationId\nlead;x;y\nincident;${incident.recordId};${conversation}\n`)
   assert.match((await run('list.csv')).stdout, /1 +INVALID_ARGUMENT .*\n +1 +alreadyLinked\n/)

@@ -121,6 +121,16 @@ test('a credential that gives null, as getToken may, is AUTHENTICATION_FAILED', 
   assert.deepEqual(await emulator.requests(), [])
 })
 
+for (const [thrown, what] of [
+  ['x', 'a string'], [{}, 'an object'], [undefined, 'nothing'], [null, 'null'], [5, 'a number'], [{ name: undefined }, 'an object'], [{ name: {} }, 'an object'],
+  [() => {}, 'a function'], [new RangeError('hunter2'), 'RangeError']
+]) {
+  test(`a credential that throws ${what} (${JSON.stringify(thrown) ?? typeof thrown}) is told so`, async t => {
+    const { link } = await client(t, () => () => Promise.reject(thrown))
+    await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: new RegExp(`it threw ${what}(\\W|$)`) })
+  })
+}
+
 test('a variable that is not set is AUTHENTICATION_FAILED', async t => {
   const { link } = await client(t, () => async () => process.env.OMNICHANNEL_NO_SUCH_VARIABLE)
   await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it gave undefined instead of a token/, hint: /`credential` must give/ })

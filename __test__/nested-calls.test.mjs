@@ -99,6 +99,25 @@ test('credentials that wait for each other over two clients are refused', { time
   assert.throws(() => { throw nested[0] }, refused)
 })
 
+test('a credential that closes its own client is refused, and the client stays open', { timeout: 20_000 }, async t => {
+  const { emulator, client } = await world(t)
+  const nested = []
+  const own = client({ credential: async () => (nested.push(await own.close().catch(error => error)), emulator.credential) })
+  await read(own)
+  assert.throws(() => { throw nested[0] }, refused)
+  await read(own)
+})
+
+test('what a credential returns may not call its client when it is awaited', { timeout: 20_000 }, async t => {
+  const { emulator, client } = await world(t)
+  const nested = []
+  // oxlint-disable-next-line unicorn/no-thenable
+  const lazy = () => ({ then: resolve => void read(own).catch(error => nested.push(error)).finally(() => resolve(emulator.credential)) })
+  const own = client({ credential: lazy })
+  await read(own)
+  assert.throws(() => { throw nested[0] }, refused)
+})
+
 test('a credential may use another client', async t => {
   const { emulator, client } = await world(t)
   const other = client({ credential: async () => emulator.credential })

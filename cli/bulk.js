@@ -7,6 +7,7 @@ const { INCOMPLETE, Interrupted, exitCode } = require('./exit-codes.js')
 const { FailedItems } = require('./failed-items.js')
 const { GRACE_IN_MS } = require('./interruption.js')
 const { List } = require('./lists.js')
+const { own } = require('./own.js')
 const { Progress } = require('./progress.js')
 const { Tally } = require('./tally.js')
 const { describe, detailsOf, print } = require('./terminal.js')
@@ -95,7 +96,8 @@ class Bulk {
   }
 
   /** Takes a result into the books, and makes of it what programs are told. */
-  #account({ request, outcome, error: raw }) {
+  #account(result) {
+    const { request, outcome, error: raw } = own(result)
     const error = raw && this.#errorOf(request, raw)
     this.#tally.add(request.line, outcome, error)
     this.#progress.reach(request)
@@ -103,14 +105,15 @@ class Bulk {
     this.#inARow = PASSING.has(error?.code) ? this.#inARow + 1 : 0
     if (FATAL.has(error?.code)) this.#stop(raw, `Stopped at line ${request.line}: every item would meet ${error.code}.`)
     if (this.#inARow === IN_A_ROW) this.#stop(raw, `Stopped at line ${request.line}: ${IN_A_ROW} items in a row have met ${error.code}.`)
-    const { entityLogicalName, recordId, conversationId, line } = request
+    const { entityLogicalName, recordId, conversationId, line } = own(request)
     return { line, request: { entityLogicalName, recordId, conversationId }, ...(error ? { error } : { outcome }) }
   }
 
-  #errorOf({ broken }, raw) {
+  #errorOf(request, raw) {
+    const { broken } = own(request)
     if (broken !== undefined) return detailsOf(failure('INVALID_ARGUMENT', broken))
     if (!(raw instanceof Interrupted)) return detailsOf(raw)
-    return { name: raw.name, message: 'It was given up while it was under way.', maybeApplied: !this.#isDry }
+    return { __proto__: null, name: raw.name, message: 'It was given up while it was under way.', maybeApplied: !this.#isDry }
   }
 
   #write(request, { code = 'GIVEN_UP', message }) {

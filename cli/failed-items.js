@@ -46,7 +46,7 @@ class FailedItems {
 
   /** What is there already and is no file. A link may lead to such a thing too: `/dev/stdout`. */
   #opened() {
-    const file = this.#isNamed ? openSync(this.#path, constants.O_WRONLY) : undefined
+    const file = this.#isNamed ? opened(this.#path) : undefined
     if (file !== undefined && !fstatSync(file).isFile()) return file
     if (file !== undefined) closeSync(file)
     throw Object.assign(new Error('it is a link, or no regular file'), { hint: 'Remove it, or name another file with --failed.' })
@@ -86,6 +86,23 @@ class FailedItems {
     } catch ({ code, message, hint }) {
       throw failure('INVALID_ARGUMENT', `'${this.#path}', for the items that fail, cannot be written: ${code ?? message}.`, { hint })
     }
+  }
+}
+
+/** Opens what may be a pipe. Waiting for a reader would block the only thread, so that no signal is handled either. */
+function opened(path) {
+  let probe
+  try {
+    probe = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if (error.code !== 'ENXIO' || !statSync(path).isFIFO()) throw error
+    throw Object.assign(new Error('it is a pipe that nothing reads'), { hint: 'Start its reader first, or name another file with --failed.' })
+  }
+  try {
+    // The pipe has a reader. Writes wait for it: without that, a full pipe would fail them.
+    return openSync(path, constants.O_WRONLY)
+  } finally {
+    closeSync(probe)
   }
 }
 

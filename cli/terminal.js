@@ -31,13 +31,13 @@ function table(rows) {
 const lengths = row => row.map(cell => [...stripVTControlCharacters(cell)].length)
 
 /** An error as data, in the words of the command line. */
-const detailsOf = error => eachText(error.toJSON?.() ?? { code: 'INTERNAL', message: error.message }, worded)
+const detailsOf = error => own(eachText(error.toJSON?.() ?? { code: 'INTERNAL', message: error.message }, worded))
 
 /** An error for people, or for a program. */
 function describe(error, isJson, { red, dim } = palette(process.stderr)) {
   const details = detailsOf(error)
   if (isJson) return JSON.stringify({ error: details })
-  const { code, message, hint, requestId } = eachText(details, printable)
+  const { code, message, hint, requestId } = own(eachText(details, printable))
   const stack = error.toJSON ? [] : (error.stack ?? '').split('\n').map(printable)
   const lines = [`${code ? `${red(code)} ` : ''}${message}`, hint && `  ${hint}`, requestId && dim(`  request ${requestId}`), ...stack]
   return lines.filter(Boolean).join('\n')

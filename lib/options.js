@@ -72,6 +72,7 @@ function read(argument, value, shape, fail) {
     const path = `${argument}.${name}`
     const given = attempt(path, () => value[name], fail)
     if (!isNamed && given === undefined) return
+    if (given === null && refusesNull(shape, name)) throw fail(`\`${path}\`: expected a value, or nothing at all, got null.`)
     copy[name] = read(path, given, shape[name] ?? VALUE, fail)
   }
   for (const name of names) take(name, true)
@@ -81,6 +82,9 @@ function read(argument, value, shape, fail) {
   }
   return copy
 }
+
+/** An option whose value went missing must not become its default. `expected: null` is an empty slot, and a record's name may be unknown. */
+const refusesNull = (shape, name) => name in shape && shape !== RECORD && name !== 'expected'
 
 /** The names that count, the methods that do not, and the names that a proxy does not list but may return a value for. */
 function survey(value, shape) {

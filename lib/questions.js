@@ -65,9 +65,10 @@ class Questions {
 function inContext(question, call) {
   let isCalled = false
   try {
-    return answered.run(question, () => {
+    // Awaited inside: the `then` of what it returns may call the client as well.
+    return answered.run(question, async () => {
       isCalled = true
-      return call()
+      return await call()
     })
   } catch (error) {
     if (isCalled) throw error

@@ -94,9 +94,6 @@ function criteria(native, options) {
     throw described(native, 'INVALID_ARGUMENT', `\`options.${unknown}\` is unknown; known are ${CRITERIA.join(', ')}, signal.`)
   }
   const given = { __proto__: null, ...DEFAULTS, ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) }
-  // One that went missing must not widen the search.
-  const missing = Object.keys(given).find(name => given[name] === null)
-  if (missing !== undefined) throw invalid(native, `options.${missing}`, 'a value, or nothing at all', null)
   const { createdAfter, timeoutInMs } = given
   if (createdAfter !== undefined && !(isDate(createdAfter) && Number.isFinite(createdAfter.getTime()))) {
     throw invalid(native, 'options.createdAfter', 'a valid Date', createdAfter)
