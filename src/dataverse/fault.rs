@@ -134,6 +134,15 @@ pub(super) fn unanswered(after: Duration) -> LinkError {
         .hint("Raise `timeoutInMs` if the server is known to be slow.")
 }
 
+/// A write whose turn did not come while there was still time for it.
+pub(super) fn unsent(after: Duration) -> LinkError {
+    let message = format!(
+        "The change was not sent within {} ms: requests wait while the server throttles this client, while too many are in flight, or for a token.",
+        after.as_millis()
+    );
+    LinkError::new(Code::Timeout, message).hint("Make fewer calls at once, or raise `timeoutInMs`.")
+}
+
 /// The three shapes in which errors come (`dataverse-wire.md` 4.7), and everything else.
 #[derive(Default)]
 struct ServiceError {
