@@ -119,6 +119,15 @@ pub struct Details {
     pub hint: Option<String>,
 }
 
+impl Details {
+    /// [`Self::retry_after`] in whole milliseconds. Rounded up, so that a caller that waits for it is not too early.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a number of JavaScript, exact up to 285,000 years")]
+    pub fn retry_after_in_ms(&self) -> Option<f64> {
+        self.retry_after.map(|after| after.as_nanos().div_ceil(1_000_000) as f64)
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 struct Failure {
@@ -267,6 +276,15 @@ mod tests {
     #[test]
     fn a_result_is_one_pointer_wide() {
         assert_eq!(size_of::<LinkError>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn a_pause_is_told_in_whole_milliseconds_and_never_too_short() {
+        for (nanoseconds, told) in [(0, 0.0), (1, 1.0), (1_000_000, 1.0), (727_722_470_000, 727_723.0)] {
+            let details = Details { retry_after: Some(Duration::from_nanos(nanoseconds)), ..Details::default() };
+            assert_eq!(details.retry_after_in_ms(), Some(told));
+        }
+        assert_eq!(Details::default().retry_after_in_ms(), None);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 /// A document as text that parses. A byte order mark is dropped; what has no meaning in Unicode becomes U+FFFD: bytes that are not
 /// UTF-8, and halves of a surrogate pair, which JavaScript, .NET and Python write when a string was cut in the middle of an emoji.
-/// Control characters in strings, which JSON wants escaped, are escaped.
+/// Control characters in strings, which JSON wants escaped, are escaped, and so is a backslash that begins no escape, as in a path of
+/// Windows. `NaN` and `Infinity`, which Python writes, become a number out of range: only reading that very value fails.
 #[must_use]
 pub fn text(document: &[u8]) -> Cow<'_, str> {
     let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
@@ -32,6 +33,9 @@ fn repaired(text: &str) -> Option<String> {
                 (1, None)
             }
             0..0x20 if is_in_string => (1, Some(format!("\\u{byte:04x}"))),
+            b'N' if !is_in_string && bytes[at..].starts_with(b"NaN") => (3, Some(OUT_OF_RANGE.to_owned())),
+            b'I' if !is_in_string && bytes[at..].starts_with(b"Infinity") => (8, Some(OUT_OF_RANGE.to_owned())),
+            b'\\' if is_in_string && !begins_escape(&bytes[at..]) => (1, Some("\\\\".to_owned())),
             b'\\' => match (code_unit(&bytes[at..]), bytes.get(at + 6..).and_then(code_unit)) {
                 (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (12, None),
                 (Some(0xD800..=0xDFFF), _) => (6, Some("\\ufffd".to_owned())),
@@ -48,6 +52,18 @@ fn repaired(text: &str) -> Option<String> {
         at += length;
     }
     repaired.map(|repaired| repaired + &text[copied..])
+}
+
+/// A number that parses as long as its value is not asked for.
+const OUT_OF_RANGE: &str = "1e999";
+
+/// Whether this, which begins with a backslash, is an escape. At the end of a document that was cut it may have become one.
+fn begins_escape(text: &[u8]) -> bool {
+    match text.get(1) {
+        Some(b'u') => text.len() < 6 || code_unit(text).is_some(),
+        Some(letter) => b"\"\\/bfnrt".contains(letter),
+        None => true,
+    }
 }
 
 /// The code unit of an escape such as `\ud83d`, which `escape` begins with.
@@ -196,10 +212,14 @@ mod tests {
             (r#""\u00e9é""#, "éé"),
             ("\"a\tb\nc\"", "a\tb\nc"),
             ("\n\"\\\"\u{1}\"\n", "\"\u{1}"),
+            (r#""C:\Temp\é\0""#, r"C:\Temp\é\0"),
+            (r#""C:\users\ud83g\"""#, "C:\\users\\ud83g\""),
+            (r#""\\T\/\b""#, "\\T/\u{8}"),
+            (r#""NaN Infinity""#, "NaN Infinity"),
         ] {
             assert_eq!(string(json).unwrap(), expected, "{json}");
         }
-        for wrong in [r#""\"#, r#""\u"#, r#""\ud83"#, r#""\ud83d"#, r#""\ud83g""#, r#""\é""#, "\"", ""] {
+        for wrong in [r#""\"#, r#""\u"#, r#""\ud83"#, r#""\ud83d"#, r#"\T"#, "\"", ""] {
             assert!(string(wrong).is_err(), "{wrong}");
         }
     }
@@ -258,6 +278,19 @@ mod tests {
         for wrong in ["[]", "1", "", r#"{"a":1}x"#, r#"{"a":1"#, "{}{}"] {
             assert!(Object::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_number_that_json_does_not_have_hides_nothing_but_itself() {
+        let document = text(br#"{"a":NaN,"b":-Infinity,"c":[Infinity,{"d":NaN}],"e":1,"f":"NaN"}"#);
+        let object = Object::parse(&document).unwrap();
+        assert_eq!((object.required("e"), object.required("f")), (Ok(1), Ok("NaN".to_owned())));
+        for name in ["a", "b"] {
+            assert_eq!(object.lenient::<f64>(name), None, "{name}");
+            assert_eq!(object.lenient::<String>(name), None, "{name}");
+        }
+        // Not null: what a decision rests on is not taken for absent.
+        assert!(object.optional::<String>("a").is_err() && object.optional::<f64>("b").is_err());
     }
 
     #[test]

@@ -47,7 +47,8 @@ pub(super) fn explain(AuthorizedResponse { response, token, received }: &Authori
     for text in [&mut service.message, &mut service.code] {
         *text = text.take().and_then(|text| presentable(&text, &[token.reveal()]));
     }
-    let (code, what, hint) = classify(status, &service);
+    let after = retry_after(&response.headers, *received);
+    let (code, what, hint) = classify(status, &service, after);
     let message = match &service.message {
         Some(text) => format!("{what} ({}): {text}", status.as_u16()),
         None => format!("{what} ({}, without a readable explanation).", status.as_u16()),
@@ -58,7 +59,7 @@ pub(super) fn explain(AuthorizedResponse { response, token, received }: &Authori
     }
     error.with(|details| {
         details.http_status = Some(status.as_u16());
-        details.retry_after = retry_after(&response.headers, *received);
+        details.retry_after = after;
         details.service_code = service.code;
         details.service_message = service.message;
     })
@@ -67,7 +68,11 @@ pub(super) fn explain(AuthorizedResponse { response, token, received }: &Authori
 /// The token is good, but belongs to nobody in this environment, or to somebody who is disabled there.
 const NO_USER: [&str; 2] = ["0x80072560", "0x80040225"];
 
-fn classify(status: StatusCode, service: &ServiceError) -> (Code, &'static str, Option<&'static str>) {
+fn classify(
+    status: StatusCode,
+    service: &ServiceError,
+    after: Option<Duration>,
+) -> (Code, &'static str, Option<&'static str>) {
     if CONCURRENCY_OFF.contains(&service.code()) {
         return (
             Code::InvalidConfiguration,
@@ -111,7 +116,10 @@ fn classify(status: StatusCode, service: &ServiceError) -> (Code, &'static str, 
             "The server does not know the conversation table",
             Some("Check the URL, and that Omnichannel for Customer Service is installed in this environment."),
         ),
-        429 => (Code::Throttled, "The server's limits for this user are used up", Some("Wait for `retryAfterInMs`.")),
+        429 => {
+            let hint = if after.is_some() { "Wait for `retryAfterInMs`." } else { "Call again later, and less often." };
+            (Code::Throttled, "The server's limits for this user are used up", Some(hint))
+        }
         400 if !NOT_UNDERSTOOD.contains(&service.code()) => {
             (Code::Rejected, "The server refused the change", Some("A plug-in or a business rule may be behind it."))
         }
@@ -132,6 +140,15 @@ pub(super) fn unreachable(error: CallError) -> LinkError {
 pub(super) fn unanswered(after: Duration) -> LinkError {
     LinkError::new(Code::Timeout, format!("The server did not answer the change within {} ms.", after.as_millis()))
         .hint("Raise `timeoutInMs` if the server is known to be slow.")
+}
+
+/// A write whose turn did not come while there was still time for it.
+pub(super) fn unsent(after: Duration) -> LinkError {
+    let message = format!(
+        "The change was not sent within {} ms: requests wait while the server throttles this client, while too many are in flight, or for a token.",
+        after.as_millis()
+    );
+    LinkError::new(Code::Timeout, message).hint("Make fewer calls at once, or raise `timeoutInMs`.")
 }
 
 /// The three shapes in which errors come (`dataverse-wire.md` 4.7), and everything else.
@@ -310,6 +327,15 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_is_named_only_if_the_server_names_one() {
+        let mut refused = refused(429, "");
+        let hint = |error: LinkError| error.details().hint.clone().unwrap_or_default();
+        assert_eq!(hint(explain(&refused)), "Call again later, and less often.");
+        refused.response.headers.insert(::http::header::RETRY_AFTER, 7.into());
+        assert_eq!(hint(explain(&refused)), "Wait for `retryAfterInMs`.");
+    }
+
+    #[test]
     fn no_body_makes_an_empty_message() {
         for body in [
             "",
@@ -338,6 +364,14 @@ mod tests {
             assert!(is_row_not_found(&answer(404, body)), "{body}");
         }
         assert!(!is_row_not_found(&answer(404, "<html>")));
+        // Not quite JSON.
+        for message in [r"C:\Temp", r"C:\users"] {
+            let body =
+                format!(r#"{{"error":{{"innererror":{{"took":NaN}},"message":"{message}","code":"0x80040217"}}}}"#);
+            let error = explain(&refused(404, &body));
+            assert_eq!(error.details().service_message.as_deref(), Some(message));
+            assert!(is_row_not_found(&answer(404, &body)), "{body}");
+        }
     }
 
     #[test]

@@ -48,6 +48,8 @@ enum Written {
     Unproven(Row),
     /// No response that says so or otherwise.
     Unknown(LinkError),
+    /// The server has not seen it.
+    Unsent(LinkError),
 }
 
 impl Swap<'_> {
@@ -101,6 +103,8 @@ impl Swap<'_> {
                     }
                     (lost, in_doubt) = (Some((decision, fault)), true);
                 }
+                // An earlier write that may still be applied matters more than why this one was not sent.
+                Written::Unsent(fault) => return Err(lost.map_or(fault, |(_, earlier)| earlier)),
             }
             // A remembered row that turned out old is nobody's storm.
             if fresh && (1..MAX_ATTEMPTS).contains(&attempts) {
@@ -186,7 +190,7 @@ impl Swap<'_> {
             Ok(answer) => answer,
             Err(Unanswered::Never(fault)) => {
                 refused();
-                return Err(fault);
+                return Ok(Written::Unsent(fault));
             }
             Err(Unanswered::Perhaps(fault)) => return Ok(Written::Unknown(fault)),
         };
@@ -266,7 +270,8 @@ impl Swap<'_> {
         // The exchange is over or dropped, so the mark is final.
         match answered {
             Some(answered) => answered.map_err(|error| end(fault::unreachable(error))),
-            None => Err(end(fault::unanswered(patience))),
+            None if in_flight.load(Ordering::SeqCst) => Err(Unanswered::Perhaps(fault::unanswered(patience))),
+            None => Err(Unanswered::Never(fault::unsent(patience))),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Requests with a token: attached here, and here alone; a 401 drops it and tries exactly once more.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, SystemTime},
 };
 
@@ -55,6 +55,8 @@ impl AuthorizedHttp {
         if first.response.status != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
+        // Nothing was done, so nothing is in doubt while the token is renewed, or if it cannot be.
+        request.in_flight.store(false, Ordering::SeqCst);
         self.tokens.refuse(&first.token, claims(&first.response.headers));
         let token = self.token().await?;
         // A provider that insists on the token that was just refused will not do better the second time.

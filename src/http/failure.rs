@@ -145,11 +145,16 @@ fn refusal(reason: &CertificateError) -> String {
     #[allow(deprecated, reason = "webpki still gives one of them")]
     let known = match reason {
         E::UnknownIssuer => "was issued by an authority that is not trusted here",
+        E::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            "names no host (it has no Subject Alternative Name, and its common name does not count)"
+        }
         E::NotValidForName | E::NotValidForNameContext { .. } => "was issued for another name",
         E::Expired | E::ExpiredContext { .. } => "has expired, or this machine's clock is wrong",
         E::NotValidYet | E::NotValidYetContext { .. } => "is not valid yet, or this machine's clock is wrong",
-        // An authority that was made anew under its old name.
-        E::BadSignature => "was not signed by the authority that it names",
+        // An authority that was made anew under its old name, or a key that rustls takes no signature of.
+        E::BadSignature => {
+            "was not signed by the authority that it names, or its key or that authority's is too short (RSA has 2048 bits at least)"
+        }
         E::Revoked => "was revoked",
         E::UnknownRevocationStatus | E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => {
             "cannot be checked for revocation"

@@ -53,7 +53,16 @@ fn verify(certificate: &X509, der: &CertificateDer<'_>, name: &ServerName<'_>, n
         return Err(CertificateError::InvalidPurpose.into());
     }
     let by_alternative_name = verify_server_name(&ParsedCertificate::try_from(der)?, name);
-    if by_alternative_name.is_err() && is_common_name(certificate, name) { Ok(()) } else { by_alternative_name }
+    if by_alternative_name.is_ok() || is_common_name(certificate, name) {
+        return Ok(());
+    }
+    // Without its context, in which a common name that was looked at is missing.
+    by_alternative_name.map_err(|error| match error {
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }) => {
+            CertificateError::NotValidForName.into()
+        }
+        other => other,
+    })
 }
 
 /// As in Node, the common name counts where no alternative name is given. Only here: for what an authority issued, it would

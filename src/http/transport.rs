@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use rustls::ClientConfig;
 use url::Url;
 
@@ -297,10 +297,22 @@ impl Drop for Trial<'_> {
     }
 }
 
+/// What the server decided is in the head, so a body that cannot be read takes away nothing of a status that is not a success.
 async fn send(exit: &Exit, request: &HttpRequest) -> reqwest::Result<Result<HttpResponse, HttpError>> {
     let HttpRequest { method, url, headers, body, .. } = request.clone();
     let mut response = exit.client.request(method, url).headers(headers).body(body).send().await?;
     let (status, mut headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let body = match read(response).await {
+        Ok(body) => body.and_then(|body| encoding::decode(&mut headers, body)),
+        // Only its body says what is missing, and another attempt may bring it.
+        Err(lost) if status.is_success() || status == StatusCode::NOT_FOUND => return Err(lost),
+        Err(_) => Ok(Bytes::new()),
+    };
+    let body = if status.is_success() { body } else { Ok(body.unwrap_or_default()) };
+    Ok(body.map(|body| HttpResponse { status, headers, body }))
+}
+
+async fn read(mut response: reqwest::Response) -> reqwest::Result<Result<Bytes, HttpError>> {
     let mut body = Bytes::new();
     while let Some(chunk) = response.chunk().await? {
         match append(body, chunk) {
@@ -308,7 +320,7 @@ async fn send(exit: &Exit, request: &HttpRequest) -> reqwest::Result<Result<Http
             Err(too_large) => return Ok(Err(too_large)),
         }
     }
-    Ok(encoding::decode(&mut headers, body).map(|body| HttpResponse { status, headers, body }))
+    Ok(Ok(body))
 }
 
 pub(super) fn server_of(url: &Url) -> Url {

@@ -41,7 +41,7 @@ fn to_object<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'en
     object.set_some("hint", details.hint.as_deref())?;
     object.set_some("store", details.store)?;
     object.set_some("httpStatus", details.http_status.map(u32::from))?;
-    object.set_some("retryAfterInMs", details.retry_after.map(|after| after.as_secs_f64() * 1e3))?;
+    object.set_some("retryAfterInMs", details.retry_after_in_ms())?;
     let status = |code| domain::Status::from(code).name().map_or(Either::B(code), Either::A);
     object.set_some("conversationStatus", details.conversation_status.map(status))?;
     let reference = |CurrentRecord { entity_logical_name, record_id }: &CurrentRecord| RecordReferenceObject {

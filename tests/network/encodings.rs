@@ -16,9 +16,13 @@ use crate::{Authority, service, trusting};
 
 /// The response of a server that sends these header fields and this body.
 async fn receive(head: &str, body: Vec<u8>) -> (Result<HttpResponse, HttpError>, String) {
+    let response = [format!("HTTP/1.1 200 OK\r\n{head}content-length: {}\r\n\r\n", body.len()).into(), body].concat();
+    receive_bytes(response).await
+}
+
+async fn receive_bytes(response: Vec<u8>) -> (Result<HttpResponse, HttpError>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let response = [format!("HTTP/1.1 200 OK\r\n{head}content-length: {}\r\n\r\n", body.len()).into(), body].concat();
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut request = vec![0; 8192];
@@ -127,5 +131,37 @@ async fn a_body_is_bounded_before_and_after_it_is_decoded() {
     ] {
         let error = receive(head, body).await.0.unwrap_err();
         assert_eq!(error.kind, HttpErrorKind::TooLarge, "{head:?} {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_takes_away_no_status_that_is_not_a_success() {
+    let beyond = vec![b'x'; MAX_BODY + 1];
+    let all = usize::MAX;
+    for (head, body, sent) in [
+        ("content-encoding: br\r\n", &b"..."[..], all),
+        ("content-encoding: gzip\r\n", b"{}", all),
+        ("content-encoding: gzip, gzip, gzip, gzip, gzip\r\n", b"{}", all),
+        ("", &beyond, all),
+        ("content-encoding: gzip\r\n", &gzip(&beyond), all),
+        // The connection ends within the body.
+        ("", b"{\"error\":{}}", 4),
+        ("", b"{\"error\":{}}", 0),
+    ] {
+        let respond = async |status: u16| {
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nretry-after: 7\r\nwww-authenticate: Bearer\r\n{head}content-length: {}\r\n\r\n",
+                body.len()
+            );
+            receive_bytes([head.as_bytes(), &body[..sent.min(body.len())]].concat()).await.0
+        };
+        for status in [302, 400, 401, 403, 408, 412, 429, 500, 503] {
+            let response = respond(status).await.unwrap();
+            assert_eq!((response.status.as_u16(), response.body.len()), (status, 0), "{head:?}");
+            assert_eq!(response.headers[header::RETRY_AFTER], "7", "{head:?}");
+        }
+        assert!(respond(200).await.is_err(), "{head:?}");
+        // What a 404 misses is in its body alone, and a body that was cut may come the next time.
+        assert_eq!(respond(404).await.is_err(), sent != all, "{head:?}");
     }
 }

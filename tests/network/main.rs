@@ -136,6 +136,8 @@ async fn a_certificate_for_another_name_or_time_is_refused() {
     let authority = Authority::new();
     for (tls, reason) in [
         (authority.issue("other.example"), "was issued for another name"),
+        // Nothing else names the host.
+        (authority.issue_by_common_name("127.0.0.1"), "names no host (it has no Subject Alternative Name"),
         (authority.issue_expired("127.0.0.1"), "has expired, or this machine's clock is wrong"),
     ] {
         let server = Server::secure(&tls).await;

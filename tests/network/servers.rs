@@ -58,6 +58,13 @@ impl Authority {
         self.sign(&params)
     }
 
+    /// With a common name and no alternative one.
+    pub(crate) fn issue_by_common_name(&self, name: &str) -> Tls {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        self.sign(&params)
+    }
+
     fn sign(&self, params: &CertificateParams) -> Tls {
         let key = KeyPair::generate().unwrap();
         Tls::of(&params.signed_by(&key, &self.0).unwrap(), &key)

@@ -8,6 +8,7 @@ mod doubt;
 mod pages;
 mod script;
 mod tolerance;
+mod unsent;
 mod versions;
 
 use std::{

@@ -17,7 +17,10 @@ use omnichannel_link::{
     dataverse::{Concurrency, DataverseOptions, DataverseStore},
     domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
     error::LinkError,
-    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Nobody, RetryPolicy, StaticToken, Token},
+    http::{
+        HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Nobody, RetryPolicy, StaticToken, Token,
+        TokenProvider,
+    },
 };
 
 use crate::support::{CONVERSATION, TestClock, conversation};
@@ -134,11 +137,18 @@ fn show(request: &HttpRequest) -> String {
 
 /// A client of this server, on a clock of the test's.
 pub(crate) fn client(concurrency: Concurrency, server: Arc<dyn HttpService>) -> (Arc<TestClock>, LinkService) {
+    client_with(Arc::new(StaticToken(Token::new(SECRET).unwrap())), concurrency, server)
+}
+
+fn client_with(
+    tokens: Arc<dyn TokenProvider>,
+    concurrency: Concurrency,
+    server: Arc<dyn HttpService>,
+) -> (Arc<TestClock>, LinkService) {
     let clock = Arc::new(TestClock::default());
     let environment = "https://contoso.crm4.dynamics.com".parse().unwrap();
     // What is repeated without a decision is tested in tests/retries.rs.
     let retries = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
-    let tokens = Arc::new(StaticToken(Token::new(SECRET).unwrap()));
     let store = DataverseStore::new(
         environment,
         server,
@@ -164,8 +174,17 @@ impl Conversation {
     }
 
     pub(crate) fn that(concurrency: Concurrency, answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::of(Arc::new(StaticToken(Token::new(SECRET).unwrap())), concurrency, answers)
+    }
+
+    /// A client whose tokens come from there.
+    pub(crate) fn of(
+        tokens: Arc<dyn TokenProvider>,
+        concurrency: Concurrency,
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> Self {
         let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), ..Script::default() });
-        let (clock, service) = client(concurrency, script.clone());
+        let (clock, service) = client_with(tokens, concurrency, script.clone());
         Self { clock, service, script }
     }
 
