@@ -219,7 +219,7 @@ mod tests {
         ] {
             assert_eq!(string(json).unwrap(), expected, "{json}");
         }
-        for wrong in [r#""\"#, r#""\u"#, r#""\ud83"#, r#""\ud83d"#, r#"\T"#, "\"", ""] {
+        for wrong in [r#""\"#, r#""\u"#, r#""\ud83"#, r#""\ud83d"#, r"\T", "\"", ""] {
             assert!(string(wrong).is_err(), "{wrong}");
         }
     }

@@ -1,6 +1,7 @@
 //! The client of reqwest that keeps the connections of one exit.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +17,7 @@ use rustls::ClientConfig;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{HttpError, encoding, failure::unusable, proxy::ProxyUrl, transport::NetworkOptions};
+use super::{HttpError, encoding, failure::unusable, proxy::ProxyUrl, threads, transport::NetworkOptions};
 
 /// Idle connections are closed before the balancers in front of Dataverse, or a router in between, forget them in silence.
 const IDLE_AGE: Duration = Duration::from_secs(60);
@@ -83,6 +84,7 @@ pub(super) struct Noting<S> {
 
 impl<S: Service<R>, R> Service<R> for Noting<S>
 where
+    S::Error: From<io::Error>,
     S::Future: Send + 'static,
 {
     type Response = S::Response;
@@ -96,7 +98,8 @@ where
     fn call(&mut self, destination: R) -> Self::Future {
         let (connecting, Connected(connected)) = (self.inner.call(destination), self.connected.clone());
         Box::pin(async move {
-            let connection = connecting.await?;
+            // A name is looked up on a thread of its own.
+            let connection = threads::unless_refused(connecting).await??;
             connected.store(true, Ordering::SeqCst);
             Ok(connection)
         })

@@ -9,6 +9,7 @@ use url::{Host, Url};
 use super::{
     HttpError, HttpErrorKind,
     exits::{self, Exit, Taken},
+    threads,
     transport::{ReqwestService, server_of},
     trust::Witness,
 };
@@ -65,7 +66,8 @@ impl Inspector for ReqwestService {
                 retry_after: None,
                 source: None,
             };
-            let found = tokio::net::lookup_host((name, url.port_or_known_default().unwrap_or_default())).await;
+            let looking = tokio::net::lookup_host((name, url.port_or_known_default().unwrap_or_default()));
+            let found = threads::unless_refused(looking).await.and_then(|found| found);
             let mut addresses: Vec<_> = found.map_err(|error| unknown(&error))?.map(|found| found.ip()).collect();
             addresses.dedup();
             if addresses.is_empty() { Err(unknown(&"it has no address")) } else { Ok(addresses) }

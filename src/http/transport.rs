@@ -6,17 +6,18 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use rustls::ClientConfig;
 use url::Url;
 
 use super::{
-    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, MAX_BODY, encoding,
+    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
     exits::{self, Avoided, Exit, Taken},
     failure::{Route, tls_fault, unusable},
     proxy::{Proxy, ProxyUrl, ProxyVariables},
+    receive::send,
+    threads,
     trust::{self, CaCertificate, Trust, Witness},
 };
 use crate::clock::SharedClock;
@@ -252,7 +253,13 @@ impl ReqwestService {
         }
         let (certificates, file) = (self.options.ca_certificates.clone(), self.options.extra_ca_file.clone());
         // Not on the runtime's thread: a disk may be slow, and a network's may not answer at all.
-        let read = tokio::task::spawn_blocking(move || Trust::read(&certificates, file.as_deref())).await;
+        let read = async { tokio::task::spawn_blocking(move || Trust::read(&certificates, file.as_deref())).await };
+        let read = threads::unless_refused(read).await.map_err(|refused| HttpError {
+            kind: HttpErrorKind::Connect,
+            message: format!("what is trusted here cannot be read ({refused})"),
+            retry_after: None,
+            source: Some(Box::new(refused)),
+        })?;
         let trust = read.map_err(unusable)?.map_err(|error| HttpError {
             kind: HttpErrorKind::Untrusted,
             message: format!("what is trusted here cannot be read ({})", tls_fault(&error)),
@@ -297,32 +304,6 @@ impl Drop for Trial<'_> {
     }
 }
 
-/// What the server decided is in the head, so a body that cannot be read takes away nothing of a status that is not a success.
-async fn send(exit: &Exit, request: &HttpRequest) -> reqwest::Result<Result<HttpResponse, HttpError>> {
-    let HttpRequest { method, url, headers, body, .. } = request.clone();
-    let mut response = exit.client.request(method, url).headers(headers).body(body).send().await?;
-    let (status, mut headers) = (response.status(), std::mem::take(response.headers_mut()));
-    let body = match read(response).await {
-        Ok(body) => body.and_then(|body| encoding::decode(&mut headers, body)),
-        // Only its body says what is missing, and another attempt may bring it.
-        Err(lost) if status.is_success() || status == StatusCode::NOT_FOUND => return Err(lost),
-        Err(_) => Ok(Bytes::new()),
-    };
-    let body = if status.is_success() { body } else { Ok(body.unwrap_or_default()) };
-    Ok(body.map(|body| HttpResponse { status, headers, body }))
-}
-
-async fn read(mut response: reqwest::Response) -> reqwest::Result<Result<Bytes, HttpError>> {
-    let mut body = Bytes::new();
-    while let Some(chunk) = response.chunk().await? {
-        match append(body, chunk) {
-            Ok(longer) => body = longer,
-            Err(too_large) => return Ok(Err(too_large)),
-        }
-    }
-    Ok(Ok(body))
-}
-
 pub(super) fn server_of(url: &Url) -> Url {
     let mut server = url.clone();
     server.set_path("/");
@@ -354,19 +335,6 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Most bodies come in one chunk, which is then not copied.
-fn append(body: Bytes, chunk: Bytes) -> Result<Bytes, HttpError> {
-    if body.len() + chunk.len() > MAX_BODY {
-        return Err(HttpError::too_large());
-    }
-    if body.is_empty() {
-        return Ok(chunk);
-    }
-    let mut both = BytesMut::from(body);
-    both.extend_from_slice(&chunk);
-    Ok(both.freeze())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -394,13 +362,5 @@ mod tests {
         for text in ["", " ", "a\r\nb: c", "caf\u{e9}", &"x".repeat(257)] {
             assert_eq!(user_agent(text), None, "{text:?}");
         }
-    }
-
-    #[test]
-    fn bodies_are_joined_and_bounded() {
-        let joined = append(append(Bytes::new(), Bytes::from_static(b"ab")).unwrap(), Bytes::from_static(b"c"));
-        assert_eq!(joined.unwrap(), "abc");
-        let full = Bytes::from(vec![0; MAX_BODY]);
-        assert_eq!(append(full, Bytes::from_static(b"1")).unwrap_err().kind, HttpErrorKind::TooLarge);
     }
 }

@@ -6,6 +6,7 @@ mod encodings;
 mod lists;
 mod proxies;
 mod servers;
+mod threads;
 mod trust;
 
 use std::{
