@@ -286,3 +286,27 @@ test('options are read once', { timeout: 60_000 }, async t => {
   for await (const { outcome } of sample.linkMany(requests, options)) dry.push(outcome.dryRun)
   assert.deepEqual(dry, [true, true, true])
 })
+
+test('a value of another kind is refused in plain words', { timeout: 60_000 }, async t => {
+  const { client } = emptyEmbedded(t)
+  const url = 'https://contoso.crm4.dynamics.com'
+  const others = [() => {}, Symbol('s'), 5n, new Map(), [], {}]
+  const configured = [
+    ...[...others.slice(0, 3), [], 5, 'x'].flatMap(value => [['embedded', { embedded: value }], ['dataverse', { dataverse: value }]]),
+    ...others.flatMap(value => ['url', 'maxRetries', 'application'].map(name => [`dataverse.${name}`, { dataverse: { url, [name]: value } }])),
+    ['dataverse.concurrency', { dataverse: { url, concurrency: 5 } }], ['timeoutInMs', { timeoutInMs: {} }]
+  ]
+  for (const [name, options] of configured) {
+    throws(() => new OmnichannelClient(options), 'INVALID_CONFIGURATION', new RegExp(`^\`options\\.${name}\`: expected an? [a-z ,]+, got an? [a-z]+\\.$`))
+  }
+  const called = [
+    ...others.map(value => ['dryRun', { dryRun: value }]), ...[5, true, ...others].map(value => ['ifLinked', { ifLinked: value }]),
+    ...[5, 'x', ...others.slice(0, 3), []].map(value => ['expected', { expected: value }]), ['linkableStatuses', { linkableStatuses: {} }],
+    ['linkableStatuses[0]', { linkableStatuses: [{}] }], ['expected.recordId', { expected: { recordId: {} } }]
+  ]
+  for (const [name, options] of called) {
+    const link = client.linkToConversation('account', account.recordId, emptyConversation, options)
+    await rejects(link, 'INVALID_ARGUMENT', new RegExp(`^\`options\\.${name.replace('[0]', '\\[0\\]')}\`: expected an? [a-z ,]+, got an? [a-z]+\\.$`))
+  }
+  for (const value of others) await rejects(client.findRecord('account', { name: value }), 'INVALID_ARGUMENT', /^`key\.name`: expected a string, .*, got an? [a-z]+\.$/)
+})

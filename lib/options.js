@@ -10,8 +10,10 @@
 const { isProxy } = require('node:util/types')
 const { own, shown } = require('./link-error.js')
 
-/** Kinds of options: a value that is not an object, and an object of another kind, which is taken as it is. Anything else is a shape. */
+/** Kinds of options: a value that is not an object, one that may be a function or is a string, and an object of another kind, which is taken as it is. Anything else is a shape. */
 const VALUE = Symbol('value')
+const CALLABLE = Symbol('value or function')
+const STRING = Symbol('string')
 const KEPT = Symbol('kept')
 
 const values = (...names) => Object.fromEntries(names.map(name => [name, VALUE]))
@@ -22,10 +24,10 @@ const ANY = shape()
 const RECORD = shape(values('entityLogicalName', 'recordId', 'name'))
 const CALL = { signal: KEPT, ...values('timeoutInMs') }
 const ON_BEHALF = { ...CALL, ...values('callerObjectId', 'traceparent') }
-const LINK = { ...ON_BEHALF, linkableStatuses: [VALUE], expected: RECORD, ...values('ifLinked', 'dryRun') }
+const LINK = { ...ON_BEHALF, linkableStatuses: [VALUE], expected: RECORD, ifLinked: STRING, ...values('dryRun') }
 const UNLINK = { ...ON_BEHALF, ...values('dryRun') }
 const SEARCH = { ...ON_BEHALF, ...values('agentId'), statuses: [VALUE] }
-const PROGRESS = values('onProgress')
+const PROGRESS = { onProgress: CALLABLE }
 
 const SHAPES = shape({
   link: shape(LINK),
@@ -33,7 +35,7 @@ const SHAPES = shape({
   unlink: shape(UNLINK),
   unlinkMany: shape({ ...UNLINK, ...PROGRESS }),
   read: shape(ON_BEHALF),
-  query: shape({ ...SEARCH, ...values('createdBeforeDays', 'top'), orderBy: [shape(values('property', 'descending'))] }),
+  query: shape({ ...SEARCH, ...values('createdBeforeDays', 'top'), orderBy: [shape({ property: STRING, ...values('descending') })] }),
   wait: shape({ ...SEARCH, record: KEPT, createdAfter: KEPT }),
   import: shape({ ...CALL, ...PROGRESS }),
   doctor: shape({ ...CALL, ...values('probe') }),
@@ -41,13 +43,15 @@ const SHAPES = shape({
     ...values('timeoutInMs'),
     embedded: shape(values('path')),
     dataverse: shape({
-      ...values('url', 'callerObjectId', 'maxRetries', 'retryDelayInMs', 'maxRetryDelayInMs', 'maxConcurrency', 'concurrency', 'proxy', 'application'),
+      ...values('url', 'callerObjectId', 'maxRetries', 'retryDelayInMs', 'maxRetryDelayInMs', 'maxConcurrency', 'application'),
+      concurrency: STRING,
+      proxy: CALLABLE,
       credential: KEPT,
       caCertificates: [VALUE]
     })
   }),
   credential: shape(values('tenantId', 'clientId', 'clientSecret', 'authorityHost')),
-  serve: shape({ ipcMain: KEPT, client: KEPT, allow: [VALUE], ...values('forwardEvents', 'onRefreshTab', 'onOpenConversation') }),
+  serve: shape({ ipcMain: KEPT, client: KEPT, allow: [CALLABLE], ...values('forwardEvents'), onRefreshTab: CALLABLE, onOpenConversation: CALLABLE }),
   record: RECORD,
   key: ANY
 })
@@ -63,7 +67,7 @@ const MOST_PROTOTYPES = 100
 function read(argument, value, shape, fail) {
   if (typeof value !== 'object' || value === null || shape === KEPT) return value
   if (attempt(argument, () => Array.isArray(value), fail)) return Array.isArray(shape) ? entries(argument, value, shape[0], fail) : []
-  if (shape === VALUE || Array.isArray(shape)) return Object.create(null)
+  if (typeof shape === 'symbol' || Array.isArray(shape)) return Object.create(null)
   const kind = attempt(argument, () => Object.prototype.toString.call(value).slice('[object '.length, -1), fail)
   if (kind !== 'Object' && kind !== 'Module') throw fail(`\`${argument}\`: expected an object with options, got a ${kind}.`)
   const { names, methods, unnamed } = attempt(argument, () => survey(value, shape), fail)
@@ -73,6 +77,8 @@ function read(argument, value, shape, fail) {
     const given = attempt(path, () => value[name], fail)
     if (!isNamed && given === undefined) return
     if (given === null && refusesNull(shape, name)) throw fail(`\`${path}\`: expected a value, or nothing at all, got null.`)
+    // `serve` has rules of its own, and an unknown name is for the addon to refuse.
+    if (shape !== SHAPES.serve && (name in shape || shape === ANY)) demandKind(path, given, shape[name] ?? VALUE, fail)
     copy[name] = read(path, given, shape[name] ?? VALUE, fail)
   }
   for (const name of names) take(name, true)
@@ -81,6 +87,17 @@ function read(argument, value, shape, fail) {
     throw fail(`\`${argument}\`: expected an object with options, got one that has nothing but methods, such as ${methods[0]}().`)
   }
   return copy
+}
+
+const EXPECTED = { __proto__: null, [VALUE]: ['a string, a number or a boolean', ['string', 'number', 'boolean']], [STRING]: ['a string', ['string']] }
+
+/** Refuses what is of another kind, before the addon does in the words of Rust. */
+function demandKind(path, value, kind, fail) {
+  if (value == null || kind === KEPT || kind === CALLABLE) return
+  const type = attempt(path, () => Array.isArray(value), fail) ? 'array' : typeof value
+  // One certificate may be a string; other strings are for the addon to refuse.
+  const [expected, types] = Array.isArray(kind) ? ['an array', ['array', 'string', 'number', 'boolean']] : ((typeof kind === 'symbol' && EXPECTED[kind]) || ['an object', ['object']])
+  if (!types.includes(type)) throw fail(`\`${path}\`: expected ${expected}, got ${/^[ao]/.test(type) ? 'an' : 'a'} ${type}.`)
 }
 
 /** An option whose value went missing must not become its default. `expected: null` is an empty slot, and a record's name may be unknown. */
@@ -133,6 +150,7 @@ function entries(argument, array, shape, fail) {
   return Array.from({ length }, (_, index) => {
     const path = `${argument}[${index}]`
     const entry = attempt(path, () => (Object.hasOwn(array, index) ? array[index] : undefined), fail)
+    demandKind(path, entry, shape, fail)
     return read(path, entry, shape, fail)
   })
 }
