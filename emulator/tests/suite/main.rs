@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     reason = "the helpers of tests are no test functions, and clippy allows it only in those"
 )]
-#![allow(missing_docs, reason = "nothing here is public")]
 
 mod client;
 mod conditions;
