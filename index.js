@@ -4,12 +4,12 @@
 // Everything else happens in Rust; index.d.ts is the documentation.
 
 // First, because a bundle without the addon is told so here, also if it can require nothing of Node.
-const { Cancellation, Client } = require('./binding.js')
+const { Cancellation, Client } = require('./lib/binding.js')
 const { channel } = require('node:diagnostics_channel')
 const process = require('node:process')
 const { setImmediate: nextTurn } = require('node:timers/promises')
 const { isNativeError } = require('node:util/types')
-const { createOmnichannel } = require('./lib/facade.js')
+const { createOmnichannel } = require('./lib/omnichannel.js')
 const { argumentOf, demandFunction, invalid, optionsOf, readable } = require('./lib/arguments.js')
 const { bulk } = require('./lib/bulk.js')
 const { clientOptions } = require('./lib/client-options.js')

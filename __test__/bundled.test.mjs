@@ -1,12 +1,12 @@
 // A program that a bundler has put into one file, without the addon: what it is told. The bundles are made as esbuild and webpack make them.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder } from './support/afterwards.mjs'
 
-const source = readFileSync(new URL('../binding.js', import.meta.url), 'utf8')
+const source = readFileSync(new URL('../lib/binding.js', import.meta.url), 'utf8')
 
 const bundles = {
   'CommonJS': ['out.cjs', source],
@@ -30,9 +30,10 @@ for (const [what, [name, code]] of Object.entries(bundles)) {
 
 test('the package without the addon is told to be built or installed', { timeout: 60_000 }, t => {
   const place = folder(t)
-  writeFileSync(join(place, 'binding.js'), source)
+  mkdirSync(join(place, 'lib'))
+  writeFileSync(join(place, 'lib', 'binding.js'), source)
   writeFileSync(join(place, 'package.json'), '{ "name": "omnichannel-link" }')
-  const { stderr } = spawnSync(process.execPath, ['binding.js'], { cwd: place, encoding: 'utf8' })
+  const { stderr } = spawnSync(process.execPath, ['lib/binding.js'], { cwd: place, encoding: 'utf8' })
   assert.match(stderr, /Error: omnichannel-link has no addon for .*`npm run build`/)
 })
 
@@ -40,8 +41,9 @@ test('an addon that is there and does not load is reported as it is', { timeout:
   const place = folder(t)
   const { platform, arch } = process
   const libc = { linux: '-gnu', win32: '-msvc' }[platform] ?? ''
-  writeFileSync(join(place, 'out.cjs'), source)
+  mkdirSync(join(place, 'lib'))
+  writeFileSync(join(place, 'lib', 'out.cjs'), source)
   writeFileSync(join(place, `omnichannel-link.${platform}-${arch}${libc}.node`), 'no library')
-  const { stderr } = spawnSync(process.execPath, ['out.cjs'], { cwd: place, encoding: 'utf8' })
+  const { stderr } = spawnSync(process.execPath, ['lib/out.cjs'], { cwd: place, encoding: 'utf8' })
   assert.match(stderr, /ERR_DLOPEN_FAILED/)
 })

@@ -255,7 +255,7 @@ test('results that cannot be written are no success; who reads enough may go', {
 })
 
 test('every code has its exit code', () => {
-  const typings = readFileSync(new URL('../errors.d.ts', import.meta.url), 'utf8')
+  const typings = readFileSync(new URL('../types/errors.d.ts', import.meta.url), 'utf8')
   const codes = [...typings.matchAll(/^ \* \| `([A-Z_]+)` \|/gm)].map(([, code]) => code)
   assert.deepEqual(CLASSES.flatMap(([, , codes]) => codes).toSorted(), codes.toSorted())
   const exits = ['INTERNAL', 'OCCUPIED', 'FORBIDDEN', 'NOT_YET_KNOWN'].map(code => exitCode(LinkError.fromJSON({ code, message: 'x' })))

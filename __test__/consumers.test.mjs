@@ -114,11 +114,11 @@ for (const { version, tsc } of compilers) {
 
 test('typings that are not published are missed', { timeout: 120_000 }, async () => {
   const place = project('module', { module: 'nodenext' })
-  const file = join(folder, 'node_modules', 'omnichannel-link', 'waiting.d.ts')
+  const file = join(folder, 'node_modules', 'omnichannel-link', 'types', 'outcomes.d.ts')
   renameSync(file, `${file}.hidden`)
   try {
     const { text } = await run(place, compilers[1].tsc, '--pretty', 'false')
-    assert.match(text, /TS2307: Cannot find module '\.\/waiting'/)
+    assert.match(text, /TS2307: Cannot find module '\.\/outcomes'/)
   } finally {
     renameSync(`${file}.hidden`, file)
   }

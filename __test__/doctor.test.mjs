@@ -13,8 +13,8 @@ import { conversation, data } from './support/sample.mjs'
 import { serve } from './support/server.mjs'
 import { client, emptyEmbedded, emulator, filesOf, readServer, stores } from './support/stores.mjs'
 
-const typings = readFileSync(fileURLToPath(new URL('../doctor.d.ts', import.meta.url)), 'utf8')
-/** The names of a union in doctor.d.ts. */
+const typings = readFileSync(fileURLToPath(new URL('../types/diagnose.d.ts', import.meta.url)), 'utf8')
+/** The names of a union in diagnose.d.ts. */
 const union = name => typings.split(`export type ${name} =`)[1].split('\n\n')[0].match(/'\w+'/g).map(text => text.slice(1, -1))
 
 /** Expects a report of the documented form, and returns its checks by name. */

@@ -116,7 +116,7 @@ test('the errors of two copies of the package recognise each other', { timeout: 
   const elsewhere = folder(t)
   cpSync(new URL('lib', root), join(elsewhere, 'lib'), { recursive: true })
   copyFileSync(new URL('index.js', root), join(elsewhere, 'index.js'))
-  writeFileSync(join(elsewhere, 'binding.js'), `module.exports = require(${JSON.stringify(require.resolve('../binding.js'))})`)
+  writeFileSync(join(elsewhere, 'lib', 'binding.js'), `module.exports = require(${JSON.stringify(require.resolve('../lib/binding.js'))})`)
   const copy = require(join(elsewhere, 'index.js'))
   assert.notEqual(copy.LinkError, LinkError)
   const mine = await failure(t)
@@ -132,7 +132,7 @@ test('the errors of two copies of the package recognise each other', { timeout: 
 
 test('the codes are the same in the typings, in their table, in Rust and in the README', () => {
   const read = name => readFileSync(new URL(name, root), 'utf8')
-  const typings = read('errors.d.ts')
+  const typings = read('types/errors.d.ts')
   const union = /export type LinkErrorCode =([^/]*?)\n\n/.exec(typings)[1]
   const lists = {
     union: find(union, /'([A-Z_]+)'/g),

@@ -28,7 +28,7 @@ test('ESM and CommonJS get the same things, once', async () => {
 })
 
 test('nothing but the public files can be imported', () => {
-  assert.throws(() => require('omnichannel-link/binding.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+  assert.throws(() => require('omnichannel-link/lib/binding.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
   assert.equal(require('omnichannel-link/package.json').name, 'omnichannel-link')
 })
 

@@ -20,7 +20,7 @@ const LIMITS = { requests: 50_000, windowInMs: 1000 }
 // Each request that meets the limits lengthens the pause by a second, so that few at once keep it short.
 const CONCURRENCY = 8
 
-const buildProfile = createRequire(import.meta.url)('../binding.js').Client.buildProfile()
+const buildProfile = createRequire(import.meta.url)('../lib/binding.js').Client.buildProfile()
 const id = (kind, number) => `00000000-0000-4000-800${kind}-${number.toString(16).padStart(12, '0')}`
 const page = (set, value) => ({ '@odata.context': `https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#${set}`, value })
 const numbers = count => Array.from({ length: count }, (_, number) => number)

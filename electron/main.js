@@ -6,7 +6,7 @@
 const process = require('node:process')
 const { URL } = require('node:url')
 const { guid, refusal: refusedArgument } = require('../lib/arguments.js')
-const { createOmnichannel, refusal } = require('../lib/facade.js')
+const { createOmnichannel, refusal } = require('../lib/omnichannel.js')
 const { LinkError, failure, own } = require('../lib/link-error.js')
 const { SHAPES, attempt, read } = require('../lib/options.js')
 

@@ -10,7 +10,7 @@ import { startEmulator } from 'omnichannel-link-emulator'
 import { readConversation as readFile } from './support/sqlite.mjs'
 import { bold, dim, green, red, table } from './support/terminal.mjs'
 
-const buildProfile = createRequire(import.meta.url)('../binding.js').Client.buildProfile()
+const buildProfile = createRequire(import.meta.url)('../lib/binding.js').Client.buildProfile()
 const data = fileURLToPath(new URL('data/', import.meta.url))
 
 const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'

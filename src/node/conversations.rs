@@ -1,4 +1,4 @@
-//! Conversations as JavaScript asks for and sees them. conversations.d.ts documents them.
+//! Conversations as JavaScript asks for and sees them. types/conversations.d.ts documents them.
 
 use std::{
     collections::BTreeMap,

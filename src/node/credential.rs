@@ -220,7 +220,7 @@ impl CredentialFunction {
     async fn ask(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
         let failed = |why: String| {
             LinkError::new(Code::AuthenticationFailed, format!("The credential failed: {why}.")).hint(
-                "`credential` must give an access token for the environment; see dataverse.d.ts for what it may be.",
+                "`credential` must give an access token for the environment; see types/dataverse.d.ts for what it may be.",
             )
         };
         let answer = match self.provide.call_async_catch(TokenRequest { scope: self.scope.clone(), claims }).await {

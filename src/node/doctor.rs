@@ -1,4 +1,4 @@
-//! Reports as JavaScript sees them. doctor.d.ts documents them.
+//! Reports as JavaScript sees them. types/diagnose.d.ts documents them.
 
 use napi_derive::napi;
 

@@ -15,7 +15,7 @@ use crate::http::{Ending, Event, Observer, Subject};
 /// Events on their way to a JavaScript thread that is busy; what comes when there are more is not told.
 const MAX_WAITING: usize = 10_000;
 
-/// What a channel is told. index.js makes the messages of index.d.ts from it.
+/// What a channel is told. index.js makes the messages of types/dataverse.d.ts from it.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct EventObject {
     /// `request`, `retry` or `throttle`.

@@ -1,4 +1,4 @@
-//! Outcomes as JavaScript sees them. index.d.ts documents them.
+//! Outcomes as JavaScript sees them. types/outcomes.d.ts documents them.
 
 use napi::{
     Env, JsValue,

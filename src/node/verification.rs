@@ -1,4 +1,4 @@
-//! What an outcome said, held against the conversation as it is. conversations.d.ts documents it.
+//! What an outcome said, held against the conversation as it is. types/conversations.d.ts documents it.
 
 use napi::bindgen_prelude::{Either, Unknown};
 use napi_derive::napi;

@@ -1,6 +1,6 @@
-// The embedded store, and how rows come into it; part of index.d.ts.
+// The embedded store, and how rows come into it.
 
-import type { CallOptions } from './index'
+import type { CallOptions } from './calls'
 
 /** The embedded store. */
 export interface EmbeddedOptions {

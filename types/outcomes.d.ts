@@ -1,6 +1,6 @@
-// What links and unlinks resolve with; part of index.d.ts.
+// What links and unlinks resolve with.
 
-import type { RecordReference, StoreName } from './index'
+import type { RecordReference, StoreName } from './calls'
 
 /** What the store confirmed after the call began. */
 export interface ConfirmedOutcome {

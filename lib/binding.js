@@ -1,6 +1,6 @@
 'use strict'
 
-// Finds the addon: beside this file, in a checkout or a tarball, or in the package of its platform.
+// Finds the addon: in the root of a checkout or a tarball, or in the package of its platform.
 
 const { platform, arch } = system()
 const libcs = { __proto__: null, linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform] ?? ['']
@@ -21,7 +21,7 @@ function system() {
 function load() {
   for (const libc of libcs) {
     const target = `${platform}-${arch}${libc}`
-    for (const name of [`./omnichannel-link.${target}.node`, `omnichannel-link-${target}`]) {
+    for (const name of [`../omnichannel-link.${target}.node`, `omnichannel-link-${target}`]) {
       try {
         return require(name)
       } catch (error) {
@@ -32,11 +32,11 @@ function load() {
   throw new Error(isBundled() ? bundled() : missing())
 }
 
-/** Whether a bundler has put this code into another file, beside which no addon is. What fails here fails in bundles alone. */
+/** Whether a bundler has put this code into another file, to which no addon belongs. What fails here fails in bundles alone. */
 function isBundled() {
   try {
     const { readFileSync } = require('node:fs')
-    const manifest = require('node:path').join(__dirname, 'package.json')
+    const manifest = require('node:path').join(__dirname, '..', 'package.json')
     return JSON.parse(readFileSync(manifest, 'utf8')).name !== 'omnichannel-link'
   } catch {
     return true

@@ -1,6 +1,7 @@
-// Reading conversations and what is linked to them; part of index.d.ts.
+// Conversations as they are read, and the queries that find them.
 
-import type { CallOptions, ConversationStatus, LinkOutcome, RecordReference, StoreName, UnlinkOutcome } from './index'
+import type { ConversationStatus, ReadOptions, RecordReference, StoreName } from './calls'
+import type { LinkOutcome, UnlinkOutcome } from './outcomes'
 
 /** A record that a slot holds, with its name if the store knows it. */
 export interface LinkedRecord extends RecordReference {
@@ -28,14 +29,6 @@ export interface Conversation extends LinkedRecords {
   createdOn: string | null
   /** The system user who serves it or did last. */
   agentId: string | null
-}
-
-/** What every reading call takes. */
-export interface ReadOptions extends CallOptions {
-  /** Dataverse: on whose behalf; see `ConversationCallOptions.callerObjectId`. */
-  callerObjectId?: string | undefined
-  /** A W3C `traceparent`, passed on to Dataverse. */
-  traceparent?: string | undefined
 }
 
 /**
@@ -83,3 +76,31 @@ export interface Verification {
 
 /** What {@link OmnichannelClient.verify} takes. */
 export type VerifiableOutcome = LinkOutcome | UnlinkOutcome
+
+/** Which conversation {@link OmnichannelClient.waitForConversation} waits for. All that is given must fit. */
+export interface WaitOptions extends ReadOptions {
+  /** The system user who serves it. */
+  agentId?: string | undefined
+  /** What it is linked to. */
+  record?: RecordReference | undefined
+  /**
+   * It was created at this moment or later, by the server's clock and to the second. With the moment when a call arrived, an agent's older
+   * conversations are not taken for the new one. Subtract what the two clocks may differ by, and how much sooner than your program the
+   * server may have known: half a minute, for example.
+   * @default whenever it was
+   */
+  createdAfter?: Date | undefined
+  /**
+   * One of these is its status.
+   * @default ['active']
+   */
+  statuses?: ConversationStatus[] | undefined
+  /**
+   * Milliseconds until waiting ends with `TIMEOUT`, more than 0 and at most 2147483647. There is a last look at this moment, which may
+   * take a second.
+   * @default 60000
+   */
+  timeoutInMs?: number | undefined
+  /** Ends the waiting when it aborts; the promise then rejects with `signal.reason`. */
+  signal?: AbortSignal | undefined
+}

@@ -1,7 +1,7 @@
-// What rejects and why; part of index.d.ts.
+// What rejects and why.
 
+import type { ConversationStatus, RecordReference, StoreName } from './calls'
 import type { Conversation, LinkedRecord } from './conversations'
-import type { ConversationStatus, RecordReference, StoreName } from './index'
 
 /**
  * Every `code` of a {@link LinkError}.

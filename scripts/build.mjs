@@ -1,11 +1,11 @@
-// Builds the addon and the emulator and puts them where binding.js and emulator/index.js look for them. Cargo knows what is
+// Builds the addon and the emulator and puts them where lib/binding.js and emulator/index.js look for them. Cargo knows what is
 // stale, so this is always called: by `npm ci` (as "prepare"), and by `npm pack` and `npm publish`.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const root = dirname(fileURLToPath(import.meta.url))
+const root = fileURLToPath(new URL('..', import.meta.url))
 const profile = process.argv.includes('--debug') ? 'debug' : 'release'
 const { platform, arch } = process
 

@@ -1,4 +1,4 @@
-// Everything about reaching a Dataverse environment; part of index.d.ts.
+// Everything about reaching a Dataverse environment.
 
 /** An access token, and when it expires. */
 export interface AccessToken {

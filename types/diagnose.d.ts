@@ -1,6 +1,7 @@
-// What doctor() looks at and what it tells; part of index.d.ts.
+// What doctor() looks at and what it tells.
 
-import type { CallOptions, LinkErrorCode, StoreName } from './index'
+import type { CallOptions, StoreName } from './calls'
+import type { LinkErrorCode } from './errors'
 
 /** Options of an examination. */
 export interface DoctorOptions extends CallOptions {

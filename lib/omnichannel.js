@@ -1,7 +1,7 @@
 'use strict'
 
 // The page's `Microsoft.Omnichannel` over a client: its functions, and the objects that the product's script resolves and rejects
-// with. facade.d.ts is the documentation.
+// with. types/omnichannel.d.ts is the documentation.
 
 const { guid, refusal: wrong } = require('./arguments.js')
 const { LinkError, failure, own } = require('./link-error.js')

@@ -1,6 +1,8 @@
-// The page's `Microsoft.Omnichannel`; part of index.d.ts.
+// The page's `Microsoft.Omnichannel`.
 
-import type { EntityLogicalName, LinkErrorJson, OmnichannelClient } from './index'
+import type { EntityLogicalName } from './calls'
+import type { OmnichannelClient } from './client'
+import type { LinkErrorJson } from './errors'
 import type { LinkOutcome, UnlinkOutcome } from './outcomes'
 
 /**
