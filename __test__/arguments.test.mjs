@@ -115,7 +115,7 @@ test('no refusal repeats a long text', { timeout: 60_000 }, async t => {
     ...options.map(options => client.linkToConversation('account', account.recordId, conversation, options)), ...configurations.map(made),
     client.findRecord(long, {}), client.findRecord('account', { [long]: 1 }), client.findRecord('account', { name: { [long]: 1 } }), client.findRecord('account', { accountid: long }),
     client.getConversations({ orderBy: [{ property: long }] }).next(), client.getConversations({ agentId: long }).next(), client.waitForConversation({ [long]: 1 }),
-    client.importRecords(long), client.importRecords({ [long]: long }), client.importRecords({ value: [{ accountid: long }] }), client.verify({ status: long }), client.doctor({ probe: long }),
+    client.importRecords(long), client.importRecords({ [long]: long }), client.importRecords({ value: [{ accountid: long }] }), client.verify({ status: long }), client.diagnose({ probe: long }),
     createOmnichannel(client).getConversations({ agentId: long }).catch(({ error }) => Promise.reject(error)),
     (async () => client.on(long, () => {}))(), (async () => client.openConversation(long))(),
     (async () => serveOmnichannel({ ipcMain: { handle() {} }, client, allow: [long] }))(), (async () => serveOmnichannel({ [long]: 1 }))()
@@ -132,7 +132,7 @@ test('arguments that throw when they are read are wrong arguments', { timeout: 6
   for (const thrown of [new Error('a trap'), 'a trap']) {
     const trap = new Proxy({}, { get() { throw thrown }, ownKeys() { throw thrown } })
     for (const refused of [
-      client.findRecord('contact', trap), client.findConversations(trap), client.verify({ ...contact, record: trap }),
+      client.findRecord('contact', trap), client.getConversations({ record: trap }).next(), client.verify({ ...contact, record: trap }),
       client.linkToConversation('contact', contact.recordId, conversation, { expected: trap })
     ]) await rejects(refused, 'INVALID_ARGUMENT', /cannot be read: .*a trap/)
   }

@@ -45,7 +45,7 @@ test('two thousand links are what their outcomes say, with one fault in a hundre
   const seed = [conversations(count), page('contacts', { contactid: contact.recordId }), page('accounts', { accountid: account.recordId })]
   const server = await emulator(t, seed)
   const { url, credential } = server
-  const store = client(t, { dataverse: { url, credential, retryDelayInMs: 1, maxConcurrency: 2 } })
+  const store = client(t, { dataverse: { url, credential, retryOptions: { retryDelayInMs: 1 }, maxConcurrency: 2 } })
   const faults = [
     { kind: 'drop' }, { kind: 'drop', commit: true }, { kind: 'status', status: 503 }, { kind: 'status', status: 502, body: 'html', commit: true },
     { kind: 'throttle', limit: 'concurrency', retryAfterInSeconds: 0 }, { kind: 'truncate' }, { kind: 'writer', when: 'before', changes: { subject: 'Touched' } }

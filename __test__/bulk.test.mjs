@@ -83,7 +83,7 @@ for (const [store, open] of Object.entries(stores)) {
   })
 }
 
-const calls = call => ({ shape: SHAPES.linkMany, call, untold: async () => {}, refused: () => assert.fail('no request is malformed') })
+const calls = call => ({ shape: SHAPES.linkMany, call, silent: async () => {}, rejected: () => assert.fail('no request is malformed') })
 
 test('the fields of a request may be getters of its class', { timeout: 60_000 }, async () => {
   class Row {
@@ -300,7 +300,7 @@ test('progress counts failures, and is not told after the loop was left', { time
   assert.deepEqual(told, [{ done: 1, succeeded: 1, failed: 0 }])
 })
 
-test('wrong options are refused before the list is read', { timeout: 60_000 }, async t => {
+test('wrong options are rejected before the list is read', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const list = endless()
   const wrong = [

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { Interruption } from '../cli/interruption.js'
 import { List } from '../cli/lists.js'
 import { progressLine } from '../cli/terminal.js'
-import { watch } from '../lib/signals.js'
+import { cancelOnAbort } from '../lib/signals.js'
 import { query } from '../examples/support/sqlite.mjs'
 import { folder } from './support/afterwards.mjs'
 import { cli, PROGRAM, startCli } from './support/cli.mjs'
@@ -121,7 +121,7 @@ test('what waits for its turn on a conversation does not get it because the call
     waiting.splice(waiting.indexOf(number), 1)
     if (isFirst && waiting.length > 0) gotThrough.push(waiting[0])
   }
-  for (const number of [1, 2, 3]) watch(undefined, controller.signal, { cancel: () => end(number) })
+  for (const number of [1, 2, 3]) cancelOnAbort(undefined, controller.signal, { cancel: () => end(number) })
   controller.abort()
   assert.deepEqual([waiting, gotThrough], [[], []])
 })

@@ -10,7 +10,7 @@ import { afterwards, folder } from './support/afterwards.mjs'
 import { cli, startCli } from './support/cli.mjs'
 import { GUID } from './support/expect.mjs'
 import { account, closedConversation, contact, conversation, data, incident, nobody, numbered, otherAccount, page, pages } from './support/sample.mjs'
-import { emulator, filesOf, readServer } from './support/stores.mjs'
+import { emulator, filesOf } from './support/stores.mjs'
 import { closedUrl } from './support/server.mjs'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
@@ -156,7 +156,7 @@ test('wrong usage is 2, says what is right, and touches nothing', { timeout: 120
 test('messages speak of the command line, and not of the library', { timeout: 120_000 }, async t => {
   const { run, cwd } = await stores.embedded(t)
   for (const [args, message] of [
-    [link(contact, closedConversation), /\n {2}Name further statuses with --status if/],
+    [link(contact, closedConversation), /\n {2}Use --status to link in further statuses, if/],
     [['conversations', '--top', 'many'], /--top: expected a whole number greater than 0, got 'many'\./],
     [['conversations', '--top', '99999999999'], /^INVALID_ARGUMENT --top: /],
     [['conversations', '--top', '99999999999999999999'], /^INVALID_ARGUMENT --top: 99999999999999999999 is too large a number\./],
@@ -166,16 +166,16 @@ test('messages speak of the command line, and not of the library', { timeout: 12
     [[...link(contact), '--status', 'done'], /^INVALID_ARGUMENT --status: /],
     [['conversations', '--record', 'lead:x'], /^INVALID_ARGUMENT --record: /],
     [['conversations', '--agent', 'x'], /^INVALID_ARGUMENT --agent: /],
-    [['import', 'missing.json'], /^INVALID_ARGUMENT 'missing\.json' cannot be read/]
+    [['import', 'missing.json'], /^INVALID_ARGUMENT .*'missing\.json' cannot be read/]
   ]) {
     const { stderr } = await run(...args)
     assert.match(stderr, message)
     assert.doesNotMatch(stderr, /`options|linkableStatuses|importRecords|InMs/)
   }
   const unset = await cli(t, ['show', nobody], { cwd: folder(t) })
-  assert.match(unset.stderr, /does not exist yet: `omnichannel-link import` creates it\. .* because neither --db nor --url is given/)
+  assert.match(unset.stderr, /does not exist yet: .* because no store was configured and DATAVERSE_URL is not set/)
   const nameless = await cli(t, ['show', nobody, '--url', 'https://contoso.crm4.dynamics.com'], { cwd })
-  assert.match(nameless.stderr, /^INVALID_CONFIGURATION A Dataverse environment needs DATAVERSE_TOKEN\.\n {2}Set DATAVERSE_TOKEN .* AZURE_TENANT_ID/)
+  assert.match(nameless.stderr, /^INVALID_CONFIGURATION DATAVERSE_TOKEN: expected a credential\.\n {2}Set DATAVERSE_TOKEN .* AZURE_TENANT_ID/)
   const { error } = JSON.parse((await cli(t, ['show', nobody, '--url', 'https://contoso.crm4.dynamics.com', '--json'], { cwd })).stderr)
   assert.match(error.message, /DATAVERSE_TOKEN/)
 })
@@ -285,17 +285,11 @@ test('the doctor tells what is wrong and what mends it, and 7 says that somethin
   assert.deepEqual([code, healthy, checks.find(({ name }) => name === 'privileges').status], [7, false, 'failed'])
 })
 
-test('the doctor examines a file, and probes only what is named', { timeout: 120_000 }, async t => {
+test('the doctor checks a file', { timeout: 120_000 }, async t => {
   const { run } = await stores.embedded(t)
   const { code, stdout } = await run('doctor')
   assert.equal(code, 0)
   assert.match(stdout, /passed {3}integrity/)
-  assert.equal((await run('doctor', '--probe', 'x')).code, 2)
-  const { run: remote, server } = await stores.dataverse(t)
-  const before = await readServer(server, conversation)
-  const probed = await remote('doctor', '--probe', conversation, '--json')
-  assert.ok(JSON.parse(probed.stdout).checks.some(({ name, status }) => name === 'restored' && status === 'passed'))
-  assert.deepEqual(await readServer(server, conversation), before)
 })
 
 test('nothing is written where nothing is wanted', { timeout: 120_000 }, async t => {

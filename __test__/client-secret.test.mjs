@@ -22,7 +22,7 @@ async function fresh(t) {
     await emulator.close()
   })
   const client = (credential, options) => {
-    clients.push(new OmnichannelClient({ dataverse: { url: emulator.url, credential, retryDelayInMs: 1, ...options } }))
+    clients.push(new OmnichannelClient({ dataverse: { url: emulator.url, credential, retryOptions: { retryDelayInMs: 1 }, ...options } }))
     return clients.at(-1)
   }
   const tokens = async () => (await emulator.requests()).filter(({ path }) => path.includes('/oauth2/'))
@@ -79,7 +79,7 @@ test('the variables of @azure/identity are a credential', async t => {
   assert.equal((await link(client)).status, 'linked')
   await client.close()
   delete process.env.AZURE_CLIENT_ID
-  throws(() => new OmnichannelClient(), 'INVALID_CONFIGURATION', /AZURE_CLIENT_ID set too/, {})
+  throws(() => new OmnichannelClient(), 'INVALID_CONFIGURATION', /the variables AZURE_CLIENT_ID as well/, {})
 })
 
 test('a lifetime in quotes is one too', { timeout: 60_000 }, async t => {
@@ -121,7 +121,7 @@ test('what is no token endpoint is not taken for one', async t => {
   const { emulator, client, credential } = await fresh(t)
   const answers = async (fault, code) => {
     await emulator.faults.add({ on: { path: '/oauth2/' }, times: 'always', fault })
-    await assert.rejects(link(client(credential, { maxRetries: 0 })), error => error.code === code && !inspect(error).includes(credential.clientSecret))
+    await assert.rejects(link(client(credential, { retryOptions: { maxRetries: 0 } })), error => error.code === code && !inspect(error).includes(credential.clientSecret))
     await emulator.faults.clear()
   }
   await answers({ kind: 'status', status: 200, body: 'html' }, 'AUTHENTICATION_FAILED')
@@ -144,7 +144,7 @@ for (const [what, credential, message, url = 'https://contoso.crm4.dynamics.com'
   ['an unknown field', { ...whole, secret: 'hunter2' }, /unknown field `secret`/],
   ['an authority in plain text', { ...whole, authorityHost: 'http://login.example' }, /authorityHost`: expected https/],
   ['an authority with a password', { ...whole, authorityHost: 'https://me:hunter2@login.example' }, /authorityHost/],
-  ['an environment of no known cloud', whole, /authorityHost` is missing/, 'https://dataverse.contoso.example']
+  ['an environment of no known cloud', whole, /authorityHost`: expected a URL/, 'https://dataverse.contoso.example']
 ]) {
   test(`the constructor refuses ${what}`, () => {
     const error = throws(() => new OmnichannelClient({ dataverse: { url, credential } }), 'INVALID_CONFIGURATION', message, {})

@@ -38,7 +38,7 @@ const faults = [
   ['an empty credential', { dataverse: { url, credential: '' } }, /empty/],
   ['a credential with its scheme', { dataverse: { url, credential: `Bearer ${credential}` } }, /spaces/],
   ['a credential with a line break', { dataverse: { url, credential: `${credential}\r\nX: y` } }, /control characters/],
-  ['no URL', { dataverse: { credential } }, /`options\.dataverse\.url` is missing, and DATAVERSE_URL is not set/],
+  ['no URL', { dataverse: { credential } }, /`options\.dataverse\.url`: expected .*, because DATAVERSE_URL is not set/],
   ['an empty URL', { dataverse: { url: '', credential } }, /`options\.dataverse\.url`/],
   ['a URL without its scheme', { dataverse: { url: 'contoso.crm4.dynamics.com', credential } }, /`options\.dataverse\.url`/],
   ['a URL that is no text', { dataverse: { url: new URL(url), credential } }, /`options\.dataverse\.url`/],

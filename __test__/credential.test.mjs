@@ -117,7 +117,7 @@ test('a token that is refused for ever is AUTHENTICATION_FAILED, after one more 
 
 test('a credential that gives null, as getToken may, is AUTHENTICATION_FAILED', async t => {
   const { emulator, link } = await client(t, () => ({ getToken: async () => null }))
-  await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it gave null instead of a token/ })
+  await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it returned null instead of a token/ })
   assert.deepEqual(await emulator.requests(), [])
 })
 
@@ -133,5 +133,5 @@ for (const [thrown, what] of [
 
 test('a variable that is not set is AUTHENTICATION_FAILED', async t => {
   const { link } = await client(t, () => async () => process.env.OMNICHANNEL_NO_SUCH_VARIABLE)
-  await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it gave undefined instead of a token/, hint: /`credential` must give/ })
+  await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it returned undefined instead of a token/, hint: /`credential` must return/ })
 })

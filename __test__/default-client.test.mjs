@@ -110,11 +110,11 @@ test('configure() decides once, before the first use', { timeout: 60_000 }, asyn
   assert.equal(wrong, 'INVALID_CONFIGURATION', 'refused options must not count')
   assert.equal(first.inserted, 90)
   assert.equal(second, 'INVALID_CONFIGURATION')
-  assert.match(late.message, /configure\(\) comes too late/)
+  assert.match(late.message, /configure\(\) was called too late/)
   assert.deepEqual(readdirSync(cwd), ['mine.db'])
 })
 
-test('configure() comes too late after any use', { timeout: 60_000 }, async t => {
+test('configure() was called too late after any use', { timeout: 60_000 }, async t => {
   for (const use of ['link.getConversationId()', 'link.openConversation(nobody)', 'link.defaultClient()', "await link.linkToConversation('lead').catch(() => {})"]) {
     const late = await program(t, `${use}; return sync(() => link.configure({ embedded: { path: 'late.db' } }))`)
     assert.equal(late, 'INVALID_CONFIGURATION', use)

@@ -42,7 +42,7 @@ function collect(t, name) {
 
 function client(t, options) {
   const { url, credential } = emulator
-  const made = new OmnichannelClient({ dataverse: { url, credential, retryDelayInMs: 1, ...options } })
+  const made = new OmnichannelClient({ dataverse: { url, credential, retryOptions: { retryDelayInMs: 1 }, ...options } })
   t.after(() => made.close())
   return made
 }
@@ -79,7 +79,7 @@ test('an attempt without an answer says why', { timeout: 60_000 }, async t => {
   await emulator.faults.add({ fault: { kind: 'drop' } }, { fault: { kind: 'hang' } })
   const request = collect(t, 'request')
   const aborting = new AbortController()
-  const call = client(t, { maxRetries: 1 }).linkToConversation('incident', incident, conversation, { signal: aborting.signal })
+  const call = client(t, { retryOptions: { retryDelayInMs: 1, maxRetries: 1 } }).linkToConversation('incident', incident, conversation, { signal: aborting.signal })
   await emulator.faults.hanging()
   aborting.abort()
   await assert.rejects(call, { name: 'AbortError' })
@@ -99,7 +99,7 @@ test('nobody is told who does not listen', { timeout: 60_000 }, async t => {
 
 const program = `
   const { OmnichannelClient } = require('omnichannel-link')
-  const client = new OmnichannelClient({ dataverse: { credential: process.env.TOKEN, retryDelayInMs: 1 } })
+  const client = new OmnichannelClient({ dataverse: { credential: process.env.TOKEN, retryOptions: { retryDelayInMs: 1 } } })
   client.linkToConversation('incident', '${incident}', '${conversation}').then(({ requestId }) => console.log(requestId))
 `
 

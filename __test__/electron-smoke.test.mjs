@@ -82,7 +82,7 @@ test('what was linked in the example is linked when it starts again', { timeout:
   const code = `
     require('electron').app.once('loaded', async () => {
       const client = new link.OmnichannelClient({ embedded: { path: require('node:path').join(process.env.SMOKE_DATA, 'links.db') } })
-      const { case: before } = await client.getLinkedRecords('${conversation}')
+      const { case: before } = await client.getConversation('${conversation}')
       await client.linkToConversation('incident', '${incident.recordId}', '${conversation}')
       console.log(JSON.stringify(before?.recordId ?? null))
     })

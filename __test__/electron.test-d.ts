@@ -1,12 +1,12 @@
 // What the typings of the page's functions and of the Electron kit allow and refuse. Compiled, never run: `npm run types`.
 import { createOmnichannel } from 'omnichannel-link'
-import type { ConversationFocus, Omnichannel, OmnichannelClient, PageConversation, PageFailure, PageQuery, PageRecord, PageSuccess } from 'omnichannel-link'
+import type { ConversationFocus, Omnichannel, OmnichannelClient, OmnichannelConversation, OmnichannelFailure, OmnichannelQuery, OmnichannelRecord, OmnichannelSuccess } from 'omnichannel-link'
 import { serveOmnichannel } from 'omnichannel-link/electron'
 import type { IpcMain, WebContents } from 'omnichannel-link/electron'
-import type { PageMicrosoft } from 'omnichannel-link/preload'
+import type { OmnichannelMicrosoft } from 'omnichannel-link/preload'
 
 declare const client: OmnichannelClient
-declare const Microsoft: PageMicrosoft
+declare const Microsoft: OmnichannelMicrosoft
 declare const ipcMain: IpcMain<Contents>
 /** As Electron's: more than the kit needs. */
 interface Contents extends WebContents {
@@ -18,8 +18,8 @@ const id = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
 
 // The documentation's script, as TypeScript sees it in a page.
 export const documented = () => Microsoft.Omnichannel.linkToConversation('incident', id, id).then(
-  (response: PageSuccess) => Microsoft.Apm.refreshTab(response.liveWorkItemId),
-  (error: PageFailure) => console.log(error.error.code === 'NOT_LINKED', error.error.hint)
+  (response: OmnichannelSuccess) => Microsoft.Apm.refreshTab(response.liveWorkItemId),
+  (error: OmnichannelFailure) => console.log(error.error.code === 'NOT_LINKED', error.error.hint)
 )
 
 export async function facade() {
@@ -27,10 +27,10 @@ export async function facade() {
   const focus: ConversationFocus = client
   createOmnichannel(client, focus)
   const focused: string = await page.getConversationId()
-  const records: PageRecord[] = await page.getLinkedRecords()
+  const records: OmnichannelRecord[] = await page.getLinkedRecords()
   await page.openConversation(focused, null, id)
-  const query: PageQuery = { agentId: id, status: [2, '3'], attributes: ['subject'], orderBy: [{ attributeName: 'createdon' }] }
-  const rows: PageConversation[] = (await page.getConversations(query, 'correlation')).result.value
+  const query: OmnichannelQuery = { agentId: id, status: [2, '3'], attributes: ['subject'], orderBy: [{ attributeName: 'createdon' }] }
+  const rows: OmnichannelConversation[] = (await page.getConversations(query, 'correlation')).result.value
   const label: string | undefined = rows[0]?.['statuscode@OData.Community.Display.V1.FormattedValue']
   // @ts-expect-error: the page has no options
   await page.linkToConversation('incident', id, id, { timeoutInMs: 5 })

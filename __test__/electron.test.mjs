@@ -310,21 +310,21 @@ test('wrong options are refused by name', { timeout: 60_000 }, t => {
   const { ipcMain } = electron(t)
   const { client } = emptyEmbedded(t)
   const refusals = [
-    [undefined, /`ipcMain`/],
-    [{ ipcMain: {}, client, allow: [] }, /`ipcMain`/],
-    [{ ipcMain, allow: [] }, /`client`/],
-    [{ ipcMain, client }, /`allow`/],
-    [{ ipcMain, client, allow: ORIGIN }, /`allow`/],
-    [{ ipcMain, client, allow: [], onRefreshTab: 'reload' }, /`onRefreshTab`/],
-    [{ ipcMain, client, allow: [], forwardEvents: 'no' }, /`forwardEvents`/],
-    [{ ipcMain, client: { linkToConversation() {} }, allow: [], forwardEvents: true }, /`client`/],
-    [{ ipcMain, client, allow: [], origins: [] }, /no option `origins`/]
+    [undefined, /`options\.ipcMain`/],
+    [{ ipcMain: {}, client, allow: [] }, /`options\.ipcMain`/],
+    [{ ipcMain, allow: [] }, /`options\.client`/],
+    [{ ipcMain, client }, /`options\.allow`/],
+    [{ ipcMain, client, allow: ORIGIN }, /`options\.allow`/],
+    [{ ipcMain, client, allow: [], onRefreshTab: 'reload' }, /`options\.onRefreshTab`/],
+    [{ ipcMain, client, allow: [], forwardEvents: 'no' }, /`options\.forwardEvents`/],
+    [{ ipcMain, client: { linkToConversation() {} }, allow: [], forwardEvents: true }, /`options\.client`/],
+    [{ ipcMain, client, allow: [], origins: [] }, /`options\.origins`: unknown option/]
   ]
   for (const origin of [
     '*', 'null', '', 'https://agent.example/', 'https://Agent.example', 'https://agent.example:443', 'https://*.example', 'https://bücher.example',
     'https://me@agent.example', 'app://', 'app://*', 'app://Desktop', 'app://desktop ', 'app://desktop/index.html', 'app://desktop:80', 'app://user@desktop',
     'app://bücher', 'file://x', 'blob:https://agent.example', 'agent.example', ['app://desktop'], 5, undefined]) {
-    refusals.push([{ ipcMain, client, allow: ['file://', origin] }, /`allow`: .* is no origin/])
+    refusals.push([{ ipcMain, client, allow: ['file://', origin] }, /`options\.allow`: expected origins as Chromium writes them/])
   }
   for (const [options, message] of refusals) throws(() => serveOmnichannel(options), 'INVALID_CONFIGURATION', message)
   serveOmnichannel({ ipcMain, client, allow: ['file://', 'app://desktop', 'app://.', 'app://xn--bcher-kva.example', 'https://agent.example.', 'https://agent.example:8443', 'http://localhost:3000', 'http://[::1]:8080'] })

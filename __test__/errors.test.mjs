@@ -146,7 +146,7 @@ for (const [what, credential] of Object.entries(credentials)) {
 }
 
 test('UNAVAILABLE: nobody listens', { timeout: 60_000 }, async t => {
-  const store = client(t, { dataverse: { url: closedUrl, credential: 'secret-token', maxRetries: 0 } })
+  const store = client(t, { dataverse: { url: closedUrl, credential: 'secret-token', retryOptions: { maxRetries: 0 } } })
   const error = await rejects(link(store), 'UNAVAILABLE', undefined, { isRetryable: true, maybeApplied: false })
   assert.doesNotMatch(inspect(error) + JSON.stringify(error), /secret-token/)
 })

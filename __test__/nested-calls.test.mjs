@@ -34,9 +34,8 @@ const calls = {
   linkToConversation: client => client.linkToConversation('incident', incident, conversation),
   unlinkFromConversation: client => client.unlinkFromConversation('incident', incident, conversation),
   findRecord: client => client.findRecord('incident', { title: 'x' }),
-  findConversations: client => client.findConversations({ entityLogicalName: 'incident', recordId: incident }),
   waitForConversation: client => client.waitForConversation(),
-  doctor: client => client.doctor(),
+  diagnose: client => client.diagnose(),
   getConversations: client => client.getConversations().next()
 }
 

@@ -37,7 +37,7 @@ const port = () => Number(new URL(emulator.url).port)
 
 /** Links once with a client of these options. */
 async function link(options) {
-  const client = new OmnichannelClient({ dataverse: { url: emulator.url, credential: emulator.credential, maxRetries: 0, ...options } })
+  const client = new OmnichannelClient({ dataverse: { url: emulator.url, credential: emulator.credential, retryOptions: { maxRetries: 0 }, ...options } })
   try {
     return await client.linkToConversation('incident', incident, conversation)
   } finally {
@@ -108,7 +108,7 @@ test('the variables count in both cases, and not for what NO_PROXY names', async
   const variables = { DATAVERSE_URL: production, NODE_EXTRA_CA_CERTS: caFile, HTTPS_PROXY: undefined, https_proxy: proxy.url }
   const program = `
     const { OmnichannelClient } = require('omnichannel-link')
-    const client = new OmnichannelClient({ dataverse: { credential: '${emulator.credential}', maxRetries: 0 } })
+    const client = new OmnichannelClient({ dataverse: { credential: '${emulator.credential}', retryOptions: { maxRetries: 0 } } })
     client.linkToConversation('incident', '${incident}', '${conversation}').then(({ status }) => console.log(status), error => console.log(error.code))
   `
   assert.equal(await run(program, variables), 'linked')
@@ -165,20 +165,20 @@ test('the entries of a PAC script are tried in order, and what was sent once is 
   free.close()
   await once(free, 'close')
   const answer = `PROXY ${dead}; PROXY 127.0.0.1:${silent.address().port}; ${proxy.url}; DIRECT`
-  const client = new OmnichannelClient({ dataverse: { url, credential, caCertificates, proxy: () => answer, maxRetries: 0 } })
+  const client = new OmnichannelClient({ dataverse: { url, credential, caCertificates, proxy: () => answer, retryOptions: { maxRetries: 0 } } })
   t.after(() => client.close())
   assert.equal((await client.linkToConversation('incident', incident, conversation, { timeoutInMs: 2_000 })).status, 'linked')
   assert.equal((await client.linkToConversation('incident', incident, conversation, { timeoutInMs: 2_000 })).status, 'alreadyLinked')
   assert.equal(sockets.length, 1)
   assert.equal(proxy.asked.length, 1)
-  const { checks } = await client.doctor()
+  const { checks } = await client.diagnose()
   assert.match(checks[0].found, new RegExp(`^The proxy ${proxy.host}\\. What comes before it in the list led nowhere: the proxy ${dead} refused the connection`))
 })
 
 for (const [what, answers, message] of [
   ['throws', () => { throw new RangeError('hunter2') }, /the proxy function failed: it threw RangeError/],
   ['rejects', async () => { throw new Error('hunter2') }, /it threw Error/],
-  ['gives no text', () => 7, /it gave number instead of a text/],
+  ['gives no text', () => 7, /it returned number instead of a string/],
   ['knows SOCKS only', () => 'SOCKS5 127.0.0.1:9', /SOCKS proxies are not supported/]
 ]) {
   test(`a proxy function that ${what} is explained`, async () => {
@@ -219,8 +219,8 @@ test('a token never passes a proxy in the clear', () => {
 test('a machine that trusts nobody says so', { timeout: 60_000, skip: process.platform !== 'linux' }, async () => {
   const program = `
     const { OmnichannelClient } = require('omnichannel-link')
-    const client = new OmnichannelClient({ dataverse: { url: '${emulator.url}', credential: 'x', maxRetries: 0 } })
-    client.doctor().then(({ checks }) => console.log(checks.find(({ name }) => name === 'tls').found))
+    const client = new OmnichannelClient({ dataverse: { url: '${emulator.url}', credential: 'x', retryOptions: { maxRetries: 0 } } })
+    client.diagnose().then(({ checks }) => console.log(checks.find(({ name }) => name === 'tls').found))
   `
   const found = await run(program, { NODE_EXTRA_CA_CERTS: '', SSL_CERT_FILE: '/dev/null', SSL_CERT_DIR: join(folder, 'nowhere') })
   assert.equal(found, 'The server cannot be trusted: what is trusted here cannot be read (No CA certificates were loaded from the system).')

@@ -25,15 +25,13 @@ for (const [name, prepare] of Object.entries(stores)) {
     }
     const reading = nothing(...asWhom)
     assert.equal((await client.verify(linked, reading)).stands, false)
-    await client.getLinkedRecords(conversation, reading)
     await client.getConversation(conversation, reading)
-    await client.findConversations(contact, { ...reading, ...nothing('statuses', 'top') })
     await client.findRecord('contact', { emailaddress1: 'ana.testa@example.com' }, reading)
-    const all = nothing(...asWhom, 'agentId', 'statuses', 'createdBeforeDays', 'orderBy', 'top')
+    const all = nothing(...asWhom, 'agentId', 'record', 'statuses', 'createdBeforeDays', 'orderBy', 'top')
     assert.ok((await client.getConversations({ ...all, orderBy: [{ property: 'subject', descending: undefined }] }).next()).value)
     const waiting = { ...nothing('agentId', 'statuses', ...everywhere), record: account }
     await client.waitForConversation(waiting).catch(({ code }) => assert.equal(code, 'AMBIGUOUS'))
-    assert.equal((await client.doctor(nothing(...everywhere, 'probe'))).healthy, true)
+    assert.equal((await client.diagnose(nothing(...everywhere))).healthy, true)
     if (name === 'embedded') await client.importRecords(page('accounts'), nothing(...everywhere, 'onProgress'))
     assert.equal((await make(nothing('timeoutInMs')).getConversation(conversation)).conversationId, conversation)
     const query = { agentId: recordId, ...nothing('attributes', 'status', 'orderBy', 'createdBeforeDays') }
@@ -44,10 +42,10 @@ for (const [name, prepare] of Object.entries(stores)) {
 test('no client minds options of an environment that are undefined', { timeout: 60_000 }, async t => {
   const { url, application } = await emulator(t)
   const others = nothing(
-    'callerObjectId', 'maxRetries', 'retryDelayInMs', 'maxRetryDelayInMs', 'maxConcurrency', 'proxy', 'caCertificates', 'application', 'concurrency'
+    'callerObjectId', 'retryOptions', 'maxConcurrency', 'proxy', 'caCertificates', 'application', 'optimisticConcurrency'
   )
   const credential = { ...application, authorityHost: url }
-  await client(t, { dataverse: { ...others, url, credential } }).getConversation(conversation)
+  await client(t, { dataverse: { ...others, retryOptions: nothing('maxRetries', 'retryDelayInMs', 'maxRetryDelayInMs'), url, credential } }).getConversation(conversation)
   const made = client(t, { dataverse: { url: 'https://contoso.crm4.dynamics.com', credential: { ...application, authorityHost: undefined } } })
   const ipcMain = { handle() {}, removeHandler() {} }
   serveOmnichannel({ ipcMain, client: made, allow: [], ...nothing('onRefreshTab', 'onOpenConversation', 'forwardEvents') }).close()

@@ -19,15 +19,13 @@ const calls = {
   unlinkFromConversation: [(client, options) => client.unlinkFromConversation(entityLogicalName, recordId, emptyConversation, options), SHAPES.unlink],
   linkMany: [(client, options) => client.linkMany([request], options).next(), SHAPES.linkMany],
   unlinkMany: [(client, options) => client.unlinkMany([request], options).next(), SHAPES.unlinkMany],
-  getLinkedRecords: [(client, options) => client.getLinkedRecords(conversation, options), SHAPES.read],
   getConversation: [(client, options) => client.getConversation(conversation, options), SHAPES.read],
-  findConversations: [(client, options) => client.findConversations(account, options), SHAPES.query],
   getConversations: [(client, options) => client.getConversations(options).next(), SHAPES.query],
   findRecord: [(client, options) => client.findRecord('account', { name: 'x' }, options), SHAPES.read],
   waitForConversation: [(client, options) => client.waitForConversation(options), SHAPES.wait],
   verify: [(client, options) => client.verify(outcome, options), SHAPES.read],
   importRecords: [(client, options) => client.importRecords(page('accounts'), options), SHAPES.import],
-  doctor: [(client, options) => client.doctor(options), SHAPES.doctor]
+  diagnose: [(client, options) => client.diagnose(options), SHAPES.diagnose]
 }
 
 const realm = createContext()
@@ -84,8 +82,8 @@ test('properties of nested objects count wherever they are', { timeout: 60_000 }
   const nested = [
     ['options.expected.recordId', value => client.linkToConversation(entityLogicalName, recordId, emptyConversation, { expected: value }), 'recordId'],
     ['options.orderBy[0].descending', value => client.getConversations({ orderBy: [value] }).next(), 'descending'],
-    ['record.recordId', value => client.findConversations(value), 'recordId'],
-    ['record.recordId', value => client.waitForConversation({ record: value }), 'recordId'],
+    ['options.record.recordId', value => client.getConversations({ record: value }).next(), 'recordId'],
+    ['options.record.recordId', value => client.waitForConversation({ record: value }), 'recordId'],
     ['outcome.record.recordId', value => client.verify({ ...outcome, record: value }), 'recordId'],
     ['outcome.conversationId', value => client.verify(value), 'status'],
     ['key.name', value => client.findRecord('account', value), 'name']
@@ -126,11 +124,11 @@ test('a client is made of the options of a class', { timeout: 60_000 }, async t 
     get embedded() { return new (class { get path() { return path } })() }
     describe() {}
   })())
-  assert.equal((await made.doctor()).target, path)
+  assert.equal((await made.diagnose()).target, path)
   const remote = new (class {
     get dataverse() { return new (class { get url() { return 'https://contoso.example' } get credential() { return 'token' } })() }
   })()
-  assert.equal((await client(t, remote).doctor({ signal: AbortSignal.abort() }).catch(error => error)).name, 'AbortError')
+  assert.equal((await client(t, remote).diagnose({ signal: AbortSignal.abort() }).catch(error => error)).name, 'AbortError')
 })
 
 class Settings { #given = { dryRun: true }; get(name) { return this.#given[name] } }
@@ -166,25 +164,25 @@ describe('what throws when it is read', () => {
   test('is named by every call', { timeout: 60_000 }, async t => {
     const { client } = emptyEmbedded(t)
     for (const [call, shape] of Object.values(calls)) {
-      for (const proxy of [revoked(), ...throwing]) await rejects(call(client, proxy), 'INVALID_ARGUMENT', /`options.*` cannot be read: /)
+      for (const proxy of [revoked(), ...throwing]) await rejects(call(client, proxy), 'INVALID_ARGUMENT', /`options.*`: cannot be read: /)
       for (const name of Object.keys(shape)) {
         for (const thrown of [new Error('mine'), Symbol('mine'), Object.create(null), undefined, revoked()]) {
           const options = { get [name]() { throw thrown } }
-          const error = await rejects(call(client, options), 'INVALID_ARGUMENT', new RegExp(`\`options\\.${name}\` cannot be read: `))
+          const error = await rejects(call(client, options), 'INVALID_ARGUMENT', new RegExp(`\`options\\.${name}\`: cannot be read: `))
           assert.equal(error.cause, thrown)
         }
       }
     }
     for (const bad of [revoked(), ...throwing.slice(0, 1)]) {
-      await rejects(client.linkMany(bad).next(), 'INVALID_ARGUMENT', /`requests` cannot be read/)
-      throws(() => createOmnichannel(bad), 'INVALID_ARGUMENT', /`client` cannot be read/)
-      throws(() => createOmnichannel(client, bad), 'INVALID_ARGUMENT', /`focus` cannot be read/)
+      await rejects(client.linkMany(bad).next(), 'INVALID_ARGUMENT', /`requests`: cannot be read/)
+      throws(() => createOmnichannel(bad), 'INVALID_ARGUMENT', /`client`: cannot be read/)
+      throws(() => createOmnichannel(client, bad), 'INVALID_ARGUMENT', /`focus`: cannot be read/)
     }
     for (const bad of [revoked(), ...throwing]) {
       for (const wrong of [() => client.on(bad, () => {}), () => client.on('linked', bad), () => client.openConversation(bad)]) throws(wrong, 'INVALID_ARGUMENT')
       await rejects(client.importRecords(bad), 'INVALID_ARGUMENT', /`pathOrPage`/)
       await rejects(client.verify(bad), 'INVALID_ARGUMENT', /`outcome`/)
-      await rejects(client.findConversations(bad), 'INVALID_ARGUMENT', /`record/)
+      await rejects(client.getConversations({ record: bad }).next(), 'INVALID_ARGUMENT', /`options\.record/)
       await rejects(client.getConversations({ statuses: bad }).next(), 'INVALID_ARGUMENT', /`options\.statuses/)
       await rejects(client.linkToConversation(bad, recordId, conversation), 'INVALID_ARGUMENT', /`entityLogicalName`/)
     }
@@ -201,28 +199,28 @@ describe('what throws when it is read', () => {
   })
 
   test('is named by the constructor', () => {
-    for (const proxy of [revoked(), ...throwing]) throws(() => new OmnichannelClient(proxy), 'INVALID_CONFIGURATION', /`options.*` cannot be read/)
+    for (const proxy of [revoked(), ...throwing]) throws(() => new OmnichannelClient(proxy), 'INVALID_CONFIGURATION', /`options.*`: cannot be read/)
     for (const [path, options, name] of settings) {
       const thrown = new Error('mine')
       const error = throws(() => new OmnichannelClient(options({ get [name]() { throw thrown } })), 'INVALID_CONFIGURATION')
-      assert.equal(error.message, `\`${path}\` cannot be read: Error: mine`)
+      assert.equal(error.message, `\`${path}\`: cannot be read: Error: mine.`)
       assert.equal(error.cause, thrown)
     }
     const getToken = { get getToken() { throw new Error('mine') } }
     const refused = () => new OmnichannelClient({ dataverse: { url: 'https://contoso.example', credential: getToken } })
-    throws(refused, 'INVALID_CONFIGURATION', /`options\.dataverse\.credential` cannot be read/)
+    throws(refused, 'INVALID_CONFIGURATION', /`options\.dataverse\.credential`: cannot be read/)
     const ipcMain = { handle() {}, removeHandler() {} }
-    throws(() => serveOmnichannel({ ipcMain, allow: [], get client() { throw new Error('mine') } }), 'INVALID_CONFIGURATION', /`options\.client` cannot be read/)
+    throws(() => serveOmnichannel({ ipcMain, allow: [], get client() { throw new Error('mine') } }), 'INVALID_CONFIGURATION', /`options\.client`: cannot be read/)
     throws(() => serveOmnichannel(revoked()), 'INVALID_CONFIGURATION', /cannot be read/)
     const service = serveOmnichannel({ ipcMain, client: { linkToConversation() {} }, allow: [] })
-    throws(() => service.focus(revoked(), null), 'INVALID_ARGUMENT', /`webContents` cannot be read/)
+    throws(() => service.focus(revoked(), null), 'INVALID_ARGUMENT', /`webContents`: cannot be read/)
   })
 })
 
 test('prototypes without an end are refused', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const endless = () => new Proxy({}, { getPrototypeOf: endless })
-  await rejects(client.doctor(endless()), 'INVALID_ARGUMENT', /`options` cannot be read: .*no end/)
+  await rejects(client.diagnose(endless()), 'INVALID_ARGUMENT', /`options`: cannot be read: .*no end/)
 })
 
 test('an unknown getter is refused by name, and a method of a class is not an option', { timeout: 60_000 }, async t => {
@@ -271,7 +269,7 @@ test('the names that JavaScript reads are those that the addon knows', { timeout
   assert.deepEqual(known(refusal({ unknown: 1 })), Object.keys(SHAPES.client).toSorted())
   assert.deepEqual(known(refusal({ dataverse: { unknown: 1 } })), Object.keys(SHAPES.client.dataverse).toSorted())
   assert.deepEqual(known(refusal({ dataverse: { credential: { unknown: 1 } } })), Object.keys(SHAPES.credential).toSorted())
-  const { message } = await rejects(client.findConversations({ unknown: 1 }), 'INVALID_ARGUMENT')
+  const { message } = await rejects(client.getConversations({ record: { unknown: 1 } }).next(), 'INVALID_ARGUMENT')
   assert.deepEqual(known(message), Object.keys(SHAPES.record).toSorted())
 })
 
@@ -287,14 +285,17 @@ test('options are read once', { timeout: 60_000 }, async t => {
   assert.deepEqual(dry, [true, true, true])
 })
 
+/** An option at a path. */
+const nested = (path, value) => path.split('.').reduceRight((value, name) => ({ [name]: value }), value)
+
 test('a value of another kind is refused in plain words', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const url = 'https://contoso.crm4.dynamics.com'
   const others = [() => {}, Symbol('s'), 5n, new Map(), [], {}]
   const configured = [
     ...[...others.slice(0, 3), [], 5, 'x'].flatMap(value => [['embedded', { embedded: value }], ['dataverse', { dataverse: value }]]),
-    ...others.flatMap(value => ['url', 'maxRetries', 'application'].map(name => [`dataverse.${name}`, { dataverse: { url, [name]: value } }])),
-    ['dataverse.concurrency', { dataverse: { url, concurrency: 5 } }], ['timeoutInMs', { timeoutInMs: {} }]
+    ...others.flatMap(value => ['url', 'retryOptions.maxRetries', 'application'].map(name => [`dataverse.${name}`, { dataverse: { url, ...nested(name, value) } }])),
+    ['dataverse.optimisticConcurrency', { dataverse: { url, optimisticConcurrency: [] } }], ['timeoutInMs', { timeoutInMs: {} }]
   ]
   for (const [name, options] of configured) {
     throws(() => new OmnichannelClient(options), 'INVALID_CONFIGURATION', new RegExp(`^\`options\\.${name}\`: expected an? [a-z ,]+, got an? [a-z]+\\.$`))

@@ -21,7 +21,7 @@ test('ESM and CommonJS get the same things, once', async () => {
   const { default: _, 'module.exports': __, ...named } = namespace
   assert.deepEqual(named, { ...required })
   assert.deepEqual(Object.keys(required), [
-    'LinkError', 'OmnichannelClient', 'closeConversation', 'configure', 'createOmnichannel', 'defaultClient', 'doctor', 'focusConversation',
+    'LinkError', 'OmnichannelClient', 'closeConversation', 'configure', 'createOmnichannel', 'defaultClient', 'focusConversation',
     'getConversationId', 'linkToConversation', 'openConversation', 'unlinkFromConversation'
   ])
   assert.equal((await import('omnichannel-link')).OmnichannelClient, required.OmnichannelClient)

@@ -4,6 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
+import { all } from './support/all.mjs'
 import { rejects } from './support/expect.mjs'
 import { account, contact, conversation, data, emptyConversation, incident, missingContact, nobody, danglingConversation, numbered, page, pages } from './support/sample.mjs'
 import { json, serve } from './support/server.mjs'
@@ -43,7 +44,7 @@ const by = (...keys) => (a, b) => {
   return 0
 }
 const newestFirst = by(['createdon', -1])
-const all = rows.msdyn_ocliveworkitems
+const known = rows.msdyn_ocliveworkitems
 
 /** All linked to `account`, every second of them active; more than fit into a page. */
 const manyConversations = {
@@ -61,51 +62,43 @@ function liveWorkItem(number) {
 
 const linkTo = ({ headers }, page) => `http://${headers.host}/api/data/v9.2/msdyn_ocliveworkitems?page=${page}`
 
-async function collect(iterable) {
-  const collected = []
-  for await (const item of iterable) collected.push(item)
-  return collected
-}
-
 /** The same conversations in an order that fits, whatever breaks its ties. */
 function same(actual, expected, order) {
   assert.deepEqual(new Set(actual.map(({ conversationId }) => conversationId)), new Set(expected.map(({ activityid }) => activityid)))
-  const known = new Map(expected.map(row => [row.activityid, row]))
-  const inOrder = actual.map(({ conversationId }) => known.get(conversationId))
+  const byId = new Map(expected.map(row => [row.activityid, row]))
+  const inOrder = actual.map(({ conversationId }) => byId.get(conversationId))
   for (let index = 1; index < inOrder.length; index++) assert.ok(order(inOrder[index - 1], inOrder[index]) <= 0, `row ${index}`)
-  for (const found of actual) assert.deepEqual(found, shown(known.get(found.conversationId)))
+  for (const found of actual) assert.deepEqual(found, shown(byId.get(found.conversationId)))
 }
 
 for (const [name, open] of Object.entries(stores)) {
   describe(name, () => {
     test('a conversation is shown with what is linked to it, and names', async t => {
       const { client } = await open(t)
-      const row = all.find(row => row._msdyn_customer_value && row._msdyn_issueid_value)
+      const row = known.find(row => row._msdyn_customer_value && row._msdyn_issueid_value)
       const expected = shown(row)
       assert.deepEqual(await client.getConversation(row.activityid), expected)
-      const linked = { conversationId: expected.conversationId, status: expected.status, customer: expected.customer, case: expected.case }
-      assert.deepEqual(await client.getLinkedRecords(`{${row.activityid.toUpperCase()}}`), linked)
+      assert.deepEqual(await client.getConversation(`{${row.activityid.toUpperCase()}}`), expected)
       client.openConversation(row.activityid)
-      assert.deepEqual(await client.getLinkedRecords(), linked)
-      assert.ok(linked.customer.name && linked.case.name)
+      assert.deepEqual(await client.getConversation(), expected)
+      assert.ok(expected.customer.name && expected.case.name)
     })
 
     test('a link shows at once, and a dangling one without a name', async t => {
       const { client } = await open(t)
       const linked = client.linkToConversation('incident', incident.recordId, emptyConversation)
-      const read = await client.getLinkedRecords(emptyConversation)
+      const read = await client.getConversation(emptyConversation)
       assert.equal(read.case?.recordId, incident.recordId)
       assert.equal((await linked).status, 'linked')
-      const { customer } = await client.getLinkedRecords(danglingConversation)
+      const { customer } = await client.getConversation(danglingConversation)
       assert.deepEqual({ ...customer, name: null }, { ...missingContact, name: null })
     })
 
     test('what is not there is refused', async t => {
       const { client } = await open(t)
       await rejects(client.getConversation(nobody), 'CONVERSATION_NOT_FOUND')
-      await rejects(client.getLinkedRecords(nobody), 'CONVERSATION_NOT_FOUND')
-      await rejects(client.getLinkedRecords(), 'NO_FOCUSED_CONVERSATION')
-      await rejects(client.getConversation(), 'INVALID_ARGUMENT', /`conversationId`/)
+      await rejects(client.getConversation(), 'NO_FOCUSED_CONVERSATION')
+      await rejects(client.getConversation(5), 'INVALID_ARGUMENT', /`conversationId`/)
       await rejects(client.getConversation(conversation, { timeout: 5 }), 'INVALID_ARGUMENT', /unknown field `timeout`/)
       const aborted = AbortSignal.abort(new Error('enough'))
       await assert.rejects(client.getConversation(conversation, { signal: aborted }), /enough/)
@@ -113,27 +106,27 @@ for (const [name, open] of Object.entries(stores)) {
 
     test('all conversations come, page by page, the newest first', async t => {
       const { client } = await open(t)
-      same(await collect(client.getConversations()), all, newestFirst)
+      same(await all(client.getConversations()), known, newestFirst)
     })
 
     test('queries filter and order', async t => {
       const { client } = await open(t)
       const agentId = 'c2dd22d0-9d47-4799-8d95-355c298bd4f2'
-      const mine = all.filter(row => row._msdyn_activeagentid_value === agentId)
-      same(await collect(client.getConversations({ agentId })), mine, newestFirst)
+      const mine = known.filter(row => row._msdyn_activeagentid_value === agentId)
+      same(await all(client.getConversations({ agentId })), mine, newestFirst)
       const live = mine.filter(({ statuscode }) => [2, 3].includes(statuscode))
-      same(await collect(client.getConversations({ agentId, statuses: ['active', 3] })), live, newestFirst)
+      same(await all(client.getConversations({ agentId, statuses: ['active', 3] })), live, newestFirst)
       const orderBy = [{ property: 'status' }, { property: 'subject', descending: true }]
-      same(await collect(client.getConversations({ orderBy })), all, by(['statuscode', 1], ['subject', -1]))
-      const times = all.map(({ createdon }) => Date.parse(createdon)).toSorted((a, b) => a - b)
+      same(await all(client.getConversations({ orderBy })), known, by(['statuscode', 1], ['subject', -1]))
+      const times = known.map(({ createdon }) => Date.parse(createdon)).toSorted((a, b) => a - b)
       const days = Math.floor((Date.now() - times[10]) / 86_400_000)
-      const old = all.filter(({ createdon }) => Date.parse(createdon) <= Date.now() - days * 86_400_000)
-      assert.ok(old.length > 10 && old.length < all.length)
-      same(await collect(client.getConversations({ createdBeforeDays: days })), old, newestFirst)
-      assert.equal((await collect(client.getConversations({ top: 7 }))).length, 7)
-      assert.deepEqual(await collect(client.getConversations({ statuses: [99] })), [])
+      const old = known.filter(({ createdon }) => Date.parse(createdon) <= Date.now() - days * 86_400_000)
+      assert.ok(old.length > 10 && old.length < known.length)
+      same(await all(client.getConversations({ createdBeforeDays: days })), old, newestFirst)
+      assert.equal((await all(client.getConversations({ top: 7 }))).length, 7)
+      assert.deepEqual(await all(client.getConversations({ statuses: [99] })), [])
       // Before there were computers.
-      assert.deepEqual(await collect(client.getConversations({ createdBeforeDays: 36_500 })), [])
+      assert.deepEqual(await all(client.getConversations({ createdBeforeDays: 36_500 })), [])
     })
 
     test('an iteration that is left asks for nothing more', async t => {
@@ -147,18 +140,18 @@ for (const [name, open] of Object.entries(stores)) {
     test('the conversations of a record are found, and those of its namesake in another table are not', async t => {
       const { client } = await open(t)
       const recordId = '9a5d9d54-35b8-4488-ba41-7f521af02447'
-      const linked = all.filter(row => row._msdyn_customer_value === recordId)
+      const linked = known.filter(row => row._msdyn_customer_value === recordId)
       const entityLogicalName = linked[0]['_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname']
       assert.equal(linked.length, 3)
-      same(await client.findConversations({ entityLogicalName, recordId }), linked, newestFirst)
+      same(await all(client.getConversations({ record: { entityLogicalName, recordId } })), linked, newestFirst)
       const other = entityLogicalName === 'account' ? 'contact' : 'account'
-      assert.deepEqual(await client.findConversations({ entityLogicalName: other, recordId }), [])
+      assert.deepEqual(await all(client.getConversations({ record: { entityLogicalName: other, recordId } })), [])
       const [{ statuscode }] = linked
       const some = linked.filter(row => row.statuscode === statuscode)
-      same(await client.findConversations({ entityLogicalName, recordId }, { statuses: [statuscode] }), some, newestFirst)
-      assert.equal((await client.findConversations({ entityLogicalName, recordId }, { top: 2 })).length, 2)
+      same(await all(client.getConversations({ record: { entityLogicalName, recordId }, statuses: [statuscode] })), some, newestFirst)
+      assert.equal((await all(client.getConversations({ record: { entityLogicalName, recordId }, top: 2 }))).length, 2)
       await client.linkToConversation('incident', incident.recordId, emptyConversation)
-      assert.deepEqual((await client.findConversations(incident)).map(({ conversationId }) => conversationId), [emptyConversation])
+      assert.deepEqual((await all(client.getConversations({ record: incident }))).map(({ conversationId }) => conversationId), [emptyConversation])
     })
 
     test('wrong queries are refused by name', async t => {
@@ -168,12 +161,12 @@ for (const [name, open] of Object.entries(stores)) {
         [{ top: 0 }, /`options\.top`/], [{ orderBy: [{ property: 'size' }] }, /`options\.orderBy\[0\]\.property`/], [{ createdBeforeDays: -1 }, /createdBeforeDays/],
         [{ agent: nobody }, /unknown field `agent`/], [5, /`options`/],
         [{ orderBy: [{ property: 'status' }, { property: 'subject' }, { property: 'status', descending: true }] }, /`options\.orderBy\[2\]`: .* once/],
-        ...['agentId', 'statuses', 'createdBeforeDays', 'orderBy', 'top'].map(name => [{ [name]: null }, new RegExp(`\`options\\.${name}\`: .* got null`)])
+        ...['agentId', 'record', 'statuses', 'createdBeforeDays', 'orderBy', 'top'].map(name => [{ [name]: null }, new RegExp(`\`options\\.${name}\`: .* got null`)])
       ]) await rejects(client.getConversations(query).next(), 'INVALID_ARGUMENT', message)
       for (const [record, message] of [
-        [undefined, /`record`: expected an object, got null|undefined/], [{ ...account, recordId: 'x' }, /`record\.recordId`: expected a GUID/],
-        [{ ...account, entityLogicalName: 'lead' }, /`record\.entityLogicalName`: expected 'account'/], [{ recordId: nobody }, /missing field/]
-      ]) await rejects(client.findConversations(record), 'INVALID_ARGUMENT', message)
+        ['x', /`options\.record`: expected an object, got a string/], [{ ...account, recordId: 'x' }, /`options\.record\.recordId`: expected a GUID/],
+        [{ ...account, entityLogicalName: 'lead' }, /`options\.record\.entityLogicalName`: expected 'account'/], [{ recordId: nobody }, /missing field/]
+      ]) await rejects(client.getConversations({ record }).next(), 'INVALID_ARGUMENT', message)
     })
 
     test('a record is found by what stands in its columns', async t => {
@@ -217,19 +210,19 @@ for (const [name, open] of Object.entries(stores)) {
 
     test('a record with its name is a record', async t => {
       const { client } = await open(t)
-      const { customer } = await client.getLinkedRecords(conversation)
+      const { customer } = await client.getConversation(conversation)
       assert.ok(customer.name)
       const { status } = await client.linkToConversation('contact', contact.recordId, conversation, { expected: customer, dryRun: true })
       assert.equal(status, 'replaced')
-      assert.deepEqual(await client.findConversations(customer), await client.findConversations(account))
+      assert.deepEqual(await all(client.getConversations({ record: customer })), await all(client.getConversations({ record: account })))
       const circle = { ...account }
       circle.name = circle
-      await rejects(client.findConversations(circle), 'INVALID_ARGUMENT', /`record\.name`/)
+      await rejects(all(client.getConversations({ record: circle })), 'INVALID_ARGUMENT', /`options\.record\.name`/)
     })
 
     test('statuses are some, and each counts once', async t => {
       const { client } = await open(t)
-      const list = statuses => collect(client.getConversations({ statuses }))
+      const list = statuses => all(client.getConversations({ statuses }))
       assert.deepEqual(await list(Array(5000).fill('active')), await list(['active']))
       await rejects(list([]), 'INVALID_ARGUMENT', /`options\.statuses`: .*leave it out/)
       await rejects(list(Array.from({ length: 101 }, (_, code) => code)), 'INVALID_ARGUMENT', /`options\.statuses`: .*100/)
@@ -237,11 +230,11 @@ for (const [name, open] of Object.entries(stores)) {
 
     test('the conversations of a record are all there are, unless fewer are asked for', async t => {
       const { client } = await open(t, [page('accounts', { accountid: account.recordId }), manyConversations])
-      assert.equal((await client.findConversations(account)).length, 300)
-      assert.equal((await client.findConversations(account, { top: 260 })).length, 260)
+      assert.equal((await all(client.getConversations({ record: account }))).length, 300)
+      assert.equal((await all(client.getConversations({ record: account, top: 260 }))).length, 260)
       const statuses = ['active']
       const orderBy = [{ property: 'createdOn' }]
-      const oldest = await client.findConversations(account, { agentId: nobody, statuses, createdBeforeDays: 1, orderBy, top: 2 })
+      const oldest = await all(client.getConversations({ record: account, agentId: nobody, statuses, createdBeforeDays: 1, orderBy, top: 2 }))
       assert.deepEqual(oldest.map(({ conversationId }) => conversationId), [numbered(0), numbered(2)])
     })
 
@@ -313,7 +306,7 @@ test('links to the next page that lead elsewhere, or nowhere, are not followed',
   ]
   for (const link of links) {
     const { requests, dataverse } = await serve(t, (request, response) => json(response, 200, { value: [], '@odata.nextLink': link(request) }))
-    await rejects(client(t, { dataverse }).findConversations(account), 'PROTOCOL', /next/)
+    await rejects(all(client(t, { dataverse }).getConversations({ record: account })), 'PROTOCOL', /next/)
     assert.deepEqual(requests, ['GET'])
   }
 })
@@ -326,8 +319,8 @@ test('a column that the server does not know is the caller\'s mistake', async t 
 test('reading makes no file', async t => {
   const { client, path } = emptyEmbedded(t)
   await rejects(client.getConversation(conversation), 'CONVERSATION_NOT_FOUND')
-  assert.deepEqual(await collect(client.getConversations()), [])
-  assert.deepEqual(await client.findConversations(account), [])
+  assert.deepEqual(await all(client.getConversations()), [])
+  assert.deepEqual(await all(client.getConversations({ record: account })), [])
   assert.deepEqual(filesOf(dirname(path)), [])
 })
 
@@ -337,16 +330,14 @@ test('pages that go round in a circle are refused, and empty ones end with the t
     json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': linkTo(request, number === 2 ? 3 : 2) })
   })
   const around = client(t, { dataverse: circle.dataverse })
-  await rejects(around.findConversations(account), 'PROTOCOL', /leads back to an earlier page/)
-  await rejects(collect(around.getConversations()), 'PROTOCOL', /leads back to an earlier page/)
+  await rejects(all(around.getConversations()), 'PROTOCOL', /leads back to an earlier page/)
   assert.ok(circle.requests.length < 20)
   const endless = await serve(t, (request, response, number) => json(response, 200, { value: [], '@odata.nextLink': linkTo(request, number) }))
   const away = client(t, { dataverse: endless.dataverse })
   await rejects(away.getConversations({ timeoutInMs: 50 }).next(), 'TIMEOUT')
-  await rejects(away.findConversations(account, { timeoutInMs: 50 }), 'TIMEOUT')
 })
 
-test('a record\'s conversations are found within the time of one call, however many pages they take', { timeout: 60_000 }, async t => {
+test('the time of a call is that of each page', { timeout: 60_000 }, async t => {
   // Every page but the last comes at once.
   const server = await serve(t, (request, response, number) => {
     if (number < 4) json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': linkTo(request, number) })
@@ -354,22 +345,22 @@ test('a record\'s conversations are found within the time of one call, however m
   const ids = new Set()
   const listener = ({ requestId }) => ids.add(requestId)
   subscribe('omnichannel-link:request', listener)
-  await rejects(client(t, { dataverse: server.dataverse }).findConversations(account, { timeoutInMs: 200 }), 'TIMEOUT', /200 ms/)
+  await rejects(all(client(t, { dataverse: server.dataverse }).getConversations({ record: account, timeoutInMs: 200 })), 'TIMEOUT', /200 ms/)
   unsubscribe('omnichannel-link:request', listener)
   assert.equal(server.requests.length, 4)
-  assert.equal(ids.size, 1)
+  assert.equal(ids.size, 4)
 })
 
 test('a read waits for the calls before it, and holds up none after it', { timeout: 60_000 }, async t => {
   const { client, emulator } = await stores.dataverse(t)
   await emulator.faults.add({ on: { method: 'GET' }, times: 2, fault: { kind: 'hang' } })
   const controller = new AbortController()
-  const reads = [1, 2].map(() => client.getLinkedRecords(conversation, { signal: controller.signal }))
+  const reads = [1, 2].map(() => client.getConversation(conversation, { signal: controller.signal }))
   const left = Promise.all(reads.map(read => assert.rejects(read, /enough/)))
   // Both at once.
   await emulator.faults.hanging(2)
   const linked = client.linkToConversation('contact', contact.recordId, conversation)
-  const after = client.getLinkedRecords(conversation)
+  const after = client.getConversation(conversation)
   assert.deepEqual((await linked).previous, account)
   assert.equal((await after).customer.recordId, contact.recordId)
   controller.abort(new Error('enough'))

@@ -59,7 +59,7 @@ for (const [what, [faults, fresh, remembered, doubt]] of Object.entries(cases)) 
   test(`link and unlink survive ${what}`, { timeout: 60_000 }, async () => {
     await emulator.reset()
     const { url, credential } = emulator
-    const options = { dataverse: { url, credential, retryDelayInMs: 1 } }
+    const options = { dataverse: { url, credential, retryOptions: { retryDelayInMs: 1 } } }
     const [client, other] = [new OmnichannelClient(options), new OmnichannelClient(options)]
     const verbs = async () => (await emulator.requests()).map(({ method }) => method).join(' ')
     const unlink = async by => {
@@ -92,14 +92,14 @@ test('a table without versions is refused, unless the caller accepts the race', 
   await emulator.faults.conditions({ concurrencyOff: ['msdyn_ocliveworkitem'] })
   const { url, credential } = emulator
   const careful = new OmnichannelClient({ dataverse: { url, credential } })
-  const bold = new OmnichannelClient({ dataverse: { url, credential, concurrency: 'readCheckWrite' } })
+  const bold = new OmnichannelClient({ dataverse: { url, credential, optimisticConcurrency: false } })
   await assert.rejects(careful.linkToConversation('incident', incident, conversation), error => {
     assert.deepEqual([error.code, error.maybeApplied], ['INVALID_CONFIGURATION', false])
-    return /readCheckWrite/.test(error.hint)
+    return /optimisticConcurrency/.test(error.hint)
   })
   assert.equal((await bold.linkToConversation('incident', incident, conversation)).status, 'linked')
   assert.equal(await held(), incident)
   assert.equal((await bold.unlinkFromConversation('incident', incident, conversation)).status, 'unlinked')
-  assert.throws(() => new OmnichannelClient({ dataverse: { url, credential, concurrency: 'none' } }), { code: 'INVALID_CONFIGURATION' })
+  assert.throws(() => new OmnichannelClient({ dataverse: { url, credential, optimisticConcurrency: 'none' } }), { code: 'INVALID_CONFIGURATION' })
   await Promise.all([careful.close(), bold.close()])
 })

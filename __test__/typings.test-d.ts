@@ -6,7 +6,7 @@ import {
 } from 'omnichannel-link'
 import type {
   CallOptions, ClientEvents, ClientOptions, CommonOptions, Conversation, ConversationStatus, Credential, DataverseOptions, EmbeddedOptions, EntityLogicalName, ImportOptions,
-  ImportProgress, ImportSummary, LinkErrorCode, LinkErrorJson, LinkOptions, LinkOutcome, Page, RecordReference, StoreName, UnlinkOutcome
+  ImportProgress, ImportSummary, LinkErrorCode, LinkErrorJson, LinkOptions, LinkOutcome, EntityPage, RecordReference, StoreName, UnlinkOutcome
 } from 'omnichannel-link'
 import link = require('omnichannel-link')
 
@@ -115,7 +115,7 @@ export function clients() {
 }
 
 export async function imports() {
-  const page: Page = { '@odata.context': `${url}/api/data/v9.2/$metadata#accounts`, value: [{ accountid: id }], '@odata.count': 1 }
+  const page: EntityPage = { '@odata.context': `${url}/api/data/v9.2/$metadata#accounts`, value: [{ accountid: id }], '@odata.count': 1 }
   const summary = await client.importRecords(page, {
     signal, timeoutInMs: 5000, onProgress: progress => same<typeof progress, ImportProgress>(true)
   })

@@ -10,7 +10,7 @@ import { arrival, json, serve } from './support/server.mjs'
 import { client, emptyEmbedded, stores } from './support/stores.mjs'
 
 /** What the addon's client says of itself. */
-const native = { note: () => null, store: () => 'embedded' }
+const native = { implicitStoreHint: () => null, store: () => 'embedded' }
 const agentId = numbered(0xa)
 const one = { conversationId: conversation, agentId }
 const two = { conversationId: emptyConversation, agentId: numbered(0xb) }
@@ -32,8 +32,7 @@ function wait(answers, options, random = () => 0.5, addon = native) {
   const client = {
     async *getConversations(query) {
       yield* next(query)
-    },
-    findConversations: async (record, options) => next({ record, ...options })
+    }
   }
   const sleep = async (ms, signal) => {
     signal?.throwIfAborted()
@@ -61,7 +60,7 @@ const asked = async options => {
   const { found, looks } = wait([[one]], options)
   assert.equal(await found, one)
   const { signal: _, ...question } = looks[0][1]
-  return question
+  return { ...question, ...(question.record && { record: { ...question.record } }) }
 }
 
 test('what is asked for, with each criterion', async () => {
@@ -107,7 +106,7 @@ test('none until the end is TIMEOUT, after a last look at that moment', async ()
 })
 
 test('its errors tell the store, and on a client that nobody configured where that came from', async () => {
-  const unconfigured = { note: () => 'Nobody configured it.', store: () => 'embedded' }
+  const unconfigured = { implicitStoreHint: () => 'Nobody configured it.', store: () => 'embedded' }
   for (const [store, hint] of [[native, undefined], [unconfigured, /Nobody configured it\.$/]]) {
     for (const [answers, options, code] of [[[[one, two]], {}, 'AMBIGUOUS'], [[[]], { timeoutInMs: 5 }, 'TIMEOUT'], [[], { pollInMs: 5 }, 'INVALID_ARGUMENT']]) {
       const error = await rejects(wait(answers, options, undefined, store).found, code, undefined, { store: 'embedded' })
@@ -219,7 +218,7 @@ for (const [store, open] of Object.entries(stores)) {
       const { client } = await open(t)
       await client.linkToConversation('contact', contact.recordId, emptyConversation)
       // What reading calls give is a record, too.
-      const { customer } = await client.getLinkedRecords(emptyConversation)
+      const { customer } = await client.getConversation(emptyConversation)
       assert.equal(typeof customer.name, 'string')
       const found = await client.waitForConversation({ record: customer })
       assert.deepEqual([found.conversationId, found.customer.recordId], [emptyConversation, contact.recordId])

@@ -117,7 +117,7 @@ subscribe('omnichannel-link:throttle', ({ delayInMs }) => {
 
 console.log(`${items} items on ${conversations} conversations, ${buildProfile} build, Node ${process.versions.node}, ${process.platform} ${process.arch}`)
 const { url, credential } = emulator
-const client = new OmnichannelClient({ dataverse: { url, credential, maxRetries, retryDelayInMs: 1, maxConcurrency: CONCURRENCY } })
+const client = new OmnichannelClient({ dataverse: { url, credential, retryOptions: { maxRetries, retryDelayInMs: 1 }, maxConcurrency: CONCURRENCY } })
 const started = performance.now()
 let results = 0
 let unordered = 0

@@ -3,6 +3,7 @@
 // `bulk`: a list of requests, what becomes of each, and a file of those that failed.
 
 const { failure } = require('../lib/link-error.js')
+const { detailsOf } = require('./errors.js')
 const { INCOMPLETE, Interrupted, exitCode } = require('./exit-codes.js')
 const { FailedItems } = require('./failed-items.js')
 const { GRACE_IN_MS } = require('./interruption.js')
@@ -10,8 +11,8 @@ const { List } = require('./lists.js')
 const { own } = require('./own.js')
 const { Progress } = require('./progress.js')
 const { Tally } = require('./tally.js')
-const { describe, detailsOf, print } = require('./terminal.js')
-const { printable } = require('./wording.js')
+const { describe, print } = require('./terminal.js')
+const { printable } = require('./printable.js')
 
 // What would meet every item stops the bulk at once; what may pass, when so many items in a row have met it.
 const FATAL = new Set(['AUTHENTICATION_FAILED', 'CLOSED', 'INVALID_CONFIGURATION'])

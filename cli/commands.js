@@ -7,7 +7,7 @@ const { bulk } = require('./bulk.js')
 const { INCOMPLETE } = require('./exit-codes.js')
 const { own } = require('./own.js')
 const { palette, print, progressLine, table } = require('./terminal.js')
-const { eachText, printable, worded } = require('./wording.js')
+const { eachString, printable } = require('./printable.js')
 
 const LINK_OPTIONS = {
   'if-linked': { type: 'string', value: '<what>', help: 'if the slot holds another record: replace it (the default), keep it, or reject' },
@@ -43,22 +43,25 @@ async function show({ client, values, signal }, [conversationId]) {
   const conversation = await client.getConversation(conversationId, given({ signal }))
   if (values.json) return print(JSON.stringify(conversation))
   const { bold } = palette(process.stdout)
-  const { status, customer, case: incident, subject, createdOn, agentId } = eachText(conversation, printable)
+  const { status, customer, case: incident, subject, createdOn, agentId } = eachString(conversation, printable)
   const rows = { status: String(status), customer: named(customer), case: named(incident), subject: subject ?? '-', created: createdOn ?? '-', agent: agentId ?? '-' }
   return print(`${bold(conversation.conversationId)}\n${table(Object.entries(rows))}`)
 }
 
+/** A record as `entity:id`. */
+function recordOf(option) {
+  if (option === undefined) return undefined
+  const [entityLogicalName, ...id] = option.split(':')
+  return own({ entityLogicalName, recordId: id.join(':') })
+}
+
 async function conversations({ client, values, signal }) {
-  const record = values.record?.split(':')
-  const query = given({ agentId: values.agent, statuses: statuses(values.status), top: wholeNumber('--top', values.top), signal })
-  // Found at once, or page by page.
-  const found = record
-    ? await client.findConversations(own({ entityLogicalName: record[0], recordId: record.slice(1).join(':') }), query)
-    : client.getConversations(query)
+  const record = recordOf(values.record)
+  const query = given({ agentId: values.agent, record, statuses: statuses(values.status), top: wholeNumber('--top', values.top), signal })
   let count = 0
-  for await (const conversation of found) {
+  for await (const conversation of client.getConversations(query)) {
     count++
-    await print(values.json ? JSON.stringify(conversation) : lineOf(eachText(conversation, printable)))
+    await print(values.json ? JSON.stringify(conversation) : lineOf(eachString(conversation, printable)))
   }
   if (count === 0 && !values.json) process.stderr.write('No conversation matches.\n')
 }
@@ -78,7 +81,7 @@ async function importFiles({ client, values, signal }, files) {
       const summary = await client.importRecords(file, given({ onProgress, signal }))
       bar.clear()
       imports.push({ file, ...summary })
-      if (!values.json) await print(importLine(eachText(imports.at(-1), printable)))
+      if (!values.json) await print(importLine(eachString(imports.at(-1), printable)))
     }
   } finally {
     bar.clear()
@@ -93,14 +96,14 @@ function importLine({ file, entitySet, inserted, updated, danglingLinks, moreRow
 }
 
 async function doctor({ client, values, signal, timeoutInMs }) {
-  const report = eachText(await client.doctor(given({ probe: values.probe, timeoutInMs, signal })), worded)
+  const report = await client.diagnose(given({ timeoutInMs, signal }))
   if (values.json) await print(JSON.stringify(report))
   else {
     const { bold, dim, green, red } = palette(process.stdout)
     const marks = { passed: green('passed '), failed: red('failed '), skipped: dim('skipped') }
     const width = Math.max(...report.checks.map(({ name }) => name.length))
     await print(`${bold(report.store)} ${printable(report.target)}`)
-    for (const { name, status, found, meaning, fix } of eachText(report.checks, printable)) {
+    for (const { name, status, found, meaning, fix } of eachString(report.checks, printable)) {
       await print(`  ${marks[status]}  ${name.padEnd(width)}  ${dim(found)}`)
       if (status === 'failed') for (const text of [meaning, fix]) if (text) await print(`           ${text}`)
     }
@@ -194,10 +197,8 @@ stopped, and { notice } for what only people need to know.`,
   },
   doctor: {
     summary: 'find out why it does not work',
-    usage: '[--probe <conversationId>]',
     takes: [0, 0],
-    options: { probe: { type: 'string', value: '<conversationId>', help: 'try out on this conversation what is not documented: it is WRITTEN TO, and restored' } },
-    about: 'Looks, one after the other, at all that links rest on, and says what is wrong and what mends it. Without --probe it reads only.',
+    about: 'Looks, one after the other, at all that links rest on, and says what is wrong and what mends it. It only reads.',
     examples: ['doctor', 'doctor --url https://contoso.crm4.dynamics.com'],
     run: doctor
   }

@@ -3,7 +3,7 @@
 // What became of a bulk's items, by outcome.
 
 const { palette, print, table } = require('./terminal.js')
-const { printable } = require('./wording.js')
+const { printable } = require('./printable.js')
 
 // Of the errors of one code, this many are shown.
 const SHOWN = 3

@@ -4,8 +4,9 @@
 
 const { once } = require('node:events')
 const { stripVTControlCharacters } = require('node:util')
+const { detailsOf } = require('./errors.js')
 const { own } = require('./own.js')
-const { eachText, printable, worded } = require('./wording.js')
+const { eachString, printable } = require('./printable.js')
 
 const COLOURS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 }
 
@@ -30,14 +31,11 @@ function table(rows) {
 
 const lengths = row => row.map(cell => [...stripVTControlCharacters(cell)].length)
 
-/** An error as data, in the words of the command line. */
-const detailsOf = error => own(eachText(error.toJSON?.() ?? { code: 'INTERNAL', message: error.message }, worded))
-
 /** An error for people, or for a program. */
 function describe(error, isJson, { red, dim } = palette(process.stderr)) {
   const details = detailsOf(error)
   if (isJson) return JSON.stringify({ error: details })
-  const { code, message, hint, requestId } = own(eachText(details, printable))
+  const { code, message, hint, requestId } = own(eachString(details, printable))
   const stack = error.toJSON ? [] : (error.stack ?? '').split('\n').map(printable)
   const lines = [`${code ? `${red(code)} ` : ''}${message}`, hint && `  ${hint}`, requestId && dim(`  request ${requestId}`), ...stack]
   return lines.filter(Boolean).join('\n')
@@ -59,4 +57,4 @@ function progressLine(stream = process.stderr) {
   return { clear, isSeen, show }
 }
 
-module.exports = { describe, detailsOf, palette, print, progressLine, table }
+module.exports = { describe, palette, print, progressLine, table }

@@ -5,7 +5,7 @@
 
 const process = require('node:process')
 const { URL } = require('node:url')
-const { guid, refusal: refusedArgument } = require('../lib/arguments.js')
+const { demandKnown, guid, invalidArgument, named: nameArgument } = require('../lib/validate.js')
 const { createOmnichannel, refusal } = require('../lib/omnichannel.js')
 const { LinkError, failure, own } = require('../lib/link-error.js')
 const { SHAPES, attempt, read } = require('../lib/options.js')
@@ -159,24 +159,26 @@ function checkedValues(name, most, values) {
   throw failure('INVALID_ARGUMENT', `Too many arguments, or one that is no text of at most ${LONGEST_TEXT} characters.`)
 }
 
-const wrong = message => failure('INVALID_CONFIGURATION', `serveOmnichannel: ${message}`)
+const wrong = (option, why, details) => {
+  const [message, named] = nameArgument(option, why, details)
+  return failure('INVALID_CONFIGURATION', `serveOmnichannel: ${message}`, named)
+}
 
 function checkedOptions(options) {
-  const given = own(read('options', options, SHAPES.serve, (message, details) => failure('INVALID_CONFIGURATION', `serveOmnichannel: ${message}`, details)))
-  const unknown = Object.keys(given).find(name => !(name in SHAPES.serve))
-  if (unknown !== undefined) throw wrong(`there is no option \`${unknown}\`.`)
+  const given = own(read('options', options, SHAPES.serve, wrong))
+  demandKnown(wrong, 'options', given, SHAPES.serve)
   const { ipcMain, client, allow, forwardEvents, onRefreshTab, onOpenConversation } = given
-  if (typeof ipcMain?.handle !== 'function') throw wrong("`ipcMain` must be Electron's.")
-  if (typeof client?.linkToConversation !== 'function') throw wrong('`client` must be an OmnichannelClient.')
+  if (typeof ipcMain?.handle !== 'function') throw wrong('options.ipcMain', "expected Electron's `ipcMain`")
+  if (typeof client?.linkToConversation !== 'function') throw wrong('options.client', 'expected an OmnichannelClient')
   for (const [name, callback] of Object.entries({ onRefreshTab, onOpenConversation })) {
-    if (callback !== undefined && typeof callback !== 'function') throw wrong(`\`${name}\` must be a function.`)
+    if (callback !== undefined && typeof callback !== 'function') throw wrong(`options.${name}`, 'expected a function')
   }
-  if (forwardEvents !== undefined && typeof forwardEvents !== 'boolean') throw wrong('`forwardEvents` must be true or false.')
-  if (forwardEvents && typeof client.on !== 'function') throw wrong('`client` has no events that could be forwarded.')
+  if (forwardEvents !== undefined && typeof forwardEvents !== 'boolean') throw wrong('options.forwardEvents', 'expected true or false')
+  if (forwardEvents && typeof client.on !== 'function') throw wrong('options.client', 'expected a client with events, because `forwardEvents` is set')
   if (typeof allow === 'function') return given
-  if (!Array.isArray(allow)) throw wrong('`allow` must list the origins whose pages may link, or be a function.')
+  if (!Array.isArray(allow)) throw wrong('options.allow', 'expected an array of origins, or a function')
   const bad = allow.filter(origin => !isOrigin(origin))
-  if (bad.length > 0) throw wrong(`\`allow\`: ${described(bad[0])} is no origin as Chromium writes it; such are "https://agent.contoso.com", "app://desktop" and "file://".`)
+  if (bad.length > 0) throw wrong('options.allow', `expected origins as Chromium writes them, such as "https://agent.contoso.com", "app://desktop" or "file://"; got ${described(bad[0])}`)
   return given
 }
 
@@ -195,8 +197,8 @@ function isOrigin(text) {
 
 /** A window itself has a `webContents` and much that looks alike, but no page is ever known by it. */
 function demandContents(value) {
-  if (attempt('webContents', () => typeof value?.send === 'function' && 'mainFrame' in value, refusedArgument)) return
-  throw refusedArgument('`webContents`: expected the `webContents` of a window, as in `window.webContents`.')
+  if (attempt('webContents', () => typeof value?.send === 'function' && 'mainFrame' in value, invalidArgument)) return
+  throw invalidArgument('webContents', 'expected the `webContents` of a window, as in `window.webContents`')
 }
 
 module.exports = { serveOmnichannel }

@@ -8,8 +8,8 @@
 
 import type { Omnichannel } from '../index'
 
-/** What a page finds as `globalThis.Microsoft`; declare it with `declare const Microsoft: PageMicrosoft`. */
-export interface PageMicrosoft {
+/** What a page finds as `globalThis.Microsoft`; declare it with `declare const Microsoft: OmnichannelMicrosoft`. */
+export interface OmnichannelMicrosoft {
   /** The page's functions, answered by the main process. */
   readonly Omnichannel: Omnichannel
   /** What the product calls the Application Profile Manager, as far as links need it. */

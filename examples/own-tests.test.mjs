@@ -27,7 +27,7 @@ before(async () => {
 beforeEach(async () => {
   await emulator.reset()
   const { url, credential } = emulator
-  client = new OmnichannelClient({ dataverse: { url, credential, retryDelayInMs: 1, maxRetryDelayInMs: 5 } })
+  client = new OmnichannelClient({ dataverse: { url, credential, retryOptions: { retryDelayInMs: 1, maxRetryDelayInMs: 5 } } })
 })
 afterEach(() => client.close())
 after(() => emulator.close())
@@ -37,7 +37,7 @@ const patches = async () => (await emulator.requests()).filter(({ method }) => m
 test('a case is linked, once', async () => {
   assert.equal(await attach(client, 'CAS-01001-D8X4'), 'linked')
   assert.equal(await attach(client, 'CAS-01001-D8X4'), 'alreadyLinked')
-  assert.equal((await client.getLinkedRecords(conversation)).case.name, 'Coffee machine leaks after descaling')
+  assert.equal((await client.getConversation(conversation)).case.name, 'Coffee machine leaks after descaling')
   assert.equal((await patches()).length, 1)
 })
 

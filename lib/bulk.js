@@ -5,10 +5,10 @@
 const { performance } = require('node:perf_hooks')
 const { setImmediate: turn } = require('node:timers/promises')
 const { isPromise } = require('node:util/types')
-const { demandFunction, invalid, optionsOf, readable } = require('./arguments.js')
+const { demandFunction, invalid, optionsOf, readable } = require('./validate.js')
 const { uncaught } = require('./events.js')
 const { properties, take } = require('./options.js')
-const { AbortController, AbortSignal, isAborted, reasonOf, throwIfAborted, watch } = require('./signals.js')
+const { AbortController, AbortSignal, cancelOnAbort, isAborted, reasonOf, throwIfAborted } = require('./signals.js')
 
 // Calls under way at once. How many requests the server is sent is not decided here: the addon keeps to what the server recommends
 // (16 to 48), and the others wait. So the window only has to be large enough never to run dry while its first call is slow, and to
@@ -24,13 +24,13 @@ const PROGRESS_EVERY_MS = 200
 const FIELDS = ['entityLogicalName', 'recordId', 'conversationId']
 
 // An id that is never looked up.
-const NOBODY = '00000000-0000-0000-0000-000000000000'
+const NIL_GUID = '00000000-0000-0000-0000-000000000000'
 
 /**
- * The results of `call(entityLogicalName, recordId, conversationId, options)` for every request; the options have this shape. `untold(options, …)`
- * is the same without events, and `refused(error, options)` is told of requests that make no call. `now` is the time in milliseconds.
+ * The results of `call(entityLogicalName, recordId, conversationId, options)` for every request; the options have this shape. `silent(options, …)`
+ * is the same without events, and `rejected(error, options)` is told of requests that make no call. `now` is the time in milliseconds.
  */
-async function* bulk(native, requests, options, { shape, call, untold, refused }, now = () => performance.now()) {
+async function* bulk(native, requests, options, { shape, call, silent, rejected }, now = () => performance.now()) {
   const given = optionsOf(native, options ?? {}, shape)
   const [onProgress, signal] = [take(given, 'onProgress'), take(given, 'signal')]
   demandFunction(native, 'options.onProgress', onProgress)
@@ -41,11 +41,11 @@ async function* bulk(native, requests, options, { shape, call, untold, refused }
   }
   const isObject = typeof given === 'object' && !Array.isArray(given)
   const shared = isObject ? { __proto__: null, ...given, timeoutInMs: given.timeoutInMs ?? TIMEOUT_IN_MS } : given
-  await check(shared, untold)
+  await check(shared, silent)
 
   const controller = new AbortController()
   const stopping = controller.signal
-  const [arrival, room] = [bell(), bell()]
+  const [arrival, room] = [wakeup(), wakeup()]
   const stop = () => {
     controller.abort(signal && reasonOf(signal))
     arrival.ring()
@@ -56,7 +56,7 @@ async function* bulk(native, requests, options, { shape, call, untold, refused }
     try {
       return target(native, request)
     } catch (error) {
-      refused(error, shared)
+      rejected(error, shared)
       throw error
     }
   }
@@ -85,7 +85,7 @@ async function* bulk(native, requests, options, { shape, call, untold, refused }
     }
   }
   throwIfAborted(native, signal)
-  const forget = signal && watch(native, signal, { cancel: stop })
+  const forget = signal && cancelOnAbort(native, signal, { cancel: stop })
   const reading = read()
     .catch(error => ({ error }))
     .finally(() => {
@@ -120,10 +120,10 @@ async function* bulk(native, requests, options, { shape, call, untold, refused }
  * Rejects if the options are wrong: every call would. A call that was aborted before it began checks its options, and does nothing
  * else. Nobody asked for this one, so nobody hears of it.
  */
-async function check(shared, untold) {
+async function check(shared, silent) {
   const probe = new Error('the options are fine')
   const options = typeof shared === 'object' && !Array.isArray(shared) ? { __proto__: null, ...shared, signal: AbortSignal.abort(probe) } : shared
-  await untold(options, 'account', NOBODY, NOBODY).catch(error => {
+  await silent(options, 'account', NIL_GUID, NIL_GUID).catch(error => {
     if (error !== probe) throw error
   })
 }
@@ -163,7 +163,7 @@ function counter(onProgress, now) {
 }
 
 /** Something to wait for, time and again. Only one may wait. */
-function bell() {
+function wakeup() {
   let waiting
   return { wait: () => new Promise(resolve => (waiting = resolve)), ring: () => waiting?.() }
 }

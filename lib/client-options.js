@@ -1,11 +1,12 @@
 'use strict'
 
-// The options of a client, and the functions among them, which the addon takes apart from the others.
+// Options of a client. The functions among them are passed to the addon apart from the others.
 
 const { failure, own } = require('./link-error.js')
 const { SHAPES, attempt, property, read } = require('./options.js')
+const { named } = require('./validate.js')
 
-const fail = (message, details) => failure('INVALID_CONFIGURATION', message, details)
+const fail = (argument, why, details) => failure('INVALID_CONFIGURATION', ...named(argument, why, details))
 
 /** The options of a client as plain data, and the functions among them. */
 function clientOptions(options) {
@@ -13,7 +14,7 @@ function clientOptions(options) {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return [given]
   // A setting that went missing must not turn a Dataverse client into an embedded one, or one file into another.
   for (const store of ['dataverse', 'embedded']) {
-    if (store in given && given[store] == null) throw fail(`\`options.${store}\` is ${given[store]}: give it a value, or leave it out.`)
+    if (store in given && given[store] == null) throw fail(`options.${store}`, `expected a value, got ${given[store]}; leave the option out for its default`)
   }
   const { dataverse } = given
   const place = 'options.dataverse.credential'

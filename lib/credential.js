@@ -21,11 +21,11 @@ function tokenProvider(credential, questions) {
   }
   return async request => {
     try {
-      const answer = await questions.ask('credential', () => ask(request))
-      if (typeof answer === 'string') return own({ token: answer })
-      const { token, expiresOnTimestamp } = properties(answer, ['token', 'expiresOnTimestamp'])
-      if (typeof token !== 'string') return own({ failure: `it gave ${answer === null ? 'null' : typeof answer} instead of a token` })
-      return own(typeof expiresOnTimestamp === 'number' ? { token, goodForInMs: expiresOnTimestamp - Date.now() } : { token })
+      const given = await questions.ask('credential', () => ask(request))
+      if (typeof given === 'string') return own({ token: given })
+      const { token, expiresOnTimestamp } = properties(given, ['token', 'expiresOnTimestamp'])
+      if (typeof token !== 'string') return own({ failure: `it returned ${given === null ? 'null' : typeof given} instead of a token` })
+      return own(typeof expiresOnTimestamp === 'number' ? { token, validForInMs: expiresOnTimestamp - Date.now() } : { token })
     } catch (error) {
       return own({ failure: whyOf(error) })
     }
@@ -36,8 +36,8 @@ function tokenProvider(credential, questions) {
 function proxyResolver(proxy, questions) {
   return async ({ url }) => {
     try {
-      const answer = (await questions.ask('proxy', () => proxy(url))) ?? ''
-      return own(typeof answer === 'string' ? { answer } : { failure: `it gave ${typeof answer} instead of a text` })
+      const proxies = (await questions.ask('proxy', () => proxy(url))) ?? ''
+      return own(typeof proxies === 'string' ? { proxies } : { failure: `it returned ${typeof proxies} instead of a string` })
     } catch (error) {
       return own({ failure: whyOf(error) })
     }

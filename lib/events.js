@@ -1,24 +1,25 @@
 'use strict'
 
-// What a client tells its listeners. Node's emitter keeps them; telling them is ours, because there a listener that throws stops
-// those behind it and whoever told it.
+// Events of a client. Node's emitter keeps the listeners. Calling them is done here, because in the emitter a listener that throws
+// stops the others and the code that emitted the event.
 
 const { EventEmitter } = require('node:events')
 const { setImmediate } = require('node:timers')
 // A `process` that a test has replaced may have little in it.
 const { nextTick = setImmediate } = require('node:process')
-const { invalid } = require('./arguments.js')
-const { own } = require('./link-error.js')
+const { invalid } = require('./validate.js')
 
-// Nobody can listen to the other statuses of an outcome, which stand for no change.
+// The other statuses of an outcome changed nothing and have no event.
 const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
 
 class Events {
   #native
   #emitter = new EventEmitter()
-  /** What happened and is not told yet. */
-  #untold = []
-  #isTelling = false
+  /** Events that were not emitted yet. */
+  #queue = []
+  #isEmitting = false
+  /** Whether there is a listener of any event. A field, because every call reads it. */
+  hasListeners = false
 
   constructor(native) {
     this.#native = native
@@ -31,57 +32,62 @@ class Events {
     if (!NAMES.includes(name)) throw invalid(this.#native, 'event', `one of ${NAMES.join(', ')}`, name)
     if (typeof listener !== 'function') throw invalid(this.#native, 'listener', 'a function', listener)
     this.#emitter[method](name, listener)
+    this.#update()
   }
 
-  /** Tells of what a call has changed, if it has changed something. It is done, so nothing that fails here is a failure of the call. */
+  #update() {
+    this.hasListeners = NAMES.some(name => this.#hears(name))
+  }
+
+  /** Emits the event of an outcome, if it changed something, and returns the outcome. The call has succeeded, so nothing here may fail it. */
   outcome(outcome) {
-    uncaught(() => this.#outcome(outcome))
+    if (this.hasListeners && this.#hears(outcome.status) && !Object.hasOwn(outcome, 'dryRun')) this.#changed(outcome)
+    return outcome
   }
 
-  #outcome(outcome) {
-    const { status, conversationId, record, previous = null, dryRun } = own(outcome)
-    if (!this.hears(status) || dryRun) return
+  #changed(outcome) {
+    const { status, conversationId, record, previous } = outcome
     const slot = status === 'unlinked' ? { before: record, after: null } : { before: previous, after: record }
-    // The outcome itself is the caller's.
-    this.#tell(status, copied({ conversationId, ...slot, outcome }))
+    // A copy, because the outcome itself is the caller's.
+    this.#emit(status, copied({ conversationId, ...slot, outcome }))
   }
 
-  /** Tells of a call that failed. One that its own program aborted did not, and a dry run would have changed nothing anyway. */
-  failure(method, meant, error, { dryRun, isAborted }) {
-    if (!this.hears('failed') || isAborted || dryRun === true) return
+  /** Emits the failure of a call that was made for the conversation `meant`. */
+  failure(method, meant, error) {
+    if (!this.#hears('failed')) return
     const conversationId = typeof meant === 'string' ? meant.replaceAll(/[{}]/g, '').toLowerCase() : null
-    this.#tell('failed', { method, conversationId, error })
+    this.#emit('failed', { method, conversationId, error })
   }
 
-  /** Makes a change and tells if it moved the focus, which `focused` looks up. */
+  /** Makes a change and emits an event if it moved the focus, which `focused` returns. */
   focus(focused, change) {
-    if (!this.hears('focus')) return change()
+    if (!this.#hears('focus')) return change()
     const previous = focused()
     change()
     const conversationId = focused()
-    if (conversationId !== previous) this.#tell('focus', { conversationId, previous })
+    if (conversationId !== previous) this.#emit('focus', { conversationId, previous })
   }
 
-  /** Whether anybody listens. */
-  hears(name) {
+  #hears(name) {
     return this.#emitter.listenerCount(name) > 0
   }
 
-  /** Tells one after the other: what a listener brings about is told when all have heard of what it heard of. */
-  #tell(name, event) {
-    this.#untold.push([name, event])
-    if (this.#isTelling) return
-    this.#isTelling = true
-    while (this.#untold.length > 0) {
-      const [name, event] = this.#untold.shift()
-      // Raw ones: those of `once` take themselves away. A copy: one that is added meanwhile hears of the next event.
+  /** Events that a listener causes wait until all listeners have seen the current one. */
+  #emit(name, event) {
+    this.#queue.push([name, event])
+    if (this.#isEmitting) return
+    this.#isEmitting = true
+    while (this.#queue.length > 0) {
+      const [name, event] = this.#queue.shift()
+      // The raw listeners of `once` remove themselves. They are a copy: a listener that is added meanwhile gets the next event.
       for (const listener of this.#emitter.rawListeners(name)) uncaught(() => listener(event))
     }
-    this.#isTelling = false
+    this.#isEmitting = false
+    this.#update()
   }
 }
 
-/** Calls a function of the program's own. What it throws is an uncaught exception, and no failure of what called it. */
+/** Calls a function of the program. An error that it throws becomes an uncaught exception and does not stop its caller. */
 function uncaught(call) {
   try {
     call()

@@ -8,7 +8,7 @@ const BRAND = Symbol.for('omnichannel-link.LinkError')
 
 // What another process may say of an error; anything else that comes along is not taken over.
 const JSON_FIELDS = [
-  'code', 'message', 'isRetryable', 'maybeApplied', 'httpStatus', 'serviceCode', 'serviceMessage', 'requestId', 'serviceRequestId',
+  'code', 'message', 'argument', 'isRetryable', 'maybeApplied', 'httpStatus', 'serviceCode', 'serviceMessage', 'requestId', 'serviceRequestId',
   'retryAfterInMs', 'conversationStatus', 'current', 'candidates', 'store', 'hint', 'cause'
 ]
 
@@ -58,6 +58,12 @@ function define(object, name, description) {
   Object.defineProperty(object, name, { __proto__: null, configurable: true, writable: true, ...description })
 }
 
+/** The LinkError of an `Error` that the addon created. Its `conversationId` is for events alone. */
+function fromAddon(raw) {
+  const { conversationId: _, ...details } = own(raw)
+  return new LinkError({ ...details, message: raw.message })
+}
+
 /** A failure that the addon does not know of: nothing was read or written. */
 function failure(code, message, details) {
   return new LinkError({ code, message: shortened(message), isRetryable: false, maybeApplied: false, ...details })
@@ -80,4 +86,4 @@ function shown(thrown) {
   }
 }
 
-module.exports = { LinkError, failure, own, shown }
+module.exports = { LinkError, failure, fromAddon, own, shown }

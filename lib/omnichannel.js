@@ -3,7 +3,7 @@
 // The page's `Microsoft.Omnichannel` over a client: its functions, and the objects that the product's script resolves and rejects
 // with. types/omnichannel.d.ts is the documentation.
 
-const { guid, refusal: wrong } = require('./arguments.js')
+const { guid, invalidArgument } = require('./validate.js')
 const { LinkError, failure, own } = require('./link-error.js')
 const { attempt, properties } = require('./options.js')
 
@@ -108,7 +108,7 @@ function createOmnichannel(client, focus = client) {
 
     async getLinkedRecords() {
       try {
-        const { customer, case: incident } = await client.getLinkedRecords(meant())
+        const { customer, case: incident } = await client.getConversation(meant())
         return [customer, incident].filter(Boolean).map(record => ({ entityName: record.entityLogicalName, recordId: record.recordId }))
       } catch (error) {
         throw refusal('getLinkedRecords', error)
@@ -150,8 +150,8 @@ function createOmnichannel(client, focus = client) {
 }
 
 function expectMethods(argument, value, methods, what) {
-  if (attempt(argument, () => methods.every(method => typeof value?.[method] === 'function'), wrong)) return
-  throw wrong(`\`${argument}\`: expected ${what}, got ${value === null ? 'null' : typeof value}.`)
+  if (attempt(argument, () => methods.every(method => typeof value?.[method] === 'function'), invalidArgument)) return
+  throw invalidArgument(argument, `expected ${what}, got ${value === null ? 'null' : typeof value}`)
 }
 
 const noneFocused = () => failure('NO_FOCUSED_CONVERSATION', 'No `conversationId` was given and no conversation is focused.', {
@@ -215,7 +215,7 @@ function list(name, value) {
 
 function unfit(name, expected, value) {
   const got = ['number', 'boolean'].includes(typeof value) ? value : value === null ? 'null' : typeof value
-  return failure('INVALID_ARGUMENT', `\`input.${name}\`: expected ${expected}, got ${got}.`)
+  return invalidArgument(`input.${name}`, `expected ${expected}, got ${got}`)
 }
 
 const success = (entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) =>

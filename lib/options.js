@@ -35,16 +35,16 @@ const SHAPES = shape({
   unlink: shape(UNLINK),
   unlinkMany: shape({ ...UNLINK, ...PROGRESS }),
   read: shape(ON_BEHALF),
-  query: shape({ ...SEARCH, ...values('createdBeforeDays', 'top'), orderBy: [shape({ property: STRING, ...values('descending') })] }),
-  wait: shape({ ...SEARCH, record: KEPT, createdAfter: KEPT }),
+  query: shape({ ...SEARCH, record: RECORD, ...values('createdBeforeDays', 'top'), orderBy: [shape({ property: STRING, ...values('descending') })] }),
+  wait: shape({ ...SEARCH, record: RECORD, createdAfter: KEPT }),
   import: shape({ ...CALL, ...PROGRESS }),
-  doctor: shape({ ...CALL, ...values('probe') }),
+  diagnose: shape(CALL),
   client: shape({
     ...values('timeoutInMs'),
     embedded: shape(values('path')),
     dataverse: shape({
-      ...values('url', 'callerObjectId', 'maxRetries', 'retryDelayInMs', 'maxRetryDelayInMs', 'maxConcurrency', 'application'),
-      concurrency: STRING,
+      ...values('url', 'callerObjectId', 'maxConcurrency', 'optimisticConcurrency', 'application'),
+      retryOptions: shape(values('maxRetries', 'retryDelayInMs', 'maxRetryDelayInMs')),
       proxy: CALLABLE,
       credential: KEPT,
       caCertificates: [VALUE]
@@ -62,21 +62,21 @@ const MOST_PROTOTYPES = 100
 
 /**
  * A copy of options without a prototype. Any other value, and an object in the place of a value, is for the addon to refuse, which gets no
- * object of the caller's. `fail(message, details)` makes the error for a property that cannot be read.
+ * object of the caller's. `fail(argument, why, details)` creates the error for a property that cannot be read.
  */
 function read(argument, value, shape, fail) {
   if (typeof value !== 'object' || value === null || shape === KEPT) return value
   if (attempt(argument, () => Array.isArray(value), fail)) return Array.isArray(shape) ? entries(argument, value, shape[0], fail) : []
   if (typeof shape === 'symbol' || Array.isArray(shape)) return Object.create(null)
   const kind = attempt(argument, () => Object.prototype.toString.call(value).slice('[object '.length, -1), fail)
-  if (kind !== 'Object' && kind !== 'Module') throw fail(`\`${argument}\`: expected an object with options, got a ${kind}.`)
+  if (kind !== 'Object' && kind !== 'Module') throw fail(argument, `expected an object with options, got a ${kind}`)
   const { names, methods, unnamed } = attempt(argument, () => survey(value, shape), fail)
   const copy = Object.create(null)
   const take = (name, isNamed) => {
     const path = `${argument}.${name}`
     const given = attempt(path, () => value[name], fail)
     if (!isNamed && given === undefined) return
-    if (given === null && refusesNull(shape, name)) throw fail(`\`${path}\`: expected a value, or nothing at all, got null.`)
+    if (given === null && refusesNull(shape, name)) throw fail(path, 'expected a value, got null; leave the option out for its default')
     // `serve` has rules of its own, and an unknown name is for the addon to refuse.
     if (shape !== SHAPES.serve && (name in shape || shape === ANY)) demandKind(path, given, shape[name] ?? VALUE, fail)
     copy[name] = read(path, given, shape[name] ?? VALUE, fail)
@@ -84,7 +84,7 @@ function read(argument, value, shape, fail) {
   for (const name of names) take(name, true)
   for (const name of unnamed) take(name, false)
   if (methods.length > 0 && Object.keys(copy).length === 0) {
-    throw fail(`\`${argument}\`: expected an object with options, got one that has nothing but methods, such as ${methods[0]}().`)
+    throw fail(argument, `expected an object with options, got one that has only methods, such as ${methods[0]}()`)
   }
   return copy
 }
@@ -97,7 +97,7 @@ function demandKind(path, value, kind, fail) {
   const type = attempt(path, () => Array.isArray(value), fail) ? 'array' : typeof value
   // One certificate may be a string; other strings are for the addon to refuse.
   const [expected, types] = Array.isArray(kind) ? ['an array', ['array', 'string', 'number', 'boolean']] : ((typeof kind === 'symbol' && EXPECTED[kind]) || ['an object', ['object']])
-  if (!types.includes(type)) throw fail(`\`${path}\`: expected ${expected}, got ${/^[ao]/.test(type) ? 'an' : 'a'} ${type}.`)
+  if (!types.includes(type)) throw fail(path, `expected ${expected}, got ${/^[ao]/.test(type) ? 'an' : 'a'} ${type}`)
 }
 
 /** An option whose value went missing must not become its default. `expected: null` is an empty slot, and a record's name may be unknown. */
@@ -146,7 +146,7 @@ function property(object, name) {
 /** The entries of an array, without those that only a prototype has. */
 function entries(argument, array, shape, fail) {
   const length = attempt(argument, () => array.length, fail)
-  if (length > MOST_ENTRIES) throw fail(`\`${argument}\`: expected at most ${MOST_ENTRIES} entries, got ${length}.`)
+  if (length > MOST_ENTRIES) throw fail(argument, `expected at most ${MOST_ENTRIES} entries, got ${length}`)
   return Array.from({ length }, (_, index) => {
     const path = `${argument}[${index}]`
     const entry = attempt(path, () => (Object.hasOwn(array, index) ? array[index] : undefined), fail)
@@ -160,7 +160,7 @@ function attempt(argument, reading, fail) {
   try {
     return reading()
   } catch (cause) {
-    throw fail(`\`${argument}\` cannot be read: ${shown(cause)}`, { cause })
+    throw fail(argument, `cannot be read: ${shown(cause)}`, { cause })
   }
 }
 

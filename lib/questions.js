@@ -5,7 +5,7 @@
 // merely happens at the same time, which has to wait.
 
 const { AsyncLocalStorage } = require('node:async_hooks')
-const { described } = require('./arguments.js')
+const { described } = require('./validate.js')
 
 /** The question that the running code answers. */
 const answered = new AsyncLocalStorage()
@@ -39,6 +39,11 @@ class Questions {
       // Before Node 24 following the async context slows down every promise of the process.
       if (--pending === 0) answered.disable()
     }
+  }
+
+  /** Whether a function of any client is being asked. While none is, no call can be nested. */
+  static arePending() {
+    return pending > 0
   }
 
   /** Throws inside a function that this client waits for, on whatever detour over other clients. */

@@ -3,7 +3,7 @@
 // Signals of callers, and the calls that they stop. A signal may be of another realm, or a polyfill: its shape is what counts.
 
 const { transferableAbortController } = require('node:util')
-const { invalid, readable } = require('./arguments.js')
+const { invalid, readable } = require('./validate.js')
 
 // Node's own. A page-like environment, such as Jest's with jsdom, has older ones of these names, or none.
 const { constructor: AbortController, signal: { constructor: AbortSignal } } = transferableAbortController()
@@ -37,7 +37,7 @@ function throwIfAborted(native, signal) {
 }
 
 /** Cancels a call when the signal aborts. Returns what ends that: a long-lived signal must not collect the calls it was given to. */
-function watch(native, signal, call) {
+function cancelOnAbort(native, signal, call) {
   let calls = watched.get(signal)
   if (calls) {
     calls.pending.add(call)
@@ -61,4 +61,4 @@ function watch(native, signal, call) {
   }
 }
 
-module.exports = { AbortController, AbortSignal, isAborted, reasonOf, throwIfAborted, watch }
+module.exports = { AbortController, AbortSignal, cancelOnAbort, isAborted, reasonOf, throwIfAborted }

@@ -6,14 +6,13 @@ const { performance } = require('node:perf_hooks')
 const { clearTimeout, setTimeout } = require('node:timers')
 const timers = require('node:timers/promises')
 const { isDate } = require('node:util/types')
-const { described, invalid, optionsOf } = require('./arguments.js')
+const { demandKnown, described, invalid, optionsOf, wrong } = require('./validate.js')
 const { LinkError } = require('./link-error.js')
 const { SHAPES, take } = require('./options.js')
-const { AbortController, reasonOf, throwIfAborted, watch } = require('./signals.js')
+const { AbortController, cancelOnAbort, reasonOf, throwIfAborted } = require('./signals.js')
 
 const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
 const LONGEST_IN_MS = 2 ** 31 - 1
-const CRITERIA = Object.keys(SHAPES.wait).filter(name => name !== 'signal')
 
 // As many as an error should list. More of them are no more ambiguous.
 const CANDIDATES = 10
@@ -47,7 +46,7 @@ async function waitForConversation(native, client, options, system = SYSTEM) {
   const wanted = criteria(native, given)
   throwIfAborted(native, signal)
   const controller = new AbortController()
-  const forget = signal && watch(native, signal, { cancel: () => controller.abort(reasonOf(signal)) })
+  const forget = signal && cancelOnAbort(native, signal, { cancel: () => controller.abort(reasonOf(signal)) })
   try {
     return await search(native, client, wanted, controller, system)
   } finally {
@@ -67,8 +66,8 @@ async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, 
     // The deadline of each of its calls is not enough: a server may make any number of pages of a look.
     const ended = system.after(lookInMs, () => controller.abort(OVERDUE))
     try {
-      const newest = await look(client, { __proto__: null, ...wanted, signal, timeoutInMs: lookInMs })
-      const found = newest.filter(({ createdOn }) => createdAfter === undefined || Date.parse(createdOn) >= createdAfter)
+      const matches = await newest(client, { __proto__: null, ...wanted, signal, timeoutInMs: lookInMs })
+      const found = matches.filter(({ createdOn }) => createdAfter === undefined || Date.parse(createdOn) >= createdAfter)
       if (found.length === 1) return found[0]
       if (found.length > 1) throw ambiguous(native, found)
       cause = undefined
@@ -89,10 +88,7 @@ async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, 
 
 function criteria(native, options) {
   if (typeof (options ?? {}) !== 'object' || Array.isArray(options)) throw invalid(native, 'options', 'an object', options)
-  const unknown = Object.keys(options ?? {}).find(name => !CRITERIA.includes(name))
-  if (unknown !== undefined) {
-    throw described(native, 'INVALID_ARGUMENT', `\`options.${unknown}\` is unknown; known are ${CRITERIA.join(', ')}, signal.`)
-  }
+  demandKnown(wrong(native), 'options', options ?? {}, SHAPES.wait)
   const given = { __proto__: null, ...DEFAULTS, ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) }
   const { createdAfter, timeoutInMs } = given
   if (createdAfter !== undefined && !(isDate(createdAfter) && Number.isFinite(createdAfter.getTime()))) {
@@ -107,9 +103,8 @@ function criteria(native, options) {
 /** A moment as the stores keep it, or what was created a little later in the same second would be earlier. */
 const wholeSeconds = date => Math.floor(date.getTime() / 1000) * 1000
 
-/** Conversations that match, the newest, `CANDIDATES` at the most. */
-async function look(client, { record, ...query }) {
-  if (record !== undefined) return await client.findConversations(record, { ...query, top: CANDIDATES })
+/** The newest conversations that match, `CANDIDATES` at the most. */
+async function newest(client, query) {
   const found = []
   for await (const conversation of client.getConversations({ ...query, top: CANDIDATES })) found.push(conversation)
   return found

@@ -91,6 +91,10 @@ pub struct CurrentRecord {
 /// Everything known about a failure besides its code and message. Public fields, because an error has no invariants.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
+    /// The argument or option that is invalid: `recordId`, `options.timeoutInMs`.
+    pub argument: Option<String>,
+    /// The conversation that the call was made for, if it was a link or an unlink.
+    pub conversation_id: Option<String>,
     /// HTTP status of the server's answer.
     pub http_status: Option<u16>,
     /// The server's own code, such as `0x80040217`.
@@ -148,6 +152,29 @@ impl LinkError {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let message = shortened(message.into());
         Self(Box::new(Failure { code, message, details: Details::default(), source: None }))
+    }
+
+    /// An `INVALID_ARGUMENT` error: `why` an argument or an option, such as `options.timeoutInMs`, is invalid.
+    #[must_use]
+    pub fn invalid_argument(argument: &str, why: impl fmt::Display) -> Self {
+        Self::invalid(Code::InvalidArgument, argument, why)
+    }
+
+    /// An `INVALID_CONFIGURATION` error: `why` an option of a client, or an environment variable, is invalid.
+    #[must_use]
+    pub fn invalid_option(option: &str, why: impl fmt::Display) -> Self {
+        Self::invalid(Code::InvalidConfiguration, option, why)
+    }
+
+    fn invalid(code: Code, argument: &str, why: impl fmt::Display) -> Self {
+        Self::new(code, format!("`{argument}`: {why}."))
+            .with(|details| details.argument = Some(shortened(argument.to_owned())))
+    }
+
+    /// The same error of an argument as one of a client's options.
+    pub(crate) fn into_misconfigured(mut self) -> Self {
+        self.0.code = Code::InvalidConfiguration;
+        self
     }
 
     /// The system refused this process a thread.

@@ -1,13 +1,13 @@
 // The client and the functions of the default client.
 
 import type { BulkLinkOptions, BulkRequest, BulkResult, BulkUnlinkOptions } from './bulk'
-import type { EntityLogicalName, LinkOptions, ReadOptions, RecordReference, UnlinkOptions } from './calls'
+import type { EntityLogicalName, LinkOptions, ReadOptions, UnlinkOptions } from './calls'
 import type {
-  Conversation, ConversationQuery, LinkedRecord, LinkedRecords, VerifiableOutcome, Verification, WaitOptions
+  Conversation, ConversationQuery, LinkedRecord, VerifiableOutcome, Verification, WaitOptions
 } from './conversations'
 import type { DataverseOptions } from './dataverse'
-import type { DoctorOptions, DoctorReport } from './diagnose'
-import type { EmbeddedOptions, ImportOptions, ImportSummary, Page } from './embedded'
+import type { DiagnoseOptions, DiagnosisReport } from './diagnose'
+import type { EmbeddedOptions, EntityPage, ImportOptions, ImportSummary } from './embedded'
 import type { ClientEvents } from './events'
 import type { LinkOutcome, UnlinkOutcome } from './outcomes'
 
@@ -99,26 +99,15 @@ export class OmnichannelClient {
   ): AsyncIterableIterator<BulkResult<Request, UnlinkOutcome>>
 
   /**
-   * What is linked to a conversation now, read after the call began and after the links and unlinks of this conversation that this client
-   * was asked for before.
+   * Reads a conversation and what is linked to it, after the links and unlinks of this conversation that this client was asked for
+   * before. Updates of other conversations are not waited for.
+   *
+   * Cost: one round trip to Dataverse, or one read of the database.
+   *
    * @param conversationId GUID; if null or undefined, the focused conversation
-   * @throws {LinkError} `CONVERSATION_NOT_FOUND`, `NO_FOCUSED_CONVERSATION` and the store's faults
+   * @throws {LinkError} `CONVERSATION_NOT_FOUND`, `NO_FOCUSED_CONVERSATION` and the errors of the store
    */
-  getLinkedRecords(conversationId?: string | null, options?: ReadOptions): Promise<LinkedRecords>
-
-  /**
-   * A conversation as it is now, read after the links and unlinks of it that this client was asked for before. Updates of other
-   * conversations are not waited for.
-   * @throws {LinkError} `CONVERSATION_NOT_FOUND` and the store's faults
-   */
-  getConversation(conversationId: string, options?: ReadOptions): Promise<Conversation>
-
-  /**
-   * The conversations a record is linked to, the newest first unless the query says otherwise. All of them, so give `top` where a
-   * record may have many.
-   * @throws {LinkError} the store's faults; a record that does not exist is linked to none
-   */
-  findConversations(record: RecordReference, query?: ConversationQuery): Promise<Conversation[]>
+  getConversation(conversationId?: string | null, options?: ReadOptions): Promise<Conversation>
 
   /**
    * Conversations, page by page as they are needed. One that is created or deleted meanwhile, or changes in what they are ordered by, may be
@@ -197,18 +186,18 @@ export class OmnichannelClient {
    * @throws {LinkError} `INVALID_ARGUMENT` naming an invalid row by its index, the column and the reason, `INVALID_CONFIGURATION` on a
    * Dataverse client, `STORE`, `CLOSED`
    */
-  importRecords(pathOrPage: string | Page, options?: ImportOptions): Promise<ImportSummary>
+  importRecords(pathOrPage: string | EntityPage, options?: ImportOptions): Promise<ImportSummary>
 
   /**
    * Looks at everything that links rest on, from the proxy to the caller's privileges, or at the embedded store's file, and says of
-   * each what was seen, what it means and how to mend it. Reads only, unless there is something to `probe`. What is out of order
+   * each what was seen, what it means and how to mend it. Reads only. What is out of order
    * stands in the report; the promise rejects only if nothing could be examined.
    *
    * Cost: about ten requests to Dataverse and a connection of its own; or a reading of the whole file.
    *
    * @throws {LinkError} `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED` (by this client), `TIMEOUT` (of the whole)
    */
-  doctor(options?: DoctorOptions): Promise<DoctorReport>
+  diagnose(options?: DiagnoseOptions): Promise<DiagnosisReport>
 
   /**
    * Calls a listener at every such event. As with Node's emitters, one that is added twice is called twice.
@@ -250,8 +239,6 @@ export function defaultClient(): OmnichannelClient
 export const linkToConversation: OmnichannelClient['linkToConversation']
 /** {@link OmnichannelClient.unlinkFromConversation} of the default client. */
 export const unlinkFromConversation: OmnichannelClient['unlinkFromConversation']
-/** {@link OmnichannelClient.doctor} of the default client. */
-export const doctor: OmnichannelClient['doctor']
 /** {@link OmnichannelClient.openConversation} of the default client. */
 export const openConversation: OmnichannelClient['openConversation']
 /** {@link OmnichannelClient.focusConversation} of the default client. */

@@ -9,8 +9,8 @@ export interface LinkedRecord extends RecordReference {
   name: string | null
 }
 
-/** What is linked to a conversation. */
-export interface LinkedRecords {
+/** A conversation and what is linked to it. */
+export interface Conversation {
   /** GUID in lower case, without braces. */
   conversationId: string
   /** Its status when it was read. */
@@ -19,10 +19,6 @@ export interface LinkedRecords {
   customer: LinkedRecord | null
   /** The incident. */
   case: LinkedRecord | null
-}
-
-/** A conversation. */
-export interface Conversation extends LinkedRecords {
   /** Its title. */
   subject: string | null
   /** When it was created, as ISO 8601 in UTC. */
@@ -32,12 +28,14 @@ export interface Conversation extends LinkedRecords {
 }
 
 /**
- * Which conversations {@link OmnichannelClient.getConversations} and {@link OmnichannelClient.findConversations} give. All that is given
- * must fit. `timeoutInMs` is that of each step from one page to the next non-empty one; with `findConversations`, of the whole.
+ * Criteria of {@link OmnichannelClient.getConversations}. A conversation must meet all that are given. `timeoutInMs` is the time for each step
+ * from one page to the next one that is not empty.
  */
 export interface ConversationQuery extends ReadOptions {
   /** The system user who serves them or did last (`msdyn_activeagentid`). */
   agentId?: string | undefined
+  /** The record that is linked to them. A record that does not exist is linked to none. */
+  record?: RecordReference | undefined
   /**
    * Only conversations in one of these statuses; at least one, and at most 100 different ones.
    * @default every status

@@ -60,24 +60,8 @@ export type Credential =
   | ClientSecretCredential
   | TokenCredential
 
-/** A Dataverse environment. */
-export interface DataverseOptions {
-  /**
-   * Such as `https://contoso.crm4.dynamics.com`. The address of a page of the environment (`…/main.aspx?…`), of its API or of
-   * `Organization.svc` is understood as well. Plain http is accepted on this machine only.
-   * @default process.env.DATAVERSE_URL
-   */
-  url?: string | undefined
-  /**
-   * How to get a token. Without one the client is refused with `INVALID_CONFIGURATION`.
-   * @default the secret in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and, optionally, `AZURE_AUTHORITY_HOST`
-   */
-  credential?: Credential | undefined
-  /**
-   * On whose behalf calls are made that do not say so themselves: the Entra object id of a user. See
-   * {@link ConversationCallOptions.callerObjectId}.
-   */
-  callerObjectId?: string | undefined
+/** How failed requests are retried. */
+export interface RetryOptions {
   /**
    * Retries after a failure: of reads, and of changes that did not reach the server. A change whose response was lost is looked up
    * instead. Retries draw on a budget of the client (35 at most, refilled by successes), so that an outage does not multiply traffic.
@@ -98,6 +82,28 @@ export interface DataverseOptions {
    * @default 60000
    */
   maxRetryDelayInMs?: number | undefined
+}
+
+/** A Dataverse environment. */
+export interface DataverseOptions {
+  /**
+   * Such as `https://contoso.crm4.dynamics.com`. The address of a page of the environment (`…/main.aspx?…`), of its API or of
+   * `Organization.svc` is understood as well. Plain http is accepted on this machine only.
+   * @default process.env.DATAVERSE_URL
+   */
+  url?: string | undefined
+  /**
+   * How to get a token. Without one the client is refused with `INVALID_CONFIGURATION`.
+   * @default the secret in `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` and, optionally, `AZURE_AUTHORITY_HOST`
+   */
+  credential?: Credential | undefined
+  /**
+   * On whose behalf calls are made that do not say so themselves: the Entra object id of a user. See
+   * {@link ConversationCallOptions.callerObjectId}.
+   */
+  callerObjectId?: string | undefined
+  /** How failed requests are retried. */
+  retryOptions?: RetryOptions | undefined
   /**
    * The most requests in flight, 1 to 48. The client begins with 4, adds one per round trip while all are in use, and takes some away
    * when the server refuses one. It never exceeds this limit or the server's recommendation (`x-ms-dop-hint`); other requests wait.
@@ -123,11 +129,12 @@ export interface DataverseOptions {
   /** Added to the `User-Agent`, so that the environment's owners see whose requests these are: `my-service/1.2`. At most 256 characters. */
   application?: string | undefined
   /**
-   * Only for an environment whose conversation table has optimistic concurrency switched off (`INVALID_CONFIGURATION` says so): every
-   * call reads the row afresh, then writes on the sole condition that it exists. What another writer changes between the two is
-   * overwritten, and an unlink may then remove a link it does not name.
+   * `false` is only for an environment whose conversation table has optimistic concurrency switched off (`INVALID_CONFIGURATION` reports
+   * it): every call then reads the row again and writes on the sole condition that it exists. A change that another writer makes between
+   * the two is overwritten, and an unlink may remove a link that it does not name.
+   * @default true
    */
-  concurrency?: 'readCheckWrite' | undefined
+  optimisticConcurrency?: boolean | undefined
 }
 
 /**

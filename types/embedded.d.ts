@@ -33,7 +33,7 @@ export interface ImportProgress {
 }
 
 /** A page of rows: what a GET of `accounts`, `contacts`, `incidents` or `msdyn_ocliveworkitems` returned. */
-export interface Page {
+export interface EntityPage {
   /** Names the table; ends in `$metadata#accounts(…)` for example. */
   '@odata.context': string
   /**

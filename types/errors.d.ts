@@ -38,7 +38,7 @@ export type LinkErrorCode =
 /** What {@link LinkError.toJSON} returns: plain data, for channels such as Electron's IPC that drop an error's properties. */
 export type LinkErrorJson = Pick<
   LinkError,
-  | 'name' | 'code' | 'message' | 'isRetryable' | 'maybeApplied' | 'httpStatus' | 'serviceCode' | 'serviceMessage' | 'requestId'
+  | 'name' | 'code' | 'message' | 'argument' | 'isRetryable' | 'maybeApplied' | 'httpStatus' | 'serviceCode' | 'serviceMessage' | 'requestId'
   | 'serviceRequestId' | 'retryAfterInMs' | 'conversationStatus' | 'current' | 'candidates' | 'store' | 'hint' | 'cause'
 >
 
@@ -56,7 +56,9 @@ export class LinkError extends Error {
    * conversation: so it is now, and the change may have been made in between.
    */
   readonly maybeApplied: boolean
-  /** HTTP status of the server's answer. */
+  /** The argument or option that is invalid: `recordId`, `options.timeoutInMs`. */
+  readonly argument?: string
+  /** HTTP status of the response. */
   readonly httpStatus?: number
   /** The server's own code, such as `0x80040217`. */
   readonly serviceCode?: string

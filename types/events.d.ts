@@ -21,7 +21,7 @@ export interface SlotChange<
 }
 
 /** A call failed. */
-export interface Failure {
+export interface CallFailure {
   /** The function that was called. */
   method: 'linkToConversation' | 'unlinkFromConversation'
   /** The conversation it named, or the one that was focused when it was made; null if there was neither. */
@@ -56,7 +56,7 @@ export interface ClientEvents {
   /** A record was unlinked. */
   unlinked: SlotChange<UnlinkOutcome, RecordReference, null>
   /** A link or unlink was refused or failed. */
-  failed: Failure
+  failed: CallFailure
   /** `openConversation`, `focusConversation` or `closeConversation` moved the focus. */
   focus: FocusChange
 }

@@ -13,7 +13,7 @@ import type { LinkOutcome, UnlinkOutcome } from './outcomes'
  * globalThis.Microsoft = { Omnichannel: createOmnichannel(client), Apm: { refreshTab } }
  * ```
  *
- * In TypeScript `declare global { var Microsoft: PageMicrosoft }` says what it is, with the type of `omnichannel-link/preload`.
+ * In TypeScript `declare global { var Microsoft: OmnichannelMicrosoft }` says what it is, with the type of `omnichannel-link/preload`.
  * `refreshTab(tabId)` is the program's own: showing the link is its job, as it is the caller's on the page.
  *
  * The functions need no `this`. For everything that the page has no words for, such as options, there is the client itself.
@@ -32,32 +32,32 @@ export interface ConversationFocus {
   openConversation(conversationId: string): void
 }
 
-/** The page's functions. All but {@link Omnichannel.getConversations} reject with a {@link PageFailure}. */
+/** The page's functions. All but {@link Omnichannel.getConversations} reject with a {@link OmnichannelFailure}. */
 export interface Omnichannel {
   /** {@link OmnichannelClient.linkToConversation}. */
-  linkToConversation(entityLogicalName: EntityLogicalName, recordId: string, conversationId?: string | null): Promise<PageSuccess>
+  linkToConversation(entityLogicalName: EntityLogicalName, recordId: string, conversationId?: string | null): Promise<OmnichannelSuccess>
   /** {@link OmnichannelClient.unlinkFromConversation}. */
-  unlinkFromConversation(entityLogicalName: EntityLogicalName, recordId: string, conversationId?: string | null): Promise<PageSuccess>
+  unlinkFromConversation(entityLogicalName: EntityLogicalName, recordId: string, conversationId?: string | null): Promise<OmnichannelSuccess>
   /** The focused conversation. Without one, rejects with the message `Couldn't fetch LiveWorkItemId from session context`. */
   getConversationId(): Promise<string>
   /** What is linked to the focused conversation. */
-  getLinkedRecords(): Promise<PageRecord[]>
+  getLinkedRecords(): Promise<OmnichannelRecord[]>
   /**
    * Focuses a conversation, which must exist. The success object has its id as `liveWorkItemId`. If another one was asked for or focused
    * while this one was looked up, that stays focused.
    * @param sessionId handed back in the success object; this package knows no sessions, so it is not compared with the conversation's
    * @param liveWorkStreamId the same
    */
-  openConversation(conversationId: string, sessionId?: string | null, liveWorkStreamId?: string | null): Promise<PageSuccess>
+  openConversation(conversationId: string, sessionId?: string | null, liveWorkStreamId?: string | null): Promise<OmnichannelSuccess>
   /**
-   * The conversations of an agent, at most 5000. Rejects with a {@link PageQueryFailure}.
+   * The conversations of an agent, at most 5000. Rejects with a {@link OmnichannelQueryFailure}.
    * @param correlationId is for the product's telemetry; there is none here
    */
-  getConversations(input: PageQuery, correlationId?: string): Promise<PageQueryResult>
+  getConversations(input: OmnichannelQuery, correlationId?: string): Promise<OmnichannelQueryResult>
 }
 
 /** What a change resolves with. */
-export interface PageSuccess {
+export interface OmnichannelSuccess {
   /** As it was given; empty after `openConversation`. */
   entityLogicalName: string
   /** As it was given; after `openConversation` the session's id. */
@@ -86,7 +86,7 @@ export interface PageSuccess {
 }
 
 /** What the functions reject with. A plain object, not an `Error`, as on the page. */
-export interface PageFailure {
+export interface OmnichannelFailure {
   /** The product's name of the part that failed, such as `linkRecordToConversation`. */
   component: string
   /** Tells it from a success. */
@@ -107,7 +107,7 @@ export interface PageFailure {
 }
 
 /** What is linked. */
-export interface PageRecord {
+export interface OmnichannelRecord {
   /** Its table. */
   entityName: EntityLogicalName
   /** GUID in lower case, without braces. */
@@ -115,7 +115,7 @@ export interface PageRecord {
 }
 
 /** What `getConversations` is asked for: lists of at most 100 entries. */
-export interface PageQuery {
+export interface OmnichannelQuery {
   /** The system user who serves them or did last. */
   agentId: string
   /**
@@ -141,18 +141,18 @@ export interface PageQuery {
 }
 
 /** What `getConversations` resolves with. */
-export interface PageQueryResult {
+export interface OmnichannelQueryResult {
   /** Tells it from a failure. */
   status: true
   /** As the Web API wraps a list. */
   result: {
     /** The conversations. */
-    value: PageConversation[]
+    value: OmnichannelConversation[]
   }
 }
 
 /** What `getConversations` rejects with. */
-export interface PageQueryFailure {
+export interface OmnichannelQueryFailure {
   /** Tells it from a result. */
   status: false
   /** Why: switch on its `code`. A `LinkError`, or in a page of the Electron kit the plain data of one. */
@@ -160,7 +160,7 @@ export interface PageQueryFailure {
 }
 
 /** A conversation by its columns, with the annotations of the Web API; what is empty is left out. */
-export interface PageConversation {
+export interface OmnichannelConversation {
   /** Its id. */
   activityid: string
   /** The same. */

@@ -2,7 +2,7 @@
 import { OmnichannelClient } from 'omnichannel-link'
 import { serveOmnichannel } from 'omnichannel-link/electron'
 import type { IpcMain, OmnichannelService, WebContents } from 'omnichannel-link/electron'
-import type { PageMicrosoft } from 'omnichannel-link/preload'
+import type { OmnichannelMicrosoft } from 'omnichannel-link/preload'
 
 export function serve(ipcMain: IpcMain, window: WebContents): OmnichannelService<WebContents> {
   const service = serveOmnichannel<WebContents>({
@@ -12,7 +12,7 @@ export function serve(ipcMain: IpcMain, window: WebContents): OmnichannelService
   return service
 }
 
-declare const Microsoft: PageMicrosoft
+declare const Microsoft: OmnichannelMicrosoft
 
 export async function onPage(): Promise<void> {
   await Microsoft.Omnichannel.linkToConversation('incident', '6b726d86-d37c-43b8-b3a4-c4056ddd2e07')

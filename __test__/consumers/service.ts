@@ -3,7 +3,7 @@ import {
   configure, createOmnichannel, defaultClient, linkToConversation, LinkError, OmnichannelClient, unlinkFromConversation
 } from 'omnichannel-link'
 import type {
-  BulkRequest, ClientOptions, Conversation, DataverseOptions, DoctorReport, LinkOutcome, RecordReference, SlotChange, UnlinkOutcome
+  BulkRequest, ClientOptions, Conversation, DataverseOptions, DiagnosisReport, LinkOutcome, RecordReference, SlotChange, UnlinkOutcome
 } from 'omnichannel-link'
 import { startEmulator } from 'omnichannel-link-emulator'
 import type { Emulator, Fault } from 'omnichannel-link-emulator'
@@ -19,7 +19,7 @@ export async function links(signal: AbortSignal): Promise<[LinkOutcome, UnlinkOu
   return [linked, await unlinkFromConversation('contact', contact.recordId, conversationId)]
 }
 
-export async function tested(): Promise<DoctorReport> {
+export async function tested(): Promise<DiagnosisReport> {
   const emulator: Emulator = await startEmulator({ seed: 'data' })
   const fault: Fault = { kind: 'throttle', limit: 'requests' }
   await emulator.faults.add({ fault })
@@ -30,11 +30,12 @@ export async function tested(): Promise<DoctorReport> {
   for (const event of ['linked', 'replaced', 'unlinked'] as const) client.on(event, changed)
   client.on('failed', ({ error }) => console.error(error.code))
   for await (const { request, outcome, error } of client.linkMany(list())) console.log(request.line, outcome?.status ?? error?.code)
-  const found: Conversation[] = await client.findConversations(contact)
-  const { customer } = await client.getLinkedRecords(found[0]?.conversationId)
+  const found: Conversation[] = []
+  for await (const conversation of client.getConversations({ record: contact })) found.push(conversation)
+  const { customer } = await client.getConversation(found[0]?.conversationId)
   const next = await client.waitForConversation({ agentId: contact.recordId, timeoutInMs: 10 })
   console.log(customer?.name, next.conversationId, createOmnichannel(client))
-  const report = await client.doctor()
+  const report = await client.diagnose()
   await client.close()
   await emulator.close()
   return report

@@ -1,10 +1,10 @@
 // Options that come out of other variables: with `exactOptionalPropertyTypes`, undefined has to be allowed where an option may be left out.
 import { OmnichannelClient } from 'omnichannel-link'
 import type {
-  BulkLinkOptions, BulkUnlinkOptions, ClientSecretCredential, CommonOptions, ConversationQuery, Credential, DataverseOptions, DoctorOptions,
-  ImportOptions, LinkOptions, PageQuery, ReadOptions, UnlinkOptions, WaitOptions
+  BulkLinkOptions, BulkUnlinkOptions, ClientSecretCredential, CommonOptions, ConversationQuery, Credential, DataverseOptions, DiagnoseOptions,
+  ImportOptions, LinkOptions, OmnichannelQuery, ReadOptions, UnlinkOptions, WaitOptions
 } from 'omnichannel-link'
-import type { Page } from 'omnichannel-link'
+import type { EntityPage } from 'omnichannel-link'
 import type { ServeOptions } from 'omnichannel-link/electron'
 import { startEmulator, type Conditions, type EmulatorOptions, type Fault, type FaultRule, type FaultTarget, type RandomFaults } from 'omnichannel-link-emulator'
 
@@ -19,10 +19,10 @@ accepts<ClientSecretCredential>(true)
 accepts<CommonOptions>(true)
 accepts<ConversationQuery>(true)
 accepts<DataverseOptions>(true)
-accepts<DoctorOptions>(true)
+accepts<DiagnoseOptions>(true)
 accepts<ImportOptions>(true)
 accepts<LinkOptions>(true)
-accepts<PageQuery>(true)
+accepts<OmnichannelQuery>(true)
 accepts<ReadOptions>(true)
 accepts<ServeOptions>(true)
 accepts<UnlinkOptions>(true)
@@ -39,7 +39,7 @@ accepts<RandomFaults>(true)
 type Faults<Kind extends Fault['kind']> = Kind extends Fault['kind'] ? Nothing<Extract<Fault, { kind: Kind }>> & Needed<Extract<Fault, { kind: Kind }>> : never
 declare const faults: Faults<Fault['kind']>
 export const rule: FaultRule = { fault: faults }
-export const last: Page = { '@odata.context': '$metadata#accounts', value: [], '@odata.nextLink': undefined }
+export const last: EntityPage = { '@odata.context': '$metadata#accounts', value: [], '@odata.nextLink': undefined }
 
 export const emulator = ({ port, seed, hosts }: { port?: number; seed?: string; hosts?: string[] }) => startEmulator({ port, seed, tls: { hosts } })
 

@@ -13,16 +13,16 @@ process.on('warning', show)
 /** Makes a client of these options, has it make every call there is, and shows what comes of it. */
 async function tell(options) {
   try {
-    const client = new OmnichannelClient({ dataverse: { retryDelayInMs: 1, maxRetries: 0, ...options }, timeoutInMs: 20_000 })
+    const client = new OmnichannelClient({ dataverse: { retryOptions: { retryDelayInMs: 1, maxRetries: 0 }, ...options }, timeoutInMs: 20_000 })
     show(client)
     const calls = [
       () => client.linkToConversation('incident', incident, conversation),
       () => client.unlinkFromConversation('incident', incident, conversation),
       () => client.getConversation(conversation),
       () => client.getConversations().next(),
-      () => client.findConversations({ entityLogicalName: 'incident', recordId: incident }),
+      () => client.getConversations({ record: { entityLogicalName: 'incident', recordId: incident } }).next(),
       () => client.findRecord('account', { accountnumber: 'A-1' }),
-      () => client.doctor(),
+      () => client.diagnose(),
       () => client.doctor({ probe: conversation })
     ]
     for (const call of calls) {
@@ -39,7 +39,7 @@ async function tell(options) {
 const { url, token, clientSecret, proxy, runs } = JSON.parse(process.env.INDISCREET)
 const application = { tenantId: 'contoso.com', clientId: 'app', clientSecret, authorityHost: url }
 for (let run = 0; run < runs; run++) {
-  await tell({ url, credential: token, maxRetries: run % 2 })
+  await tell({ url, credential: token, retryOptions: { retryDelayInMs: 1, maxRetries: run % 2 } })
   await tell({ url, credential: async () => token })
   await tell({ url, credential: application })
 }

@@ -22,7 +22,7 @@ export async function serve(t, answer = () => {}) {
     await once(server, 'close')
   })
   const url = `http://127.0.0.1:${server.address().port}`
-  return { url, requests, server, dataverse: { url, credential: 'secret-token', maxRetries: 0 } }
+  return { url, requests, server, dataverse: { url, credential: 'secret-token', retryOptions: { maxRetries: 0 } } }
 }
 
 /** Resolves with the request when the next one of that method comes in; `left` resolves when its connection is closed. */

@@ -78,7 +78,7 @@ fn classify(
             Code::InvalidConfiguration,
             "The conversation table does not check versions",
             Some(
-                "Turn on optimistic concurrency for msdyn_ocliveworkitem. Or set `concurrency: 'readCheckWrite'`, and accept that a link may then overwrite another writer's.",
+                "Turn on optimistic concurrency for msdyn_ocliveworkitem. Or set `optimisticConcurrency: false`, and accept that a link may then overwrite another writer's.",
             ),
         );
     }

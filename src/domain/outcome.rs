@@ -49,6 +49,8 @@ pub struct LinkOutcome {
     pub store: StoreName,
     /// The id this client gave the call.
     pub request_id: RequestId,
+    /// Whether nothing was written, as was asked for.
+    pub dry_run: bool,
 }
 
 /// An unlink that the store confirmed after the call began.
@@ -62,6 +64,8 @@ pub struct UnlinkOutcome {
     pub store: StoreName,
     /// The id this client gave the call.
     pub request_id: RequestId,
+    /// Whether nothing was written, as was asked for.
+    pub dry_run: bool,
 }
 
 /// What an outcome says of a slot, to be held against the conversation later.

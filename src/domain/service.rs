@@ -65,7 +65,7 @@ impl LinkService {
         policy: LinkPolicy,
         options: CallOptions,
     ) -> impl Future<Output = Result<LinkOutcome, LinkError>> + Send + use<> {
-        let store = self.0.store.name();
+        let (store, dry_run) = (self.0.store.name(), options.dry_run);
         let updated = self.update(Decide::Link(record, policy), conversation, options);
         async move {
             let (conversation_id, decision, request_id) = updated.await?;
@@ -75,7 +75,7 @@ impl LinkService {
                 Some(held) if held == record => (LinkStatus::AlreadyLinked, None, None),
                 Some(kept) => (LinkStatus::Kept, None, Some(kept)),
             };
-            Ok(LinkOutcome { status, conversation_id, record, previous, current, store, request_id })
+            Ok(LinkOutcome { status, conversation_id, record, previous, current, store, request_id, dry_run })
         }
     }
 
@@ -89,11 +89,11 @@ impl LinkService {
         conversation: Option<ConversationId>,
         options: CallOptions,
     ) -> impl Future<Output = Result<UnlinkOutcome, LinkError>> + Send + use<> {
-        let store = self.0.store.name();
+        let (store, dry_run) = (self.0.store.name(), options.dry_run);
         let updated = self.update(Decide::Unlink(record), conversation, options);
         async move {
             let (conversation_id, _, request_id) = updated.await?;
-            Ok(UnlinkOutcome { conversation_id, record, store, request_id })
+            Ok(UnlinkOutcome { conversation_id, record, store, request_id, dry_run })
         }
     }
 
@@ -341,7 +341,10 @@ impl LinkService {
             Ok(Box::pin(async move { Ok((id, decided.await?)) }) as StoreFuture<_>)
         });
         async move {
-            let ((id, decision), request_id) = updated.await?;
+            let of_conversation = |error: LinkError| {
+                error.with(|details| details.conversation_id = conversation.map(|id| id.to_string()))
+            };
+            let ((id, decision), request_id) = updated.await.map_err(of_conversation)?;
             Ok((id, decision, request_id))
         }
     }

@@ -1,39 +1,44 @@
-//! A `LinkError` as the plain object from which index.js makes the real one, with the caller's stack.
+//! `LinkError` as a JavaScript `Error` with its properties, of which lib/link-error.js makes the class.
 
 use napi::{
     Env, JsValue, Status,
     bindgen_prelude::{Either, Null, Object, Unknown},
 };
 
-use super::{conversations::LinkedRecordObject, object::Properties, outcome::RecordReferenceObject, promise::Failure};
+use super::{
+    object::Properties,
+    output::{LinkedRecordObject, RecordReferenceObject},
+    promise::Failure,
+};
 use crate::{
     domain,
     error::{CurrentRecord, LinkError, shortened},
 };
 
-/// What a promise is rejected with: nothing if the caller aborted, because the reason is JavaScript's.
+/// The value a promise is rejected with: undefined if the caller aborted, because only JavaScript knows the reason.
 pub(super) fn rejection<'env>(env: &'env Env, failure: &Failure) -> napi::Result<Unknown<'env>> {
     match failure {
-        Failure::Error(error) => Ok(to_object(env, error)?.to_unknown()),
+        Failure::Error(error) => Ok(to_error(env, error)?.to_unknown()),
         Failure::Aborted => env.to_js_value(&()),
     }
 }
 
 /// Throws from a synchronous function: napi passes on the exception that is pending, whatever it is.
 pub(super) fn thrown(env: Env, error: &LinkError) -> napi::Error {
-    match to_object(&env, error).and_then(|object| env.throw(object)) {
+    match to_error(&env, error).and_then(|object| env.throw(object)) {
         Ok(()) => napi::Error::from_status(Status::PendingException),
         Err(failed) => failed,
     }
 }
 
-fn to_object<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'env>> {
+fn to_error<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'env>> {
     let details = error.details();
     let mut object = Properties::new(env);
     object.set("code", error.code().as_str())?;
-    object.set("message", error.message())?;
     object.set("isRetryable", error.is_retryable())?;
     object.set("maybeApplied", details.maybe_applied)?;
+    object.set_some("argument", details.argument.as_deref())?;
+    object.set_some("conversationId", details.conversation_id.as_deref())?;
     object.set_some("serviceCode", details.service_code.as_deref())?;
     object.set_some("serviceMessage", details.service_message.as_deref())?;
     object.set_some("requestId", details.request_id.as_deref())?;
@@ -58,5 +63,5 @@ fn to_object<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'en
     let candidates: Vec<_> = details.candidates.iter().map(candidate).collect();
     object.set_some("candidates", (!candidates.is_empty()).then_some(candidates))?;
     object.set_some("cause", std::error::Error::source(error).map(|cause| shortened(cause.to_string())))?;
-    object.into_object()
+    object.define_on(env.create_error(napi::Error::from_reason(error.message()))?)
 }

@@ -1,12 +1,11 @@
-//! Objects for JavaScript some of whose properties may be missing.
+//! Objects for JavaScript with optional properties.
 
 use napi::{
     Env, Property, PropertyAttributes,
     bindgen_prelude::{JsObjectValue, Object, ToNapiValue, Unknown},
 };
 
-/// Properties of an object to be made. They are defined and not assigned: an assignment would call a setter on a changed
-/// `Object.prototype`, and the property would be missing.
+/// Properties of an object. They are defined, not assigned: an assignment could call a setter of a changed `Object.prototype`.
 pub(super) struct Properties<'env> {
     env: &'env Env,
     all: Vec<Property>,
@@ -27,13 +26,17 @@ impl<'env> Properties<'env> {
         Ok(())
     }
 
-    /// Without a value there is no such property.
+    /// Leaves the property out if there is no value.
     pub(super) fn set_some<T: ToNapiValue>(&mut self, name: &str, value: Option<T>) -> napi::Result<()> {
         value.map_or(Ok(()), |value| self.set(name, value))
     }
 
     pub(super) fn into_object(self) -> napi::Result<Object<'env>> {
-        let mut object = Object::new(self.env)?;
+        let object = Object::new(self.env)?;
+        self.define_on(object)
+    }
+
+    pub(super) fn define_on(self, mut object: Object<'env>) -> napi::Result<Object<'env>> {
         object.define_properties(&self.all)?;
         Ok(object)
     }

@@ -1,4 +1,4 @@
-//! Who watches the traffic: the log on stderr, and the program's own channels.
+//! Observers of the traffic: the log on stderr, and the diagnostics channels of Node.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,10 +12,10 @@ use napi_derive::napi;
 use super::log;
 use crate::http::{Ending, Event, Observer, Subject};
 
-/// Events on their way to a JavaScript thread that is busy; what comes when there are more is not told.
-const MAX_WAITING: usize = 10_000;
+/// Events queued for a busy JavaScript thread. Further ones are dropped.
+const MAX_QUEUED: usize = 10_000;
 
-/// What a channel is told. index.js makes the messages of types/dataverse.d.ts from it.
+/// One event. lib/channels.js makes the messages of types/dataverse.d.ts from it.
 #[napi(object, object_from_js = false, use_nullable = true)]
 pub struct EventObject {
     /// `request`, `retry` or `throttle`.
@@ -28,14 +28,14 @@ pub struct EventObject {
     pub status: Option<u32>,
     pub error: Option<String>,
     pub service_request_id: Option<String>,
-    /// Of the attempt, or until the next.
+    /// Duration of the attempt, or delay before the next one.
     pub time_in_ms: f64,
 }
 
-/// Weak: watching keeps no process alive.
-type Publish = ThreadsafeFunction<EventObject, (), EventObject, Status, false, true, MAX_WAITING>;
+/// Weak: an observer does not keep the process alive.
+type Publish = ThreadsafeFunction<EventObject, (), EventObject, Status, false, true, MAX_QUEUED>;
 
-/// How much is logged.
+/// The events that are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum LogLevel {
     Off,
@@ -46,8 +46,8 @@ pub(super) enum LogLevel {
 }
 
 impl LogLevel {
-    /// The meaning of `OMNICHANNEL_LINK_LOG`. A word that is not known means everything: whoever sets it wants to see something.
-    pub(super) fn of(variable: Option<&str>) -> Self {
+    /// The level in `OMNICHANNEL_LINK_LOG`. An unknown word logs everything: it was set to see something.
+    pub(super) fn parse(variable: Option<&str>) -> Self {
         match variable {
             None | Some("off" | "0") => Self::Off,
             Some("warn") => Self::Warn,
@@ -57,17 +57,17 @@ impl LogLevel {
 }
 
 /// The observer of one client.
-pub(super) struct Watch {
+pub(super) struct TrafficLog {
     level: LogLevel,
     channel: Mutex<Option<Publish>>,
 }
 
-impl Watch {
+impl TrafficLog {
     pub(super) fn new(level: LogLevel) -> Self {
         Self { level, channel: Mutex::default() }
     }
 
-    /// Tells this function from now on, or nobody.
+    /// Publishes to this function from now on, or to none.
     pub(super) fn publish(&self, function: Option<Function<'_, EventObject, ()>>) -> napi::Result<()> {
         let publish = function.map(|function| {
             function.build_threadsafe_function().weak::<true>().callee_handled::<false>().max_queue_size().build()
@@ -88,7 +88,7 @@ impl Watch {
     }
 }
 
-impl Observer for Watch {
+impl Observer for TrafficLog {
     fn is_listening(&self) -> bool {
         self.level > LogLevel::Off || self.channel().is_some()
     }

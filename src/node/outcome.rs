@@ -1,100 +1,121 @@
-//! Outcomes as JavaScript sees them. types/outcomes.d.ts documents them.
+//! Outcomes of links and unlinks, as an object or as one compact string. types/outcomes.d.ts documents the object.
 
 use napi::{
     Env, JsValue,
     bindgen_prelude::{Either, Null, ToNapiValue},
     sys,
 };
-use napi_derive::napi;
 
-use super::object::Properties;
-use crate::{
-    domain::{LinkOutcome, RecordReference, RequestId, StoreName, UnlinkOutcome},
-    embedded::ImportSummary,
-};
+use super::{object::Properties, output::RecordReferenceObject};
+use crate::domain::{ConversationId, LinkOutcome, RecordReference, RequestId, StoreName, UnlinkOutcome};
 
-/// `RecordReference`
-#[napi(object, object_from_js = false)]
-pub struct RecordReferenceObject {
-    pub entity_logical_name: &'static str,
-    pub record_id: String,
-}
-
-/// `LinkOutcome`, or what it would be.
-pub struct LinkOutcomeObject {
-    pub(super) outcome: LinkOutcome,
-    pub(super) dry_run: bool,
-}
-
-/// `UnlinkOutcome`, or what it would be.
-pub struct UnlinkOutcomeObject {
-    pub(super) outcome: UnlinkOutcome,
-    pub(super) dry_run: bool,
-}
-
-impl ToNapiValue for LinkOutcomeObject {
-    unsafe fn to_napi_value(env: sys::napi_env, Self { outcome, dry_run }: Self) -> napi::Result<sys::napi_value> {
-        let env = Env::from_raw(env);
-        let mut properties = Properties::new(&env);
-        properties.set("status", outcome.status.as_str())?;
-        properties.set("conversationId", outcome.conversation_id.to_string())?;
-        properties.set("record", RecordReferenceObject::from(outcome.record))?;
-        let previous = outcome.previous.map(RecordReferenceObject::from);
-        properties.set("previous", previous.map_or(Either::B(Null), Either::A))?;
-        properties.set_some("current", outcome.current.map(RecordReferenceObject::from))?;
-        confirmed(properties, outcome.store, outcome.request_id, dry_run)
-    }
-}
-
-impl ToNapiValue for UnlinkOutcomeObject {
-    unsafe fn to_napi_value(env: sys::napi_env, Self { outcome, dry_run }: Self) -> napi::Result<sys::napi_value> {
-        let env = Env::from_raw(env);
-        let mut properties = Properties::new(&env);
-        properties.set("status", "unlinked")?;
-        properties.set("conversationId", outcome.conversation_id.to_string())?;
-        properties.set("record", RecordReferenceObject::from(outcome.record))?;
-        confirmed(properties, outcome.store, outcome.request_id, dry_run)
-    }
-}
-
-/// What both end with.
-fn confirmed(
-    mut properties: Properties<'_>,
+/// The outcome of a link or an unlink, in the words of JavaScript.
+pub(super) struct Outcome {
+    status: &'static str,
+    conversation_id: ConversationId,
+    record: RecordReference,
+    /// `None` for an unlink, which has no such property.
+    previous: Option<Option<RecordReference>>,
+    current: Option<RecordReference>,
     store: StoreName,
     request_id: RequestId,
     dry_run: bool,
-) -> napi::Result<sys::napi_value> {
-    properties.set("store", store.as_str())?;
-    properties.set("requestId", request_id.to_string())?;
-    properties.set_some("dryRun", dry_run.then_some(true))?;
-    Ok(properties.into_object()?.raw())
 }
 
-/// `ImportSummary`
-#[napi(object, object_from_js = false)]
-pub struct ImportSummaryObject {
-    pub entity_set: &'static str,
-    pub inserted: u32,
-    pub updated: u32,
-    pub dangling_links: u32,
-    pub more_rows_exist: bool,
-}
+/// `LinkOutcome` or `UnlinkOutcome`.
+pub(super) struct OutcomeObject(Outcome);
 
-impl From<RecordReference> for RecordReferenceObject {
-    fn from(record: RecordReference) -> Self {
-        Self { entity_logical_name: record.entity.as_str(), record_id: record.id.to_string() }
+/// The same as one string, which crosses into JavaScript in a single call; lib/outcome.js decodes it.
+///
+/// | characters | meaning |
+/// |---|---|
+/// | 0 | first letter of the status |
+/// | 1 | first letter of the store |
+/// | 2 | `y` for a dry run, else `n` |
+/// | 3 | first letter of the record's table |
+/// | 4-39, 40-75, 76-111 | conversation, record and request id |
+/// | 112, 113-148 | table and id of `previous` or `current`, if there is one |
+pub(super) struct CompactOutcome(Outcome);
+
+impl From<LinkOutcome> for Outcome {
+    fn from(outcome: LinkOutcome) -> Self {
+        let LinkOutcome { status, conversation_id, record, previous, current, store, request_id, dry_run } = outcome;
+        let (status, previous) = (status.as_str(), Some(previous));
+        Self { status, conversation_id, record, previous, current, store, request_id, dry_run }
     }
 }
 
-impl From<ImportSummary> for ImportSummaryObject {
-    fn from(summary: ImportSummary) -> Self {
-        let count = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
-        Self {
-            entity_set: summary.entity_set,
-            inserted: count(summary.inserted),
-            updated: count(summary.updated),
-            dangling_links: summary.dangling_links,
-            more_rows_exist: summary.more_rows_exist,
-        }
+impl From<UnlinkOutcome> for Outcome {
+    fn from(outcome: UnlinkOutcome) -> Self {
+        let UnlinkOutcome { conversation_id, record, store, request_id, dry_run } = outcome;
+        let (status, previous, current) = ("unlinked", None, None);
+        Self { status, conversation_id, record, previous, current, store, request_id, dry_run }
     }
+}
+
+impl From<Outcome> for OutcomeObject {
+    fn from(outcome: Outcome) -> Self {
+        Self(outcome)
+    }
+}
+
+impl From<Outcome> for CompactOutcome {
+    fn from(outcome: Outcome) -> Self {
+        Self(outcome)
+    }
+}
+
+impl ToNapiValue for OutcomeObject {
+    unsafe fn to_napi_value(env: sys::napi_env, Self(outcome): Self) -> napi::Result<sys::napi_value> {
+        let env = Env::from_raw(env);
+        let mut properties = Properties::new(&env);
+        properties.set("status", outcome.status)?;
+        properties.set("conversationId", outcome.conversation_id.to_string())?;
+        properties.set("record", RecordReferenceObject::from(outcome.record))?;
+        let previous = outcome.previous.map(|previous| previous.map(RecordReferenceObject::from));
+        properties.set_some("previous", previous.map(|previous| previous.map_or(Either::B(Null), Either::A)))?;
+        properties.set_some("current", outcome.current.map(RecordReferenceObject::from))?;
+        properties.set("store", outcome.store.as_str())?;
+        properties.set("requestId", outcome.request_id.to_string())?;
+        properties.set_some("dryRun", outcome.dry_run.then_some(true))?;
+        Ok(properties.into_object()?.raw())
+    }
+}
+
+impl ToNapiValue for CompactOutcome {
+    unsafe fn to_napi_value(env: sys::napi_env, Self(outcome): Self) -> napi::Result<sys::napi_value> {
+        let (text, length) = compact(&outcome);
+        let mut value = std::ptr::null_mut();
+        // SAFETY: the environment is the current one, and `text` holds at least `length` ASCII characters.
+        let status =
+            unsafe { sys::napi_create_string_latin1(env, text.as_ptr().cast(), length.cast_signed(), &raw mut value) };
+        napi::check_status!(status)?;
+        Ok(value)
+    }
+}
+
+const ID: usize = 36;
+const SHORT: usize = 4 + 3 * ID;
+const LONG: usize = SHORT + 1 + ID;
+
+fn compact(outcome: &Outcome) -> ([u8; LONG], usize) {
+    let mut text = [0; LONG];
+    let first = |word: &str| word.as_bytes().first().copied().unwrap_or_default();
+    let dry_run = if outcome.dry_run { b'y' } else { b'n' };
+    text[..4].copy_from_slice(&[
+        first(outcome.status),
+        first(outcome.store.as_str()),
+        dry_run,
+        first(outcome.record.entity.as_str()),
+    ]);
+    let mut id = |at: usize, bytes: &[u8; 16]| {
+        uuid::Uuid::from_bytes_ref(bytes).hyphenated().encode_lower(&mut text[at..at + ID]);
+    };
+    id(4, outcome.conversation_id.as_bytes());
+    id(4 + ID, outcome.record.id.as_bytes());
+    id(4 + 2 * ID, outcome.request_id.as_bytes());
+    let Some(other) = outcome.previous.flatten().or(outcome.current) else { return (text, SHORT) };
+    id(SHORT + 1, other.id.as_bytes());
+    text[SHORT] = first(other.entity.as_str());
+    (text, LONG)
 }

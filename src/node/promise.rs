@@ -21,7 +21,10 @@ use napi::{
     check_status, sys,
 };
 
-use super::{error, panics, runtime::Jobs};
+use super::{
+    error,
+    runtime::{self, Jobs},
+};
 use crate::error::{Code, LinkError};
 
 /// Promises settled in one callback at the most, so that a burst does not hold up the event loop.
@@ -56,7 +59,6 @@ struct Deferred(sys::napi_deferred);
 unsafe impl Send for Deferred {}
 
 /// The promises of one environment.
-#[derive(Clone)]
 pub(super) struct Promises(Arc<Shared>);
 
 struct Shared {
@@ -81,11 +83,8 @@ struct WakerFunction(sys::napi_threadsafe_function);
 unsafe impl Send for WakerFunction {}
 
 impl Promises {
-    /// Those of the environment, set up by its first call.
-    pub(super) fn of(env: Env) -> napi::Result<Self> {
-        if let Some(promises) = env.get_instance_data::<Self>()? {
-            return Ok(promises.clone());
-        }
+    /// The promises of a new environment.
+    pub(super) fn new(env: Env) -> napi::Result<Self> {
         let queue = Mutex::new(Queue { settled: Vec::new(), waker: None, woken: false });
         let shared = Arc::new(Shared { queue, pending: AtomicUsize::new(0) });
         let waker = WakerFunction::new(&env, &shared)?;
@@ -96,9 +95,7 @@ impl Promises {
             queue.waker = None;
             queue.settled.clear();
         })?;
-        let promises = Self(shared);
-        env.set_instance_data(promises.clone(), (), |_| {})?;
-        Ok(promises)
+        Ok(Self(shared))
     }
 
     /// A promise of what the future that `start` returns will give. `start` runs on the runtime's thread, in call order.
@@ -154,7 +151,7 @@ where
 
 /// Whether the call had written by then is not known here.
 fn defect() -> LinkError {
-    let location = panics::last_location().map_or_else(String::new, |location| format!(" ({location})"));
+    let location = runtime::last_panic().map_or_else(String::new, |location| format!(" ({location})"));
     LinkError::new(
         Code::Internal,
         format!("A defect of omnichannel-link{location} stopped this call; please report it."),
@@ -317,7 +314,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_early_or_late_becomes_internal_with_its_place_and_without_its_message() {
-        panics::install();
+        runtime::install_panic_hook();
         let early = guarded(|| std::future::ready(panics()));
         let late = guarded(|| async { panics() });
         for outcome in [early.await, late.await] {

@@ -1,18 +1,19 @@
 //! One runtime for the process, on one named thread, started by the first call.
 
 use std::{
-    io,
-    sync::{Mutex, PoisonError},
+    io, panic,
+    sync::{Mutex, Once, PoisonError},
     thread,
 };
 
 use tokio::sync::mpsc;
 
-use super::panics;
 use crate::error::LinkError;
 
 /// Something to start on the runtime's thread.
 type Job = Box<dyn FnOnce() + Send>;
+
+static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 static RUNTIME: Runtime = Runtime::new();
 
@@ -55,9 +56,25 @@ impl Jobs {
     }
 }
 
-/// A current-thread runtime: nothing is stolen and nobody is woken on another core (`performance.md` 3.3).
+/// Records the location of every panic of this addon, for the error that is reported. Its message may hold data, so it is dropped,
+/// and nothing is written to stderr, which is the host's. Other code in the process, Rust or not, has panic hooks of its own.
+pub(super) fn install_panic_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        panic::set_hook(Box::new(|panic| {
+            let location = panic.location().map(|location| format!("{}:{}", location.file(), location.line()));
+            *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = location;
+        }));
+    });
+}
+
+pub(super) fn last_panic() -> Option<String> {
+    LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// A current-thread runtime: no work stealing, and no wake-ups across cores.
 fn launch() -> io::Result<Jobs> {
-    panics::install();
+    install_panic_hook();
     let (sender, mut jobs) = mpsc::unbounded_channel::<Job>();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("omnichannel-io".into()).spawn(move || {

@@ -1,4 +1,4 @@
-//! How a client reaches the network, as its options and its environment say.
+//! Network options of a client.
 
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
@@ -11,16 +11,13 @@ use napi_derive::napi;
 use serde::{Deserialize, Deserializer, de};
 use url::Url;
 
-use super::{
-    configuration::{Surroundings, misconfigured},
-    credential::SecretOption,
-};
+use super::{credential::SecretOption, process_env::ProcessEnv};
 use crate::{
     error::LinkError,
     http::{CaCertificate, NetworkOptions, Proxy, ProxyResolver, ProxyVariables, Secret, user_agent},
 };
 
-/// What of the options of a client is about the network.
+/// The network options of a client, as they were given.
 #[derive(Default)]
 pub(super) struct NetworkOption {
     pub(super) proxy: Option<SecretOption>,
@@ -28,18 +25,18 @@ pub(super) struct NetworkOption {
     pub(super) application: Option<UserAgent>,
 }
 
-/// PEM, in one text or in several.
+/// Certificates in PEM, in one string or several.
 pub(super) struct Certificates(Vec<CaCertificate>);
 
 impl<'de> Deserialize<'de> for Certificates {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        struct TextOrTexts;
+        struct OneOrMany;
 
-        impl<'de> de::Visitor<'de> for TextOrTexts {
+        impl<'de> de::Visitor<'de> for OneOrMany {
             type Value = Certificates;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("certificates as a PEM text, or an array of such texts")
+                f.write_str("certificates as a PEM string, or an array of such strings")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Certificates, E> {
@@ -56,85 +53,83 @@ impl<'de> Deserialize<'de> for Certificates {
             }
         }
 
-        value.deserialize_any(TextOrTexts)
+        value.deserialize_any(OneOrMany)
     }
 }
 
-/// What is added to the User-Agent.
+/// The part of the User-Agent that names the application.
 pub(super) struct UserAgent(HeaderValue);
 
 impl<'de> Deserialize<'de> for UserAgent {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        let refused = || de::Error::custom("expected 1 to 256 printable ASCII characters, such as my-service/1.2");
-        user_agent(&String::deserialize(value)?).map(Self).ok_or_else(refused)
+        let invalid = || de::Error::custom("expected 1 to 256 printable ASCII characters, such as my-service/1.2");
+        user_agent(&String::deserialize(value)?).map(Self).ok_or_else(invalid)
     }
 }
 
-/// What is asked of the proxy function.
+/// The server that a proxy is wanted for.
 #[napi(object, object_from_js = false)]
-pub struct ProxyQuestion {
+pub struct ProxyRequest {
     pub url: String,
 }
 
-/// What index.js makes of whatever it did: it never throws and never rejects.
+/// The result of a proxy function. lib/credential.js sees to it that the function never throws and never rejects.
 #[napi(object, object_to_js = false)]
-pub struct ProxyAnswer {
-    pub answer: Option<String>,
+pub struct ProxyResponse {
+    pub proxies: Option<String>,
     pub failure: Option<String>,
 }
 
-/// As `napi` hands it over.
-pub(super) type ProxyFunction<'env> = Function<'env, ProxyQuestion, Promise<ProxyAnswer>>;
+/// The function that lib/credential.js makes of the option `proxy`.
+pub(in crate::node) type ProxyFunction<'env> = Function<'env, ProxyRequest, Promise<ProxyResponse>>;
 
-/// A proxy function of JavaScript. Weak: see `CredentialFunction`.
-pub(super) struct AskedProxy(
-    ThreadsafeFunction<ProxyQuestion, Promise<ProxyAnswer>, ProxyQuestion, Status, false, true>,
-);
+/// A proxy resolver that is a function of JavaScript. Weak, like a credential.
+pub(super) struct JsProxy(ThreadsafeFunction<ProxyRequest, Promise<ProxyResponse>, ProxyRequest, Status, false, true>);
 
-impl AskedProxy {
+impl JsProxy {
     pub(super) fn new(function: &ProxyFunction<'_>) -> napi::Result<Self> {
         Ok(Self(function.build_threadsafe_function().weak::<true>().callee_handled::<false>().build()?))
     }
 
-    async fn ask(&self, server: Url) -> Result<String, String> {
-        let answer = match self.0.call_async_catch(ProxyQuestion { url: server.into() }).await {
+    async fn request(&self, server: Url) -> Result<String, String> {
+        let response = match self.0.call_async_catch(ProxyRequest { url: server.into() }).await {
             Ok(promise) => promise.await,
             Err(error) => Err(error),
         };
-        match answer.map_err(|error| error.reason.clone())? {
-            ProxyAnswer { answer: Some(answer), .. } => Ok(answer),
-            ProxyAnswer { failure, .. } => Err(failure.unwrap_or_default()),
+        match response.map_err(|error| error.reason.clone())? {
+            ProxyResponse { proxies: Some(proxies), .. } => Ok(proxies),
+            ProxyResponse { failure, .. } => Err(failure.unwrap_or_default()),
         }
     }
 }
 
-impl ProxyResolver for AskedProxy {
+impl ProxyResolver for JsProxy {
     fn resolve(&self, server: Url) -> BoxFuture<'_, Result<String, String>> {
-        Box::pin(self.ask(server))
+        Box::pin(self.request(server))
     }
 }
 
 impl NetworkOption {
-    /// The options made sense of, for an environment at `url`. A proxy function comes later, because napi owns it.
-    pub(super) fn understood(self, surroundings: &mut Surroundings, url: &Url) -> Result<NetworkOptions, LinkError> {
+    /// Completes the options from the process environment, for an environment at `url`. A proxy function is added later.
+    pub(super) fn resolve(self, process_env: &ProcessEnv, url: &Url) -> Result<NetworkOptions, LinkError> {
         let defaults = NetworkOptions::default();
         let proxy = match self.proxy {
             Some(SecretOption(given)) => proxy_of(&given, url)?,
-            None => Proxy::Environment(ProxyVariables::look_up(|name| surroundings.variables.get(name).cloned())),
+            None => Proxy::Environment(ProxyVariables::look_up(|name| process_env.get(name))),
         };
         let ca_certificates = self.ca_certificates.map_or_else(Vec::new, |Certificates(given)| given);
-        let extra_ca_file = surroundings.take("NODE_EXTRA_CA_CERTS").map(Into::into);
+        let extra_ca_file = process_env.get("NODE_EXTRA_CA_CERTS").map(Into::into);
         let user_agent = self.application.map_or(defaults.user_agent.clone(), |UserAgent(given)| given);
         Ok(NetworkOptions { ca_certificates, extra_ca_file, proxy, user_agent, ..defaults })
     }
 }
 
 fn proxy_of(given: &Secret, url: &Url) -> Result<Proxy, LinkError> {
-    let refused = |why| misconfigured(format!("`options.dataverse.proxy`: {why}."));
+    let invalid = |why| LinkError::invalid_option("options.dataverse.proxy", why);
     if given.reveal().eq_ignore_ascii_case("DIRECT") {
         return Ok(Proxy::Direct);
     }
-    let proxy = given.reveal().parse().map(Proxy::Url).map_err(refused)?;
-    proxy.check(url).map_err(refused)?;
+    let proxy = given.reveal().parse().map(Proxy::Url).map_err(invalid)?;
+    proxy.check(url).map_err(invalid)?;
     Ok(proxy)
 }

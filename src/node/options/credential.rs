@@ -15,7 +15,7 @@ use serde::{
 };
 use url::Url;
 
-use super::configuration::{Surroundings, misconfigured};
+use super::process_env::ProcessEnv;
 use crate::{
     dataverse::EnvironmentUrl,
     error::{Code, LinkError},
@@ -26,11 +26,11 @@ use crate::{
 pub(super) enum Credential {
     Token(Token),
     ClientSecret(ClientSecret),
-    /// The function that came beside the options.
+    /// The function passed beside the options.
     Function,
 }
 
-/// What a credential may be besides a function, which index.js takes out.
+/// A credential other than a function, which JavaScript passes separately.
 pub(super) enum CredentialOption {
     Token(String),
     ClientSecret(ClientSecretOption),
@@ -45,7 +45,7 @@ pub(super) struct ClientSecretOption {
     authority_host: Option<String>,
 }
 
-/// Read by hand, for the reason given at `Status`.
+/// Read by hand for the reason given at `Status`.
 impl<'de> Deserialize<'de> for CredentialOption {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         struct TokenOrSecret;
@@ -70,7 +70,7 @@ impl<'de> Deserialize<'de> for CredentialOption {
     }
 }
 
-/// A text that no message shows, not even one that says it should have been a text.
+/// A string that no message shows, not even the one about a wrong type.
 pub(super) struct SecretOption(pub(super) Secret);
 
 impl<'de> Deserialize<'de> for SecretOption {
@@ -81,164 +81,159 @@ impl<'de> Deserialize<'de> for SecretOption {
     }
 }
 
-/// Where the parts of a client secret stand: tenant, application, secret, authority.
-type Places = [&'static str; 4];
-const IN_OPTIONS: Places = [
+/// The names of a client secret's parts: tenant, application, secret, authority.
+type Names = [&'static str; 4];
+const IN_OPTIONS: Names = [
     "options.dataverse.credential.tenantId",
     "options.dataverse.credential.clientId",
     "options.dataverse.credential.clientSecret",
     "options.dataverse.credential.authorityHost",
 ];
 /// The variables that `EnvironmentCredential` of @azure/identity reads.
-const IN_ENVIRONMENT: Places = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_AUTHORITY_HOST"];
+const IN_ENVIRONMENT: Names = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_AUTHORITY_HOST"];
 
 impl CredentialOption {
-    /// The credential, or what is wrong with it.
-    pub(super) fn understood(self, environment: &EnvironmentUrl) -> Result<Credential, LinkError> {
+    pub(super) fn resolve(self, environment: &EnvironmentUrl) -> Result<Credential, LinkError> {
         match self {
             Self::Token(token) => {
-                let token = Token::new(&token).map_err(|refused| misconfigured(refused.message()))?;
+                let token = Token::new(&token).map_err(LinkError::into_misconfigured)?;
                 Ok(Credential::Token(token))
             }
-            Self::ClientSecret(given) => given.understood(IN_OPTIONS, environment).map(Credential::ClientSecret),
+            Self::ClientSecret(given) => given.resolve(IN_OPTIONS, environment).map(Credential::ClientSecret),
         }
     }
 }
 
 impl Credential {
-    /// What the variables say.
-    pub(super) fn from_environment(
-        surroundings: &mut Surroundings,
-        environment: &EnvironmentUrl,
-    ) -> Result<Self, LinkError> {
-        let values = IN_ENVIRONMENT.map(|name| surroundings.take(name));
+    /// The client secret in the process environment.
+    pub(super) fn from_environment(process_env: &ProcessEnv, environment: &EnvironmentUrl) -> Result<Self, LinkError> {
+        let values = IN_ENVIRONMENT.map(|name| process_env.get(name));
         let needed = &IN_ENVIRONMENT[..3];
         let missing: Vec<_> =
             needed.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
         if let [Some(tenant_id), Some(client_id), Some(secret), authority_host] = values {
             let client_secret = SecretOption(Secret::new(secret));
             let given = ClientSecretOption { tenant_id, client_id, client_secret, authority_host };
-            return given.understood(IN_ENVIRONMENT, environment).map(Self::ClientSecret);
+            return given.resolve(IN_ENVIRONMENT, environment).map(Self::ClientSecret);
         }
-        let others = if missing.len() == needed.len() {
+        let alternative = if missing.len() == needed.len() {
             String::new()
         } else {
-            format!(", or {} set too", missing.join(" and "))
+            format!(", or the variables {} as well", missing.join(" and "))
         };
-        Err(misconfigured(format!("A Dataverse client needs `options.dataverse.credential`{others}.")).hint(
+        let why = format!("expected a credential{alternative}");
+        Err(LinkError::invalid_option("options.dataverse.credential", why).hint(
             "Give an access token, an async function that returns one, a credential of @azure/identity, or `{ tenantId, clientId, clientSecret }`; or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET. The embedded store is used only when neither `dataverse` nor DATAVERSE_URL is set.",
         ))
     }
 }
 
 impl ClientSecretOption {
-    fn understood(self, places: Places, environment: &EnvironmentUrl) -> Result<ClientSecret, LinkError> {
-        let [tenant, client, secret, authority] = places;
-        let [tenant_id, client_id] = [self.tenant_id, self.client_id].map(|text| unmarked(&text).to_owned());
+    fn resolve(self, names: Names, environment: &EnvironmentUrl) -> Result<ClientSecret, LinkError> {
+        let [tenant, client, secret, authority] = names;
+        let [tenant_id, client_id] = [self.tenant_id, self.client_id].map(|text| without_bom(&text).to_owned());
         let SecretOption(client_secret) = self.client_secret;
-        let client_secret = Secret::new(unmarked(client_secret.reveal()));
-        let authority_host = self.authority_host.as_deref().map(unmarked);
-        // It becomes a part of a path.
+        let client_secret = Secret::new(without_bom(client_secret.reveal()));
+        let authority_host = self.authority_host.as_deref().map(without_bom);
+        // The tenant becomes part of a path.
         if tenant_id.is_empty() || !tenant_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
         {
-            return Err(misconfigured(format!("`{tenant}`: expected the tenant's id or one of its domains.")));
+            return Err(LinkError::invalid_option(tenant, "expected the tenant's id or one of its domains"));
         }
-        for (place, text) in [(client, client_id.as_str()), (secret, client_secret.reveal())] {
-            if text.trim().is_empty() {
-                return Err(misconfigured(format!("`{place}`: expected a text that is not empty.")));
+        for (name, value) in [(client, client_id.as_str()), (secret, client_secret.reveal())] {
+            if value.trim().is_empty() {
+                return Err(LinkError::invalid_option(name, "expected a string that is not empty"));
             }
         }
         let authority_host = match authority_host {
             Some(given) => authority_of(authority, given)?,
             None => environment.authority_host().ok_or_else(|| {
-                misconfigured(format!(
-                    "`{authority}` is missing: {} is of no cloud that is known.",
-                    environment.as_url()
-                ))
-                .hint("Name the authority that gives tokens for it, such as https://login.microsoftonline.com.")
+                let why = format!("expected a URL, because {} is not in a known Microsoft cloud", environment.as_url());
+                LinkError::invalid_option(authority, why)
+                    .hint("Name the authority that issues its tokens, such as https://login.microsoftonline.com.")
             })?,
         };
         Ok(ClientSecret { authority_host, tenant_id, client_id, client_secret, scope: environment.scope() })
     }
 }
 
-/// Without the byte order mark that a string read from a file may begin with.
-fn unmarked(text: &str) -> &str {
+/// Strips the byte order mark of a string that was read from a file.
+fn without_bom(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
 }
 
-fn authority_of(place: &str, text: &str) -> Result<Url, LinkError> {
-    // Without a scheme, as @azure/identity takes it too.
+fn authority_of(name: &str, text: &str) -> Result<Url, LinkError> {
+    // The scheme may be missing, as in @azure/identity.
     let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let refused = |why: &str| misconfigured(format!("`{place}`: {why}."));
-    let url = Url::parse(&text).map_err(|error| refused(&format!("expected a URL ({error})")))?;
+    let invalid = |why: &str| LinkError::invalid_option(name, why);
+    let url = Url::parse(&text).map_err(|error| invalid(&format!("expected a URL ({error})")))?;
     if !is_safe_for_secrets(&url) {
-        return Err(refused("expected https; plain http is accepted on this machine only"));
+        return Err(invalid("expected https; plain http is accepted for this machine only"));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(refused("expected no user, password, query or fragment in it"));
+        return Err(invalid("expected a URL without user, password, query and fragment"));
     }
     Ok(url)
 }
 
-/// What a credential is asked for.
+/// A request for a token.
 #[napi(object, object_from_js = false)]
 pub struct TokenRequest {
     pub scope: String,
-    /// The claims that the server demanded in a challenge, as JSON.
+    /// The claims of the server's challenge, as JSON.
     pub claims: Option<String>,
 }
 
-/// What index.js makes of whatever the credential did: it never throws and never rejects.
+/// The result of a credential. lib/credential.js sees to it that the function never throws and never rejects.
 #[napi(object, object_to_js = false)]
-pub struct CredentialAnswer {
+pub struct CredentialResponse {
     pub token: Option<String>,
-    /// Milliseconds from now; whatever is no duration counts as unknown.
-    pub good_for_in_ms: Option<f64>,
-    /// Why there is no token.
+    /// Milliseconds from now. A value that is not a duration counts as unknown.
+    pub valid_for_in_ms: Option<f64>,
+    /// The reason why there is no token.
     pub failure: Option<String>,
 }
 
-/// Weak: a client that nobody uses does not keep the process alive. A pending call does that by itself.
-type Provide = ThreadsafeFunction<TokenRequest, Promise<CredentialAnswer>, TokenRequest, Status, false, true>;
+/// The function that lib/credential.js makes of the credential.
+pub(in crate::node) type CredentialFunction<'env> = Function<'env, TokenRequest, Promise<CredentialResponse>>;
 
-/// Asks JavaScript.
-pub(super) struct CredentialFunction {
-    provide: Provide,
+/// Weak: an idle client does not keep the process alive. A pending call does.
+type GetToken = ThreadsafeFunction<TokenRequest, Promise<CredentialResponse>, TokenRequest, Status, false, true>;
+
+/// A credential that is a function of JavaScript.
+pub(super) struct JsCredential {
+    get_token: GetToken,
     scope: String,
 }
 
-impl CredentialFunction {
-    pub(super) fn new(
-        provider: &Function<'_, TokenRequest, Promise<CredentialAnswer>>,
-        scope: String,
-    ) -> napi::Result<Self> {
-        let provide = provider.build_threadsafe_function().weak::<true>().callee_handled::<false>().build()?;
-        Ok(Self { provide, scope })
+impl JsCredential {
+    pub(super) fn new(function: &CredentialFunction<'_>, scope: String) -> napi::Result<Self> {
+        let get_token = function.build_threadsafe_function().weak::<true>().callee_handled::<false>().build()?;
+        Ok(Self { get_token, scope })
     }
 
-    async fn ask(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
+    async fn request(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
         let failed = |why: String| {
             LinkError::new(Code::AuthenticationFailed, format!("The credential failed: {why}.")).hint(
-                "`credential` must give an access token for the environment; see types/dataverse.d.ts for what it may be.",
+                "`credential` must return an access token for the environment; types/dataverse.d.ts lists its forms.",
             )
         };
-        let answer = match self.provide.call_async_catch(TokenRequest { scope: self.scope.clone(), claims }).await {
+        let response = match self.get_token.call_async_catch(TokenRequest { scope: self.scope.clone(), claims }).await {
             Ok(promise) => promise.await,
             Err(error) => Err(error),
         };
-        match answer.map_err(|error| failed(error.reason.clone()))? {
-            CredentialAnswer { token: Some(token), good_for_in_ms, .. } => {
-                let good_for = good_for_in_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
+        match response.map_err(|error| failed(error.reason.clone()))? {
+            CredentialResponse { token: Some(token), valid_for_in_ms, .. } => {
+                let good_for = valid_for_in_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
                 Ok(AccessToken { token: Token::new(&token)?, good_for })
             }
-            CredentialAnswer { failure, .. } => Err(failed(failure.unwrap_or_else(|| "it gave nothing".into()))),
+            CredentialResponse { failure, .. } => Err(failed(failure.unwrap_or_else(|| "it returned nothing".into()))),
         }
     }
 }
 
-impl TokenProvider for CredentialFunction {
+impl TokenProvider for JsCredential {
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
-        Box::pin(self.ask(claims))
+        Box::pin(self.request(claims))
     }
 }

@@ -1,4 +1,4 @@
-//! Numbers of options. They are not bent into shape, and a refusal says which ones there are. A `BigInt` is none of them.
+//! Numeric options. Out-of-range numbers are rejected, never clamped; the message states the range. A `BigInt` is rejected.
 
 use std::{fmt, time::Duration};
 
@@ -7,19 +7,19 @@ use serde::{
     de::{self, Unexpected, Visitor},
 };
 
-/// Up to what a JavaScript timer can wait, about 24 days.
+/// Milliseconds, up to the longest that a JavaScript timer can wait: about 24 days.
 #[derive(Clone, Copy)]
-pub(super) struct Milliseconds(pub(super) Duration);
+pub(in crate::node) struct Milliseconds(pub(in crate::node) Duration);
 
-/// How many, at least one.
+/// A number of items, at least 1.
 #[derive(Clone, Copy)]
-pub(super) struct Count(pub(super) u32);
+pub(in crate::node) struct Count(pub(in crate::node) u32);
 
-/// How many days.
+/// A number of days.
 #[derive(Clone, Copy)]
-pub(super) struct Days(pub(super) u32);
+pub(in crate::node) struct Days(pub(in crate::node) u32);
 
-/// A number with limits.
+/// A number within limits.
 struct Number {
     expected: &'static str,
     least: f64,
@@ -36,7 +36,7 @@ impl Visitor<'_> for Number {
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<f64, E> {
         let fits = (self.least..=self.most).contains(&number) && (!self.is_whole || number.fract() == 0.0);
-        // As JavaScript writes it.
+        // Infinity is written as JavaScript writes it.
         let written =
             if number.is_infinite() { format!("{number}inity").replace("inf", "Inf") } else { number.to_string() };
         if fits { Ok(number) } else { Err(E::invalid_value(Unexpected::Other(&written), &self)) }
@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Milliseconds {
     }
 }
 
-/// The visitor has seen to it that it is whole and fits.
+/// A whole number that fits into `u32`, which the visitor has checked.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the limits are those of u32")]
 fn whole<'de, D: Deserializer<'de>>(value: D, expected: &'static str, least: f64) -> Result<u32, D::Error> {
     value.deserialize_any(Number { expected, least, most: u32::MAX.into(), is_whole: true }).map(|number| number as u32)

@@ -1,17 +1,16 @@
-// doctor() as JavaScript sees it. What it finds is tested in tests/doctor.
+// diagnose() as JavaScript sees it. What it finds is tested in tests/diagnose.
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import * as link from 'omnichannel-link'
 import { startEmulator } from 'omnichannel-link-emulator'
 import { afterwards } from './support/afterwards.mjs'
 import { run } from './support/child.mjs'
 import { rejects } from './support/expect.mjs'
 import { conversation, data } from './support/sample.mjs'
 import { serve } from './support/server.mjs'
-import { client, emptyEmbedded, emulator, filesOf, readServer, stores } from './support/stores.mjs'
+import { client, emptyEmbedded, emulator, filesOf, stores } from './support/stores.mjs'
 
 const typings = readFileSync(fileURLToPath(new URL('../types/diagnose.d.ts', import.meta.url)), 'utf8')
 /** The names of a union in diagnose.d.ts. */
@@ -36,7 +35,7 @@ function isReport({ store, target, healthy, checks, ...rest }, expected) {
 
 test('a Dataverse client tells of the way, the caller and the tables', { timeout: 60_000 }, async t => {
   const { url, credential } = await emulator(t)
-  const report = await client(t, { dataverse: { url, credential } }).doctor()
+  const report = await client(t, { dataverse: { url, credential } }).diagnose()
   const checks = isReport(report, { store: 'dataverse', target: url })
   assert.ok(report.healthy, JSON.stringify(report))
   assert.deepEqual(Object.keys(checks), union('DataverseCheckName'))
@@ -48,9 +47,9 @@ test('over https it shows whose certificate the server has', { timeout: 60_000 }
   afterwards(t, () => server.close())
   const { url, credential, caCertificate } = server
   const trusting = client(t, { dataverse: { url, credential, caCertificates: caCertificate } })
-  assert.match(isReport(await trusting.doctor(), { store: 'dataverse', target: url }).tls.found, /issued by omnichannel-link-emulator/)
+  assert.match(isReport(await trusting.diagnose(), { store: 'dataverse', target: url }).tls.found, /issued by omnichannel-link-emulator/)
 
-  const report = await client(t, { dataverse: { url, credential } }).doctor()
+  const report = await client(t, { dataverse: { url, credential } }).diagnose()
   const { tls, whoAmI } = isReport(report, { store: 'dataverse', target: url })
   assert.deepEqual([report.healthy, tls.status, tls.code, whoAmI.status], [false, 'failed', 'INVALID_CONFIGURATION', 'skipped'])
   assert.match(tls.found, /issued by omnichannel-link-emulator/)
@@ -61,27 +60,14 @@ test('what is wrong stands in the report, with the code of the error that a link
   const server = await emulator(t)
   await server.faults.conditions({ concurrencyOff: ['msdyn_ocliveworkitem'] })
   const examined = client(t, { dataverse: { url: server.url, credential: server.credential } })
-  const { concurrency } = isReport(await examined.doctor(), { store: 'dataverse', target: server.url })
+  const { concurrency } = isReport(await examined.diagnose(), { store: 'dataverse', target: server.url })
   const error = await examined.linkToConversation('incident', '6b726d86-d37c-43b8-b3a4-c4056ddd2e07', conversation).catch(error => error)
   assert.equal(concurrency.code, error.code)
 })
 
-test('a probe tells what the server does, and puts everything back', { timeout: 60_000 }, async t => {
-  const server = await emulator(t)
-  const { url, credential } = server
-  const before = await readServer(server, conversation)
-  const report = await client(t, { dataverse: { url, credential } }).doctor({ probe: `{${conversation.toUpperCase()}}` })
-  const checks = isReport(report, { store: 'dataverse', target: url })
-  assert.ok(report.healthy, JSON.stringify(report))
-  assert.deepEqual(Object.keys(checks), [...union('DataverseCheckName'), ...union('ProbeCheckName')])
-  assert.match(checks.probeStaleVersion.found, /^Refused \(412/)
-  assert.equal(checks.restored.status, 'passed')
-  assert.deepEqual(await readServer(server, conversation), before)
-})
-
 test('an embedded client tells of its file and creates none', { timeout: 60_000 }, async t => {
   const { client: empty, path } = emptyEmbedded(t)
-  const report = await empty.doctor()
+  const report = await empty.diagnose()
   const checks = isReport(report, { store: 'embedded', target: path })
   assert.ok(report.healthy)
   assert.deepEqual(Object.keys(checks), union('EmbeddedCheckName'))
@@ -89,7 +75,7 @@ test('an embedded client tells of its file and creates none', { timeout: 60_000 
   assert.deepEqual(filesOf(dirname(path)), [])
 
   const { client: filled } = await stores.embedded(t)
-  assert.match((await filled.doctor()).checks.at(-1).found, /^Conversations: \d+\. .* Dangling links: 2\.$/)
+  assert.match((await filled.diagnose()).checks.at(-1).found, /^Conversations: \d+\. .* Dangling links: 2\.$/)
 })
 
 test('what this user may not look at or write is not called healthy', { timeout: 60_000, skip: process.platform === 'win32' }, async t => {
@@ -109,7 +95,7 @@ test('what this user may not look at or write is not called healthy', { timeout:
       const reports = []
       for (const path of paths) {
         const client = new link.OmnichannelClient({ embedded: { path } })
-        const { healthy, checks } = await client.doctor()
+        const { healthy, checks } = await client.diagnose()
         const imported = await client.importRecords(page).then(() => true, () => false)
         const { name, found, fix } = checks.find(check => check.status === 'failed') ?? {}
         reports.push([healthy, imported, name, found, fix])
@@ -138,34 +124,31 @@ test('bad options are refused by name', { timeout: 60_000 }, async t => {
   for (const examined of [embedded, dataverse]) {
     for (const [options, name] of [
       [{ prob: conversation }, /`options\.prob`/],
-      [{ probe: 'x' }, /`options\.probe`: expected a GUID/],
-      [{ probe: 5 }, /`options\.probe`/],
+      [{ probe: conversation }, /`options\.probe`/],
       [{ timeoutInMs: 0 }, /`options\.timeoutInMs`/],
       [{ signal: 5 }, /`options\.signal`/],
       [{ callerObjectId: conversation }, /`options\.callerObjectId`/],
       ['x', /`options`/]
-    ]) await rejects(examined.doctor(options), 'INVALID_ARGUMENT', name)
+    ]) await rejects(examined.diagnose(options), 'INVALID_ARGUMENT', name)
   }
-  await rejects(embedded.doctor({ probe: conversation }), 'INVALID_ARGUMENT', /`options\.probe`.*embedded/)
 })
 
 test('a closed client, a signal and the deadline of the whole reject', { timeout: 60_000 }, async t => {
   const { dataverse } = await serve(t)
   const examined = client(t, { dataverse })
-  await rejects(examined.doctor({ timeoutInMs: 1 }), 'TIMEOUT')
+  await rejects(examined.diagnose({ timeoutInMs: 1 }), 'TIMEOUT')
   const reason = new Error('enough')
-  await assert.rejects(examined.doctor({ signal: AbortSignal.abort(reason) }), error => error === reason)
+  await assert.rejects(examined.diagnose({ signal: AbortSignal.abort(reason) }), error => error === reason)
   const controller = new AbortController()
-  const aborted = examined.doctor({ signal: controller.signal })
+  const aborted = examined.diagnose({ signal: controller.signal })
   controller.abort(reason)
   await assert.rejects(aborted, error => error === reason)
   await examined.close()
-  await rejects(examined.doctor(), 'CLOSED')
+  await rejects(examined.diagnose(), 'CLOSED')
 })
 
-test('the function of the module examines the default client', { timeout: 60_000 }, async t => {
-  assert.equal(typeof link.doctor, 'function')
+test('the default client can be diagnosed', { timeout: 60_000 }, async t => {
   const cwd = dirname(emptyEmbedded(t).path)
-  const code = 'link.doctor().then(({ target, healthy }) => console.log(JSON.stringify({ target, healthy })))'
+  const code = 'link.defaultClient().diagnose().then(({ target, healthy }) => console.log(JSON.stringify({ target, healthy })))'
   assert.deepEqual(await run(t, code, { cwd }), { target: join(cwd, 'omnichannel-link.db'), healthy: true })
 })

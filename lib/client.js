@@ -1,0 +1,247 @@
+'use strict'
+
+// The client. It adds what only JavaScript can: `LinkError` with the caller's stack, `AbortSignal`, events, and credentials of any form.
+// Everything else happens in the addon. types/client.d.ts documents it.
+
+// Required first: a bundle without the addon then fails with an explanation, even if it can require nothing of Node.
+const { Client } = require('./binding.js')
+const process = require('node:process')
+const { setImmediate: nextTurn } = require('node:timers/promises')
+const { bulk } = require('./bulk.js')
+const { call, callNow, callWithSignal, linkError } = require('./call.js')
+const { hasSubscribers, publish } = require('./channels.js')
+const { clientOptions } = require('./client-options.js')
+const { proxyResolver, tokenProvider } = require('./credential.js')
+const { Events } = require('./events.js')
+const { own } = require('./link-error.js')
+const { SHAPES, properties, take } = require('./options.js')
+const { outcomeOf } = require('./outcome.js')
+const { Questions } = require('./questions.js')
+const { throwIfAborted } = require('./signals.js')
+const { argumentOf, demandFunction, invalid, optionsOf, readable } = require('./validate.js')
+const { waitForConversation } = require('./waiting.js')
+
+/** The properties of an outcome that `verify` compares. */
+const VERIFIABLE = ['status', 'conversationId', 'record', 'current', 'store', 'dryRun']
+const RECORDS = ['record', 'current']
+
+/** The methods of the addon behind the two functions that change a link. */
+const LINK = { name: 'linkToConversation', native: 'link', shape: SHAPES.link }
+const UNLINK = { name: 'unlinkFromConversation', native: 'unlink', shape: SHAPES.unlink }
+
+let isLogFlushedAtExit = false
+
+class OmnichannelClient {
+  #native
+  #events
+  #isObserved = false
+
+  constructor(options) {
+    const [plain, credential, proxy] = clientOptions(options)
+    const questions = new Questions()
+    const functions = [credential && tokenProvider(credential, questions), proxy && proxyResolver(proxy, questions)]
+    this.#native = callNow(() => new Client(plain, ...functions, process))
+    questions.belongTo(this.#native)
+    this.#events = new Events(this.#native)
+    flushLogAtExit()
+  }
+
+  linkToConversation(entityLogicalName, recordId, conversationId, options) {
+    if (options != null || this.#events.hasListeners || Questions.arePending()) {
+      return this.#change(LINK, [entityLogicalName, recordId, conversationId], options)
+    }
+    this.#observe()
+    return this.#native.link(entityLogicalName, recordId, conversationId).then(this.#linked, this.#linkFailed)
+  }
+
+  unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
+    if (options != null || this.#events.hasListeners || Questions.arePending()) {
+      return this.#change(UNLINK, [entityLogicalName, recordId, conversationId], options)
+    }
+    this.#observe()
+    return this.#native.unlink(entityLogicalName, recordId, conversationId).then(this.#linked, this.#unlinkFailed)
+  }
+
+  // Ends of calls without options, created once per client. Listeners that were added meanwhile are called before the promise settles.
+  #linked = compact => this.#events.outcome(outcomeOf(compact))
+  #linkFailed = raw => this.#failed(LINK, raw)
+  #unlinkFailed = raw => this.#failed(UNLINK, raw)
+
+  #failed({ name }, raw) {
+    const error = linkError(raw)
+    this.#events.failure(name, raw.conversationId, error)
+    throw error
+  }
+
+  /** A link or an unlink with options or listeners. Listeners are called before the promise settles. */
+  async #change({ name, native, shape }, target, options) {
+    this.#observe()
+    // The focus may have moved when the call fails.
+    const meant = target[2] ?? this.#native.getConversationId()
+    let given
+    let compact
+    let isAborted = false
+    try {
+      given = optionsOf(this.#native, options, shape)
+      compact = await call(this.#native, given, (...rest) => this.#native[native](...target, ...rest), () => (isAborted = true))
+    } catch (error) {
+      if (!isAborted && own(given).dryRun !== true) this.#events.failure(name, meant, error)
+      throw error
+    }
+    return this.#events.outcome(outcomeOf(compact))
+  }
+
+  linkMany(requests, options) {
+    return this.#bulk(LINK, requests, options, SHAPES.linkMany)
+  }
+
+  unlinkMany(requests, options) {
+    return this.#bulk(UNLINK, requests, options, SHAPES.unlinkMany)
+  }
+
+  #bulk({ name, native }, requests, options, shape) {
+    return bulk(this.#native, requests, options, {
+      shape,
+      call: (...target) => this[name](...target),
+      silent: (options, ...target) => call(this.#native, options, (...rest) => this.#native[native](...target, ...rest)),
+      rejected: (error, { dryRun }) => dryRun === true || this.#events.failure(name, null, error)
+    })
+  }
+
+  /** Events of the traffic cross into JavaScript only while a channel has subscribers. */
+  #observe() {
+    const isObserved = hasSubscribers()
+    if (isObserved === this.#isObserved) return
+    this.#isObserved = isObserved
+    this.#native.observe(isObserved ? publish : undefined)
+  }
+
+  /** A call that reads. */
+  async #read(options, shape, start) {
+    this.#observe()
+    return await call(this.#native, optionsOf(this.#native, options, shape), start)
+  }
+
+  async getConversation(conversationId, options) {
+    return await this.#read(options, SHAPES.read, (...rest) => this.#native.readConversation(conversationId, ...rest))
+  }
+
+  async *getConversations(query) {
+    this.#observe()
+    const given = optionsOf(this.#native, query, SHAPES.query)
+    const signal = take(given, 'signal')
+    let continuation
+    do {
+      // The addon reads the query when the first page is requested, and keeps it in the continuation.
+      const next = cancellation => this.#native.listConversations(given, continuation, cancellation)
+      const page = await callWithSignal(this.#native, signal, next)
+      for (const conversation of page.conversations) {
+        throwIfAborted(this.#native, signal)
+        yield conversation
+      }
+      continuation = page.continuation
+    } while (continuation)
+  }
+
+  async findRecord(entityLogicalName, key, options) {
+    const wanted = argumentOf(this.#native, 'key', key, SHAPES.key)
+    return await this.#read(options, SHAPES.read, (...rest) => this.#native.findRecord(entityLogicalName, wanted, ...rest))
+  }
+
+  async waitForConversation(options) {
+    return await waitForConversation(this.#native, this, options)
+  }
+
+  async verify(outcome, options) {
+    return await this.#read(options, SHAPES.read, (...rest) => this.#native.verify(this.#verifiable(outcome), ...rest))
+  }
+
+  /** The properties of an outcome that are compared, without those that a program keeps beside them. */
+  #verifiable(outcome) {
+    if (typeof outcome !== 'object' || outcome === null) return outcome
+    const copy = readable(this.#native, 'outcome', () => properties(outcome, VERIFIABLE))
+    for (const name of RECORDS) if (name in copy) copy[name] = argumentOf(this.#native, `outcome.${name}`, copy[name], SHAPES.record)
+    return copy
+  }
+
+  async importRecords(pathOrPage, options) {
+    const isPath = typeof pathOrPage === 'string'
+    if (!isPath && (typeof pathOrPage !== 'object' || pathOrPage === null || readable(this.#native, 'pathOrPage', () => Array.isArray(pathOrPage)))) {
+      throw invalid(this.#native, 'pathOrPage', 'the path of a JSON file, or a page as an object', pathOrPage)
+    }
+    const page = isPath ? undefined : readable(this.#native, 'pathOrPage', () => JSON.stringify(pathOrPage))
+    const given = optionsOf(this.#native, options, SHAPES.import)
+    const onProgress = take(given, 'onProgress')
+    demandFunction(this.#native, 'options.onProgress', onProgress)
+    // Progress is queued apart from the outcome and may arrive after it.
+    let isDone = false
+    const report = onProgress && (progress => isDone || onProgress(progress))
+    try {
+      return await call(this.#native, given, (rest, cancellation) =>
+        this.#native.importRecords(isPath ? pathOrPage : undefined, page, rest, report, cancellation)
+      )
+    } finally {
+      isDone = true
+    }
+  }
+
+  async diagnose(options) {
+    return await this.#read(options, SHAPES.diagnose, (...rest) => this.#native.diagnose(...rest))
+  }
+
+  openConversation(conversationId) {
+    this.#moveFocus(() => this.#native.openConversation(conversationId))
+  }
+
+  focusConversation(conversationId) {
+    this.#moveFocus(() => this.#native.focusConversation(conversationId))
+  }
+
+  closeConversation(conversationId) {
+    this.#moveFocus(() => this.#native.closeConversation(conversationId))
+  }
+
+  #moveFocus(change) {
+    this.#events.focus(() => this.#native.getConversationId(), () => callNow(change))
+  }
+
+  getConversationId() {
+    return this.#native.getConversationId()
+  }
+
+  on(event, listener) {
+    this.#events.change('on', event, listener)
+    return this
+  }
+
+  once(event, listener) {
+    this.#events.change('once', event, listener)
+    return this
+  }
+
+  off(event, listener) {
+    this.#events.change('off', event, listener)
+    return this
+  }
+
+  async close() {
+    Questions.refuseNested(this.#native)
+    try {
+      await this.#native.close()
+    } catch (raw) {
+      throw linkError(raw)
+    } finally {
+      // The calls that close() waited for have settled. Code that awaits them runs first.
+      await nextTurn()
+    }
+  }
+}
+
+/** The thread that writes the log ends with the process, so its last lines are written before. */
+function flushLogAtExit() {
+  if (isLogFlushedAtExit || !process.env?.OMNICHANNEL_LINK_LOG) return
+  isLogFlushedAtExit = true
+  process.once?.('exit', () => Client.flushLog())
+}
+
+module.exports = { OmnichannelClient }

@@ -1,0 +1,18 @@
+//! The only code that knows Node: it parses arguments, starts calls and settles promises. No business rule lives here.
+
+#![expect(unreachable_pub, reason = "napi exports must be pub, and only JavaScript reaches them")]
+
+mod calls;
+mod cancellation;
+mod client;
+mod error;
+mod functions;
+mod input;
+mod log;
+mod object;
+mod observer;
+mod options;
+mod outcome;
+mod output;
+mod promise;
+mod runtime;
