@@ -14,8 +14,9 @@ pub(super) struct Outcome {
     status: &'static str,
     conversation_id: ConversationId,
     record: RecordReference,
-    /// `None` for an unlink, which has no such property.
-    previous: Option<Option<RecordReference>>,
+    /// An unlink has no `previous`.
+    is_link: bool,
+    previous: Option<RecordReference>,
     current: Option<RecordReference>,
     store: StoreName,
     request_id: RequestId,
@@ -40,16 +41,16 @@ pub(super) struct CompactOutcome(Outcome);
 impl From<LinkOutcome> for Outcome {
     fn from(outcome: LinkOutcome) -> Self {
         let LinkOutcome { status, conversation_id, record, previous, current, store, request_id, dry_run } = outcome;
-        let (status, previous) = (status.as_str(), Some(previous));
-        Self { status, conversation_id, record, previous, current, store, request_id, dry_run }
+        let status = status.as_str();
+        Self { status, conversation_id, record, is_link: true, previous, current, store, request_id, dry_run }
     }
 }
 
 impl From<UnlinkOutcome> for Outcome {
     fn from(outcome: UnlinkOutcome) -> Self {
         let UnlinkOutcome { conversation_id, record, store, request_id, dry_run } = outcome;
-        let (status, previous, current) = ("unlinked", None, None);
-        Self { status, conversation_id, record, previous, current, store, request_id, dry_run }
+        let (status, is_link, previous, current) = ("unlinked", false, None, None);
+        Self { status, conversation_id, record, is_link, previous, current, store, request_id, dry_run }
     }
 }
 
@@ -72,8 +73,8 @@ impl ToNapiValue for OutcomeObject {
         properties.set("status", outcome.status)?;
         properties.set("conversationId", outcome.conversation_id.to_string())?;
         properties.set("record", RecordReferenceObject::from(outcome.record))?;
-        let previous = outcome.previous.map(|previous| previous.map(RecordReferenceObject::from));
-        properties.set_some("previous", previous.map(|previous| previous.map_or(Either::B(Null), Either::A)))?;
+        let previous = outcome.previous.map(RecordReferenceObject::from).map_or(Either::B(Null), Either::A);
+        properties.set_some("previous", outcome.is_link.then_some(previous))?;
         properties.set_some("current", outcome.current.map(RecordReferenceObject::from))?;
         properties.set("store", outcome.store.as_str())?;
         properties.set("requestId", outcome.request_id.to_string())?;
@@ -114,7 +115,7 @@ fn compact(outcome: &Outcome) -> ([u8; LONG], usize) {
     id(4, outcome.conversation_id.as_bytes());
     id(4 + ID, outcome.record.id.as_bytes());
     id(4 + 2 * ID, outcome.request_id.as_bytes());
-    let Some(other) = outcome.previous.flatten().or(outcome.current) else { return (text, SHORT) };
+    let Some(other) = outcome.previous.or(outcome.current) else { return (text, SHORT) };
     id(SHORT + 1, other.id.as_bytes());
     text[SHORT] = first(other.entity.as_str());
     (text, LONG)

@@ -58,7 +58,6 @@ call_options! {
         linkable_statuses: Option<Vec<Status>>,
         if_linked: Option<IfLinkedOption>,
         #[serde(deserialize_with = "nullable")]
-        #[expect(clippy::option_option, reason = "null, which expects an empty slot, differs from no option")]
         expected: Option<Option<RecordOption>>,
         dry_run: Option<bool>,
     }
