@@ -66,6 +66,7 @@ fn linked(status: LinkStatus, previous: Option<RecordReference>) -> End {
         current: None,
         store: StoreName::Dataverse,
         request_id: [0; 16].into(),
+        dry_run: false,
     })
 }
 
