@@ -72,7 +72,12 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
             if let Some(seconds) = wish {
                 headers.insert("retry-after", seconds.into());
             }
-            Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new() })
+            Ok(HttpResponse {
+                status: StatusCode::from_u16(status).unwrap(),
+                headers,
+                body: Bytes::new(),
+                received: PausedClock::default().wall(),
+            })
         })
     }
 }

@@ -6,7 +6,7 @@ use super::{fault, version::Version};
 use crate::{
     domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference, time},
     error::LinkError,
-    http::AuthorizedResponse,
+    http::HttpResponse,
     json::{self, Object, Whole},
 };
 
@@ -62,17 +62,14 @@ impl LiveWorkItem<'_> {
 ///
 /// # Errors
 /// `PROTOCOL` if it is anything else.
-pub(super) fn row(answer: &AuthorizedResponse, expected: ConversationId) -> Result<Row, LinkError> {
+pub(super) fn row(answer: &HttpResponse, expected: ConversationId) -> Result<Row, LinkError> {
     item(answer, expected).map(|(row, _)| row)
 }
 
 /// The row, and all that was selected.
-pub(super) fn item(
-    answer: &AuthorizedResponse,
-    expected: ConversationId,
-) -> Result<(Row, ConversationDetails), LinkError> {
+pub(super) fn item(answer: &HttpResponse, expected: ConversationId) -> Result<(Row, ConversationDetails), LinkError> {
     let not_a_row = |why: String| fault::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
-    let text = json::text(&answer.response.body);
+    let text = json::text(&answer.body);
     let item = LiveWorkItem(Object::parse(&text).map_err(|error| not_a_row(error.to_string()))?);
     let conversation = item.conversation().map_err(not_a_row)?;
     if conversation.id != expected {
@@ -80,7 +77,7 @@ pub(super) fn item(
     }
     // The row's own, if it has one: proxies change headers.
     let own = item.0.optional::<String>("@odata.etag").map_err(not_a_row)?;
-    let etag = own.as_deref().map_or_else(|| Version::of(&answer.response.headers), Version::parse);
+    let etag = own.as_deref().map_or_else(|| Version::of(&answer.headers), Version::parse);
     let etag = etag.map_err(|why| {
         fault::protocol(answer, why).hint("A proxy on the way may strip or change it; writes depend on it.")
     })?;
@@ -89,13 +86,13 @@ pub(super) fn item(
 }
 
 /// What a PATCH showed of its result: nothing (204, or a body without an `ETag`), or the row.
-pub(super) fn representation(answer: &AuthorizedResponse, id: ConversationId) -> Option<Row> {
+pub(super) fn representation(answer: &HttpResponse, id: ConversationId) -> Option<Row> {
     row(answer, id).ok()
 }
 
 /// Passes a successful answer on, and explains every other one.
-pub(super) fn success(answer: AuthorizedResponse) -> Result<AuthorizedResponse, LinkError> {
-    if answer.response.status.is_success() { Ok(answer) } else { Err(fault::explain(&answer)) }
+pub(super) fn success(answer: HttpResponse) -> Result<HttpResponse, LinkError> {
+    if answer.status.is_success() { Ok(answer) } else { Err(fault::explain(&answer)) }
 }
 
 #[cfg(test)]
@@ -106,23 +103,18 @@ mod tests {
     use http::{HeaderMap, StatusCode};
 
     use super::*;
-    use crate::{
-        domain::Status,
-        error::Code,
-        http::{HttpResponse, Token},
-    };
+    use crate::{domain::Status, error::Code};
 
     const ID: &str = "7b7c9a3e-0d11-4f9e-9c39-5d0f6f3b1a01";
     const CUSTOMER: &str = "2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10";
 
-    fn answer(body: &str) -> AuthorizedResponse {
+    fn answer(body: &str) -> HttpResponse {
         answer_with(HeaderMap::new(), body)
     }
 
-    fn answer_with(headers: HeaderMap, body: &str) -> AuthorizedResponse {
+    fn answer_with(headers: HeaderMap, body: &str) -> HttpResponse {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let response = HttpResponse { status: StatusCode::OK, headers, body };
-        AuthorizedResponse { response, token: Token::new("s3cret").unwrap(), received: SystemTime::UNIX_EPOCH }
+        HttpResponse { status: StatusCode::OK, headers, body, received: SystemTime::UNIX_EPOCH }
     }
 
     fn parse(body: &str) -> Result<Row, LinkError> {
@@ -176,7 +168,6 @@ mod tests {
             (format!(r#"{{"activityid":"{CUSTOMER}",{}}}"#, &whole[52..]), "it is conversation"),
             (format!("{{{}}}", whole.replace(r#""_msdyn_customer_value":null,"#, "")), "_msdyn_customer_value"),
             (format!("{{{}}}", whole.replace("2,", "\"2\",")), "`statuscode`"),
-            (format!("{{{}}}", whole.replace("2,", "\"s3cret\",")), "string \"[redacted]\", expected a whole number"),
             (
                 format!(
                     "{{{}}}",

@@ -17,10 +17,10 @@ pub(super) async fn records(exchange: &Exchange<'_>, key: &RecordKey) -> Result<
     let query = format!("$select={id},{name}&$filter={}&$top={}", filter.join(" and "), RecordKey::MOST + 1);
     let url = exchange.shared.environment.set(set, &query);
     let answer = exchange.send(request::look(url, exchange.sender(), None)).await.map_err(fault::unreachable)?;
-    let is_bad = answer.response.status == http::StatusCode::BAD_REQUEST;
+    let is_bad = answer.status == http::StatusCode::BAD_REQUEST;
     let answer = answer::success(answer).map_err(|error| if is_bad { misunderstood(&error) } else { error })?;
     let no_set = |why: String| fault::protocol(&answer, &format!("the response is not a list of records: {why}"));
-    let text = json::text(&answer.response.body);
+    let text = json::text(&answer.body);
     let set = Object::parse(&text).map_err(|error| no_set(error.to_string()))?;
     let rows: Vec<Object<'_>> = set.required("value").map_err(no_set)?;
     rows.iter()

@@ -28,7 +28,7 @@ pub(super) async fn conversation(
     let request = request::look(environment.conversation(id, request::DETAILS), exchange.sender(), None);
     let asked = exchange.shared.clock.now();
     let answer = exchange.send(request).await.map_err(fault::unreachable)?;
-    if fault::is_row_not_found(&answer.response) {
+    if fault::is_row_not_found(&answer) {
         return Err(conversation_not_found(id));
     }
     let answer = answer::success(answer)?;
@@ -52,7 +52,7 @@ pub(super) async fn page(
     let answer = answer::success(exchange.send(request).await.map_err(fault::unreachable)?)?;
     let not_a_set =
         |why: String| fault::protocol(&answer, &format!("the response is not a page of conversations: {why}"));
-    let text = json::text(&answer.response.body);
+    let text = json::text(&answer.body);
     let set = Object::parse(&text).map_err(|error| not_a_set(error.to_string()))?;
     let rows: Vec<LiveWorkItem<'_>> = set.required("value").map_err(not_a_set)?;
     let next_link: Option<String> = set.optional("@odata.nextLink").map_err(not_a_set)?;

@@ -17,7 +17,7 @@ use crate::{
     clock,
     domain::{ConversationId, Decide, Decision, decision::record_not_found},
     error::{Code, LinkError},
-    http::{AuthorizedResponse, HttpRequest},
+    http::{HttpRequest, HttpResponse},
 };
 
 /// The product writes to live conversations often, so some of these are nobody's fault.
@@ -194,24 +194,24 @@ impl Swap<'_> {
             }
             Err(Unanswered::Perhaps(fault)) => return Ok(Written::Unknown(fault)),
         };
-        if answer.response.status.is_success() {
+        if answer.status.is_success() {
             let shown = answer::representation(&answer, self.id);
             // Only a write that Dataverse itself confirms proves that a remembered row was current.
-            let is_proof = fresh || shown.is_some() || answer.response.status == StatusCode::NO_CONTENT;
+            let is_proof = fresh || shown.is_some() || answer.status == StatusCode::NO_CONTENT;
             let verified = self.verify(shown, decision).await?;
             return Ok(if is_proof { Written::Confirmed(verified) } else { Written::Unproven(verified) });
         }
         // A 5xx or a 408 may come from a gateway that gave up waiting for a server that did not.
-        if answer.response.status.is_server_error() || answer.response.status == StatusCode::REQUEST_TIMEOUT {
+        if answer.status.is_server_error() || answer.status == StatusCode::REQUEST_TIMEOUT {
             return Ok(Written::Unknown(fault::explain(&answer)));
         }
         if is_refusal(&answer) {
             refused();
         }
-        if fault::is_stale(&answer.response) {
+        if fault::is_stale(&answer) {
             return Ok(Written::Stale);
         }
-        if !fault::is_row_not_found(&answer.response) {
+        if !fault::is_row_not_found(&answer) {
             return Err(fault::explain(&answer));
         }
         // Either thing may be missing; only the conversation can be asked for without guessing.
@@ -253,7 +253,7 @@ impl Swap<'_> {
     }
 
     /// Sends a write, and waits for the answer until the request's deadline.
-    async fn answered(&self, request: HttpRequest) -> Result<AuthorizedResponse, Unanswered> {
+    async fn answered(&self, request: HttpRequest) -> Result<HttpResponse, Unanswered> {
         let (deadline, in_flight) = (request.deadline, Arc::clone(&request.in_flight));
         let end = |fault: LinkError| {
             if in_flight.load(Ordering::SeqCst) { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
@@ -322,12 +322,12 @@ fn trace(wanted: &Decision, row: &Row, fresh: bool, now: &Row) -> Traced {
 
 /// Whether the response proves that the write was not applied: a failed condition, a refused token, a full quota, or an error in
 /// Dataverse's own form. Any other page may come from something on the way that withholds the server's response.
-fn is_refusal(answer: &AuthorizedResponse) -> bool {
+fn is_refusal(answer: &HttpResponse) -> bool {
     let error = fault::explain(answer);
     let is_explained = error.details().service_code.is_some() || error.details().service_message.is_some();
     is_explained
         || matches!(
-            answer.response.status,
+            answer.status,
             StatusCode::PRECONDITION_FAILED | StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS
         )
 }

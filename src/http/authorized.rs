@@ -2,13 +2,14 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use http::{StatusCode, header::AUTHORIZATION};
 
 use super::{
-    HttpError, HttpRequest, HttpResponse, HttpService, challenge::claims, token::Token, token_cache::TokenCache,
+    HttpError, HttpRequest, HttpResponse, HttpService, challenge::claims, redact::redact_body, token::Token,
+    token_cache::TokenCache,
 };
 use crate::error::LinkError;
 
@@ -27,17 +28,6 @@ pub enum CallError {
     Exchange(HttpError),
 }
 
-/// An answer, and the token it was asked for with: whoever repeats the answer's text must not repeat that.
-#[derive(Debug)]
-pub struct AuthorizedResponse {
-    /// The answer.
-    pub response: HttpResponse,
-    /// The token.
-    pub token: Token,
-    /// When it came, by this machine's clock.
-    pub received: SystemTime,
-}
-
 impl AuthorizedHttp {
     /// Sends with tokens of the cache.
     #[must_use]
@@ -45,24 +35,25 @@ impl AuthorizedHttp {
         Self { http, tokens }
     }
 
-    /// Sends a request. A 401 means that nothing was done, whatever the request, so it may be sent once more.
+    /// Sends a request. A 401 means that nothing was done, whatever the request, so it may be sent once more. The response does not
+    /// repeat the token.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn call(&self, request: HttpRequest) -> Result<AuthorizedResponse, CallError> {
+    pub async fn call(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
         let token = self.token().await?;
-        let first = self.send(request.clone(), token).await?;
-        if first.response.status != StatusCode::UNAUTHORIZED {
+        let first = self.send(request.clone(), &token).await?;
+        if first.status != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
         // Nothing was done, so nothing is in doubt while the token is renewed, or if it cannot be.
         request.in_flight.store(false, Ordering::SeqCst);
-        self.tokens.refuse(&first.token, claims(&first.response.headers));
-        let token = self.token().await?;
+        self.tokens.refuse(&token, claims(&first.headers));
+        let next = self.token().await?;
         // A provider that insists on the token that was just refused will not do better the second time.
-        let last = if token == first.token { first } else { self.send(request, token).await? };
-        if last.response.status == StatusCode::UNAUTHORIZED {
-            self.tokens.refuse(&last.token, claims(&last.response.headers));
+        let last = if next == token { first } else { self.send(request, &next).await? };
+        if last.status == StatusCode::UNAUTHORIZED {
+            self.tokens.refuse(&next, claims(&last.headers));
         }
         Ok(last)
     }
@@ -86,9 +77,9 @@ impl AuthorizedHttp {
         self.tokens.token().await.map_err(CallError::NoToken)
     }
 
-    async fn send(&self, mut request: HttpRequest, token: Token) -> Result<AuthorizedResponse, CallError> {
+    async fn send(&self, mut request: HttpRequest, token: &Token) -> Result<HttpResponse, CallError> {
         request.headers.insert(AUTHORIZATION, token.header());
         let response = self.http.call(request).await.map_err(CallError::Exchange)?;
-        Ok(AuthorizedResponse { response, token, received: self.tokens.wall() })
+        Ok(HttpResponse { body: redact_body(response.body, token.reveal()), ..response })
     }
 }

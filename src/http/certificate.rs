@@ -12,7 +12,7 @@ use x509_cert::{
     name::Name,
 };
 
-use super::secret::presentable;
+use super::redact::redact;
 
 /// Names beyond these are not listed.
 const MAX_NAMES: usize = 3;
@@ -74,7 +74,7 @@ fn address(bytes: &[u8]) -> Option<String> {
 /// It comes from whoever answered.
 fn shown(text: &str) -> String {
     let printable: String = text.chars().filter(|letter| !letter.is_control()).collect();
-    presentable(&printable, &[]).unwrap_or_else(|| "nobody it names".to_owned())
+    redact(&printable, &[]).unwrap_or_else(|| "nobody it names".to_owned())
 }
 
 #[cfg(test)]

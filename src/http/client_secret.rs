@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use url::{Url, form_urlencoded};
 
 use super::{
-    AccessToken, HttpRequest, HttpResponse, HttpService, Token, TokenProvider, retry_after,
-    secret::{Secret, presentable},
+    AccessToken, HttpRequest, HttpResponse, HttpService, Token, TokenProvider,
+    redact::{Secret, redact},
     unreachable::unreachable,
 };
 use crate::{
@@ -135,7 +135,7 @@ impl ClientSecretCredential {
         let error = LinkError::new(code, format!("The token authority {what} ({named}).")).hint(hint);
         error.with(|details| {
             details.http_status = Some(status.as_u16());
-            details.retry_after = retry_after(&response.headers, self.clock.wall());
+            details.retry_after = response.retry_after();
             details.service_code = number;
             details.service_message = text;
             details.service_request_id = id;
@@ -146,7 +146,7 @@ impl ClientSecretCredential {
     }
 
     fn shown(&self, text: &str) -> Option<String> {
-        presentable(text, &[self.client.client_secret.reveal()])
+        redact(text, &[self.client.client_secret.reveal()])
     }
 
     fn check_authority(&self) -> String {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{HttpError, HttpErrorKind, MAX_BODY, secret::presentable};
+use super::{HttpError, HttpErrorKind, MAX_BODY, redact::redact};
 
 /// What `Accept-Encoding` asks for.
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip");
@@ -27,7 +27,7 @@ pub(super) fn decode(headers: &mut HeaderMap, mut body: Bytes) -> Result<Bytes, 
             body = match coding.as_str() {
                 "gzip" | "x-gzip" => gunzip(&body)?,
                 other => {
-                    let name = presentable(other, &[]).unwrap_or_default();
+                    let name = redact(other, &[]).unwrap_or_default();
                     return Err(undecodable(format!(
                         "its Content-Encoding is \"{name}\", and only gzip is understood"
                     )));

@@ -18,9 +18,9 @@ mod pace;
 mod pem;
 mod proxy;
 mod receive;
+mod redact;
 mod retry;
 mod retry_after;
-mod secret;
 mod self_signed;
 mod slots;
 mod threads;
@@ -34,7 +34,7 @@ use std::{
     error::Error,
     fmt,
     sync::{Arc, Mutex, atomic::AtomicBool},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -43,7 +43,7 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 use uuid::Uuid;
 
-pub use authorized::{AuthorizedHttp, AuthorizedResponse, CallError};
+pub use authorized::{AuthorizedHttp, CallError};
 pub use budget::RetryBudget;
 pub use certificate::Certificate;
 pub use claims::{Audience, Claims};
@@ -52,9 +52,8 @@ pub use fields::field_lines;
 pub use inspection::{Inspection, Inspector};
 pub use observe::{Ending, Event, Nobody, Observer, Subject};
 pub use proxy::{Proxy, ProxyResolver, ProxyUrl, ProxyVariables, UnusableProxy};
+pub use redact::{Secret, redact};
 pub use retry::{RetryPolicy, RetryingHttp};
-pub use retry_after::retry_after;
-pub use secret::{Secret, presentable};
 pub use token::{AccessToken, StaticToken, Token, TokenProvider};
 pub use token_cache::TokenCache;
 pub use transport::{NetworkOptions, ReqwestService, is_safe_for_secrets, user_agent};
@@ -97,6 +96,16 @@ pub struct HttpResponse {
     pub headers: HeaderMap,
     /// At most [`MAX_BODY`] bytes, decoded.
     pub body: Bytes,
+    /// When it was complete, by this machine's clock.
+    pub received: SystemTime,
+}
+
+impl HttpResponse {
+    /// How long the server asks the client to wait, if it does.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after::retry_after(&self.headers, self.received)
+    }
 }
 
 impl fmt::Debug for HttpResponse {

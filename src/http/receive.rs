@@ -4,9 +4,14 @@ use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 
 use super::{HttpError, HttpRequest, HttpResponse, MAX_BODY, encoding, exits::Exit};
+use crate::clock::Clock;
 
 /// What the server decided is in the head, so a body that cannot be read takes away nothing of a status that is not a success.
-pub(super) async fn send(exit: &Exit, request: &HttpRequest) -> reqwest::Result<Result<HttpResponse, HttpError>> {
+pub(super) async fn send(
+    exit: &Exit,
+    request: &HttpRequest,
+    clock: &dyn Clock,
+) -> reqwest::Result<Result<HttpResponse, HttpError>> {
     let HttpRequest { method, url, headers, body, .. } = request.clone();
     let mut response = exit.client.request(method, url).headers(headers).body(body).send().await?;
     let (status, mut headers) = (response.status(), std::mem::take(response.headers_mut()));
@@ -17,7 +22,7 @@ pub(super) async fn send(exit: &Exit, request: &HttpRequest) -> reqwest::Result<
         Err(_) => Ok(Bytes::new()),
     };
     let body = if status.is_success() { body } else { Ok(body.unwrap_or_default()) };
-    Ok(body.map(|body| HttpResponse { status, headers, body }))
+    Ok(body.map(|body| HttpResponse { status, headers, body, received: clock.wall() }))
 }
 
 async fn read(mut response: reqwest::Response) -> reqwest::Result<Result<Bytes, HttpError>> {

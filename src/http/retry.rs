@@ -14,7 +14,6 @@ use super::{
     budget::RetryBudget,
     gate::{Gate, Shut},
     observe::{Ending, Event, Observer, Subject, Watched, service_request_id},
-    retry_after::retry_after,
     slots::Slots,
 };
 use crate::clock::{SharedClock, jitter};
@@ -159,7 +158,7 @@ impl RetryingHttp {
         if !may_have_acted(&answer) {
             request.in_flight.store(false, Ordering::SeqCst);
         }
-        let Some(asked) = self.refusal(&answer) else {
+        let Some(asked) = refusal(&answer) else {
             pass.accepted();
             self.slots.grow();
             let verdict = judge(request, &answer);
@@ -176,18 +175,6 @@ impl RetryingHttp {
         let may_repeat = request.repeatable || !may_have_acted(&answer);
         let verdict = if may_repeat { Verdict::Throttled } else { Verdict::Final };
         Ok(Attempt { answer, verdict, pause })
-    }
-
-    /// The pause that the server asks the whole client for, if it does: a 429 always does, with or without a time, and a 503 with a
-    /// time. Zero means that it names no time.
-    fn refusal(&self, answer: &Result<HttpResponse, HttpError>) -> Option<Duration> {
-        let response = answer.as_ref().ok()?;
-        let asked = || retry_after(&response.headers, self.clock.wall());
-        match response.status {
-            StatusCode::TOO_MANY_REQUESTS => Some(asked().unwrap_or_default()),
-            StatusCode::SERVICE_UNAVAILABLE => asked(),
-            _ => None,
-        }
     }
 
     /// The pause before the next attempt, after one of this length. The jitter is decorrelated, so that requests that failed together
@@ -208,6 +195,17 @@ impl HttpService for RetryingHttp {
 fn shut(left: Duration) -> HttpError {
     let message = format!("the server asked this client to wait, for {} ms more", left.as_millis());
     HttpError { kind: HttpErrorKind::Throttled, message, retry_after: Some(left), source: None }
+}
+
+/// The pause that the server asks the whole client for, if it does: a 429 always does, with or without a time, and a 503 with a
+/// time. Zero means that it names no time.
+fn refusal(answer: &Result<HttpResponse, HttpError>) -> Option<Duration> {
+    let response = answer.as_ref().ok()?;
+    match response.status {
+        StatusCode::TOO_MANY_REQUESTS => Some(response.retry_after().unwrap_or_default()),
+        StatusCode::SERVICE_UNAVAILABLE => response.retry_after(),
+        _ => None,
+    }
 }
 
 /// A 429 is given before anything is done, and a connection that did not come about carried nothing.

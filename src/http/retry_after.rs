@@ -19,7 +19,7 @@ const UNIX_MILLISECONDS: f64 = 1e12;
 /// The wish, if there is one that can be read. A date in the past is no time at all; of several wishes the longest counts. `now` is
 /// this machine's time, for a date that comes without the server's own.
 #[must_use]
-pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     // Both by the server's clock: ours may be wrong.
     let now =
         field_lines(headers, &header::DATE).find_map(|line| httpdate::parse_http_date(line.trim()).ok()).unwrap_or(now);

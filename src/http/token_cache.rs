@@ -7,7 +7,7 @@ use std::{
     ops::RangeInclusive,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use futures_util::FutureExt;
@@ -126,11 +126,6 @@ impl TokenCache {
                 () = self.0.clock.sleep(REFRESH_PATIENCE) => Ok(usable),
             };
         }
-    }
-
-    /// The time of day, by the same clock.
-    pub(super) fn wall(&self) -> SystemTime {
-        self.0.clock.wall()
     }
 
     /// Ends a request for a token.

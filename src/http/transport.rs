@@ -144,7 +144,7 @@ impl ReqwestService {
             &*self.clock,
             || self.time_to_connect(request.deadline),
             |exit| self.route(&way.server, exit.proxy.as_ref()),
-            |exit| send(exit, request),
+            |exit| send(exit, request, &*self.clock),
             |exit, time| self.state().avoided.add(exit.proxy.as_ref(), self.clock.now(), time),
         )
         .await;

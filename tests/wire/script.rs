@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -95,7 +95,7 @@ impl Answer {
                     // Longer than any call waits.
                     headers.insert(RETRY_AFTER, 3600.into());
                 }
-                Ok(HttpResponse { status, headers, body: Bytes::from(body) })
+                Ok(HttpResponse { status, headers, body: Bytes::from(body), received: SystemTime::UNIX_EPOCH })
             }
             Self::Fails(kind) => Err(HttpError { kind, message: "it broke".into(), retry_after: None, source: None }),
             Self::Hangs => std::future::pending().await,

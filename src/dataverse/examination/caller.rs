@@ -77,8 +77,8 @@ pub(super) async fn who_am_i(asker: Asker<'_>, trip: &mut Option<Trip>) -> Seen<
     let (begun, since) = (clock.wall(), clock.now());
     let answer = asker.ask("WhoAmI", None).await?;
     let took = clock.now().saturating_duration_since(since);
-    *trip = Some(Trip { headers: answer.response.headers.clone(), begun, took });
-    if answer.response.status == StatusCode::NOT_FOUND {
+    *trip = Some(Trip { headers: answer.headers.clone(), begun, took });
+    if answer.status == StatusCode::NOT_FOUND {
         let fix = "Check the URL: it is the environment's own, as in https://contoso.crm4.dynamics.com, without a path to a page.";
         return Err(LinkError::new(Code::InvalidConfiguration, "There is no Web API at this address (404).").hint(fix));
     }
@@ -138,7 +138,7 @@ pub(super) async fn privileges(asker: Asker<'_>, user: Uuid) -> Seen<()> {
         format!("systemusers({user})/Microsoft.Dynamics.CRM.RetrieveUserSetOfPrivilegesByNames(PrivilegeNames=@p)");
     let query = format!("@p=[\"{}\"]", PRIVILEGES.join("\",\""));
     let answer = asker.ask(&path, Some(&query)).await?;
-    if answer.response.status == StatusCode::FORBIDDEN {
+    if answer.status == StatusCode::FORBIDDEN {
         // Links do not ask for this.
         return Ok(((), Finding::Skipped("The caller may not ask for its own privileges (403).".into())));
     }

@@ -29,7 +29,7 @@ use crate::{
     clock::SharedClock,
     domain::{Call, Check, CheckName, ConversationId, Finding, Report, StoreName},
     error::{Code, LinkError},
-    http::{AuthorizedResponse, HttpRequest, Inspector},
+    http::{HttpRequest, HttpResponse, Inspector},
     json,
 };
 
@@ -179,7 +179,7 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     /// The answer to a GET, whatever its status.
-    async fn ask(self, path: &str, query: Option<&str>) -> Result<AuthorizedResponse, LinkError> {
+    async fn ask(self, path: &str, query: Option<&str>) -> Result<HttpResponse, LinkError> {
         let url = self.shared.environment.api(path, query);
         self.send(request::plain(Method::GET, url, self.sender())).await
     }
@@ -189,7 +189,7 @@ impl Asker<'_> {
         parsed(self.ask(path, query).await?)
     }
 
-    async fn send(self, mut request: HttpRequest) -> Result<AuthorizedResponse, LinkError> {
+    async fn send(self, mut request: HttpRequest) -> Result<HttpResponse, LinkError> {
         let limit = self.shared.clock.now() + PATIENCE;
         request.deadline = Some(request.deadline.map_or(limit, |deadline| deadline.min(limit)));
         self.shared.http.call(request).await.map_err(fault::unreachable)
@@ -200,9 +200,9 @@ impl Asker<'_> {
     }
 }
 
-fn parsed<T: DeserializeOwned>(answer: AuthorizedResponse) -> Result<T, LinkError> {
+fn parsed<T: DeserializeOwned>(answer: HttpResponse) -> Result<T, LinkError> {
     let answer = answer::success(answer)?;
-    serde_json::from_str(&json::text(&answer.response.body))
+    serde_json::from_str(&json::text(&answer.body))
         .map_err(|error| fault::protocol(&answer, &format!("the answer is not what the Web API documents: {error}")))
 }
 

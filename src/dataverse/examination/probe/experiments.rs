@@ -26,7 +26,7 @@ use crate::{
         Finding, RecordId, RecordReference, Status,
     },
     error::{Code, LinkError},
-    http::{AuthorizedResponse, HttpRequest, Inspector},
+    http::{HttpRequest, HttpResponse, Inspector},
 };
 
 const AUTO_DISASSOCIATE: HeaderName = HeaderName::from_static("autodisassociate");
@@ -65,7 +65,7 @@ pub(super) struct Experiments<'a> {
 
 /// What came of a write.
 struct Outcome {
-    answer: AuthorizedResponse,
+    answer: HttpResponse,
     before: Row,
     /// Whether the version in the answer was the one read afterwards, if there was one.
     is_current: Option<bool>,
@@ -129,7 +129,7 @@ impl<'a> Experiments<'a> {
     async fn inactive(&mut self) -> Result<Finding, Stop> {
         let outcome = self.rewrite().await?;
         let status = self.state.original.conversation.status;
-        if !outcome.answer.response.status.is_success() {
+        if !outcome.answer.status.is_success() {
             let refusal = format!("A write on a conversation that is {status}: {}", said(&outcome.answer));
             return Err(Stop(Finding::Passed(refusal)));
         }
@@ -166,7 +166,7 @@ impl<'a> Experiments<'a> {
         let current = self.state.last.conversation.customer;
         let request = self.patch(&self.body(current), false);
         let outcome = self.attempt(request).await?;
-        let tells = if outcome.answer.response.headers.contains_key(ETAG) { "With" } else { "Without" };
+        let tells = if outcome.answer.headers.contains_key(ETAG) { "With" } else { "Without" };
         Ok(Finding::Passed(format!("{} {tells} an ETag.", said(&outcome.answer))))
     }
 
@@ -188,7 +188,7 @@ impl<'a> Experiments<'a> {
         self.old = Some(old);
         let outcome = self.attempt(request).await?;
         let told = said(&outcome.answer);
-        Ok(if outcome.answer.response.status == StatusCode::PRECONDITION_FAILED {
+        Ok(if outcome.answer.status == StatusCode::PRECONDITION_FAILED {
             Finding::Passed(told)
         } else {
             violated(format!("A write on an old version was not refused as such. {told}"))
@@ -280,7 +280,7 @@ impl<'a> Experiments<'a> {
         self.state.in_doubt = true;
         let answer = self.asker.send(request).await?;
         let now = Exchange::new(self.asker.shared, self.asker.call).row(self.state.id).await?;
-        let status = answer.response.status;
+        let status = answer.status;
         // A gateway may have given up on a server that did not; what the server itself says of its failure is an answer.
         if matches!(status.as_u16(), 502..=504) {
             return Err(fault::explain(&answer).into());
@@ -355,9 +355,9 @@ fn condition(request: &mut HttpRequest, etag: &Version) {
 }
 
 /// The answer in a sentence.
-fn said(answer: &AuthorizedResponse) -> String {
-    let status = answer.response.status.as_u16();
-    if answer.response.status.is_success() {
+fn said(answer: &HttpResponse) -> String {
+    let status = answer.status.as_u16();
+    if answer.status.is_success() {
         return format!("Accepted ({status}).");
     }
     let fault = fault::explain(answer);

@@ -77,7 +77,7 @@ async fn attempts(asker: Asker<'_>, mut state: State) -> Result<Finding, LinkErr
         let request = patch(asker, state.id, &now.etag, &body(original, now.conversation.customer), false);
         match asker.send(request).await {
             // Read once more, to be sure.
-            Ok(answer) if answer.response.status.is_success() => state.in_doubt = false,
+            Ok(answer) if answer.status.is_success() => state.in_doubt = false,
             Ok(answer) => failure = fault::explain(&answer),
             Err(fault) => failure = fault,
         }

@@ -1,4 +1,4 @@
-//! Texts that nobody may see, and how they are kept out of the texts that are shown.
+//! Secrets, and how they are kept out of messages and response bodies.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,10 +6,15 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
-/// Somebody else's text is cut to this many characters.
+use crate::json;
+
+/// Longest text shown of another program, in characters.
 const MAX_SHOWN: usize = 500;
+/// A shorter token is a placeholder rather than a secret, and removing it from a body would hit ordinary words.
+const MIN_LENGTH: usize = 6;
 const REDACTED: &str = "[redacted]";
 
 /// A secret. Shows itself to nobody who does not ask.
@@ -39,7 +44,7 @@ impl fmt::Debug for Secret {
 /// What may be shown of somebody else's text: without the secrets, however they are written, and without what looks like one;
 /// in one line, and cut to 500 characters. `None` if nothing is left.
 #[must_use]
-pub fn presentable(text: &str, secrets: &[&str]) -> Option<String> {
+pub fn redact(text: &str, secrets: &[&str]) -> Option<String> {
     // A secret may hold spaces, so it is looked for before the text falls into words.
     let whole = secrets.iter().filter(|secret| !secret.is_empty()).fold(Cow::Borrowed(text), |text, secret| {
         if text.contains(secret) { text.replace(secret, REDACTED).into() } else { text }
@@ -53,6 +58,35 @@ pub fn presentable(text: &str, secrets: &[&str]) -> Option<String> {
 /// JSON web tokens begin with an encoded brace; URLs may carry secrets in their query.
 fn looks_secret(word: &str) -> bool {
     word.contains("eyJ") || (word.contains("://") && word.contains('?') && word.contains('='))
+}
+
+/// A response body without the secret that its request was sent with: servers and proxies may echo it. Each word that holds it is
+/// replaced, up to the quotes around it, so that JSON stays valid.
+pub(super) fn redact_body(body: Bytes, secret: &str) -> Bytes {
+    if secret.len() < MIN_LENGTH || body.len() < secret.len() {
+        return body;
+    }
+    let text = String::from_utf8_lossy(&body);
+    let is_boundary = |character: char| !character.is_ascii_graphic() || character == '"';
+    let redacted: String = text
+        .split_inclusive(is_boundary)
+        .flat_map(|part| {
+            // A backslash before a quote belongs to the quote.
+            let word = part.trim_end_matches(|character| is_boundary(character) || character == '\\');
+            let is_secret = word.len() >= secret.len() && is_written_in(secret, &unescaped(word));
+            [if is_secret { REDACTED } else { word }, &part[word.len()..]]
+        })
+        .collect();
+    if redacted == text { body } else { redacted.into() }
+}
+
+/// The word as it is once its JSON escapes are resolved.
+fn unescaped(word: &str) -> Cow<'_, str> {
+    if !word.contains('\\') {
+        return word.into();
+    }
+    let string = json::text(format!("\"{word}\"").as_bytes()).into_owned();
+    serde_json::from_str(&string).map_or(word.into(), |text: String| text.into())
 }
 
 /// Whether the text holds the secret: plainly, with some of it percent-encoded, or in base64, also as a part of what was encoded.
@@ -94,25 +128,43 @@ mod tests {
         }
         for form in forms {
             let text = format!("Said ({form}) and more");
-            let shown = presentable(&text, &[SECRET.trim()]).unwrap().replace(['(', ')'], "");
+            let shown = redact(&text, &[SECRET.trim()]).unwrap().replace(['(', ')'], "");
             assert_eq!(shown, "Said [redacted] and more", "{form}");
         }
-        assert_eq!(presentable("a two words b", &["two words"]).unwrap(), "a [redacted] b");
+        assert_eq!(redact("a two words b", &["two words"]).unwrap(), "a [redacted] b");
+    }
+
+    #[test]
+    fn a_body_does_not_repeat_the_secret_and_stays_json() {
+        let token = "a/b+c=d_e.f-g~h";
+        let encoded = STANDARD_NO_PAD.encode(format!("token: {token}"));
+        let percent = utf8_percent_encode(token, NON_ALPHANUMERIC).to_string();
+        let escaped = token.replace('/', r"\/").replace('+', r"\u002B");
+        for form in [token, &encoded, &percent, &escaped, &encoded.replace('/', r"\/")] {
+            let body = format!(r#"{{"error":{{"code":"0x0","message":"C:\Temp\n\"{form}\" caf\u00e9"}}}}"#);
+            let redacted = redact_body(body.into(), token);
+            let expected = r#"{"error":{"code":"0x0","message":"C:\Temp\n\"[redacted]\" caf\u00e9"}}"#;
+            assert_eq!(redacted, expected, "{form}");
+        }
+        for (body, secret) in [(&b"\xE9 other words"[..], token), (b"the token", "token"), (b"", token)] {
+            assert_eq!(redact_body(Bytes::from_static(body), secret), body);
+        }
+        assert_eq!(redact_body(Bytes::from_static(b"\xE9 s3cret"), "s3cret"), "\u{fffd} [redacted]");
     }
 
     #[test]
     fn what_is_no_secret_is_shown_as_it_is() {
         let text =
             "The object cannot be updated because it is inactive (https://go.microsoft.com/fwlink/?linkid=2195293).";
-        assert_eq!(presentable("Plain 100% text", &[SECRET, ""]).unwrap(), "Plain 100% text");
-        assert_eq!(presentable(text, &[SECRET]).unwrap().matches(REDACTED).count(), 1, "a query is left out");
-        assert_eq!(presentable(" \r\n", &[]), None);
+        assert_eq!(redact("Plain 100% text", &[SECRET, ""]).unwrap(), "Plain 100% text");
+        assert_eq!(redact(text, &[SECRET]).unwrap().matches(REDACTED).count(), 1, "a query is left out");
+        assert_eq!(redact(" \r\n", &[]), None);
     }
 
     #[test]
     fn texts_are_cut_and_what_looks_like_a_token_is_left_out() {
         let text = format!("Token eyJabc.def.ghi refused https://x/?sig=1 {}", "long ".repeat(300));
-        let shown = presentable(&text, &[]).unwrap();
+        let shown = redact(&text, &[]).unwrap();
         assert!(shown.starts_with("Token [redacted] refused [redacted] long"), "{shown}");
         assert_eq!(shown.chars().count(), MAX_SHOWN);
     }
