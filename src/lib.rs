@@ -10,4 +10,5 @@ pub mod error;
 pub mod http;
 pub mod json;
 mod node;
+pub mod progress;
 pub mod session;

@@ -364,8 +364,7 @@ async fn challenged(
         headers: HeaderMap::new(),
         body: Bytes::new(),
         deadline: None,
-        in_flight: Arc::default(),
-        answered_as: Arc::default(),
+        progress: Arc::default(),
     };
     let response = http.call(request).await?;
     assert_eq!(response.body, r#"{"message":"not accepted: Bearer [redacted]"}"#);

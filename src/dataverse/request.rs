@@ -1,7 +1,5 @@
 //! What is sent, but for the token, as pure functions. The names are case-sensitive: `dataverse-wire.md` 1.1.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
@@ -80,8 +78,8 @@ pub(super) fn plain(method: Method, url: Url, from: Sender<'_>) -> HttpRequest {
 
 fn request(method: Method, url: Url, headers: HeaderMap, body: Bytes, from: Sender<'_>) -> HttpRequest {
     let repeatable = method == Method::GET;
-    let (deadline, answered_as) = (from.call.deadline(), from.call.answer_mark());
-    HttpRequest { method, url, headers, body, repeatable, deadline, in_flight: Arc::default(), answered_as }
+    let (deadline, progress) = (from.call.deadline(), from.call.progress().separate());
+    HttpRequest { method, url, headers, body, repeatable, deadline, progress }
 }
 
 /// Writes what the decision says, on condition that the row is still the one it was taken on, and asks for the result.

@@ -1,9 +1,6 @@
 //! The compare-and-swap: read, decide, write on condition, compare what the server shows.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ::http::{HeaderValue, StatusCode};
 
@@ -169,15 +166,13 @@ impl Swap<'_> {
     async fn write(&self, row: &Row, fresh: bool, decision: &Decision, in_doubt: bool) -> Result<Written, LinkError> {
         let refused = || {
             if !in_doubt {
-                self.exchange.call.write_refused();
+                self.exchange.call.progress().not_applied();
             }
         };
         // Part of the call's time is kept for finding out what became of the write.
         let now = self.shared().clock.now();
         let deadline =
             self.exchange.call.deadline().map(|end| now + end.saturating_duration_since(now).mul_f64(WRITE_SHARE));
-        // A mark of its own while in doubt: the call's stays.
-        let in_flight = if in_doubt { Arc::default() } else { self.exchange.call.write_mark() };
         let condition = match self.shared().concurrency {
             Concurrency::CompareAndSwap => row.etag.condition(),
             // Only that the row exists: without any condition a missing one would be created.
@@ -185,7 +180,11 @@ impl Swap<'_> {
         };
         let mut request =
             request::write(&self.shared().environment, self.id, condition, decision, self.exchange.sender());
-        (request.deadline, request.in_flight) = (deadline, in_flight);
+        request.deadline = deadline;
+        // While an earlier write is in doubt, so is the call, whatever becomes of this one.
+        if !in_doubt {
+            request.progress = Arc::clone(self.exchange.call.progress());
+        }
         let answer = match self.answered(request).await {
             Ok(answer) => answer,
             Err(Unanswered::Never(fault)) => {
@@ -254,9 +253,9 @@ impl Swap<'_> {
 
     /// Sends a write, and waits for the answer until the request's deadline.
     async fn answered(&self, request: HttpRequest) -> Result<HttpResponse, Unanswered> {
-        let (deadline, in_flight) = (request.deadline, Arc::clone(&request.in_flight));
+        let (deadline, progress) = (request.deadline, Arc::clone(&request.progress));
         let end = |fault: LinkError| {
-            if in_flight.load(Ordering::SeqCst) { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
+            if progress.maybe_applied() { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
         };
         let answer = self.exchange.send(request);
         let Some(deadline) = deadline else { return answer.await.map_err(|error| end(fault::unreachable(error))) };
@@ -270,7 +269,7 @@ impl Swap<'_> {
         // The exchange is over or dropped, so the mark is final.
         match answered {
             Some(answered) => answered.map_err(|error| end(fault::unreachable(error))),
-            None if in_flight.load(Ordering::SeqCst) => Err(Unanswered::Perhaps(fault::unanswered(patience))),
+            None if progress.maybe_applied() => Err(Unanswered::Perhaps(fault::unanswered(patience))),
             None => Err(Unanswered::Never(fault::unsent(patience))),
         }
     }

@@ -366,9 +366,9 @@ impl Inner {
             if let Some(call) = call {
                 details.request_id = Some(call.request_id().to_string());
                 if details.service_request_id.is_none() {
-                    details.service_request_id = call.service_request_id().map(|id| id.to_string());
+                    details.service_request_id = call.progress().service_request_id().map(|id| id.to_string());
                 }
-                details.maybe_applied |= call.maybe_applied();
+                details.maybe_applied |= call.progress().maybe_applied();
             }
         });
         match &self.note {

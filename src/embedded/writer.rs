@@ -159,7 +159,7 @@ impl Writer {
             if !self.connections.is_current()? {
                 continue;
             }
-            let nothing_applied = || batch.iter().for_each(|update| update.call.write_refused());
+            let nothing_applied = || batch.iter().for_each(|update| update.call.progress().not_applied());
             let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| nothing_applied())?;
             transaction.commit().map_err(|error| {
                 if is_rolled_back(&error) {
@@ -216,7 +216,7 @@ fn update_all(
     let fault = |error| store_fault(path, "linking", error);
     let mut outcomes = Vec::with_capacity(batch.len());
     for update in batch {
-        update.call.write_begins();
+        update.call.progress().sending();
         // Marked first, looked second: a caller that stops listening now is either seen here, or sees the mark.
         let outcome = if update.reply.is_closed() {
             Err(LinkError::new(Code::Internal, "Nobody waits for this call."))
@@ -234,7 +234,7 @@ fn update_all(
             return Err(outcome.err().unwrap_or_else(gave_up));
         }
         if !outcome.as_ref().is_ok_and(Decision::writes) {
-            update.call.write_refused();
+            update.call.progress().not_applied();
         }
         outcomes.push(outcome);
     }

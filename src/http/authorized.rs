@@ -1,9 +1,6 @@
 //! Requests with a token: attached here, and here alone; a 401 drops it and tries exactly once more.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use http::{StatusCode, header::AUTHORIZATION};
 
@@ -47,7 +44,7 @@ impl AuthorizedHttp {
             return Ok(first);
         }
         // Nothing was done, so nothing is in doubt while the token is renewed, or if it cannot be.
-        request.in_flight.store(false, Ordering::SeqCst);
+        request.progress.not_applied();
         self.tokens.refuse(&token, claims(&first.headers));
         let next = self.token().await?;
         // A provider that insists on the token that was just refused will not do better the second time.

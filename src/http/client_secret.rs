@@ -80,7 +80,6 @@ impl ClientSecretCredential {
             (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
         ]);
         let body = Bytes::from(form.finish());
-        let (in_flight, answered_as) = Default::default();
         HttpRequest {
             method: Method::POST,
             url,
@@ -88,8 +87,7 @@ impl ClientSecretCredential {
             body,
             repeatable: true,
             deadline: Some(self.clock.now() + PATIENCE),
-            in_flight,
-            answered_as,
+            progress: Arc::default(),
         }
     }
 

@@ -33,7 +33,7 @@ mod unreachable;
 use std::{
     error::Error,
     fmt,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -41,7 +41,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
-use uuid::Uuid;
+
+use crate::progress::Progress;
 
 pub use authorized::{AuthorizedHttp, CallError};
 pub use budget::RetryBudget;
@@ -75,10 +76,8 @@ pub struct HttpRequest {
     pub repeatable: bool,
     /// When the caller stops waiting, if ever: a wait beyond it is not begun.
     pub deadline: Option<Instant>,
-    /// True from the moment the server may act on the request until it is certain that it did not.
-    pub in_flight: Arc<AtomicBool>,
-    /// The id that the server gave its last answer, also to an attempt that was repeated.
-    pub answered_as: Arc<Mutex<Option<Uuid>>>,
+    /// Records whether the server may have acted on the request, and the id of its last response.
+    pub progress: Arc<Progress>,
 }
 
 impl fmt::Debug for HttpRequest {

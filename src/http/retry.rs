@@ -1,10 +1,7 @@
 //! Sends requests again when that is right. Three questions, in this order: may it be sent again, can the budget afford it, how long
 //! is the pause. Throttling is another matter: a refusal pauses the whole client, see [`Gate`], and is waited out.
 
-use std::{
-    sync::{Arc, PoisonError, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
@@ -144,7 +141,7 @@ impl RetryingHttp {
             shut = self.gate.shut_beyond(request.deadline) => return Err(shut),
         };
         let pass = self.gate.enter(request.deadline).await?;
-        request.in_flight.store(true, Ordering::SeqCst);
+        request.progress.sending();
         let watched = Watched::begin(&*self.observer, &*self.clock, request, number);
         let answer = self.http.call(request.clone()).await;
         watched.end(&answer);
@@ -152,11 +149,11 @@ impl RetryingHttp {
             self.slots.follow(&response.headers);
             // Now, because the next attempt may bring no answer and nobody else sees this one.
             if let Some(id) = service_request_id(&response.headers) {
-                *request.answered_as.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+                request.progress.responded(id);
             }
         }
         if !may_have_acted(&answer) {
-            request.in_flight.store(false, Ordering::SeqCst);
+            request.progress.not_applied();
         }
         let Some(asked) = refusal(&answer) else {
             pass.accepted();

@@ -1,6 +1,6 @@
 //! `Content-Encoding`, as servers and proxies write it.
 
-use std::io::Write as _;
+use std::{io::Write as _, sync::Arc};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -31,7 +31,6 @@ async fn receive_bytes(response: Vec<u8>) -> (Result<HttpResponse, HttpError>, S
         drop(stream.write_all(&response).await);
         String::from_utf8_lossy(&request[..length]).into_owned()
     });
-    let (in_flight, answered_as) = Default::default();
     let request = HttpRequest {
         method: Method::GET,
         url: Url::parse(&url).unwrap(),
@@ -39,8 +38,7 @@ async fn receive_bytes(response: Vec<u8>) -> (Result<HttpResponse, HttpError>, S
         body: Bytes::new(),
         repeatable: true,
         deadline: None,
-        in_flight,
-        answered_as,
+        progress: Arc::default(),
     };
     let response = service(trusting(&Authority::new())).call(request).await;
     (response, server.await.unwrap())

@@ -92,9 +92,8 @@ async fn get(service: &ReqwestService, url: &str) -> Result<u16, HttpError> {
 async fn get_by(service: &ReqwestService, url: &str, deadline: Option<Instant>) -> Result<u16, HttpError> {
     let (url, method) = (Url::parse(url).unwrap(), Method::GET);
     let (headers, body) = (HeaderMap::new(), Bytes::new());
-    let (in_flight, answered_as) = Default::default();
     let repeatable = method == Method::GET;
-    let request = HttpRequest { method, url, headers, body, repeatable, deadline, in_flight, answered_as };
+    let request = HttpRequest { method, url, headers, body, repeatable, deadline, progress: Arc::default() };
     service.call(request).await.map(|response| response.status.as_u16())
 }
 

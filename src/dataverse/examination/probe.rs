@@ -90,7 +90,7 @@ impl Probe {
                 None => std::future::pending().await,
             }
         };
-        call.write_begins();
+        call.progress().sending();
         tokio::select! {
             biased;
             () = experiments.run(&mut notes, inspector.as_deref()) => {}
@@ -100,7 +100,7 @@ impl Probe {
         skip_experiments(&mut notes, "The probe ended before.");
         let finding = restore(asker, experiments.into_state()).await;
         if matches!(finding, Finding::Passed(_)) {
-            call.write_refused();
+            call.progress().not_applied();
         }
         notes.note(CheckName::Restored, finding);
         notes.checks
