@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::{Code, LinkError},
-    http::{self, CallError, HttpResponse, redact},
+    http::{CallError, HttpResponse, redact},
     json::{self, Object, Whole},
 };
 
@@ -132,7 +132,7 @@ fn classify(
 pub(super) fn unreachable(error: CallError) -> LinkError {
     match error {
         CallError::NoToken(fault) => fault,
-        CallError::Exchange(error) => http::unreachable(error, "The server"),
+        CallError::Exchange(error) => error.into_link_error("The server"),
     }
 }
 

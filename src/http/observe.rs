@@ -9,7 +9,11 @@ use http::{HeaderMap, HeaderName, Method};
 use url::Url;
 use uuid::Uuid;
 
-use super::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, fields::field_lines};
+use super::service::{
+    HttpRequest, HttpResponse,
+    error::{HttpError, HttpErrorKind},
+    headers::field_lines,
+};
 use crate::clock::Clock;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");

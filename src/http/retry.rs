@@ -1,17 +1,27 @@
 //! Sends requests again when that is right. Three questions, in this order: may it be sent again, can the budget afford it, how long
 //! is the pause. Throttling is another matter: a refusal pauses the whole client, see [`Gate`], and is waited out.
 
+pub(super) mod budget;
+mod gate;
+mod pace;
+mod slots;
+
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 
-use super::{
-    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+use self::{
     budget::RetryBudget,
     gate::{Gate, Shut},
-    observe::{Ending, Event, Observer, Subject, Watched, service_request_id},
     slots::Slots,
+};
+use super::{
+    observe::{Ending, Event, Observer, Subject, Watched, service_request_id},
+    service::{
+        HttpRequest, HttpResponse, HttpService,
+        error::{HttpError, HttpErrorKind},
+    },
 };
 use crate::clock::{SharedClock, jitter};
 
@@ -191,7 +201,7 @@ impl HttpService for RetryingHttp {
 
 fn shut(left: Duration) -> HttpError {
     let message = format!("the server asked this client to wait, for {} ms more", left.as_millis());
-    HttpError { kind: HttpErrorKind::Throttled, message, retry_after: Some(left), source: None }
+    HttpError { retry_after: Some(left), ..HttpError::new(HttpErrorKind::Throttled, message) }
 }
 
 /// The pause that the server asks the whole client for, if it does: a 429 always does, with or without a time, and a 503 with a

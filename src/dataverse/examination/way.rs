@@ -8,7 +8,7 @@ use super::{Notes, Seen};
 use crate::{
     domain::{CheckName, Finding},
     error::{Code, LinkError},
-    http::{Certificate, HttpErrorKind, Inspection, Inspector, unreachable},
+    http::{Certificate, HttpErrorKind, Inspection, Inspector},
 };
 
 /// Whether a request may reach the server, as far as can be seen.
@@ -102,7 +102,7 @@ fn tls(Inspection { certificate, answer, .. }: Inspection) -> Seen<()> {
 }
 
 fn unreached(error: crate::http::HttpError) -> LinkError {
-    let fault = unreachable(error, "The server");
+    let fault = error.into_link_error("The server");
     let is_silent = fault.code() == Code::Unavailable && fault.details().hint.is_none();
     let fix = "Check the URL, and that a firewall lets this machine out to it; where only a proxy is let out, name it in `proxy`.";
     if is_silent { fault.hint(fix) } else { fault }

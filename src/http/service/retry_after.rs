@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, header};
 
-use super::fields::field_lines;
+use super::headers::field_lines;
 
 /// In milliseconds; the first that is there counts, before the standard one.
 const IN_MS: [HeaderName; 2] =

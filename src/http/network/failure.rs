@@ -5,7 +5,8 @@ use std::{error::Error, io, time::Duration};
 use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
-use super::{HttpError, HttpErrorKind, proxy::ProxyUrl, transport::NetworkOptions};
+use super::{options::NetworkOptions, proxy::ProxyUrl};
+use crate::http::service::error::{HttpError, HttpErrorKind};
 
 /// Between whom it went wrong.
 pub(super) struct Route<'a> {
@@ -50,12 +51,11 @@ pub(super) fn explain(lost: Lost, route: &Route<'_>) -> HttpError {
     let error = match lost {
         Lost::Error(error) => error.without_url(),
         Lost::NotConnected(time) => {
-            let message = too_late(time, route);
-            return HttpError { kind: HttpErrorKind::ConnectTimeout, message, retry_after: None, source: None };
+            return HttpError::new(HttpErrorKind::ConnectTimeout, too_late(time, route));
         }
     };
     let (kind, message) = name(&error, route);
-    HttpError { kind, message, retry_after: None, source: Some(Box::new(error)) }
+    HttpError::new(kind, message).caused_by(error)
 }
 
 fn too_late(time: Duration, route: &Route<'_>) -> String {
@@ -66,15 +66,8 @@ fn too_late(time: Duration, route: &Route<'_>) -> String {
 
 /// The settings make no client. Their errors hold no secret.
 pub(super) fn unusable(error: impl Error + Send + Sync + 'static) -> HttpError {
-    let why = in_words(&error);
-    HttpError {
-        source: Some(Box::new(error)),
-        ..no_route(format!("no connection can be made with these settings ({why})"))
-    }
-}
-
-pub(super) fn no_route(message: String) -> HttpError {
-    HttpError { kind: HttpErrorKind::NoRoute, message, retry_after: None, source: None }
+    let message = format!("no connection can be made with these settings ({})", in_words(&error));
+    HttpError::new(HttpErrorKind::NoRoute, message).caused_by(error)
 }
 
 /// What went wrong between the proxy and its tunnel, if it did.

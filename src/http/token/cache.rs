@@ -13,7 +13,7 @@ use std::{
 use futures_util::FutureExt;
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::token::{AccessToken, Token, TokenProvider};
+use super::{AccessToken, Token, TokenProvider};
 use crate::{
     clock::{SharedClock, jitter},
     error::{Code, LinkError},

@@ -1,23 +1,24 @@
 //! Which certificates are trusted: the platform's store, and what is named besides.
 
+mod pem;
+pub(super) mod verifier;
+
 use std::{
     fmt, fs,
     io::{self, Read as _},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    ClientConfig, RootCertStore,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::CertificateDer,
 };
-use rustls_platform_verifier::Verifier;
 
-use super::{
-    pem::{self, Block},
-    self_signed::SelfSignedVerifier,
+use self::{
+    pem::Block,
+    verifier::{Recording, Verifier},
 };
 
 /// The bundle of all public authorities has a fifth of a megabyte.
@@ -69,7 +70,7 @@ impl CaCertificate {
 
 /// What is trusted, read once.
 pub(super) struct Trust {
-    verifier: Arc<dyn ServerCertVerifier>,
+    verifier: Verifier,
     config: ClientConfig,
     /// What of it could not be read. It matters only to whoever is not trusted then.
     pub(super) gap: Option<String>,
@@ -88,13 +89,12 @@ impl Trust {
         }
         // With none, Windows would ask an empty engine first.
         let platform = if named.is_empty() {
-            Verifier::new(provider())?
+            rustls_platform_verifier::Verifier::new(provider())?
         } else {
-            Verifier::new_with_extra_roots(named.clone(), provider())?
+            rustls_platform_verifier::Verifier::new_with_extra_roots(named.clone(), provider())?
         };
-        let verifier: Arc<dyn ServerCertVerifier> =
-            Arc::new(SelfSignedVerifier { platform: Arc::new(platform), named });
-        Ok(Self { config: config(Arc::clone(&verifier))?, verifier, gap })
+        let verifier = Verifier { platform: Arc::new(platform), named: named.into(), recording: None };
+        Ok(Self { config: config(verifier.clone())?, verifier, gap })
     }
 
     /// Copies share the tickets by which a session is taken up again.
@@ -102,11 +102,11 @@ impl Trust {
         self.config.clone()
     }
 
-    /// The same trust, and a note of the certificate that this host shows.
-    pub(super) fn witnessed(&self, host: &str) -> Result<(ClientConfig, Arc<Witness>), rustls::Error> {
-        let verifier = Arc::clone(&self.verifier);
-        let witness = Arc::new(Witness { verifier, host: host.to_owned(), certificate: Mutex::default() });
-        Ok((config(Arc::<Witness>::clone(&witness))?, witness))
+    /// The same trust, and a recording of the certificate that this host presents.
+    pub(super) fn recording(&self, host: &str) -> Result<(ClientConfig, Arc<Recording>), rustls::Error> {
+        let recording = Arc::new(Recording::new(host));
+        let verifier = Verifier { recording: Some(Arc::clone(&recording)), ..self.verifier.clone() };
+        Ok((config(verifier)?, recording))
     }
 }
 
@@ -116,9 +116,9 @@ pub(super) fn no_trust() -> Result<ClientConfig, rustls::Error> {
     Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-fn config(verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, rustls::Error> {
+fn config(verifier: Verifier) -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -165,60 +165,6 @@ fn bounded(file: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it is longer than {MAX_FILE} bytes")));
     }
     Ok(text)
-}
-
-/// Verifies like another, and remembers what it was shown.
-#[derive(Debug)]
-pub(super) struct Witness {
-    verifier: Arc<dyn ServerCertVerifier>,
-    host: String,
-    certificate: Mutex<Option<Vec<u8>>>,
-}
-
-impl Witness {
-    /// The host's own certificate (DER), whether it was accepted or not.
-    pub(super) fn certificate(&self) -> Option<Vec<u8>> {
-        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl ServerCertVerifier for Witness {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        // An https:// proxy shows one, too.
-        if server_name.to_str() == self.host {
-            *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.to_vec());
-        }
-        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.verifier.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -12,14 +12,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::{Url, form_urlencoded};
 
-use super::{
-    AccessToken, HttpRequest, HttpResponse, HttpService, Token, TokenProvider,
-    redact::{Secret, redact},
-    unreachable::unreachable,
-};
+use super::{AccessToken, Token, TokenProvider};
 use crate::{
     clock::SharedClock,
     error::{Code, LinkError},
+    http::{
+        redact::{Secret, redact},
+        service::{HttpRequest, HttpResponse, HttpService},
+    },
     json::{self, Object},
 };
 
@@ -57,7 +57,7 @@ impl ClientSecretCredential {
 
     async fn ask(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
         let answer = self.http.call(self.request(claims)).await;
-        let response = answer.map_err(|error| unreachable(error, "The token authority"))?;
+        let response = answer.map_err(|error| error.into_link_error("The token authority"))?;
         if response.status.is_success() { self.granted(&response) } else { Err(self.refused(&response)) }
     }
 

@@ -3,8 +3,14 @@
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 
-use super::{HttpError, HttpRequest, HttpResponse, MAX_BODY, encoding, exits::Exit};
-use crate::clock::Clock;
+use super::{
+    encoding::{self, too_large},
+    exits::Exit,
+};
+use crate::{
+    clock::Clock,
+    http::service::{HttpRequest, HttpResponse, MAX_BODY, error::HttpError},
+};
 
 /// What the server decided is in the head, so a body that cannot be read takes away nothing of a status that is not a success.
 pub(super) async fn send(
@@ -39,7 +45,7 @@ async fn read(mut response: reqwest::Response) -> reqwest::Result<Result<Bytes, 
 /// Most bodies come in one chunk, which is then not copied.
 fn append(body: Bytes, chunk: Bytes) -> Result<Bytes, HttpError> {
     if body.len() + chunk.len() > MAX_BODY {
-        return Err(HttpError::too_large());
+        return Err(too_large());
     }
     if body.is_empty() {
         return Ok(chunk);

@@ -1,7 +1,7 @@
 //! A server's own self-signed certificate that is named as trusted. webpki takes what is trusted for an authority, and refuses an
 //! authority's certificate as a server's own; but `openssl req -x509` makes both in one, and Node accepts that.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, SignatureScheme,
@@ -21,20 +21,47 @@ use x509_cert::{
 /// The purpose of a server's certificate.
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 
-/// Verifies like the platform, but for the self-signed certificates that are named.
-#[derive(Debug)]
-pub(super) struct SelfSignedVerifier {
+/// Verifies as the platform does, except for self-signed certificates that are named as trusted.
+#[derive(Clone, Debug)]
+pub(super) struct Verifier {
     pub(super) platform: Arc<dyn ServerCertVerifier>,
     /// Named as trusted, in the options or in a file.
-    pub(super) named: Vec<CertificateDer<'static>>,
+    pub(super) named: Arc<[CertificateDer<'static>]>,
+    /// Records the certificate that a host presents, for diagnosis.
+    pub(super) recording: Option<Arc<Recording>>,
 }
 
-impl SelfSignedVerifier {
-    /// The certificate, if it is one of those named and its own issuer.
+impl Verifier {
+    /// The certificate, if it is self-signed and one of those that are named.
     fn named(&self, end_entity: &CertificateDer<'_>) -> Option<X509> {
         let certificate = self.named.contains(end_entity).then(|| X509::from_der(end_entity).ok())??;
         let content = certificate.tbs_certificate();
         (content.issuer() == content.subject()).then_some(certificate)
+    }
+}
+
+/// The certificate that one host presented, whether it was accepted or not.
+#[derive(Debug)]
+pub(in crate::http::network) struct Recording {
+    host: String,
+    certificate: Mutex<Option<Vec<u8>>>,
+}
+
+impl Recording {
+    pub(super) fn new(host: &str) -> Self {
+        Self { host: host.to_owned(), certificate: Mutex::default() }
+    }
+
+    /// In DER.
+    pub(in crate::http::network) fn certificate(&self) -> Option<Vec<u8>> {
+        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn record(&self, server_name: &ServerName<'_>, end_entity: &CertificateDer<'_>) {
+        // An https:// proxy presents one, too.
+        if server_name.to_str() == self.host {
+            *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.to_vec());
+        }
     }
 }
 
@@ -86,7 +113,7 @@ fn is_common_name(certificate: &X509, name: &ServerName<'_>) -> bool {
     }
 }
 
-impl ServerCertVerifier for SelfSignedVerifier {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -95,6 +122,9 @@ impl ServerCertVerifier for SelfSignedVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if let Some(recording) = &self.recording {
+            recording.record(server_name, end_entity);
+        }
         match self.named(end_entity) {
             Some(certificate) => {
                 verify(&certificate, end_entity, server_name, now).map(|()| ServerCertVerified::assertion())

@@ -14,13 +14,15 @@ use reqwest::Client;
 use rustls::ClientConfig;
 
 use super::{
-    HttpError, HttpErrorKind,
     connector::{self, Connected},
     failure::{self, Lost, Route},
+    options::NetworkOptions,
     proxy::ProxyUrl,
-    transport::NetworkOptions,
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    http::service::error::{HttpError, HttpErrorKind},
+};
 
 /// For how long a proxy that could not be connected to comes last, as in Chromium.
 const AVOIDED_FOR: Duration = Duration::from_secs(5 * 60);
@@ -116,7 +118,7 @@ pub(super) async fn first_open<'a, T, F: Future<Output = reqwest::Result<T>>>(
         let error = if passed.is_empty() { error } else { all_of(&passed, error, leads_nowhere) };
         return Taken { outcome: Err(error), exit: index, passed: messages, is_stuck: leads_nowhere };
     }
-    let error = failure::no_route("the proxy function's answer lists nothing".to_owned());
+    let error = HttpError::new(HttpErrorKind::NoRoute, "the proxy function's answer lists nothing");
     Taken { outcome: Err(error), exit: 0, passed: Vec::new(), is_stuck: true }
 }
 

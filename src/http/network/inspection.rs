@@ -7,12 +7,13 @@ use http::Version;
 use url::{Host, Url};
 
 use super::{
-    HttpError, HttpErrorKind,
+    ReqwestService,
+    address::server_of,
     exits::{self, Exit, Taken},
     threads,
-    transport::{ReqwestService, server_of},
-    trust::Witness,
+    trust::verifier::Recording,
 };
+use crate::http::service::error::{HttpError, HttpErrorKind};
 
 /// What one look showed.
 #[derive(Debug)]
@@ -60,11 +61,8 @@ impl Inspector for ReqwestService {
                 Some(Host::Ipv6(address)) => return Ok(vec![address.into()]),
                 None => "",
             };
-            let unknown = |why: &dyn std::fmt::Display| HttpError {
-                kind: HttpErrorKind::Connect,
-                message: format!("the name of {name} cannot be resolved ({why})"),
-                retry_after: None,
-                source: None,
+            let unknown = |why: &dyn std::fmt::Display| {
+                HttpError::new(HttpErrorKind::Connect, format!("the name of {name} cannot be resolved ({why})"))
             };
             let looking = tokio::net::lookup_host((name, url.port_or_known_default().unwrap_or_default()));
             let found = threads::unless_refused(looking).await.and_then(|found| found);
@@ -95,21 +93,21 @@ impl ReqwestService {
             |_, _| {},
         );
         let Taken { outcome, exit, passed, .. } = taken.await;
-        let (taken, witness) = &exits[exit];
+        let (taken, recording) = &exits[exit];
         Inspection {
             proxy: taken.proxy.as_ref().map(ToString::to_string),
             passed,
-            certificate: witness.as_ref().and_then(|witness| witness.certificate()),
+            certificate: recording.as_ref().and_then(|recording| recording.certificate()),
             answer: outcome.map(|answer| answer.version()),
         }
     }
 
     /// One at least.
-    async fn prepare(&self, server: &Url) -> Result<Vec<(Exit, Option<Arc<Witness>>)>, HttpError> {
+    async fn prepare(&self, server: &Url) -> Result<Vec<(Exit, Option<Arc<Recording>>)>, HttpError> {
         let mut exits = Vec::new();
         for proxy in self.options.proxy.exits_to(server).await? {
-            let (tls, witness) = self.witnessed_tls(server).await?;
-            exits.push((Exit::new(&self.options, proxy, tls)?, witness));
+            let (tls, recording) = self.recording_tls(server).await?;
+            exits.push((Exit::new(&self.options, proxy, tls)?, recording));
         }
         Ok(exits)
     }

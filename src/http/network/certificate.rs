@@ -12,7 +12,7 @@ use x509_cert::{
     name::Name,
 };
 
-use super::redact::redact;
+use crate::http::redact::redact;
 
 /// Names beyond these are not listed.
 const MAX_NAMES: usize = 3;

@@ -7,7 +7,13 @@ use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::{HttpError, HttpErrorKind, MAX_BODY, redact::redact};
+use crate::http::{
+    redact::redact,
+    service::{
+        MAX_BODY,
+        error::{HttpError, HttpErrorKind},
+    },
+};
 
 /// What `Accept-Encoding` asks for.
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip");
@@ -58,12 +64,11 @@ fn gunzip(mut encoded: &[u8]) -> Result<Bytes, HttpError> {
     loop {
         let room = MAX_BODY + 1 - body.len();
         let read = GzDecoder::new(&mut encoded).take(room as u64).read_to_end(&mut body);
-        read.map_err(|error: io::Error| HttpError {
-            source: Some(Box::new(error)),
-            ..undecodable("its Content-Encoding is gzip, but it is not valid gzip".to_owned())
+        read.map_err(|error: io::Error| {
+            undecodable("its Content-Encoding is gzip, but it is not valid gzip".to_owned()).caused_by(error)
         })?;
         if body.len() > MAX_BODY {
-            return Err(HttpError::too_large());
+            return Err(too_large());
         }
         if !encoded.starts_with(&MAGIC) {
             return Ok(body.into());
@@ -71,6 +76,10 @@ fn gunzip(mut encoded: &[u8]) -> Result<Bytes, HttpError> {
     }
 }
 
+pub(super) fn too_large() -> HttpError {
+    HttpError::new(HttpErrorKind::TooLarge, format!("the answer is longer than {MAX_BODY} bytes"))
+}
+
 fn undecodable(message: String) -> HttpError {
-    HttpError { kind: HttpErrorKind::Encoding, message, retry_after: None, source: None }
+    HttpError::new(HttpErrorKind::Encoding, message)
 }

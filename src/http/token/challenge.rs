@@ -7,8 +7,10 @@ use base64::{
 };
 use http::{HeaderMap, header::WWW_AUTHENTICATE};
 
-use super::fields::field_lines;
-use crate::json::{self, Object};
+use crate::{
+    http::service::headers::field_lines,
+    json::{self, Object},
+};
 
 /// Takes what any encoder writes, once `-` and `_` are replaced and the padding is gone.
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));

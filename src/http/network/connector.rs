@@ -17,7 +17,8 @@ use rustls::ClientConfig;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{HttpError, encoding, failure::unusable, proxy::ProxyUrl, threads, transport::NetworkOptions};
+use super::{encoding, failure::unusable, options::NetworkOptions, proxy::ProxyUrl, threads};
+use crate::http::service::error::HttpError;
 
 /// Idle connections are closed before the balancers in front of Dataverse, or a router in between, forget them in silence.
 const IDLE_AGE: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use url::Url;
 use uuid::Uuid;
 
-use super::token::Token;
+use super::Token;
 use crate::json::{self, Object};
 
 /// Three of a token's claims, and nothing else of it.

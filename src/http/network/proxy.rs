@@ -6,7 +6,8 @@ use futures_util::future::BoxFuture;
 use hyper_util::client::proxy::matcher::Matcher;
 use url::{Host, Url};
 
-use super::{HttpError, failure::no_route, transport::is_loopback};
+use super::address::is_loopback;
+use crate::http::service::error::{HttpError, HttpErrorKind};
 
 /// Entries beyond these are not tried.
 const MAX_ENTRIES: usize = 16;
@@ -69,6 +70,10 @@ impl ProxyVariables {
         let unusable = |unusable| no_route(format!("the system's proxy settings: {unusable}"));
         proxy.uri().to_string().parse().map(Some).map_err(unusable)
     }
+}
+
+fn no_route(message: String) -> HttpError {
+    HttpError::new(HttpErrorKind::NoRoute, message)
 }
 
 /// Whether `NO_PROXY` names the server. The matching is curl's, which knows no dot at the end; ports and `*.` in front are what Node

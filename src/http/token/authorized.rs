@@ -4,11 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use http::{StatusCode, header::AUTHORIZATION};
 
-use super::{
-    HttpError, HttpRequest, HttpResponse, HttpService, challenge::claims, redact::redact_body, token::Token,
-    token_cache::TokenCache,
+use super::{Token, cache::TokenCache, challenge::claims};
+use crate::{
+    error::LinkError,
+    http::{
+        redact::redact_body,
+        service::{HttpRequest, HttpResponse, HttpService, error::HttpError},
+    },
 };
-use crate::error::LinkError;
 
 /// A service that knows who is calling.
 pub struct AuthorizedHttp {

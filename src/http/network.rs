@@ -1,24 +1,39 @@
 //! The network: reqwest with rustls. A *way* leads to one server, and has the connections that are kept open to it.
 
+pub(super) mod address;
+pub(super) mod certificate;
+mod connector;
+mod encoding;
+mod exits;
+mod failure;
+pub(super) mod inspection;
+pub(super) mod options;
+pub(super) mod proxy;
+mod receive;
+mod threads;
+pub(super) mod trust;
+
 use std::{
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::future::BoxFuture;
-use http::HeaderValue;
 use rustls::ClientConfig;
 use url::Url;
 
-use super::{
-    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    exits::{self, Avoided, Exit, Taken},
+use self::{
+    address::{is_of, server_of},
+    exits::{Avoided, Exit, Taken},
     failure::{Route, tls_fault, unusable},
-    proxy::{Proxy, ProxyUrl, ProxyVariables},
+    options::NetworkOptions,
+    proxy::ProxyUrl,
     receive::send,
-    threads,
-    trust::{self, CaCertificate, Trust, Witness},
+    trust::{Trust, verifier::Recording},
+};
+use super::service::{
+    HttpRequest, HttpResponse, HttpService,
+    error::{HttpError, HttpErrorKind},
 };
 use crate::clock::SharedClock;
 
@@ -29,51 +44,10 @@ const NAP: Duration = Duration::from_secs(15);
 /// Whoever gave up after this long may have waited on a dead connection, and the next must not.
 const SUSPICIOUS: Duration = Duration::from_secs(2);
 
-/// How the network is reached.
-#[derive(Clone)]
-pub struct NetworkOptions {
-    /// Trusted besides the platform's store.
-    pub ca_certificates: Vec<CaCertificate>,
-    /// `NODE_EXTRA_CA_CERTS`: a PEM file, trusted besides, read by the first call. As in Node, it is not an error if it cannot be
-    /// read, and each of its entries counts by itself; an error about trust says what does not count.
-    pub extra_ca_file: Option<PathBuf>,
-    /// Which proxy.
-    pub proxy: Proxy,
-    /// See [`user_agent`].
-    pub user_agent: HeaderValue,
-    /// For name, connection, proxy and TLS together.
-    pub connect_timeout: Duration,
-    /// How long a server may be silent; before its answer begins, the time to connect counts. Longer than the other one.
-    pub read_timeout: Duration,
-}
-
-impl Default for NetworkOptions {
-    fn default() -> Self {
-        Self {
-            ca_certificates: Vec::new(),
-            extra_ca_file: None,
-            proxy: Proxy::Environment(ProxyVariables::default()),
-            user_agent: HeaderValue::from_static(USER_AGENT),
-            connect_timeout: Duration::from_secs(10),
-            read_timeout: Duration::from_secs(20),
-        }
-    }
-}
-
-const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-
-/// What requests say of their sender: this library, and the application if it is 1 to 256 printable ASCII characters.
-#[must_use]
-pub fn user_agent(application: &str) -> Option<HeaderValue> {
-    let is_text = application.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    let is_sized = !application.trim().is_empty() && application.len() <= 256;
-    (is_text && is_sized).then(|| HeaderValue::try_from(format!("{USER_AGENT} {}", application.trim())).ok())?
-}
-
 /// Requests over the network. Nothing is read or opened before the first call.
 pub struct ReqwestService {
-    pub(super) options: NetworkOptions,
-    pub(super) clock: SharedClock,
+    options: NetworkOptions,
+    clock: SharedClock,
     /// Read when it is first needed.
     trust: Mutex<Option<Arc<Trust>>>,
     state: Mutex<State>,
@@ -159,7 +133,7 @@ impl ReqwestService {
     }
 
     /// What is left of the call's time, and no more than one connection may take.
-    pub(super) fn time_to_connect(&self, deadline: Option<Instant>) -> Duration {
+    fn time_to_connect(&self, deadline: Option<Instant>) -> Duration {
         let most = self.options.connect_timeout;
         deadline.map_or(most, |deadline| deadline.saturating_duration_since(self.clock.now()).min(most))
     }
@@ -221,7 +195,7 @@ impl ReqwestService {
         self.state().ways.retain(|(kept, _)| !Arc::ptr_eq(kept, way));
     }
 
-    pub(super) fn route<'a>(&'a self, server: &'a Url, proxy: Option<&'a ProxyUrl>) -> Route<'a> {
+    fn route<'a>(&'a self, server: &'a Url, proxy: Option<&'a ProxyUrl>) -> Route<'a> {
         let gap = self.known_trust().and_then(|trust| trust.gap.clone());
         Route { server, proxy, options: &self.options, gap }
     }
@@ -233,10 +207,10 @@ impl ReqwestService {
         }
     }
 
-    pub(super) async fn witnessed_tls(&self, server: &Url) -> Result<(ClientConfig, Option<Arc<Witness>>), HttpError> {
+    async fn recording_tls(&self, server: &Url) -> Result<(ClientConfig, Option<Arc<Recording>>), HttpError> {
         let host = server.host_str().unwrap_or_default().trim_matches(['[', ']']);
         match server.scheme() {
-            "https" => self.trust().await?.witnessed(host).map(|(tls, witness)| (tls, Some(witness))),
+            "https" => self.trust().await?.recording(host).map(|(tls, recording)| (tls, Some(recording))),
             _ => trust::no_trust().map(|tls| (tls, None)),
         }
         .map_err(unusable)
@@ -254,16 +228,13 @@ impl ReqwestService {
         let (certificates, file) = (self.options.ca_certificates.clone(), self.options.extra_ca_file.clone());
         // Not on the runtime's thread: a disk may be slow, and a network's may not answer at all.
         let read = async { tokio::task::spawn_blocking(move || Trust::read(&certificates, file.as_deref())).await };
-        let read = threads::unless_refused(read).await.map_err(|refused| HttpError {
-            kind: HttpErrorKind::Connect,
-            message: format!("what is trusted here cannot be read ({refused})"),
-            retry_after: None,
-            source: Some(Box::new(refused)),
+        let read = threads::unless_refused(read).await.map_err(|refused| {
+            let message = format!("what is trusted here cannot be read ({refused})");
+            HttpError::new(HttpErrorKind::Connect, message).caused_by(refused)
         })?;
-        let trust = read.map_err(unusable)?.map_err(|error| HttpError {
-            kind: HttpErrorKind::Untrusted,
-            message: format!("what is trusted here cannot be read ({})", tls_fault(&error)),
-            ..unusable(error)
+        let trust = read.map_err(unusable)?.map_err(|error| {
+            let message = format!("what is trusted here cannot be read ({})", tls_fault(&error));
+            HttpError::new(HttpErrorKind::Untrusted, message).caused_by(error)
         })?;
         let trust = Arc::new(trust);
         *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&trust));
@@ -300,67 +271,6 @@ impl Drop for Trial<'_> {
     fn drop(&mut self) {
         if !self.is_over && self.service.clock.now().saturating_duration_since(self.began) >= SUSPICIOUS {
             self.service.forget(self.way);
-        }
-    }
-}
-
-pub(super) fn server_of(url: &Url) -> Url {
-    let mut server = url.clone();
-    server.set_path("/");
-    server.set_query(None);
-    server.set_fragment(None);
-    server
-}
-
-fn is_of(server: &Url, url: &Url) -> bool {
-    server.scheme() == url.scheme()
-        && server.host_str() == url.host_str()
-        && server.port_or_known_default() == url.port_or_known_default()
-}
-
-/// Whether a secret may be sent there: encrypted, or without leaving this machine.
-#[must_use]
-pub fn is_safe_for_secrets(url: &Url) -> bool {
-    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
-}
-
-/// Whether the host is this machine, by address or by the name that always means it.
-#[must_use]
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for url in ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:8", "http://localhost:80"] {
-            assert!(is_loopback(&Url::parse(url).unwrap()), "{url}");
-        }
-        for url in [
-            "http://10.0.0.1",
-            "http://localhost.example",
-            "http://[::2]",
-            "http://127.0.0.1.example",
-            "http://0.0.0.0",
-        ] {
-            assert!(!is_loopback(&Url::parse(url).unwrap()), "{url}");
-        }
-    }
-
-    #[test]
-    fn an_application_is_text_that_a_header_can_hold() {
-        let agent = user_agent("contoso-desk/2.1 (Electron)").unwrap();
-        assert_eq!(agent, format!("{USER_AGENT} contoso-desk/2.1 (Electron)"));
-        for text in ["", " ", "a\r\nb: c", "caf\u{e9}", &"x".repeat(257)] {
-            assert_eq!(user_agent(text), None, "{text:?}");
         }
     }
 }
