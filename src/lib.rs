@@ -12,3 +12,4 @@ pub mod json;
 mod node;
 pub mod progress;
 pub mod session;
+mod sync;

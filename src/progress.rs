@@ -1,11 +1,13 @@
 //! Progress of a call's write: whether it may have been applied, and the id of the server's last response.
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 
 use uuid::Uuid;
+
+use crate::sync::lock;
 
 /// Shared by a call and the layers that send its requests, because a cancelled call can only look at it afterwards.
 #[derive(Debug, Default)]
@@ -40,12 +42,12 @@ impl Progress {
 
     /// The server responded under this id, also if the request is sent again afterwards.
     pub fn responded(&self, id: Uuid) {
-        *self.service_request_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+        *lock(&self.service_request_id) = Some(id);
     }
 
     /// Id of the last response, which the server's operators can look up.
     #[must_use]
     pub fn service_request_id(&self) -> Option<Uuid> {
-        *self.service_request_id.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.service_request_id)
     }
 }

@@ -23,14 +23,15 @@ enum Crates {
 
 /// A name stands for all below it, and `domain::ids` is less than `domain`. A `*` is whatever comes there.
 #[rustfmt::skip]
-const TABLE: [Row; 11] = [
+const TABLE: [Row; 12] = [
     ("error",     &[],                                     Only(&["thiserror"])),
     ("clock",     &["error"],                              Only(&["tokio::time", "rand"])),
-    ("progress",  &[],                                     Only(&["uuid"])),
+    ("sync",      &[],                                     Only(&[])),
+    ("progress",  &["sync"],                               Only(&["uuid"])),
     ("json",      &[],                                     Only(&["serde", "serde_json"])),
     ("domain",    &["error", "clock", "progress"],          Not(&["serde_json", "reqwest", "rusqlite", "napi*"])),
     ("session",   &["domain::ids", "error"],               Not(&["reqwest", "rusqlite", "napi*"])),
-    ("http",      &["error", "clock", "json", "progress"],  Not(&["rusqlite", "napi*"])),
+    ("http",      &["error", "clock", "json", "progress", "sync"], Not(&["rusqlite", "napi*"])),
     ("dataverse", &["domain", "http", "error", "clock", "json"], Not(&["rusqlite", "napi*"])),
     ("embedded",  &["domain", "error", "clock", "json"],   Not(&["reqwest", "napi*"])),
     ("node",      &["*"],                                  Not(&[])),

@@ -14,7 +14,7 @@ mod threads;
 pub(super) mod trust;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -35,7 +35,7 @@ use super::service::{
     HttpRequest, HttpResponse, HttpService,
     error::{HttpError, HttpErrorKind},
 };
-use crate::clock::SharedClock;
+use crate::{clock::SharedClock, sync::lock};
 
 /// How long the answer to which proxy is kept.
 const ROUTE_AGE: Duration = Duration::from_secs(60);
@@ -89,7 +89,7 @@ impl ReqwestService {
     /// Host and port of the proxy through which this URL is requested first, if any.
     pub async fn proxy_of(&self, url: &Url) -> Result<Option<String>, HttpError> {
         let (way, now) = self.way(url).await?;
-        let first = self.state().avoided.order(&way.exits, now)[0];
+        let first = lock(&self.state).avoided.order(&way.exits, now)[0];
         Ok(way.exits[first].proxy.as_ref().map(ToString::to_string))
     }
 
@@ -111,7 +111,7 @@ impl ReqwestService {
         request: &HttpRequest,
         began: Instant,
     ) -> Result<Result<HttpResponse, HttpError>, HttpError> {
-        let order = self.state().avoided.order(&way.exits, began);
+        let order = lock(&self.state).avoided.order(&way.exits, began);
         let exits: Vec<_> = order.iter().map(|&index| &way.exits[index]).collect();
         let Taken { outcome, exit, is_stuck, .. } = exits::first_open(
             &exits,
@@ -119,11 +119,11 @@ impl ReqwestService {
             || self.time_to_connect(request.deadline),
             |exit| self.route(&way.server, exit.proxy.as_ref()),
             |exit| send(exit, request, &*self.clock),
-            |exit, time| self.state().avoided.add(exit.proxy.as_ref(), self.clock.now(), time),
+            |exit, time| lock(&self.state).avoided.add(exit.proxy.as_ref(), self.clock.now(), time),
         )
         .await;
         if exits.len() > 1 {
-            let mut state = self.state();
+            let mut state = lock(&self.state);
             let forgiven = if is_stuck { &exits[..] } else { &exits[exit..=exit] };
             for exit in forgiven {
                 state.avoided.remove(exit.proxy.as_ref());
@@ -161,7 +161,7 @@ impl ReqwestService {
             let exits = proxies.into_iter().map(exit).collect::<Result<_, _>>()?;
             Arc::new(Way { server, exits })
         };
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.ways.retain(|(old, _)| !is_of(&old.server, url));
         if !state.is_closed {
             state.ways.push((Arc::clone(&way), now + ROUTE_AGE));
@@ -171,7 +171,7 @@ impl ReqwestService {
 
     /// The way to this server that is kept, if it still counts at this time.
     fn known(&self, url: &Url, now: Option<Instant>) -> Option<Arc<Way>> {
-        let state = self.state();
+        let state = lock(&self.state);
         let (way, until) = state.ways.iter().find(|(way, _)| is_of(&way.server, url))?;
         now.is_none_or(|now| now < *until).then(|| Arc::clone(way))
     }
@@ -180,7 +180,7 @@ impl ReqwestService {
     /// the monotonic clock goes on during a sleep, as on Windows, they are simply too old after it.
     fn drop_stale(&self, now: Instant) {
         let wall = self.clock.wall();
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         if let Some((last, last_wall)) = state.seen.replace((now, wall)) {
             let awake = now.saturating_duration_since(last);
             if wall.duration_since(last_wall).is_ok_and(|elapsed| elapsed > awake + NAP) {
@@ -192,7 +192,7 @@ impl ReqwestService {
 
     /// The next request asks for the way again and takes a new connection. Exchanges on the old ones go on.
     fn forget(&self, way: &Arc<Way>) {
-        self.state().ways.retain(|(kept, _)| !Arc::ptr_eq(kept, way));
+        lock(&self.state).ways.retain(|(kept, _)| !Arc::ptr_eq(kept, way));
     }
 
     fn route<'a>(&'a self, server: &'a Url, proxy: Option<&'a ProxyUrl>) -> Route<'a> {
@@ -217,7 +217,7 @@ impl ReqwestService {
     }
 
     fn known_trust(&self) -> Option<Arc<Trust>> {
-        self.trust.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.trust).clone()
     }
 
     /// What is trusted. A file that could not be read may be there by the next connection.
@@ -237,12 +237,8 @@ impl ReqwestService {
             HttpError::new(HttpErrorKind::Untrusted, message).caused_by(error)
         })?;
         let trust = Arc::new(trust);
-        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&trust));
+        *lock(&self.trust) = Some(Arc::clone(&trust));
         Ok(trust)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -253,7 +249,7 @@ impl HttpService for ReqwestService {
 
     /// Connections go with the way that they are kept for.
     fn close(&self) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.is_closed = true;
         state.ways.clear();
     }

@@ -2,7 +2,9 @@
 //! the retry quota of the AWS SDKs' standard mode, with its numbers of November 2026. A refusal that asks for a pause costs nothing,
 //! because the pause already limits what is sent.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
+
+use crate::sync::lock;
 
 /// The retries that one client can afford.
 pub struct RetryBudget(Mutex<u32>);
@@ -17,7 +19,7 @@ impl RetryBudget {
     /// Pays for a retry, if there is enough left.
     #[must_use]
     pub fn affords_retry(&self) -> bool {
-        let mut left = self.lock();
+        let mut left = lock(&self.0);
         let rest = left.checked_sub(Self::RETRY);
         if let Some(rest) = rest {
             *left = rest;
@@ -27,13 +29,9 @@ impl RetryBudget {
 
     /// A request succeeded, after this budget had paid for its last attempt or without that.
     pub(super) fn succeeded(&self, was_paid: bool) {
-        let mut left = self.lock();
+        let mut left = lock(&self.0);
         let refund = if was_paid { Self::RETRY } else { Self::FIRST_ATTEMPT };
         *left = (*left + refund).min(Self::FULL);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, u32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

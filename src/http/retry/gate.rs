@@ -3,14 +3,17 @@
 //! was seen to accept.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
 
 use super::pace::Pace;
-use crate::clock::{SharedClock, jitter};
+use crate::{
+    clock::{SharedClock, jitter},
+    sync::lock,
+};
 
 /// After this long without a response the request that went ahead no longer holds up the others: one more goes ahead.
 const PROBE_PATIENCE: Duration = Duration::from_secs(2);
@@ -71,7 +74,7 @@ impl Gate {
             // Registered before looking, or a change in between would be missed.
             changed.as_mut().enable();
             let wait = {
-                let mut state = self.lock();
+                let mut state = lock(&self.state);
                 let now = self.clock.now();
                 state.check(now, deadline)?;
                 match state.wait(now) {
@@ -90,7 +93,7 @@ impl Gate {
 
     /// The client is being closed: whatever waits for the server ends, and so does what would have to wait from now on.
     pub(super) fn close(&self) {
-        self.lock().is_closing = true;
+        lock(&self.state).is_closing = true;
         self.changed.notify_waiters();
     }
 
@@ -100,7 +103,7 @@ impl Gate {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if let Err(shut) = self.lock().check(self.clock.now(), deadline) {
+            if let Err(shut) = lock(&self.state).check(self.clock.now(), deadline) {
                 return shut;
             }
             changed.await;
@@ -108,7 +111,7 @@ impl Gate {
     }
 
     fn pass_unlimited(&self) -> Option<Pass<'_>> {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         (state.paused_until.is_none() && state.pace.is_unlimited()).then(|| self.pass(&mut state, self.clock.now()))
     }
 
@@ -119,10 +122,6 @@ impl Gate {
             state.probe = Some(now);
         }
         Pass { gate: self, pauses: state.pauses, is_probe }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,7 +150,7 @@ impl Pass<'_> {
     /// The server refused the request and asks for this pause. Returns whether the pause is a new one: the requests that were sent
     /// together with the first that is refused are refused as well, and say nothing more than it does.
     pub(super) fn refused(self, pause: Duration, at_once: u32) -> bool {
-        let (now, mut state) = (self.gate.clock.now(), self.gate.lock());
+        let (now, mut state) = (self.gate.clock.now(), lock(&self.gate.state));
         // A little longer, so that clients that are refused together do not come back together.
         let pause = pause + jitter(&*self.gate.clock, pause / JITTER_SHARE);
         let is_new = self.pauses == state.pauses;
@@ -171,7 +170,7 @@ impl Pass<'_> {
 
     /// The server accepted the request. Only the probe ends a pause: a response to an earlier request says nothing about now.
     pub(super) fn accepted(self) {
-        let mut state = self.gate.lock();
+        let mut state = lock(&self.gate.state);
         if self.pauses == state.pauses {
             state.pace.accepted(self.gate.clock.now());
         }
@@ -184,7 +183,7 @@ impl Pass<'_> {
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
         if self.is_probe {
-            self.gate.lock().probe = None;
+            lock(&self.gate.state).probe = None;
             self.gate.changed.notify_waiters();
         }
     }

@@ -1,10 +1,12 @@
 //! Limits the requests in flight: few at first, one more per round trip while all are in use, fewer after a refusal, and never more
 //! than the server recommends or the options allow.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use http::{HeaderMap, HeaderName};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::sync::lock;
 
 /// Few enough that a server with a low limit refuses few of the first burst.
 const INITIAL: f64 = 4.0;
@@ -56,7 +58,7 @@ impl Slots {
             headers.get_all(RECOMMENDED).iter().filter_map(|hint| hint.to_str().ok()?.trim().parse::<f64>().ok());
         let Some(hint) = hints.filter(|hint| *hint >= 0.0).reduce(f64::min) else { return };
         let cap = whole(hint.min(as_f64(self.max)));
-        let mut count = self.lock();
+        let mut count = lock(&self.count);
         count.cap = cap;
         self.resize(&mut count);
     }
@@ -66,19 +68,19 @@ impl Slots {
         if self.free.available_permits() > 0 {
             return;
         }
-        let mut count = self.lock();
+        let mut count = lock(&self.count);
         count.window = (count.window + 1.0 / count.window).min(as_f64(count.cap));
         self.resize(&mut count);
     }
 
     /// The slots there are.
     pub(super) fn total(&self) -> u32 {
-        u32::try_from(self.lock().total).unwrap_or(u32::MAX)
+        u32::try_from(lock(&self.count).total).unwrap_or(u32::MAX)
     }
 
     /// The server refused a request.
     pub(super) fn shrink(&self) {
-        let mut count = self.lock();
+        let mut count = lock(&self.count);
         count.window = (count.window.min(as_f64(count.cap)) * DECREASE).max(1.0);
         self.resize(&mut count);
     }
@@ -95,10 +97,6 @@ impl Slots {
             count.surplus += fewer - self.free.forget_permits(fewer);
         }
         count.total = target;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Count> {
-        self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,7 +123,7 @@ fn as_f64(slots: usize) -> f64 {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        let mut count = self.slots.lock();
+        let mut count = lock(&self.slots.count);
         if count.surplus > 0
             && let Some(permit) = self.permit.take()
         {

@@ -6,7 +6,7 @@
 use std::{
     ops::RangeInclusive,
     panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use super::{AccessToken, Token, TokenProvider};
 use crate::{
     clock::{SharedClock, jitter},
     error::{Code, LinkError},
+    sync::lock,
 };
 
 /// How long a token is kept whose provider does not say how long it is good. A refused one is dropped at once anyway.
@@ -130,12 +131,12 @@ impl TokenCache {
 
     /// Ends a request for a token.
     pub fn close(&self) {
-        self.0.lock().request = None;
+        lock(&self.0.state).request = None;
     }
 
     /// The server did not accept the token: it is not given out again. `claims` goes to the provider with the next request.
     pub fn refuse(&self, token: &Token, claims: Option<String>) {
-        let mut state = self.0.lock();
+        let mut state = lock(&self.0.state);
         // Another call may have brought a new one in the meantime.
         if state.held.as_ref().is_some_and(|held| held.token == *token) {
             state.held = None;
@@ -146,7 +147,7 @@ impl TokenCache {
     /// For how long the token is good from now on, if it is the one that is held and its provider said so.
     #[must_use]
     pub fn good_for(&self, token: &Token) -> Option<Duration> {
-        let state = self.0.lock();
+        let state = lock(&self.0.state);
         let held = state.held.as_ref().filter(|held| held.token == *token && held.is_known)?;
         Some(held.expires_at.saturating_duration_since(self.0.clock.now()))
     }
@@ -170,7 +171,7 @@ enum AtHand {
 
 impl Shared {
     fn at_hand(&self) -> AtHand {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         let now = self.clock.now();
         let usable = state.held.as_ref().filter(|held| now < held.expires_at);
         if let Some(held) = usable.filter(|held| now < held.refresh_at) {
@@ -201,7 +202,7 @@ impl Shared {
             return;
         }
         let task = tokio::spawn(request).abort_handle();
-        match &mut self.lock().request {
+        match &mut lock(&self.state).request {
             Some(request) if request.claims.as_deref() == claims && request.task.is_none() => request.task = Some(task),
             _ => task.abort(),
         }
@@ -219,7 +220,7 @@ impl Shared {
     }
 
     fn settle(&self, given: Result<AccessToken, LinkError>, claims: Option<&str>) -> Outcome {
-        let mut state = self.lock();
+        let mut state = lock(&self.state);
         // Its own: a request for other claims may have taken its place.
         state.request.take_if(|request| request.claims.as_deref() == claims);
         match given {
@@ -247,10 +248,6 @@ impl Shared {
             expires_at: now + good_for,
             is_known: said.is_some(),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

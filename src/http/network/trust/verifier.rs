@@ -1,7 +1,7 @@
 //! A server's own self-signed certificate that is named as trusted. webpki takes what is trusted for an authority, and refuses an
 //! authority's certificate as a server's own; but `openssl req -x509` makes both in one, and Node accepts that.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, SignatureScheme,
@@ -17,6 +17,8 @@ use x509_cert::{
     der::{Decode as _, oid::ObjectIdentifier},
     ext::pkix::{ExtendedKeyUsage, SubjectAltName, name::GeneralName},
 };
+
+use crate::sync::lock;
 
 /// The purpose of a server's certificate.
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
@@ -54,13 +56,13 @@ impl Recording {
 
     /// In DER.
     pub(in crate::http::network) fn certificate(&self) -> Option<Vec<u8>> {
-        self.certificate.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.certificate).take()
     }
 
     fn record(&self, server_name: &ServerName<'_>, end_entity: &CertificateDer<'_>) {
         // An https:// proxy presents one, too.
         if server_name.to_str() == self.host {
-            *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.to_vec());
+            *lock(&self.certificate) = Some(end_entity.to_vec());
         }
     }
 }
