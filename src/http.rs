@@ -11,7 +11,7 @@ pub use network::{
     ReqwestService,
     address::is_safe_for_secrets,
     certificate::Certificate,
-    inspection::{Inspection, Inspector},
+    inspection::Inspection,
     options::{NetworkOptions, user_agent},
     proxy::{Proxy, ProxyResolver, ProxyUrl, ProxyVariables, UnusableProxy},
     trust::{CaCertificate, UnusableCertificates},

@@ -25,7 +25,7 @@ use crate::{
         LinkStore, NamedRecord, RecordKey, Report, StoreFuture, StoreName,
     },
     http::{
-        AuthorizedHttp, HttpService, Inspector, Observer, RetryBudget, RetryPolicy, RetryingHttp, TokenCache,
+        AuthorizedHttp, HttpService, Observer, ReqwestService, RetryBudget, RetryPolicy, RetryingHttp, TokenCache,
         TokenProvider,
     },
 };
@@ -34,7 +34,7 @@ use crate::{
 pub struct DataverseStore {
     shared: Arc<Shared>,
     lanes: Lanes,
-    inspector: Option<Arc<dyn Inspector>>,
+    inspector: Option<Arc<ReqwestService>>,
     /// Below retries and tokens.
     network: Arc<dyn HttpService>,
     /// Held by a probe until it has put things back.
@@ -104,7 +104,7 @@ impl DataverseStore {
 
     /// The same store, able to look at the way to its environment, and not only to go it.
     #[must_use]
-    pub fn inspected_by(self, inspector: Arc<dyn Inspector>) -> Self {
+    pub fn inspected_by(self, inspector: Arc<ReqwestService>) -> Self {
         Self { inspector: Some(inspector), ..self }
     }
 }

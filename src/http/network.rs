@@ -1,4 +1,4 @@
-//! The network: reqwest with rustls. A *way* leads to one server, and has the connections that are kept open to it.
+//! The network: reqwest with rustls. An [`Upstream`] holds the open connections to one server.
 
 pub(super) mod address;
 pub(super) mod certificate;
@@ -23,9 +23,9 @@ use rustls::ClientConfig;
 use url::Url;
 
 use self::{
-    address::{is_of, server_of},
-    exits::{Avoided, Exit, Taken},
-    failure::{Route, tls_fault, unusable},
+    address::{is_same_server, server_of},
+    exits::{Avoided, Exit, Tried},
+    failure::{Route, describe_tls_error, invalid_settings},
     options::NetworkOptions,
     proxy::ProxyUrl,
     receive::send,
@@ -37,173 +37,175 @@ use super::service::{
 };
 use crate::{clock::SharedClock, sync::lock};
 
-/// How long the answer to which proxy is kept.
-const ROUTE_AGE: Duration = Duration::from_secs(60);
-/// Clocks are set right by less than this, and who sleeps less has not lost connections.
-const NAP: Duration = Duration::from_secs(15);
-/// Whoever gave up after this long may have waited on a dead connection, and the next must not.
-const SUSPICIOUS: Duration = Duration::from_secs(2);
+/// How long an upstream is used before its proxies are determined again.
+const UPSTREAM_TTL: Duration = Duration::from_secs(60);
+/// A larger jump between the wall clock and the monotonic clock means that the machine slept. Time servers correct clocks by less,
+/// and connections survive a shorter sleep.
+const SLEEP_THRESHOLD: Duration = Duration::from_secs(15);
+/// A request that is cancelled after this long may have waited on a dead connection, so the next one does not use it.
+const STALE_CONNECTION_AFTER: Duration = Duration::from_secs(2);
 
 /// Requests over the network. Nothing is read or opened before the first call.
 pub struct ReqwestService {
     options: NetworkOptions,
     clock: SharedClock,
-    /// Read when it is first needed.
+    /// Read by the first connection.
     trust: Mutex<Option<Arc<Trust>>>,
     state: Mutex<State>,
-    /// Held while asking for the way, so that calls that begin together ask once.
-    asking: tokio::sync::Mutex<()>,
+    /// Held while an upstream is determined, so that simultaneous calls do it once.
+    determining: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Two at most in practice: the environment's and the token authority's.
-    ways: Vec<(Arc<Way>, Instant)>,
+    /// With the time until which each is used. Two at most in practice: the environment's and the token endpoint's.
+    upstreams: Vec<(Arc<Upstream>, Instant)>,
     /// When the last request began, by both clocks.
-    seen: Option<(Instant, SystemTime)>,
+    last_request: Option<(Instant, SystemTime)>,
     avoided: Avoided,
-    /// No way is kept any more.
+    /// Upstreams are no longer kept.
     is_closed: bool,
 }
 
-struct Way {
+struct Upstream {
     /// Without path and query.
     server: Url,
-    /// In the order in which they are to be tried.
+    /// In the order in which they are tried.
     exits: Vec<Exit>,
 }
 
-impl Way {
+impl Upstream {
     fn has(&self, proxies: &[Option<ProxyUrl>]) -> bool {
         self.exits.iter().map(|exit| &exit.proxy).eq(proxies)
     }
 }
 
 impl ReqwestService {
-    /// A service with these options. The clock tells when the machine has slept; timeouts are the runtime's.
+    /// A service with these options. The clock serves to notice that the machine slept; timeouts are the runtime's.
     #[must_use]
     pub fn new(options: NetworkOptions, clock: SharedClock) -> Self {
-        Self { options, clock, trust: Mutex::default(), state: Mutex::default(), asking: tokio::sync::Mutex::default() }
+        let (trust, state, determining) = Default::default();
+        Self { options, clock, trust, state, determining }
     }
 
-    /// Host and port of the proxy through which this URL is requested first, if any.
+    /// Host and port of the proxy that is tried first for this URL, if any.
     pub async fn proxy_of(&self, url: &Url) -> Result<Option<String>, HttpError> {
-        let (way, now) = self.way(url).await?;
-        let first = lock(&self.state).avoided.order(&way.exits, now)[0];
-        Ok(way.exits[first].proxy.as_ref().map(ToString::to_string))
+        let (upstream, now) = self.upstream(url).await?;
+        let first = lock(&self.state).avoided.order(&upstream.exits, now)[0];
+        Ok(upstream.exits[first].proxy.as_ref().map(ToString::to_string))
     }
 
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let (way, began) = self.way(&request.url).await?;
-        let mut trial = Trial { service: self, way: &way, began, is_over: false };
-        let outcome = self.take(&way, &request, began).await;
-        trial.is_over = true;
+        let (upstream, began) = self.upstream(&request.url).await?;
+        let mut guard = ExchangeGuard { service: self, upstream: &upstream, began, is_over: false };
+        let outcome = self.send(&upstream, &request, began).await;
+        guard.is_over = true;
         outcome.unwrap_or_else(|error| {
-            self.forget(&way);
+            self.discard(&upstream);
             Err(error)
         })
     }
 
-    /// Sends the request through the first exit that leads anywhere. Those that do not come last for a while.
-    async fn take(
+    /// Sends the request through the first exit that connects. Proxies that do not are tried last for a while.
+    async fn send(
         &self,
-        way: &Way,
+        upstream: &Upstream,
         request: &HttpRequest,
         began: Instant,
     ) -> Result<Result<HttpResponse, HttpError>, HttpError> {
-        let order = lock(&self.state).avoided.order(&way.exits, began);
-        let exits: Vec<_> = order.iter().map(|&index| &way.exits[index]).collect();
-        let Taken { outcome, exit, is_stuck, .. } = exits::first_open(
+        let order = lock(&self.state).avoided.order(&upstream.exits, began);
+        let exits: Vec<_> = order.iter().map(|&index| &upstream.exits[index]).collect();
+        let Tried { outcome, exit, none_connects, .. } = exits::try_in_order(
             &exits,
             &*self.clock,
             || self.time_to_connect(request.deadline),
-            |exit| self.route(&way.server, exit.proxy.as_ref()),
+            |exit| self.route(&upstream.server, exit.proxy.as_ref()),
             |exit| send(exit, request, &*self.clock),
             |exit, time| lock(&self.state).avoided.add(exit.proxy.as_ref(), self.clock.now(), time),
         )
         .await;
         if exits.len() > 1 {
             let mut state = lock(&self.state);
-            let forgiven = if is_stuck { &exits[..] } else { &exits[exit..=exit] };
-            for exit in forgiven {
+            let no_longer_avoided = if none_connects { &exits[..] } else { &exits[exit..=exit] };
+            for exit in no_longer_avoided {
                 state.avoided.remove(exit.proxy.as_ref());
             }
         }
         outcome
     }
 
-    /// What is left of the call's time, and no more than one connection may take.
+    /// Time left for a connection: that of the call, but no more than the options allow.
     fn time_to_connect(&self, deadline: Option<Instant>) -> Duration {
         let most = self.options.connect_timeout;
         deadline.map_or(most, |deadline| deadline.saturating_duration_since(self.clock.now()).min(most))
     }
 
-    /// The way to this server, and the time.
-    async fn way(&self, url: &Url) -> Result<(Arc<Way>, Instant), HttpError> {
+    /// The upstream of this URL, and the current time.
+    async fn upstream(&self, url: &Url) -> Result<(Arc<Upstream>, Instant), HttpError> {
         let now = self.clock.now();
-        self.drop_stale(now);
-        if let Some(way) = self.known(url, Some(now)) {
-            return Ok((way, now));
+        self.discard_after_sleep(now);
+        if let Some(upstream) = self.kept(url, Some(now)) {
+            return Ok((upstream, now));
         }
-        let _turn = self.asking.lock().await;
-        if let Some(way) = self.known(url, Some(now)) {
-            return Ok((way, now));
+        let _alone = self.determining.lock().await;
+        if let Some(upstream) = self.kept(url, Some(now)) {
+            return Ok((upstream, now));
         }
         let server = server_of(url);
         let proxies = self.options.proxy.exits_to(&server).await?;
-        let same = self.known(url, None).filter(|way| way.has(&proxies));
-        // The same way as before, so its connections are good.
-        let way = if let Some(way) = same {
-            way
+        // With the same proxies as before, the connections can still be used.
+        let same = self.kept(url, None).filter(|upstream| upstream.has(&proxies));
+        let upstream = if let Some(upstream) = same {
+            upstream
         } else {
             let tls = self.tls(&server).await?;
             let exit = |proxy| Exit::new(&self.options, proxy, tls.clone());
             let exits = proxies.into_iter().map(exit).collect::<Result<_, _>>()?;
-            Arc::new(Way { server, exits })
+            Arc::new(Upstream { server, exits })
         };
         let mut state = lock(&self.state);
-        state.ways.retain(|(old, _)| !is_of(&old.server, url));
+        state.upstreams.retain(|(old, _)| !is_same_server(&old.server, url));
         if !state.is_closed {
-            state.ways.push((Arc::clone(&way), now + ROUTE_AGE));
+            state.upstreams.push((Arc::clone(&upstream), now + UPSTREAM_TTL));
         }
-        Ok((way, now))
+        Ok((upstream, now))
     }
 
-    /// The way to this server that is kept, if it still counts at this time.
-    fn known(&self, url: &Url, now: Option<Instant>) -> Option<Arc<Way>> {
+    /// The upstream that is kept for this URL. With a time, only if it may still be used then.
+    fn kept(&self, url: &Url, now: Option<Instant>) -> Option<Arc<Upstream>> {
         let state = lock(&self.state);
-        let (way, until) = state.ways.iter().find(|(way, _)| is_of(&way.server, url))?;
-        now.is_none_or(|now| now < *until).then(|| Arc::clone(way))
+        let (upstream, until) = state.upstreams.iter().find(|(upstream, _)| is_same_server(&upstream.server, url))?;
+        now.is_none_or(|now| now < *until).then(|| Arc::clone(upstream))
     }
 
-    /// Connections do not outlive a sleep, and nobody says so: the first to use one would wait until it times out. Where
-    /// the monotonic clock goes on during a sleep, as on Windows, they are simply too old after it.
-    fn drop_stale(&self, now: Instant) {
+    /// Connections do not survive the machine's sleep, but nothing reports that: the next request would wait until it times out.
+    /// Where the monotonic clock goes on during sleep, as on Windows, they are simply too old afterwards.
+    fn discard_after_sleep(&self, now: Instant) {
         let wall = self.clock.wall();
         let mut state = lock(&self.state);
-        if let Some((last, last_wall)) = state.seen.replace((now, wall)) {
+        if let Some((last, last_wall)) = state.last_request.replace((now, wall)) {
             let awake = now.saturating_duration_since(last);
-            if wall.duration_since(last_wall).is_ok_and(|elapsed| elapsed > awake + NAP) {
-                state.ways.clear();
+            if wall.duration_since(last_wall).is_ok_and(|elapsed| elapsed > awake + SLEEP_THRESHOLD) {
+                state.upstreams.clear();
                 state.avoided.clear();
             }
         }
     }
 
-    /// The next request asks for the way again and takes a new connection. Exchanges on the old ones go on.
-    fn forget(&self, way: &Arc<Way>) {
-        lock(&self.state).ways.retain(|(kept, _)| !Arc::ptr_eq(kept, way));
+    /// Makes the next request determine the proxies again and open a new connection. Exchanges in progress are not affected.
+    fn discard(&self, upstream: &Arc<Upstream>) {
+        lock(&self.state).upstreams.retain(|(kept, _)| !Arc::ptr_eq(kept, upstream));
     }
 
     fn route<'a>(&'a self, server: &'a Url, proxy: Option<&'a ProxyUrl>) -> Route<'a> {
-        let gap = self.known_trust().and_then(|trust| trust.gap.clone());
-        Route { server, proxy, options: &self.options, gap }
+        let unreadable_ca_file = self.loaded_trust().and_then(|trust| trust.unreadable_ca_file.clone());
+        Route { server, proxy, options: &self.options, unreadable_ca_file }
     }
 
     async fn tls(&self, server: &Url) -> Result<ClientConfig, HttpError> {
         match server.scheme() {
             "https" => Ok(self.trust().await?.config()),
-            _ => trust::no_trust().map_err(unusable),
+            _ => trust::no_trust().map_err(invalid_settings),
         }
     }
 
@@ -213,27 +215,27 @@ impl ReqwestService {
             "https" => self.trust().await?.recording(host).map(|(tls, recording)| (tls, Some(recording))),
             _ => trust::no_trust().map(|tls| (tls, None)),
         }
-        .map_err(unusable)
+        .map_err(invalid_settings)
     }
 
-    fn known_trust(&self) -> Option<Arc<Trust>> {
+    fn loaded_trust(&self) -> Option<Arc<Trust>> {
         lock(&self.trust).clone()
     }
 
-    /// What is trusted. A file that could not be read may be there by the next connection.
+    /// The trusted certificates. A CA file that could not be read is tried again, because it may be there now.
     async fn trust(&self) -> Result<Arc<Trust>, HttpError> {
-        if let Some(trust) = self.known_trust().filter(|trust| trust.gap.is_none()) {
+        if let Some(trust) = self.loaded_trust().filter(|trust| trust.unreadable_ca_file.is_none()) {
             return Ok(trust);
         }
         let (certificates, file) = (self.options.ca_certificates.clone(), self.options.extra_ca_file.clone());
-        // Not on the runtime's thread: a disk may be slow, and a network's may not answer at all.
+        // On a thread of its own: a disk may be slow, and a network drive may never respond.
         let read = async { tokio::task::spawn_blocking(move || Trust::read(&certificates, file.as_deref())).await };
-        let read = threads::unless_refused(read).await.map_err(|refused| {
-            let message = format!("what is trusted here cannot be read ({refused})");
-            HttpError::new(HttpErrorKind::Connect, message).caused_by(refused)
+        let read = threads::catch_no_thread(read).await.map_err(|no_thread| {
+            let message = format!("the trusted certificates cannot be read ({no_thread})");
+            HttpError::new(HttpErrorKind::Connect, message).caused_by(no_thread)
         })?;
-        let trust = read.map_err(unusable)?.map_err(|error| {
-            let message = format!("what is trusted here cannot be read ({})", tls_fault(&error));
+        let trust = read.map_err(invalid_settings)?.map_err(|error| {
+            let message = format!("the trusted certificates cannot be read ({})", describe_tls_error(&error));
             HttpError::new(HttpErrorKind::Untrusted, message).caused_by(error)
         })?;
         let trust = Arc::new(trust);
@@ -247,26 +249,27 @@ impl HttpService for ReqwestService {
         Box::pin(self.exchange(request))
     }
 
-    /// Connections go with the way that they are kept for.
+    /// Connections are closed with their upstream.
     fn close(&self) {
         let mut state = lock(&self.state);
         state.is_closed = true;
-        state.ways.clear();
+        state.upstreams.clear();
     }
 }
 
-/// An exchange that may be given up on.
-struct Trial<'a> {
+/// Discards the upstream of an exchange that is cancelled after a long wait.
+struct ExchangeGuard<'a> {
     service: &'a ReqwestService,
-    way: &'a Arc<Way>,
+    upstream: &'a Arc<Upstream>,
     began: Instant,
     is_over: bool,
 }
 
-impl Drop for Trial<'_> {
+impl Drop for ExchangeGuard<'_> {
     fn drop(&mut self) {
-        if !self.is_over && self.service.clock.now().saturating_duration_since(self.began) >= SUSPICIOUS {
-            self.service.forget(self.way);
+        let waited = self.service.clock.now().saturating_duration_since(self.began);
+        if !self.is_over && waited >= STALE_CONNECTION_AFTER {
+            self.service.discard(self.upstream);
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     clock::SharedClock,
     domain::{Call, Check, CheckName, ConversationId, Finding, Report, StoreName},
     error::{Code, LinkError},
-    http::{HttpRequest, HttpResponse, Inspector},
+    http::{HttpRequest, HttpResponse, ReqwestService},
     json,
 };
 
@@ -49,7 +49,7 @@ pub(super) struct ToProbe<T, A> {
 /// Looks at everything, and probes if there is something to probe.
 pub(super) async fn examine<T, A>(
     shared: Arc<Shared>,
-    inspector: Option<Arc<dyn Inspector>>,
+    inspector: Option<Arc<ReqwestService>>,
     call: Arc<Call>,
     to_probe: Option<ToProbe<T, A>>,
 ) -> Result<Report, LinkError>

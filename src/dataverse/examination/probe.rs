@@ -17,7 +17,7 @@ use crate::{
     dataverse::{Shared, lanes::Turn},
     domain::{Call, Check, CheckName, ConversationId, Finding},
     error::LinkError,
-    http::Inspector,
+    http::ReqwestService,
 };
 
 /// What is tried, in this order; `Restored` comes after it, whatever happens.
@@ -51,7 +51,7 @@ impl From<LinkError> for Stop {
 /// What a probe needs. It is owned, because a probe outlives whoever waits for it, to put things back.
 pub(in crate::dataverse) struct Probe {
     pub(in crate::dataverse) shared: Arc<Shared>,
-    pub(in crate::dataverse) inspector: Option<Arc<dyn Inspector>>,
+    pub(in crate::dataverse) inspector: Option<Arc<ReqwestService>>,
     pub(in crate::dataverse) call: Arc<Call>,
     pub(in crate::dataverse) id: ConversationId,
 }

@@ -8,11 +8,11 @@ use super::{Notes, Seen};
 use crate::{
     domain::{CheckName, Finding},
     error::{Code, LinkError},
-    http::{Certificate, HttpErrorKind, Inspection, Inspector},
+    http::{Certificate, HttpErrorKind, Inspection, ReqwestService},
 };
 
 /// Whether a request may reach the server, as far as can be seen.
-pub(super) async fn look(notes: &mut Notes<'_>, inspector: Option<&dyn Inspector>, url: &Url) -> bool {
+pub(super) async fn look(notes: &mut Notes<'_>, inspector: Option<&ReqwestService>, url: &Url) -> bool {
     use CheckName::{Dns, Proxy, Tls};
 
     let Some(inspector) = inspector else {
@@ -53,28 +53,28 @@ pub(super) async fn look(notes: &mut Notes<'_>, inspector: Option<&dyn Inspector
 
 /// The proxy that requests take, and what a look through it showed: only that tells whether it lets anybody through, and which
 /// of several leads anywhere.
-async fn proxy(inspector: &dyn Inspector, url: &Url) -> Seen<(Option<String>, Option<Inspection>)> {
+async fn proxy(inspector: &ReqwestService, url: &Url) -> Seen<(Option<String>, Option<Inspection>)> {
     const DIRECT: &str = "None: the server is reached directly.";
 
     if inspector.proxies_of(url).await.map_err(unreached)? == [None] {
         return Ok(((None, None), Finding::Passed(DIRECT.into())));
     }
     let mut inspection = inspector.inspect(url).await;
-    if matches!(&inspection.answer, Err(error) if error.kind == HttpErrorKind::ProxyRefused)
-        && let Err(refused) = std::mem::replace(&mut inspection.answer, Ok(http::Version::HTTP_11))
+    if matches!(&inspection.version, Err(error) if error.kind == HttpErrorKind::ProxyRefused)
+        && let Err(refused) = std::mem::replace(&mut inspection.version, Ok(http::Version::HTTP_11))
     {
         return Err(unreached(refused));
     }
     let proxy = inspection.proxy.take();
     let found = proxy.as_ref().map_or(DIRECT.to_owned(), |proxy| format!("The proxy {proxy}."));
-    let found = match inspection.passed.as_slice() {
+    let found = match inspection.skipped.as_slice() {
         [] => found,
         passed => format!("{found} What comes before it in the list led nowhere: {}.", passed.join("; ")),
     };
     Ok(((proxy, Some(inspection)), Finding::Passed(found)))
 }
 
-async fn dns(inspector: &dyn Inspector, url: &Url) -> Seen<()> {
+async fn dns(inspector: &ReqwestService, url: &Url) -> Seen<()> {
     let fix =
         "Check the URL's spelling, and that this machine can resolve public names; where it cannot, it takes a proxy.";
     let addresses = inspector.addresses_of(url).await.map_err(|error| unreached(error).hint(fix))?;
@@ -83,12 +83,12 @@ async fn dns(inspector: &dyn Inspector, url: &Url) -> Seen<()> {
     Ok(((), Finding::Passed(found)))
 }
 
-fn tls(Inspection { certificate, answer, .. }: Inspection) -> Seen<()> {
+fn tls(Inspection { certificate, version, .. }: Inspection) -> Seen<()> {
     let is_shown = certificate.is_some();
     let certificate = certificate.as_deref().and_then(Certificate::read);
     let certificate =
         certificate.map_or_else(|| "A certificate that cannot be read".to_owned(), |read| format!("A {read}"));
-    match answer {
+    match version {
         Ok(version) => Ok(((), Finding::Passed(format!("{certificate}. {version:?} was agreed on.")))),
         Err(error) if error.kind == HttpErrorKind::Untrusted => {
             let refused = unreached(error);

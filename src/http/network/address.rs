@@ -2,6 +2,7 @@
 
 use url::Url;
 
+/// The URL of the server: scheme, host and port.
 pub(super) fn server_of(url: &Url) -> Url {
     let mut server = url.clone();
     server.set_path("/");
@@ -10,19 +11,19 @@ pub(super) fn server_of(url: &Url) -> Url {
     server
 }
 
-pub(super) fn is_of(server: &Url, url: &Url) -> bool {
+pub(super) fn is_same_server(server: &Url, url: &Url) -> bool {
     server.scheme() == url.scheme()
         && server.host_str() == url.host_str()
         && server.port_or_known_default() == url.port_or_known_default()
 }
 
-/// Whether a secret may be sent there: encrypted, or without leaving this machine.
+/// Whether a secret may be sent to this URL: encrypted, or without leaving this machine.
 #[must_use]
 pub fn is_safe_for_secrets(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
 }
 
-/// Whether the host is this machine, by address or by the name that always means it.
+/// Whether the host is this machine, by a loopback address or as `localhost`.
 #[must_use]
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_is_loopback() {
+    fn only_addresses_of_this_machine_are_loopback() {
         for url in ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:8", "http://localhost:80"] {
             assert!(is_loopback(&Url::parse(url).unwrap()), "{url}");
         }

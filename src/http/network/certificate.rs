@@ -1,4 +1,4 @@
-//! What a certificate says of itself. Nobody vouches for it here: whether it is trusted was decided in the handshake.
+//! Contents of a certificate, for diagnosis. Nothing is verified here: the handshake decided whether it is trusted.
 
 use std::{fmt, net::IpAddr};
 
@@ -14,22 +14,22 @@ use x509_cert::{
 
 use crate::http::redact::redact;
 
-/// Names beyond these are not listed.
+/// Most names that are listed.
 const MAX_NAMES: usize = 3;
 
-/// Whose it is, who issued it, and until when it is good.
+/// Subject, issuer and expiry of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The names it is good for, or else what its owner is called.
+    /// The names it is valid for, or the subject's name if it lists none.
     pub subject: String,
-    /// Who issued it.
+    /// Name of the issuing authority.
     pub issuer: String,
-    /// The last day, `2027-01-31`, in UTC.
+    /// Last day of its validity, such as `2027-01-31`, in UTC.
     pub last_day: String,
 }
 
 impl Certificate {
-    /// Reads one in DER. `None` if it is none.
+    /// Parses DER. `None` if it is not a certificate.
     #[must_use]
     pub fn read(der: &[u8]) -> Option<Self> {
         let certificate = X509::from_der(der).ok()?;
@@ -41,11 +41,11 @@ impl Certificate {
             _ => None,
         });
         let names = names.take(MAX_NAMES).collect::<Vec<_>>().join(", ");
-        let subject = if names.is_empty() { called(certificate.subject()) } else { names };
+        let subject = if names.is_empty() { full_name(certificate.subject()) } else { names };
         let end = certificate.validity().not_after.to_date_time();
         Some(Self {
             subject: shown(&subject),
-            issuer: shown(&called(certificate.issuer())),
+            issuer: shown(&full_name(certificate.issuer())),
             last_day: format!("{}-{:02}-{:02}", end.year(), end.month(), end.day()),
         })
     }
@@ -58,8 +58,8 @@ impl fmt::Display for Certificate {
     }
 }
 
-/// Common name and organisation, as far as they are given.
-fn called(name: &Name) -> String {
+/// Common name and organisation, as far as present.
+fn full_name(name: &Name) -> String {
     let text = |part: Option<DirectoryString>| part.map(|text| text.value().into_owned());
     let parts = [name.common_name(), name.organization()];
     parts.into_iter().filter_map(|part| text(part.ok()?)).collect::<Vec<_>>().join(", ")
@@ -71,10 +71,10 @@ fn address(bytes: &[u8]) -> Option<String> {
     Some(address.to_string())
 }
 
-/// It comes from whoever answered.
+/// The text may come from an untrusted server.
 fn shown(text: &str) -> String {
     let printable: String = text.chars().filter(|letter| !letter.is_control()).collect();
-    redact(&printable, &[]).unwrap_or_else(|| "nobody it names".to_owned())
+    redact(&printable, &[]).unwrap_or_else(|| "an unnamed authority".to_owned())
 }
 
 #[cfg(test)]
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_whose_it_is_who_issued_it_and_until_when_it_is_good() {
+    fn subject_issuer_and_expiry_are_shown() {
         let mut authority = CertificateParams::default();
         authority.distinguished_name.push(DnType::CommonName, "Contoso TLS Inspection CA");
         authority.distinguished_name.push(DnType::OrganizationName, "Contoso\u{1b}[2J");

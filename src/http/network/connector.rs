@@ -1,4 +1,4 @@
-//! The client of reqwest that keeps the connections of one exit.
+//! The reqwest client of one exit, which keeps its connections.
 
 use std::{
     io,
@@ -17,16 +17,16 @@ use rustls::ClientConfig;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{encoding, failure::unusable, options::NetworkOptions, proxy::ProxyUrl, threads};
+use super::{encoding, failure::invalid_settings, options::NetworkOptions, proxy::ProxyUrl, threads};
 use crate::http::service::error::HttpError;
 
-/// Idle connections are closed before the balancers in front of Dataverse, or a router in between, forget them in silence.
-const IDLE_AGE: Duration = Duration::from_secs(60);
+/// Idle connections are closed before load balancers or routers drop them silently.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_IDLE: usize = 64;
-/// After so much silence the kernel, or HTTP/2, asks whether the other side is still there,
-const KEEPALIVE: Duration = Duration::from_secs(10);
-/// and after so much more it is not.
-const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(5);
+/// Silence after which the kernel, or HTTP/2, sends a keep-alive probe.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a probe may remain unanswered.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn client(
     options: &NetworkOptions,
@@ -35,55 +35,55 @@ pub(super) fn client(
     connected: Connected,
 ) -> Result<Client, HttpError> {
     let NetworkOptions { user_agent, connect_timeout, read_timeout, .. } = options;
-    // No proxy that we did not choose.
+    // `no_proxy` keeps reqwest from choosing a proxy by itself.
     let mut builder = Client::builder()
         .no_proxy()
         .tls_backend_preconfigured(tls)
         .connector_layer(connected)
         .connect_timeout(*connect_timeout)
         .read_timeout(*read_timeout)
-        .pool_idle_timeout(IDLE_AGE)
+        .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(MAX_IDLE)
-        .tcp_keepalive(KEEPALIVE)
-        .tcp_keepalive_interval(KEEPALIVE_PATIENCE)
+        .tcp_keepalive(KEEPALIVE_INTERVAL)
+        .tcp_keepalive_interval(KEEPALIVE_TIMEOUT)
         .tcp_keepalive_retries(2)
-        .http2_keep_alive_interval(KEEPALIVE)
-        .http2_keep_alive_timeout(KEEPALIVE_PATIENCE)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .http2_keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .redirect(redirect::Policy::none())
         .referer(false)
         .user_agent(user_agent)
         .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, encoding::ACCEPTED)]));
     #[cfg(target_os = "linux")]
     {
-        builder = builder.tcp_user_timeout(KEEPALIVE + KEEPALIVE_PATIENCE);
+        builder = builder.tcp_user_timeout(KEEPALIVE_INTERVAL + KEEPALIVE_TIMEOUT);
     }
     if let Some(proxy) = proxy {
         let proxy = reqwest::Proxy::all(proxy.with_secrets().clone()).map_err(reqwest::Error::without_url);
-        builder = builder.proxy(proxy.map_err(unusable)?);
+        builder = builder.proxy(proxy.map_err(invalid_settings)?);
     }
-    builder.build().map_err(unusable)
+    builder.build().map_err(invalid_settings)
 }
 
-/// Set when the first connection stands, with proxy and TLS.
+/// Set once the first connection is established, including proxy and TLS.
 #[derive(Clone)]
 pub(super) struct Connected(pub(super) Arc<AtomicBool>);
 
 impl<S> Layer<S> for Connected {
-    type Service = Noting<S>;
+    type Service = SetsConnected<S>;
 
-    fn layer(&self, inner: S) -> Noting<S> {
-        Noting { inner, connected: self.clone() }
+    fn layer(&self, inner: S) -> SetsConnected<S> {
+        SetsConnected { inner, connected: self.clone() }
     }
 }
 
-/// Connects like another, and notes it.
+/// A connector that sets [`Connected`].
 #[derive(Clone)]
-pub(super) struct Noting<S> {
+pub(super) struct SetsConnected<S> {
     inner: S,
     connected: Connected,
 }
 
-impl<S: Service<R>, R> Service<R> for Noting<S>
+impl<S: Service<R>, R> Service<R> for SetsConnected<S>
 where
     S::Error: From<io::Error>,
     S::Future: Send + 'static,
@@ -99,8 +99,8 @@ where
     fn call(&mut self, destination: R) -> Self::Future {
         let (connecting, Connected(connected)) = (self.inner.call(destination), self.connected.clone());
         Box::pin(async move {
-            // A name is looked up on a thread of its own.
-            let connection = threads::unless_refused(connecting).await??;
+            // Names are resolved on a thread of their own.
+            let connection = threads::catch_no_thread(connecting).await??;
             connected.store(true, Ordering::SeqCst);
             Ok(connection)
         })

@@ -1,5 +1,5 @@
-//! `Content-Encoding`, undone. What is requested is gzip; servers and proxies write it in several ways, and some send what was
-//! not requested.
+//! Decodes bodies with a `Content-Encoding`. We request gzip; servers and proxies spell it in several ways, and some send an encoding
+//! that was not requested.
 
 use std::io::{self, Read as _};
 
@@ -15,18 +15,18 @@ use crate::http::{
     },
 };
 
-/// What `Accept-Encoding` asks for.
+/// Value of `Accept-Encoding`.
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip");
-/// Each one costs up to [`MAX_BODY`] bytes of work, and a header field has room for thousands.
+/// Most nested encodings. Each one costs up to [`MAX_BODY`] bytes of work, and a header has room for thousands.
 const MAX_CODINGS: usize = 4;
 
-/// The body as it was before it was encoded. The header fields that describe the encoded one are removed.
+/// Decodes the body, and removes the headers that describe its encoded form.
 pub(super) fn decode(headers: &mut HeaderMap, mut body: Bytes) -> Result<Bytes, HttpError> {
     let codings = codings(headers);
     if codings.len() > MAX_CODINGS {
         return Err(undecodable(format!("its Content-Encoding is {} times nested ({})", codings.len(), codings[0])));
     }
-    // Responses to HEAD, 204 and 304 name the encoding of a body that is not there.
+    // Responses to HEAD, 204 and 304 name an encoding without having a body.
     if !body.is_empty() {
         // The last one was applied last.
         for coding in codings.iter().rev() {
@@ -34,9 +34,7 @@ pub(super) fn decode(headers: &mut HeaderMap, mut body: Bytes) -> Result<Bytes, 
                 "gzip" | "x-gzip" => gunzip(&body)?,
                 other => {
                     let name = redact(other, &[]).unwrap_or_default();
-                    return Err(undecodable(format!(
-                        "its Content-Encoding is \"{name}\", and only gzip is understood"
-                    )));
+                    return Err(undecodable(format!("its Content-Encoding is \"{name}\", and only gzip is supported")));
                 }
             };
         }
@@ -47,8 +45,7 @@ pub(super) fn decode(headers: &mut HeaderMap, mut body: Bytes) -> Result<Bytes, 
     Ok(body)
 }
 
-/// All header fields count as one list. `identity` is no encoding, and neither is `none`, which some servers
-/// make of it, or an empty entry.
+/// The encodings of all header lines together. `identity` means none, and so do an empty entry and `none`, which some servers send.
 fn codings(headers: &HeaderMap) -> Vec<String> {
     let fields = headers.get_all(header::CONTENT_ENCODING).iter();
     let fields = fields.map(|field| String::from_utf8_lossy(field.as_bytes()).to_ascii_lowercase());
@@ -57,7 +54,7 @@ fn codings(headers: &HeaderMap) -> Vec<String> {
     named.map(str::to_owned).collect()
 }
 
-/// A file of gzip has one member or several. What comes behind the last one is padding, as gzip itself sees it.
+/// Gzip data has one member or several. As gzip itself does, it ignores anything after the last one.
 fn gunzip(mut encoded: &[u8]) -> Result<Bytes, HttpError> {
     const MAGIC: [u8; 2] = [0x1f, 0x8b];
     let mut body = Vec::new();
@@ -77,7 +74,7 @@ fn gunzip(mut encoded: &[u8]) -> Result<Bytes, HttpError> {
 }
 
 pub(super) fn too_large() -> HttpError {
-    HttpError::new(HttpErrorKind::TooLarge, format!("the answer is longer than {MAX_BODY} bytes"))
+    HttpError::new(HttpErrorKind::TooLarge, format!("the response is longer than {MAX_BODY} bytes"))
 }
 
 fn undecodable(message: String) -> HttpError {

@@ -1,5 +1,6 @@
-//! The exits to one server: what a PAC script's answer lists, to be tried in order. Which errors lead to the next entry is Chromium's
-//! choice (`net/http/proxy_fallback.cc`): no connection came about, so nothing was sent, and neither proxy nor server has refused.
+//! Exits: the proxies of a PAC script's result, or a direct connection. They are tried in order. As in Chromium
+//! (`net/http/proxy_fallback.cc`), the next one is tried only if no connection was made, so nothing was sent, and neither proxy nor
+//! server rejected it.
 
 use std::{
     pin::pin,
@@ -15,7 +16,7 @@ use rustls::ClientConfig;
 
 use super::{
     connector::{self, Connected},
-    failure::{self, Lost, Route},
+    failure::{self, Route, SendError},
     options::NetworkOptions,
     proxy::ProxyUrl,
 };
@@ -24,15 +25,15 @@ use crate::{
     http::service::error::{HttpError, HttpErrorKind},
 };
 
-/// For how long a proxy that could not be connected to comes last, as in Chromium.
+/// How long a proxy that could not be connected to is tried last, as in Chromium.
 const AVOIDED_FOR: Duration = Duration::from_secs(5 * 60);
-/// In less time than this a good one may not connect either,
-const FAIR_SHARE: Duration = Duration::from_secs(1);
-/// so that it does not come last for long.
-const AVOIDED_IN_HASTE_FOR: Duration = Duration::from_secs(30);
+/// With less time than this to connect, a working proxy may fail too ...
+const FAIR_TIME_TO_CONNECT: Duration = Duration::from_secs(1);
+/// ... so it is avoided for less long.
+const AVOIDED_BRIEFLY_FOR: Duration = Duration::from_secs(30);
 const MAX_AVOIDED: usize = 64;
 
-/// One entry of the list, and the connections that are kept through it.
+/// One entry of the list, and its open connections.
 pub(super) struct Exit {
     pub(super) proxy: Option<ProxyUrl>,
     pub(super) client: Client,
@@ -46,26 +47,26 @@ impl Exit {
         Ok(Self { proxy, client, has_connected })
     }
 
-    /// What `send` comes to. Where a limit is set, the first connection has to be there within it. As long as no connection was
-    /// ever made through this exit, nothing was sent, and `send` can be dropped.
+    /// Awaits `send`, but its first connection no longer than `limit`, if there is one. Until this exit has had a connection nothing
+    /// was sent, so `send` can be dropped.
     async fn connect_within<T>(
         &self,
         limit: Option<Duration>,
         clock: &dyn Clock,
         send: impl Future<Output = reqwest::Result<T>>,
-    ) -> Result<T, Lost> {
+    ) -> Result<T, SendError> {
         let mut send = pin!(send);
         if let Some(limit) = limit.filter(|_| !self.has_connected()) {
             tokio::select! {
                 biased;
-                outcome = &mut send => return outcome.map_err(Lost::Error),
+                outcome = &mut send => return outcome.map_err(SendError::Reqwest),
                 () = clock.sleep(limit) => {}
             }
             if !self.has_connected() {
-                return Err(Lost::NotConnected(limit));
+                return Err(SendError::NotConnected(limit));
             }
         }
-        send.await.map_err(Lost::Error)
+        send.await.map_err(SendError::Reqwest)
     }
 
     fn has_connected(&self) -> bool {
@@ -73,70 +74,71 @@ impl Exit {
     }
 }
 
-/// What came of a request, or of a look.
-pub(super) struct Taken<T> {
+/// The outcome of trying exits in order.
+pub(super) struct Tried<T> {
     pub(super) outcome: Result<T, HttpError>,
-    /// The exit that decided it, by its number.
+    /// Index of the last exit that was tried.
     pub(super) exit: usize,
-    /// Why those before it led nowhere.
-    pub(super) passed: Vec<String>,
-    /// Whether none of them leads anywhere.
-    pub(super) is_stuck: bool,
+    /// Errors of those before it.
+    pub(super) skipped: Vec<String>,
+    /// Whether no exit connects.
+    pub(super) none_connects: bool,
 }
 
-/// Tries the exits in this order. An exit that is not the last has its share of `time` to connect, so that the others can be
-/// tried, too. `passing` is told of each before the next is tried, and for how long it is to be avoided.
-pub(super) async fn first_open<'a, T, F: Future<Output = reqwest::Result<T>>>(
+/// Tries the exits in this order. An exit that is not the last may use a share of `time` to connect, so that time is left for the
+/// others. `on_skip` receives each exit that does not connect, and how long to avoid it.
+pub(super) async fn try_in_order<'a, T, F: Future<Output = reqwest::Result<T>>>(
     exits: &[&'a Exit],
     clock: &dyn Clock,
     time: impl Fn() -> Duration,
     route: impl Fn(&'a Exit) -> Route<'a>,
     send: impl Fn(&'a Exit) -> F,
-    passing: impl Fn(&'a Exit, Duration),
-) -> Taken<T> {
-    let mut passed: Vec<HttpError> = Vec::new();
+    on_skip: impl Fn(&'a Exit, Duration),
+) -> Tried<T> {
+    let mut skipped: Vec<HttpError> = Vec::new();
     for (index, exit) in exits.iter().enumerate() {
         let left = exits.len() - index;
         let limit = (left > 1).then(|| time() / u32::try_from(left).unwrap_or(u32::MAX));
-        let lost = match exit.connect_within(limit, clock, send(exit)).await {
+        let error = match exit.connect_within(limit, clock, send(exit)).await {
             Ok(outcome) => {
-                let passed = passed.into_iter().map(|error| error.message).collect();
-                return Taken { outcome: Ok(outcome), exit: index, passed, is_stuck: false };
+                let skipped = skipped.into_iter().map(|error| error.message).collect();
+                return Tried { outcome: Ok(outcome), exit: index, skipped, none_connects: false };
             }
-            Err(lost) => lost,
+            Err(error) => error,
         };
-        let leads_nowhere = lost.leads_nowhere();
-        let error = failure::explain(lost, &route(exit));
-        if leads_nowhere && left > 1 {
-            let is_in_haste =
-                error.kind == HttpErrorKind::ConnectTimeout && limit.is_some_and(|limit| limit < FAIR_SHARE);
-            passing(exit, if is_in_haste { AVOIDED_IN_HASTE_FOR } else { AVOIDED_FOR });
-            passed.push(error);
+        let allows_next = error.allows_next_exit();
+        let error = failure::explain(error, &route(exit));
+        if allows_next && left > 1 {
+            let had_little_time =
+                error.kind == HttpErrorKind::ConnectTimeout && limit.is_some_and(|limit| limit < FAIR_TIME_TO_CONNECT);
+            on_skip(exit, if had_little_time { AVOIDED_BRIEFLY_FOR } else { AVOIDED_FOR });
+            skipped.push(error);
             continue;
         }
-        let messages: Vec<_> = passed.iter().map(|error| error.message.clone()).collect();
-        let error = if passed.is_empty() { error } else { all_of(&passed, error, leads_nowhere) };
-        return Taken { outcome: Err(error), exit: index, passed: messages, is_stuck: leads_nowhere };
+        let messages: Vec<_> = skipped.iter().map(|error| error.message.clone()).collect();
+        let error = if skipped.is_empty() { error } else { combined(&skipped, error, allows_next) };
+        return Tried { outcome: Err(error), exit: index, skipped: messages, none_connects: allows_next };
     }
-    let error = HttpError::new(HttpErrorKind::NoRoute, "the proxy function's answer lists nothing");
-    Taken { outcome: Err(error), exit: 0, passed: Vec::new(), is_stuck: true }
+    let error = HttpError::new(HttpErrorKind::NoRoute, "the proxy function returned an empty list");
+    Tried { outcome: Err(error), exit: 0, skipped: Vec::new(), none_connects: true }
 }
 
-/// Whoever refused decides what it is. If none leads anywhere, it is a question of time as long as it is for one of them.
-fn all_of(passed: &[HttpError], last: HttpError, leads_nowhere: bool) -> HttpError {
-    let messages = passed.iter().chain([&last]).map(|error| error.message.as_str()).collect::<Vec<_>>().join("; then ");
-    let is_one = |kind: &HttpErrorKind| passed.iter().chain([&last]).any(|error| error.kind == *kind);
-    let common = [HttpErrorKind::Connect, HttpErrorKind::ConnectTimeout].into_iter().find(is_one);
-    let kind = common.filter(|_| leads_nowhere).unwrap_or(last.kind);
+/// One error for all exits. Its kind is that of the last, but if none connects, a retryable kind of any of them.
+fn combined(skipped: &[HttpError], last: HttpError, none_connects: bool) -> HttpError {
+    let messages =
+        skipped.iter().chain([&last]).map(|error| error.message.as_str()).collect::<Vec<_>>().join("; then ");
+    let occurs = |kind: &HttpErrorKind| skipped.iter().chain([&last]).any(|error| error.kind == *kind);
+    let retryable = [HttpErrorKind::Connect, HttpErrorKind::ConnectTimeout].into_iter().find(occurs);
+    let kind = retryable.filter(|_| none_connects).unwrap_or(last.kind);
     HttpError { kind, message: messages, ..last }
 }
 
-/// The proxies that could not be connected to lately. They come last, and not never: the others may be gone by then.
+/// Proxies that recently could not be connected to. They are tried last rather than never, because the others may fail by then.
 #[derive(Default)]
 pub(super) struct Avoided(Vec<(ProxyUrl, Instant)>);
 
 impl Avoided {
-    /// The numbers of the exits, in the order in which they are tried now.
+    /// Indexes of the exits, in the order in which to try them now.
     pub(super) fn order(&self, exits: &[Exit], now: Instant) -> Vec<usize> {
         let mut order: Vec<_> = (0..exits.len()).collect();
         order.sort_by_key(|&index| self.has(exits[index].proxy.as_ref(), now));
@@ -147,7 +149,7 @@ impl Avoided {
         self.0.iter().any(|(avoided, until)| Some(avoided) == proxy && now < *until)
     }
 
-    /// Direct connections are never avoided.
+    /// Avoids a proxy for this time. Direct connections are never avoided.
     pub(super) fn add(&mut self, proxy: Option<&ProxyUrl>, now: Instant, time: Duration) {
         let Some(proxy) = proxy else { return };
         self.0.retain(|(avoided, until)| avoided != proxy && now < *until);
@@ -156,7 +158,7 @@ impl Avoided {
         }
     }
 
-    /// What connects is not avoided any more, and neither is one of those of which none does.
+    /// No longer avoids a proxy: it connects again, or no other one does.
     pub(super) fn remove(&mut self, proxy: Option<&ProxyUrl>) {
         self.0.retain(|(avoided, _)| Some(avoided) != proxy);
     }

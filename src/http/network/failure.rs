@@ -1,4 +1,4 @@
-//! What went wrong on the way, in words that name the party it went wrong with. No URL, and nothing of a proxy but host and port.
+//! Network errors as messages that name the cause and the host concerned. No URL is shown, and only host and port of a proxy.
 
 use std::{error::Error, io, time::Duration};
 
@@ -8,53 +8,51 @@ use url::Url;
 use super::{options::NetworkOptions, proxy::ProxyUrl};
 use crate::http::service::error::{HttpError, HttpErrorKind};
 
-/// Between whom it went wrong.
+/// The route on which a request failed.
 pub(super) struct Route<'a> {
     pub(super) server: &'a Url,
     pub(super) proxy: Option<&'a ProxyUrl>,
     pub(super) options: &'a NetworkOptions,
-    /// What should have been trusted besides, and could not be read.
-    pub(super) gap: Option<String>,
+    /// Why a CA file is not trusted, if it could not be read.
+    pub(super) unreadable_ca_file: Option<String>,
 }
 
-/// What hyper-util's errors while tunnelling begin with; their type is private.
+/// Prefix of hyper-util's errors while a proxy opens a tunnel. Their type is private.
 const TUNNEL: &str = "tunnel error: ";
 const UNAUTHORIZED: &str = "proxy authorization required";
-const REFUSED: &str = "unsuccessful";
-/// reqwest's own timeouts; their type is private, too.
+const REJECTED: &str = "unsuccessful";
+/// Message of reqwest's own timeouts. Their type is private, too.
 const TIMEOUT: &str = "operation timed out";
 
-/// Why there is no response.
-pub(super) enum Lost {
-    /// As reqwest says.
-    Error(reqwest::Error),
-    /// No connection stood in this time.
+/// Why a request got no response.
+pub(super) enum SendError {
+    Reqwest(reqwest::Error),
+    /// There was no connection within this time.
     NotConnected(Duration),
 }
 
-impl Lost {
-    /// Whether the next entry of a list may be tried: no connection came about, and nobody has refused. A proxy that does not connect
-    /// to a server, and one that wants a password, decide: some networks block that way.
-    pub(super) fn leads_nowhere(&self) -> bool {
-        let Self::Error(error) = self else { return true };
-        let tunnel = tunnel(error);
-        let is_refused = matches!(tunnel.as_deref(), Some(REFUSED | UNAUTHORIZED));
-        let of_tls = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
-        // The proxy's own certificate is another matter: somebody else may answer in its place.
-        let is_distrusted = matches!(of_tls, Some(rustls::Error::InvalidCertificate(_))) && tunnel.is_none();
-        error.is_connect() && !is_refused && !is_distrusted
+impl SendError {
+    /// Whether the next entry of a list may be tried: there was no connection, and the request was not rejected. A proxy that refuses
+    /// to connect to the server, or requires a password, is final, because some networks block servers in this way.
+    pub(super) fn allows_next_exit(&self) -> bool {
+        let Self::Reqwest(error) = self else { return true };
+        let tunnel = tunnel_error(error);
+        let is_rejected = matches!(tunnel.as_deref(), Some(REJECTED | UNAUTHORIZED));
+        // The certificate of a proxy is not final: another host may have responded in the proxy's place.
+        let is_untrusted = matches!(tls_error(error), Some(rustls::Error::InvalidCertificate(_))) && tunnel.is_none();
+        error.is_connect() && !is_rejected && !is_untrusted
     }
 }
 
-/// Names the cause and keeps the library's error as the source, without its URL.
-pub(super) fn explain(lost: Lost, route: &Route<'_>) -> HttpError {
-    let error = match lost {
-        Lost::Error(error) => error.without_url(),
-        Lost::NotConnected(time) => {
+/// An error that names the cause, with reqwest's error as its source, without the URL.
+pub(super) fn explain(error: SendError, route: &Route<'_>) -> HttpError {
+    let error = match error {
+        SendError::Reqwest(error) => error.without_url(),
+        SendError::NotConnected(time) => {
             return HttpError::new(HttpErrorKind::ConnectTimeout, too_late(time, route));
         }
     };
-    let (kind, message) = name(&error, route);
+    let (kind, message) = classify(&error, route);
     HttpError::new(kind, message).caused_by(error)
 }
 
@@ -64,78 +62,83 @@ fn too_late(time: Duration, route: &Route<'_>) -> String {
     format!("no connection to {server}{through} within {time} ms")
 }
 
-/// The settings make no client. Their errors hold no secret.
-pub(super) fn unusable(error: impl Error + Send + Sync + 'static) -> HttpError {
-    let message = format!("no connection can be made with these settings ({})", in_words(&error));
+/// No client can be built with these settings. Errors about them hold no secret.
+pub(super) fn invalid_settings(error: impl Error + Send + Sync + 'static) -> HttpError {
+    let message = format!("no connection can be made with these settings ({})", describe(&error));
     HttpError::new(HttpErrorKind::NoRoute, message).caused_by(error)
 }
 
-/// What went wrong between the proxy and its tunnel, if it did.
-fn tunnel(error: &reqwest::Error) -> Option<String> {
+/// The error of a proxy that was to open a tunnel.
+fn tunnel_error(error: &reqwest::Error) -> Option<String> {
     causes(error).map(ToString::to_string).find_map(|text| text.strip_prefix(TUNNEL).map(str::to_owned))
 }
 
-fn name(error: &reqwest::Error, route: &Route<'_>) -> (HttpErrorKind, String) {
-    let innermost = causes(error).last().map_or_else(String::new, in_words);
-    let of_tls = || causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
+fn classify(error: &reqwest::Error, route: &Route<'_>) -> (HttpErrorKind, String) {
+    let innermost = causes(error).last().map_or_else(String::new, describe);
     if !error.is_connect() {
-        // Other timeouts are the kernel's or HTTP/2's, and not as long as ours.
+        // Other timeouts are the kernel's or those of HTTP/2, which are shorter than `read_timeout`.
         return if innermost == TIMEOUT {
             let silence = route.options.read_timeout.as_millis();
             (HttpErrorKind::ReadTimeout, format!("{} was silent for {silence} ms", host(route.server)))
         } else {
-            (HttpErrorKind::Interrupted, of_tls().map_or(innermost, tls_fault))
+            (HttpErrorKind::Interrupted, tls_error(error).map_or(innermost, describe_tls_error))
         };
     }
     let server = address(route.server);
     if innermost == TIMEOUT {
         return (HttpErrorKind::ConnectTimeout, too_late(route.options.connect_timeout, route));
     }
-    let tunnel = tunnel(error);
-    // Who did not play along: the proxy until the tunnel stands.
+    let tunnel = tunnel_error(error);
+    // Until there is a tunnel, the peer is the proxy.
     let (peer, peer_host) = match (route.proxy, &tunnel) {
         (Some(proxy), Some(tunnel)) => match tunnel.as_str() {
             UNAUTHORIZED => {
-                let what = if proxy.has_user() { "did not accept the" } else { "wants a" };
+                let what = if proxy.has_user() { "did not accept the" } else { "requires a" };
                 return (HttpErrorKind::ProxyRefused, format!("the proxy {proxy} {what} user and password"));
             }
-            REFUSED => {
+            REJECTED => {
                 return (HttpErrorKind::Connect, format!("the proxy {proxy} does not connect to {server}"));
             }
             "unexpected end of file" => {
-                return (HttpErrorKind::Connect, format!("the proxy {proxy} hung up when asked for {server}"));
+                return (
+                    HttpErrorKind::Connect,
+                    format!("the proxy {proxy} closed the connection while tunnelling to {server}"),
+                );
             }
             _ => (format!("the proxy {proxy}"), format!("the proxy {proxy}")),
         },
         _ => (server, host(route.server).to_owned()),
     };
-    if let Some(fault) = of_tls() {
-        return tls(fault, &peer_host, route.gap.as_deref());
+    if let Some(error) = tls_error(error) {
+        return classify_tls(error, &peer_host, route.unreadable_ca_file.as_deref());
     }
     let message = if error.is_dns() {
         format!("the name of {peer_host} cannot be resolved ({innermost})")
     } else {
         match causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => format!("{peer} refused the connection ({innermost})"),
-            Some(io::ErrorKind::UnexpectedEof) => format!("{peer} hung up during the TLS handshake"),
+            Some(io::ErrorKind::UnexpectedEof) => format!("{peer} closed the connection during the TLS handshake"),
             _ => format!("no connection to {peer} ({innermost})"),
         }
     };
     (HttpErrorKind::Connect, message)
 }
 
-fn tls(fault: &rustls::Error, host: &str, gap: Option<&str>) -> (HttpErrorKind, String) {
-    let rustls::Error::InvalidCertificate(reason) = fault else {
-        return (HttpErrorKind::Connect, format!("the TLS handshake with {host} failed ({})", tls_fault(fault)));
+fn classify_tls(error: &rustls::Error, host: &str, unreadable_ca_file: Option<&str>) -> (HttpErrorKind, String) {
+    let rustls::Error::InvalidCertificate(reason) = error else {
+        return (
+            HttpErrorKind::Connect,
+            format!("the TLS handshake with {host} failed ({})", describe_tls_error(error)),
+        );
     };
-    let gap = gap.map_or_else(String::new, |gap| format!("; {gap}"));
-    (HttpErrorKind::Untrusted, format!("the certificate of {host} {}{gap}", refusal(reason)))
+    let mention = unreadable_ca_file.map_or_else(String::new, |file| format!("; {file}"));
+    (HttpErrorKind::Untrusted, format!("the certificate of {host} {}{mention}", describe_certificate_error(reason)))
 }
 
-/// Why a certificate is refused. Windows and macOS say it in words of their own.
-fn refusal(reason: &CertificateError) -> String {
+/// Why a certificate is not accepted. Windows and macOS have messages of their own.
+fn describe_certificate_error(reason: &CertificateError) -> String {
     use CertificateError as E;
-    #[allow(deprecated, reason = "webpki still gives one of them")]
+    #[allow(deprecated, reason = "webpki still returns one of them")]
     let known = match reason {
         E::UnknownIssuer => "was issued by an authority that is not trusted here",
         E::NotValidForNameContext { presented, .. } if presented.is_empty() => {
@@ -144,9 +147,9 @@ fn refusal(reason: &CertificateError) -> String {
         E::NotValidForName | E::NotValidForNameContext { .. } => "was issued for another name",
         E::Expired | E::ExpiredContext { .. } => "has expired, or this machine's clock is wrong",
         E::NotValidYet | E::NotValidYetContext { .. } => "is not valid yet, or this machine's clock is wrong",
-        // An authority that was made anew under its old name, or a key that rustls takes no signature of.
+        // An authority that was created again under its old name, or a key that rustls does not support.
         E::BadSignature => {
-            "was not signed by the authority that it names, or its key or that authority's is too short (RSA has 2048 bits at least)"
+            "was not signed by the authority that it names, or its key or that of the authority is too short (RSA needs at least 2048 bits)"
         }
         E::Revoked => "was revoked",
         E::UnknownRevocationStatus | E::ExpiredRevocationList | E::ExpiredRevocationListContext { .. } => {
@@ -160,52 +163,52 @@ fn refusal(reason: &CertificateError) -> String {
             "is signed with an algorithm that is not supported, such as SHA-1"
         }
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => "was not issued for a server",
-        // The errors of webpki and of the platform's verifier, whose types are private.
+        // Errors of webpki and of the platform's verifier. Their types are private.
         E::Other(other) => match format!("{:?}", other.0).as_str() {
             "CaUsedAsEndEntity" => {
-                "is that of an authority (CA:TRUE), which counts as a server's own only if it is self-signed and named as trusted"
+                "belongs to an authority (CA:TRUE), which a server may use only if it is self-signed and named as trusted"
             }
-            "UnsupportedCertVersion" => "is not of version 3 of X.509",
+            "UnsupportedCertVersion" => "is not an X.509 version 3 certificate",
             "EkuError" => "was not issued for a server",
-            _ => return format!("cannot be accepted ({})", in_words(&*other.0)),
+            _ => return format!("cannot be accepted ({})", describe(&*other.0)),
         },
         _ => "cannot be accepted",
     };
     known.to_owned()
 }
 
-/// What went wrong in TLS, besides the certificate. The library's own texts quote names of Rust.
-pub(super) fn tls_fault(fault: &rustls::Error) -> String {
+/// An error of TLS. The library's own messages quote Rust names.
+pub(super) fn describe_tls_error(error: &rustls::Error) -> String {
     use rustls::Error as E;
-    let known = match fault {
+    let known = match error {
         E::AlertReceived(AlertDescription::CertificateRequired) => {
             "a client certificate is required, and not supported"
         }
         E::AlertReceived(alert) => {
-            return format!("the other side ended it with the alert {}", words_of(&format!("{alert:?}")));
+            return format!("the other side ended it with the alert: {}", words(&format!("{alert:?}")));
         }
-        E::InvalidMessage(_) => "what was received is not valid TLS",
-        E::PeerIncompatible(_) => "no version or cipher suite of TLS is supported by both sides",
+        E::InvalidMessage(_) => "the data received is not valid TLS",
+        E::PeerIncompatible(_) => "the two sides support no common TLS version or cipher suite",
         E::PeerMisbehaved(_) | E::InappropriateMessage { .. } | E::InappropriateHandshakeMessage { .. } => {
-            "the other side does not keep to TLS"
+            "the other side violates the TLS protocol"
         }
-        E::InvalidCertificate(reason) => return format!("the certificate {}", refusal(reason)),
+        E::InvalidCertificate(reason) => return format!("the certificate {}", describe_certificate_error(reason)),
         E::General(text) => return text.clone(),
-        other => return in_words(other),
+        other => return describe(other),
     };
     known.to_owned()
 }
 
-/// An error's text, unless it is Rust's view of a value. Several libraries show nothing better.
-pub(super) fn in_words(error: &(impl Error + ?Sized)) -> String {
+/// The message of an error. Some libraries have nothing but the `Debug` form of a value, which is turned into words.
+pub(super) fn describe(error: &(impl Error + ?Sized)) -> String {
     let (shown, debug) = (error.to_string(), format!("{error:?}"));
-    if shown == debug { words_of(&shown) } else { shown }
+    if shown == debug { words(&shown) } else { shown }
 }
 
-/// `HandshakeFailure` is "handshake failure". Anything longer than a name is not shown.
-fn words_of(name: &str) -> String {
+/// Turns `HandshakeFailure` into "handshake failure". Anything longer than a name is not shown.
+fn words(name: &str) -> String {
     if name.is_empty() || !name.bytes().all(|letter| letter.is_ascii_alphanumeric()) {
-        return "for a reason that has no name".to_owned();
+        return "unknown reason".to_owned();
     }
     let letters = name.chars().enumerate().flat_map(|(index, letter)| {
         let space = (index > 0 && letter.is_ascii_uppercase()).then_some(' ');
@@ -214,11 +217,15 @@ fn words_of(name: &str) -> String {
     letters.collect()
 }
 
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |cause| cause_of(*cause))
 }
 
-/// An I/O error stands for the one inside it, which its chain of sources leaves out: TLS errors travel so.
+/// The source of an error. An I/O error leaves the error inside it, such as one of TLS, out of its chain of sources.
 fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),

@@ -9,21 +9,20 @@ use super::{
     trust::CaCertificate,
 };
 
-/// How the network is reached.
+/// How servers are reached.
 #[derive(Clone)]
 pub struct NetworkOptions {
-    /// Trusted besides the platform's store.
+    /// Trusted in addition to the platform's store.
     pub ca_certificates: Vec<CaCertificate>,
-    /// `NODE_EXTRA_CA_CERTS`: a PEM file, trusted besides, read by the first call. As in Node, it is not an error if it cannot be
-    /// read, and each of its entries counts by itself; an error about trust says what does not count.
+    /// `NODE_EXTRA_CA_CERTS`: a PEM file with more trusted certificates, read by the first call. As in Node, a file or an entry
+    /// that cannot be read is ignored; an error about an untrusted certificate mentions it.
     pub extra_ca_file: Option<PathBuf>,
-    /// Which proxy.
     pub proxy: Proxy,
     /// See [`user_agent`].
     pub user_agent: HeaderValue,
-    /// For name, connection, proxy and TLS together.
+    /// For name resolution, connection, proxy and TLS together.
     pub connect_timeout: Duration,
-    /// How long a server may be silent; before its answer begins, the time to connect counts. Longer than the other one.
+    /// How long a server may be silent. Includes the time to connect, so it must be longer than `connect_timeout`.
     pub read_timeout: Duration,
 }
 
@@ -42,12 +41,12 @@ impl Default for NetworkOptions {
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// What requests say of their sender: this library, and the application if it is 1 to 256 printable ASCII characters.
+/// The `User-Agent` header: this library, then the application, which must have 1 to 256 printable ASCII characters.
 #[must_use]
 pub fn user_agent(application: &str) -> Option<HeaderValue> {
-    let is_text = application.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let is_printable = application.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     let is_sized = !application.trim().is_empty() && application.len() <= 256;
-    (is_text && is_sized).then(|| HeaderValue::try_from(format!("{USER_AGENT} {}", application.trim())).ok())?
+    (is_printable && is_sized).then(|| HeaderValue::try_from(format!("{USER_AGENT} {}", application.trim())).ok())?
 }
 
 #[cfg(test)]
@@ -55,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_application_is_text_that_a_header_can_hold() {
+    fn an_application_name_must_fit_into_a_header() {
         let agent = user_agent("contoso-desk/2.1 (Electron)").unwrap();
         assert_eq!(agent, format!("{USER_AGENT} contoso-desk/2.1 (Electron)"));
         for text in ["", " ", "a\r\nb: c", "caf\u{e9}", &"x".repeat(257)] {

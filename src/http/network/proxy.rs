@@ -1,4 +1,4 @@
-//! Which proxy a request goes through.
+//! Chooses the proxy of a request.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -9,29 +9,29 @@ use url::{Host, Url};
 use super::address::is_loopback;
 use crate::http::service::error::{HttpError, HttpErrorKind};
 
-/// Entries beyond these are not tried.
+/// Most entries of a PAC script's result that are tried.
 const MAX_ENTRIES: usize = 16;
 
-/// How the way to a server is found. Plain HTTP, which only this machine is spoken to in, never goes through a proxy.
+/// How the proxy of a server is found. Plain HTTP, which is only used within this machine, never goes through a proxy.
 #[derive(Clone)]
 pub enum Proxy {
-    /// As the environment says. A loopback address is reached directly, whatever the variables say.
+    /// From environment variables. Loopback addresses are always reached directly.
     Environment(ProxyVariables),
-    /// No proxy at all.
+    /// No proxy.
     Direct,
-    /// This one for everything, loopback addresses included.
+    /// One proxy for every server, loopback addresses included.
     Url(ProxyUrl),
-    /// Asked per server, about once a minute and after a failure.
+    /// A function that is called per server, about once a minute and after an error.
     Resolver(Arc<dyn ProxyResolver>),
 }
 
-/// The variables as the caller sees them: a Node worker has an environment of its own. A blank one counts as not set.
+/// The variables as the caller sees them, because a Node worker has its own environment. A blank value counts as not set.
 ///
 /// Without `HTTPS_PROXY`, `HTTP_PROXY` serves HTTPS too, as in Node itself. With neither, the proxy settings of macOS and
-/// Windows apply; there the library that reads them looks into the process's own variables first, `ALL_PROXY` among them.
+/// Windows apply; the library that reads them checks the process's own variables first, including `ALL_PROXY`.
 #[derive(Clone, Default)]
 pub struct ProxyVariables {
-    /// `https_proxy` or `HTTPS_PROXY`; without a scheme, `http://` is meant.
+    /// `https_proxy` or `HTTPS_PROXY`. The default scheme is `http://`.
     pub https_proxy: Option<String>,
     /// `http_proxy` or `HTTP_PROXY`.
     pub http_proxy: Option<String>,
@@ -40,7 +40,7 @@ pub struct ProxyVariables {
 }
 
 impl ProxyVariables {
-    /// Looks each up in both cases, lower case first, as curl and Node do.
+    /// Reads each in both cases, lower case first, as curl and Node do.
     pub fn look_up(variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| {
             let lower = variable(&name.to_ascii_lowercase()).filter(|value| !value.trim().is_empty());
@@ -60,7 +60,7 @@ impl ProxyVariables {
             let proxy = value.parse().map_err(|unusable| no_route(format!("{name}: {unusable}")))?;
             return Ok(Some(proxy));
         }
-        // Elsewhere there are no settings besides the variables.
+        // Other systems have only the variables.
         if !cfg!(any(windows, target_os = "macos")) {
             return Ok(None);
         }
@@ -76,15 +76,15 @@ fn no_route(message: String) -> HttpError {
     HttpError::new(HttpErrorKind::NoRoute, message)
 }
 
-/// Whether `NO_PROXY` names the server. The matching is curl's, which knows no dot at the end; ports and `*.` in front are what Node
-/// understands besides.
+/// Whether `NO_PROXY` lists the server. Matches as curl does, which does not support a dot at the end, and additionally supports ports
+/// and a leading `*.`, as Node does.
 fn is_listed(list: &str, server: &Url) -> bool {
     let server = &without_root(server);
     let port = server.port_or_known_default();
     let entries = list.split([',', ' ', '\t', '\n']).filter_map(|entry| {
         let entry = if entry.starts_with("*.") { &entry[1..] } else { entry };
         let host = match entry.rsplit_once(':') {
-            // Other colons are those of an IPv6 address.
+            // Any other colon is part of an IPv6 address.
             Some((host, number)) if !host.contains(':') || host.ends_with(']') => {
                 (number.parse().ok() == port).then_some(host)?
             }
@@ -97,11 +97,11 @@ fn is_listed(list: &str, server: &Url) -> bool {
     as_uri(server).is_some_and(|server| matcher.intercept(&server).is_none())
 }
 
-/// A dot at a name's end stands for the root of DNS: the server is the same.
+/// The URL without the dot at the end of its host, which stands for the DNS root and does not change the server.
 fn without_root(server: &Url) -> Url {
     let mut server = server.clone();
     if let Some(name) = server.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned) {
-        // What remains was valid within the whole.
+        // The rest of a valid host is valid.
         let _is_set = server.set_host(Some(&name));
     }
     server
@@ -111,28 +111,28 @@ fn as_uri(url: &Url) -> Option<http::Uri> {
     url.as_str().parse().ok()
 }
 
-/// An HTTP proxy, with the user and password it wants. They appear nowhere but in what is sent to it.
+/// An HTTP proxy, with its user and password. They are only sent to the proxy and never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(Url);
 
-/// Why a text is no proxy that can be used. Quotes nothing of it, for it may hold a password.
+/// Why a proxy cannot be used. Quotes nothing of its URL, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableProxy {
-    /// Not an address.
+    /// It is not a URL.
     #[error(
         "not a URL like http://user:password@proxy.example:8080, with special characters of the password percent-encoded"
     )]
     Malformed,
-    /// SOCKS.
+    /// It is a SOCKS proxy.
     #[error("SOCKS proxies are not supported; name an http:// or https:// proxy")]
     Socks,
-    /// Neither HTTP nor HTTPS.
+    /// Its scheme is neither HTTP nor HTTPS.
     #[error("a proxy's URL begins with http:// or https://")]
     Scheme,
-    /// Probably the address of a PAC script.
+    /// It is probably the URL of a PAC script.
     #[error("a proxy's URL has no path, query or fragment; a PAC script is used by passing a function")]
     TooMuch,
-    /// Plain HTTP through a proxy.
+    /// The server is addressed by plain HTTP.
     #[error("plain HTTP through a proxy would show it the token; use https:// for the server, or no proxy")]
     PlainText,
 }
@@ -152,7 +152,7 @@ impl FromStr for ProxyUrl {
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(UnusableProxy::TooMuch);
         }
-        // What the matcher cannot read it would pass by in silence.
+        // The matcher silently ignores a proxy that it cannot read.
         let server = http::Uri::from_static("https://server.example");
         let is_read = Matcher::builder().all(url.as_str()).build().intercept(&server).is_some();
         if is_read { Ok(Self(url)) } else { Err(UnusableProxy::Malformed) }
@@ -164,7 +164,7 @@ impl ProxyUrl {
         !self.0.username().is_empty()
     }
 
-    /// With user and password, for the library that connects.
+    /// With user and password, for reqwest.
     pub(super) fn with_secrets(&self) -> &Url {
         &self.0
     }
@@ -184,15 +184,15 @@ impl fmt::Debug for ProxyUrl {
     }
 }
 
-/// Finds the proxy for a server, as Electron's `session.resolveProxy` does.
+/// Finds the proxy of a server, as Electron's `session.resolveProxy` does.
 pub trait ProxyResolver: Send + Sync {
-    /// Answers like a PAC script (`PROXY host:port; HTTPS host:port; DIRECT`), with a proxy's URL, or with nothing for
-    /// none. Entries are tried in order. The URL is the server's, without path and query. An error is in words, and must hold no secret.
+    /// Returns the result of a PAC script (`PROXY host:port; HTTPS host:port; DIRECT`), a proxy's URL, or an empty string for no proxy.
+    /// Entries are tried in order. `server` has no path or query. The message of an error must not hold a secret.
     fn resolve(&self, server: Url) -> BoxFuture<'_, Result<String, String>>;
 }
 
 impl Proxy {
-    /// Whether this server may be reached through it.
+    /// Rejects plain HTTP through a proxy.
     pub fn check(&self, server: &Url) -> Result<(), UnusableProxy> {
         match self {
             Self::Url(_) if server.scheme() == "http" => Err(UnusableProxy::PlainText),
@@ -200,27 +200,26 @@ impl Proxy {
         }
     }
 
-    /// The ways out to this server, in the order in which they are to be tried; `None` is a direct connection. There is one at
-    /// least.
+    /// The proxies for this server, in the order in which to try them. `None` is a direct connection. There is at least one entry.
     pub(super) async fn exits_to(&self, server: &Url) -> Result<Vec<Option<ProxyUrl>>, HttpError> {
         self.check(server).map_err(|unusable| no_route(unusable.to_string()))?;
         match self {
             Self::Url(proxy) => Ok(vec![Some(proxy.clone())]),
             Self::Environment(variables) if server.scheme() == "https" => Ok(vec![variables.proxy_of(server)?]),
             Self::Resolver(resolver) if server.scheme() == "https" => {
-                let answer = resolver.resolve(server.clone()).await;
-                let answer = answer.map_err(|reason| no_route(format!("the proxy function failed: {reason}")))?;
-                usable(&answer).map_err(|unusable| no_route(format!("the proxy function's answer: {unusable}")))
+                let result = resolver.resolve(server.clone()).await;
+                let result = result.map_err(|reason| no_route(format!("the proxy function failed: {reason}")))?;
+                usable_entries(&result).map_err(|unusable| no_route(format!("the proxy function's result: {unusable}")))
             }
             _ => Ok(vec![None]),
         }
     }
 }
 
-/// The entries of a PAC script's answer that can be used. An empty one means a direct connection.
-fn usable(answer: &str) -> Result<Vec<Option<ProxyUrl>>, UnusableProxy> {
+/// The supported entries of a PAC script's result. An empty result means a direct connection.
+fn usable_entries(result: &str) -> Result<Vec<Option<ProxyUrl>>, UnusableProxy> {
     let (mut entries, mut unusable) = (Vec::new(), None);
-    for entry in answer.split(';').map(str::trim).filter(|entry| !entry.is_empty()) {
+    for entry in result.split(';').map(str::trim).filter(|entry| !entry.is_empty()) {
         let (kind, address) = entry.split_once(char::is_whitespace).unwrap_or((entry, ""));
         let proxy = match (kind.to_ascii_uppercase().as_str(), address.trim()) {
             ("DIRECT", _) => Ok(None),
@@ -278,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn no_proxy_understands_curls_forms_and_nodes() {
+    fn no_proxy_supports_the_forms_of_curl_and_node() {
         for (list, url, is_in) in [
             ("*", "https://contoso.crm4.dynamics.com", true),
             ("dynamics.com", "https://contoso.crm4.dynamics.com", true),
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_found_in_both_cases_and_blank_is_not_set() {
+    fn variables_are_read_in_both_cases_and_blank_means_unset() {
         let variables = ProxyVariables::look_up(|name| match name {
             "https_proxy" => Some("  ".into()),
             "HTTPS_PROXY" | "no_proxy" => Some(name.into()),
@@ -334,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_choose_by_server() {
+    fn the_server_decides_which_variable_applies() {
         let proxy_of = |variables: &ProxyVariables, url: &str| variables.proxy_of(&Url::parse(url).unwrap());
         let variables = ProxyVariables {
             https_proxy: Some("secure:1".into()),
@@ -361,8 +360,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pac_answer_lists_what_can_be_used_in_its_order() {
-        for (answer, expected) in [
+    fn supported_entries_of_a_pac_result_keep_their_order() {
+        for (result, expected) in [
             ("DIRECT", "DIRECT"),
             ("direct;", "DIRECT"),
             ("", "DIRECT"),
@@ -379,12 +378,12 @@ mod tests {
             ("http://me:s3cret@a:1", "http://a:1"),
         ] {
             let shown = |proxy: &Option<ProxyUrl>| proxy.as_ref().map_or("DIRECT".into(), |proxy| format!("{proxy:?}"));
-            let entries = usable(answer).unwrap().iter().map(shown).collect::<Vec<_>>().join(" ");
-            assert_eq!(entries, expected, "{answer}");
+            let entries = usable_entries(result).unwrap().iter().map(shown).collect::<Vec<_>>().join(" ");
+            assert_eq!(entries, expected, "{result}");
         }
         let many: Vec<_> = (1..100).map(|number| format!("PROXY a:{number}")).collect();
-        assert_eq!(usable(&many.join(";")).unwrap().len(), MAX_ENTRIES);
-        assert_eq!(usable("SOCKS5 a:1; SOCKS b:2"), Err(UnusableProxy::Socks));
-        assert_eq!(usable("QUIC a:1"), Err(UnusableProxy::Scheme));
+        assert_eq!(usable_entries(&many.join(";")).unwrap().len(), MAX_ENTRIES);
+        assert_eq!(usable_entries("SOCKS5 a:1; SOCKS b:2"), Err(UnusableProxy::Socks));
+        assert_eq!(usable_entries("QUIC a:1"), Err(UnusableProxy::Scheme));
     }
 }

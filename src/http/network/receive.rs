@@ -1,4 +1,4 @@
-//! One request through one exit, and its response read to the end.
+//! Sends a request through one exit and reads the whole response.
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -12,7 +12,7 @@ use crate::{
     http::service::{HttpRequest, HttpResponse, MAX_BODY, error::HttpError},
 };
 
-/// What the server decided is in the head, so a body that cannot be read takes away nothing of a status that is not a success.
+/// The status states what the server did, so an error status counts even if its body cannot be read.
 pub(super) async fn send(
     exit: &Exit,
     request: &HttpRequest,
@@ -23,8 +23,8 @@ pub(super) async fn send(
     let (status, mut headers) = (response.status(), std::mem::take(response.headers_mut()));
     let body = match read(response).await {
         Ok(body) => body.and_then(|body| encoding::decode(&mut headers, body)),
-        // Only its body says what is missing, and another attempt may bring it.
-        Err(lost) if status.is_success() || status == StatusCode::NOT_FOUND => return Err(lost),
+        // Only the body of a 404 states what is missing, and another attempt may receive it.
+        Err(error) if status.is_success() || status == StatusCode::NOT_FOUND => return Err(error),
         Err(_) => Ok(Bytes::new()),
     };
     let body = if status.is_success() { body } else { Ok(body.unwrap_or_default()) };
@@ -42,7 +42,7 @@ async fn read(mut response: reqwest::Response) -> reqwest::Result<Result<Bytes, 
     Ok(Ok(body))
 }
 
-/// Most bodies come in one chunk, which is then not copied.
+/// Does not copy a body that arrives in one chunk, as most do.
 fn append(body: Bytes, chunk: Bytes) -> Result<Bytes, HttpError> {
     if body.len() + chunk.len() > MAX_BODY {
         return Err(too_large());
@@ -61,7 +61,7 @@ mod tests {
     use crate::http::HttpErrorKind;
 
     #[test]
-    fn bodies_are_joined_and_bounded() {
+    fn chunks_are_joined_up_to_the_limit() {
         let joined = append(append(Bytes::new(), Bytes::from_static(b"ab")).unwrap(), Bytes::from_static(b"c"));
         assert_eq!(joined.unwrap(), "abc");
         let full = Bytes::from(vec![0; MAX_BODY]);

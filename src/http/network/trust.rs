@@ -1,4 +1,4 @@
-//! Which certificates are trusted: the platform's store, and what is named besides.
+//! Trusted certificates: those of the platform's store, and those named in the options or in a file.
 
 mod pem;
 pub(super) mod verifier;
@@ -21,35 +21,35 @@ use self::{
     verifier::{Recording, Verifier},
 };
 
-/// The bundle of all public authorities has a fifth of a megabyte.
+/// Largest CA file, in bytes. The bundle of all public authorities has about 200,000.
 const MAX_FILE: u64 = 16 << 20;
 
-/// The certificate of an authority, or a self-signed one of a server.
+/// Certificate of an authority, or the self-signed one of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaCertificate(CertificateDer<'static>);
 
-/// Why a text holds no certificates that can be used. Quotes nothing of it, for it may hold a private key.
+/// Why certificates cannot be used. Quotes nothing of the PEM, which may hold a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableCertificates {
-    /// No certificate in it.
+    /// It holds nothing.
     #[error("holds no certificate; expected PEM, which begins with -----BEGIN CERTIFICATE-----")]
     Empty,
-    /// Begun, and not ended or not base64.
+    /// A block has no end or is not base64.
     #[error("is not well-formed PEM")]
     Malformed,
-    /// What the PEM holds is something else.
+    /// It holds something else, such as a certificate request.
     #[error("holds something that is not a certificate")]
     NotACertificate,
-    /// A form of OpenSSL's own.
-    #[error("holds a TRUSTED CERTIFICATE, which only OpenSSL understands; convert it with `openssl x509`")]
+    /// It holds OpenSSL's own format.
+    #[error("holds a TRUSTED CERTIFICATE, which only OpenSSL supports; convert it with `openssl x509`")]
     Conditional,
-    /// A key has no business here.
+    /// It holds a private key.
     #[error("holds a private key; only the certificates of authorities belong here")]
     PrivateKey,
 }
 
 impl CaCertificate {
-    /// Reads all certificates of a PEM text, in which everything has to be one.
+    /// Reads PEM in which every block must be a certificate.
     pub fn read_pem(text: &[u8]) -> Result<Vec<Self>, UnusableCertificates> {
         let certificates = pem::blocks(text).into_iter().map(Self::read).collect::<Result<Vec<_>, _>>()?;
         if certificates.is_empty() { Err(UnusableCertificates::Empty) } else { Ok(certificates) }
@@ -68,36 +68,36 @@ impl CaCertificate {
     }
 }
 
-/// What is trusted, read once.
+/// The trusted certificates, read once.
 pub(super) struct Trust {
     verifier: Verifier,
     config: ClientConfig,
-    /// What of it could not be read. It matters only to whoever is not trusted then.
-    pub(super) gap: Option<String>,
+    /// Why certificates of the CA file are missing. Mentioned if a server is not trusted.
+    pub(super) unreadable_ca_file: Option<String>,
 }
 
 impl Trust {
-    /// Reads the platform's store, which takes milliseconds, and the file. Blocks. As in Node, it is not an error if the file, or
-    /// an entry of it, cannot be read.
+    /// Reads the platform's store, which takes milliseconds, and the file. Blocks the thread. As in Node, a file or an entry that
+    /// cannot be read is ignored.
     pub(super) fn read(certificates: &[CaCertificate], file: Option<&Path>) -> Result<Self, rustls::Error> {
-        let (from_file, gap) = file.map(read_file).unwrap_or_default();
+        let (from_file, unreadable_ca_file) = file.map(read_file).unwrap_or_default();
         let mut named: Vec<CertificateDer<'static>> = Vec::new();
         for CaCertificate(der) in certificates.iter().chain(&from_file) {
             if !named.contains(der) {
                 named.push(der.clone());
             }
         }
-        // With none, Windows would ask an empty engine first.
+        // With an empty list, Windows would query an empty engine first.
         let platform = if named.is_empty() {
             rustls_platform_verifier::Verifier::new(provider())?
         } else {
             rustls_platform_verifier::Verifier::new_with_extra_roots(named.clone(), provider())?
         };
         let verifier = Verifier { platform: Arc::new(platform), named: named.into(), recording: None };
-        Ok(Self { config: config(verifier.clone())?, verifier, gap })
+        Ok(Self { config: config(verifier.clone())?, verifier, unreadable_ca_file })
     }
 
-    /// Copies share the tickets by which a session is taken up again.
+    /// Configurations share the tickets that resume TLS sessions.
     pub(super) fn config(&self) -> ClientConfig {
         self.config.clone()
     }
@@ -110,7 +110,7 @@ impl Trust {
     }
 }
 
-/// For plain HTTP, which needs no trust and so does not wait until the store is read.
+/// For plain HTTP, which needs no certificates and so need not wait until they are read.
 pub(super) fn no_trust() -> Result<ClientConfig, rustls::Error> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
@@ -127,12 +127,12 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// The certificates of `NODE_EXTRA_CA_CERTS`, and what of it does not count. Entry by entry: one that is damaged says nothing of
-/// the others, and a key or a request between them is skipped, as Node does.
+/// The certificates of `NODE_EXTRA_CA_CERTS`, and which of its entries were ignored and why. As in Node, an invalid entry, a key or a
+/// request does not affect the certificates beside it.
 fn read_file(file: &Path) -> (Vec<CaCertificate>, Option<String>) {
     let name = file.display();
     let ignored = |reason: &dyn fmt::Display| Some(format!("NODE_EXTRA_CA_CERTS was ignored: {name} {reason}"));
-    let text = match bounded(file) {
+    let text = match read_bounded(file) {
         Ok(text) => text,
         Err(error) => return (Vec::new(), ignored(&format_args!("cannot be read: {error}"))),
     };
@@ -140,7 +140,7 @@ fn read_file(file: &Path) -> (Vec<CaCertificate>, Option<String>) {
         pem::blocks(&text).into_iter().map(CaCertificate::read).partition(Result::is_ok);
     let certificates: Vec<_> = read.into_iter().filter_map(Result::ok).collect();
     let reasons: Vec<_> = unread.into_iter().filter_map(Result::err).collect();
-    let gap = match (certificates.len(), reasons.as_slice()) {
+    let unreadable = match (certificates.len(), reasons.as_slice()) {
         (0, []) => ignored(&UnusableCertificates::Empty),
         (0, [reason, ..]) => ignored(reason),
         (_, []) => None,
@@ -151,11 +151,11 @@ fn read_file(file: &Path) -> (Vec<CaCertificate>, Option<String>) {
             reasons[0]
         )),
     };
-    (certificates, gap)
+    (certificates, unreadable)
 }
 
-/// A pipe may never end, and a device never be empty.
-fn bounded(file: &Path) -> io::Result<Vec<u8>> {
+/// Reads a regular file up to [`MAX_FILE`] bytes: a pipe or a device may never end.
+fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(file)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_certificate_says_what_it_is_instead() {
+    fn other_contents_are_rejected_with_the_reason() {
         let pem = |kind: &str, body: &str| format!("-----BEGIN {kind}-----\n{body}\n-----END {kind}-----\n");
         for (text, reason) in [
             (String::new(), UnusableCertificates::Empty),

@@ -26,7 +26,7 @@ use crate::{
         Finding, RecordId, RecordReference, Status,
     },
     error::{Code, LinkError},
-    http::{HttpRequest, HttpResponse, Inspector},
+    http::{HttpRequest, HttpResponse, ReqwestService},
 };
 
 const AUTO_DISASSOCIATE: HeaderName = HeaderName::from_static("autodisassociate");
@@ -88,7 +88,7 @@ impl<'a> Experiments<'a> {
     }
 
     /// Asks everything, until something stands in the way.
-    pub(super) async fn run(&mut self, notes: &mut Notes<'_>, inspector: Option<&dyn Inspector>) {
+    pub(super) async fn run(&mut self, notes: &mut Notes<'_>, inspector: Option<&ReqwestService>) {
         for name in &EXPERIMENTS[1..] {
             let begun = notes.clock.now();
             let outcome = match name {
@@ -115,11 +115,11 @@ impl<'a> Experiments<'a> {
         }
     }
 
-    async fn http_version(&self, inspector: Option<&dyn Inspector>) -> Finding {
+    async fn http_version(&self, inspector: Option<&ReqwestService>) -> Finding {
         let Some(inspector) = inspector else {
             return Finding::Skipped("This store was made without a way to look at the network.".into());
         };
-        match inspector.inspect(self.asker.shared.environment.as_url()).await.answer {
+        match inspector.inspect(self.asker.shared.environment.as_url()).await.version {
             Ok(version) => Finding::Passed(format!("{version:?}.")),
             Err(error) => Finding::Skipped(format!("{error}.")),
         }

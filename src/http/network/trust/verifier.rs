@@ -1,5 +1,5 @@
-//! A server's own self-signed certificate that is named as trusted. webpki takes what is trusted for an authority, and refuses an
-//! authority's certificate as a server's own; but `openssl req -x509` makes both in one, and Node accepts that.
+//! Verifies server certificates. A server may use a self-signed certificate that is named as trusted: webpki treats every trusted
+//! certificate as an authority and rejects it as a server's own, but `openssl req -x509` creates both in one, and Node accepts that.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use x509_cert::{
 
 use crate::sync::lock;
 
-/// The purpose of a server's certificate.
+/// Extended key usage of a server's certificate.
 const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
 
 /// Verifies as the platform does, except for self-signed certificates that are named as trusted.
@@ -67,8 +67,13 @@ impl Recording {
     }
 }
 
-/// Its own signature proves nothing more than its being named does. What it says of time, names and purpose counts.
-fn verify(certificate: &X509, der: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> Result<(), Error> {
+/// Verifies validity period, purpose and name of a self-signed certificate. Its own signature would prove nothing.
+fn verify_self_signed(
+    certificate: &X509,
+    der: &CertificateDer<'_>,
+    name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<(), Error> {
     let content = certificate.tbs_certificate();
     let seconds = |time: &x509_cert::time::Time| time.to_unix_duration().as_secs();
     if now.as_secs() < seconds(&content.validity().not_before) {
@@ -85,7 +90,7 @@ fn verify(certificate: &X509, der: &CertificateDer<'_>, name: &ServerName<'_>, n
     if by_alternative_name.is_ok() || is_common_name(certificate, name) {
         return Ok(());
     }
-    // Without its context, in which a common name that was looked at is missing.
+    // The context of the error would lack the common name, which was compared too.
     by_alternative_name.map_err(|error| match error {
         Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }) => {
             CertificateError::NotValidForName.into()
@@ -94,8 +99,8 @@ fn verify(certificate: &X509, der: &CertificateDer<'_>, name: &ServerName<'_>, n
     })
 }
 
-/// As in Node, the common name counts where no alternative name is given. Only here: for what an authority issued, it would
-/// slip through the authority's name constraints.
+/// As in Node, the common name counts if there is no alternative name. Only for self-signed certificates: with others it would bypass
+/// the name constraints of the authority.
 fn is_common_name(certificate: &X509, name: &ServerName<'_>) -> bool {
     let ServerName::DnsName(name) = name else { return false };
     let content = certificate.tbs_certificate();
@@ -108,7 +113,7 @@ fn is_common_name(certificate: &X509, name: &ServerName<'_>) -> bool {
     let common = common.value().into_owned();
     let name = name.as_ref().trim_end_matches('.');
     match (common.strip_prefix("*."), name.split_once('.')) {
-        // A wildcard stands for one label, and not for all of a top-level domain.
+        // A wildcard stands for one label, and not for a whole top-level domain.
         (Some(parent), Some((_, rest))) => parent.contains('.') && parent.eq_ignore_ascii_case(rest),
         (None, _) => common.eq_ignore_ascii_case(name),
         _ => false,
@@ -129,7 +134,7 @@ impl ServerCertVerifier for Verifier {
         }
         match self.named(end_entity) {
             Some(certificate) => {
-                verify(&certificate, end_entity, server_name, now).map(|()| ServerCertVerified::assertion())
+                verify_self_signed(&certificate, end_entity, server_name, now).map(|()| ServerCertVerified::assertion())
             }
             None => self.platform.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
         }
