@@ -16,7 +16,7 @@ pub use network::{
     proxy::{Proxy, ProxyResolver, ProxyUrl, ProxyVariables, UnusableProxy},
     trust::{CaCertificate, UnusableCertificates},
 };
-pub use observe::{Ending, Event, Nobody, Observer, Subject};
+pub use observe::{Ending, Event, NoopObserver, Observer, Subject};
 pub use redact::{Secret, redact};
 pub use retry::{RetryPolicy, RetryingHttp, budget::RetryBudget};
 pub use service::{

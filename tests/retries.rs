@@ -14,7 +14,7 @@ use futures_util::future::{BoxFuture, join_all};
 use http::{HeaderMap, Method, StatusCode};
 use omnichannel_link::{
     clock::Clock,
-    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Nobody, RetryPolicy, RetryingHttp},
+    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, NoopObserver, RetryPolicy, RetryingHttp},
     progress::Progress,
 };
 use paused_clock::PausedClock;
@@ -92,7 +92,7 @@ fn client<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(does: F) -> Cl
 fn client_with<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(policy: RetryPolicy, does: F) -> Client<F> {
     let clock = Arc::new(PausedClock::default());
     let server = Arc::new(Server { does, start: clock.now(), came: Mutex::default() });
-    let http = RetryingHttp::new(server.clone(), clock, policy, Arc::default(), Arc::new(Nobody));
+    let http = RetryingHttp::new(server.clone(), clock, policy, Arc::default(), Arc::new(NoopObserver));
     Client { server, http }
 }
 

@@ -6,7 +6,7 @@ use omnichannel_link::{
     dataverse::{DataverseOptions, DataverseStore},
     domain::{CallOptions, EntityLogicalName, LinkService, LinkStore, RecordReference, StoreName},
     embedded::{EmbeddedStore, Source},
-    http::{NetworkOptions, Nobody, ReqwestService, StaticToken, Token},
+    http::{NetworkOptions, NoopObserver, ReqwestService, StaticToken, Token},
 };
 use omnichannel_link_emulator::{Changes, Emulator, Organisation, Reference, table};
 use rusqlite::{Connection, params};
@@ -200,7 +200,7 @@ fn client(emulator: &Emulator, clock: &Arc<TestClock>) -> DataverseStore {
     let environment: omnichannel_link::dataverse::EnvironmentUrl = emulator.url().parse().unwrap();
     let http = Arc::new(ReqwestService::new(NetworkOptions::default(), clock.clone()));
     let tokens = Arc::new(StaticToken(Token::new(emulator.credential()).unwrap()));
-    DataverseStore::new(environment, http, tokens, DataverseOptions::default(), clock.clone(), Arc::new(Nobody))
+    DataverseStore::new(environment, http, tokens, DataverseOptions::default(), clock.clone(), Arc::new(NoopObserver))
 }
 
 fn id() -> Uuid {

@@ -18,8 +18,8 @@ use omnichannel_link::{
     domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
     error::LinkError,
     http::{
-        HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Nobody, RetryPolicy, StaticToken, Token,
-        TokenProvider,
+        HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, NoopObserver, RetryPolicy, StaticToken,
+        Token, TokenProvider,
     },
 };
 
@@ -155,7 +155,7 @@ fn client_with(
         tokens,
         DataverseOptions { retries, concurrency, caller: None },
         clock.clone(),
-        Arc::new(Nobody),
+        Arc::new(NoopObserver),
     );
     let service = LinkService::new(Arc::new(store), clock.clone(), Duration::from_secs(30), None);
     (clock, service)

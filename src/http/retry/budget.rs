@@ -1,22 +1,22 @@
-//! Limits retries after failures, so that an outage does not multiply traffic. Each retry takes tokens, and success gives them back:
-//! the retry quota of the AWS SDKs' standard mode, with its numbers of November 2026. A refusal that asks for a pause costs nothing,
-//! because the pause already limits what is sent.
+//! Limits retries after errors, so that an outage does not multiply traffic. Each retry takes tokens, and a success returns them: the
+//! retry quota of the AWS SDKs' standard mode, with its numbers of November 2026. A throttled request costs nothing, because the pause
+//! already limits the traffic.
 
 use std::sync::Mutex;
 
 use crate::sync::lock;
 
-/// The retries that one client can afford.
+/// The retry tokens of one client.
 pub struct RetryBudget(Mutex<u32>);
 
 impl RetryBudget {
     const FULL: u32 = 500;
-    /// The price of a retry, and what its success gives back.
+    /// Price of a retry, and the refund if it succeeds.
     const RETRY: u32 = 14;
-    /// What a request gives back that succeeds at its first attempt.
+    /// Refund for a request that succeeds at its first attempt.
     const FIRST_ATTEMPT: u32 = 1;
 
-    /// Pays for a retry, if there is enough left.
+    /// Pays for a retry. `false` if not enough tokens are left.
     #[must_use]
     pub fn affords_retry(&self) -> bool {
         let mut left = lock(&self.0);
@@ -27,7 +27,7 @@ impl RetryBudget {
         rest.is_some()
     }
 
-    /// A request succeeded, after this budget had paid for its last attempt or without that.
+    /// Returns tokens for a request that succeeded. `was_paid`: this budget paid for its last attempt.
     pub(super) fn succeeded(&self, was_paid: bool) {
         let mut left = lock(&self.0);
         let refund = if was_paid { Self::RETRY } else { Self::FIRST_ATTEMPT };

@@ -1,6 +1,6 @@
-//! Passes requests on to the server, or holds them back while it throttles. One refusal pauses the whole client for as long as the
-//! server asks; then one request goes ahead, and the others wait for its response. Afterwards they go at the pace that the server
-//! was seen to accept.
+//! Lets requests through, or holds them back while the server throttles. One throttled request pauses the whole client for as long as
+//! the server asks. Then one request is sent as a probe, and the others wait for its response. After that they are sent at the rate
+//! that the server was seen to accept.
 
 use std::{
     sync::Mutex,
@@ -15,37 +15,36 @@ use crate::{
     sync::lock,
 };
 
-/// After this long without a response the request that went ahead no longer holds up the others: one more goes ahead.
-const PROBE_PATIENCE: Duration = Duration::from_secs(2);
-/// A pause lasts up to this part of it longer.
-const JITTER_SHARE: u32 = 20;
+/// How long the others wait for the response to a probe. Then another probe is sent.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A pause is extended by up to this fraction of it (1/20).
+const JITTER_DIVISOR: u32 = 20;
 
-/// The gate.
 pub(super) struct Gate {
     clock: SharedClock,
     state: Mutex<State>,
-    /// Held by the first in line, who alone watches the clock.
-    line: tokio::sync::Mutex<()>,
+    /// Held by the first waiting request, the only one that waits for the clock.
+    queue: tokio::sync::Mutex<()>,
     changed: Notify,
 }
 
 struct State {
     /// `None` while requests may be sent.
     paused_until: Option<Instant>,
-    /// Pauses so far, to tell a refusal that caused one from a refusal that belongs to it.
+    /// Pauses so far. Distinguishes a throttled request that starts a pause from one that was sent before it.
     pauses: u64,
-    /// When the request after the pause was sent that is still in flight.
+    /// When the probe was sent that is in flight.
     probe: Option<Instant>,
-    /// The client is being closed, so nothing waits any more.
+    /// The client is being closed, so requests no longer wait.
     is_closing: bool,
     pace: Pace,
 }
 
-/// The pause ends after the caller's deadline; this much of it is left.
-pub(super) struct Shut(pub(super) Duration);
+/// The gate stays closed past the caller's deadline. Holds the time left.
+pub(super) struct Closed(pub(super) Duration);
 
-/// The permission to send one request. Dropping it without a result, because the call was cancelled, lets another request probe.
-pub(super) struct Pass<'a> {
+/// Permission to send one request. If it is dropped without a result, because the call was cancelled, another request may probe.
+pub(super) struct Permit<'a> {
     gate: &'a Gate,
     pauses: u64,
     is_probe: bool,
@@ -55,31 +54,31 @@ impl Gate {
     pub(super) fn new(clock: SharedClock) -> Self {
         let pace = Pace::new(clock.now());
         let state = Mutex::new(State { paused_until: None, pauses: 0, probe: None, is_closing: false, pace });
-        Self { clock, state, line: tokio::sync::Mutex::default(), changed: Notify::new() }
+        Self { clock, state, queue: tokio::sync::Mutex::default(), changed: Notify::new() }
     }
 
-    /// Waits until a request may be sent.
-    pub(super) async fn enter(&self, deadline: Option<Instant>) -> Result<Pass<'_>, Shut> {
-        if let Some(pass) = self.pass_unlimited() {
-            return Ok(pass);
+    /// Waits until the request may be sent.
+    pub(super) async fn enter(&self, deadline: Option<Instant>) -> Result<Permit<'_>, Closed> {
+        if let Some(permit) = self.permit_if_unlimited() {
+            return Ok(permit);
         }
         let _first = tokio::select! {
             biased;
-            first = self.line.lock() => first,
-            shut = self.shut_beyond(deadline) => return Err(shut),
+            first = self.queue.lock() => first,
+            closed = self.closed_beyond(deadline) => return Err(closed),
         };
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
-            // Registered before looking, or a change in between would be missed.
+            // Registered before the check, so that no change in between is missed.
             changed.as_mut().enable();
             let wait = {
                 let mut state = lock(&self.state);
                 let now = self.clock.now();
                 state.check(now, deadline)?;
                 match state.wait(now) {
-                    Duration::ZERO => return Ok(self.pass(&mut state, now)),
-                    wait if state.is_closing => return Err(Shut(wait)),
+                    Duration::ZERO => return Ok(self.permit(&mut state, now)),
+                    wait if state.is_closing => return Err(Closed(wait)),
                     wait => wait,
                 }
             };
@@ -91,84 +90,84 @@ impl Gate {
         }
     }
 
-    /// The client is being closed: whatever waits for the server ends, and so does what would have to wait from now on.
+    /// For a client that is being closed: requests that wait fail now, and later ones fail instead of waiting.
     pub(super) fn close(&self) {
         lock(&self.state).is_closing = true;
         self.changed.notify_waiters();
     }
 
-    /// Completes when the server asks for a pause that ends after the deadline.
-    pub(super) async fn shut_beyond(&self, deadline: Option<Instant>) -> Shut {
+    /// Completes once the gate is closed past the deadline.
+    pub(super) async fn closed_beyond(&self, deadline: Option<Instant>) -> Closed {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            if let Err(shut) = lock(&self.state).check(self.clock.now(), deadline) {
-                return shut;
+            if let Err(closed) = lock(&self.state).check(self.clock.now(), deadline) {
+                return closed;
             }
             changed.await;
         }
     }
 
-    fn pass_unlimited(&self) -> Option<Pass<'_>> {
+    fn permit_if_unlimited(&self) -> Option<Permit<'_>> {
         let mut state = lock(&self.state);
-        (state.paused_until.is_none() && state.pace.is_unlimited()).then(|| self.pass(&mut state, self.clock.now()))
+        (state.paused_until.is_none() && state.pace.is_unlimited()).then(|| self.permit(&mut state, self.clock.now()))
     }
 
-    fn pass(&self, state: &mut State, now: Instant) -> Pass<'_> {
+    fn permit(&self, state: &mut State, now: Instant) -> Permit<'_> {
         state.pace.sent(now);
         let is_probe = state.paused_until.is_some();
         if is_probe {
             state.probe = Some(now);
         }
-        Pass { gate: self, pauses: state.pauses, is_probe }
+        Permit { gate: self, pauses: state.pauses, is_probe }
     }
 }
 
 impl State {
-    /// Refuses to wait for a pause that ends after the deadline, or while the client is being closed.
-    fn check(&self, now: Instant, deadline: Option<Instant>) -> Result<(), Shut> {
+    /// Fails if the pause ends after the deadline, or the client is being closed during a pause.
+    fn check(&self, now: Instant, deadline: Option<Instant>) -> Result<(), Closed> {
         let is_too_late = |until| self.is_closing || deadline.is_some_and(|deadline| until >= deadline);
         match self.paused_until {
-            Some(until) if until > now && is_too_late(until) => Err(Shut(until - now)),
+            Some(until) if until > now && is_too_late(until) => Err(Closed(until - now)),
             _ => Ok(()),
         }
     }
 
-    /// How long the first in line has to wait; after that this is asked again.
+    /// How long the first waiting request has to wait until it checks again.
     fn wait(&mut self, now: Instant) -> Duration {
         match (self.paused_until, self.probe) {
             (Some(until), _) if until > now => until - now,
-            (Some(_), Some(sent)) => (sent + PROBE_PATIENCE).saturating_duration_since(now),
+            (Some(_), Some(sent)) => (sent + PROBE_TIMEOUT).saturating_duration_since(now),
             (Some(_), None) => Duration::ZERO,
             (None, _) => self.pace.wait(now),
         }
     }
 }
 
-impl Pass<'_> {
-    /// The server refused the request and asks for this pause. Returns whether the pause is a new one: the requests that were sent
-    /// together with the first that is refused are refused as well, and say nothing more than it does.
-    pub(super) fn refused(self, pause: Duration, at_once: u32) -> bool {
+impl Permit<'_> {
+    /// The server throttled the request and asks for this pause. Returns whether that starts a pause. It does not if the request was
+    /// sent together with one that already did.
+    pub(super) fn throttled(self, pause: Duration, at_once: u32) -> bool {
         let (now, mut state) = (self.gate.clock.now(), lock(&self.gate.state));
-        // A little longer, so that clients that are refused together do not come back together.
-        let pause = pause + jitter(&*self.gate.clock, pause / JITTER_SHARE);
+        // A little longer, so that clients that are throttled together do not return together.
+        let pause = pause + jitter(&*self.gate.clock, pause / JITTER_DIVISOR);
         let is_new = self.pauses == state.pauses;
         if is_new {
             state.pauses += 1;
-            state.pace.refused(now, pause, at_once);
+            state.pace.throttled(now, pause, at_once);
         } else {
-            state.pace.refused_as_well();
+            state.pace.also_throttled();
         }
         let until = now + pause;
-        state.paused_until = Some(state.paused_until.map_or(until, |before| before.max(until)));
+        state.paused_until = Some(state.paused_until.map_or(until, |current| current.max(until)));
         drop(state);
-        // A call whose deadline is before the end of the pause need not wait for it.
+        // A call whose deadline is before the end of the pause fails at once.
         self.gate.changed.notify_waiters();
         is_new
     }
 
-    /// The server accepted the request. Only the probe ends a pause: a response to an earlier request says nothing about now.
+    /// The server accepted the request. Only a probe ends a pause, because other responses belong to earlier requests.
     pub(super) fn accepted(self) {
         let mut state = lock(&self.gate.state);
         if self.pauses == state.pauses {
@@ -180,7 +179,7 @@ impl Pass<'_> {
     }
 }
 
-impl Drop for Pass<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if self.is_probe {
             lock(&self.gate.state).probe = None;

@@ -1,54 +1,54 @@
-//! The rate that a throttling server allows, learned from what it accepted. A limit on requests in flight cannot express "ten a
-//! second": with answers in 5 ms, even one request at a time is twenty times too many.
+//! Estimates the request rate that a throttling server allows, from the requests that it accepted. A limit on requests in flight cannot
+//! express "ten per second": with responses in 5 ms, even one request at a time is twenty times too many.
 //!
-//! Until the first refusal nothing is paced. A refusal gives an estimate: the requests accepted since the last pause, over the time
-//! they and the new pause take. From there the rate grows with the cube of time: flat at first, so that a good estimate is used for
-//! long before it is tried again, and steep later, so that a poor one does not last. This is how TCP CUBIC looks for bandwidth.
+//! Until a request is throttled, the rate is unlimited. Then the estimate is the number of requests accepted since the last pause,
+//! divided by the time that they and the new pause take. From there the rate grows with a power of time: slowly at first, so that a
+//! good estimate is used for long before a higher rate is tried, and steeply later, so that a poor one does not last. TCP CUBIC finds
+//! bandwidth in the same way.
 
 use std::time::{Duration, Instant};
 
-/// An estimate is doubled after this long without a refusal. A server that refused within its first round of requests has shown only
-/// how many it takes at once, so it is tried again soon.
+/// Time in which a poor estimate doubles. A server that throttled the first round of requests has only shown how many it accepts at
+/// once, so a higher rate is tried soon.
 const POOR: Duration = Duration::from_secs(2);
-/// A server that accepted several rounds has shown its rate.
+/// Time in which a fair estimate doubles: the server accepted several rounds.
 const FAIR: Duration = Duration::from_secs(15);
-/// A rate that was refused while it was kept is the server's limit.
+/// Time in which a good estimate doubles: the server throttled while the client kept to that rate.
 const GOOD: Duration = Duration::from_secs(120);
-/// After this long without a refusal an estimate says nothing any more. Dataverse counts over as long.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
-/// A client without requests for this long begins anew: its idle time says nothing about the server.
+/// After this long without throttling an estimate is dropped. Dataverse counts requests over the same time.
+const ESTIMATE_TTL: Duration = Duration::from_secs(300);
+/// After this long without a request, counting starts again: idle time says nothing about the server.
 const IDLE: Duration = Duration::from_secs(1);
-/// A timer that fires late is made up for, up to this much: timers are exact to a millisecond, and more would be a burst.
+/// Delay of a late timer that is made up for. Timers are exact to a millisecond, and more would be a burst.
 const SLACK: Duration = Duration::from_millis(2);
-/// The share of a refused rate that is tried next.
+/// Share of a throttled rate that is tried next.
 const MARGIN: f64 = 0.97;
-/// A rate that is refused this soon was not too high: another client may have used the limit up, or the refusals come by chance.
+/// A rate that is throttled this soon was not too high: another client may have used up the limit, or the server throttles at random.
 const SOON: Duration = Duration::from_secs(4);
-/// After so many of those in a row, half the rate is tried. Refusals by chance then come after as many requests as before, those
-/// of a limit do not.
-const TRIED_AFTER: u32 = 3;
-/// If they come by chance, nothing is paced for this long, because only the pauses help.
-const UNPACED_FOR: Duration = FORGOTTEN_AFTER;
-/// The rate grows while a request waits, so the wait is computed anew after this long.
+/// After this many of those in a row, half the rate is tried. With a limit, throttling then becomes rarer; at random it does not.
+const HALVE_RATE_AFTER: u32 = 3;
+/// How long the rate is unlimited if the server throttles at random, because only the pauses help then.
+const UNPACED_FOR: Duration = ESTIMATE_TTL;
+/// The rate grows while a request waits, so the wait is computed again after this long.
 const RECHECK: Duration = Duration::from_millis(500);
 
-/// What is known of the server's rate, and when the next request may be sent.
+/// The estimate of the server's rate, and when the next request may be sent.
 pub(super) struct Pace {
-    /// Since when `accepted` counts: the last pause, or the last idle time.
+    /// Start of the count `accepted`: the end of the last pause or idle time.
     counted_since: Instant,
     accepted: u32,
     last_seen: Instant,
-    last_refused: Option<Instant>,
-    /// Requests accepted between the last two refusals.
+    last_throttled: Option<Instant>,
+    /// Requests accepted between the last two pauses.
     accepted_before: u32,
-    /// Refusals in a row that lower rates did not make rarer.
+    /// Pauses in a row that a lower rate did not make rarer.
     useless: u32,
     unpaced_until: Option<Instant>,
     /// The rate to return to while half of it is tried.
     tried_from: Option<f64>,
-    /// Requests refused together the last time.
-    refused: u32,
-    /// Times in a row that so many were refused that it was no chance.
+    /// Requests throttled together the last time.
+    throttled: u32,
+    /// Times in a row that too many were throttled to be random.
     costly: u32,
     limit: Option<Limit>,
     /// When the last request was due.
@@ -57,10 +57,10 @@ pub(super) struct Pace {
 
 #[derive(Clone, Copy)]
 struct Limit {
-    /// Requests per second, at `since`.
+    /// Requests per second at `since`.
     base: f64,
     since: Instant,
-    /// The time in which the rate doubles.
+    /// Time in which the rate doubles.
     period: Duration,
 }
 
@@ -77,26 +77,26 @@ impl Pace {
             counted_since: now,
             accepted: 0,
             last_seen: now,
-            last_refused: None,
+            last_throttled: None,
             accepted_before: 0,
             useless: 0,
             unpaced_until: None,
             tried_from: None,
-            refused: 0,
+            throttled: 0,
             costly: 0,
             limit: None,
             last_due: now,
         }
     }
 
-    /// Whether requests are sent as they come.
+    /// Whether requests are sent at once.
     pub(super) const fn is_unlimited(&self) -> bool {
         self.limit.is_none()
     }
 
-    /// How long the next request has to wait; after that this is asked again.
+    /// How long the next request has to wait until it checks again.
     pub(super) fn wait(&mut self, now: Instant) -> Duration {
-        if !self.was_refused(now) {
+        if !self.was_throttled(now) {
             self.limit = None;
         }
         match self.limit {
@@ -127,45 +127,45 @@ impl Pace {
         if self.accepted > self.accepted_before + self.accepted_before / 2
             && let Some(rate) = self.tried_from.take()
         {
-            // Half the rate makes refusals rarer, so there is a limit.
+            // At half the rate throttling is rarer, so there is a limit.
             self.limit = Some(Limit { base: rate * MARGIN, since: now, period: FAIR });
         }
     }
 
-    /// The server refused a request and asks for a pause. `at_once` is how many requests were in flight at the most.
-    pub(super) fn refused(&mut self, now: Instant, pause: Duration, at_once: u32) {
+    /// The server throttled a request and asks for a pause. `at_once`: most requests that were in flight.
+    pub(super) fn throttled(&mut self, now: Instant, pause: Duration, at_once: u32) {
         let resumed = now + pause;
-        // The last refusal took more than a tenth of the requests before it. Twice in a row, that is a limit after all.
-        self.costly = if self.refused * 10 > self.accepted_before { self.costly + 1 } else { 0 };
+        // More than a tenth of the requests were throttled together. Twice in a row, that is a limit after all.
+        self.costly = if self.throttled * 10 > self.accepted_before { self.costly + 1 } else { 0 };
         if self.costly >= 2 {
             self.unpaced_until = None;
         }
-        self.refused = 1;
+        self.throttled = 1;
         let elapsed = now.saturating_duration_since(self.counted_since);
         let is_early = self.limit.is_some_and(|limit| limit.period != POOR) && elapsed < SOON;
         let is_as_before = self.accepted <= self.accepted_before.saturating_mul(2);
         self.useless = if is_early && is_as_before { self.useless + 1 } else { 0 };
-        if self.useless > TRIED_AFTER {
+        if self.useless > HALVE_RATE_AFTER {
             (self.useless, self.limit, self.unpaced_until) = (0, None, Some(now + UNPACED_FOR));
         }
-        // Without anything accepted, it was not this client's rate that was too high.
+        // If nothing was accepted, this client's rate was not too high.
         if self.accepted > 0 && self.unpaced_until.is_none_or(|until| now >= until) {
-            // A burst used up what the whole pause brings.
+            // A burst may use up what the server allows for the whole pause.
             let seen = f64::from(self.accepted) / elapsed.max(pause).as_secs_f64().max(0.001);
             let is_fair = self.accepted > at_once + at_once / 2;
             let found = match self.limit {
                 None if is_fair => Some((seen * MARGIN, FAIR)),
-                // Fewer at once may be all that is needed, so the first time is forgiven.
-                None if !self.was_refused(now) => None,
+                // The first time nothing is limited: fewer requests at once may suffice.
+                None if !self.was_throttled(now) => None,
                 None => Some((seen, POOR)),
                 Some(limit) => {
                     let rate = limit.rate(now);
                     let least = if limit.period == POOR { 0.5 } else { 0.8 };
-                    // A rate that was refused soon is another client's doing, or the limit has changed.
+                    // If the rate was throttled soon, another client interfered or the limit changed.
                     let was_kept = limit.period != POOR && elapsed * 3 > limit.period;
                     let period = if was_kept { GOOD.min(limit.period * 2) } else { FAIR };
                     let base = seen.clamp(rate * least, rate * MARGIN);
-                    self.tried_from = (self.useless == TRIED_AFTER).then_some(rate);
+                    self.tried_from = (self.useless == HALVE_RATE_AFTER).then_some(rate);
                     Some((self.tried_from.map_or(base, |rate| rate * 0.5), period))
                 }
             };
@@ -173,16 +173,16 @@ impl Pace {
         } else if let Some(limit) = &mut self.limit {
             limit.since = resumed;
         }
-        (self.last_refused, self.accepted_before) = (Some(now), self.accepted);
+        (self.last_throttled, self.accepted_before) = (Some(now), self.accepted);
         (self.counted_since, self.accepted, self.last_seen, self.last_due) = (resumed, 0, resumed, resumed);
     }
 
-    /// The server refused another of the requests that were sent before the pause.
-    pub(super) fn refused_as_well(&mut self) {
-        self.refused = self.refused.saturating_add(1);
+    /// The server throttled another of the requests that were sent before the pause.
+    pub(super) fn also_throttled(&mut self) {
+        self.throttled = self.throttled.saturating_add(1);
     }
 
-    fn was_refused(&self, now: Instant) -> bool {
-        self.last_refused.is_some_and(|last| now.saturating_duration_since(last) <= FORGOTTEN_AFTER)
+    fn was_throttled(&self, now: Instant) -> bool {
+        self.last_throttled.is_some_and(|last| now.saturating_duration_since(last) <= ESTIMATE_TTL)
     }
 }

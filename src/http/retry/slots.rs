@@ -1,5 +1,5 @@
-//! Limits the requests in flight: few at first, one more per round trip while all are in use, fewer after a refusal, and never more
-//! than the server recommends or the options allow.
+//! Limits the requests in flight: few at first, one more per round trip while all are in use, fewer after a throttled request, and
+//! never more than the server recommends or the options allow.
 
 use std::sync::Mutex;
 
@@ -8,14 +8,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::sync::lock;
 
-/// Few enough that a server with a low limit refuses few of the first burst.
+/// Slots at first: a server with a low limit throttles few of the first burst.
 const INITIAL: f64 = 4.0;
-/// The share that is left after a refusal.
+/// Share that is left after a throttled request.
 const DECREASE: f64 = 0.7;
-/// The degree of parallelism that the server recommends (`dataverse-wire.md` 6.1).
+/// Degree of parallelism that the server recommends (`dataverse-wire.md` 6.1).
 const RECOMMENDED: HeaderName = HeaderName::from_static("x-ms-dop-hint");
 
-/// The slots. Requests get them in the order in which they asked.
+/// Slots are given out in the order of `take`.
 pub(super) struct Slots {
     free: Semaphore,
     count: Mutex<Count>,
@@ -23,17 +23,17 @@ pub(super) struct Slots {
 }
 
 struct Count {
-    /// The number of slots that the server seems to take, in fractions.
+    /// Number of slots that the server seems to accept, with a fraction.
     window: f64,
-    /// The window's upper limit.
+    /// Upper limit of the window.
     cap: usize,
-    /// The slots there are to be: the window, whole and within its limits.
+    /// Slots to give out: the window, rounded down and within its limits.
     total: usize,
-    /// Slots in use beyond that: they go when they are given back.
+    /// Slots in use beyond `total`. They are removed when returned.
     surplus: usize,
 }
 
-/// The permission to have one request in flight.
+/// Permission to have one request in flight.
 pub(super) struct Slot<'a> {
     slots: &'a Slots,
     permit: Option<SemaphorePermit<'a>>,
@@ -48,11 +48,11 @@ impl Slots {
 
     /// Waits for a slot.
     pub(super) async fn take(&self) -> Slot<'_> {
-        // Never closed, so there is always a permit in the end.
+        // The semaphore is never closed, so this always gets a permit.
         Slot { slots: self, permit: self.free.acquire().await.ok() }
     }
 
-    /// Takes the response's recommendation as the upper limit, if it has one.
+    /// Uses the response's recommendation, if any, as the upper limit.
     pub(super) fn follow(&self, headers: &HeaderMap) {
         let hints =
             headers.get_all(RECOMMENDED).iter().filter_map(|hint| hint.to_str().ok()?.trim().parse::<f64>().ok());
@@ -63,7 +63,7 @@ impl Slots {
         self.resize(&mut count);
     }
 
-    /// The server accepted a request. While all slots are in use this adds one per round trip.
+    /// The server accepted a request. While all slots are in use, this adds one per round trip.
     pub(super) fn grow(&self) {
         if self.free.available_permits() > 0 {
             return;
@@ -73,12 +73,12 @@ impl Slots {
         self.resize(&mut count);
     }
 
-    /// The slots there are.
+    /// Number of slots.
     pub(super) fn total(&self) -> u32 {
         u32::try_from(lock(&self.count).total).unwrap_or(u32::MAX)
     }
 
-    /// The server refused a request.
+    /// The server throttled a request.
     pub(super) fn shrink(&self) {
         let mut count = lock(&self.count);
         count.window = (count.window.min(as_f64(count.cap)) * DECREASE).max(1.0);
@@ -106,7 +106,7 @@ impl Count {
     }
 }
 
-/// At least one slot.
+/// Rounds down, to at least one slot.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -116,7 +116,7 @@ fn whole(slots: f64) -> usize {
     (slots as usize).max(1)
 }
 
-/// Exact: no client has more slots than this.
+/// Exact, because no client has more than `u32::MAX` slots.
 fn as_f64(slots: usize) -> f64 {
     u32::try_from(slots).map_or(f64::MAX, f64::from)
 }
@@ -143,12 +143,12 @@ mod tests {
         HeaderMap::from_iter([(RECOMMENDED, text.parse().unwrap())])
     }
 
-    /// Takes all that are free.
+    /// Takes all free slots.
     fn take_all(slots: &Slots) -> Vec<Slot<'_>> {
         std::iter::from_fn(|| slots.take().now_or_never()).collect()
     }
 
-    /// As many successes as it takes to grow to the limit.
+    /// Grows to the limit.
     fn grow(slots: &Slots) {
         for _ in 0..2_000 {
             let _used = take_all(slots);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_than_recommended_or_allowed() {
+    fn there_are_no_more_slots_than_recommended_or_allowed() {
         let slots = Slots::new(48);
         assert_eq!(take_all(&slots).len(), 4);
         for (text, expected) in [
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_trip_with_all_in_use_adds_one_and_a_refusal_takes_some() {
+    fn a_round_trip_with_all_slots_in_use_adds_one_and_throttling_removes_some() {
         let slots = Slots::new(48);
         let used = take_all(&slots);
         (0..5).for_each(|_| slots.grow());
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_in_use_go_when_they_are_given_back() {
+    fn surplus_slots_are_removed_when_returned() {
         let slots = Slots::new(48);
         grow(&slots);
         let mut used = take_all(&slots);
@@ -204,7 +204,7 @@ mod tests {
         slots.follow(&hint("10"));
         slots.follow(&hint("12"));
         used.truncate(12);
-        assert!(slots.take().now_or_never().is_none(), "those given back were too many");
+        assert!(slots.take().now_or_never().is_none(), "the returned ones were surplus");
         used.truncate(11);
         assert!(slots.take().now_or_never().is_some());
         drop(used);

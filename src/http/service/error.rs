@@ -96,15 +96,15 @@ impl HttpError {
             HttpErrorKind::ConnectTimeout => (Code::Unavailable, format!("{who} could not be reached in time")),
             HttpErrorKind::Untrusted => (Code::InvalidConfiguration, format!("{who} cannot be trusted")),
             HttpErrorKind::ProxyRefused => {
-                (Code::InvalidConfiguration, format!("The proxy refused the way to {}", lower(who)))
+                (Code::InvalidConfiguration, format!("The proxy rejected the connection to {}", lower(who)))
             }
-            HttpErrorKind::NoRoute => (Code::InvalidConfiguration, format!("There is no way to {}", lower(who))),
-            HttpErrorKind::ReadTimeout => (Code::Unavailable, format!("{who} did not answer")),
+            HttpErrorKind::NoRoute => (Code::InvalidConfiguration, format!("No usable route to {}", lower(who))),
+            HttpErrorKind::ReadTimeout => (Code::Unavailable, format!("{who} did not respond")),
             HttpErrorKind::Interrupted => {
-                (Code::Unavailable, format!("{who} closed the connection before its answer was complete"))
+                (Code::Unavailable, format!("{who} closed the connection before its response was complete"))
             }
-            HttpErrorKind::Throttled => (Code::Throttled, format!("{who} limits this user, and the limit is used up")),
-            HttpErrorKind::TooLarge => (Code::Protocol, format!("{who} gave an answer that is too long")),
+            HttpErrorKind::Throttled => (Code::Throttled, format!("{who} is throttling this user")),
+            HttpErrorKind::TooLarge => (Code::Protocol, format!("{who} sent a response that is too long")),
             HttpErrorKind::Encoding => (Code::Protocol, format!("{who} sent a response that cannot be decoded")),
         };
         let (after, hint) = (self.retry_after, self.kind.hint());
@@ -117,7 +117,6 @@ impl HttpError {
     }
 }
 
-/// Within a sentence.
 fn lower(who: &str) -> String {
     who.replacen("The ", "the ", 1)
 }
@@ -127,10 +126,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_get_no_answer_has_its_code_and_what_to_do() {
-        for (kind, code, text, hint) in [
+    fn each_kind_has_its_code_message_and_hint() {
+        for (kind, code, message, hint) in [
             (HttpErrorKind::Connect, Code::Unavailable, "The server cannot be reached: lost.", ""),
-            (HttpErrorKind::ReadTimeout, Code::Unavailable, "The server did not answer: lost.", ""),
+            (HttpErrorKind::ReadTimeout, Code::Unavailable, "The server did not respond: lost.", ""),
             (
                 HttpErrorKind::Untrusted,
                 Code::InvalidConfiguration,
@@ -140,16 +139,15 @@ mod tests {
             (
                 HttpErrorKind::ProxyRefused,
                 Code::InvalidConfiguration,
-                "The proxy refused the way to the server: lost.",
+                "The proxy rejected the connection to the server: lost.",
                 "NTLM or Kerberos",
             ),
             (HttpErrorKind::Encoding, Code::Protocol, "The server sent a response that cannot be decoded: lost.", ""),
-            (HttpErrorKind::NoRoute, Code::InvalidConfiguration, "There is no way to the server: lost.", "`proxy`"),
+            (HttpErrorKind::NoRoute, Code::InvalidConfiguration, "No usable route to the server: lost.", "`proxy`"),
         ] {
-            let lost = HttpError::new(kind, "lost");
-            let fault = lost.into_link_error("The server");
-            assert_eq!((fault.code(), fault.message()), (code, text));
-            assert!(fault.details().hint.as_deref().unwrap_or_default().contains(hint), "{kind:?}");
+            let error = HttpError::new(kind, "lost").into_link_error("The server");
+            assert_eq!((error.code(), error.message()), (code, message));
+            assert!(error.details().hint.as_deref().unwrap_or_default().contains(hint), "{kind:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How long a server asks to be left alone.
+//! How long a server asks the client to wait.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,53 +6,53 @@ use http::{HeaderMap, HeaderName, header};
 
 use super::headers::field_lines;
 
-/// In milliseconds; the first that is there counts, before the standard one.
+/// Headers in milliseconds. The first that is present counts, before the standard one.
 const IN_MS: [HeaderName; 2] =
     [HeaderName::from_static("x-ms-retry-after-ms"), HeaderName::from_static("retry-after-ms")];
-/// No server means more than a day.
-const MOST: Duration = Duration::from_secs(86_400);
-/// Numbers from here on are points in time, in seconds since 1970 (2001) …
+/// Upper bound.
+const MAX_DELAY: Duration = Duration::from_secs(86_400);
+/// Numbers from here on are points in time, in seconds since 1970 ...
 const UNIX_SECONDS: f64 = 1e9;
-/// … or in milliseconds.
+/// ... or in milliseconds.
 const UNIX_MILLISECONDS: f64 = 1e12;
 
-/// The wish, if there is one that can be read. A date in the past is no time at all; of several wishes the longest counts. `now` is
-/// this machine's time, for a date that comes without the server's own.
+/// The delay, if there is one that can be read. A date in the past means none; of several delays the longest counts. `now` is this
+/// machine's time, used if the response has no `Date`.
 #[must_use]
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    // Both by the server's clock: ours may be wrong.
+    // Compared with the server's clock, because ours may be wrong.
     let now =
         field_lines(headers, &header::DATE).find_map(|line| httpdate::parse_http_date(line.trim()).ok()).unwrap_or(now);
-    let longest = |name, unit| field_lines(headers, name).filter_map(|line| wish(&line, unit, now)).max();
+    let longest = |name, unit| field_lines(headers, name).filter_map(|line| longest_delay(&line, unit, now)).max();
     IN_MS.iter().find_map(|name| longest(name, 1e-3)).or_else(|| longest(&header::RETRY_AFTER, 1.0))
 }
 
-/// The longest wish of a line. A comma stands between two wishes, or inside a date.
-fn wish(line: &str, unit: f64, now: SystemTime) -> Option<Duration> {
+/// The longest delay of a line. A comma separates two delays, or occurs inside a date.
+fn longest_delay(line: &str, unit: f64, now: SystemTime) -> Option<Duration> {
     let parts: Vec<_> = line.split(',').collect();
     let dates = parts.windows(2).map(|pair| pair.join(","));
-    parts.iter().map(|part| (*part).to_owned()).chain(dates).filter_map(|text| one(&text, unit, now)).max()
+    parts.iter().map(|part| (*part).to_owned()).chain(dates).filter_map(|text| delay(&text, unit, now)).max()
 }
 
-/// A wish: a number, maybe with its unit, or a date.
-fn one(text: &str, unit: f64, now: SystemTime) -> Option<Duration> {
+/// Parses a number, optionally with a unit, or a date.
+fn delay(text: &str, unit: f64, now: SystemTime) -> Option<Duration> {
     let text = text.trim_matches(|character: char| character.is_whitespace() || "\"'".contains(character));
-    let (number, named) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
-    let Ok(number) = number.parse::<f64>() else { return date(text).map(|date| left(date, now)) };
-    let unit = match named.trim().to_ascii_lowercase().as_str() {
-        "" if number >= UNIX_MILLISECONDS => return Some(left_until(number * 1e-3, now)),
-        "" if number >= UNIX_SECONDS && unit >= 1.0 => return Some(left_until(number, now)),
+    let (number, unit_name) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
+    let Ok(number) = number.parse::<f64>() else { return date(text).map(|date| until(date, now)) };
+    let unit = match unit_name.trim().to_ascii_lowercase().as_str() {
+        "" if number >= UNIX_MILLISECONDS => return Some(until_timestamp(number * 1e-3, now)),
+        "" if number >= UNIX_SECONDS && unit >= 1.0 => return Some(until_timestamp(number, now)),
         "" => unit,
         "ms" | "msec" | "millisecond" | "milliseconds" => 1e-3,
         "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
         "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
         "h" | "hr" | "hour" | "hours" => 3600.0,
-        _ => return date(text).map(|date| left(date, now)),
+        _ => return date(text).map(|date| until(date, now)),
     };
-    Some(at_most_a_day(number * unit))
+    Some(bounded(number * unit))
 }
 
-/// In one of the three forms of RFC 9110, with another name for GMT, or in that of RFC 3339.
+/// Parses one of the three forms of RFC 9110, also with another name for GMT, or the form of RFC 3339.
 fn date(text: &str) -> Option<SystemTime> {
     let other = ["UTC", "UT", "+0000", "-0000"].iter().find_map(|zone| text.strip_suffix(zone));
     let in_gmt = other.map(|date| format!("{date}GMT"));
@@ -60,17 +60,17 @@ fn date(text: &str) -> Option<SystemTime> {
     date.or_else(|| humantime::parse_rfc3339_weak(text).ok())
 }
 
-fn left_until(since_1970: f64, now: SystemTime) -> Duration {
+fn until_timestamp(timestamp: f64, now: SystemTime) -> Duration {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    at_most_a_day(since_1970 - now.as_secs_f64())
+    bounded(timestamp - now.as_secs_f64())
 }
 
-fn left(date: SystemTime, now: SystemTime) -> Duration {
-    date.duration_since(now).unwrap_or_default().min(MOST)
+fn until(date: SystemTime, now: SystemTime) -> Duration {
+    date.duration_since(now).unwrap_or_default().min(MAX_DELAY)
 }
 
-fn at_most_a_day(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds.clamp(0.0, MOST.as_secs_f64())).unwrap_or(MOST)
+fn bounded(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.clamp(0.0, MAX_DELAY.as_secs_f64())).unwrap_or(MAX_DELAY)
 }
 
 #[cfg(test)]
@@ -82,8 +82,8 @@ mod tests {
     const DATE: (&str, &str) = ("date", "Sat, 21 Nov 2026 10:00:00 GMT");
     const RETRY_AFTER: &str = "retry-after";
 
-    /// On a machine whose clock says the same as [`DATE`], or is wrong.
-    fn wish(headers: &[(&'static str, &str)], is_clock_right: bool) -> Option<Duration> {
+    /// `is_clock_right`: this machine's clock shows [`DATE`].
+    fn parse(headers: &[(&'static str, &str)], is_clock_right: bool) -> Option<Duration> {
         let headers = headers
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap()));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_milliseconds_and_dates_are_understood() {
+    fn seconds_milliseconds_and_dates_are_supported() {
         for (headers, expected) in [
             (&[(RETRY_AFTER, "7")][..], Some(7_000)),
             (&[(RETRY_AFTER, " 0 ")], Some(0)),
@@ -108,13 +108,13 @@ mod tests {
             (&[(RETRY_AFTER, "-1")], None),
             (&[], None),
         ] {
-            let wish = wish(headers, false).map(|wish| wish.as_millis());
-            assert_eq!(wish, expected, "{headers:?}");
+            let delay = parse(headers, false).map(|delay| delay.as_millis());
+            assert_eq!(delay, expected, "{headers:?}");
         }
     }
 
     #[test]
-    fn every_form_that_servers_send_is_understood() {
+    fn every_form_that_servers_send_is_supported() {
         for (value, expected) in [
             ("7.5", Some(7_500)),
             ("7.", Some(7_000)),
@@ -165,18 +165,18 @@ mod tests {
             ("caf\u{e9}", None),
             ("Sat, 21 Nov", None),
         ] {
-            let wish = wish(&[(RETRY_AFTER, value)], true).map(|wish| wish.as_millis());
-            assert_eq!(wish, expected, "{value}");
+            let delay = parse(&[(RETRY_AFTER, value)], true).map(|delay| delay.as_millis());
+            assert_eq!(delay, expected, "{value}");
         }
     }
 
     #[test]
-    fn of_several_lines_the_longest_wish_counts() {
+    fn of_several_lines_the_longest_delay_counts() {
         for (lines, expected) in
             [(["7", "9"], 9_000), (["9", "7"], 9_000), (["soon", "7"], 7_000), (["7", "caf\u{e9}"], 7_000)]
         {
             let headers = lines.map(|line| (RETRY_AFTER, line));
-            assert_eq!(wish(&headers, true), Some(Duration::from_millis(expected)), "{lines:?}");
+            assert_eq!(parse(&headers, true), Some(Duration::from_millis(expected)), "{lines:?}");
         }
     }
 }
