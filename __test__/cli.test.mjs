@@ -10,7 +10,7 @@ import { afterwards, folder } from './support/afterwards.mjs'
 import { cli, startCli } from './support/cli.mjs'
 import { GUID } from './support/expect.mjs'
 import { account, closedConversation, contact, conversation, data, incident, nobody, numbered, otherAccount, page, pages } from './support/sample.mjs'
-import { emulator, filesOf, readServer } from './support/stores.mjs'
+import { emulator, filesOf } from './support/stores.mjs'
 import { closedUrl } from './support/server.mjs'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
@@ -205,7 +205,7 @@ test('help teaches, and --version tells', { timeout: 120_000 }, async t => {
   for (const args of [['--help'], ['help', 'help']]) assert.equal((await cli(t, args)).stdout, stdout)
   for (const command of ['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor']) {
     const explained = await cli(t, ['help', command])
-    assert.match(explained.stdout, new RegExp(`Usage: omnichannel-link ${command} [^]*Examples\n  omnichannel-link ${command}`))
+    assert.match(explained.stdout, new RegExp(`Usage: omnichannel-link ${command}\\b[^]*Examples\n  omnichannel-link ${command}`))
     assert.equal((await cli(t, [command, '-h'])).stdout, explained.stdout)
   }
   assert.deepEqual(await cli(t, ['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
@@ -285,17 +285,11 @@ test('the doctor tells what is wrong and what mends it, and 7 says that somethin
   assert.deepEqual([code, healthy, checks.find(({ name }) => name === 'privileges').status], [7, false, 'failed'])
 })
 
-test('the doctor examines a file, and probes only what is named', { timeout: 120_000 }, async t => {
+test('the doctor examines a file', { timeout: 120_000 }, async t => {
   const { run } = await stores.embedded(t)
   const { code, stdout } = await run('doctor')
   assert.equal(code, 0)
   assert.match(stdout, /passed {3}integrity/)
-  assert.equal((await run('doctor', '--probe', 'x')).code, 2)
-  const { run: remote, server } = await stores.dataverse(t)
-  const before = await readServer(server, conversation)
-  const probed = await remote('doctor', '--probe', conversation, '--json')
-  assert.ok(JSON.parse(probed.stdout).checks.some(({ name, status }) => name === 'restored' && status === 'passed'))
-  assert.deepEqual(await readServer(server, conversation), before)
 })
 
 test('nothing is written where nothing is wanted', { timeout: 120_000 }, async t => {

@@ -11,7 +11,7 @@ import { run } from './support/child.mjs'
 import { rejects } from './support/expect.mjs'
 import { conversation, data } from './support/sample.mjs'
 import { serve } from './support/server.mjs'
-import { client, emptyEmbedded, emulator, filesOf, readServer, stores } from './support/stores.mjs'
+import { client, emptyEmbedded, emulator, filesOf, stores } from './support/stores.mjs'
 
 const typings = readFileSync(fileURLToPath(new URL('../types/diagnose.d.ts', import.meta.url)), 'utf8')
 /** The names of a union in diagnose.d.ts. */
@@ -64,19 +64,6 @@ test('what is wrong stands in the report, with the code of the error that a link
   const { concurrency } = isReport(await examined.doctor(), { store: 'dataverse', target: server.url })
   const error = await examined.linkToConversation('incident', '6b726d86-d37c-43b8-b3a4-c4056ddd2e07', conversation).catch(error => error)
   assert.equal(concurrency.code, error.code)
-})
-
-test('a probe tells what the server does, and puts everything back', { timeout: 60_000 }, async t => {
-  const server = await emulator(t)
-  const { url, credential } = server
-  const before = await readServer(server, conversation)
-  const report = await client(t, { dataverse: { url, credential } }).doctor({ probe: `{${conversation.toUpperCase()}}` })
-  const checks = isReport(report, { store: 'dataverse', target: url })
-  assert.ok(report.healthy, JSON.stringify(report))
-  assert.deepEqual(Object.keys(checks), [...union('DataverseCheckName'), ...union('ProbeCheckName')])
-  assert.match(checks.probeStaleVersion.found, /^Refused \(412/)
-  assert.equal(checks.restored.status, 'passed')
-  assert.deepEqual(await readServer(server, conversation), before)
 })
 
 test('an embedded client tells of its file and creates none', { timeout: 60_000 }, async t => {
@@ -138,15 +125,13 @@ test('bad options are refused by name', { timeout: 60_000 }, async t => {
   for (const examined of [embedded, dataverse]) {
     for (const [options, name] of [
       [{ prob: conversation }, /`options\.prob`/],
-      [{ probe: 'x' }, /`options\.probe`: expected a GUID/],
-      [{ probe: 5 }, /`options\.probe`/],
+      [{ probe: conversation }, /`options\.probe`/],
       [{ timeoutInMs: 0 }, /`options\.timeoutInMs`/],
       [{ signal: 5 }, /`options\.signal`/],
       [{ callerObjectId: conversation }, /`options\.callerObjectId`/],
       ['x', /`options`/]
     ]) await rejects(examined.doctor(options), 'INVALID_ARGUMENT', name)
   }
-  await rejects(embedded.doctor({ probe: conversation }), 'INVALID_ARGUMENT', /`options\.probe`.*embedded/)
 })
 
 test('a closed client, a signal and the deadline of the whole reject', { timeout: 60_000 }, async t => {

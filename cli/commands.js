@@ -93,7 +93,7 @@ function importLine({ file, entitySet, inserted, updated, danglingLinks, moreRow
 }
 
 async function doctor({ client, values, signal, timeoutInMs }) {
-  const report = eachText(await client.doctor(given({ probe: values.probe, timeoutInMs, signal })), worded)
+  const report = eachText(await client.doctor(given({ timeoutInMs, signal })), worded)
   if (values.json) await print(JSON.stringify(report))
   else {
     const { bold, dim, green, red } = palette(process.stdout)
@@ -194,10 +194,9 @@ stopped, and { notice } for what only people need to know.`,
   },
   doctor: {
     summary: 'find out why it does not work',
-    usage: '[--probe <conversationId>]',
+    usage: '',
     takes: [0, 0],
-    options: { probe: { type: 'string', value: '<conversationId>', help: 'try out on this conversation what is not documented: it is WRITTEN TO, and restored' } },
-    about: 'Looks, one after the other, at all that links rest on, and says what is wrong and what mends it. Without --probe it reads only.',
+    about: 'Looks, one after the other, at all that links rest on, and says what is wrong and what mends it. It reads only.',
     examples: ['doctor', 'doctor --url https://contoso.crm4.dynamics.com'],
     run: doctor
   }

@@ -11,7 +11,6 @@ const WORDS = [
   ['`linkableStatuses` allows', '--status allows'],
   ['`options.ifLinked`', '--if-linked'],
   ['`options.agentId`', '--agent'],
-  ['`options.probe`', '--probe'],
   [/`record(\.\w+)?`/g, '--record'],
   ['`options.dataverse.url`', '--url'],
   [/in `embedded\.path`/g, 'with --db'],

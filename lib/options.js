@@ -38,7 +38,7 @@ const SHAPES = shape({
   query: shape({ ...SEARCH, ...values('createdBeforeDays', 'top'), orderBy: [shape({ property: STRING, ...values('descending') })] }),
   wait: shape({ ...SEARCH, record: KEPT, createdAfter: KEPT }),
   import: shape({ ...CALL, ...PROGRESS }),
-  doctor: shape({ ...CALL, ...values('probe') }),
+  doctor: shape(CALL),
   client: shape({
     ...values('timeoutInMs'),
     embedded: shape(values('path')),

@@ -201,7 +201,7 @@ export class OmnichannelClient {
 
   /**
    * Looks at everything that links rest on, from the proxy to the caller's privileges, or at the embedded store's file, and says of
-   * each what was seen, what it means and how to mend it. Reads only, unless there is something to `probe`. What is out of order
+   * each what was seen, what it means and how to mend it. Reads only. What is out of order
    * stands in the report; the promise rejects only if nothing could be examined.
    *
    * Cost: about ten requests to Dataverse and a connection of its own; or a reading of the whole file.

@@ -6,18 +6,7 @@ import type { LinkErrorCode } from './errors'
 /** Options of an examination. */
 export interface DoctorOptions extends CallOptions {
   /**
-   * Dataverse: a conversation to try out on what Microsoft does not document, as checks named `probe…`. It is **written to**: its
-   * customer changes several times, other columns do not, and plug-ins and flows run as with any change. Every write depends on
-   * the version that the probe itself saw last; another writer's change ends the probe and is left alone. At the end the customer
-   * that was there is put back, also after a failure, an abort or a timeout, and the check `restored` tells whether it is.
-   * Take a conversation that nobody works on.
-   *
-   * Without it nothing is changed anywhere.
-   */
-  probe?: string | undefined
-  /**
-   * Milliseconds until the call rejects with `TIMEOUT`. One check takes at most 15 seconds. A probe stops in time to put
-   * everything back.
+   * Milliseconds until the call rejects with `TIMEOUT`. One check takes at most 15 seconds.
    * @default 120000, whatever the client's `timeoutInMs` is
    */
   timeoutInMs?: number | undefined
@@ -69,37 +58,10 @@ export type DataverseCheckName =
  */
 export type EmbeddedCheckName = 'file' | 'database' | 'integrity' | 'writable' | 'contents'
 
-/**
- * What a probe tries. An answer nobody expected is no failure, for links do not depend on it; those that they do depend on are
- * marked.
- *
- * | name | the question |
- * |---|---|
- * | `probeConversation` | are the conversation, an account and a contact there, and may the caller write? |
- * | `probeHttpVersion` | which version of HTTP is agreed on? |
- * | `probeInactive` | can this conversation be written, if it is not active? |
- * | `probeRepresentation` | is the version in the answer to a write the row's? Links depend on it |
- * | `probeNoOpWrite` | does writing what is there already make a new version? |
- * | `probeEtagOn204` | does the answer to a write without its result name the new version? |
- * | `probeStaleVersion` | is a write on an old version refused? Links depend on it |
- * | `probeRefPutStale` | is a `PUT …/$ref` on an old version refused? |
- * | `probeRefDeleteStale` | is a `DELETE …/$ref` on an old version refused? |
- * | `probeWrongTypeNull` | does null through the contact's property remove an account? |
- * | `probeBothBinds` | which of an account and a contact in one body is linked? |
- * | `probeBindNull` | does `@odata.bind: null` remove the link? |
- * | `probeBindNullAutoDisassociate` | and with the header `AutoDisassociate: true`? |
- * | `probeWrongTypeBind` | how is a contact refused in the account's property? |
- * | `restored` | is everything as it was? Fails if it is not, and says what the conversation holds |
- */
-export type ProbeCheckName =
-  | 'probeConversation' | 'probeHttpVersion' | 'probeInactive' | 'probeRepresentation' | 'probeNoOpWrite' | 'probeEtagOn204'
-  | 'probeStaleVersion' | 'probeRefPutStale' | 'probeRefDeleteStale' | 'probeWrongTypeNull' | 'probeBothBinds' | 'probeBindNull'
-  | 'probeBindNullAutoDisassociate' | 'probeWrongTypeBind' | 'restored'
-
 /** One line of a report. Its texts hold no secret, are in English, and not made for parsing. */
 export interface DoctorCheck {
   /** What was looked at. */
-  name: DataverseCheckName | EmbeddedCheckName | ProbeCheckName
+  name: DataverseCheckName | EmbeddedCheckName
   /** `skipped`: what it rests on failed, or it does not apply here; `found` says which. */
   status: 'passed' | 'failed' | 'skipped'
   /** What was seen, in a sentence or two: "A certificate for *.crm4.dynamics.com, issued by Contoso TLS Inspection CA, until 2027-01-31." */

@@ -22,8 +22,7 @@ async function tell(options) {
       () => client.getConversations().next(),
       () => client.findConversations({ entityLogicalName: 'incident', recordId: incident }),
       () => client.findRecord('account', { accountnumber: 'A-1' }),
-      () => client.doctor(),
-      () => client.doctor({ probe: conversation })
+      () => client.doctor()
     ]
     for (const call of calls) {
       const outcome = await call().catch(error => error)

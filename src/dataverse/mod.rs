@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use environment::EnvironmentUrl;
 
-use self::{examination::ToProbe, exchange::Exchange, lanes::Lanes, remembered::RememberedRows, swap::Swap};
+use self::{exchange::Exchange, lanes::Lanes, remembered::RememberedRows, swap::Swap};
 use crate::{
     clock::SharedClock,
     domain::{
@@ -37,8 +37,6 @@ pub struct DataverseStore {
     inspector: Option<Arc<ReqwestService>>,
     /// Below retries and tokens.
     network: Arc<dyn HttpService>,
-    /// Held by a probe until it has put things back.
-    probing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// How a write is kept from overwriting somebody else's.
@@ -98,8 +96,7 @@ impl DataverseStore {
         ));
         let http = AuthorizedHttp::new(requests.clone(), TokenCache::new(tokens, Arc::clone(&clock)));
         let shared = Shared { environment, http, requests, budget, remembered, concurrency, caller, clock };
-        let (lanes, probing) = Default::default();
-        Self { shared: Arc::new(shared), lanes, inspector: None, network, probing }
+        Self { shared: Arc::new(shared), lanes: Lanes::default(), inspector: None, network }
     }
 
     /// The same store, able to look at the way to its environment, and not only to go it.
@@ -143,11 +140,8 @@ impl LinkStore for DataverseStore {
         Box::pin(async move { find::records(&Exchange::new(&shared, &call), &key).await })
     }
 
-    fn examine(&self, probe: Option<ConversationId>, call: Arc<Call>) -> StoreFuture<Report> {
-        let (shared, inspector) = (Arc::clone(&self.shared), self.inspector.clone());
-        let alone = Arc::clone(&self.probing).lock_owned();
-        let to_probe = probe.map(|id| ToProbe { id, turn: self.lanes.line_up(id), alone });
-        Box::pin(examination::examine(shared, inspector, call, to_probe))
+    fn examine(&self, call: Arc<Call>) -> StoreFuture<Report> {
+        Box::pin(examination::examine(Arc::clone(&self.shared), self.inspector.clone(), call))
     }
 
     fn closing(&self) {
@@ -156,10 +150,7 @@ impl LinkStore for DataverseStore {
 
     fn close(&self) -> StoreFuture<()> {
         let (shared, network) = (Arc::clone(&self.shared), Arc::clone(&self.network));
-        let probing = Arc::clone(&self.probing);
-        // A probe that nobody waits for any more may still be putting things back.
         Box::pin(async move {
-            drop(probing.lock().await);
             shared.http.close();
             network.close();
             Ok(())

@@ -77,51 +77,6 @@ checks! {
     /// `contents`: what is in it.
     Contents = "contents", "Only these conversations can be linked. A dangling link holds a record that was not imported.",
         "Nothing can be said about what can be linked.";
-
-    /// `probeConversation`: whether there is what a probe needs.
-    ProbeConversation = "probeConversation", "The probe can be made.", "No probe was made, and nothing was changed.";
-    /// `probeHttpVersion`: which version of HTTP is agreed on.
-    ProbeHttpVersion = "probeHttpVersion", "With HTTP/2 all requests share one connection. Links do not depend on it.",
-        "Nothing can be said about the version of HTTP.";
-    /// `probeInactive`: whether a conversation that is not active can be written.
-    ProbeInactive = "probeInactive", "What `linkableStatuses` allows, the server decides in the end.",
-        "What `linkableStatuses` allows would be refused by the server.";
-    /// `probeRepresentation`: whether the version in the answer to a write is the row's.
-    ProbeRepresentation = "probeRepresentation", "The client may rest its next write on what the last one showed: one round trip.",
-        "What the client remembers of a write is never current, so a link costs a conflict more.";
-    /// `probeNoOpWrite`: whether writing what is there already makes a new version.
-    ProbeNoOpWrite = "probeNoOpWrite", "Links do not depend on it: what is linked already is not written.",
-        "Nothing can be said about writes that change nothing.";
-    /// `probeEtagOn204`: whether the answer to a write without its result names the new version.
-    ProbeEtagOn204 = "probeEtagOn204", "Links do not depend on it: they ask for the result.",
-        "Nothing can be said about the answer to a write.";
-    /// `probeStaleVersion`: whether a write on an old version is refused.
-    ProbeStaleVersion = "probeStaleVersion", "A link never overwrites what another writer did since the row was read.",
-        "A link can overwrite what another writer did since the row was read.";
-    /// `probeRefPutStale`: the same for `PUT …/$ref`.
-    ProbeRefPutStale = "probeRefPutStale", "Links do not depend on it: they are made by PATCH.",
-        "Nothing can be said about references.";
-    /// `probeRefDeleteStale`: the same for `DELETE …/$ref`.
-    ProbeRefDeleteStale = "probeRefDeleteStale", "Unlinks do not depend on it: they are made by PATCH.",
-        "Nothing can be said about references.";
-    /// `probeWrongTypeNull`: what null does through the contact's property while an account is linked.
-    ProbeWrongTypeNull = "probeWrongTypeNull", "Unlinks do not depend on it: null goes through the property of what is linked.",
-        "Nothing can be said about null through the other property.";
-    /// `probeBothBinds`: which of two customers in one body holds.
-    ProbeBothBinds = "probeBothBinds", "Links do not depend on it: they name one record.",
-        "Nothing can be said about two customers in one body.";
-    /// `probeBindNull`: what `@odata.bind: null` does.
-    ProbeBindNull = "probeBindNull", "Unlinks do not depend on it: they set the property itself to null.",
-        "Nothing can be said about this way to unlink.";
-    /// `probeBindNullAutoDisassociate`: the same with the header `AutoDisassociate: true`.
-    ProbeBindNullAutoDisassociate = "probeBindNullAutoDisassociate",
-        "Unlinks do not depend on it: they set the property itself to null.",
-        "Nothing can be said about this way to unlink.";
-    /// `probeWrongTypeBind`: what a contact does in the account's property.
-    ProbeWrongTypeBind = "probeWrongTypeBind", "Links do not depend on it: each record goes through the property of its table.",
-        "Nothing can be said about records in the wrong property.";
-    /// `restored`: whether the conversation is as it was before the probe.
-    Restored = "restored", "The probe left no trace but new versions.", "The conversation is not as it was before the probe.";
 }
 
 /// What came of a check. The texts hold no secret.

@@ -192,22 +192,15 @@ impl LinkService {
         self.0.clock.wall()
     }
 
-    /// Examines the store: what is in order, what is not, and how to mend it. With a conversation to `probe`, that one is
-    /// written to and then restored.
+    /// Examines the store: what is in order, what is not, and how to mend it. It reads
+    /// only.
     ///
     /// # Errors
     /// `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED`, `TIMEOUT`. Whatever else is wrong is in the report.
-    pub fn doctor(
-        &self,
-        probe: Option<ConversationId>,
-        options: CallOptions,
-    ) -> impl Future<Output = Result<Report, LinkError>> + Send + use<> {
-        let service = self.clone();
+    pub fn doctor(&self, options: CallOptions) -> impl Future<Output = Result<Report, LinkError>> + Send + use<> {
+        let store = Arc::clone(&self.0.store);
         let options = CallOptions { timeout: options.timeout.or(Some(EXAMINATION_TIMEOUT)), ..options };
-        let examined = self.perform(options, move |call| {
-            service.ensure_can_probe(probe)?;
-            Ok(service.0.store.examine(probe, call))
-        });
+        let examined = self.perform(options, move |call| Ok(store.examine(call)));
         async move { examined.await.map(|(report, _)| report) }
     }
 
@@ -268,18 +261,6 @@ impl LinkService {
         }
         let message =
             "`options.callerObjectId`: only a Dataverse client can act for somebody else; this one is embedded.";
-        Err(LinkError::new(Code::InvalidArgument, message))
-    }
-
-    /// Whether this store has what a probe asks about.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT`.
-    pub fn ensure_can_probe(&self, probe: Option<ConversationId>) -> Result<(), LinkError> {
-        if probe.is_none() || self.0.store.name() == StoreName::Dataverse {
-            return Ok(());
-        }
-        let message = "`options.probe`: only Dataverse leaves questions open; this client is embedded.";
         Err(LinkError::new(Code::InvalidArgument, message))
     }
 

@@ -61,11 +61,9 @@ pub trait LinkStore: Send + Sync {
     ///
     /// Fails with `INVALID_ARGUMENT` for a column that does not exist, where the store knows, or the store's fault.
     fn find(&self, key: RecordKey, call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>>;
-    /// Looks at everything that links rest on, and changes nothing; but for a conversation to `probe`, which is written to and
-    /// then restored. What is out of order is in the report, never an error.
-    ///
-    /// Fails with `INVALID_ARGUMENT` if this store cannot be probed.
-    fn examine(&self, probe: Option<ConversationId>, call: Arc<Call>) -> StoreFuture<Report>;
+
+    /// Checks everything that links depend on, and changes nothing. Problems are in the report, never an error.
+    fn examine(&self, call: Arc<Call>) -> StoreFuture<Report>;
 
     /// No call comes after this was called. Those that wait for something without a bound of its own end soon.
     fn closing(&self) {}

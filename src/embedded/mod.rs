@@ -203,8 +203,7 @@ impl LinkStore for EmbeddedStore {
         })
     }
 
-    fn examine(&self, _probe: Option<ConversationId>, _call: Arc<Call>) -> StoreFuture<Report> {
-        // The service refuses probes of this store.
+    fn examine(&self, _call: Arc<Call>) -> StoreFuture<Report> {
         let (reply, report) = oneshot::channel();
         self.ask(Job::Examine { reply }, report)
     }

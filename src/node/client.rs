@@ -175,12 +175,9 @@ impl Client {
         options: Unknown<'env>,
         cancellation: Option<&Cancellation>,
     ) -> napi::Result<Unknown<'env>> {
-        let call = options::doctor(&options).and_then(|(probe, options)| {
-            self.service.ensure_can_probe(probe)?;
-            Ok((probe, options))
-        });
-        self.begin(env, call, cancellation, |service, (probe, options)| {
-            let examined = service.doctor(probe, options);
+        let call = options::doctor(&options);
+        self.begin(env, call, cancellation, |service, options| {
+            let examined = service.doctor(options);
             async move { examined.await.map(DoctorReportObject::from) }
         })
     }

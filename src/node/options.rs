@@ -15,8 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        CallOptions, CallerId, ConversationId, EntityLogicalName, IfLinked, LinkPolicy, RecordId, RecordReference,
-        Status, Traceparent,
+        CallOptions, CallerId, EntityLogicalName, IfLinked, LinkPolicy, RecordId, RecordReference, Status, Traceparent,
     },
     error::{Code, LinkError},
 };
@@ -91,7 +90,6 @@ struct ImportOptions {
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct DoctorOptions {
     timeout_in_ms: Option<Milliseconds>,
-    probe: Option<Parsed<ConversationId>>,
 }
 
 /// A text that means something.
@@ -167,9 +165,9 @@ pub(super) fn import(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
 }
 
 /// The options of an examination that Rust needs to know.
-pub(super) fn doctor(options: &Unknown<'_>) -> Result<(Option<ConversationId>, CallOptions), LinkError> {
-    let DoctorOptions { timeout_in_ms, probe } = parse(options)?;
-    Ok((probe.map(|Parsed(id)| id), call(timeout_in_ms, None, None)))
+pub(super) fn doctor(options: &Unknown<'_>) -> Result<CallOptions, LinkError> {
+    let DoctorOptions { timeout_in_ms } = parse(options)?;
+    Ok(call(timeout_in_ms, None, None))
 }
 
 /// What all calls may say.

@@ -116,7 +116,7 @@ impl Clinic {
     }
 
     pub(crate) async fn report(&self) -> Report {
-        self.service().doctor(None, CallOptions::default()).await.unwrap()
+        self.service().doctor(CallOptions::default()).await.unwrap()
     }
 
     /// The different ids under which requests were made.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     clinic::named,
-    support::{CONVERSATION, TestClock, conversation},
+    support::{CONVERSATION, TestClock},
     vfs::{self, Step},
 };
 
@@ -24,7 +24,7 @@ fn service(path: &Path) -> (LinkService, Arc<EmbeddedStore>) {
 
 async fn report(path: &Path) -> Report {
     let (service, _) = service(path);
-    let report = service.doctor(None, CallOptions::default()).await.unwrap();
+    let report = service.doctor(CallOptions::default()).await.unwrap();
     service.close().await.unwrap();
     report
 }
@@ -190,13 +190,4 @@ async fn a_lock_that_another_program_holds_is_told() {
     let found = report(&path).await;
     assert_eq!((named(&found, "failed"), named(&found, "skipped")), ("writable".into(), String::new()));
     assert_eq!(disk.total(Step::Sleep), 5_000_000, "as long as a link waits, in microseconds");
-}
-
-#[tokio::test]
-async fn it_cannot_be_probed() {
-    let folder = tempfile::tempdir().unwrap();
-    let (service, _) = service(&folder.path().join("links.db"));
-    let refused = service.doctor(Some(conversation(CONVERSATION)), CallOptions::default()).await.unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidArgument);
-    assert!(refused.message().starts_with("`options.probe`"), "{refused}");
 }

@@ -10,7 +10,6 @@ mod vfs;
 mod clinic;
 mod embedded;
 mod faults;
-mod probe;
 mod way;
 
 use clinic::Clinic;
@@ -90,7 +89,7 @@ async fn the_time_of_the_whole_is_the_callers() {
         clinic.emulator.faults().hanging(1).await;
         clinic.clock.pass(std::time::Duration::from_secs(10));
     };
-    let (report, ()) = tokio::join!(clinic.service().doctor(None, ten), hanging);
+    let (report, ()) = tokio::join!(clinic.service().doctor(ten), hanging);
     assert_eq!(report.unwrap_err().code(), Code::Timeout);
 }
 
@@ -98,5 +97,5 @@ async fn the_time_of_the_whole_is_the_callers() {
 async fn a_closed_client_examines_nothing() {
     let service = Clinic::plain().await.service();
     service.close().await.unwrap();
-    assert_eq!(service.doctor(None, CallOptions::default()).await.unwrap_err().code(), Code::Closed);
+    assert_eq!(service.doctor(CallOptions::default()).await.unwrap_err().code(), Code::Closed);
 }

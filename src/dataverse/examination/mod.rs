@@ -2,32 +2,24 @@
 //! reads and nothing else, through the same token, retries and headers as links do.
 
 mod caller;
-mod probe;
 mod tables;
 mod way;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
-use tokio::sync::OwnedMutexGuard;
 
-use tokio_util::sync::CancellationToken;
-
-use self::{caller::Trip, probe::Probe};
+use self::caller::Trip;
 use super::{
     Shared, answer,
     exchange::Exchange,
     fault,
-    lanes::Turn,
     request::{self, Sender},
 };
 use crate::{
     clock::SharedClock,
-    domain::{Call, Check, CheckName, ConversationId, Finding, Report, StoreName},
+    domain::{Call, Check, CheckName, Finding, Report, StoreName},
     error::{Code, LinkError},
     http::{HttpRequest, HttpResponse, ReqwestService},
     json,
@@ -39,55 +31,22 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// What a look saw, and what later looks need of it.
 type Seen<T> = Result<(T, Finding), LinkError>;
 
-/// A conversation to probe, and what is waited for before: that no call of this client works on it, and no other probe is made.
-pub(super) struct ToProbe<T, A> {
-    pub(super) id: ConversationId,
-    pub(super) turn: T,
-    pub(super) alone: A,
-}
-
-/// Looks at everything, and probes if there is something to probe.
-pub(super) async fn examine<T, A>(
+/// Looks at everything.
+pub(super) async fn examine(
     shared: Arc<Shared>,
     inspector: Option<Arc<ReqwestService>>,
     call: Arc<Call>,
-    to_probe: Option<ToProbe<T, A>>,
-) -> Result<Report, LinkError>
-where
-    T: Future<Output = Turn> + Send + 'static,
-    A: Future<Output = OwnedMutexGuard<()>> + Send + 'static,
-{
+) -> Result<Report, LinkError> {
     let asker = Asker { shared: &shared, call: &call };
     let mut notes = Notes { clock: &shared.clock, checks: Vec::new() };
     let is_reachable = way::look(&mut notes, inspector.as_deref(), shared.environment.as_url()).await;
     let token = notes.look(CheckName::Token, caller::token(asker)).await;
-    let can_write = examine_as_caller(&mut notes, asker, is_reachable, token.is_some()).await;
-    if let Some(ToProbe { id, turn, alone }) = to_probe {
-        if can_write {
-            let probe = Probe { shared: Arc::clone(&shared), inspector, call: Arc::clone(&call), id };
-            // Whoever stops waiting stops the probe, which then restores by itself.
-            let stop = CancellationToken::new();
-            let _guard = stop.clone().drop_guard();
-            let probed = tokio::spawn(probe.run(turn, alone, stop)).await;
-            notes.checks.extend(probed.map_err(|_| defect())?);
-        } else {
-            probe::skip_all(
-                &mut notes,
-                "Without an environment that answers, and a table that checks versions, nothing is tried.",
-            );
-        }
-    }
+    examine_as_caller(&mut notes, asker, is_reachable, token.is_some()).await;
     Ok(Report { store: StoreName::Dataverse, target: shared.environment.to_string(), checks: notes.checks })
 }
 
-fn defect() -> LinkError {
-    LinkError::new(Code::Internal, "A defect of omnichannel-link stopped the probe; please report it.")
-        .hint("Look at what the conversation is linked to: it may not be what it was.")
-        .maybe_applied(true)
-}
-
-/// Whether a probe makes sense: the caller is known, and versions keep it from overwriting anybody.
-async fn examine_as_caller(notes: &mut Notes<'_>, asker: Asker<'_>, is_reachable: bool, has_token: bool) -> bool {
+/// Looks at all that takes a caller.
+async fn examine_as_caller(notes: &mut Notes<'_>, asker: Asker<'_>, is_reachable: bool, has_token: bool) {
     use CheckName::{ClockSkew, Concurrency, Latency, Limits, Navigation, Privileges, Table, Tls, Token, WhoAmI};
 
     let mut trip: Option<Trip> = None;
@@ -102,7 +61,7 @@ async fn examine_as_caller(notes: &mut Notes<'_>, asker: Asker<'_>, is_reachable
     };
     let Some(user) = user else {
         notes.rests_on::<()>(&[Latency, Table, Concurrency, Navigation, Privileges, Limits], WhoAmI);
-        return false;
+        return;
     };
     notes.look(Latency, caller::latency(asker)).await;
     let checks_versions = notes.look(Table, tables::table(asker)).await;
@@ -117,7 +76,6 @@ async fn examine_as_caller(notes: &mut Notes<'_>, asker: Asker<'_>, is_reachable
     if let Some(trip) = &trip {
         notes.look(Limits, std::future::ready(Ok(((), caller::limits(&trip.headers))))).await;
     }
-    checks_versions.is_some_and(|checks| checks != Some(false))
 }
 
 /// The report as it grows.
@@ -139,21 +97,13 @@ impl Notes<'_> {
             Ok((seen, finding)) => (Some(seen), finding),
             Err(fault) => (None, fault.into()),
         };
-        self.note_since(name, finding, begun);
+        let duration = self.clock.now().saturating_duration_since(begun);
+        self.checks.push(Check { name, finding, duration });
         seen
     }
 
-    fn note_since(&mut self, name: CheckName, finding: Finding, begun: Instant) {
-        let duration = self.clock.now().saturating_duration_since(begun);
-        self.checks.push(Check { name, finding, duration });
-    }
-
-    fn note(&mut self, name: CheckName, finding: Finding) {
-        self.note_since(name, finding, self.clock.now());
-    }
-
     fn skip<T>(&mut self, name: CheckName, why: &str) -> Option<T> {
-        self.note(name, Finding::Skipped(why.to_owned()));
+        self.checks.push(Check { name, finding: Finding::Skipped(why.to_owned()), duration: Duration::ZERO });
         None
     }
 
