@@ -13,11 +13,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     call::{Call, CallOptions},
     decision::{Decide, Decision, LinkPolicy},
-    diagnosis::Report,
     ids::{ConversationId, RecordReference, RequestId},
     listing::Listing,
     outcome::{LinkOutcome, LinkStatus, UnlinkOutcome},
     query::{ConversationDetails, NamedRecord, RecordKey},
+    report::Report,
     store::{LinkStore, StoreFuture, StoreName},
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
 pub const MAX_PENDING_CALLS: u32 = 100_000;
 
 /// How long an examination may take unless its caller says otherwise: what it is there for may be slow to fail.
-const EXAMINATION_TIMEOUT: Duration = Duration::from_secs(120);
+const DIAGNOSE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Link and unlink over one store.
 #[derive(Clone)]
@@ -197,11 +197,11 @@ impl LinkService {
     ///
     /// # Errors
     /// `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED`, `TIMEOUT`. Whatever else is wrong is in the report.
-    pub fn doctor(&self, options: CallOptions) -> impl Future<Output = Result<Report, LinkError>> + Send + use<> {
+    pub fn diagnose(&self, options: CallOptions) -> impl Future<Output = Result<Report, LinkError>> + Send + use<> {
         let store = Arc::clone(&self.0.store);
-        let options = CallOptions { timeout: options.timeout.or(Some(EXAMINATION_TIMEOUT)), ..options };
-        let examined = self.perform(options, move |call| Ok(store.examine(call)));
-        async move { examined.await.map(|(report, _)| report) }
+        let options = CallOptions { timeout: options.timeout.or(Some(DIAGNOSE_TIMEOUT)), ..options };
+        let diagnosed = self.perform(options, move |call| Ok(store.diagnose(call)));
+        async move { diagnosed.await.map(|(report, _)| report) }
     }
 
     /// Refuses new calls from now on, lets the pending ones finish within their deadlines, then closes the store.

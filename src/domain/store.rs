@@ -5,9 +5,9 @@ use std::{pin::Pin, sync::Arc};
 use super::{
     call::Call,
     decision::{Decide, Decision},
-    diagnosis::Report,
     ids::ConversationId,
     query::{ConversationDetails, ConversationPage, ConversationQuery, NamedRecord, RecordKey},
+    report::Report,
 };
 use crate::error::LinkError;
 
@@ -63,7 +63,7 @@ pub trait LinkStore: Send + Sync {
     fn find(&self, key: RecordKey, call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>>;
 
     /// Checks everything that links depend on, and changes nothing. Problems are in the report, never an error.
-    fn examine(&self, call: Arc<Call>) -> StoreFuture<Report>;
+    fn diagnose(&self, call: Arc<Call>) -> StoreFuture<Report>;
 
     /// No call comes after this was called. Those that wait for something without a bound of its own end soon.
     fn closing(&self) {}

@@ -2,7 +2,7 @@
 
 mod connections;
 mod database;
-mod examination;
+mod diagnose;
 mod fault;
 mod file;
 mod files;
@@ -203,7 +203,7 @@ impl LinkStore for EmbeddedStore {
         })
     }
 
-    fn examine(&self, _call: Arc<Call>) -> StoreFuture<Report> {
+    fn diagnose(&self, _call: Arc<Call>) -> StoreFuture<Report> {
         let (reply, report) = oneshot::channel();
         self.ask(Job::Examine { reply }, report)
     }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{
     connections::{Connections, MAX_OPENS, Writing},
     database::Missing,
-    examination,
+    diagnose,
     fault::{defect, is_rolled_back, replaced, store_fault},
     import::{self, ImportSummary, Incoming, OnProgress},
     pending::Underway,
@@ -122,9 +122,9 @@ impl Writer {
     fn examine(&mut self, reply: Reply<Report>) {
         if !reply.is_closed() {
             let report = self.guarded(|writer| {
-                // The connection of the examination would take the log of a replaced file for that of the new one.
+                // The connection of the diagnosis would take the log of a replaced file for that of the new one.
                 let _ = writer.connections.ensure_current();
-                Ok(examination::examine(writer.connections.path(), Arc::clone(&writer.clock)))
+                Ok(diagnose::diagnose(writer.connections.path(), Arc::clone(&writer.clock)))
             });
             let _ = reply.send(report);
         }

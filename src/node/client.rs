@@ -177,7 +177,7 @@ impl Client {
     ) -> napi::Result<Unknown<'env>> {
         let call = options::doctor(&options);
         self.begin(env, call, cancellation, |service, options| {
-            let examined = service.doctor(options);
+            let examined = service.diagnose(options);
             async move { examined.await.map(DoctorReportObject::from) }
         })
     }
@@ -327,7 +327,7 @@ fn dataverse(
         (Credential::Function, None) => return Err(napi::Error::from_reason("the credential's function is missing")),
     };
     let store = DataverseStore::new(url, http.clone(), tokens, options, Arc::clone(clock), observer);
-    Ok(store.inspected_by(http))
+    Ok(store.with_inspection(http))
 }
 
 fn progress_reporter(function: &Function<'_, ImportProgressObject, ()>) -> napi::Result<OnProgress> {

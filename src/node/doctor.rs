@@ -2,7 +2,7 @@
 
 use napi_derive::napi;
 
-use crate::domain::{Check, Finding, Report};
+use crate::domain::{Check, CheckOutcome, Report};
 
 /// `DoctorReport`
 #[napi(object, object_from_js = false)]
@@ -35,15 +35,15 @@ impl From<Report> for DoctorReportObject {
 
 impl From<Check> for DoctorCheckObject {
     fn from(check: Check) -> Self {
-        let (fix, code) = match &check.finding {
-            Finding::Failed { fix, code, .. } => (Some(fix.clone()), Some(code.as_str())),
+        let (fix, code) = match &check.outcome {
+            CheckOutcome::Failed { fix, code, .. } => (Some(fix.clone()), Some(code.as_str())),
             _ => (None, None),
         };
         Self {
-            name: check.name.as_str(),
+            name: check.name,
             status: check.status(),
             found: check.found().to_owned(),
-            meaning: check.meaning(),
+            meaning: check.meaning,
             fix,
             code,
             duration_in_ms: check.duration.as_secs_f64() * 1e3,

@@ -1,8 +1,8 @@
 //! The port over the Dataverse Web API. Requests and answers are pure; the compare-and-swap loop is in `swap`.
 
 mod answer;
+mod diagnose;
 mod environment;
-mod examination;
 mod exchange;
 mod fault;
 mod find;
@@ -34,7 +34,7 @@ use crate::{
 pub struct DataverseStore {
     shared: Arc<Shared>,
     lanes: Lanes,
-    inspector: Option<Arc<ReqwestService>>,
+    inspected: Option<Arc<ReqwestService>>,
     /// Below retries and tokens.
     network: Arc<dyn HttpService>,
 }
@@ -96,13 +96,13 @@ impl DataverseStore {
         ));
         let http = AuthorizedHttp::new(requests.clone(), TokenCache::new(tokens, Arc::clone(&clock)));
         let shared = Shared { environment, http, requests, budget, remembered, concurrency, caller, clock };
-        Self { shared: Arc::new(shared), lanes: Lanes::default(), inspector: None, network }
+        Self { shared: Arc::new(shared), lanes: Lanes::default(), inspected: None, network }
     }
 
-    /// The same store, able to look at the way to its environment, and not only to go it.
+    /// The same store, also able to inspect its network path.
     #[must_use]
-    pub fn inspected_by(self, inspector: Arc<ReqwestService>) -> Self {
-        Self { inspector: Some(inspector), ..self }
+    pub fn with_inspection(self, network: Arc<ReqwestService>) -> Self {
+        Self { inspected: Some(network), ..self }
     }
 }
 
@@ -140,8 +140,8 @@ impl LinkStore for DataverseStore {
         Box::pin(async move { find::records(&Exchange::new(&shared, &call), &key).await })
     }
 
-    fn examine(&self, call: Arc<Call>) -> StoreFuture<Report> {
-        Box::pin(examination::examine(Arc::clone(&self.shared), self.inspector.clone(), call))
+    fn diagnose(&self, call: Arc<Call>) -> StoreFuture<Report> {
+        Box::pin(diagnose::diagnose(Arc::clone(&self.shared), self.inspected.clone(), call))
     }
 
     fn closing(&self) {

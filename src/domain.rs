@@ -3,11 +3,11 @@
 pub mod call;
 pub mod conversation;
 pub mod decision;
-pub mod diagnosis;
 pub mod ids;
 pub mod listing;
 pub mod outcome;
 pub mod query;
+pub mod report;
 pub mod service;
 pub mod store;
 pub mod time;
@@ -15,12 +15,12 @@ pub mod time;
 pub use call::{Call, CallOptions, Traceparent};
 pub use conversation::{Conversation, Slot, Status};
 pub use decision::{Decide, Decision, IfLinked, LinkPolicy};
-pub use diagnosis::{Check, CheckName, Finding, Report};
 pub use ids::{AgentId, CallerId, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId};
 pub use listing::Listing;
 pub use outcome::{Claim, LinkOutcome, LinkStatus, UnlinkOutcome};
 pub use query::{
     ConversationDetails, ConversationPage, ConversationQuery, KeyValue, NamedRecord, Order, Property, RecordKey,
 };
+pub use report::{Check, CheckKind, CheckOutcome, CheckResult, Report, ReportBuilder};
 pub use service::LinkService;
 pub use store::{LinkStore, StoreFuture, StoreName};

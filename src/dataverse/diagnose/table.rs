@@ -1,19 +1,35 @@
-//! The table of conversations, and the properties by which records are linked.
+//! Checks of the conversation table and its navigation properties.
 
 use serde::Deserialize;
 
-use super::{Asker, Seen};
+use super::Asker;
 use crate::{
     dataverse::{Concurrency, request::names},
-    domain::{EntityLogicalName, Finding},
+    domain::{CheckKind, CheckOutcome, CheckResult, EntityLogicalName},
     error::{Code, LinkError},
+};
+
+pub(super) const TABLE: CheckKind = CheckKind {
+    name: "table",
+    if_passed: "The conversation table has the names that this client uses.",
+    if_failed: "The conversation table does not have the names that this client uses, so every call fails.",
+};
+pub(super) const CONCURRENCY: CheckKind = CheckKind {
+    name: "concurrency",
+    if_passed: "This is how a link is kept from overwriting another writer's.",
+    if_failed: "Every write is rejected, because it depends on the row's version.",
+};
+pub(super) const NAVIGATION: CheckKind = CheckKind {
+    name: "navigation",
+    if_passed: "Accounts, contacts and cases are linked through these properties.",
+    if_failed: "Records of the tables whose property is missing cannot be linked or unlinked.",
 };
 
 const SET: &str = "msdyn_ocliveworkitems";
 const KEY: &str = "activityid";
 
-/// Whether the table checks versions, if it says so.
-pub(super) async fn table(asker: Asker<'_>) -> Seen<Option<bool>> {
+/// Checks the names. Returns whether the table checks versions, if the environment states it.
+pub(super) async fn table(asker: Asker<'_>) -> CheckResult<Option<bool>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Definition {
@@ -27,41 +43,41 @@ pub(super) async fn table(asker: Asker<'_>) -> Seen<Option<bool>> {
     let Definition { entity_set_name: set, primary_id_attribute: key, is_optimistic_concurrency_enabled } =
         asker.read(path, Some(select)).await?;
     if set == SET && key == KEY {
-        return Ok((is_optimistic_concurrency_enabled, Finding::Passed(format!("{set}, by {key}."))));
+        return Ok((is_optimistic_concurrency_enabled, CheckOutcome::Passed(format!("{set}, by {key}."))));
     }
-    let found = "The conversations' set and key have other names in this environment than Microsoft documents.";
+    let found = "The conversation table has another entity set or key in this environment than Microsoft documents.";
     let fix = format!("This package expects {SET} and {KEY}; please report the version of Omnichannel.");
     Err(LinkError::new(Code::InvalidConfiguration, found).hint(fix))
 }
 
-pub(super) fn concurrency(checks_versions: Option<bool>, mode: Concurrency) -> Seen<()> {
+pub(super) fn concurrency(checks_versions: Option<bool>, mode: Concurrency) -> CheckResult<()> {
     let found = match (checks_versions, mode) {
         (Some(true), Concurrency::CompareAndSwap) => "The table checks versions, and every write depends on one.",
         (Some(true), Concurrency::ReadCheckWrite) => {
-            "The table checks versions, but `concurrency: 'readCheckWrite'` makes no use of them: what another writer changes \
-             between our read and our write is overwritten. Leave the option out."
+            "The table checks versions, but `concurrency: 'readCheckWrite'` does not use them: a change that another writer \
+             makes between our read and our write is overwritten. Leave the option out."
         }
         (Some(false), Concurrency::ReadCheckWrite) => {
-            "The table checks no versions, and `concurrency: 'readCheckWrite'` accepts that: what another writer changes between \
-             our read and our write is overwritten."
+            "The table does not check versions, and `concurrency: 'readCheckWrite'` accepts that: a change that another writer makes \
+             between our read and our write is overwritten."
         }
         (None, _) => {
             return Ok((
                 (),
-                Finding::Skipped("The environment does not say whether the table checks versions.".into()),
+                CheckOutcome::Skipped("The environment does not state whether the table checks versions.".into()),
             ));
         }
         (Some(false), Concurrency::CompareAndSwap) => {
-            return Err(LinkError::new(Code::InvalidConfiguration, "The table checks no versions.").hint(
+            return Err(LinkError::new(Code::InvalidConfiguration, "The table does not check versions.").hint(
                 "Turn on optimistic concurrency for msdyn_ocliveworkitem. Or set `concurrency: 'readCheckWrite'`, and accept that a \
                  link may then overwrite another writer's.",
             ));
         }
     };
-    Ok(((), Finding::Passed(found.into())))
+    Ok(((), CheckOutcome::Passed(found.into())))
 }
 
-pub(super) async fn navigation(asker: Asker<'_>) -> Seen<()> {
+pub(super) async fn navigation(asker: Asker<'_>) -> CheckResult<()> {
     #[derive(Deserialize)]
     struct Relationships {
         value: Vec<Relationship>,
@@ -86,10 +102,9 @@ pub(super) async fn navigation(asker: Asker<'_>) -> Seen<()> {
     let (there, missing): (Vec<_>, Vec<_>) = EntityLogicalName::ALL.into_iter().partition(is_there);
     let listed = |of: &[EntityLogicalName]| of.iter().map(|entity| names(*entity).0).collect::<Vec<_>>().join(", ");
     if missing.is_empty() {
-        return Ok(((), Finding::Passed(format!("{}.", listed(&there)))));
+        return Ok(((), CheckOutcome::Passed(format!("{}.", listed(&there)))));
     }
-    let fix =
-        "Update the Omnichannel solution in this environment; names are compared letter by letter, capitals included.";
+    let fix = "Update the Omnichannel solution in this environment; the names are case-sensitive.";
     let found = format!("The environment does not have {}.", listed(&missing));
     Err(LinkError::new(Code::InvalidConfiguration, found).hint(fix))
 }

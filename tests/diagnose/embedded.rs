@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use omnichannel_link::{
-    domain::{CallOptions, Finding, LinkService, Report},
+    domain::{CallOptions, CheckOutcome, LinkService, Report},
     embedded::{EmbeddedStore, Source},
     error::Code,
 };
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use crate::{
-    clinic::named,
+    fixture::named,
     support::{CONVERSATION, TestClock},
     vfs::{self, Step},
 };
@@ -24,7 +24,7 @@ fn service(path: &Path) -> (LinkService, Arc<EmbeddedStore>) {
 
 async fn report(path: &Path) -> Report {
     let (service, _) = service(path);
-    let report = service.doctor(CallOptions::default()).await.unwrap();
+    let report = service.diagnose(CallOptions::default()).await.unwrap();
     service.close().await.unwrap();
     report
 }
@@ -51,7 +51,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_there_is_in_order_and_stays_away() {
+async fn a_missing_file_passes_and_is_not_created() {
     let folder = tempfile::tempdir().unwrap();
     let found = report(&folder.path().join("links.db")).await;
     assert!(found.is_healthy());
@@ -63,7 +63,7 @@ async fn a_file_that_is_not_there_is_in_order_and_stays_away() {
 }
 
 #[tokio::test]
-async fn a_sound_file_is_counted_and_not_changed() {
+async fn an_undamaged_file_is_counted_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("links.db");
     filled(&path).await;
@@ -77,7 +77,7 @@ async fn a_sound_file_is_counted_and_not_changed() {
 }
 
 #[tokio::test]
-async fn each_fault_of_the_file_turns_its_own_check() {
+async fn each_fault_of_the_file_fails_its_own_check() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     filled(&path("damaged")).await;
@@ -113,7 +113,7 @@ async fn each_fault_of_the_file_turns_its_own_check() {
             "{name} {found:#?}"
         );
         for check in &found.checks {
-            let Finding::Failed { fix, code, .. } = &check.finding else { continue };
+            let CheckOutcome::Failed { fix, code, .. } = &check.outcome else { continue };
             assert_eq!(*code, Code::Store);
             assert!(!fix.is_empty());
         }
@@ -122,7 +122,7 @@ async fn each_fault_of_the_file_turns_its_own_check() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_cannot_be_looked_at_is_not_taken_for_absent() {
+async fn a_path_that_cannot_be_examined_does_not_count_as_absent() {
     use std::os::unix::{fs::symlink, net::UnixListener};
 
     let folder = tempfile::tempdir().unwrap();
@@ -151,7 +151,7 @@ async fn what_cannot_be_looked_at_is_not_taken_for_absent() {
         ("socket", "is not a regular file"),
         ("to a missing folder", "There is no folder"),
         (&"x".repeat(300), "cannot be looked at"),
-        // Long enough for what SQLite keeps beside it.
+        // Too long together with the suffixes of the files that SQLite keeps beside it.
         (&"x".repeat(252), "too long for SQLite"),
         (&deep, "too long for SQLite"),
         ("to a missing file", ""),
@@ -179,7 +179,7 @@ async fn what_cannot_be_looked_at_is_not_taken_for_absent() {
 }
 
 #[tokio::test]
-async fn a_lock_that_another_program_holds_is_told() {
+async fn a_lock_that_another_program_holds_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("links.db");
     filled(&path).await;

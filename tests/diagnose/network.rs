@@ -1,4 +1,4 @@
-//! What can be wrong on the way to the server.
+//! Faults of the connection: certificates, names and proxies.
 
 use futures_util::future::BoxFuture;
 use omnichannel_link::http::{NetworkOptions, Proxy, ProxyResolver};
@@ -9,43 +9,43 @@ use tokio::{
 };
 use url::Url;
 
-use crate::clinic::{Clinic, code, named};
+use crate::fixture::{DiagnoseFixture, code, named};
 use omnichannel_link::error::Code;
 
-/// What needs a connection, besides the checks of the connection itself.
+/// Checks that need a connection, besides those of the connection itself.
 const BEYOND: &str = "whoAmI clockSkew latency table concurrency navigation privileges limits";
 
 #[tokio::test]
-async fn a_certificate_that_is_not_trusted_is_shown_with_whose_it_is() {
-    let mut clinic = Clinic::secure().await;
-    clinic.network.ca_certificates.clear();
-    let report = clinic.report().await;
+async fn an_untrusted_certificate_is_described() {
+    let mut fixture = DiagnoseFixture::secure().await;
+    fixture.network.ca_certificates.clear();
+    let report = fixture.report().await;
     assert_eq!((named(&report, "failed"), named(&report, "skipped")), ("tls".into(), BEYOND.into()));
-    let tls = clinic.shown(&report).lines().skip(3).take(2).collect::<Vec<_>>().join("\n");
+    let tls = fixture.shown(&report).lines().skip(3).take(2).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!("untrusted", tls);
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_knows_is_the_names_fault() {
-    let mut clinic = Clinic::secure().await;
+async fn a_name_that_cannot_be_resolved_fails_dns() {
+    let mut fixture = DiagnoseFixture::secure().await;
     // Too long for a label, so that no name server is asked.
-    clinic.url = format!("https://{}.invalid", "x".repeat(64));
-    let report = clinic.report().await;
+    fixture.url = format!("https://{}.invalid", "x".repeat(64));
+    let report = fixture.report().await;
     assert_eq!((named(&report, "failed"), named(&report, "skipped")), ("dns".into(), format!("tls {BEYOND}")));
     assert_eq!(code(&report.checks[1]), Some(Code::Unavailable));
 }
 
 #[tokio::test]
-async fn where_nobody_listens_no_connection_comes_about() {
-    let mut clinic = Clinic::secure().await;
+async fn a_refused_connection_fails_tls() {
+    let mut fixture = DiagnoseFixture::secure().await;
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    clinic.url = format!("https://{free}");
-    let report = clinic.report().await;
+    fixture.url = format!("https://{free}");
+    let report = fixture.report().await;
     assert_eq!((named(&report, "failed"), named(&report, "skipped")), ("tls".into(), format!("dns {BEYOND}")));
     assert!(report.checks[2].found().contains("refused the connection"), "{report:?}");
 }
 
-/// A proxy that answers so, whatever it is asked.
+/// A proxy that sends this response to every request.
 async fn proxy(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -59,8 +59,8 @@ async fn proxy(answer: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn a_proxy_is_named_without_its_password_and_its_refusal_is_its_own() {
-    let clinic = Clinic::secure().await;
+async fn a_proxy_is_named_without_its_password_and_fails_its_own_check() {
+    let fixture = DiagnoseFixture::secure().await;
     let wants_more = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
     for (answer, failed, skipped) in [
         (wants_more, "proxy", format!("dns tls {BEYOND}")),
@@ -68,8 +68,8 @@ async fn a_proxy_is_named_without_its_password_and_its_refusal_is_its_own() {
     ] {
         let address = proxy(answer).await;
         let url = format!("http://me:s3cret@{address}").parse().unwrap();
-        let through = NetworkOptions { proxy: Proxy::Url(url), ..clinic.network.clone() };
-        let through = Clinic { network: through, ..Clinic::secure().await };
+        let through = NetworkOptions { proxy: Proxy::Url(url), ..fixture.network.clone() };
+        let through = DiagnoseFixture { network: through, ..DiagnoseFixture::secure().await };
         let report = through.report().await;
         assert_eq!((named(&report, "failed"), named(&report, "skipped")), (failed.into(), skipped), "{report:#?}");
         assert!(report.checks[0].found().contains(&address), "{report:?}");
@@ -78,21 +78,21 @@ async fn a_proxy_is_named_without_its_password_and_its_refusal_is_its_own() {
 }
 
 #[tokio::test]
-async fn a_proxy_function_that_fails_is_the_proxys_fault() {
+async fn a_proxy_function_that_fails_fails_the_proxy_check() {
     struct Failing;
     impl ProxyResolver for Failing {
         fn resolve(&self, _: Url) -> BoxFuture<'_, Result<String, String>> {
             Box::pin(std::future::ready(Err("it threw TypeError".into())))
         }
     }
-    let mut clinic = Clinic::secure().await;
-    clinic.network.proxy = Proxy::Resolver(Arc::new(Failing));
-    let report = clinic.report().await;
+    let mut fixture = DiagnoseFixture::secure().await;
+    fixture.network.proxy = Proxy::Resolver(Arc::new(Failing));
+    let report = fixture.report().await;
     assert_eq!((named(&report, "failed"), named(&report, "skipped")), ("proxy".into(), format!("dns tls {BEYOND}")));
     assert!(report.checks[0].found().contains("it threw TypeError"), "{report:?}");
 }
 
-/// A PAC script that always answers so.
+/// A PAC script that always returns this list.
 struct Pac(String);
 
 impl ProxyResolver for Pac {
@@ -102,7 +102,7 @@ impl ProxyResolver for Pac {
 }
 
 #[tokio::test]
-async fn of_a_list_of_proxies_the_one_that_is_taken_is_named_and_why_not_those_before_it() {
+async fn the_proxy_of_a_list_that_is_used_is_named_with_the_errors_of_those_before_it() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let blocking = proxy("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await;
     for (list, failed, words) in [
@@ -110,20 +110,20 @@ async fn of_a_list_of_proxies_the_one_that_is_taken_is_named_and_why_not_those_b
             format!("PROXY {free}; DIRECT"),
             "",
             format!(
-                "None: the server is reached directly. What comes before it in the list led nowhere: the proxy {free} refused the connection ("
+                "None: the server is reached directly. Earlier entries of the list failed: the proxy {free} refused the connection ("
             ),
         ),
         (
             format!("PROXY {free}; PROXY {blocking}"),
             "tls",
-            format!("The proxy {blocking}. What comes before it in the list led nowhere: the proxy {free} refused"),
+            format!("The proxy {blocking}. Earlier entries of the list failed: the proxy {free} refused"),
         ),
         (format!("PROXY {free}"), "tls", format!("The proxy {free}.")),
         ("DIRECT; PROXY a:1".into(), "", "None: the server is reached directly.".into()),
     ] {
-        let mut clinic = Clinic::secure().await;
-        clinic.network.proxy = Proxy::Resolver(Arc::new(Pac(list.clone())));
-        let report = clinic.report().await;
+        let mut fixture = DiagnoseFixture::secure().await;
+        fixture.network.proxy = Proxy::Resolver(Arc::new(Pac(list.clone())));
+        let report = fixture.report().await;
         assert_eq!(
             (named(&report, "failed").as_str(), report.is_healthy()),
             (failed, failed.is_empty()),

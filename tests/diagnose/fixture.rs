@@ -1,4 +1,4 @@
-//! An emulator, a client of it, and reports in a form that tests can compare.
+//! An emulator with a client, and reports as strings that tests can compare.
 
 use std::{
     sync::{Arc, Mutex},
@@ -7,7 +7,7 @@ use std::{
 
 use omnichannel_link::{
     dataverse::{Concurrency, DataverseOptions, DataverseStore},
-    domain::{CallOptions, Check, Finding, LinkService, Report},
+    domain::{CallOptions, Check, CheckOutcome, LinkService, Report},
     error::Code,
     http::{
         CaCertificate, Event, NetworkOptions, Observer, Proxy, ReqwestService, RetryPolicy, StaticToken, Token,
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::support::{CONVERSATION, TestClock};
 
-pub(crate) struct Clinic {
+pub(crate) struct DiagnoseFixture {
     pub(crate) emulator: Emulator,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) concurrency: Concurrency,
@@ -30,7 +30,7 @@ pub(crate) struct Clinic {
     pub(crate) seen: Arc<RequestIds>,
 }
 
-/// The ids of the calls that requests belonged to.
+/// Ids of the calls that requests belonged to.
 #[derive(Default)]
 pub(crate) struct RequestIds(Mutex<Vec<String>>);
 
@@ -69,7 +69,7 @@ pub(crate) fn organisation(status: i32) -> Organisation {
     organisation
 }
 
-impl Clinic {
+impl DiagnoseFixture {
     pub(crate) async fn plain() -> Self {
         Self::of(Emulator::start(organisation(2), 0).await.unwrap())
     }
@@ -85,7 +85,7 @@ impl Clinic {
             proxy: Proxy::Direct,
             ..NetworkOptions::default()
         };
-        let clinic = Self {
+        let fixture = Self {
             url: emulator.url().to_owned(),
             tokens: Arc::new(StaticToken(Token::new(emulator.credential()).unwrap())),
             clock: Arc::default(),
@@ -94,11 +94,11 @@ impl Clinic {
             emulator,
             seen: Arc::default(),
         };
-        clinic.condition(&json!({}));
-        clinic
+        fixture.condition(&json!({}));
+        fixture
     }
 
-    /// Sets conditions besides that the server's clock is the test's.
+    /// Sets conditions. The server's clock is always the test's.
     pub(crate) fn condition(&self, conditions: &Value) {
         let mut all = json!({ "dateInMs": 0 });
         all.as_object_mut().unwrap().extend(conditions.as_object().unwrap().clone());
@@ -107,16 +107,16 @@ impl Clinic {
 
     pub(crate) fn service(&self) -> LinkService {
         let network = Arc::new(ReqwestService::new(self.network.clone(), self.clock.clone()));
-        // Longer pauses would be deadlines to the test's clock.
+        // The test's clock treats longer pauses as deadlines.
         let retries = RetryPolicy { max_delay: Duration::from_secs(1), ..RetryPolicy::default() };
         let options = DataverseOptions { concurrency: self.concurrency, retries, ..DataverseOptions::default() };
         let (url, tokens) = (self.url.parse().unwrap(), Arc::clone(&self.tokens));
         let store = DataverseStore::new(url, network.clone(), tokens, options, self.clock.clone(), self.seen.clone());
-        LinkService::new(Arc::new(store.inspected_by(network)), self.clock.clone(), Duration::from_secs(30), None)
+        LinkService::new(Arc::new(store.with_inspection(network)), self.clock.clone(), Duration::from_secs(30), None)
     }
 
     pub(crate) async fn report(&self) -> Report {
-        self.service().doctor(CallOptions::default()).await.unwrap()
+        self.service().diagnose(CallOptions::default()).await.unwrap()
     }
 
     /// The different ids under which requests were made.
@@ -127,20 +127,20 @@ impl Clinic {
         ids
     }
 
-    /// One check a line, without what is another at every start.
+    /// The report with one check per line, without the parts that differ at every start.
     pub(crate) fn shown(&self, report: &Report) -> String {
         let lines = report.checks.iter().map(|check| {
-            let remedy = match &check.finding {
-                Finding::Failed { fix, code, .. } => format!("\n    {code}: {fix}"),
+            let remedy = match &check.outcome {
+                CheckOutcome::Failed { fix, code, .. } => format!("\n    {code}: {fix}"),
                 _ => String::new(),
             };
-            format!("{} {}: {}{remedy}", check.name.as_str(), check.status(), check.found())
+            format!("{} {}: {}{remedy}", check.name, check.status(), check.found())
         });
         let text = lines.collect::<Vec<_>>().join("\n");
         let text = format!("{} {}\n{text}", report.store.as_str(), report.target);
         let port = url::Url::parse(&self.url).unwrap().port().map_or_else(String::new, |port| format!(":{port}"));
         let text = text.replace(&port, ":port");
-        // A name has several addresses, and a certificate is a new one every day.
+        // `localhost` may have several addresses, and a certificate is issued anew every day.
         let lines = text.lines().map(|line| match (line.split_once("localhost is "), line.split_once("until 20")) {
             (Some((before, _)), _) => format!("{before}localhost is …"),
             (_, Some((before, date))) => format!("{before}until …{}", &date["YY-MM-DD".len()..]),
@@ -151,14 +151,14 @@ impl Clinic {
 }
 
 pub(crate) fn code(check: &Check) -> Option<Code> {
-    match check.finding {
-        Finding::Failed { code, .. } => Some(code),
+    match check.outcome {
+        CheckOutcome::Failed { code, .. } => Some(code),
         _ => None,
     }
 }
 
-/// The names of the checks that ended so.
+/// Names of the checks with this status.
 pub(crate) fn named(report: &Report, status: &str) -> String {
-    let names = report.checks.iter().filter(|check| check.status() == status).map(|check| check.name.as_str());
+    let names = report.checks.iter().filter(|check| check.status() == status).map(|check| check.name);
     names.collect::<Vec<_>>().join(" ")
 }
