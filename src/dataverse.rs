@@ -11,6 +11,8 @@ mod read;
 mod remembered;
 mod request;
 mod swap;
+pub mod tables;
+pub mod time;
 mod version;
 
 use std::sync::Arc;

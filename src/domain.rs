@@ -10,12 +10,13 @@ pub mod query;
 pub mod report;
 pub mod service;
 pub mod store;
-pub mod time;
 
 pub use call::{Call, CallOptions, Traceparent};
 pub use conversation::{Conversation, Slot, Status};
 pub use decision::{Decide, Decision, IfLinked, LinkPolicy};
-pub use ids::{AgentId, CallerId, ConversationId, EntityLogicalName, RecordId, RecordReference, RequestId};
+pub use ids::{
+    AgentId, CallerId, ConversationId, EntityLogicalName, MalformedGuid, RecordId, RecordReference, RequestId,
+};
 pub use listing::Listing;
 pub use outcome::{Claim, LinkOutcome, LinkStatus, UnlinkOutcome};
 pub use query::{

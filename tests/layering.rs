@@ -33,7 +33,7 @@ const TABLE: [Row; 12] = [
     ("session",   &["domain::ids", "error"],               Not(&["reqwest", "rusqlite", "napi*"])),
     ("http",      &["error", "clock", "json", "progress", "sync"], Not(&["rusqlite", "napi*"])),
     ("dataverse", &["domain", "http", "error", "clock", "json"], Not(&["rusqlite", "napi*"])),
-    ("embedded",  &["domain", "error", "clock", "json"],   Not(&["reqwest", "napi*"])),
+    ("embedded",  &["dataverse::tables", "dataverse::time", "domain", "error", "clock", "json"], Not(&["reqwest", "napi*"])),
     ("node",      &["*"],                                  Not(&[])),
     // The crate in emulator/. Its tests may use what is in its [dev-dependencies], as all tests may.
     ("emulator",  &[],                                     Not(&["reqwest", "rusqlite", "napi*"])),

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{fault, version::Version};
+use super::{fault, tables::conversation, time, version::Version};
 use crate::{
-    domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference, time},
+    domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference},
     error::LinkError,
     http::HttpResponse,
     json::{self, Object, Whole},
@@ -26,22 +26,21 @@ pub(super) struct LiveWorkItem<'a>(#[serde(borrow)] Object<'a>);
 impl LiveWorkItem<'_> {
     /// The part that decisions rest on, or why it is not there.
     pub(super) fn conversation(&self) -> Result<Conversation, String> {
-        const ENTITY: &str = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname";
         let Self(columns) = self;
-        let Whole(status) = columns.required("statuscode")?;
+        let Whole(status) = columns.required(conversation::STATUS)?;
         let status = i32::try_from(status).map_err(|_| format!("`statuscode`: {status} is no statuscode"))?;
-        let customer = match columns.required::<Option<RecordId>>("_msdyn_customer_value")? {
+        let customer = match columns.required::<Option<RecordId>>(conversation::CUSTOMER)? {
             None => None,
-            Some(id) => match columns.optional::<String>(ENTITY)?.map(|name| name.parse()) {
+            Some(id) => match columns.optional::<String>(conversation::CUSTOMER_ENTITY)?.map(|name| name.parse()) {
                 Some(Ok(entity @ (EntityLogicalName::Account | EntityLogicalName::Contact))) => {
                     Some(RecordReference { entity, id })
                 }
                 _ => return Err("the customer is annotated neither as an account nor as a contact".to_owned()),
             },
         };
-        let case = columns.required::<Option<RecordId>>("_msdyn_issueid_value")?;
+        let case = columns.required::<Option<RecordId>>(conversation::CASE)?;
         let case = case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });
-        Ok(Conversation { id: columns.required("activityid")?, status: status.into(), customer, case })
+        Ok(Conversation { id: columns.required(conversation::ID)?, status: status.into(), customer, case })
     }
 
     /// The whole of it.
@@ -49,11 +48,11 @@ impl LiveWorkItem<'_> {
         let Self(columns) = self;
         ConversationDetails {
             conversation,
-            subject: columns.lenient("subject"),
-            created_on: columns.lenient::<String>("createdon").and_then(|text| time::parse(&text)),
-            agent: columns.lenient("_msdyn_activeagentid_value"),
-            customer_name: columns.lenient("_msdyn_customer_value@OData.Community.Display.V1.FormattedValue"),
-            case_name: columns.lenient("_msdyn_issueid_value@OData.Community.Display.V1.FormattedValue"),
+            subject: columns.lenient(conversation::SUBJECT),
+            created_on: columns.lenient::<String>(conversation::CREATED_ON).and_then(|text| time::parse(&text)),
+            agent: columns.lenient(conversation::AGENT),
+            customer_name: columns.lenient(conversation::CUSTOMER_NAME),
+            case_name: columns.lenient(conversation::CASE_NAME),
         }
     }
 }

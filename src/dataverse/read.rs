@@ -9,10 +9,11 @@ use super::{
     environment::EnvironmentUrl,
     exchange::Exchange,
     fault, request,
+    tables::{conversation, table},
 };
 use crate::{
     domain::{
-        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Order, Property, Slot,
+        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Order, Property,
         decision::conversation_not_found,
     },
     error::{Code, LinkError},
@@ -86,33 +87,30 @@ fn followed(environment: &EnvironmentUrl, page: &Url, link: &str) -> Result<Url,
 fn filtered(query: &ConversationQuery) -> String {
     let mut filters = Vec::new();
     if let Some(record) = query.linked {
-        let column = match record.entity.slot() {
-            Slot::Customer => "_msdyn_customer_value",
-            Slot::Case => "_msdyn_issueid_value",
-        };
-        filters.push(format!("{column} eq {}", record.id));
+        filters.push(format!("{} eq {}", table(record.entity).lookup, record.id));
     }
     if let Some(agent) = query.agent {
-        filters.push(format!("_msdyn_activeagentid_value eq {agent}"));
+        filters.push(format!("{} eq {agent}", conversation::AGENT));
     }
     if !query.statuses.is_empty() {
-        let any: Vec<_> = query.statuses.iter().map(|status| format!("statuscode eq {}", status.code())).collect();
+        let any: Vec<_> =
+            query.statuses.iter().map(|status| format!("{} eq {}", conversation::STATUS, status.code())).collect();
         filters.push(format!("({})", any.join(" or ")));
     }
     if let Some(until) = query.created_until {
-        filters.push(format!("createdon le {}", written(until)));
+        filters.push(format!("{} le {}", conversation::CREATED_ON, written(until)));
     }
     let filter = if filters.is_empty() { String::new() } else { format!("&$filter={}", filters.join(" and ")) };
     let mut order: Vec<_> = query.order.iter().copied().map(ordered).collect();
-    order.push("activityid".to_owned());
+    order.push(conversation::ID.to_owned());
     format!("{}{filter}&$orderby={}", request::DETAILS, order.join(","))
 }
 
 fn ordered(Order { by, descending }: Order) -> String {
     let column = match by {
-        Property::CreatedOn => "createdon",
-        Property::Status => "statuscode",
-        Property::Subject => "subject",
+        Property::CreatedOn => conversation::CREATED_ON,
+        Property::Status => conversation::STATUS,
+        Property::Subject => conversation::SUBJECT,
     };
     if descending { format!("{column} desc") } else { column.to_owned() }
 }

@@ -21,6 +21,7 @@ use super::{
     options::{self, Parsed, RecordOption},
 };
 use crate::{
+    dataverse::tables::record_key,
     domain::{
         AgentId, CallOptions, CallerId, ConversationDetails, ConversationQuery, EntityLogicalName, KeyValue, Listing,
         NamedRecord, Order, Property, RecordKey, Status, Traceparent, query::some_statuses,
@@ -151,7 +152,7 @@ pub(super) fn key(entity: EntityLogicalName, key: &Unknown<'_>) -> Result<Record
         KeyOption::Number(number) => KeyValue::Number(number),
         KeyOption::Flag(flag) => KeyValue::Flag(flag),
     };
-    RecordKey::new(entity, given.into_iter().map(|(name, given)| (name, value(given))).collect())
+    record_key(entity, given.into_iter().map(|(name, given)| (name, value(given))).collect())
 }
 
 /// `LinkedRecord`

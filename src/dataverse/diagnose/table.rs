@@ -4,7 +4,13 @@ use serde::Deserialize;
 
 use super::Asker;
 use crate::{
-    dataverse::{Concurrency, request::names},
+    dataverse::{
+        Concurrency,
+        tables::{
+            conversation::{ENTITY, ENTITY_SET, ID},
+            table as linked,
+        },
+    },
     domain::{CheckKind, CheckOutcome, CheckResult, EntityLogicalName},
     error::{Code, LinkError},
 };
@@ -25,9 +31,6 @@ pub(super) const NAVIGATION: CheckKind = CheckKind {
     if_failed: "Records of the tables whose property is missing cannot be linked or unlinked.",
 };
 
-const SET: &str = "msdyn_ocliveworkitems";
-const KEY: &str = "activityid";
-
 /// Checks the names. Returns whether the table checks versions, if the environment states it.
 pub(super) async fn table(asker: Asker<'_>) -> CheckResult<Option<bool>> {
     #[derive(Deserialize)]
@@ -38,15 +41,15 @@ pub(super) async fn table(asker: Asker<'_>) -> CheckResult<Option<bool>> {
         is_optimistic_concurrency_enabled: Option<bool>,
     }
 
-    let path = "EntityDefinitions(LogicalName='msdyn_ocliveworkitem')";
+    let path = format!("EntityDefinitions(LogicalName='{ENTITY}')");
     let select = "$select=EntitySetName,PrimaryIdAttribute,IsOptimisticConcurrencyEnabled";
     let Definition { entity_set_name: set, primary_id_attribute: key, is_optimistic_concurrency_enabled } =
-        asker.read(path, Some(select)).await?;
-    if set == SET && key == KEY {
+        asker.read(&path, Some(select)).await?;
+    if set == ENTITY_SET && key == ID {
         return Ok((is_optimistic_concurrency_enabled, CheckOutcome::Passed(format!("{set}, by {key}."))));
     }
     let found = "The conversation table has another entity set or key in this environment than Microsoft documents.";
-    let fix = format!("This package expects {SET} and {KEY}; please report the version of Omnichannel.");
+    let fix = format!("This package expects {ENTITY_SET} and {ID}; please report the version of Omnichannel.");
     Err(LinkError::new(Code::InvalidConfiguration, found).hint(fix))
 }
 
@@ -90,17 +93,18 @@ pub(super) async fn navigation(asker: Asker<'_>) -> CheckResult<()> {
     }
 
     let path = "RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata";
-    let query = "$select=SchemaName,ReferencedEntity,ReferencingAttribute,ReferencingEntityNavigationPropertyName\
-                 &$filter=ReferencingEntity eq 'msdyn_ocliveworkitem'";
-    let Relationships { value } = asker.read(path, Some(query)).await?;
+    let select = "$select=SchemaName,ReferencedEntity,ReferencingAttribute,ReferencingEntityNavigationPropertyName";
+    let query = format!("{select}&$filter=ReferencingEntity eq '{ENTITY}'");
+    let Relationships { value } = asker.read(path, Some(&query)).await?;
     let is_there = |entity: &EntityLogicalName| {
         value.iter().any(|one| {
             one.referenced_entity == entity.as_str()
-                && one.referencing_entity_navigation_property_name.as_deref() == Some(names(*entity).0)
+                && one.referencing_entity_navigation_property_name.as_deref() == Some(linked(*entity).navigation)
         })
     };
     let (there, missing): (Vec<_>, Vec<_>) = EntityLogicalName::ALL.into_iter().partition(is_there);
-    let listed = |of: &[EntityLogicalName]| of.iter().map(|entity| names(*entity).0).collect::<Vec<_>>().join(", ");
+    let listed =
+        |of: &[EntityLogicalName]| of.iter().map(|entity| linked(*entity).navigation).collect::<Vec<_>>().join(", ");
     if missing.is_empty() {
         return Ok(((), CheckOutcome::Passed(format!("{}.", listed(&there)))));
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-/// A time such as `2026-11-21T10:00:00Z`, or with an offset instead of the `Z`.
+/// Parses a time such as `2026-11-21T10:00:00Z`, or with an offset instead of the `Z`.
 #[must_use]
 pub fn parse(text: &str) -> Option<SystemTime> {
     let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offset_is_taken_off() {
+    fn an_offset_is_subtracted() {
         let utc = humantime::parse_rfc3339("2026-11-21T10:00:00Z").unwrap();
         for text in [
             "2026-11-21T10:00:00Z",
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_no_time() {
+    fn everything_else_is_rejected() {
         for text in [
             "",
             "Z",
