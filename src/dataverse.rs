@@ -3,6 +3,7 @@
 mod answer;
 mod diagnose;
 mod environment;
+mod etag;
 mod exchange;
 mod fault;
 mod find;
@@ -13,7 +14,6 @@ mod request;
 mod swap;
 pub mod tables;
 pub mod time;
-mod version;
 
 use std::sync::Arc;
 
@@ -24,8 +24,9 @@ use crate::{
     clock::SharedClock,
     domain::{
         Call, CallerId, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision,
-        LinkStore, NamedRecord, RecordKey, Report, StoreFuture, StoreName,
+        LinkStore, NamedRecord, RecordKey, Report, StoreFuture,
     },
+    error::StoreName,
     http::{
         AuthorizedHttp, HttpService, Observer, ReqwestService, RetryBudget, RetryPolicy, RetryingHttp, TokenCache,
         TokenProvider,
@@ -111,6 +112,10 @@ impl DataverseStore {
 impl LinkStore for DataverseStore {
     fn name(&self) -> StoreName {
         StoreName::Dataverse
+    }
+
+    fn can_impersonate(&self) -> bool {
+        true
     }
 
     fn update(&self, id: ConversationId, decide: Decide, call: Arc<Call>) -> StoreFuture<Decision> {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{fault, tables::conversation, time, version::Version};
+use super::{etag::Etag, fault, tables::conversation, time};
 use crate::{
     domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference},
     error::LinkError,
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) conversation: Conversation,
-    pub(super) etag: Version,
+    pub(super) etag: Etag,
 }
 
 /// The selected columns. What decisions rest on is read strictly, and a lookup is not absent when it is null, so both must be there.
@@ -76,7 +76,7 @@ pub(super) fn item(answer: &HttpResponse, expected: ConversationId) -> Result<(R
     }
     // The row's own, if it has one: proxies change headers.
     let own = item.0.optional::<String>("@odata.etag").map_err(not_a_row)?;
-    let etag = own.as_deref().map_or_else(|| Version::of(&answer.headers), Version::parse);
+    let etag = own.as_deref().map_or_else(|| Etag::from_headers(&answer.headers), Etag::parse);
     let etag = etag.map_err(|why| {
         fault::protocol(answer, why).hint("A proxy on the way may strip or change it; writes depend on it.")
     })?;

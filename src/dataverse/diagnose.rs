@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    domain::{Call, CheckKind, CheckResult, Report, ReportBuilder, StoreName},
-    error::{Code, LinkError},
+    domain::{Call, CheckKind, CheckResult, Report, ReportBuilder},
+    error::{Code, LinkError, StoreName},
     http::{HttpRequest, HttpResponse, ReqwestService},
     json,
 };

@@ -9,7 +9,7 @@ use super::{
     request::{self, Sender},
 };
 use crate::{
-    domain::{Call, CallerId, ConversationId, decision::conversation_not_found},
+    domain::{Call, CallerId, ConversationId, conversation_not_found},
     error::LinkError,
     http::{CallError, HttpRequest, HttpResponse},
 };

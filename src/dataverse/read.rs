@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{
         ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Order, Property,
-        decision::conversation_not_found,
+        conversation_not_found,
     },
     error::{Code, LinkError},
     json::{self, Object},

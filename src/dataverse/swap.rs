@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock,
-    domain::{ConversationId, Decide, Decision, decision::record_not_found},
+    domain::{ConversationId, Decide, Decision, record_not_found},
     error::{Code, LinkError},
     http::{HttpRequest, HttpResponse},
 };

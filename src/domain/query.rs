@@ -49,7 +49,7 @@ const MOST_STATUSES: usize = 100;
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` if there are none, which would be no condition, or too many.
-pub fn some_statuses(given: &[Status]) -> Result<Vec<Status>, LinkError> {
+pub fn distinct_statuses(given: &[Status]) -> Result<Vec<Status>, LinkError> {
     let mut statuses: Vec<Status> = Vec::new();
     for status in given {
         if !statuses.contains(status) {

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::store::StoreName;
 use crate::{
     clock::SharedClock,
-    error::{Code, LinkError},
+    error::{Code, LinkError, StoreName},
 };
 
 /// A check that a store makes. Each is defined beside the code that runs it.

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    domain::{CheckKind, CheckOutcome, CheckResult, Report, ReportBuilder, StoreName},
-    error::{Code, LinkError},
+    domain::{CheckKind, CheckOutcome, CheckResult, Report, ReportBuilder},
+    error::{Code, LinkError, StoreName},
 };
 
 const FILE: CheckKind = CheckKind {

@@ -45,9 +45,9 @@ use crate::{
     clock::SharedClock,
     domain::{
         Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, LinkStore,
-        NamedRecord, RecordKey, Report, StoreFuture, StoreName, decision::conversation_not_found,
+        NamedRecord, RecordKey, Report, StoreFuture, conversation_not_found,
     },
-    error::{Code, LinkError},
+    error::{Code, LinkError, StoreName},
 };
 
 /// Bytes of a page in memory that is read while other calls wait, so that it takes effect in its turn. It takes some milliseconds.

@@ -21,10 +21,7 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    domain::{
-        Call, ConversationId, Decide, Decision, Report,
-        decision::{conversation_not_found, record_not_found},
-    },
+    domain::{Call, ConversationId, Decide, Decision, Report, conversation_not_found, record_not_found},
     error::{Code, LinkError},
 };
 

@@ -163,7 +163,7 @@ impl Client {
         let call = options::import(&options).and_then(|options| Ok((options, self.embedded()?)));
         self.begin(env, call, cancellation, |service, (options, store)| {
             let imported = service.perform(options, move |call| Ok(store.import(source, on_progress, call)));
-            async move { imported.await.map(|(summary, _)| ImportSummaryObject::from(summary)) }
+            async move { imported.await.map(ImportSummaryObject::from) }
         })
     }
 
@@ -222,7 +222,7 @@ impl Client {
     /// What every error's hint of a client that nobody configured says; for the errors that index.js makes.
     #[napi]
     pub fn note(&self) -> Option<String> {
-        self.service.note().map(str::to_owned)
+        self.service.implicit_store_hint().map(str::to_owned)
     }
 
     /// `close`

@@ -24,7 +24,7 @@ use crate::{
     dataverse::tables::record_key,
     domain::{
         AgentId, CallOptions, CallerId, ConversationDetails, ConversationQuery, EntityLogicalName, KeyValue, Listing,
-        NamedRecord, Order, Property, RecordKey, Status, Traceparent, query::some_statuses,
+        NamedRecord, Order, Property, RecordKey, Status, Traceparent, distinct_statuses,
     },
     error::{Code, LinkError},
 };
@@ -98,7 +98,7 @@ pub(super) fn query(record: Option<&Unknown<'_>>, options: &Unknown<'_>, now: Sy
     let query = ConversationQuery {
         linked: linked.map(Into::into),
         agent: given.agent_id.map(|Parsed(agent)| agent),
-        statuses: given.statuses.map_or_else(|| Ok(Vec::new()), |given| some_statuses(&given))?,
+        statuses: given.statuses.map_or_else(|| Ok(Vec::new()), |given| distinct_statuses(&given))?,
         created_until: given
             .created_before_days
             .map(|Days(days)| now.checked_sub(DAY * days).map_or(UNIX_EPOCH, |then| then.max(UNIX_EPOCH))),

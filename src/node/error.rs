@@ -8,7 +8,7 @@ use napi::{
 use super::{conversations::LinkedRecordObject, object::Properties, outcome::RecordReferenceObject, promise::Failure};
 use crate::{
     domain,
-    error::{CurrentRecord, LinkError, shortened},
+    error::{CurrentRecord, LinkError, StoreName, shortened},
 };
 
 /// What a promise is rejected with: nothing if the caller aborted, because the reason is JavaScript's.
@@ -39,7 +39,7 @@ fn to_object<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'en
     object.set_some("requestId", details.request_id.as_deref())?;
     object.set_some("serviceRequestId", details.service_request_id.as_deref())?;
     object.set_some("hint", details.hint.as_deref())?;
-    object.set_some("store", details.store)?;
+    object.set_some("store", details.store.map(StoreName::as_str))?;
     object.set_some("httpStatus", details.http_status.map(u32::from))?;
     object.set_some("retryAfterInMs", details.retry_after_in_ms())?;
     let status = |code| domain::Status::from(code).name().map_or(Either::B(code), Either::A);

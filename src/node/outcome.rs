@@ -9,8 +9,9 @@ use napi_derive::napi;
 
 use super::object::Properties;
 use crate::{
-    domain::{LinkOutcome, RecordReference, RequestId, StoreName, UnlinkOutcome},
+    domain::{LinkOutcome, RecordReference, RequestId, UnlinkOutcome},
     embedded::ImportSummary,
+    error::StoreName,
 };
 
 /// `RecordReference`

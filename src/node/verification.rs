@@ -9,8 +9,8 @@ use super::{
     options::{self, Parsed, RecordOption},
 };
 use crate::{
-    domain::{Claim, ConversationDetails, ConversationId, Slot, StoreName},
-    error::{Code, LinkError},
+    domain::{ConversationDetails, ConversationId, ExpectedLink, Slot},
+    error::{Code, LinkError, StoreName},
 };
 
 #[derive(Deserialize)]
@@ -42,7 +42,7 @@ enum StoreOption {
 }
 
 /// What an outcome of this store says.
-pub(super) fn claim(outcome: &Unknown<'_>, store: StoreName) -> Result<Claim, LinkError> {
+pub(super) fn claim(outcome: &Unknown<'_>, store: StoreName) -> Result<ExpectedLink, LinkError> {
     let refused = |why: &str| Err(LinkError::new(Code::InvalidArgument, why));
     let given: OutcomeOption = options::parse_object("outcome", outcome)?;
     if given.dry_run == Some(true) {
@@ -62,7 +62,7 @@ pub(super) fn claim(outcome: &Unknown<'_>, store: StoreName) -> Result<Claim, Li
         _ => given.record,
     };
     let is_linked = !matches!(given.status, StatusOption::Unlinked);
-    Ok(Claim { conversation_id: given.conversation_id.0, record: record.into(), is_linked })
+    Ok(ExpectedLink { conversation_id: given.conversation_id.0, record: record.into(), is_linked })
 }
 
 /// `Verification`
@@ -75,8 +75,8 @@ pub struct VerificationObject {
 }
 
 impl VerificationObject {
-    pub(super) fn new(claim: &Claim, details: ConversationDetails, store: StoreName) -> Self {
-        let stands = claim.stands(&details.conversation);
+    pub(super) fn new(claim: &ExpectedLink, details: ConversationDetails, store: StoreName) -> Self {
+        let stands = claim.still_holds(&details.conversation);
         let ConversationObject { status, customer, case, .. } = details.into();
         let current = match claim.record.entity.slot() {
             Slot::Customer => customer,

@@ -4,8 +4,9 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use omnichannel_link::{
     dataverse::{DataverseOptions, DataverseStore},
-    domain::{CallOptions, EntityLogicalName, LinkService, LinkStore, RecordReference, StoreName},
+    domain::{CallOptions, EntityLogicalName, LinkService, LinkStore, RecordReference},
     embedded::{EmbeddedStore, Source},
+    error::StoreName,
     http::{NetworkOptions, NoopObserver, ReqwestService, StaticToken, Token},
 };
 use omnichannel_link_emulator::{Changes, Emulator, Organisation, Reference, table};
