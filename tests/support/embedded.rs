@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, future::join_all};
+use futures_util::future::join_all;
 use omnichannel_link::{
     clock::{SharedClock, SystemClock},
     domain::{
