@@ -83,7 +83,7 @@ test('an attempt without an answer says why', { timeout: 60_000 }, async t => {
   await emulator.faults.hanging()
   aborting.abort()
   await assert.rejects(call, { name: 'AbortError' })
-  assert.deepEqual((await request.until(2)).map(({ status, error }) => [status, error]), [[null, 'Interrupted'], [null, 'given up']])
+  assert.deepEqual((await request.until(2)).map(({ status, error }) => [status, error]), [[null, 'Interrupted'], [null, 'cancelled']])
 })
 
 test('nobody is told who does not listen', { timeout: 60_000 }, async t => {

@@ -142,7 +142,7 @@ test('a function finds the proxy, as session.resolveProxy of Electron does', asy
   const asked = []
   const session = { resolveProxy: async url => (asked.push(url), `SOCKS5 127.0.0.1:9; PROXY ${proxy.host}; DIRECT`) }
   // PAC rules have no room for a password.
-  await rejects(link({ caCertificates, proxy: url => session.resolveProxy(url) }), 'INVALID_CONFIGURATION', /wants a user and password/)
+  await rejects(link({ caCertificates, proxy: url => session.resolveProxy(url) }), 'INVALID_CONFIGURATION', /requires a user and password/)
   assert.deepEqual(asked, [`${emulator.url}/`])
   assert.equal((await link({ caCertificates, proxy: () => proxy.url })).status, 'linked')
   for (const none of ['DIRECT', '', null, undefined]) assert.equal((await link({ caCertificates, proxy: async () => none })).status, 'alreadyLinked')
@@ -223,7 +223,7 @@ test('a machine that trusts nobody says so', { timeout: 60_000, skip: process.pl
     client.diagnose().then(({ checks }) => console.log(checks.find(({ name }) => name === 'tls').found))
   `
   const found = await run(program, { NODE_EXTRA_CA_CERTS: '', SSL_CERT_FILE: '/dev/null', SSL_CERT_DIR: join(folder, 'nowhere') })
-  assert.equal(found, 'The server cannot be trusted: what is trusted here cannot be read (No CA certificates were loaded from the system).')
+  assert.equal(found, 'The server cannot be trusted: the trusted certificates cannot be read (No CA certificates were loaded from the system).')
 })
 
 test('a closed client keeps no socket open', { timeout: 60_000 }, async t => {

@@ -52,7 +52,7 @@ function ofCommand(name, { usage, summary, about, options: own = {}, examples })
   const more = Object.keys(own).length > 0 ? `\nOptions\n${columns(options(own))}\n` : ''
   return `${summary[0].toUpperCase()}${summary.slice(1)}.
 
-Usage: omnichannel-link ${name} ${usage}
+${`Usage: omnichannel-link ${name} ${usage}`.trimEnd()}
 
 ${about}
 ${more}

@@ -79,6 +79,26 @@ impl fmt::Display for Code {
     }
 }
 
+/// Kind of a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreName {
+    /// A Dataverse environment, through the Web API.
+    Dataverse,
+    /// An SQLite file.
+    Embedded,
+}
+
+impl StoreName {
+    /// `dataverse` or `embedded`, as outcomes and errors show it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dataverse => "dataverse",
+            Self::Embedded => "embedded",
+        }
+    }
+}
+
 /// A record as an error shows it: the table's logical name and the id in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentRecord {
@@ -117,8 +137,8 @@ pub struct Details {
     pub current: Option<Option<CurrentRecord>>,
     /// What fits, if too many do: some of it, with names where they are known.
     pub candidates: Vec<(CurrentRecord, Option<String>)>,
-    /// `dataverse` or `embedded`.
-    pub store: Option<&'static str>,
+    /// The store that the call was for.
+    pub store: Option<StoreName>,
     /// What to do about it.
     pub hint: Option<String>,
 }

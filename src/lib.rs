@@ -10,4 +10,6 @@ pub mod error;
 pub mod http;
 pub mod json;
 mod node;
+pub mod progress;
 pub mod session;
+mod sync;

@@ -1,7 +1,7 @@
 //! Which conversations are open and which of them is focused.
 
 use crate::{
-    domain::ids::ConversationId,
+    domain::ConversationId,
     error::{Code, LinkError},
 };
 

@@ -122,7 +122,7 @@ async fn calls_given_up_before_their_turn_write_nothing() {
     assert!(kept.await.is_ok());
     // The queue is done when a call behind the import is.
     office.linked(4, account(4)).await;
-    assert!(!call.maybe_applied());
+    assert!(!call.progress().maybe_applied());
     assert_eq!(office.slots(2), Some(UNLINKED));
     assert_eq!(office.slots(3), Some(only(account(3))));
     assert_eq!(office.slots(MISSING), None);
@@ -135,7 +135,7 @@ async fn a_call_given_up_during_its_commit_knows_that_it_may_have_been_applied()
     let (abandoned, call) = update(&office.store, 1, account(1));
     let held = gate.entered();
     drop(abandoned);
-    assert!(call.maybe_applied());
+    assert!(call.progress().maybe_applied());
     drop((held, gate));
     assert_eq!(office.linked(2, account(2)).await, LinkStatus::Linked);
     assert_eq!(office.slots(1), Some(only(account(1))));

@@ -20,7 +20,7 @@ use std::{
 };
 
 use omnichannel_link::{
-    domain::{CallOptions, ConversationDetails, ConversationQuery, Finding, LinkStatus, Listing, RecordReference},
+    domain::{CallOptions, CheckOutcome, ConversationDetails, ConversationQuery, LinkStatus, Listing, RecordReference},
     error::{Code, LinkError},
 };
 use rusqlite::{Connection, OpenFlags, ffi};
@@ -111,9 +111,12 @@ async fn a_read_only_file_is_read_and_nothing_is_left_beside_it() {
     let dry = CallOptions { dry_run: true, ..CallOptions::default() };
     office.service.unlink(account(1), Some(conversation(1)), dry).await.unwrap();
     office.all_fail("cannot be written", "office.db is read-only: give this user write permission", false).await;
-    let report = office.service.doctor(None, CallOptions::default()).await.unwrap();
-    let writable = &report.checks[3].finding;
-    assert!(matches!(writable, Finding::Failed { fix, .. } if fix.contains("office.db is read-only")), "{writable:?}");
+    let report = office.service.diagnose(CallOptions::default()).await.unwrap();
+    let writable = &report.checks[3].outcome;
+    assert!(
+        matches!(writable, CheckOutcome::Failed { fix, .. } if fix.contains("office.db is read-only")),
+        "{writable:?}"
+    );
     assert_eq!(files(&office), ["office.db"]);
     // The next call of the same client notices.
     chmod(&office.path, ALL);
@@ -191,11 +194,11 @@ async fn a_log_or_index_left_read_only_is_named_until_it_can_be_written() {
         let error = copied.link(3, account(3)).await.unwrap_err();
         copied.is_fault(&error, "cannot be written", &format!("office.db{suffix} is read-only"), false);
         assert_eq!(customer(&copied, 2).await, Some(account(2)));
-        let report = copied.service.doctor(None, CallOptions::default()).await.unwrap();
+        let report = copied.service.diagnose(CallOptions::default()).await.unwrap();
         assert!(!report.is_healthy(), "{suffix}");
         chmod(&beside(&copied.path, suffix), ALL);
         assert_eq!(copied.linked(3, account(3)).await, LinkStatus::Linked);
-        assert!(copied.service.doctor(None, CallOptions::default()).await.unwrap().is_healthy());
+        assert!(copied.service.diagnose(CallOptions::default()).await.unwrap().is_healthy());
     }
 }
 

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 
 use futures_util::FutureExt;
 use omnichannel_link::{
+    dataverse::tables::record_key,
     domain::{
         CallOptions, ConversationDetails, ConversationId, ConversationQuery, EntityLogicalName, KeyValue, LinkStatus,
         Listing, Order, Property, RecordKey,
@@ -106,7 +107,7 @@ async fn what_nobody_waits_for_any_more_is_not_read() {
 }
 
 fn named(name: &str) -> RecordKey {
-    RecordKey::new(EntityLogicalName::Account, vec![("name".to_owned(), KeyValue::Text(name.to_owned()))]).unwrap()
+    record_key(EntityLogicalName::Account, vec![("name".to_owned(), KeyValue::Text(name.to_owned()))]).unwrap()
 }
 
 /// Every way to read that waits for no update.

@@ -5,10 +5,7 @@
 mod paused_clock;
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -17,7 +14,8 @@ use futures_util::future::{BoxFuture, join_all};
 use http::{HeaderMap, Method, StatusCode};
 use omnichannel_link::{
     clock::Clock,
-    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Nobody, RetryPolicy, RetryingHttp},
+    http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, NoopObserver, RetryPolicy, RetryingHttp},
+    progress::Progress,
 };
 use paused_clock::PausedClock;
 
@@ -72,7 +70,12 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
             if let Some(seconds) = wish {
                 headers.insert("retry-after", seconds.into());
             }
-            Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new() })
+            Ok(HttpResponse {
+                status: StatusCode::from_u16(status).unwrap(),
+                headers,
+                body: Bytes::new(),
+                received: PausedClock::default().wall(),
+            })
         })
     }
 }
@@ -89,7 +92,7 @@ fn client<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(does: F) -> Cl
 fn client_with<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(policy: RetryPolicy, does: F) -> Client<F> {
     let clock = Arc::new(PausedClock::default());
     let server = Arc::new(Server { does, start: clock.now(), came: Mutex::default() });
-    let http = RetryingHttp::new(server.clone(), clock, policy, Arc::default(), Arc::new(Nobody));
+    let http = RetryingHttp::new(server.clone(), clock, policy, Arc::default(), Arc::new(NoopObserver));
     Client { server, http }
 }
 
@@ -102,15 +105,14 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync + 'static> Client<F> {
         &self,
         method: Method,
         time: Option<Duration>,
-        in_flight: &Arc<AtomicBool>,
+        progress: &Arc<Progress>,
     ) -> Result<u16, HttpError> {
         let deadline = time.map(|time| PausedClock::default().now() + time);
         let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
-        let in_flight = Arc::clone(in_flight);
+        let progress = Arc::clone(progress);
         let repeatable = method == Method::GET;
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        let request =
-            HttpRequest { method, url, headers, body, repeatable, deadline, in_flight, answered_as: Arc::default() };
+        let request = HttpRequest { method, url, headers, body, repeatable, deadline, progress };
         self.http.call(request).await.map(|response| response.status.as_u16())
     }
 
@@ -154,11 +156,11 @@ async fn a_write_is_repeated_only_if_the_server_certainly_did_nothing() {
         (Does::Loses(HttpErrorKind::ConnectTimeout), 4),
     ] {
         let client = client(move |_, _| does);
-        let in_flight = Arc::default();
-        let _ = client.send_within(Method::PATCH, None, &in_flight).await;
+        let progress = Arc::default();
+        let _ = client.send_within(Method::PATCH, None, &progress).await;
         assert_eq!(client.came().len(), requests);
         // In flight for good: only the caller can find out what became of it.
-        assert_eq!(in_flight.load(Ordering::SeqCst), requests == 1);
+        assert_eq!(progress.maybe_applied(), requests == 1);
     }
 }
 
@@ -179,8 +181,8 @@ async fn a_refusal_with_a_time_costs_no_retries_and_no_budget() {
     for (status, method) in [(429, Method::GET), (429, Method::PATCH), (503, Method::GET)] {
         let refused = move |_, time| if time < 600 * SECOND { Does::Asks(status, 1) } else { Does::Answers(200) };
         let client = client_with(policy, refused);
-        let in_flight = Arc::default();
-        let answer = client.send_within(method, Some(900 * SECOND), &in_flight).await;
+        let progress = Arc::default();
+        let answer = client.send_within(method, Some(900 * SECOND), &progress).await;
         assert_eq!(answer.unwrap(), 200);
         let requests = client.came().len();
         assert!((500..=600).contains(&requests), "one after each pause: {requests}");
@@ -191,8 +193,8 @@ async fn a_refusal_with_a_time_costs_no_retries_and_no_budget() {
 async fn a_429_without_a_time_is_waited_out_with_growing_pauses() {
     for refusal in [Does::Answers(429), Does::Asks(429, 0)] {
         let client = client(move |_, time| if time < 600 * SECOND { refusal } else { Does::Answers(200) });
-        let in_flight = Arc::default();
-        assert_eq!(client.send_within(Method::PATCH, Some(900 * SECOND), &in_flight).await.unwrap(), 200);
+        let progress = Arc::default();
+        assert_eq!(client.send_within(Method::PATCH, Some(900 * SECOND), &progress).await.unwrap(), 200);
         assert!(client.came().len() < 60, "{:?}", client.came());
     }
 }
@@ -267,18 +269,18 @@ async fn a_late_answer_to_an_earlier_request_opens_nothing() {
 async fn a_wait_beyond_the_deadline_is_not_begun() {
     let client = client(|_, _| Does::Asks(429, 60));
     let start = PausedClock::default().now();
-    let in_flight = Arc::default();
+    let progress = Arc::default();
     assert_eq!(
-        client.send_within(Method::PATCH, Some(30 * SECOND), &in_flight).await.unwrap(),
+        client.send_within(Method::PATCH, Some(30 * SECOND), &progress).await.unwrap(),
         429,
         "the server's own word"
     );
-    let next = client.send_within(Method::PATCH, Some(30 * SECOND), &in_flight).await.unwrap_err();
+    let next = client.send_within(Method::PATCH, Some(30 * SECOND), &progress).await.unwrap_err();
     assert_eq!(next.kind, HttpErrorKind::Throttled);
     assert!(next.retry_after.unwrap() > 59 * SECOND);
     assert_eq!(client.came().len(), 1, "the second call sent nothing");
     assert!(PausedClock::default().now() - start < SECOND);
-    assert!(!in_flight.load(Ordering::SeqCst));
+    assert!(!progress.maybe_applied());
 }
 
 #[tokio::test(start_paused = true)]

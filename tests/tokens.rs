@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -17,7 +17,10 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::WWW_AUTHENTICATE};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{AUTHORIZATION, WWW_AUTHENTICATE},
+};
 use omnichannel_link::{
     error::{Code, LinkError},
     http::{
@@ -323,7 +326,7 @@ async fn a_challenge_that_comes_while_a_token_is_requested_without_it_is_answere
     assert_eq!(*provider.asked.lock().unwrap(), [None, None, Some("{}".to_owned())]);
 }
 
-/// Answers with these statuses; a 401 carries these challenges.
+/// Responds with these statuses and challenges. Returns the token in a header and in the body.
 struct Server {
     statuses: Mutex<VecDeque<u16>>,
     challenges: Vec<HeaderValue>,
@@ -332,9 +335,12 @@ struct Server {
 impl HttpService for Server {
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
         let status = self.statuses.lock().unwrap().pop_front().expect("no more requests");
-        let headers = self.challenges.iter().map(|challenge| (WWW_AUTHENTICATE, challenge.clone())).collect();
-        let body = Bytes::copy_from_slice(request.headers["authorization"].as_bytes());
-        Box::pin(std::future::ready(Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body })))
+        let challenges = self.challenges.iter().map(|challenge| (WWW_AUTHENTICATE, challenge.clone()));
+        let token = request.headers[AUTHORIZATION].clone();
+        let body = format!(r#"{{"message":"not accepted: {}"}}"#, token.to_str().unwrap()).into();
+        let headers = challenges.chain([(AUTHORIZATION, token)]).collect();
+        let (status, received) = (StatusCode::from_u16(status).unwrap(), SystemTime::UNIX_EPOCH);
+        Box::pin(std::future::ready(Ok(HttpResponse { status, headers, body, received })))
     }
 }
 
@@ -358,11 +364,11 @@ async fn challenged(
         headers: HeaderMap::new(),
         body: Bytes::new(),
         deadline: None,
-        in_flight: Arc::default(),
-        answered_as: Arc::default(),
+        progress: Arc::default(),
     };
-    let answer = http.call(request).await?.response;
-    Ok((answer.status.as_u16(), String::from_utf8(answer.body.to_vec()).unwrap()))
+    let response = http.call(request).await?;
+    assert_eq!(response.body, r#"{"message":"not accepted: Bearer [redacted]"}"#);
+    Ok((response.status.as_u16(), response.headers[AUTHORIZATION].to_str().unwrap().to_owned()))
 }
 
 #[tokio::test]

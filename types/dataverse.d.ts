@@ -174,7 +174,7 @@ export interface RequestSubject {
 export interface RequestMessage extends RequestSubject {
   /** HTTP status of the answer; null without one. */
   status: number | null
-  /** Why there is no answer: `Connect` or `Interrupted`, for example, or `given up` by its caller. */
+  /** Why there was no response: `Connect` or `Interrupted`, for example, or `cancelled`. */
   error: string | null
   /** The id the server gave it. */
   serviceRequestId: string | null

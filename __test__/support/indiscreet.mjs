@@ -22,8 +22,7 @@ async function tell(options) {
       () => client.getConversations().next(),
       () => client.getConversations({ record: { entityLogicalName: 'incident', recordId: incident } }).next(),
       () => client.findRecord('account', { accountnumber: 'A-1' }),
-      () => client.diagnose(),
-      () => client.doctor({ probe: conversation })
+      () => client.diagnose()
     ]
     for (const call of calls) {
       const outcome = await call().catch(error => error)

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{fault, version::Version};
+use super::{etag::Etag, fault, tables::conversation, time};
 use crate::{
-    domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference, time},
+    domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference},
     error::LinkError,
-    http::AuthorizedResponse,
+    http::HttpResponse,
     json::{self, Object, Whole},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) conversation: Conversation,
-    pub(super) etag: Version,
+    pub(super) etag: Etag,
 }
 
 /// The selected columns. What decisions rest on is read strictly, and a lookup is not absent when it is null, so both must be there.
@@ -26,22 +26,21 @@ pub(super) struct LiveWorkItem<'a>(#[serde(borrow)] Object<'a>);
 impl LiveWorkItem<'_> {
     /// The part that decisions rest on, or why it is not there.
     pub(super) fn conversation(&self) -> Result<Conversation, String> {
-        const ENTITY: &str = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname";
         let Self(columns) = self;
-        let Whole(status) = columns.required("statuscode")?;
+        let Whole(status) = columns.required(conversation::STATUS)?;
         let status = i32::try_from(status).map_err(|_| format!("`statuscode`: {status} is no statuscode"))?;
-        let customer = match columns.required::<Option<RecordId>>("_msdyn_customer_value")? {
+        let customer = match columns.required::<Option<RecordId>>(conversation::CUSTOMER)? {
             None => None,
-            Some(id) => match columns.optional::<String>(ENTITY)?.map(|name| name.parse()) {
+            Some(id) => match columns.optional::<String>(conversation::CUSTOMER_ENTITY)?.map(|name| name.parse()) {
                 Some(Ok(entity @ (EntityLogicalName::Account | EntityLogicalName::Contact))) => {
                     Some(RecordReference { entity, id })
                 }
                 _ => return Err("the customer is annotated neither as an account nor as a contact".to_owned()),
             },
         };
-        let case = columns.required::<Option<RecordId>>("_msdyn_issueid_value")?;
+        let case = columns.required::<Option<RecordId>>(conversation::CASE)?;
         let case = case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });
-        Ok(Conversation { id: columns.required("activityid")?, status: status.into(), customer, case })
+        Ok(Conversation { id: columns.required(conversation::ID)?, status: status.into(), customer, case })
     }
 
     /// The whole of it.
@@ -49,11 +48,11 @@ impl LiveWorkItem<'_> {
         let Self(columns) = self;
         ConversationDetails {
             conversation,
-            subject: columns.lenient("subject"),
-            created_on: columns.lenient::<String>("createdon").and_then(|text| time::parse(&text)),
-            agent: columns.lenient("_msdyn_activeagentid_value"),
-            customer_name: columns.lenient("_msdyn_customer_value@OData.Community.Display.V1.FormattedValue"),
-            case_name: columns.lenient("_msdyn_issueid_value@OData.Community.Display.V1.FormattedValue"),
+            subject: columns.lenient(conversation::SUBJECT),
+            created_on: columns.lenient::<String>(conversation::CREATED_ON).and_then(|text| time::parse(&text)),
+            agent: columns.lenient(conversation::AGENT),
+            customer_name: columns.lenient(conversation::CUSTOMER_NAME),
+            case_name: columns.lenient(conversation::CASE_NAME),
         }
     }
 }
@@ -62,17 +61,14 @@ impl LiveWorkItem<'_> {
 ///
 /// # Errors
 /// `PROTOCOL` if it is anything else.
-pub(super) fn row(answer: &AuthorizedResponse, expected: ConversationId) -> Result<Row, LinkError> {
+pub(super) fn row(answer: &HttpResponse, expected: ConversationId) -> Result<Row, LinkError> {
     item(answer, expected).map(|(row, _)| row)
 }
 
 /// The row, and all that was selected.
-pub(super) fn item(
-    answer: &AuthorizedResponse,
-    expected: ConversationId,
-) -> Result<(Row, ConversationDetails), LinkError> {
+pub(super) fn item(answer: &HttpResponse, expected: ConversationId) -> Result<(Row, ConversationDetails), LinkError> {
     let not_a_row = |why: String| fault::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
-    let text = json::text(&answer.response.body);
+    let text = json::text(&answer.body);
     let item = LiveWorkItem(Object::parse(&text).map_err(|error| not_a_row(error.to_string()))?);
     let conversation = item.conversation().map_err(not_a_row)?;
     if conversation.id != expected {
@@ -80,7 +76,7 @@ pub(super) fn item(
     }
     // The row's own, if it has one: proxies change headers.
     let own = item.0.optional::<String>("@odata.etag").map_err(not_a_row)?;
-    let etag = own.as_deref().map_or_else(|| Version::of(&answer.response.headers), Version::parse);
+    let etag = own.as_deref().map_or_else(|| Etag::from_headers(&answer.headers), Etag::parse);
     let etag = etag.map_err(|why| {
         fault::protocol(answer, why).hint("A proxy on the way may strip or change it; writes depend on it.")
     })?;
@@ -89,13 +85,13 @@ pub(super) fn item(
 }
 
 /// What a PATCH showed of its result: nothing (204, or a body without an `ETag`), or the row.
-pub(super) fn representation(answer: &AuthorizedResponse, id: ConversationId) -> Option<Row> {
+pub(super) fn representation(answer: &HttpResponse, id: ConversationId) -> Option<Row> {
     row(answer, id).ok()
 }
 
 /// Passes a successful answer on, and explains every other one.
-pub(super) fn success(answer: AuthorizedResponse) -> Result<AuthorizedResponse, LinkError> {
-    if answer.response.status.is_success() { Ok(answer) } else { Err(fault::explain(&answer)) }
+pub(super) fn success(answer: HttpResponse) -> Result<HttpResponse, LinkError> {
+    if answer.status.is_success() { Ok(answer) } else { Err(fault::explain(&answer)) }
 }
 
 #[cfg(test)]
@@ -106,23 +102,18 @@ mod tests {
     use http::{HeaderMap, StatusCode};
 
     use super::*;
-    use crate::{
-        domain::Status,
-        error::Code,
-        http::{HttpResponse, Token},
-    };
+    use crate::{domain::Status, error::Code};
 
     const ID: &str = "7b7c9a3e-0d11-4f9e-9c39-5d0f6f3b1a01";
     const CUSTOMER: &str = "2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10";
 
-    fn answer(body: &str) -> AuthorizedResponse {
+    fn answer(body: &str) -> HttpResponse {
         answer_with(HeaderMap::new(), body)
     }
 
-    fn answer_with(headers: HeaderMap, body: &str) -> AuthorizedResponse {
+    fn answer_with(headers: HeaderMap, body: &str) -> HttpResponse {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        let response = HttpResponse { status: StatusCode::OK, headers, body };
-        AuthorizedResponse { response, token: Token::new("s3cret").unwrap(), received: SystemTime::UNIX_EPOCH }
+        HttpResponse { status: StatusCode::OK, headers, body, received: SystemTime::UNIX_EPOCH }
     }
 
     fn parse(body: &str) -> Result<Row, LinkError> {
@@ -176,7 +167,6 @@ mod tests {
             (format!(r#"{{"activityid":"{CUSTOMER}",{}}}"#, &whole[52..]), "it is conversation"),
             (format!("{{{}}}", whole.replace(r#""_msdyn_customer_value":null,"#, "")), "_msdyn_customer_value"),
             (format!("{{{}}}", whole.replace("2,", "\"2\",")), "`statuscode`"),
-            (format!("{{{}}}", whole.replace("2,", "\"s3cret\",")), "string \"[redacted]\", expected a whole number"),
             (
                 format!(
                     "{{{}}}",

@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use url::Url;
 
+use super::tables::conversation;
 use crate::{domain::ConversationId, http};
 
 /// `https://<organisation>.crm<N>.dynamics.com`, or any address on this machine.
@@ -70,7 +71,7 @@ impl EnvironmentUrl {
 
     /// The set of conversations. `query` is the part after `?`.
     pub(super) fn conversations(&self, query: &str) -> Url {
-        self.set("msdyn_ocliveworkitems", query)
+        self.set(conversation::ENTITY_SET, query)
     }
 
     /// Whether a URL leads to the set of conversations, in whatever version of the API: a token may go there, and nowhere else. Paths
@@ -78,7 +79,8 @@ impl EnvironmentUrl {
     pub(super) fn has_conversations_at(&self, url: &Url) -> bool {
         let root = format!("{}{}v", self.0.path(), Self::API).to_ascii_lowercase();
         let path = url.path().to_ascii_lowercase();
-        let version = path.strip_prefix(&root).and_then(|path| path.strip_suffix("/msdyn_ocliveworkitems"));
+        let version =
+            path.strip_prefix(&root).and_then(|path| path.strip_suffix(conversation::ENTITY_SET)?.strip_suffix('/'));
         let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         url.origin() == self.0.origin()
             && (url.username(), url.password()) == ("", None)
@@ -94,7 +96,7 @@ impl EnvironmentUrl {
 
     /// The row of a conversation. `query` is the part after `?`.
     pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Url {
-        self.api(&format!("msdyn_ocliveworkitems({id})"), Some(query))
+        self.api(&format!("{}({id})", conversation::ENTITY_SET), Some(query))
     }
 
     /// Something below the API.

@@ -9,9 +9,9 @@ use super::{
     request::{self, Sender},
 };
 use crate::{
-    domain::{Call, CallerId, ConversationId, decision::conversation_not_found},
+    domain::{Call, CallerId, ConversationId, conversation_not_found},
     error::LinkError,
-    http::{AuthorizedResponse, CallError, HttpRequest},
+    http::{CallError, HttpRequest, HttpResponse},
 };
 
 /// Who asks, and whom.
@@ -32,7 +32,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends a request.
-    pub(super) async fn send(&self, request: HttpRequest) -> Result<AuthorizedResponse, CallError> {
+    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
         self.shared.http.call(request).await
     }
 
@@ -40,7 +40,7 @@ impl<'a> Exchange<'a> {
     pub(super) async fn row(&self, id: ConversationId) -> Result<Row, LinkError> {
         let answer = self.send(request::read(&self.shared.environment, id, self.sender())).await;
         let answer = answer.map_err(fault::unreachable)?;
-        if fault::is_row_not_found(&answer.response) {
+        if fault::is_row_not_found(&answer) {
             return Err(conversation_not_found(id));
         }
         answer::row(&answer::success(answer)?, id)

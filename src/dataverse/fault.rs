@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     error::{Code, LinkError},
-    http::{self, AuthorizedResponse, CallError, HttpResponse, presentable, retry_after},
+    http::{CallError, HttpResponse, redact},
     json::{self, Object, Whole},
 };
 
@@ -31,23 +31,23 @@ pub(super) fn is_stale(response: &HttpResponse) -> bool {
 }
 
 /// An answer that does not follow the Web API.
-pub(super) fn protocol(AuthorizedResponse { response, token, .. }: &AuthorizedResponse, what: &str) -> LinkError {
+pub(super) fn protocol(response: &HttpResponse, what: &str) -> LinkError {
     let status = response.status.as_u16();
     // It may quote the answer.
-    let what = presentable(what, &[token.reveal()]).unwrap_or_default();
+    let what = redact(what, &[]).unwrap_or_default();
     LinkError::new(Code::Protocol, format!("The server answered {status}, but {what}."))
         .hint("Check that the URL is the environment's own and that no proxy answers in its place.")
         .with(|details| details.http_status = Some(status))
 }
 
-/// An answer that is not a success. The server may repeat the token it was sent; we do not.
-pub(super) fn explain(AuthorizedResponse { response, token, received }: &AuthorizedResponse) -> LinkError {
+/// An answer that is not a success.
+pub(super) fn explain(response: &HttpResponse) -> LinkError {
     let status = response.status;
     let mut service = ServiceError::of(response);
     for text in [&mut service.message, &mut service.code] {
-        *text = text.take().and_then(|text| presentable(&text, &[token.reveal()]));
+        *text = text.take().and_then(|text| redact(&text, &[]));
     }
-    let after = retry_after(&response.headers, *received);
+    let after = response.retry_after();
     let (code, what, hint) = classify(status, &service, after);
     let message = match &service.message {
         Some(text) => format!("{what} ({}): {text}", status.as_u16()),
@@ -132,7 +132,7 @@ fn classify(
 pub(super) fn unreachable(error: CallError) -> LinkError {
     match error {
         CallError::NoToken(fault) => fault,
-        CallError::Exchange(error) => http::unreachable(error, "The server"),
+        CallError::Exchange(error) => error.into_link_error("The server"),
     }
 }
 
@@ -274,19 +274,15 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::http::Token;
 
     fn answer(status: u16, body: &str) -> HttpResponse {
         let status = StatusCode::from_u16(status).unwrap();
-        HttpResponse { status, headers: HeaderMap::new(), body: Bytes::copy_from_slice(body.as_bytes()) }
-    }
-
-    fn token() -> Token {
-        Token::new("s3cret").unwrap()
-    }
-
-    fn refused(status: u16, body: &str) -> AuthorizedResponse {
-        AuthorizedResponse { response: answer(status, body), token: token(), received: SystemTime::UNIX_EPOCH }
+        HttpResponse {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            received: SystemTime::UNIX_EPOCH,
+        }
     }
 
     fn odata(code: &str) -> String {
@@ -317,7 +313,7 @@ mod tests {
             (503, "", Code::Unavailable),
             (302, "", Code::Protocol),
         ] {
-            let error = explain(&refused(status, &odata(service)));
+            let error = explain(&answer(status, &odata(service)));
             assert_eq!(error.code(), expected, "{status} {service}");
             assert_eq!(error.details().http_status, Some(status));
             let shown = error.details().service_code.as_deref().unwrap_or_default();
@@ -328,10 +324,10 @@ mod tests {
 
     #[test]
     fn a_pause_is_named_only_if_the_server_names_one() {
-        let mut refused = refused(429, "");
+        let mut refused = answer(429, "");
         let hint = |error: LinkError| error.details().hint.clone().unwrap_or_default();
         assert_eq!(hint(explain(&refused)), "Call again later, and less often.");
-        refused.response.headers.insert(::http::header::RETRY_AFTER, 7.into());
+        refused.headers.insert(::http::header::RETRY_AFTER, 7.into());
         assert_eq!(hint(explain(&refused)), "Wait for `retryAfterInMs`.");
     }
 
@@ -346,7 +342,7 @@ mod tests {
             r#"{"error":{"message":""}}"#,
             "null",
         ] {
-            let error = explain(&refused(502, body));
+            let error = explain(&answer(502, body));
             assert_eq!(error.message(), "The server failed (502, without a readable explanation).", "{body}");
             assert_eq!(error.details().service_message, None);
         }
@@ -359,7 +355,7 @@ mod tests {
             r#"{"message":"Busy","code":-2147220969}"#,
             r#"{"error":{"code":"-2147220969","message":"Busy"}}"#,
         ] {
-            let error = explain(&refused(404, body));
+            let error = explain(&answer(404, body));
             assert_eq!(error.details().service_message.as_deref(), Some("Busy"), "{body}");
             assert!(is_row_not_found(&answer(404, body)), "{body}");
         }
@@ -368,7 +364,7 @@ mod tests {
         for message in [r"C:\Temp", r"C:\users"] {
             let body =
                 format!(r#"{{"error":{{"innererror":{{"took":NaN}},"message":"{message}","code":"0x80040217"}}}}"#);
-            let error = explain(&refused(404, &body));
+            let error = explain(&answer(404, &body));
             assert_eq!(error.details().service_message.as_deref(), Some(message));
             assert!(is_row_not_found(&answer(404, &body)), "{body}");
         }

@@ -2,25 +2,29 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{answer, exchange::Exchange, fault, request};
+use super::{
+    answer,
+    exchange::Exchange,
+    fault, request,
+    tables::{Table, table},
+};
 use crate::{
-    domain::{EntityLogicalName, KeyValue, NamedRecord, RecordKey, RecordReference},
+    domain::{KeyValue, NamedRecord, RecordKey, RecordReference},
     error::{Code, LinkError},
     json::{self, Object},
 };
 
 /// Reads the records that fit.
 pub(super) async fn records(exchange: &Exchange<'_>, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
-    let (id, name) = (key.entity.id_column(), name_column(key.entity));
-    let (_, set) = request::names(key.entity);
+    let Table { entity_set, id, name, .. } = *table(key.entity);
     let filter: Vec<_> = key.columns.iter().map(|(column, value)| format!("{column} eq {}", literal(value))).collect();
     let query = format!("$select={id},{name}&$filter={}&$top={}", filter.join(" and "), RecordKey::MOST + 1);
-    let url = exchange.shared.environment.set(set, &query);
+    let url = exchange.shared.environment.set(entity_set, &query);
     let answer = exchange.send(request::look(url, exchange.sender(), None)).await.map_err(fault::unreachable)?;
-    let is_bad = answer.response.status == http::StatusCode::BAD_REQUEST;
+    let is_bad = answer.status == http::StatusCode::BAD_REQUEST;
     let answer = answer::success(answer).map_err(|error| if is_bad { misunderstood(&error) } else { error })?;
     let no_set = |why: String| fault::protocol(&answer, &format!("the response is not a list of records: {why}"));
-    let text = json::text(&answer.response.body);
+    let text = json::text(&answer.body);
     let set = Object::parse(&text).map_err(|error| no_set(error.to_string()))?;
     let rows: Vec<Object<'_>> = set.required("value").map_err(no_set)?;
     rows.iter()
@@ -29,15 +33,6 @@ pub(super) async fn records(exchange: &Exchange<'_>, key: &RecordKey) -> Result<
             Ok(NamedRecord { record, name: row.lenient(name) })
         })
         .collect()
-}
-
-/// What people call the record.
-const fn name_column(entity: EntityLogicalName) -> &'static str {
-    match entity {
-        EntityLogicalName::Account => "name",
-        EntityLogicalName::Contact => "fullname",
-        EntityLogicalName::Incident => "title",
-    }
 }
 
 /// Quotes are doubled, and nothing of a text is left that could mean something in a query.

@@ -9,11 +9,12 @@ use super::{
     environment::EnvironmentUrl,
     exchange::Exchange,
     fault, request,
+    tables::{conversation, table},
 };
 use crate::{
     domain::{
-        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Order, Property, Slot,
-        decision::conversation_not_found,
+        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Order, Property,
+        conversation_not_found,
     },
     error::{Code, LinkError},
     json::{self, Object},
@@ -28,7 +29,7 @@ pub(super) async fn conversation(
     let request = request::look(environment.conversation(id, request::DETAILS), exchange.sender(), None);
     let asked = exchange.shared.clock.now();
     let answer = exchange.send(request).await.map_err(fault::unreachable)?;
-    if fault::is_row_not_found(&answer.response) {
+    if fault::is_row_not_found(&answer) {
         return Err(conversation_not_found(id));
     }
     let answer = answer::success(answer)?;
@@ -52,7 +53,7 @@ pub(super) async fn page(
     let answer = answer::success(exchange.send(request).await.map_err(fault::unreachable)?)?;
     let not_a_set =
         |why: String| fault::protocol(&answer, &format!("the response is not a page of conversations: {why}"));
-    let text = json::text(&answer.response.body);
+    let text = json::text(&answer.body);
     let set = Object::parse(&text).map_err(|error| not_a_set(error.to_string()))?;
     let rows: Vec<LiveWorkItem<'_>> = set.required("value").map_err(not_a_set)?;
     let next_link: Option<String> = set.optional("@odata.nextLink").map_err(not_a_set)?;
@@ -86,33 +87,30 @@ fn followed(environment: &EnvironmentUrl, page: &Url, link: &str) -> Result<Url,
 fn filtered(query: &ConversationQuery) -> String {
     let mut filters = Vec::new();
     if let Some(record) = query.linked {
-        let column = match record.entity.slot() {
-            Slot::Customer => "_msdyn_customer_value",
-            Slot::Case => "_msdyn_issueid_value",
-        };
-        filters.push(format!("{column} eq {}", record.id));
+        filters.push(format!("{} eq {}", table(record.entity).lookup, record.id));
     }
     if let Some(agent) = query.agent {
-        filters.push(format!("_msdyn_activeagentid_value eq {agent}"));
+        filters.push(format!("{} eq {agent}", conversation::AGENT));
     }
     if !query.statuses.is_empty() {
-        let any: Vec<_> = query.statuses.iter().map(|status| format!("statuscode eq {}", status.code())).collect();
+        let any: Vec<_> =
+            query.statuses.iter().map(|status| format!("{} eq {}", conversation::STATUS, status.code())).collect();
         filters.push(format!("({})", any.join(" or ")));
     }
     if let Some(until) = query.created_until {
-        filters.push(format!("createdon le {}", written(until)));
+        filters.push(format!("{} le {}", conversation::CREATED_ON, written(until)));
     }
     let filter = if filters.is_empty() { String::new() } else { format!("&$filter={}", filters.join(" and ")) };
     let mut order: Vec<_> = query.order.iter().copied().map(ordered).collect();
-    order.push("activityid".to_owned());
+    order.push(conversation::ID.to_owned());
     format!("{}{filter}&$orderby={}", request::DETAILS, order.join(","))
 }
 
 fn ordered(Order { by, descending }: Order) -> String {
     let column = match by {
-        Property::CreatedOn => "createdon",
-        Property::Status => "statuscode",
-        Property::Subject => "subject",
+        Property::CreatedOn => conversation::CREATED_ON,
+        Property::Status => conversation::STATUS,
+        Property::Subject => conversation::SUBJECT,
     };
     if descending { format!("{column} desc") } else { column.to_owned() }
 }

@@ -1,7 +1,7 @@
-//! Rows kept from earlier answers, with the `ETag` that came with them: a write that rests on one costs one round trip.
+//! Cache of rows from earlier responses, with their ETags. A write that is based on a cached row costs one round trip.
 //!
-//! A row is taken out while a call works with it and put back only when the call knows how things stand. So whatever ends a
-//! call early, a deadline, an abort, a fault or a conflict, forgets the row without anybody having to think of it.
+//! A call takes the row out while it works, and puts it back only when it knows the current state. So a call that ends early, by a
+//! timeout, a cancellation, an error or a conflict, drops the row without further code.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,12 @@ use crate::{
     domain::{CallerId, ConversationId},
 };
 
-/// Rows at the most; about 300 bytes each.
+/// Most rows; about 300 bytes each.
 const MAX_ROWS: usize = 10_000;
-/// Conversations are written to all the time, so an older row would mostly buy a conflict.
+/// Conversations change often, so an older row would mostly lead to a conflict.
 const MAX_AGE: Duration = Duration::from_secs(300);
 
-/// Whoever calls on somebody's behalf sees what that user may see, and nothing else.
+/// Rows are kept per impersonated user, because users may see different rows.
 type Key = (Option<CallerId>, ConversationId);
 
 pub(super) struct RememberedRows {
@@ -31,18 +31,18 @@ impl RememberedRows {
         Self { rows: Cache::new(MAX_ROWS), clock }
     }
 
-    /// The row, if one is remembered that is young enough. It is forgotten until it is put back.
+    /// Takes the row out, if there is one that is young enough.
     pub(super) fn take(&self, caller: Option<CallerId>, id: ConversationId) -> Option<Row> {
         let (_, (row, since)) = self.rows.remove(&(caller, id))?;
         (self.clock.now().duration_since(since) < MAX_AGE).then_some(row)
     }
 
-    /// Remembers a row that an answer has just shown.
+    /// Keeps a row from the response that has just arrived.
     pub(super) fn put(&self, caller: Option<CallerId>, row: Row) {
         self.rows.insert((caller, row.conversation.id), (row, self.clock.now()));
     }
 
-    /// The same for a row that was asked for at `asked`: what was remembered since may be newer, and stays.
+    /// Keeps a row that was requested at `asked`, unless another one was kept since: that one may be newer.
     pub(super) fn put_if_newest(&self, caller: Option<CallerId>, row: Row, asked: Instant) {
         let known = self.rows.peek(&(caller, row.conversation.id));
         if known.is_none_or(|(_, since)| since < asked) {
@@ -58,20 +58,20 @@ mod tests {
     use super::*;
     use crate::{
         clock::{Clock, Sleep},
-        dataverse::version::Version,
+        dataverse::etag::Etag,
         domain::{Conversation, Status},
     };
 
     #[derive(Debug)]
-    struct Moved(Mutex<Instant>);
+    struct ManualClock(Mutex<Instant>);
 
-    impl Moved {
-        fn on(&self) {
+    impl ManualClock {
+        fn advance(&self) {
             *self.0.lock().unwrap() += Duration::from_secs(1);
         }
     }
 
-    impl Clock for Moved {
+    impl Clock for ManualClock {
         fn now(&self) -> Instant {
             *self.0.lock().unwrap()
         }
@@ -89,30 +89,30 @@ mod tests {
         }
     }
 
-    fn version(etag: &str) -> Version {
-        Version::parse(&format!("W/\"{etag}\"")).unwrap()
+    fn etag(number: u32) -> Etag {
+        Etag::parse(&format!("W/\"{number}\"")).unwrap()
     }
 
-    fn row(etag: &str) -> Row {
+    fn row(number: u32) -> Row {
         let conversation = Conversation { id: [1; 16].into(), status: Status::ACTIVE, customer: None, case: None };
-        Row { conversation, etag: version(etag) }
+        Row { conversation, etag: etag(number) }
     }
 
     #[test]
-    fn a_read_that_ends_late_puts_no_older_row_over_a_newer_one() {
+    fn a_late_read_does_not_replace_a_newer_row() {
         #[expect(clippy::disallowed_methods, reason = "an Instant has no other origin")]
-        let clock = Arc::new(Moved(Mutex::new(Instant::now())));
+        let clock = Arc::new(ManualClock(Mutex::new(Instant::now())));
         let rows = RememberedRows::new(clock.clone());
-        let etag = || rows.rows.peek(&(None, [1; 16].into())).map(|(row, _)| row.etag);
+        let remembered = || rows.rows.peek(&(None, [1; 16].into())).map(|(row, _)| row.etag);
         let early = clock.now();
-        rows.put_if_newest(None, row("1"), early);
-        assert_eq!(etag(), Some(version("1")));
-        clock.on();
-        rows.put(None, row("3"));
-        rows.put_if_newest(None, row("2"), early);
-        assert_eq!(etag(), Some(version("3")), "a link went on while the row was read");
-        clock.on();
-        rows.put_if_newest(None, row("4"), clock.now());
-        assert_eq!(etag(), Some(version("4")));
+        rows.put_if_newest(None, row(1), early);
+        assert_eq!(remembered(), Some(etag(1)));
+        clock.advance();
+        rows.put(None, row(3));
+        rows.put_if_newest(None, row(2), early);
+        assert_eq!(remembered(), Some(etag(3)), "a link completed while the row was read");
+        clock.advance();
+        rows.put_if_newest(None, row(4), clock.now());
+        assert_eq!(remembered(), Some(etag(4)));
     }
 }

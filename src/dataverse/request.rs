@@ -1,7 +1,5 @@
 //! What is sent, but for the token, as pure functions. The names are case-sensitive: `dataverse-wire.md` 1.1.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
@@ -9,9 +7,12 @@ use http::{
 };
 use url::Url;
 
-use super::environment::EnvironmentUrl;
+use super::{
+    environment::EnvironmentUrl,
+    tables::{Table, table},
+};
 use crate::{
-    domain::{Call, CallerId, ConversationId, Decision, EntityLogicalName, RecordReference},
+    domain::{Call, CallerId, ConversationId, Decision, RecordReference},
     http::HttpRequest,
 };
 
@@ -38,15 +39,6 @@ pub(super) struct Sender<'a> {
     pub(super) call: &'a Call,
     /// On whose behalf.
     pub(super) caller: Option<CallerId>,
-}
-
-/// The property that is bound and cleared, and the set its target lives in.
-pub(super) const fn names(entity: EntityLogicalName) -> (&'static str, &'static str) {
-    match entity {
-        EntityLogicalName::Account => ("msdyn_customer_msdyn_ocliveworkitem_account", "accounts"),
-        EntityLogicalName::Contact => ("msdyn_customer_msdyn_ocliveworkitem_contact", "contacts"),
-        EntityLogicalName::Incident => ("msdyn_IssueId_msdyn_ocliveworkitem", "incidents"),
-    }
 }
 
 /// Reads with names, page by page if a size is given.
@@ -80,8 +72,8 @@ pub(super) fn plain(method: Method, url: Url, from: Sender<'_>) -> HttpRequest {
 
 fn request(method: Method, url: Url, headers: HeaderMap, body: Bytes, from: Sender<'_>) -> HttpRequest {
     let repeatable = method == Method::GET;
-    let (deadline, answered_as) = (from.call.deadline(), from.call.answer_mark());
-    HttpRequest { method, url, headers, body, repeatable, deadline, in_flight: Arc::default(), answered_as }
+    let (deadline, progress) = (from.call.deadline(), from.call.progress().separate());
+    HttpRequest { method, url, headers, body, repeatable, deadline, progress }
 }
 
 /// Writes what the decision says, on condition that the row is still the one it was taken on, and asks for the result.
@@ -102,11 +94,11 @@ pub(super) fn write(
 fn body(decision: &Decision) -> Bytes {
     match (decision.after, decision.before) {
         (Some(RecordReference { entity, id }), _) => {
-            let (property, set) = names(entity);
-            format!(r#"{{"{property}@odata.bind":"/{set}({id})"}}"#).into()
+            let Table { navigation, entity_set, .. } = table(entity);
+            format!(r#"{{"{navigation}@odata.bind":"/{entity_set}({id})"}}"#).into()
         }
         // The property named by what is linked: nulling the other one of the pair is undocumented.
-        (None, Some(RecordReference { entity, .. })) => format!(r#"{{"{}":null}}"#, names(entity).0).into(),
+        (None, Some(RecordReference { entity, .. })) => format!(r#"{{"{}":null}}"#, table(entity).navigation).into(),
         (None, None) => Bytes::from_static(b"{}"),
     }
 }

@@ -1,9 +1,6 @@
 //! The compare-and-swap: read, decide, write on condition, compare what the server shows.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use ::http::{HeaderValue, StatusCode};
 
@@ -15,9 +12,9 @@ use super::{
 };
 use crate::{
     clock,
-    domain::{ConversationId, Decide, Decision, decision::record_not_found},
+    domain::{ConversationId, Decide, Decision, record_not_found},
     error::{Code, LinkError},
-    http::{AuthorizedResponse, HttpRequest},
+    http::{HttpRequest, HttpResponse},
 };
 
 /// The product writes to live conversations often, so some of these are nobody's fault.
@@ -169,15 +166,13 @@ impl Swap<'_> {
     async fn write(&self, row: &Row, fresh: bool, decision: &Decision, in_doubt: bool) -> Result<Written, LinkError> {
         let refused = || {
             if !in_doubt {
-                self.exchange.call.write_refused();
+                self.exchange.call.progress().not_applied();
             }
         };
         // Part of the call's time is kept for finding out what became of the write.
         let now = self.shared().clock.now();
         let deadline =
             self.exchange.call.deadline().map(|end| now + end.saturating_duration_since(now).mul_f64(WRITE_SHARE));
-        // A mark of its own while in doubt: the call's stays.
-        let in_flight = if in_doubt { Arc::default() } else { self.exchange.call.write_mark() };
         let condition = match self.shared().concurrency {
             Concurrency::CompareAndSwap => row.etag.condition(),
             // Only that the row exists: without any condition a missing one would be created.
@@ -185,7 +180,11 @@ impl Swap<'_> {
         };
         let mut request =
             request::write(&self.shared().environment, self.id, condition, decision, self.exchange.sender());
-        (request.deadline, request.in_flight) = (deadline, in_flight);
+        request.deadline = deadline;
+        // While an earlier write is in doubt, so is the call, whatever becomes of this one.
+        if !in_doubt {
+            request.progress = Arc::clone(self.exchange.call.progress());
+        }
         let answer = match self.answered(request).await {
             Ok(answer) => answer,
             Err(Unanswered::Never(fault)) => {
@@ -194,24 +193,24 @@ impl Swap<'_> {
             }
             Err(Unanswered::Perhaps(fault)) => return Ok(Written::Unknown(fault)),
         };
-        if answer.response.status.is_success() {
+        if answer.status.is_success() {
             let shown = answer::representation(&answer, self.id);
             // Only a write that Dataverse itself confirms proves that a remembered row was current.
-            let is_proof = fresh || shown.is_some() || answer.response.status == StatusCode::NO_CONTENT;
+            let is_proof = fresh || shown.is_some() || answer.status == StatusCode::NO_CONTENT;
             let verified = self.verify(shown, decision).await?;
             return Ok(if is_proof { Written::Confirmed(verified) } else { Written::Unproven(verified) });
         }
         // A 5xx or a 408 may come from a gateway that gave up waiting for a server that did not.
-        if answer.response.status.is_server_error() || answer.response.status == StatusCode::REQUEST_TIMEOUT {
+        if answer.status.is_server_error() || answer.status == StatusCode::REQUEST_TIMEOUT {
             return Ok(Written::Unknown(fault::explain(&answer)));
         }
         if is_refusal(&answer) {
             refused();
         }
-        if fault::is_stale(&answer.response) {
+        if fault::is_stale(&answer) {
             return Ok(Written::Stale);
         }
-        if !fault::is_row_not_found(&answer.response) {
+        if !fault::is_row_not_found(&answer) {
             return Err(fault::explain(&answer));
         }
         // Either thing may be missing; only the conversation can be asked for without guessing.
@@ -253,10 +252,10 @@ impl Swap<'_> {
     }
 
     /// Sends a write, and waits for the answer until the request's deadline.
-    async fn answered(&self, request: HttpRequest) -> Result<AuthorizedResponse, Unanswered> {
-        let (deadline, in_flight) = (request.deadline, Arc::clone(&request.in_flight));
+    async fn answered(&self, request: HttpRequest) -> Result<HttpResponse, Unanswered> {
+        let (deadline, progress) = (request.deadline, Arc::clone(&request.progress));
         let end = |fault: LinkError| {
-            if in_flight.load(Ordering::SeqCst) { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
+            if progress.maybe_applied() { Unanswered::Perhaps(fault) } else { Unanswered::Never(fault) }
         };
         let answer = self.exchange.send(request);
         let Some(deadline) = deadline else { return answer.await.map_err(|error| end(fault::unreachable(error))) };
@@ -270,7 +269,7 @@ impl Swap<'_> {
         // The exchange is over or dropped, so the mark is final.
         match answered {
             Some(answered) => answered.map_err(|error| end(fault::unreachable(error))),
-            None if in_flight.load(Ordering::SeqCst) => Err(Unanswered::Perhaps(fault::unanswered(patience))),
+            None if progress.maybe_applied() => Err(Unanswered::Perhaps(fault::unanswered(patience))),
             None => Err(Unanswered::Never(fault::unsent(patience))),
         }
     }
@@ -322,12 +321,12 @@ fn trace(wanted: &Decision, row: &Row, fresh: bool, now: &Row) -> Traced {
 
 /// Whether the response proves that the write was not applied: a failed condition, a refused token, a full quota, or an error in
 /// Dataverse's own form. Any other page may come from something on the way that withholds the server's response.
-fn is_refusal(answer: &AuthorizedResponse) -> bool {
+fn is_refusal(answer: &HttpResponse) -> bool {
     let error = fault::explain(answer);
     let is_explained = error.details().service_code.is_some() || error.details().service_message.is_some();
     is_explained
         || matches!(
-            answer.response.status,
+            answer.status,
             StatusCode::PRECONDITION_FAILED | StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS
         )
 }

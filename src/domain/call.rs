@@ -2,16 +2,12 @@
 
 use std::{
     str::FromStr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use uuid::Uuid;
-
 use super::ids::{CallerId, RequestId};
+use crate::progress::Progress;
 
 /// What a caller may say about one call.
 #[derive(Clone, Debug, Default)]
@@ -72,8 +68,7 @@ pub struct Call {
     deadline: Option<Instant>,
     caller: Option<CallerId>,
     traceparent: Option<Traceparent>,
-    write_under_way: Arc<AtomicBool>,
-    service_request_id: Arc<Mutex<Option<Uuid>>>,
+    progress: Arc<Progress>,
 }
 
 impl Call {
@@ -81,8 +76,7 @@ impl Call {
     #[must_use]
     pub fn new(request_id: RequestId, deadline: Option<Instant>, options: CallOptions) -> Self {
         let CallOptions { caller, traceparent, .. } = options;
-        let (write_under_way, service_request_id) = Default::default();
-        Self { request_id, deadline, caller, traceparent, write_under_way, service_request_id }
+        Self { request_id, deadline, caller, traceparent, progress: Arc::default() }
     }
 
     /// The id that logs on both sides show.
@@ -109,39 +103,10 @@ impl Call {
         self.traceparent.as_ref()
     }
 
-    /// From now on the write may take effect, whoever stops listening.
-    pub fn write_begins(&self) {
-        self.write_under_way.store(true, Ordering::SeqCst);
-    }
-
-    /// The mark itself, for who sends the write on the store's behalf.
+    /// How far its write has come.
     #[must_use]
-    pub fn write_mark(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.write_under_way)
-    }
-
-    /// The store is certain that the write had no effect.
-    pub fn write_refused(&self) {
-        self.write_under_way.store(false, Ordering::SeqCst);
-    }
-
-    /// Whether a call that is given up now may have taken effect.
-    #[must_use]
-    pub fn maybe_applied(&self) -> bool {
-        self.write_under_way.load(Ordering::SeqCst)
-    }
-
-    /// Where the id goes that a server gave its answer: the last one is what its operators can look for.
-    #[must_use]
-    pub fn answer_mark(&self) -> Arc<Mutex<Option<Uuid>>> {
-        Arc::clone(&self.service_request_id)
-    }
-
-    /// The id of the last answer.
-    #[must_use]
-    pub fn service_request_id(&self) -> Option<RequestId> {
-        let id = *self.service_request_id.lock().unwrap_or_else(PoisonError::into_inner);
-        id.map(|id| id.into_bytes().into())
+    pub fn progress(&self) -> &Arc<Progress> {
+        &self.progress
     }
 }
 

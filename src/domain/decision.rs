@@ -96,7 +96,7 @@ impl Decide {
 /// # Errors
 /// [`Code::ConversationNotActive`]; [`Code::Conflict`] if the slot does not hold what is expected, [`Code::Occupied`] if it holds what
 /// must not be replaced, both with what it holds.
-pub fn decide_link(
+fn decide_link(
     conversation: &Conversation,
     record: RecordReference,
     policy: &LinkPolicy,
@@ -137,7 +137,7 @@ pub fn decide_link(
 ///
 /// # Errors
 /// [`Code::NotLinked`], with what is linked instead.
-pub fn decide_unlink(conversation: &Conversation, record: RecordReference) -> Result<Decision, LinkError> {
+fn decide_unlink(conversation: &Conversation, record: RecordReference) -> Result<Decision, LinkError> {
     let slot = record.entity.slot();
     let before = conversation.linked(slot);
     if before == Some(record) {

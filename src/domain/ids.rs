@@ -142,16 +142,6 @@ impl EntityLogicalName {
             Self::Incident => "incident",
         }
     }
-
-    /// The column of the table's own ids.
-    #[must_use]
-    pub const fn id_column(self) -> &'static str {
-        match self {
-            Self::Account => "accountid",
-            Self::Contact => "contactid",
-            Self::Incident => "incidentid",
-        }
-    }
 }
 
 impl FromStr for EntityLogicalName {

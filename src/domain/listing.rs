@@ -1,4 +1,4 @@
-//! Reading conversations page by page, as many as are wanted and no longer than the store has any.
+//! Reading a list of conversations page by page.
 
 use std::time::Duration;
 
@@ -8,32 +8,34 @@ use crate::{
     error::{Code, LinkError},
 };
 
-/// Rows of a page at the most: one comes in a moment, and few are read in vain.
+/// Most rows of a page: small enough to arrive quickly, and for few rows to be read in vain.
 const PAGE_SIZE: u32 = 250;
-/// A server may send empty pages before one with rows; this many in a row look as if they would never end.
-const MOST_EMPTY_PAGES: u32 = 25;
-/// The pause after the first empty page. It doubles with each further one …
+/// A server may send empty pages before one with rows. This many in succession count as endless.
+const MAX_EMPTY_PAGES: u32 = 25;
+/// Most pages of one list, 25 million conversations. It ends a chain in which every link is new.
+const MAX_PAGES: u64 = 100_000;
+/// Pause after the first empty page. It doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(25);
-/// … up to this. All of them together fit into the default timeout of a call.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause. The sum of all pauses is shorter than the default timeout of a call.
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is still to be read.
+/// A list of which some pages have been read, or none.
 #[derive(Clone, Debug)]
 pub struct Listing {
     query: ConversationQuery,
-    /// How many are wanted; all if absent.
+    /// Conversations that are still wanted; all if absent.
     left: Option<u32>,
-    /// The store's own word for the next page.
+    /// Continuation token of the next page.
     next: Option<String>,
-    /// A word from some pages ago.
+    /// Continuation token of an earlier page, for cycle detection.
     earlier: Option<String>,
     pages: u64,
-    /// Pages without a conversation since the last one with any.
+    /// Empty pages since the last page with a conversation.
     empty_pages: u32,
 }
 
 impl Listing {
-    /// The first `top` conversations that the query asks for, or all.
+    /// The first `top` conversations that match the query, or all.
     #[must_use]
     pub fn new(query: ConversationQuery, top: Option<u32>) -> Self {
         let page_size = top.map_or(PAGE_SIZE, |top| top.min(PAGE_SIZE));
@@ -47,23 +49,23 @@ impl Listing {
         }
     }
 
-    /// What to ask the store for next.
+    /// Arguments of [`super::LinkStore::list`] for the next page.
     pub(super) fn request(&self) -> (ConversationQuery, Option<String>) {
         (self.query.clone(), self.next.clone())
     }
 
-    /// How long to wait before the next page: after an empty one the server is not asked at once.
+    /// Time to wait before the next page is read, if the last one was empty.
     pub(super) fn pause(&self, clock: &dyn Clock) -> Option<Duration> {
         let doublings = self.empty_pages.checked_sub(1)?;
-        let pause = LONGEST_PAUSE.min(PAUSE.saturating_mul(2_u32.saturating_pow(doublings)));
+        let pause = MAX_PAUSE.min(PAUSE.saturating_mul(2_u32.saturating_pow(doublings)));
         Some(pause / 2 + jitter(clock, pause / 2))
     }
 
-    /// The conversations of a page, and what is still to be read after them.
+    /// Takes a page. Returns its conversations, and the rest of the list unless this was the last page.
     ///
     /// # Errors
-    /// `PROTOCOL` if the pages go round in a circle, or none of many has a conversation.
-    pub(super) fn turn(
+    /// `PROTOCOL` if the pages form a cycle, too many in succession are empty, or there are too many.
+    pub(super) fn accept_page(
         mut self,
         ConversationPage { mut conversations, next }: ConversationPage,
     ) -> Result<(Vec<ConversationDetails>, Option<Self>), LinkError> {
@@ -77,17 +79,21 @@ impl Listing {
         }
         if next == self.earlier {
             let message =
-                "The link to the next page of conversations leads back to an earlier page: they would never end.";
+                "The link to the next page of conversations leads back to an earlier page, so the list never ends.";
             return Err(LinkError::new(Code::Protocol, message));
         }
-        if self.empty_pages == MOST_EMPTY_PAGES {
+        if self.empty_pages == MAX_EMPTY_PAGES {
             let message = format!(
-                "The last {MOST_EMPTY_PAGES} pages of conversations were empty, and each has a link to a next one."
+                "The last {MAX_EMPTY_PAGES} pages of conversations were empty, and each has a link to a next one."
             );
             return Err(LinkError::new(Code::Protocol, message));
         }
         self.pages += 1;
-        // Brent's way: a word is kept for as many pages as there were before it, so a circle of any size is met, and one is enough.
+        if self.pages == MAX_PAGES {
+            let message = format!("The list of conversations has more than {MAX_PAGES} pages.");
+            return Err(LinkError::new(Code::Protocol, message));
+        }
+        // Brent's algorithm: one token is kept for as many pages as there were before it, which finds a cycle of any length.
         if self.pages.is_power_of_two() {
             self.earlier.clone_from(&next);
         }
@@ -114,12 +120,12 @@ mod tests {
         ConversationPage { conversations: vec![details], next: Some(next.to_string()) }
     }
 
-    /// Pages read until they are refused: `before` that lead into a circle of `round`.
-    fn pages_until_refused(before: u64, round: u64) -> u64 {
+    /// Pages that are read before the error: `before` pages that lead into a cycle of `round` pages.
+    fn pages_until_error(before: u64, round: u64) -> u64 {
         let mut listing = Listing::new(ConversationQuery::default(), None);
         for number in 0.. {
             let place = if number < before { number } else { before + (number - before) % round };
-            match listing.turn(page(place)) {
+            match listing.accept_page(page(place)) {
                 Ok((_, rest)) => listing = rest.expect("there is a next page"),
                 Err(error) => {
                     assert_eq!(error.code(), Code::Protocol);
@@ -127,26 +133,31 @@ mod tests {
                 }
             }
         }
-        unreachable!("it never ends")
+        unreachable!("there is always a next page")
     }
 
     #[test]
-    fn pages_that_go_round_in_a_circle_are_refused() {
+    fn pages_that_form_a_cycle_are_rejected() {
         for before in [0, 1, 2, 5, 100] {
             for round in [1, 2, 3, 7, 64] {
-                let read = pages_until_refused(before, round);
-                assert!(read <= 3 * (before + round), "{before} and then {round} for ever: {read} pages");
+                let read = pages_until_error(before, round);
+                assert!(read <= 3 * (before + round), "{before}, then {round} again and again: {read} pages");
             }
         }
     }
 
     #[test]
-    fn as_many_pages_as_there_are_come() {
+    fn a_long_list_is_read_to_its_end() {
         let mut listing = Listing::new(ConversationQuery::default(), None);
         for number in 0..10_000 {
-            listing = listing.turn(page(number)).unwrap().1.unwrap();
+            listing = listing.accept_page(page(number)).unwrap().1.unwrap();
         }
         let last = ConversationPage { conversations: Vec::new(), next: None };
-        assert!(listing.turn(last).unwrap().1.is_none());
+        assert!(listing.accept_page(last).unwrap().1.is_none());
+    }
+
+    #[test]
+    fn a_chain_in_which_every_link_is_new_ends() {
+        assert_eq!(pages_until_error(u64::MAX, 1), MAX_PAGES - 1);
     }
 }

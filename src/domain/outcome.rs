@@ -1,26 +1,26 @@
-//! What a call that succeeded did.
+//! Outcomes of links and unlinks.
 
 use super::{
     conversation::Conversation,
     ids::{ConversationId, RecordReference, RequestId},
-    store::StoreName,
 };
+use crate::error::StoreName;
 
-/// What a link did.
+/// Result of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkStatus {
     /// The slot was empty.
     Linked,
     /// The slot held another record.
     Replaced,
-    /// The slot held this record; or it holds it after a lost response, and nothing tells whether by this call.
+    /// The slot held this record already; or it does after a lost response, and it is unknown whether this call wrote it.
     AlreadyLinked,
     /// The slot holds another record, which the policy keeps.
     Kept,
 }
 
 impl LinkStatus {
-    /// The word that JavaScript sees.
+    /// The `status` in JavaScript.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,54 +35,54 @@ impl LinkStatus {
 /// A link that the store confirmed after the call began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkOutcome {
-    /// What happened.
+    /// Its result.
     pub status: LinkStatus,
-    /// Where.
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// What is linked now; or, if another one was kept, what was to be linked.
+    /// The record of the call: linked now, unless another one was kept.
     pub record: RecordReference,
-    /// What it replaced.
+    /// The record that was replaced.
     pub previous: Option<RecordReference>,
-    /// What was kept.
+    /// The record that was kept.
     pub current: Option<RecordReference>,
-    /// Who confirmed it.
+    /// The store that confirmed it.
     pub store: StoreName,
-    /// The id this client gave the call.
+    /// The id that this client gave the call.
     pub request_id: RequestId,
-    /// Whether nothing was written, as was asked for.
+    /// Whether it was only decided, and nothing was written.
     pub dry_run: bool,
 }
 
 /// An unlink that the store confirmed after the call began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnlinkOutcome {
-    /// Where.
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// What is no longer linked.
+    /// The record that is no longer linked.
     pub record: RecordReference,
-    /// Who confirmed it.
+    /// The store that confirmed it.
     pub store: StoreName,
-    /// The id this client gave the call.
+    /// The id that this client gave the call.
     pub request_id: RequestId,
-    /// Whether nothing was written, as was asked for.
+    /// Whether it was only decided, and nothing was written.
     pub dry_run: bool,
 }
 
-/// What an outcome says of a slot, to be held against the conversation later.
+/// Content of a slot after an earlier outcome, to be compared with the conversation later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// Where.
+pub struct ExpectedLink {
+    /// The conversation.
     pub conversation_id: ConversationId,
-    /// What was linked, kept or unlinked.
+    /// The record that was linked, kept or unlinked.
     pub record: RecordReference,
     /// Whether the slot holds it.
     pub is_linked: bool,
 }
 
-impl Claim {
-    /// Whether it is still so.
+impl ExpectedLink {
+    /// Whether the slot is still as expected.
     #[must_use]
-    pub fn stands(&self, conversation: &Conversation) -> bool {
+    pub fn still_holds(&self, conversation: &Conversation) -> bool {
         let is_linked = conversation.linked(self.record.entity.slot()) == Some(self.record);
         is_linked == self.is_linked
     }

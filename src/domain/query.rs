@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::{
     conversation::{Conversation, Status},
-    ids::{AgentId, EntityLogicalName, MalformedGuid, RecordId, RecordReference},
+    ids::{AgentId, EntityLogicalName, RecordId, RecordReference},
 };
 use crate::error::{Code, LinkError};
 
@@ -49,7 +49,7 @@ const MOST_STATUSES: usize = 100;
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` if there are none, which would be no condition, or too many.
-pub fn some_statuses(given: &[Status]) -> Result<Vec<Status>, LinkError> {
+pub fn distinct_statuses(given: &[Status]) -> Result<Vec<Status>, LinkError> {
     let mut statuses: Vec<Status> = Vec::new();
     for status in given {
         if !statuses.contains(status) {
@@ -127,47 +127,9 @@ pub struct NamedRecord {
     pub name: Option<String>,
 }
 
-fn is_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-}
-
 impl RecordKey {
     /// As many are looked for as it takes to see that it is not one, and to name some.
     pub const MOST: usize = 10;
-
-    /// Checks the names, and that ids are ids. A column of ids is told by its name: the table's own, or `_x_value` of a lookup `x`.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT`.
-    pub fn new(entity: EntityLogicalName, columns: Vec<(String, KeyValue)>) -> Result<Self, LinkError> {
-        let refused = |why: String| LinkError::new(Code::InvalidArgument, format!("`key`: {why}."));
-        if columns.is_empty() {
-            return Err(refused("expected at least one column".to_owned()));
-        }
-        let columns = columns.into_iter().map(|(name, value)| {
-            let lookup = name.strip_prefix('_').and_then(|name| name.strip_suffix("_value"));
-            if !is_name(lookup.unwrap_or(&name)) {
-                return Err(refused(format!("'{}' is no logical name of a column", name.escape_debug())));
-            }
-            if lookup.is_none() && name != entity.id_column() {
-                return Ok((name, value));
-            }
-            let malformed = |why: MalformedGuid, got: &str| {
-                LinkError::new(Code::InvalidArgument, format!("`key.{name}`: {why}, got {got}."))
-            };
-            let id = match &value {
-                KeyValue::Id(id) => *id,
-                KeyValue::Text(text) => {
-                    text.parse().map_err(|why| malformed(why, &format!("'{}'", text.escape_debug())))?
-                }
-                KeyValue::Number(_) => return Err(malformed(MalformedGuid, "a number")),
-                KeyValue::Flag(_) => return Err(malformed(MalformedGuid, "a boolean")),
-            };
-            Ok((name, KeyValue::Id(id)))
-        });
-        Ok(Self { entity, columns: columns.collect::<Result<_, _>>()? })
-    }
 
     /// The one that was found.
     ///

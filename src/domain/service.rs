@@ -1,4 +1,4 @@
-//! Link and unlink as users mean them: admission, the order of checks, deadlines, outcomes.
+//! Link and unlink over a store: admission, the order of checks, timeouts, outcomes.
 
 use std::{
     sync::{
@@ -13,23 +13,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     call::{Call, CallOptions},
     decision::{Decide, Decision, LinkPolicy},
-    diagnosis::Report,
     ids::{ConversationId, RecordReference, RequestId},
     listing::Listing,
     outcome::{LinkOutcome, LinkStatus, UnlinkOutcome},
     query::{ConversationDetails, NamedRecord, RecordKey},
-    store::{LinkStore, StoreFuture, StoreName},
+    report::Report,
+    store::{LinkStore, StoreFuture},
 };
 use crate::{
     clock::SharedClock,
-    error::{Code, LinkError},
+    error::{Code, LinkError, StoreName},
 };
 
-/// Calls that may be pending on one client; the next is refused with `THROTTLED` rather than queued without bound.
-pub const MAX_PENDING_CALLS: u32 = 100_000;
+/// Most calls in progress on one client. Further calls fail with `THROTTLED`, so that the queue stays bounded.
+const MAX_PENDING_CALLS: u32 = 100_000;
 
-/// How long an examination may take unless its caller says otherwise: what it is there for may be slow to fail.
-const EXAMINATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// Default timeout of a diagnosis. Longer than that of other calls, because faults may show only by timeouts.
+const DIAGNOSE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Link and unlink over one store.
 #[derive(Clone)]
@@ -39,25 +39,40 @@ struct Inner {
     store: Arc<dyn LinkStore>,
     clock: SharedClock,
     default_timeout: Duration,
-    /// Added to the hint of every error: where a store came from that nobody configured.
-    note: Option<String>,
+    /// Added to the hint of every error: explains which store a client without configuration uses.
+    implicit_store_hint: Option<String>,
     closed: AtomicBool,
-    /// One permit per pending call: bounds them, and lets `close` wait for the last.
+    /// One permit for each call in progress: bounds their number, and lets `close` wait for the last one.
     pending: Arc<Semaphore>,
+}
+
+/// Result of a link or unlink, before it becomes an outcome.
+struct Updated {
+    conversation_id: ConversationId,
+    decision: Decision,
+    request_id: RequestId,
+    dry_run: bool,
 }
 
 impl LinkService {
     /// A service over `store`.
     #[must_use]
-    pub fn new(store: Arc<dyn LinkStore>, clock: SharedClock, default_timeout: Duration, note: Option<String>) -> Self {
+    pub fn new(
+        store: Arc<dyn LinkStore>,
+        clock: SharedClock,
+        default_timeout: Duration,
+        implicit_store_hint: Option<String>,
+    ) -> Self {
         let pending = Arc::new(Semaphore::new(MAX_PENDING_CALLS as usize));
-        Self(Arc::new(Inner { store, clock, default_timeout, note, closed: AtomicBool::new(false), pending }))
+        let closed = AtomicBool::new(false);
+        Self(Arc::new(Inner { store, clock, default_timeout, implicit_store_hint, closed, pending }))
     }
 
-    /// Links a record. Without a conversation there was no focused one. The call takes its place in line now.
+    /// Links a record. `None`: no id was given and no conversation is focused, so the call fails. The call is queued immediately,
+    /// not when the future is first polled.
     ///
     /// # Errors
-    /// `CLOSED`, `NO_FOCUSED_CONVERSATION`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::update`] fails with.
+    /// `CLOSED`, `NO_FOCUSED_CONVERSATION`, `THROTTLED`, `TIMEOUT`, and the errors of [`LinkStore::update`].
     pub fn link(
         &self,
         record: RecordReference,
@@ -65,10 +80,10 @@ impl LinkService {
         policy: LinkPolicy,
         options: CallOptions,
     ) -> impl Future<Output = Result<LinkOutcome, LinkError>> + Send + use<> {
-        let (store, dry_run) = (self.0.store.name(), options.dry_run);
+        let store = self.0.store.name();
         let updated = self.update(Decide::Link(record, policy), conversation, options);
         async move {
-            let (conversation_id, decision, request_id) = updated.await?;
+            let Updated { conversation_id, decision, request_id, dry_run } = updated.await?;
             let (status, previous, current) = match decision.before {
                 None => (LinkStatus::Linked, None, None),
                 Some(previous) if decision.writes() => (LinkStatus::Replaced, Some(previous), None),
@@ -79,7 +94,7 @@ impl LinkService {
         }
     }
 
-    /// Unlinks exactly this record. Without a conversation there was no focused one. The call takes its place in line now.
+    /// Unlinks exactly this record. Conversation and queueing are as in [`LinkService::link`].
     ///
     /// # Errors
     /// As [`LinkService::link`].
@@ -89,44 +104,43 @@ impl LinkService {
         conversation: Option<ConversationId>,
         options: CallOptions,
     ) -> impl Future<Output = Result<UnlinkOutcome, LinkError>> + Send + use<> {
-        let (store, dry_run) = (self.0.store.name(), options.dry_run);
+        let store = self.0.store.name();
         let updated = self.update(Decide::Unlink(record), conversation, options);
         async move {
-            let (conversation_id, _, request_id) = updated.await?;
+            let Updated { conversation_id, request_id, dry_run, .. } = updated.await?;
             Ok(UnlinkOutcome { conversation_id, record, store, request_id, dry_run })
         }
     }
 
-    /// A conversation as it is now. Without one there was no focused one.
+    /// A conversation as it is now. `None`: no id was given and no conversation is focused, so the call fails.
     ///
     /// # Errors
-    /// `CLOSED`, `NO_FOCUSED_CONVERSATION`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::read`] fails with.
+    /// `CLOSED`, `NO_FOCUSED_CONVERSATION`, `THROTTLED`, `TIMEOUT`, and the errors of [`LinkStore::read`].
     pub fn read(
         &self,
         conversation: Option<ConversationId>,
         options: CallOptions,
     ) -> impl Future<Output = Result<ConversationDetails, LinkError>> + Send + use<> {
         let store = Arc::clone(&self.0.store);
-        let read = self.perform(self.timed(options), move |call| {
+        self.perform(self.with_timeout(options), move |call| {
             Ok(store.read(conversation.ok_or_else(no_focused_conversation)?, call))
-        });
-        async move { Ok(read.await?.0) }
+        })
     }
 
-    /// Some conversations, at least one if there are any, and what is still to be read after them.
+    /// The next conversations of a list, at least one if there are any, and the rest of the list.
     ///
     /// # Errors
-    /// `CLOSED`, `PROTOCOL`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::list`] fails with.
+    /// `CLOSED`, `PROTOCOL`, `THROTTLED`, `TIMEOUT`, and the errors of [`LinkStore::list`].
     pub fn list(
         &self,
         listing: Listing,
         options: CallOptions,
     ) -> impl Future<Output = Result<(Vec<ConversationDetails>, Option<Listing>), LinkError>> + Send + use<> {
-        // A page may be empty, and the next one, and so on.
-        self.listed(listing, options, |found| !found.is_empty())
+        // Pages may be empty, any number of them.
+        self.list_until(|found| !found.is_empty(), listing, options)
     }
 
-    /// All conversations of a listing, within the time of one call.
+    /// All conversations of a list, within the timeout of one call.
     ///
     /// # Errors
     /// As [`LinkService::list`].
@@ -135,92 +149,81 @@ impl LinkService {
         listing: Listing,
         options: CallOptions,
     ) -> impl Future<Output = Result<Vec<ConversationDetails>, LinkError>> + Send + use<> {
-        let listed = self.listed(listing, options, |_| false);
+        let listed = self.list_until(|_| false, listing, options);
         async move { Ok(listed.await?.0) }
     }
 
-    fn listed(
+    fn list_until(
         &self,
+        is_enough: fn(&[ConversationDetails]) -> bool,
         listing: Listing,
         options: CallOptions,
-        is_enough: fn(&[ConversationDetails]) -> bool,
     ) -> impl Future<Output = Result<(Vec<ConversationDetails>, Option<Listing>), LinkError>> + Send + use<> {
         let (store, clock) = (Arc::clone(&self.0.store), Arc::clone(&self.0.clock));
-        let listed = self.perform(self.timed(options), move |call| {
+        self.perform(self.with_timeout(options), move |call| {
             let page = move |listing: &Listing| {
                 let (query, next) = listing.request();
                 store.list(query, next, Arc::clone(&call))
             };
             let first = page(&listing);
             Ok(Box::pin(async move {
-                let (mut found, mut rest) = listing.turn(first.await?)?;
+                let (mut found, mut rest) = listing.accept_page(first.await?)?;
                 while let Some(listing) = rest.take_if(|_| !is_enough(&found)) {
                     if let Some(pause) = listing.pause(&*clock) {
                         clock.sleep(pause).await;
                     }
                     let page = page(&listing);
-                    let (more, after) = listing.turn(page.await?)?;
+                    let (more, after) = listing.accept_page(page.await?)?;
                     found.extend(more);
                     rest = after;
                 }
                 Ok((found, rest))
             }) as StoreFuture<_>)
-        });
-        async move { Ok(listed.await?.0) }
+        })
     }
 
-    /// The one record that fits.
+    /// The only record that matches the key.
     ///
     /// # Errors
-    /// `RECORD_NOT_FOUND`, `AMBIGUOUS`, `CLOSED`, `THROTTLED`, `TIMEOUT`, and whatever [`LinkStore::find`] fails with.
+    /// `RECORD_NOT_FOUND`, `AMBIGUOUS`, `CLOSED`, `THROTTLED`, `TIMEOUT`, and the errors of [`LinkStore::find`].
     pub fn find(
         &self,
         key: RecordKey,
         options: CallOptions,
     ) -> impl Future<Output = Result<NamedRecord, LinkError>> + Send + use<> {
         let store = Arc::clone(&self.0.store);
-        let found = self.perform(self.timed(options), move |call| {
+        self.perform(self.with_timeout(options), move |call| {
             let found = store.find(key.clone(), call);
             Ok(Box::pin(async move { key.only(found.await?) }) as StoreFuture<_>)
-        });
-        async move { Ok(found.await?.0) }
+        })
     }
 
-    /// Now, by the clock on the wall: what "so many days ago" counts from.
+    /// Current wall-clock time, from which relative times such as "seven days ago" are counted.
     #[must_use]
     pub fn wall(&self) -> SystemTime {
         self.0.clock.wall()
     }
 
-    /// Examines the store: what is in order, what is not, and how to mend it. With a conversation to `probe`, that one is
-    /// written to and then restored.
+    /// Checks everything that links depend on. It only reads.
     ///
     /// # Errors
-    /// `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED`, `TIMEOUT`. Whatever else is wrong is in the report.
-    pub fn doctor(
-        &self,
-        probe: Option<ConversationId>,
-        options: CallOptions,
-    ) -> impl Future<Output = Result<Report, LinkError>> + Send + use<> {
-        let service = self.clone();
-        let options = CallOptions { timeout: options.timeout.or(Some(EXAMINATION_TIMEOUT)), ..options };
-        let examined = self.perform(options, move |call| {
-            service.ensure_can_probe(probe)?;
-            Ok(service.0.store.examine(probe, call))
-        });
-        async move { examined.await.map(|(report, _)| report) }
+    /// `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED`, `TIMEOUT`. All other problems are in the report.
+    pub fn diagnose(&self, options: CallOptions) -> impl Future<Output = Result<Report, LinkError>> + Send + use<> {
+        let store = Arc::clone(&self.0.store);
+        let options = CallOptions { timeout: options.timeout.or(Some(DIAGNOSE_TIMEOUT)), ..options };
+        self.perform(options, move |call| Ok(store.diagnose(call)))
     }
 
-    /// Refuses new calls from now on, lets the pending ones finish within their deadlines, then closes the store.
+    /// Rejects new calls from now on, waits for the calls in progress, which end within their timeouts, then closes the store.
     ///
     /// # Errors
-    /// The store's fault while closing. A second call waits for the first and succeeds.
+    /// The error of the store while closing. A second call waits for the first one and succeeds.
     pub fn close(&self) -> impl Future<Output = Result<(), LinkError>> + Send + use<> {
         let inner = Arc::clone(&self.0);
         let first = !inner.closed.swap(true, Ordering::SeqCst);
         inner.store.closing();
         async move {
-            // All permits at once: no call is left, and none can begin.
+            // With all permits taken no call is in progress, and none can begin.
             let Ok(_all) = inner.pending.acquire_many(MAX_PENDING_CALLS).await else { return Ok(()) };
             if first {
                 inner.store.close().await.map_err(|error| inner.described(error, None))?;
@@ -229,25 +232,25 @@ impl LinkService {
         }
     }
 
-    /// Gives an error what every error of this service carries.
+    /// Adds the details that every error of this service has.
     #[must_use]
     pub fn describe(&self, error: LinkError) -> LinkError {
         self.0.described(error, None)
     }
 
-    /// Which store this is.
+    /// Kind of the store.
     #[must_use]
     pub fn store(&self) -> StoreName {
         self.0.store.name()
     }
 
-    /// Where the store came from, if nobody configured it.
+    /// Explains which store the client uses if none was configured.
     #[must_use]
-    pub fn note(&self) -> Option<&str> {
-        self.0.note.as_deref()
+    pub fn implicit_store_hint(&self) -> Option<&str> {
+        self.0.implicit_store_hint.as_deref()
     }
 
-    /// Whether new calls are refused.
+    /// Checks that the service was not closed.
     ///
     /// # Errors
     /// `CLOSED`.
@@ -258,38 +261,26 @@ impl LinkService {
         Err(LinkError::new(Code::Closed, "This client was closed; make a new one."))
     }
 
-    /// Whether calls with these options can be made here at all.
+    /// Checks that the store supports these options.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`.
     pub fn ensure_possible(&self, options: &CallOptions) -> Result<(), LinkError> {
-        if options.caller.is_none() || self.0.store.name() == StoreName::Dataverse {
+        if options.caller.is_none() || self.0.store.can_impersonate() {
             return Ok(());
         }
         let message =
-            "`options.callerObjectId`: only a Dataverse client can act for somebody else; this one is embedded.";
+            "`options.callerObjectId`: impersonation needs a Dataverse client; this client uses the embedded store.";
         Err(LinkError::new(Code::InvalidArgument, message))
     }
 
-    /// Whether this store has what a probe asks about.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT`.
-    pub fn ensure_can_probe(&self, probe: Option<ConversationId>) -> Result<(), LinkError> {
-        if probe.is_none() || self.0.store.name() == StoreName::Dataverse {
-            return Ok(());
-        }
-        let message = "`options.probe`: only Dataverse leaves questions open; this client is embedded.";
-        Err(LinkError::new(Code::InvalidArgument, message))
-    }
-
-    /// Does a call's work in the store, within its deadline if it has one, and gives its errors what all errors carry.
-    /// `begin` is called now. The outcome comes with the id that the call was given.
+    /// Runs a call's work in the store, within its timeout if it has one, and adds the details that all errors have. `begin` is
+    /// called immediately.
     pub fn perform<T, B>(
         &self,
         options: CallOptions,
         begin: B,
-    ) -> impl Future<Output = Result<(T, RequestId), LinkError>> + Send + use<T, B>
+    ) -> impl Future<Output = Result<T, LinkError>> + Send + use<T, B>
     where
         T: Send,
         B: FnOnce(Arc<Call>) -> Result<StoreFuture<T>, LinkError>,
@@ -299,10 +290,10 @@ impl LinkService {
         let request_id = uuid::Builder::from_random_bytes(inner.clock.random().to_be_bytes()).into_uuid().into_bytes();
         let deadline = timeout.map(|timeout| inner.clock.now() + timeout);
         let call = Arc::new(Call::new(request_id.into(), deadline, options));
-        let under_way = self.admit().and_then(|permit| Ok((permit, begin(Arc::clone(&call))?)));
+        let begun = self.admit().and_then(|permit| Ok((permit, begin(Arc::clone(&call))?)));
         async move {
-            let outcome = match under_way {
-                Err(refused) => Err(refused),
+            let result = match begun {
+                Err(rejected) => Err(rejected),
                 Ok((_permit, work)) => match timeout {
                     None => work.await,
                     Some(timeout) => tokio::select! {
@@ -312,11 +303,8 @@ impl LinkService {
                     },
                 },
             };
-            // The work was dropped: only now is it certain whether a write began.
-            match outcome {
-                Ok(done) => Ok((done, call.request_id())),
-                Err(error) => Err(inner.described(error, Some(&call))),
-            }
+            // The work was dropped, so whether a write may have been applied no longer changes.
+            result.map_err(|error| inner.described(error, Some(&call)))
         }
     }
 
@@ -325,39 +313,36 @@ impl LinkService {
         decide: Decide,
         conversation: Option<ConversationId>,
         options: CallOptions,
-    ) -> impl Future<Output = Result<(ConversationId, Decision, RequestId), LinkError>> + Send + use<> {
+    ) -> impl Future<Output = Result<Updated, LinkError>> + Send + use<> {
         let store = Arc::clone(&self.0.store);
-        let is_dry = options.dry_run;
-        let options = self.timed(options);
-        let updated = self.perform(options, move |call| {
+        let dry_run = options.dry_run;
+        self.perform(self.with_timeout(options), move |call| {
             decide.ensure_possible()?;
-            let id = conversation.ok_or_else(no_focused_conversation)?;
-            let decided: StoreFuture<Decision> = if is_dry {
-                let read = store.read(id, call);
+            let conversation_id = conversation.ok_or_else(no_focused_conversation)?;
+            let request_id = call.request_id();
+            let decided: StoreFuture<Decision> = if dry_run {
+                let read = store.read(conversation_id, call);
                 Box::pin(async move { decide.on(&read.await?.conversation) })
             } else {
-                store.update(id, decide, call)
+                store.update(conversation_id, decide, call)
             };
-            Ok(Box::pin(async move { Ok((id, decided.await?)) }) as StoreFuture<_>)
-        });
-        async move {
-            let of_conversation = |error: LinkError| {
-                error.with(|details| details.conversation_id = conversation.map(|id| id.to_string()))
-            };
-            let ((id, decision), request_id) = updated.await.map_err(of_conversation)?;
-            Ok((id, decision, request_id))
-        }
+            let updated = async move { Ok(Updated { conversation_id, decision: decided.await?, request_id, dry_run }) };
+            Ok(Box::pin(updated) as StoreFuture<_>)
+        })
     }
 
-    fn timed(&self, options: CallOptions) -> CallOptions {
+    fn with_timeout(&self, options: CallOptions) -> CallOptions {
         CallOptions { timeout: options.timeout.or(Some(self.0.default_timeout)), ..options }
     }
 
     fn admit(&self) -> Result<OwnedSemaphorePermit, LinkError> {
         self.ensure_open()?;
         Arc::clone(&self.0.pending).try_acquire_owned().map_err(|_| {
-            LinkError::new(Code::Throttled, format!("{MAX_PENDING_CALLS} calls are pending on this client already."))
-                .hint("Await some of them before making more.")
+            LinkError::new(
+                Code::Throttled,
+                format!("{MAX_PENDING_CALLS} calls are already in progress on this client."),
+            )
+            .hint("Await some of them before making more.")
         })
     }
 }
@@ -365,17 +350,17 @@ impl LinkService {
 impl Inner {
     fn described(&self, error: LinkError, call: Option<&Call>) -> LinkError {
         let error = error.with(|details| {
-            details.store = Some(self.store.name().as_str());
+            details.store = Some(self.store.name());
             if let Some(call) = call {
                 details.request_id = Some(call.request_id().to_string());
                 if details.service_request_id.is_none() {
-                    details.service_request_id = call.service_request_id().map(|id| id.to_string());
+                    details.service_request_id = call.progress().service_request_id().map(|id| id.to_string());
                 }
-                details.maybe_applied |= call.maybe_applied();
+                details.maybe_applied |= call.progress().maybe_applied();
             }
         });
-        match &self.note {
-            Some(note) => error.hint(note.clone()),
+        match &self.implicit_store_hint {
+            Some(hint) => error.hint(hint.clone()),
             None => error,
         }
     }

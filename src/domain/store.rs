@@ -1,75 +1,58 @@
-//! The port: what a place that keeps conversations and links has to do.
+//! The port that every store of conversations and links implements.
 
 use std::{pin::Pin, sync::Arc};
 
 use super::{
     call::Call,
     decision::{Decide, Decision},
-    diagnosis::Report,
     ids::ConversationId,
     query::{ConversationDetails, ConversationPage, ConversationQuery, NamedRecord, RecordKey},
+    report::Report,
 };
-use crate::error::LinkError;
+use crate::error::{LinkError, StoreName};
 
-/// Where conversations and links live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreName {
-    /// A Dataverse environment, through the Web API.
-    Dataverse,
-    /// The SQLite file beside the program.
-    Embedded,
-}
-
-impl StoreName {
-    /// The word that outcomes and errors carry.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dataverse => "dataverse",
-            Self::Embedded => "embedded",
-        }
-    }
-}
-
-/// What a store's method returns. Boxed once per call, so that everything above a store is compiled once.
+/// Result of a store's method. Boxed once per call, so that everything above a store is compiled once.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, LinkError>> + Send>>;
 
 /// A store of conversations and links.
 pub trait LinkStore: Send + Sync {
-    /// Its name.
+    /// Kind of the store.
     fn name(&self) -> StoreName;
 
-    /// Runs the decision on the current row of the conversation and commits what it says, atomically. Completes when the
+    /// Whether calls can be made in the name of another user.
+    fn can_impersonate(&self) -> bool {
+        false
+    }
+
+    /// Runs the decision on the current row of the conversation and commits its change, atomically. Completes when the
     /// store has confirmed the outcome. Dropping the future stops the work; a write that began before is marked in `call`.
     ///
     /// Calls on one conversation take effect in the order in which this method was called, however their futures are polled.
     ///
-    /// Fails with the decision's own code, `CONVERSATION_NOT_FOUND`, `RECORD_NOT_FOUND` (links only), or the store's fault.
+    /// Fails with the decision's own code, `CONVERSATION_NOT_FOUND`, `RECORD_NOT_FOUND` (links only), or an error of the store.
     fn update(&self, id: ConversationId, decide: Decide, call: Arc<Call>) -> StoreFuture<Decision>;
 
-    /// Reads a conversation as it is after this was called, and after the updates of it that were called before.
+    /// Reads a conversation as it is after this was called, and after all earlier updates of it.
     ///
-    /// Fails with `CONVERSATION_NOT_FOUND`, or the store's fault.
+    /// Fails with `CONVERSATION_NOT_FOUND`, or an error of the store.
     fn read(&self, id: ConversationId, call: Arc<Call>) -> StoreFuture<ConversationDetails>;
 
-    /// Reads a page of conversations: the first, or the one that `next` of the one before names.
+    /// Reads a page of conversations: the first one, or the one with the continuation token `next` of the page before.
     ///
-    /// Fails with `INVALID_ARGUMENT` if `next` is not the store's own word, or the store's fault.
+    /// Fails with `INVALID_ARGUMENT` if `next` is not a token of this store, or with an error of the store.
     fn list(&self, query: ConversationQuery, next: Option<String>, call: Arc<Call>) -> StoreFuture<ConversationPage>;
 
-    /// Reads the records that fit, one more than [`RecordKey::MOST`] at the most.
+    /// Reads the records that match, at most one more than [`RecordKey::MOST`].
     ///
-    /// Fails with `INVALID_ARGUMENT` for a column that does not exist, where the store knows, or the store's fault.
+    /// Fails with `INVALID_ARGUMENT` for an unknown column if the store can tell, or with an error of the store.
     fn find(&self, key: RecordKey, call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>>;
-    /// Looks at everything that links rest on, and changes nothing; but for a conversation to `probe`, which is written to and
-    /// then restored. What is out of order is in the report, never an error.
-    ///
-    /// Fails with `INVALID_ARGUMENT` if this store cannot be probed.
-    fn examine(&self, probe: Option<ConversationId>, call: Arc<Call>) -> StoreFuture<Report>;
 
-    /// No call comes after this was called. Those that wait for something without a bound of its own end soon.
+    /// Checks everything that links depend on, and changes nothing. Problems are in the report, never an error.
+    fn diagnose(&self, call: Arc<Call>) -> StoreFuture<Report>;
+
+    /// Called when no further calls will come. Calls that wait without a limit of their own end soon.
     fn closing(&self) {}
 
-    /// Releases what the store holds. Called once, after the last update.
+    /// Releases all resources. Called once, after the last call.
     fn close(&self) -> StoreFuture<()>;
 }

@@ -22,7 +22,7 @@ use super::{
     log::{complete, has_moved, leave_log, lock_alone},
 };
 use crate::{
-    domain::{ConversationId, decision::conversation_not_found},
+    domain::{ConversationId, conversation_not_found},
     error::LinkError,
 };
 

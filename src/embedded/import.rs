@@ -143,11 +143,11 @@ pub(super) fn apply(
     }
     tally.ensure_complete()?;
     let dangling_links = rows::dangling_links(&transaction).map_err(fault)?;
-    tally.watch.call.write_begins();
-    tally.look().inspect_err(|_| tally.watch.call.write_refused())?;
+    tally.watch.call.progress().sending();
+    tally.look().inspect_err(|_| tally.watch.call.progress().not_applied())?;
     transaction.commit().map_err(|error| {
         if is_rolled_back(&error) {
-            tally.watch.call.write_refused();
+            tally.watch.call.progress().not_applied();
         }
         fault(error)
     })?;

@@ -2,7 +2,7 @@
 
 mod connections;
 mod database;
-mod examination;
+mod diagnose;
 mod fault;
 mod file;
 mod files;
@@ -45,9 +45,9 @@ use crate::{
     clock::SharedClock,
     domain::{
         Call, ConversationDetails, ConversationId, ConversationPage, ConversationQuery, Decide, Decision, LinkStore,
-        NamedRecord, RecordKey, Report, StoreFuture, StoreName, decision::conversation_not_found,
+        NamedRecord, RecordKey, Report, StoreFuture, conversation_not_found,
     },
-    error::{Code, LinkError},
+    error::{Code, LinkError, StoreName},
 };
 
 /// Bytes of a page in memory that is read while other calls wait, so that it takes effect in its turn. It takes some milliseconds.
@@ -203,8 +203,7 @@ impl LinkStore for EmbeddedStore {
         })
     }
 
-    fn examine(&self, _probe: Option<ConversationId>, _call: Arc<Call>) -> StoreFuture<Report> {
-        // The service refuses probes of this store.
+    fn diagnose(&self, _call: Arc<Call>) -> StoreFuture<Report> {
         let (reply, report) = oneshot::channel();
         self.ask(Job::Examine { reply }, report)
     }

@@ -11,9 +11,12 @@ use super::{
     place::{self, Key, Place},
     rows,
 };
-use crate::domain::{
-    ConversationDetails, ConversationId, ConversationPage, ConversationQuery, EntityLogicalName, KeyValue, NamedRecord,
-    RecordKey, RecordReference, Slot,
+use crate::{
+    dataverse::tables::table,
+    domain::{
+        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, EntityLogicalName, KeyValue,
+        NamedRecord, RecordKey, RecordReference, Slot,
+    },
 };
 
 const COLUMNS: &str = "c.statuscode, c.customer_entity, c.customer_id, c.case_id, c.id, c.subject, c.created_on, c.agent_id, u.name, i.name";
@@ -105,7 +108,7 @@ pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Res
         let parameter = values.len() + 2;
         // Checked to be a name when the key was made.
         let _ = match value {
-            KeyValue::Id(_) if column == key.entity.id_column() => write!(sql, " AND id = ?{parameter}"),
+            KeyValue::Id(_) if column == table(key.entity).id => write!(sql, " AND id = ?{parameter}"),
             // SQLite reads true and false as numbers, which they are not.
             KeyValue::Flag(_) => write!(sql, " AND json_type(columns, '$.{column}') = ?{parameter}"),
             KeyValue::Number(_) => write!(
@@ -120,7 +123,7 @@ pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Res
             KeyValue::Text(text) => Value::from(text.clone()),
             KeyValue::Number(number) => (*number).into(),
             KeyValue::Flag(flag) => flag.to_string().into(),
-            KeyValue::Id(id) if column == key.entity.id_column() => id.as_bytes().to_vec().into(),
+            KeyValue::Id(id) if column == table(key.entity).id => id.as_bytes().to_vec().into(),
             KeyValue::Id(id) => id.to_string().into(),
         });
     }

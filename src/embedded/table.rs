@@ -9,7 +9,11 @@ use serde_json::value::RawValue;
 
 use super::rows::number;
 use crate::{
-    domain::{AgentId, ConversationId, EntityLogicalName, RecordId, time},
+    dataverse::{
+        tables::{self, conversation},
+        time,
+    },
+    domain::{AgentId, ConversationId, EntityLogicalName, RecordId},
     json::Whole,
 };
 
@@ -35,10 +39,8 @@ impl Table {
     /// The name that a Web API address has for it.
     pub(super) const fn entity_set(self) -> &'static str {
         match self {
-            Self::Records(EntityLogicalName::Account) => "accounts",
-            Self::Records(EntityLogicalName::Contact) => "contacts",
-            Self::Records(EntityLogicalName::Incident) => "incidents",
-            Self::Conversations => "msdyn_ocliveworkitems",
+            Self::Records(entity) => tables::table(entity).entity_set,
+            Self::Conversations => conversation::ENTITY_SET,
         }
     }
 
@@ -81,13 +83,9 @@ impl Row {
     }
 
     fn record(&self, entity: EntityLogicalName) -> Result<Vec<Value>, String> {
-        let primary_name = match entity {
-            EntityLogicalName::Account => "name",
-            EntityLogicalName::Contact => "fullname",
-            EntityLogicalName::Incident => "title",
-        };
-        let id: RecordId = self.required(entity.id_column())?;
-        let name: Option<Option<String>> = self.column(primary_name)?;
+        let table = tables::table(entity);
+        let id: RecordId = self.required(table.id)?;
+        let name: Option<Option<String>> = self.column(table.name)?;
         let mut values = vec![id.as_bytes().to_vec().into(), number(entity).into()];
         values.extend(optional(name, Value::from));
         values.push(self.columns()?.into());
@@ -107,14 +105,14 @@ impl Row {
     }
 
     fn conversation(&self) -> Result<Vec<Value>, String> {
-        let id: ConversationId = self.required("activityid")?;
-        let status: Option<Status> = self.column("statuscode")?;
-        let customer: Option<Option<RecordId>> = self.column("_msdyn_customer_value")?;
+        let id: ConversationId = self.required(conversation::ID)?;
+        let status: Option<Status> = self.column(conversation::STATUS)?;
+        let customer: Option<Option<RecordId>> = self.column(conversation::CUSTOMER)?;
         let entity = customer.flatten().map(|_| self.customer_entity()).transpose()?;
-        let case: Option<Option<RecordId>> = self.column("_msdyn_issueid_value")?;
-        let subject: Option<Option<String>> = self.column("subject")?;
-        let created_on: Option<Option<Time>> = self.column("createdon")?;
-        let agent: Option<Option<AgentId>> = self.column("_msdyn_activeagentid_value")?;
+        let case: Option<Option<RecordId>> = self.column(conversation::CASE)?;
+        let subject: Option<Option<String>> = self.column(conversation::SUBJECT)?;
+        let created_on: Option<Option<Time>> = self.column(conversation::CREATED_ON)?;
+        let agent: Option<Option<AgentId>> = self.column(conversation::AGENT)?;
         let mut values = vec![id.as_bytes().to_vec().into(), status.map(|Status(code)| code).into()];
         let [is_there, customer] = optional(customer, |id| id.as_bytes().to_vec().into());
         values.extend([is_there, entity.into(), customer]);
@@ -127,7 +125,7 @@ impl Row {
 
     /// Without the annotation an account cannot be told from a contact.
     fn customer_entity(&self) -> Result<i64, String> {
-        const NAME: &str = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname";
+        const NAME: &str = conversation::CUSTOMER_ENTITY;
         let annotation: Option<Option<String>> = self.column(NAME)?;
         match annotation.flatten().as_deref() {
             Some("account") => Ok(number(EntityLogicalName::Account)),

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{
     connections::{Connections, MAX_OPENS, Writing},
     database::Missing,
-    examination,
+    diagnose,
     fault::{defect, is_rolled_back, replaced, store_fault},
     import::{self, ImportSummary, Incoming, OnProgress},
     pending::Underway,
@@ -21,10 +21,7 @@ use super::{
 };
 use crate::{
     clock::SharedClock,
-    domain::{
-        Call, ConversationId, Decide, Decision, Report,
-        decision::{conversation_not_found, record_not_found},
-    },
+    domain::{Call, ConversationId, Decide, Decision, Report, conversation_not_found, record_not_found},
     error::{Code, LinkError},
 };
 
@@ -122,9 +119,9 @@ impl Writer {
     fn examine(&mut self, reply: Reply<Report>) {
         if !reply.is_closed() {
             let report = self.guarded(|writer| {
-                // The connection of the examination would take the log of a replaced file for that of the new one.
+                // The connection of the diagnosis would take the log of a replaced file for that of the new one.
                 let _ = writer.connections.ensure_current();
-                Ok(examination::examine(writer.connections.path(), Arc::clone(&writer.clock)))
+                Ok(diagnose::diagnose(writer.connections.path(), Arc::clone(&writer.clock)))
             });
             let _ = reply.send(report);
         }
@@ -159,7 +156,7 @@ impl Writer {
             if !self.connections.is_current()? {
                 continue;
             }
-            let nothing_applied = || batch.iter().for_each(|update| update.call.write_refused());
+            let nothing_applied = || batch.iter().for_each(|update| update.call.progress().not_applied());
             let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| nothing_applied())?;
             transaction.commit().map_err(|error| {
                 if is_rolled_back(&error) {
@@ -216,7 +213,7 @@ fn update_all(
     let fault = |error| store_fault(path, "linking", error);
     let mut outcomes = Vec::with_capacity(batch.len());
     for update in batch {
-        update.call.write_begins();
+        update.call.progress().sending();
         // Marked first, looked second: a caller that stops listening now is either seen here, or sees the mark.
         let outcome = if update.reply.is_closed() {
             Err(LinkError::new(Code::Internal, "Nobody waits for this call."))
@@ -234,7 +231,7 @@ fn update_all(
             return Err(outcome.err().unwrap_or_else(gave_up));
         }
         if !outcome.as_ref().is_ok_and(Decision::writes) {
-            update.call.write_refused();
+            update.call.progress().not_applied();
         }
         outcomes.push(outcome);
     }

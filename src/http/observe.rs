@@ -1,4 +1,4 @@
-//! What is told to whoever wants to watch the traffic: never a token, a query or a body.
+//! Events about requests, for logs and for the application. They never hold a token, a query or a body.
 
 use std::{
     fmt,
@@ -9,7 +9,11 @@ use http::{HeaderMap, HeaderName, Method};
 use url::Url;
 use uuid::Uuid;
 
-use super::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, fields::field_lines};
+use super::service::{
+    HttpRequest, HttpResponse,
+    error::{HttpError, HttpErrorKind},
+    headers::field_lines,
+};
 use crate::clock::Clock;
 
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
@@ -19,13 +23,12 @@ const REQ_ID: HeaderName = HeaderName::from_static("req_id");
 /// A request without its secrets.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The verb.
     pub method: Method,
-    /// `contoso.crm4.dynamics.com`, with the port if it is not the scheme's own.
+    /// `contoso.crm4.dynamics.com`, with the port if it is not the default.
     pub host: String,
     /// Without the query.
     pub path: String,
-    /// The id of the call, if the request has one.
+    /// Id of the call, if the request has one.
     pub request_id: Option<String>,
     /// 1 for the first.
     pub attempt: u32,
@@ -34,62 +37,41 @@ pub struct Subject {
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With an answer of this status, under this id.
-    Answered {
-        /// Its status.
+    /// With a response.
+    Responded {
         status: u16,
-        /// The id that the server gave it: a GUID.
+        /// Id that the server gave the request: a GUID.
         service_request_id: Option<String>,
     },
-    /// Without one.
+    /// Without a response.
     Failed(HttpErrorKind),
-    /// Its caller stopped waiting.
-    GivenUp,
+    /// The call was cancelled.
+    Cancelled,
 }
 
-/// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An attempt is over.
-    Request {
-        /// What was asked.
-        subject: Subject,
-        /// How it ended.
-        ending: Ending,
-        /// How long it took.
-        duration: Duration,
-    },
-    /// There will be another attempt, after this pause.
-    Retry {
-        /// What will be asked again.
-        subject: Subject,
-        /// Why.
-        ending: Ending,
-        /// The pause.
-        delay: Duration,
-    },
-    /// The server throttles: the whole client pauses.
-    Throttle {
-        /// What was refused.
-        subject: Subject,
-        /// The pause.
-        delay: Duration,
-    },
+    /// An attempt ended.
+    Request { subject: Subject, ending: Ending, duration: Duration },
+    /// The request will be sent again after this delay.
+    Retry { subject: Subject, ending: Ending, delay: Duration },
+    /// The server throttled a request, so the whole client pauses.
+    Throttle { subject: Subject, delay: Duration },
 }
 
-/// Who watches.
+/// Receives events.
 pub trait Observer: Send + Sync {
-    /// Whether anybody listens: nothing is prepared for nobody.
+    /// Events are built only while this is true.
     fn is_listening(&self) -> bool;
     /// Must not block.
     fn observe(&self, event: Event);
 }
 
-/// Nobody.
+/// An observer that ignores everything.
 #[derive(Clone, Copy, Debug)]
-pub struct Nobody;
+pub struct NoopObserver;
 
-impl Observer for Nobody {
+impl Observer for NoopObserver {
     fn is_listening(&self) -> bool {
         false
     }
@@ -98,74 +80,75 @@ impl Observer for Nobody {
 }
 
 impl Subject {
-    pub(super) fn of(request: &HttpRequest, attempt: u32) -> Self {
-        let text = |url: &Url| match (url.host_str(), url.port()) {
+    pub(super) fn new(request: &HttpRequest, attempt: u32) -> Self {
+        let host = |url: &Url| match (url.host_str(), url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         };
         Self {
             method: request.method.clone(),
-            host: text(&request.url),
+            host: host(&request.url),
             path: request.url.path().to_owned(),
-            request_id: guid(&request.headers, &CLIENT_REQUEST_ID),
+            request_id: guid_string(&request.headers, &CLIENT_REQUEST_ID),
             attempt,
         }
     }
 }
 
-impl Ending {
-    pub(super) fn of(answer: &Result<HttpResponse, HttpError>) -> Self {
-        match answer {
-            Ok(HttpResponse { status, headers, .. }) => {
-                Self::Answered { status: status.as_u16(), service_request_id: guid(headers, &SERVICE_REQUEST_ID) }
-            }
+impl From<&Result<HttpResponse, HttpError>> for Ending {
+    fn from(outcome: &Result<HttpResponse, HttpError>) -> Self {
+        match outcome {
+            Ok(HttpResponse { status, headers, .. }) => Self::Responded {
+                status: status.as_u16(),
+                service_request_id: guid_string(headers, &SERVICE_REQUEST_ID),
+            },
             Err(error) => Self::Failed(error.kind),
         }
     }
 }
 
-/// The id that the server gave the request.
+/// Id that the server gave the request.
 pub(super) fn service_request_id(headers: &HeaderMap) -> Option<Uuid> {
-    parsed(headers, &SERVICE_REQUEST_ID).or_else(|| parsed(headers, &REQ_ID))
+    parse_guid(headers, &SERVICE_REQUEST_ID).or_else(|| parse_guid(headers, &REQ_ID))
 }
 
-/// Ids are GUIDs; whatever else stands there is not repeated.
-fn guid(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    parsed(headers, name).map(|id| id.to_string())
+/// Ids are GUIDs. Anything else is not repeated.
+fn guid_string(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    parse_guid(headers, name).map(|id| id.to_string())
 }
 
-fn parsed(headers: &HeaderMap, name: &HeaderName) -> Option<Uuid> {
+fn parse_guid(headers: &HeaderMap, name: &HeaderName) -> Option<Uuid> {
     field_lines(headers, name).find_map(|line| line.split(',').find_map(|id| Uuid::try_parse(id.trim()).ok()))
 }
 
-/// One attempt being watched. Dropped before its end, because its caller stopped waiting, it says so.
-pub(super) struct Watched<'a> {
+/// Reports one attempt when it ends. If dropped before, because the call was cancelled, it reports that.
+pub(super) struct AttemptTimer<'a> {
     observer: &'a dyn Observer,
     clock: &'a dyn Clock,
-    begun: Option<(Subject, Instant)>,
+    started: Option<(Subject, Instant)>,
 }
 
-impl<'a> Watched<'a> {
-    pub(super) fn begin(observer: &'a dyn Observer, clock: &'a dyn Clock, request: &HttpRequest, attempt: u32) -> Self {
-        let begun = observer.is_listening().then(|| (Subject::of(request, attempt), clock.now()));
-        Self { observer, clock, begun }
+impl<'a> AttemptTimer<'a> {
+    pub(super) fn start(observer: &'a dyn Observer, clock: &'a dyn Clock, request: &HttpRequest, attempt: u32) -> Self {
+        let started = observer.is_listening().then(|| (Subject::new(request, attempt), clock.now()));
+        Self { observer, clock, started }
     }
 
-    pub(super) fn end(mut self, answer: &Result<HttpResponse, HttpError>) {
-        self.tell(|| Ending::of(answer));
+    pub(super) fn stop(mut self, outcome: &Result<HttpResponse, HttpError>) {
+        self.report(|| outcome.into());
     }
 
-    fn tell(&mut self, ending: impl FnOnce() -> Ending) {
-        if let Some((subject, since)) = self.begun.take() {
+    fn report(&mut self, ending: impl FnOnce() -> Ending) {
+        if let Some((subject, since)) = self.started.take() {
             let duration = self.clock.now().saturating_duration_since(since);
             self.observer.observe(Event::Request { subject, ending: ending(), duration });
         }
     }
 }
 
-impl Drop for Watched<'_> {
+impl Drop for AttemptTimer<'_> {
     fn drop(&mut self) {
-        self.tell(|| Ending::GivenUp);
+        self.report(|| Ending::Cancelled);
     }
 }
 
@@ -178,9 +161,9 @@ impl fmt::Display for Subject {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered { status, .. } => write!(f, "{status}"),
+            Self::Responded { status, .. } => write!(f, "{status}"),
             Self::Failed(kind) => write!(f, "{kind:?}"),
-            Self::GivenUp => f.write_str("given up"),
+            Self::Cancelled => f.write_str("cancelled"),
         }
     }
 }
@@ -191,7 +174,7 @@ impl fmt::Display for Event {
         let subject = match self {
             Self::Request { subject, ending, duration } => {
                 write!(f, "request {subject}: {ending} after {} ms", duration.as_millis())?;
-                if let Ending::Answered { service_request_id: Some(id), .. } = ending {
+                if let Ending::Responded { service_request_id: Some(id), .. } = ending {
                     write!(f, ", service request {id}")?;
                 }
                 subject

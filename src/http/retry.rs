@@ -1,39 +1,45 @@
-//! Sends requests again when that is right. Three questions, in this order: may it be sent again, can the budget afford it, how long
-//! is the pause. Throttling is another matter: a refusal pauses the whole client, see [`Gate`], and is waited out.
+//! Retries. A failed request is sent again if that is safe and the budget allows it, after a pause with jitter. Throttling is handled
+//! separately: a response that asks for a pause pauses the whole client, see [`Gate`], and is waited out.
 
-use std::{
-    sync::{Arc, PoisonError, atomic::Ordering},
-    time::Duration,
-};
+pub(super) mod budget;
+mod gate;
+mod pace;
+mod slots;
+
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::StatusCode;
 
-use super::{
-    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+use self::{
     budget::RetryBudget,
-    gate::{Gate, Shut},
-    observe::{Ending, Event, Observer, Subject, Watched, service_request_id},
-    retry_after::retry_after,
+    gate::{Closed, Gate},
     slots::Slots,
+};
+use super::{
+    observe::{AttemptTimer, Ending, Event, Observer, Subject, service_request_id},
+    service::{
+        HttpRequest, HttpResponse, HttpService,
+        error::{HttpError, HttpErrorKind},
+    },
 };
 use crate::clock::{SharedClock, jitter};
 
-/// How often, how patiently, and how much at once. The names and defaults are those of the Azure SDKs.
+/// Limits of retries and concurrency. Names and defaults are those of the Azure SDKs.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// Attempts after the first, of a request that fails. Those that the server refuses with a request to wait do not count.
+    /// Attempts after the first. Those that the server throttles do not count.
     pub max_retries: u32,
-    /// The shortest pause. Each is drawn between this and three times the one before.
+    /// Shortest pause. Each is random between this and three times the previous one.
     pub delay: Duration,
-    /// The longest pause, unless the server asks for a longer one.
+    /// Longest pause, unless the server asks for a longer one.
     pub max_delay: Duration,
-    /// The most requests in flight, whatever the server recommends.
+    /// Most requests in flight, even if the server recommends more.
     pub max_concurrency: usize,
 }
 
 impl RetryPolicy {
-    /// Dataverse refuses the 53rd concurrent request of a user (`dataverse-wire.md` 6.1); the margin is for a second client.
+    /// Dataverse rejects the 53rd concurrent request of a user (`dataverse-wire.md` 6.1). The margin is for a second client.
     pub const MAX_CONCURRENCY: usize = 48;
 }
 
@@ -48,7 +54,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// A service that repeats what may be repeated.
+/// A layer that retries requests and limits how many are in flight.
 pub struct RetryingHttp {
     http: Arc<dyn HttpService>,
     clock: SharedClock,
@@ -62,24 +68,24 @@ pub struct RetryingHttp {
 /// Whether a request may be sent again after this outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// It may not, or need not.
+    /// No.
     Final,
-    /// It may, because it may succeed the next time.
+    /// Yes: it may succeed the next time.
     Transient,
-    /// It may, after the pause that the server asks all requests of this client for.
+    /// Yes, after the pause that the server asks the whole client for.
     Throttled,
 }
 
-/// One attempt, and what it means.
+/// Outcome of one attempt.
 struct Attempt {
-    answer: Result<HttpResponse, HttpError>,
+    outcome: Result<HttpResponse, HttpError>,
     verdict: Verdict,
-    /// How long to wait before the next.
+    /// Time until the next.
     pause: Duration,
 }
 
 impl RetryingHttp {
-    /// Repeats what `http` does, as far as the budget goes, and tells the observer.
+    /// Retries requests of `http` as far as the budget allows, and reports them to the observer.
     #[must_use]
     pub fn new(
         http: Arc<dyn HttpService>,
@@ -92,7 +98,7 @@ impl RetryingHttp {
         Self { http, clock, policy, budget, gate, slots, observer }
     }
 
-    /// The client is being closed: requests no longer wait for a throttling server, and fail with `Throttled`.
+    /// For a client that is being closed: requests no longer wait for a throttling server, but fail with `Throttled`.
     pub fn stop_waiting(&self) {
         self.gate.close();
     }
@@ -100,101 +106,89 @@ impl RetryingHttp {
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (mut attempts, mut retries, mut was_paid) = (0, 0, false);
         let mut backoff = Duration::ZERO;
-        let mut refused: Option<HttpResponse> = None;
+        let mut throttled: Option<HttpResponse> = None;
         loop {
             backoff = self.backoff(backoff);
             attempts += 1;
-            let Attempt { answer, verdict, pause } = match self.attempt(&request, attempts, backoff).await {
+            let Attempt { outcome, verdict, pause } = match self.attempt(&request, attempts, backoff).await {
                 Ok(attempt) => attempt,
-                // The server's own words say it best.
-                Err(Shut(left)) => return refused.ok_or_else(|| shut(left)),
+                // A response of the server is better than an error of ours.
+                Err(Closed(left)) => return throttled.ok_or_else(|| throttled_for(left)),
             };
             match verdict {
                 Verdict::Final => {
-                    if answer.as_ref().is_ok_and(|response| response.status.is_success()) {
+                    if outcome.as_ref().is_ok_and(|response| response.status.is_success()) {
                         self.budget.succeeded(was_paid);
                     }
-                    return answer;
+                    return outcome;
                 }
-                // The gate is where this pause is waited out. It ends with the caller's deadline, and costs neither retries nor budget.
+                // The gate waits for the pause to end, up to the caller's deadline. It costs neither retries nor budget.
                 Verdict::Throttled => was_paid = false,
                 Verdict::Transient => {
                     let too_late = request.deadline.is_some_and(|deadline| self.clock.now() + pause >= deadline);
                     if retries == self.policy.max_retries || too_late || !self.budget.affords_retry() {
-                        return answer;
+                        return outcome;
                     }
                     (retries, was_paid) = (retries + 1, true);
                 }
             }
             if self.observer.is_listening() {
-                let (subject, ending) = (Subject::of(&request, attempts), Ending::of(&answer));
+                let (subject, ending) = (Subject::new(&request, attempts), Ending::from(&outcome));
                 self.observer.observe(Event::Retry { subject, ending, delay: pause });
             }
             if verdict == Verdict::Transient {
                 self.clock.sleep(pause).await;
             }
-            refused = answer.ok().filter(|_| verdict == Verdict::Throttled);
+            throttled = outcome.ok().filter(|_| verdict == Verdict::Throttled);
         }
     }
 
-    async fn attempt(&self, request: &HttpRequest, number: u32, backoff: Duration) -> Result<Attempt, Shut> {
-        // First a slot, then the gate: a request that waits for a slot while the gate shuts must not be sent.
+    async fn attempt(&self, request: &HttpRequest, number: u32, backoff: Duration) -> Result<Attempt, Closed> {
+        // First a slot, then the gate: the gate may close while the request waits for a slot.
         let _slot = tokio::select! {
             biased;
             slot = self.slots.take() => slot,
-            shut = self.gate.shut_beyond(request.deadline) => return Err(shut),
+            closed = self.gate.closed_beyond(request.deadline) => return Err(closed),
         };
-        let pass = self.gate.enter(request.deadline).await?;
-        request.in_flight.store(true, Ordering::SeqCst);
-        let watched = Watched::begin(&*self.observer, &*self.clock, request, number);
-        let answer = self.http.call(request.clone()).await;
-        watched.end(&answer);
-        if let Ok(response) = &answer {
+        let permit = self.gate.enter(request.deadline).await?;
+        request.progress.sending();
+        let timer = AttemptTimer::start(&*self.observer, &*self.clock, request, number);
+        let outcome = self.http.call(request.clone()).await;
+        timer.stop(&outcome);
+        if let Ok(response) = &outcome {
             self.slots.follow(&response.headers);
-            // Now, because the next attempt may bring no answer and nobody else sees this one.
+            // Recorded now, because a retry may get no response.
             if let Some(id) = service_request_id(&response.headers) {
-                *request.answered_as.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+                request.progress.responded(id);
             }
         }
-        if !may_have_acted(&answer) {
-            request.in_flight.store(false, Ordering::SeqCst);
+        if !may_have_acted(&outcome) {
+            request.progress.not_applied();
         }
-        let Some(asked) = self.refusal(&answer) else {
-            pass.accepted();
+        let Some(delay) = throttle_delay(&outcome) else {
+            permit.accepted();
             self.slots.grow();
-            let verdict = judge(request, &answer);
-            return Ok(Attempt { answer, verdict, pause: backoff });
+            let verdict = judge(request, &outcome);
+            return Ok(Attempt { outcome, verdict, pause: backoff });
         };
-        // A server that names no time gets the one that grows with each attempt.
-        let pause = if asked.is_zero() { backoff } else { asked };
+        // If the server states no time, the pause grows with each attempt.
+        let pause = if delay.is_zero() { backoff } else { delay };
         if self.observer.is_listening() {
-            self.observer.observe(Event::Throttle { subject: Subject::of(request, number), delay: pause });
+            self.observer.observe(Event::Throttle { subject: Subject::new(request, number), delay: pause });
         }
-        if pass.refused(pause, self.slots.total()) {
+        if permit.throttled(pause, self.slots.total()) {
             self.slots.shrink();
         }
-        let may_repeat = request.repeatable || !may_have_acted(&answer);
+        let may_repeat = request.repeatable || !may_have_acted(&outcome);
         let verdict = if may_repeat { Verdict::Throttled } else { Verdict::Final };
-        Ok(Attempt { answer, verdict, pause })
+        Ok(Attempt { outcome, verdict, pause })
     }
 
-    /// The pause that the server asks the whole client for, if it does: a 429 always does, with or without a time, and a 503 with a
-    /// time. Zero means that it names no time.
-    fn refusal(&self, answer: &Result<HttpResponse, HttpError>) -> Option<Duration> {
-        let response = answer.as_ref().ok()?;
-        let asked = || retry_after(&response.headers, self.clock.wall());
-        match response.status {
-            StatusCode::TOO_MANY_REQUESTS => Some(asked().unwrap_or_default()),
-            StatusCode::SERVICE_UNAVAILABLE => asked(),
-            _ => None,
-        }
-    }
-
-    /// The pause before the next attempt, after one of this length. The jitter is decorrelated, so that requests that failed together
+    /// The pause before the next attempt, after a pause of `previous`. The jitter is decorrelated, so that requests that failed together
     /// are not sent again together.
-    fn backoff(&self, before: Duration) -> Duration {
+    fn backoff(&self, previous: Duration) -> Duration {
         let least = self.policy.delay.min(self.policy.max_delay);
-        let most = before.max(least).saturating_mul(3).min(self.policy.max_delay);
+        let most = previous.max(least).saturating_mul(3).min(self.policy.max_delay);
         least + jitter(&*self.clock, most.saturating_sub(least))
     }
 }
@@ -205,27 +199,39 @@ impl HttpService for RetryingHttp {
     }
 }
 
-fn shut(left: Duration) -> HttpError {
-    let message = format!("the server asked this client to wait, for {} ms more", left.as_millis());
-    HttpError { kind: HttpErrorKind::Throttled, message, retry_after: Some(left), source: None }
+fn throttled_for(left: Duration) -> HttpError {
+    let message = format!("the server asked this client to wait for another {} ms", left.as_millis());
+    HttpError { retry_after: Some(left), ..HttpError::new(HttpErrorKind::Throttled, message) }
 }
 
-/// A 429 is given before anything is done, and a connection that did not come about carried nothing.
-fn may_have_acted(answer: &Result<HttpResponse, HttpError>) -> bool {
-    match answer {
+/// The pause that the server asks the whole client for, if it does: with a 429, or with a 503 that states a time. Zero means that it
+/// states none.
+fn throttle_delay(outcome: &Result<HttpResponse, HttpError>) -> Option<Duration> {
+    let response = outcome.as_ref().ok()?;
+    match response.status {
+        StatusCode::TOO_MANY_REQUESTS => Some(response.retry_after().unwrap_or_default()),
+        StatusCode::SERVICE_UNAVAILABLE => response.retry_after(),
+        _ => None,
+    }
+}
+
+/// Whether the server may have acted on the request. A 429 is sent before anything is done, and without a connection nothing is sent.
+fn may_have_acted(outcome: &Result<HttpResponse, HttpError>) -> bool {
+    match outcome {
         Ok(response) => response.status != StatusCode::TOO_MANY_REQUESTS,
         Err(error) => error.kind.may_have_been_sent(),
     }
 }
 
-/// May it be sent again? Of a write without a response only the caller can find out what became of it, so it is not.
-fn judge(request: &HttpRequest, answer: &Result<HttpResponse, HttpError>) -> Verdict {
-    match answer {
+/// Whether to send the request again. A write without a response is not retried here: only the caller can find out whether it was
+/// applied.
+fn judge(request: &HttpRequest, outcome: &Result<HttpResponse, HttpError>) -> Verdict {
+    match outcome {
         Ok(response) => match response.status.as_u16() {
             408 | 500 | 502 | 503 | 504 if request.repeatable => Verdict::Transient,
             _ => Verdict::Final,
         },
-        // It would fail alike.
+        // It would fail in the same way.
         Err(error) if error.kind.is_configuration() => Verdict::Final,
         Err(error) if request.repeatable || !error.kind.may_have_been_sent() => Verdict::Transient,
         Err(_) => Verdict::Final,

@@ -1,5 +1,11 @@
 //! The bearer token, and who provides it.
 
+pub(super) mod authorized;
+pub(super) mod cache;
+mod challenge;
+pub(super) mod claims;
+pub(super) mod client_secret;
+
 use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;

@@ -129,10 +129,10 @@ impl Client {
         cancellation: Option<&Cancellation>,
     ) -> napi::Result<Unknown<'env>> {
         let store = self.service.store();
-        let request = call::outcome(&outcome, store).and_then(|claim| Ok((claim, call::read(&options)?)));
-        self.start(env, request, cancellation, move |service, claim, options| {
-            let read = service.read(Some(claim.conversation_id), options);
-            async move { Ok(VerificationObject::new(&claim, read.await?, store)) }
+        let request = call::outcome(&outcome, store).and_then(|expected| Ok((expected, call::read(&options)?)));
+        self.start(env, request, cancellation, move |service, expected, options| {
+            let read = service.read(Some(expected.conversation_id), options);
+            async move { Ok(VerificationObject::new(&expected, read.await?, store)) }
         })
     }
 
@@ -155,7 +155,7 @@ impl Client {
         let request = call::local(&options).and_then(|options| Ok((self.embedded()?, options)));
         self.start(env, request, cancellation, |service, store, options| {
             let imported = service.perform(options, move |call| Ok(store.import(source, on_progress, call)));
-            async move { imported.await.map(|(summary, _)| ImportSummaryObject::from(summary)) }
+            async move { imported.await.map(ImportSummaryObject::from) }
         })
     }
 
@@ -169,7 +169,7 @@ impl Client {
     ) -> napi::Result<Unknown<'env>> {
         let request = call::local(&options).map(|options| ((), options));
         self.start(env, request, cancellation, |service, (), options| {
-            let diagnosed = service.doctor(None, options);
+            let diagnosed = service.diagnose(options);
             async move { diagnosed.await.map(DiagnosisReportObject::from) }
         })
     }

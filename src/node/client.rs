@@ -149,7 +149,7 @@ impl Client {
     /// Part of every error's hint if this client uses an embedded store that was not configured.
     #[napi]
     pub fn implicit_store_hint(&self) -> Option<String> {
-        self.service.note().map(str::to_owned)
+        self.service.implicit_store_hint().map(str::to_owned)
     }
 }
 
@@ -170,7 +170,7 @@ impl Client {
         });
         self.start(env, request, cancellation, |service, ((record, conversation), policy), options| {
             let linked = service.link(record, conversation, policy, options);
-            async move { linked.await.map(|outcome| T::from(outcome.into())) }
+            async move { linked.await.map(|outcome| T::from(outcome.into())).map_err(made_for(conversation)) }
         })
     }
 
@@ -187,7 +187,7 @@ impl Client {
         let request = self.target(*env, target).and_then(|target| Ok((target, call::unlink(options)?)));
         self.start(env, request, cancellation, |service, (record, conversation), options| {
             let unlinked = service.unlink(record, conversation, options);
-            async move { unlinked.await.map(|outcome| T::from(outcome.into())) }
+            async move { unlinked.await.map(|outcome| T::from(outcome.into())).map_err(made_for(conversation)) }
         })
     }
 
@@ -244,4 +244,9 @@ impl Client {
         let named = input::optional_conversation(env, id)?;
         Ok(named.or_else(|| self.session.borrow().focused()))
     }
+}
+
+/// Adds the conversation to an error, for the event that JavaScript emits.
+fn made_for(conversation: Option<ConversationId>) -> impl Fn(LinkError) -> LinkError {
+    move |error| error.with(|details| details.conversation_id = conversation.map(|id| id.to_string()))
 }

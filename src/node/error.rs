@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain,
-    error::{CurrentRecord, LinkError, shortened},
+    error::{CurrentRecord, LinkError, StoreName, shortened},
 };
 
 /// The value a promise is rejected with: undefined if the caller aborted, because only JavaScript knows the reason.
@@ -44,7 +44,7 @@ fn to_error<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'env
     object.set_some("requestId", details.request_id.as_deref())?;
     object.set_some("serviceRequestId", details.service_request_id.as_deref())?;
     object.set_some("hint", details.hint.as_deref())?;
-    object.set_some("store", details.store)?;
+    object.set_some("store", details.store.map(StoreName::as_str))?;
     object.set_some("httpStatus", details.http_status.map(u32::from))?;
     object.set_some("retryAfterInMs", details.retry_after_in_ms())?;
     let status = |code| domain::Status::from(code).name().map_or(Either::B(code), Either::A);

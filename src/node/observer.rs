@@ -110,7 +110,7 @@ impl From<Event> for EventObject {
         };
         let (status, service_request_id, error) = match ending {
             None => (None, None, None),
-            Some(Ending::Answered { status, service_request_id }) => (Some(status.into()), service_request_id, None),
+            Some(Ending::Responded { status, service_request_id }) => (Some(status.into()), service_request_id, None),
             Some(failed) => (None, None, Some(failed.to_string())),
         };
         let Subject { method, host, path, request_id, attempt } = subject;

@@ -7,7 +7,10 @@ use napi::{
 };
 
 use super::{object::Properties, output::RecordReferenceObject};
-use crate::domain::{ConversationId, LinkOutcome, RecordReference, RequestId, StoreName, UnlinkOutcome};
+use crate::{
+    domain::{ConversationId, LinkOutcome, RecordReference, RequestId, UnlinkOutcome},
+    error::StoreName,
+};
 
 /// The outcome of a link or an unlink, in the words of JavaScript.
 pub(super) struct Outcome {

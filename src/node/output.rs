@@ -5,10 +5,11 @@ use napi_derive::napi;
 
 use crate::{
     domain::{
-        CallOptions, Check, Claim, ConversationDetails, Finding, Listing, NamedRecord, RecordReference, Report, Slot,
-        StoreName,
+        CallOptions, Check, CheckOutcome, ConversationDetails, ExpectedLink, Listing, NamedRecord, RecordReference,
+        Report, Slot,
     },
     embedded::ImportSummary,
+    error::StoreName,
 };
 
 /// `RecordReference`
@@ -136,10 +137,10 @@ impl ConversationPageObject {
 }
 
 impl VerificationObject {
-    pub(super) fn new(claim: &Claim, details: ConversationDetails, store: StoreName) -> Self {
-        let stands = claim.stands(&details.conversation);
+    pub(super) fn new(expected: &ExpectedLink, details: ConversationDetails, store: StoreName) -> Self {
+        let stands = expected.still_holds(&details.conversation);
         let ConversationObject { status, customer, case, .. } = details.into();
-        let current = match claim.record.entity.slot() {
+        let current = match expected.record.entity.slot() {
             Slot::Customer => customer,
             Slot::Case => case,
         };
@@ -174,15 +175,15 @@ impl From<Report> for DiagnosisReportObject {
 
 impl From<Check> for DiagnosisCheckObject {
     fn from(check: Check) -> Self {
-        let (fix, code) = match &check.finding {
-            Finding::Failed { fix, code, .. } => (Some(fix.clone()), Some(code.as_str())),
+        let (fix, code) = match &check.outcome {
+            CheckOutcome::Failed { fix, code, .. } => (Some(fix.clone()), Some(code.as_str())),
             _ => (None, None),
         };
         Self {
-            name: check.name.as_str(),
+            name: check.name,
             status: check.status(),
             found: check.found().to_owned(),
-            meaning: check.meaning(),
+            meaning: check.meaning,
             fix,
             code,
             duration_in_ms: check.duration.as_secs_f64() * 1e3,

@@ -367,6 +367,6 @@ async fn outcomes_carry_the_store_and_an_id_of_their_own(world: World) {
     assert_eq!(one.store, world.name());
     assert_ne!(one.request_id, two.request_id);
     let error = link(&world, account(99)).await.unwrap_err();
-    assert_eq!(error.details().store, Some(world.name().as_str()));
+    assert_eq!(error.details().store, Some(world.name()));
     assert_eq!(error.details().request_id.as_deref().map(str::len), Some(36));
 }

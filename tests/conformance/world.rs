@@ -4,9 +4,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use omnichannel_link::{
     dataverse::{DataverseOptions, DataverseStore},
-    domain::{CallOptions, EntityLogicalName, LinkService, LinkStore, RecordReference, StoreName},
+    domain::{CallOptions, EntityLogicalName, LinkService, LinkStore, RecordReference},
     embedded::{EmbeddedStore, Source},
-    http::{NetworkOptions, Nobody, ReqwestService, StaticToken, Token},
+    error::StoreName,
+    http::{NetworkOptions, NoopObserver, ReqwestService, StaticToken, Token},
 };
 use omnichannel_link_emulator::{Changes, Emulator, Organisation, Reference, table};
 use rusqlite::{Connection, params};
@@ -200,7 +201,7 @@ fn client(emulator: &Emulator, clock: &Arc<TestClock>) -> DataverseStore {
     let environment: omnichannel_link::dataverse::EnvironmentUrl = emulator.url().parse().unwrap();
     let http = Arc::new(ReqwestService::new(NetworkOptions::default(), clock.clone()));
     let tokens = Arc::new(StaticToken(Token::new(emulator.credential()).unwrap()));
-    DataverseStore::new(environment, http, tokens, DataverseOptions::default(), clock.clone(), Arc::new(Nobody))
+    DataverseStore::new(environment, http, tokens, DataverseOptions::default(), clock.clone(), Arc::new(NoopObserver))
 }
 
 fn id() -> Uuid {

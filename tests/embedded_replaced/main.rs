@@ -115,7 +115,7 @@ async fn a_restored_file_is_what_is_read_listed_imported_into_examined_and_close
                 assert!(listed.iter().all(|found| found.conversation.customer.is_none()));
             }
             Next::Import => assert_eq!(office.imported(active([MISSING], "restored")).await.inserted, 1),
-            Next::Examine => assert!(office.service.doctor(None, CallOptions::default()).await.unwrap().is_healthy()),
+            Next::Examine => assert!(office.service.diagnose(CallOptions::default()).await.unwrap().is_healthy()),
             Next::Close => {}
         }
         office.service.close().await.unwrap();

@@ -1,8 +1,8 @@
 //! Whether the judge sees what is wrong: a small history that is in order, each time with one thing changed.
 
 use omnichannel_link::{
-    domain::{LinkOutcome, LinkPolicy, LinkStatus, RecordReference, Slot, StoreName},
-    error::{Code, LinkError},
+    domain::{LinkOutcome, LinkPolicy, LinkStatus, RecordReference, Slot},
+    error::{Code, LinkError, StoreName},
 };
 
 use crate::{

@@ -8,7 +8,7 @@ use std::{
 use omnichannel_link::{
     dataverse::{DataverseOptions, DataverseStore},
     domain::{CallOptions, LinkService},
-    http::{NetworkOptions, Nobody, Proxy, ReqwestService, StaticToken, Token},
+    http::{NetworkOptions, NoopObserver, Proxy, ReqwestService, StaticToken, Token},
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 
@@ -84,7 +84,7 @@ impl World {
         let wire = Arc::new(Numbered { network, wire: Arc::clone(&self.wire) });
         let tokens = Arc::new(StaticToken(Token::new("token").unwrap()));
         let (options, clock) = (DataverseOptions::default(), self.clock.clone());
-        let store = DataverseStore::new(url.parse().unwrap(), wire, tokens, options, clock, Arc::new(Nobody));
+        let store = DataverseStore::new(url.parse().unwrap(), wire, tokens, options, clock, Arc::new(NoopObserver));
         LinkService::new(Arc::new(store), self.clock.clone(), Duration::from_secs(30), None)
     }
 

@@ -1,4 +1,4 @@
-//! Connections that died unnoticed, and those that nobody needs any more.
+//! Connections that are dead without notice, and connections that are no longer needed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,11 +14,11 @@ use crate::{
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
-async fn connections_do_not_outlive_a_sleep() {
-    // As after a sleep: the first connection is dead, and nobody was told.
+async fn connections_are_not_used_after_the_machine_slept() {
+    // As after a sleep: the first connection is dead without notice.
     let server = Server::plain(|connection, request| match (connection, request) {
-        (0, 1..) => Does::FallsSilent,
-        _ => Does::Answers,
+        (0, 1..) => Does::NeverResponds,
+        _ => Does::Responds,
     });
     let server = server.await;
     let url = format!("http://{}/", server.address);
@@ -36,24 +36,24 @@ async fn connections_do_not_outlive_a_sleep() {
     }
 
     // Without the sleep the request would have gone to the dead connection.
-    let server = Server::plain(|_, request| if request == 0 { Does::Answers } else { Does::FallsSilent }).await;
+    let server = Server::plain(|_, request| if request == 0 { Does::Responds } else { Does::NeverResponds }).await;
     let url = format!("http://{}/", server.address);
     let service = ReqwestService::new(NetworkOptions::default(), StillClock::new());
     assert_eq!(get(&service, &url).await.unwrap(), 200);
     tokio::select! {
         outcome = get(&service, &url) => panic!("{outcome:?} on a dead connection"),
-        () = server.fell_silent() => assert_eq!(server.connections(), 1),
+        () = server.unanswered() => assert_eq!(server.connections(), 1),
     }
 }
 
 #[tokio::test]
-async fn one_dead_connection_is_reason_to_distrust_the_others() {
+async fn after_one_dead_connection_the_others_are_not_used() {
     for times_out in [true, false] {
         let both = Arc::new(Barrier::new(2));
         let server = Server::plain(move |connection, request| match (connection, request) {
-            (0 | 1, 0) => Does::AnswersWith(both.clone()),
-            (0 | 1, _) => Does::FallsSilent,
-            _ => Does::Answers,
+            (0 | 1, 0) => Does::RespondsWith(both.clone()),
+            (0 | 1, _) => Does::NeverResponds,
+            _ => Does::Responds,
         });
         let server = server.await;
         let url = format!("http://{}/", server.address);
@@ -68,10 +68,10 @@ async fn one_dead_connection_is_reason_to_distrust_the_others() {
         if times_out {
             assert_eq!(fails(&service, &url).await.kind, HttpErrorKind::ReadTimeout);
         } else {
-            // Somebody who gives up after a while.
+            // The call is cancelled after a while.
             tokio::select! {
                 outcome = get(&service, &url) => panic!("{outcome:?} on a dead connection"),
-                () = async { server.fell_silent().await; clock.pass(Duration::from_secs(5)); } => {}
+                () = async { server.unanswered().await; clock.pass(Duration::from_secs(5)); } => {}
             }
         }
         assert_eq!(get(&service, &url).await.unwrap(), 200);
@@ -83,7 +83,7 @@ async fn one_dead_connection_is_reason_to_distrust_the_others() {
 async fn a_service_that_is_closed_keeps_no_connection() {
     let authority = Authority::new();
     let tls = authority.issue("127.0.0.1");
-    let plain = Server::plain(|_, _| Does::Answers).await;
+    let plain = Server::plain(|_, _| Does::Responds).await;
     let http1 = Server::secure(&tls).await;
     let http2 = Server::secure(&tls.clone().offering(&["h2"])).await;
     let service = service(trusting(&authority));
@@ -92,12 +92,12 @@ async fn a_service_that_is_closed_keeps_no_connection() {
     }
     service.close();
     for server in [&plain, &http1, &http2] {
-        server.hung_up().await;
+        server.disconnected().await;
     }
-    // What has to be put right after the end still can, and keeps nothing either.
+    // Requests after the end still work, and keep no connection either.
     for (server, scheme) in [(&plain, "http"), (&http1, "https"), (&http2, "https")] {
         assert_eq!(get(&service, &format!("{scheme}://{}/", server.address)).await.unwrap(), 200);
-        server.hung_up().await;
+        server.disconnected().await;
         assert_eq!(server.connections(), 2);
     }
 }

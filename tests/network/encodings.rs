@@ -1,6 +1,6 @@
-//! `Content-Encoding`, as servers and proxies write it.
+//! `Content-Encoding` in the forms that servers and proxies send.
 
-use std::io::Write as _;
+use std::{io::Write as _, sync::Arc};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::{Authority, service, trusting};
 
-/// The response of a server that sends these header fields and this body.
+/// The response of a server that sends these headers and this body, and the request it received.
 async fn receive(head: &str, body: Vec<u8>) -> (Result<HttpResponse, HttpError>, String) {
     let response = [format!("HTTP/1.1 200 OK\r\n{head}content-length: {}\r\n\r\n", body.len()).into(), body].concat();
     receive_bytes(response).await
@@ -27,11 +27,10 @@ async fn receive_bytes(response: Vec<u8>) -> (Result<HttpResponse, HttpError>, S
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut request = vec![0; 8192];
         let length = stream.read(&mut request).await.unwrap();
-        // A client that has seen enough hangs up.
+        // The client may have closed the connection.
         drop(stream.write_all(&response).await);
         String::from_utf8_lossy(&request[..length]).into_owned()
     });
-    let (in_flight, answered_as) = Default::default();
     let request = HttpRequest {
         method: Method::GET,
         url: Url::parse(&url).unwrap(),
@@ -39,8 +38,7 @@ async fn receive_bytes(response: Vec<u8>) -> (Result<HttpResponse, HttpError>, S
         body: Bytes::new(),
         repeatable: true,
         deadline: None,
-        in_flight,
-        answered_as,
+        progress: Arc::default(),
     };
     let response = service(trusting(&Authority::new())).call(request).await;
     (response, server.await.unwrap())
@@ -53,7 +51,7 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_body_is_decoded_however_its_encoding_is_written() {
+async fn a_body_is_decoded_in_every_spelling_of_its_encoding() {
     let plain = b"{\"a\":1}".to_vec();
     let (once, twice) = (gzip(&plain), gzip(&gzip(&plain)));
     let (head, tail) = plain.split_at(3);
@@ -84,7 +82,7 @@ async fn a_body_is_decoded_however_its_encoding_is_written() {
         assert_eq!(response.body, plain, "{head:?}");
         assert_eq!(response.headers.get(header::CONTENT_ENCODING), None, "{head:?}");
     }
-    // Responses without a body name the encoding that it would have had.
+    // Responses without a body may name an encoding.
     for head in ["content-encoding: gzip\r\n", "content-encoding: br\r\n"] {
         assert_eq!(receive(head, Vec::new()).await.0.unwrap().body, "");
     }
@@ -93,7 +91,7 @@ async fn a_body_is_decoded_however_its_encoding_is_written() {
 }
 
 #[tokio::test]
-async fn an_encoding_that_cannot_be_decoded_is_refused_by_its_name() {
+async fn an_unsupported_encoding_is_named_in_the_error() {
     let gzipped = gzip(&[7; 4096]);
     let cut = gzipped[..gzipped.len() - 12].to_vec();
     let mut wrong = gzipped.clone();
@@ -119,7 +117,7 @@ async fn an_encoding_that_cannot_be_decoded_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_body_is_bounded_before_and_after_it_is_decoded() {
+async fn the_length_of_a_body_is_limited_before_and_after_decoding() {
     let (full, beyond) = (vec![0; MAX_BODY], vec![0; MAX_BODY + 1]);
     assert_eq!(receive("content-encoding: gzip\r\n", gzip(&full)).await.0.unwrap().body.len(), MAX_BODY);
     for (head, body) in [
@@ -135,7 +133,7 @@ async fn a_body_is_bounded_before_and_after_it_is_decoded() {
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_takes_away_no_status_that_is_not_a_success() {
+async fn an_error_status_counts_even_if_its_body_cannot_be_read() {
     let beyond = vec![b'x'; MAX_BODY + 1];
     let all = usize::MAX;
     for (head, body, sent) in [
@@ -161,7 +159,7 @@ async fn a_body_that_cannot_be_read_takes_away_no_status_that_is_not_a_success()
             assert_eq!(response.headers[header::RETRY_AFTER], "7", "{head:?}");
         }
         assert!(respond(200).await.is_err(), "{head:?}");
-        // What a 404 misses is in its body alone, and a body that was cut may come the next time.
+        // Only the body of a 404 states what is missing. If it was cut off, the next attempt may receive it.
         assert_eq!(respond(404).await.is_err(), sent != all, "{head:?}");
     }
 }

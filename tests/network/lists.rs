@@ -1,4 +1,4 @@
-//! A PAC script's answer as a list: its entries are tried in order.
+//! PAC scripts that return several proxies, which are tried in order.
 
 use std::{
     sync::{
@@ -28,11 +28,11 @@ use crate::{
 };
 
 const URL: &str = "https://contoso.test/";
-/// How long a proxy that led nowhere comes last.
+/// How long a proxy that does not connect is tried last.
 const AVOIDED_FOR: Duration = Duration::from_secs(300);
-const ROUTE_AGE: Duration = Duration::from_secs(60);
+const UPSTREAM_TTL: Duration = Duration::from_secs(60);
 
-/// A client of a PAC script's.
+/// A client with a PAC script.
 struct Client {
     authority: Authority,
     pac: Arc<Pac>,
@@ -52,14 +52,14 @@ impl Client {
         Server::secure(&self.authority.issue("contoso.test")).await
     }
 
-    /// From now on the script answers this.
-    fn says(&self, answer: &str) {
-        self.pac.says(answer);
-        self.clock.pass(ROUTE_AGE + Duration::from_secs(1));
+    /// Sets the result of the script.
+    fn set(&self, result: &str) {
+        self.pac.set(result);
+        self.clock.pass(UPSTREAM_TTL + Duration::from_secs(1));
     }
 }
 
-/// Takes connections, does this with each, and counts them.
+/// A proxy that does not work. Counts its connections.
 struct Broken {
     address: String,
     connections: Arc<AtomicUsize>,
@@ -82,7 +82,7 @@ impl Broken {
         broken
     }
 
-    async fn hanging_up() -> Self {
+    async fn disconnecting() -> Self {
         Self::new(|mut stream| async move { drop(stream.read(&mut [0; 4096]).await) }).await
     }
 
@@ -108,53 +108,53 @@ impl Broken {
 }
 
 #[tokio::test]
-async fn an_entry_that_cannot_be_connected_to_is_passed_and_comes_last_for_a_while() {
+async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() {
     let client = Client::new();
     let server = client.server().await;
     let good = TestProxy::to(&[("contoso.test", &server)]).await;
     let untrusted = TestProxy::secure(&Authority::new().issue("127.0.0.1"), &[("contoso.test", &server)]).await;
-    let (hanging_up, garbled) = (Broken::hanging_up().await, Broken::garbled().await);
+    let (disconnecting, garbled) = (Broken::disconnecting().await, Broken::garbled().await);
     let dead = [
         format!("PROXY {}", refusing().await),
-        // Too long for a label, so that no name server is asked.
+        // Too long for a label, so that no name server is queried.
         format!("PROXY {}.invalid:8080", "x".repeat(64)),
-        format!("PROXY {}", hanging_up.address),
+        format!("PROXY {}", disconnecting.address),
         format!("HTTPS {}", garbled.address),
-        format!("HTTPS {}", hanging_up.address),
+        format!("HTTPS {}", disconnecting.address),
         format!("HTTPS {}", untrusted.address),
     ];
     for (index, dead) in dead.iter().enumerate() {
-        client.says(&format!("{dead}; SOCKS5 127.0.0.1:1; PROXY {}; DIRECT", good.address));
+        client.set(&format!("{dead}; SOCKS5 127.0.0.1:1; PROXY {}; DIRECT", good.address));
         assert_eq!(get(&client.service, URL).await.unwrap(), 200, "{dead}");
         assert_eq!(good.heads().len(), index + 1, "{dead}");
         let url = Url::parse(URL).unwrap();
         assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()), "{dead}");
     }
-    assert_eq!((hanging_up.connections(), garbled.connections()), (2, 1));
+    assert_eq!((disconnecting.connections(), garbled.connections()), (2, 1));
 
-    // All in one list, and none is tried again.
-    client.says(&format!("{}; PROXY {}", dead.join("; "), good.address));
+    // In one list, none of them is tried again ...
+    client.set(&format!("{}; PROXY {}", dead.join("; "), good.address));
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
-    assert_eq!((hanging_up.connections(), garbled.connections()), (2, 1));
-    // Until it may be there again.
+    assert_eq!((disconnecting.connections(), garbled.connections()), (2, 1));
+    // ... until the time is over.
     client.clock.pass(AVOIDED_FOR);
-    client.says(&format!("PROXY {}; PROXY {}", hanging_up.address, good.address));
+    client.set(&format!("PROXY {}; PROXY {}", disconnecting.address, good.address));
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
-    assert_eq!(hanging_up.connections(), 3);
+    assert_eq!(disconnecting.connections(), 3);
 }
 
 #[tokio::test]
 async fn a_direct_connection_is_an_entry_like_any_other() {
     let client = Client::new();
     let near = Server::secure(&client.authority.issue("127.0.0.1")).await;
-    client.says(&format!("PROXY {}; DIRECT", refusing().await));
+    client.set(&format!("PROXY {}; DIRECT", refusing().await));
     let url = format!("https://{}/", near.address);
     assert_eq!(get(&client.service, &url).await.unwrap(), 200);
 
     let nameless = format!("{}.invalid", "x".repeat(64));
     let proxy = TestProxy::to(&[]).await;
-    client.says(&format!("DIRECT; PROXY {}", proxy.address));
-    // Some names are known to the proxy alone.
+    client.set(&format!("DIRECT; PROXY {}", proxy.address));
+    // A proxy may know names that this machine does not.
     let error = fails(&client.service, &format!("https://{nameless}/")).await;
     assert_eq!((error.kind, proxy.heads().len()), (HttpErrorKind::Connect, 1));
     assert!(error.message.starts_with(&format!("no connection to {nameless}:443 (")), "{error}");
@@ -162,56 +162,56 @@ async fn a_direct_connection_is_an_entry_like_any_other() {
 }
 
 #[tokio::test]
-async fn who_refuses_decides_and_the_next_entry_is_not_tried() {
+async fn after_a_rejection_the_next_entry_is_not_tried() {
     let client = Client::new();
     let server = client.server().await;
     let good = TestProxy::to(&[("contoso.test", &server)]).await;
     let strangers = Server::secure(&Authority::new().issue("contoso.test")).await;
-    let closed = TestProxy::wanting("proxy-authorization: x", &[("contoso.test", &server)]).await;
+    let closed = TestProxy::requiring("proxy-authorization: x", &[("contoso.test", &server)]).await;
     let (blocking, elsewhere) = (TestProxy::to(&[]).await, TestProxy::to(&[("contoso.test", &strangers)]).await);
-    for (proxy, kind, words) in [
-        (&closed, HttpErrorKind::ProxyRefused, "wants a user and password"),
+    for (proxy, kind, message) in [
+        (&closed, HttpErrorKind::ProxyRefused, "requires a user and password"),
         (&blocking, HttpErrorKind::Connect, "does not connect to contoso.test:443"),
         (&elsewhere, HttpErrorKind::Untrusted, "the certificate of contoso.test was"),
     ] {
-        client.says(&format!("PROXY {}; PROXY {}; DIRECT", proxy.address, good.address));
+        client.set(&format!("PROXY {}; PROXY {}; DIRECT", proxy.address, good.address));
         let error = fails(&client.service, URL).await;
         assert_eq!((error.kind, proxy.heads().len()), (kind, 1));
-        assert!(error.message.contains(words), "{error}");
+        assert!(error.message.contains(message), "{error}");
 
         let dead = refusing().await;
-        client.says(&format!("PROXY {dead}; PROXY {}; PROXY {}", proxy.address, good.address));
+        client.set(&format!("PROXY {dead}; PROXY {}; PROXY {}", proxy.address, good.address));
         let error = fails(&client.service, URL).await;
         assert_eq!(error.kind, kind);
         let begins = format!("the proxy {dead} refused the connection (");
-        assert!(error.message.starts_with(&begins) && error.message.contains(words), "{error}");
+        assert!(error.message.starts_with(&begins) && error.message.contains(message), "{error}");
     }
     assert_eq!((server.heads().len(), good.heads().len()), (0, 0));
 }
 
 #[tokio::test]
-async fn if_none_leads_anywhere_the_error_names_all_and_none_is_avoided() {
+async fn if_no_entry_connects_the_error_names_all_and_none_is_avoided() {
     let client = Client::new();
     let server = client.server().await;
-    let (one, other) = (refusing().await, Broken::hanging_up().await);
+    let (one, other) = (refusing().await, Broken::disconnecting().await);
     let untrusted = TestProxy::secure(&Authority::new().issue("127.0.0.1"), &[]).await;
-    client.says(&format!("PROXY {one}; PROXY {}; HTTPS {}", other.address, untrusted.address));
+    client.set(&format!("PROXY {one}; PROXY {}; HTTPS {}", other.address, untrusted.address));
     for _ in 0..2 {
         let error = fails(&client.service, URL).await;
-        // It may go better the next time, for two of them.
+        // Two of the errors are temporary.
         assert_eq!(error.kind, HttpErrorKind::Connect);
         let parts: Vec<_> = error.message.split("; then ").collect();
         assert!(parts[0].starts_with(&format!("the proxy {one} refused the connection (")), "{error}");
-        assert!(parts[1].starts_with(&format!("the proxy {} hung up", other.address)), "{error}");
+        assert!(parts[1].starts_with(&format!("the proxy {} closed the connection", other.address)), "{error}");
         assert!(parts[2].starts_with(&format!("the certificate of the proxy {}", untrusted.address)), "{error}");
     }
-    assert_eq!((client.pac.asked(), other.connections()), (2, 2));
-    // The first is tried first as soon as it is there.
+    assert_eq!((client.pac.calls(), other.connections()), (2, 2));
+    // The first is tried first again, and now it works.
     let proxy = TestProxy::at(&one, &[("contoso.test", &server)]).await;
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     assert_eq!((proxy.heads().len(), other.connections()), (1, 2));
 
-    client.says(&format!("HTTPS {}; HTTPS {0}.", untrusted.address));
+    client.set(&format!("HTTPS {}; HTTPS {0}.", untrusted.address));
     assert_eq!(fails(&client.service, URL).await.kind, HttpErrorKind::Untrusted);
 }
 
@@ -222,26 +222,26 @@ async fn a_proxy_that_is_avoided_is_the_last_resort() {
     let first = refusing().await;
     let second = TestProxy::to(&[("contoso.test", &server)]).await;
     let (list, address) = (format!("PROXY {first}; PROXY {}", second.address), second.address.to_string());
-    client.says(&list);
+    client.set(&list);
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     drop(second);
     let first = TestProxy::at(&first, &[("contoso.test", &server)]).await;
-    // Another list, because connections outlive their proxy.
-    client.says(&format!("PROXY {address}; PROXY {}", first.address));
+    // A new list, because connections outlive their proxy.
+    client.set(&format!("PROXY {address}; PROXY {}", first.address));
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     assert_eq!(first.heads().len(), 1);
-    // What connects is not avoided any more.
-    client.says(&list);
+    // A proxy that connects is no longer avoided.
+    client.set(&list);
     let url = Url::parse(URL).unwrap();
     assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(first.address.to_string()));
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_silent_has_its_share_of_the_time() {
+async fn a_silent_proxy_gets_a_share_of_the_time() {
     let client = Client::new();
     let server = client.server().await;
     let (silent, good) = (Broken::silent().await, TestProxy::to(&[("contoso.test", &server)]).await);
-    client.says(&format!("PROXY {}; PROXY {}; DIRECT", silent.address, good.address));
+    client.set(&format!("PROXY {}; PROXY {}; DIRECT", silent.address, good.address));
     let in_time = async {
         silent.met.notified().await;
         // A third of the ten seconds that a connection may take.
@@ -254,13 +254,13 @@ async fn a_proxy_that_is_silent_has_its_share_of_the_time() {
 }
 
 #[tokio::test]
-async fn a_call_in_haste_avoids_a_proxy_for_less_long() {
+async fn a_call_with_little_time_avoids_a_proxy_for_less_long() {
     let client = Client::new();
     let server = client.server().await;
     let good = TestProxy::to(&[("contoso.test", &server)]).await;
     for (share, avoided_for) in [(Duration::from_millis(500), 30), (Duration::from_secs(2), 300)] {
         let silent = Broken::silent().await;
-        client.says(&format!("PROXY {}; PROXY {}", silent.address, good.address));
+        client.set(&format!("PROXY {}; PROXY {}", silent.address, good.address));
         let in_time = async {
             silent.met.notified().await;
             client.clock.pass(share);
@@ -277,21 +277,21 @@ async fn a_call_in_haste_avoids_a_proxy_for_less_long() {
 }
 
 #[tokio::test]
-async fn what_may_have_been_sent_is_not_sent_through_the_next_entry() {
+async fn a_request_that_may_have_been_sent_is_not_sent_again_through_the_next_entry() {
     let client = Client::new();
-    for does in [Does::HangsUp, Does::FallsSilent] {
+    for does in [Does::Disconnects, Does::NeverResponds] {
         let tls = client.authority.issue("contoso.test");
-        let is_silent = matches!(does, Does::FallsSilent);
+        let is_silent = matches!(does, Does::NeverResponds);
         let server = Server::doing(&tls, move |_, _| does.clone()).await;
         let (one, other) =
             (TestProxy::to(&[("contoso.test", &server)]).await, TestProxy::to(&[("contoso.test", &server)]).await);
-        client.says(&format!("PROXY {}; PROXY {}", one.address, other.address));
+        client.set(&format!("PROXY {}; PROXY {}", one.address, other.address));
         if is_silent {
-            // However long it takes: the connection stands.
+            // There is a connection, so no time limit applies.
             tokio::select! {
                 outcome = get(&client.service, URL) => panic!("{outcome:?}"),
                 () = async {
-                    server.fell_silent().await;
+                    server.unanswered().await;
                     client.clock.pass(Duration::from_secs(60));
                     for _ in 0..100 {
                         tokio::task::yield_now().await;
@@ -307,16 +307,16 @@ async fn what_may_have_been_sent_is_not_sent_through_the_next_entry() {
 }
 
 #[tokio::test]
-async fn an_inspection_shows_which_entry_was_taken_and_why() {
+async fn an_inspection_shows_which_entry_was_used_and_why() {
     let client = Client::new();
     let server = client.server().await;
     let (dead, good) = (refusing().await, TestProxy::to(&[("contoso.test", &server)]).await);
-    client.says(&format!("PROXY {dead}; PROXY {}; DIRECT", good.address));
+    client.set(&format!("PROXY {dead}; PROXY {}; DIRECT", good.address));
     for _ in 0..2 {
         let inspection = client.service.inspect(&Url::parse(URL).unwrap()).await;
         assert_eq!(inspection.proxy, Some(good.address.to_string()));
-        assert!(inspection.answer.is_ok() && inspection.certificate.is_some());
-        let [passed] = inspection.passed.as_slice() else { panic!("{inspection:?}") };
-        assert!(passed.starts_with(&format!("the proxy {dead} refused the connection (")), "{passed}");
+        assert!(inspection.version.is_ok() && inspection.certificate.is_some());
+        let [skipped] = inspection.skipped.as_slice() else { panic!("{inspection:?}") };
+        assert!(skipped.starts_with(&format!("the proxy {dead} refused the connection (")), "{skipped}");
     }
 }

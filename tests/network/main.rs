@@ -1,4 +1,4 @@
-//! The way to a server on real sockets: trust, proxies, what errors say, and connections that died unnoticed.
+//! The network over real sockets: trust, proxies, error messages, dead connections.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod dead_connections;
@@ -28,10 +28,10 @@ use tokio::{
 };
 use url::Url;
 
-/// Where the outcome is a timeout whatever happens.
+/// For requests that must time out.
 const SOON: Duration = Duration::from_millis(50);
 
-/// Both clocks move when the test says so.
+/// A clock that only the test moves.
 #[derive(Debug)]
 struct StillClock {
     start: Instant,
@@ -92,13 +92,12 @@ async fn get(service: &ReqwestService, url: &str) -> Result<u16, HttpError> {
 async fn get_by(service: &ReqwestService, url: &str, deadline: Option<Instant>) -> Result<u16, HttpError> {
     let (url, method) = (Url::parse(url).unwrap(), Method::GET);
     let (headers, body) = (HeaderMap::new(), Bytes::new());
-    let (in_flight, answered_as) = Default::default();
     let repeatable = method == Method::GET;
-    let request = HttpRequest { method, url, headers, body, repeatable, deadline, in_flight, answered_as };
+    let request = HttpRequest { method, url, headers, body, repeatable, deadline, progress: Arc::default() };
     service.call(request).await.map(|response| response.status.as_u16())
 }
 
-/// The error of a request whose query holds a secret, in all the forms in which somebody may log it.
+/// The error of a request whose query holds a secret, which must not appear in any form of the error.
 async fn fails(service: &ReqwestService, url: &str) -> HttpError {
     let error = get(service, &format!("{url}?code=s3cret")).await.unwrap_err();
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
@@ -133,11 +132,11 @@ async fn an_authority_is_trusted_when_named_in_the_options_or_in_a_file() {
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_name_or_time_is_refused() {
+async fn a_certificate_for_another_name_or_time_is_rejected() {
     let authority = Authority::new();
     for (tls, reason) in [
         (authority.issue("other.example"), "was issued for another name"),
-        // Nothing else names the host.
+        // The common name does not count.
         (authority.issue_by_common_name("127.0.0.1"), "names no host (it has no Subject Alternative Name"),
         (authority.issue_expired("127.0.0.1"), "has expired, or this machine's clock is wrong"),
     ] {
@@ -150,7 +149,7 @@ async fn a_certificate_for_another_name_or_time_is_refused() {
 }
 
 #[tokio::test]
-async fn http_2_is_used_where_both_agree_on_it() {
+async fn http_2_is_used_if_both_sides_support_it() {
     let authority = Authority::new();
     for (offered, version) in
         [(&["h2", "http/1.1"][..], Version::HTTP_2), (&["http/1.1"], Version::HTTP_11), (&[], Version::HTTP_11)]
@@ -160,7 +159,7 @@ async fn http_2_is_used_where_both_agree_on_it() {
         let url = Url::parse(&format!("https://{}/", server.address)).unwrap();
         let service = service(trusting(&authority));
         let inspection = service.inspect(&url).await;
-        assert_eq!(inspection.answer.unwrap(), version);
+        assert_eq!(inspection.version.unwrap(), version);
         assert_eq!(inspection.certificate, Some(tls.certificate));
         assert_eq!(inspection.proxy, None);
         assert_eq!(get(&service, url.as_str()).await.unwrap(), 200);
@@ -168,25 +167,25 @@ async fn http_2_is_used_where_both_agree_on_it() {
 }
 
 #[tokio::test]
-async fn an_inspection_shows_the_certificate_that_was_refused() {
+async fn an_inspection_shows_the_certificate_that_was_rejected() {
     let authority = Authority::new();
     let tls = authority.issue("contoso.test");
     let server = Server::secure(&tls).await;
     let proxy = TestProxy::to(&[("contoso.test", &server)]).await;
     let service = service(through(&format!("http://{}", proxy.address), &Authority::new()));
     let inspection = service.inspect(&Url::parse("https://contoso.test/").unwrap()).await;
-    assert_eq!(inspection.answer.unwrap_err().kind, HttpErrorKind::Untrusted);
+    assert_eq!(inspection.version.unwrap_err().kind, HttpErrorKind::Untrusted);
     assert_eq!(inspection.certificate, Some(tls.certificate));
     assert_eq!(inspection.proxy, Some(proxy.address.to_string()));
 }
 
-/// An address that nobody listens on.
+/// An address without a listener.
 async fn refusing() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
-/// A server that takes connections and does this with each.
+/// A server that accepts connections and handles each with `does`.
 async fn raw<F: Future<Output = ()> + Send + 'static>(does: fn(TcpStream) -> F) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -199,7 +198,7 @@ async fn raw<F: Future<Output = ()> + Send + 'static>(does: fn(TcpStream) -> F) 
 }
 
 #[tokio::test]
-async fn each_way_to_fail_has_its_words() {
+async fn each_cause_has_its_message() {
     use HttpErrorKind::{Connect, ConnectTimeout, Interrupted, ReadTimeout};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -207,8 +206,8 @@ async fn each_way_to_fail_has_its_words() {
     let patient = NetworkOptions { connect_timeout: Duration::from_secs(60), ..trusting(&authority) };
     let hasty = NetworkOptions { connect_timeout: SOON, ..trusting(&authority) };
     let strict = NetworkOptions { read_timeout: SOON, ..trusting(&authority) };
-    let silent = Server::plain(|_, _| Does::FallsSilent).await;
-    let leaving = Server::plain(|_, _| Does::HangsUp).await;
+    let silent = Server::plain(|_, _| Does::NeverResponds).await;
+    let leaving = Server::plain(|_, _| Does::Disconnects).await;
     let mute = raw(|stream| async move {
         std::future::pending::<()>().await;
         drop(stream);
@@ -219,27 +218,27 @@ async fn each_way_to_fail_has_its_words() {
         drop(stream.read(&mut [0; 4096]).await);
     });
     let deaf = raw(|mut stream| async move { drop(stream.read(&mut [0; 4096]).await) }).await;
-    // Too long for a label, so that no name server is asked.
+    // Too long for a label, so that no name server is queried.
     let nameless = format!("http://{}.invalid/", "x".repeat(64));
     let by = |proxy: &str| through(&format!("http://me:p%40ss@{proxy}"), &authority);
     let (by_deaf, by_nameless) = (by(&deaf), by(&"x".repeat(64)));
     let by_mute = NetworkOptions { connect_timeout: SOON, ..by(&mute) };
     let contoso = || "https://contoso.test/".to_owned();
-    for (options, url, kind, words) in [
-        (&by_deaf, contoso(), Connect, " hung up when asked for contoso.test:443"),
+    for (options, url, kind, message) in [
+        (&by_deaf, contoso(), Connect, " closed the connection while tunnelling to contoso.test:443"),
         (&by_nameless, contoso(), Connect, "xx:80 cannot be resolved ("),
         (&by_mute, contoso(), ConnectTimeout, "no connection to contoso.test:443 through the proxy 127.0.0.1:"),
         (&patient, format!("http://{}/", refusing().await), Connect, "refused the connection ("),
         (&patient, nameless, Connect, ".invalid cannot be resolved ("),
         (&patient, format!("https://{}/", no_tls.await), Connect, "the TLS handshake with 127.0.0.1 failed ("),
-        (&patient, format!("https://{deaf}/"), Connect, "hung up during the TLS handshake"),
+        (&patient, format!("https://{deaf}/"), Connect, "closed the connection during the TLS handshake"),
         (&hasty, format!("https://{mute}/"), ConnectTimeout, " within 50 ms"),
         (&strict, format!("http://{}/", silent.address), ReadTimeout, "127.0.0.1 was silent for 50 ms"),
         (&patient, format!("http://{}/", leaving.address), Interrupted, "connection closed before message completed"),
     ] {
         let error = fails(&service(options.clone()), &url).await;
         assert_eq!(error.kind, kind, "{url} {error}");
-        assert!(error.message.contains(words), "{error}");
+        assert!(error.message.contains(message), "{error}");
         assert_eq!(error.kind.may_have_been_sent(), matches!(kind, ReadTimeout | Interrupted));
     }
 }

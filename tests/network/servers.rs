@@ -1,4 +1,4 @@
-//! Servers, a certificate authority and a proxy on real sockets, inside the test's process.
+//! A server, a certificate authority and a proxy on real sockets, in the test's process.
 
 use std::{
     collections::HashMap,
@@ -24,14 +24,14 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// An authority that only those trust who are told to.
+/// A certificate authority that is not trusted by default.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     pub(crate) fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let mut params = CertificateParams::default();
-        // Two that are called alike would be taken for one.
+        // Two authorities with the same name would be taken for one.
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         params.distinguished_name.push(DnType::CommonName, format!("Authority {number}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -58,7 +58,7 @@ impl Authority {
         self.sign(&params)
     }
 
-    /// With a common name and no alternative one.
+    /// With a common name and no alternative name.
     pub(crate) fn issue_by_common_name(&self, name: &str) -> Tls {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -71,7 +71,7 @@ impl Authority {
     }
 }
 
-/// What a server shows.
+/// A server's TLS configuration and certificate.
 #[derive(Clone)]
 pub(crate) struct Tls {
     pub(crate) config: ServerConfig,
@@ -81,7 +81,6 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// A certificate that is its own issuer.
     pub(crate) fn self_signed(params: &CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         Self::of(&params.clone().self_signed(&key).unwrap(), &key)
@@ -105,18 +104,18 @@ impl Tls {
     }
 }
 
-/// What becomes of a request.
+/// How the server handles a request.
 #[derive(Clone)]
 pub(crate) enum Does {
-    Answers,
-    /// When as many requests wait.
-    AnswersWith(Arc<Barrier>),
-    /// Never answers, and keeps the connection open.
-    FallsSilent,
-    HangsUp,
+    Responds,
+    /// Responds once all requests of the barrier are waiting.
+    RespondsWith(Arc<Barrier>),
+    /// Never responds, and keeps the connection open.
+    NeverResponds,
+    Disconnects,
 }
 
-/// A server of HTTP/1.1, or of what TLS agrees on.
+/// A server for HTTP/1.1, or HTTP/2 if TLS negotiates it.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     seen: Arc<Seen>,
@@ -126,19 +125,19 @@ pub(crate) struct Server {
 struct Seen {
     connections: Mutex<usize>,
     heads: Mutex<Vec<String>>,
-    silence: Notify,
-    hung_up: Notify,
+    unanswered: Notify,
+    disconnected: Notify,
 }
 
 impl Server {
-    /// Decides by the numbers of the connection and of the request on it.
+    /// `does` receives the number of the connection and that of the request on it.
     pub(crate) async fn plain(does: impl Fn(usize, usize) -> Does + Send + Sync + 'static) -> Self {
         Self::start(None, Arc::new(does)).await
     }
 
-    /// Answers everything.
+    /// Responds to every request.
     pub(crate) async fn secure(tls: &Tls) -> Self {
-        Self::start(Some(tls.acceptor()), Arc::new(|_, _| Does::Answers)).await
+        Self::start(Some(tls.acceptor()), Arc::new(|_, _| Does::Responds)).await
     }
 
     /// As `plain`, over TLS.
@@ -161,7 +160,7 @@ impl Server {
                 };
                 tokio::spawn(async move {
                     serve(stream, tls, |request| does(number, request), &seen).await;
-                    seen.hung_up.notify_one();
+                    seen.disconnected.notify_one();
                 });
             }
         });
@@ -177,42 +176,42 @@ impl Server {
         self.seen.heads.lock().unwrap().clone()
     }
 
-    /// Until a request has come that gets no answer.
-    pub(crate) async fn fell_silent(&self) {
-        self.seen.silence.notified().await;
+    /// Waits until a request arrived that gets no response.
+    pub(crate) async fn unanswered(&self) {
+        self.seen.unanswered.notified().await;
     }
 
-    /// Until a connection has come to its end.
-    pub(crate) async fn hung_up(&self) {
-        self.seen.hung_up.notified().await;
+    /// Waits until a connection ended.
+    pub(crate) async fn disconnected(&self) {
+        self.seen.disconnected.notified().await;
     }
 }
 
 async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, does: impl Fn(usize) -> Does, seen: &Seen) {
-    let Some(tls) = tls else { return answer(stream, does, seen).await };
+    let Some(tls) = tls else { return respond(stream, does, seen).await };
     let Ok(stream) = tls.accept(stream).await else { return };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        answer_h2(stream).await;
+        respond_h2(stream).await;
     } else {
-        answer(stream, does, seen).await;
+        respond(stream, does, seen).await;
     }
 }
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: impl Fn(usize) -> Does, seen: &Seen) {
+async fn respond(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: impl Fn(usize) -> Does, seen: &Seen) {
     for request in 0.. {
         let Some(head) = read_head(&mut stream).await else { return };
         let is_head = head.starts_with("HEAD");
         seen.heads.lock().unwrap().push(head);
         match does(request) {
-            Does::Answers => {}
-            Does::AnswersWith(others) => {
+            Does::Responds => {}
+            Does::RespondsWith(others) => {
                 others.wait().await;
             }
-            Does::FallsSilent => {
-                seen.silence.notify_one();
+            Does::NeverResponds => {
+                seen.unanswered.notify_one();
                 std::future::pending::<()>().await;
             }
-            Does::HangsUp => return,
+            Does::Disconnects => return,
         }
         let body = if is_head { "" } else { "{}" };
         let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", 2);
@@ -222,8 +221,8 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: impl Fn(u
     }
 }
 
-/// As little of HTTP/2 as makes an answer: settings, their acknowledgement, and 200 for each HEADERS frame.
-async fn answer_h2(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+/// The minimum of HTTP/2: settings, their acknowledgement, and status 200 for each HEADERS frame.
+async fn respond_h2(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
     assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -243,7 +242,7 @@ async fn answer_h2(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     }
 }
 
-/// Up to the empty line; the tests send no bodies.
+/// Reads up to the empty line. The tests send no bodies.
 async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -252,14 +251,14 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     String::from_utf8(head).ok()
 }
 
-/// A proxy that knows where the hosts are, whatever they are called, and wants a certain `Proxy-Authorization`.
+/// A proxy that maps host names to servers, and may require a certain `Proxy-Authorization`.
 pub(crate) struct TestProxy {
     pub(crate) address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
     _task: AbortOnDrop,
 }
 
-/// A proxy that is dropped takes no more connections.
+/// Stops a proxy that is dropped from accepting connections.
 struct AbortOnDrop(JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
@@ -273,7 +272,7 @@ impl TestProxy {
         Self::start(hosts, None, None).await
     }
 
-    pub(crate) async fn wanting(authorization: &'static str, hosts: &[(&str, &Server)]) -> Self {
+    pub(crate) async fn requiring(authorization: &'static str, hosts: &[(&str, &Server)]) -> Self {
         Self::start(hosts, Some(authorization), None).await
     }
 
@@ -281,7 +280,7 @@ impl TestProxy {
         Self::start(hosts, None, Some(tls.acceptor())).await
     }
 
-    /// Where another was, or is expected.
+    /// At an address that another proxy had.
     pub(crate) async fn at(address: &str, hosts: &[(&str, &Server)]) -> Self {
         Self::serve(TcpListener::bind(address).await.unwrap(), hosts, None, None)
     }
@@ -315,7 +314,7 @@ impl TestProxy {
         }
     }
 
-    /// What was asked for so far, one head per connection.
+    /// The heads of the requests so far, one per connection.
     pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
@@ -329,15 +328,15 @@ async fn tunnel(
 ) {
     let Some(head) = read_head(&mut stream).await else { return };
     let name = head.strip_prefix("CONNECT ").and_then(|rest| rest.split(':').next()).unwrap_or_default();
-    let is_allowed = authorization.is_none_or(|wanted| head.contains(wanted));
+    let is_allowed = authorization.is_none_or(|required| head.contains(required));
     let server = hosts.get(name).copied();
     heads.lock().unwrap().push(head);
-    let (answer, server) = match server {
+    let (head, server) = match server {
         _ if !is_allowed => ("407 Proxy Authentication Required\r\nproxy-authenticate: NTLM\r\n", None),
         None => ("502 Bad Gateway\r\n", None),
         found => ("200 Connection established\r\n", found),
     };
-    stream.write_all(format!("HTTP/1.1 {answer}\r\n").as_bytes()).await.unwrap();
+    stream.write_all(format!("HTTP/1.1 {head}\r\n").as_bytes()).await.unwrap();
     if let Some(server) = server {
         let mut server = TcpStream::connect(server).await.unwrap();
         drop(copy_bidirectional(&mut stream, &mut server).await);

@@ -1,4 +1,4 @@
-//! Which certificates are accepted, and how those that are not are refused.
+//! Accepted certificates, and the errors of the others.
 
 use omnichannel_link::http::{CaCertificate, HttpErrorKind, NetworkOptions, Proxy};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa};
@@ -15,56 +15,56 @@ const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\
 const CONDITIONAL: &str = "-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n";
 
 #[tokio::test]
-async fn each_entry_of_the_file_counts_whatever_its_neighbours_are() {
+async fn invalid_entries_of_the_file_do_not_affect_the_others() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = Server::secure(&authority.issue("127.0.0.1")).await;
     let url = format!("https://{}/", server.address);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
-    let asked = |text: &str| {
+    let client = |text: &str| {
         std::fs::write(&file, text).unwrap();
         service(NetworkOptions { extra_ca_file: Some(file.clone()), ..trusting(&other) })
     };
-    let (good, theirs) = (authority.pem().replace("\r\n", "\n"), other.pem());
+    let (valid, theirs) = (authority.pem().replace("\r\n", "\n"), other.pem());
     let cut = &theirs[..theirs.len() / 2];
     for text in [
-        good.clone(),
-        format!("{good}{good}{theirs}{good}"),
-        format!("{DAMAGED}{good}"),
-        format!("{good}{DAMAGED}"),
-        format!("{}{good}", DAMAGED.replace("AAAA", "not base64!")),
-        format!("{cut}\n{good}"),
-        format!("{good}{cut}"),
-        format!("{KEY}{good}{KEY}"),
-        format!("{CONDITIONAL}{good}{CONDITIONAL}"),
-        format!("Subject: CN=x\n{theirs}\n# ours\n{good}bye"),
-        format!("\u{feff}{good}"),
-        format!("{theirs}\u{feff}{good}"),
-        good.replace('\n', "\r\n"),
-        good.replace('\n', " \n"),
-        good.replace("CERTIFICATE", "X509 CERTIFICATE"),
+        valid.clone(),
+        format!("{valid}{valid}{theirs}{valid}"),
+        format!("{DAMAGED}{valid}"),
+        format!("{valid}{DAMAGED}"),
+        format!("{}{valid}", DAMAGED.replace("AAAA", "not base64!")),
+        format!("{cut}\n{valid}"),
+        format!("{valid}{cut}"),
+        format!("{KEY}{valid}{KEY}"),
+        format!("{CONDITIONAL}{valid}{CONDITIONAL}"),
+        format!("Subject: CN=x\n{theirs}\n# ours\n{valid}bye"),
+        format!("\u{feff}{valid}"),
+        format!("{theirs}\u{feff}{valid}"),
+        valid.replace('\n', "\r\n"),
+        valid.replace('\n', " \n"),
+        valid.replace("CERTIFICATE", "X509 CERTIFICATE"),
     ] {
-        assert_eq!(get(&asked(&text), &url).await.unwrap(), 200, "{text}");
+        assert_eq!(get(&client(&text), &url).await.unwrap(), 200, "{text}");
     }
-    for (text, words) in [
+    for (text, message) in [
         (String::new(), "NODE_EXTRA_CA_CERTS was ignored: "),
         (DAMAGED.into(), "NODE_EXTRA_CA_CERTS was ignored: "),
         (CONDITIONAL.into(), "ca.pem holds a TRUSTED CERTIFICATE"),
         (format!("{DAMAGED}{theirs}{KEY}"), "of NODE_EXTRA_CA_CERTS, 2 of 3 entries were ignored: "),
     ] {
-        let error = fails(&asked(&text), &url).await;
+        let error = fails(&client(&text), &url).await;
         assert_eq!(error.kind, HttpErrorKind::Untrusted);
-        assert!(error.message.contains(words), "{error}");
+        assert!(error.message.contains(message), "{error}");
     }
-    // In the options everything has to be right.
-    for text in [format!("{good}{DAMAGED}"), format!("{good}{KEY}"), format!("{CONDITIONAL}{good}")] {
+    // In the options every entry must be valid.
+    for text in [format!("{valid}{DAMAGED}"), format!("{valid}{KEY}"), format!("{CONDITIONAL}{valid}")] {
         assert!(CaCertificate::read_pem(text.as_bytes()).is_err(), "{text}");
     }
-    assert_eq!(CaCertificate::read_pem(good.replace('\n', "\n    ").as_bytes()).unwrap().len(), 1, "indented");
+    assert_eq!(CaCertificate::read_pem(valid.replace('\n', "\n    ").as_bytes()).unwrap().len(), 1, "indented");
 }
 
 #[tokio::test]
-async fn a_file_that_was_not_there_counts_when_it_is() {
+async fn a_missing_file_is_read_as_soon_as_it_exists() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = Server::secure(&authority.issue("127.0.0.1")).await;
     let url = format!("https://{}/", server.address);
@@ -78,7 +78,7 @@ async fn a_file_that_was_not_there_counts_when_it_is() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_no_regular_file_is_not_read() {
+async fn only_regular_files_are_read() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = Server::secure(&authority.issue("127.0.0.1")).await;
     for path in ["/dev/zero", "/dev", "/dev/null"] {
@@ -88,7 +88,7 @@ async fn what_is_no_regular_file_is_not_read() {
     }
 }
 
-/// As `openssl req -x509` makes it.
+/// A certificate as `openssl req -x509` creates it.
 fn openssl(common_name: &str, names: &[&str]) -> CertificateParams {
     let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
@@ -104,7 +104,7 @@ fn trusting_pem(pem: &str) -> NetworkOptions {
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_that_is_named_is_accepted_for_its_names_and_its_time() {
+async fn a_trusted_self_signed_certificate_is_accepted_for_its_names_and_its_time() {
     let of = |common_name, names: &[&str]| Tls::self_signed(&openssl(common_name, names));
     let during = |from, until| {
         let mut params = openssl("x", &["a.contoso.test"]);
@@ -117,11 +117,11 @@ async fn a_self_signed_certificate_that_is_named_is_accepted_for_its_names_and_i
         Tls::self_signed(&params)
     };
     let plain = Tls::self_signed(&CertificateParams::new(["a.contoso.test".to_owned()]).unwrap());
-    for (tls, refused) in [
+    for (tls, rejection) in [
         (of("x", &["a.contoso.test"]), None),
         (of("x", &["*.contoso.test", "127.0.0.1"]), None),
         (plain, None),
-        // The common name counts where there is no other, as in Node.
+        // The common name counts if there is no alternative name, as in Node.
         (of("a.contoso.test", &[]), None),
         (of("A.CONTOSO.test", &["127.0.0.1"]), None),
         (of("*.contoso.test", &[]), None),
@@ -138,12 +138,12 @@ async fn a_self_signed_certificate_that_is_named_is_accepted_for_its_names_and_i
         let proxy = TestProxy::to(&[("a.contoso.test", &server)]).await;
         let proxy = Proxy::Url(format!("http://{}", proxy.address).parse().unwrap());
         let service = service(NetworkOptions { proxy, ..trusting_pem(&tls.pem) });
-        match refused {
+        match rejection {
             None => assert_eq!(get(&service, "https://a.contoso.test/").await.unwrap(), 200),
-            Some(words) => {
+            Some(message) => {
                 let error = fails(&service, "https://a.contoso.test/").await;
                 assert_eq!(error.kind, HttpErrorKind::Untrusted);
-                assert!(error.message.starts_with(&format!("the certificate of a.contoso.test {words}")), "{error}");
+                assert!(error.message.starts_with(&format!("the certificate of a.contoso.test {message}")), "{error}");
             }
         }
     }
@@ -159,18 +159,18 @@ async fn a_self_signed_certificate_that_is_named_is_accepted_for_its_names_and_i
 }
 
 #[tokio::test]
-async fn a_self_signed_certificate_that_is_not_named_is_refused_in_words() {
+async fn a_self_signed_certificate_that_is_not_named_is_rejected() {
     let params = openssl("127.0.0.1", &["127.0.0.1"]);
     let server = Server::secure(&Tls::self_signed(&params)).await;
-    // Another of the same name.
+    // Another one with the same name is trusted.
     let error =
         fails(&service(trusting_pem(&Tls::self_signed(&params).pem)), &format!("https://{}/", server.address)).await;
     assert_eq!(error.kind, HttpErrorKind::Untrusted);
-    assert!(error.message.contains("is that of an authority (CA:TRUE)"), "{error}");
+    assert!(error.message.contains("belongs to an authority (CA:TRUE)"), "{error}");
 }
 
 #[tokio::test]
-async fn no_error_of_tls_shows_names_of_rust() {
+async fn tls_errors_show_no_rust_names() {
     const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
     const CERTIFICATE_REQUIRED: [u8; 7] = [21, 3, 3, 0, 2, 2, 116];
     const UNKNOWN: [u8; 7] = [21, 3, 3, 0, 2, 2, 255];
@@ -196,13 +196,13 @@ async fn no_error_of_tls_shows_names_of_rust() {
             .await
         };
     }
-    for (address, words) in [
-        (sending!(HANDSHAKE_FAILURE), "the other side ended it with the alert handshake failure"),
+    for (address, message) in [
+        (sending!(HANDSHAKE_FAILURE), "the other side ended it with the alert: handshake failure"),
         (sending!(CERTIFICATE_REQUIRED), "a client certificate is required, and not supported"),
-        (sending!(UNKNOWN), "the other side ended it with the alert for a reason that has no name"),
-        (sending!(OLD), "no version or cipher suite of TLS is supported by both sides"),
-        (sending!(*b"HTTP/1.1 400 Bad Request\r\n\r\n"), "what was received is not valid TLS"),
-        (sending!([22, 3, 3, 0, 4, 14, 0, 0, 0]), "the other side does not keep to TLS"),
+        (sending!(UNKNOWN), "the other side ended it with the alert: unknown reason"),
+        (sending!(OLD), "the two sides support no common TLS version or cipher suite"),
+        (sending!(*b"HTTP/1.1 400 Bad Request\r\n\r\n"), "the data received is not valid TLS"),
+        (sending!([22, 3, 3, 0, 4, 14, 0, 0, 0]), "the other side violates the TLS protocol"),
     ] {
         let options = trusting(&Authority::new());
         let proxied = through(&format!("https://{address}"), &Authority::new());
@@ -210,7 +210,7 @@ async fn no_error_of_tls_shows_names_of_rust() {
         {
             let error = fails(&service(options), &url).await;
             assert_eq!(error.kind, HttpErrorKind::Connect, "{error}");
-            assert!(error.message.contains(words), "{error}");
+            assert!(error.message.contains(message), "{error}");
         }
     }
 }

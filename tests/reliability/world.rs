@@ -13,8 +13,8 @@ use omnichannel_link::{
     dataverse::{Concurrency, DataverseOptions, DataverseStore, EnvironmentUrl},
     domain::{EntityLogicalName, LinkService, RecordReference},
     http::{
-        CaCertificate, ClientSecret, ClientSecretCredential, NetworkOptions, Nobody, Proxy, RetryPolicy, RetryingHttp,
-        Secret, StaticToken, Token, TokenProvider,
+        CaCertificate, ClientSecret, ClientSecretCredential, NetworkOptions, NoopObserver, Proxy, RetryPolicy,
+        RetryingHttp, Secret, StaticToken, Token, TokenProvider,
     },
 };
 use omnichannel_link_emulator::{Changes, Emulator, LoggedRequest, Organisation, Reference, table};
@@ -220,7 +220,8 @@ fn client(
     let tokens: Arc<dyn TokenProvider> = match case.credential {
         Credential::Token => Arc::new(StaticToken(Token::new(emulator.credential()).unwrap())),
         Credential::Secret => {
-            let http = RetryingHttp::new(network.clone(), clock.clone(), retries, Arc::default(), Arc::new(Nobody));
+            let http =
+                RetryingHttp::new(network.clone(), clock.clone(), retries, Arc::default(), Arc::new(NoopObserver));
             let application = emulator.application();
             let client = ClientSecret {
                 authority_host: emulator.url().parse().unwrap(),
@@ -234,8 +235,14 @@ fn client(
     };
     let concurrency = if case.checks_versions { Concurrency::CompareAndSwap } else { Concurrency::ReadCheckWrite };
     let options = DataverseOptions { retries, concurrency, caller: None };
-    let store =
-        DataverseStore::new(environment.clone(), network.clone(), tokens, options, clock.clone(), Arc::new(Nobody));
+    let store = DataverseStore::new(
+        environment.clone(),
+        network.clone(),
+        tokens,
+        options,
+        clock.clone(),
+        Arc::new(NoopObserver),
+    );
     LinkService::new(Arc::new(store), clock.clone(), TIMEOUT, None)
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, future::join_all};
+use futures_util::future::join_all;
 use omnichannel_link::{
     clock::{SharedClock, SystemClock},
     domain::{
@@ -15,7 +15,7 @@ use omnichannel_link::{
         RecordReference, UnlinkOutcome,
     },
     embedded::{EmbeddedStore, ImportSummary, OnProgress, Source},
-    error::{Code, LinkError},
+    error::{Code, LinkError, StoreName},
 };
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde_json::{Value, json};
@@ -152,7 +152,7 @@ impl Office {
         let store = Arc::clone(&self.store);
         let begin = move |call| Ok(store.import(page, on_progress, call));
         let options = CallOptions { timeout: Some(PATIENCE), ..CallOptions::default() };
-        Box::pin(self.service.perform(options, begin).map(|done| done.map(|(summary, _)| summary)))
+        Box::pin(self.service.perform(options, begin))
     }
 
     pub(crate) async fn imported(&self, page: Source) -> ImportSummary {
@@ -202,7 +202,7 @@ impl Office {
         assert!(message.contains(saying), "{message}");
         assert!(hint.contains(hinting), "{hint}");
         assert_eq!(error.is_retryable(), retryable, "{error:?}");
-        assert_eq!(error.details().store, Some("embedded"));
+        assert_eq!(error.details().store, Some(StoreName::Embedded));
     }
 
     /// What another connection reads.

@@ -24,7 +24,7 @@ use omnichannel_link::{
     dataverse::{DataverseOptions, DataverseStore},
     domain::{CallOptions, ConversationId, LinkPolicy, LinkService, LinkStatus},
     error::{Code, LinkError},
-    http::{Nobody, RetryPolicy, StaticToken, Token},
+    http::{NoopObserver, RetryPolicy, StaticToken, Token},
 };
 use paused_clock::PausedClock;
 use server::{Behaviour, Counting, Environment, Seen};
@@ -43,7 +43,7 @@ fn client_with(environment: &Arc<Environment>, retries: RetryPolicy, timeout: Du
         Arc::new(StaticToken(Token::new("t0ken").unwrap())),
         DataverseOptions { retries, ..DataverseOptions::default() },
         clock.clone(),
-        Arc::new(Nobody),
+        Arc::new(NoopObserver),
     );
     LinkService::new(Arc::new(store), clock, timeout, None)
 }

@@ -231,7 +231,12 @@ impl Environment {
         if let Some(seconds) = retry_after {
             headers.insert("retry-after", seconds.into());
         }
-        HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::from(body) }
+        HttpResponse {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body: Bytes::from(body),
+            received: self.clock.wall(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -115,7 +115,12 @@ impl HttpService for Endless {
         let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         let rows = usize::from(self.filled > 0 && number.is_multiple_of(self.filled));
         let body = Bytes::from(page(rows, Some(&format!("?$skiptoken={number}"))));
-        Box::pin(std::future::ready(Ok(HttpResponse { status: StatusCode::OK, headers: HeaderMap::new(), body })))
+        Box::pin(std::future::ready(Ok(HttpResponse {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body,
+            received: SystemTime::UNIX_EPOCH,
+        })))
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -18,8 +18,8 @@ use omnichannel_link::{
     domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
     error::LinkError,
     http::{
-        HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Nobody, RetryPolicy, StaticToken, Token,
-        TokenProvider,
+        HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, NoopObserver, RetryPolicy, StaticToken,
+        Token, TokenProvider,
     },
 };
 
@@ -95,7 +95,7 @@ impl Answer {
                     // Longer than any call waits.
                     headers.insert(RETRY_AFTER, 3600.into());
                 }
-                Ok(HttpResponse { status, headers, body: Bytes::from(body) })
+                Ok(HttpResponse { status, headers, body: Bytes::from(body), received: SystemTime::UNIX_EPOCH })
             }
             Self::Fails(kind) => Err(HttpError { kind, message: "it broke".into(), retry_after: None, source: None }),
             Self::Hangs => std::future::pending().await,
@@ -155,7 +155,7 @@ fn client_with(
         tokens,
         DataverseOptions { retries, concurrency, caller: None },
         clock.clone(),
-        Arc::new(Nobody),
+        Arc::new(NoopObserver),
     );
     let service = LinkService::new(Arc::new(store), clock.clone(), Duration::from_secs(30), None);
     (clock, service)

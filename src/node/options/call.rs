@@ -17,12 +17,13 @@ use super::{
     numbers::{Count, Days, Milliseconds},
 };
 use crate::{
+    dataverse::tables::record_key,
     domain::{
-        AgentId, CallOptions, CallerId, Claim, ConversationId, ConversationQuery, EntityLogicalName, IfLinked,
-        KeyValue, LinkPolicy, Listing, Order, Property, RecordId, RecordKey, RecordReference, Status, StoreName,
-        Traceparent, query::some_statuses,
+        AgentId, CallOptions, CallerId, ConversationId, ConversationQuery, EntityLogicalName, ExpectedLink, IfLinked,
+        KeyValue, LinkPolicy, Listing, Order, Property, RecordId, RecordKey, RecordReference, Status, Traceparent,
+        distinct_statuses,
     },
-    error::LinkError,
+    error::{LinkError, StoreName},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -211,7 +212,7 @@ pub(in crate::node) fn query(options: &Unknown<'_>, now: SystemTime) -> Result<(
     let query = ConversationQuery {
         linked: given.record.map(Into::into),
         agent: given.agent_id.map(|Parsed(agent)| agent),
-        statuses: given.statuses.map_or_else(|| Ok(Vec::new()), |given| some_statuses(&given))?,
+        statuses: given.statuses.map_or_else(|| Ok(Vec::new()), |given| distinct_statuses(&given))?,
         created_until: given
             .created_before_days
             .map(|Days(days)| now.checked_sub(DAY * days).map_or(UNIX_EPOCH, |then| then.max(UNIX_EPOCH))),
@@ -255,7 +256,7 @@ impl<'de> Deserialize<'de> for KeyOption {
 /// The key of `findRecord`.
 pub(in crate::node) fn key(entity: EntityLogicalName, key: &Unknown<'_>) -> Result<RecordKey, LinkError> {
     let given: BTreeMap<String, KeyOption> = input::object("key", key)?;
-    RecordKey::new(entity, given.into_iter().map(|(name, KeyOption(value))| (name, value)).collect())
+    record_key(entity, given.into_iter().map(|(name, KeyOption(value))| (name, value)).collect())
 }
 
 #[derive(Deserialize)]
@@ -296,7 +297,7 @@ impl From<StoreOption> for StoreName {
 }
 
 /// The outcome that `verify` compares with `store`.
-pub(in crate::node) fn outcome(outcome: &Unknown<'_>, store: StoreName) -> Result<Claim, LinkError> {
+pub(in crate::node) fn outcome(outcome: &Unknown<'_>, store: StoreName) -> Result<ExpectedLink, LinkError> {
     let given: OutcomeOption = input::object("outcome", outcome)?;
     if given.dry_run == Some(true) {
         return Err(LinkError::invalid_argument("outcome", "a dry run wrote nothing, so there is nothing to verify"));
@@ -314,5 +315,5 @@ pub(in crate::node) fn outcome(outcome: &Unknown<'_>, store: StoreName) -> Resul
         _ => given.record,
     };
     let is_linked = !matches!(given.status, StatusOption::Unlinked);
-    Ok(Claim { conversation_id: given.conversation_id.0, record: record.into(), is_linked })
+    Ok(ExpectedLink { conversation_id: given.conversation_id.0, record: record.into(), is_linked })
 }

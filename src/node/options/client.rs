@@ -238,6 +238,6 @@ impl Remote {
             }
         };
         let store = DataverseStore::new(url, http.clone(), tokens, options, Arc::clone(clock), observer);
-        Ok(store.inspected_by(http))
+        Ok(store.with_inspection(http))
     }
 }

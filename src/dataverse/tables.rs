@@ -1,0 +1,114 @@
+//! Names of tables, columns and navigation properties in Dataverse (`dataverse-wire.md` 1). All are case-sensitive.
+
+use crate::{
+    domain::{EntityLogicalName, KeyValue, MalformedGuid, RecordKey},
+    error::{Code, LinkError},
+};
+
+/// A table whose records can be linked to conversations.
+pub struct Table {
+    /// Its name in URLs.
+    pub entity_set: &'static str,
+    /// Column of its ids.
+    pub id: &'static str,
+    /// Column of the name that users see.
+    pub name: &'static str,
+    /// Property of a conversation that links a record of this table.
+    pub navigation: &'static str,
+    /// Column of a conversation that holds the linked id.
+    pub lookup: &'static str,
+}
+
+/// The table with this logical name.
+#[must_use]
+pub const fn table(entity: EntityLogicalName) -> &'static Table {
+    match entity {
+        EntityLogicalName::Account => &Table {
+            entity_set: "accounts",
+            id: "accountid",
+            name: "name",
+            navigation: "msdyn_customer_msdyn_ocliveworkitem_account",
+            lookup: conversation::CUSTOMER,
+        },
+        EntityLogicalName::Contact => &Table {
+            entity_set: "contacts",
+            id: "contactid",
+            name: "fullname",
+            navigation: "msdyn_customer_msdyn_ocliveworkitem_contact",
+            lookup: conversation::CUSTOMER,
+        },
+        EntityLogicalName::Incident => &Table {
+            entity_set: "incidents",
+            id: "incidentid",
+            name: "title",
+            navigation: "msdyn_IssueId_msdyn_ocliveworkitem",
+            lookup: conversation::CASE,
+        },
+    }
+}
+
+/// The table of conversations and its columns.
+pub mod conversation {
+    /// Logical name.
+    pub const ENTITY: &str = "msdyn_ocliveworkitem";
+    /// Name in URLs.
+    pub const ENTITY_SET: &str = "msdyn_ocliveworkitems";
+    /// Id. The table is an activity, so it is not `msdyn_ocliveworkitemid`, which is a string.
+    pub const ID: &str = "activityid";
+    /// Status of the conversation.
+    pub const STATUS: &str = "statuscode";
+    /// Title.
+    pub const SUBJECT: &str = "subject";
+    /// Time of creation.
+    pub const CREATED_ON: &str = "createdon";
+    /// The linked account or contact.
+    pub const CUSTOMER: &str = "_msdyn_customer_value";
+    /// Table of the linked customer.
+    pub const CUSTOMER_ENTITY: &str = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname";
+    /// Name of the linked customer.
+    pub const CUSTOMER_NAME: &str = "_msdyn_customer_value@OData.Community.Display.V1.FormattedValue";
+    /// The linked incident.
+    pub const CASE: &str = "_msdyn_issueid_value";
+    /// Title of the linked incident.
+    pub const CASE_NAME: &str = "_msdyn_issueid_value@OData.Community.Display.V1.FormattedValue";
+    /// The agent who handles the conversation, or who handled it last.
+    pub const AGENT: &str = "_msdyn_activeagentid_value";
+}
+
+/// A key of these columns. Values of id columns are parsed: those of the table's own ids, and `_x_value` of a lookup `x`.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if a name is not a logical name of a column, or a value is not an id where one is needed.
+pub fn record_key(entity: EntityLogicalName, columns: Vec<(String, KeyValue)>) -> Result<RecordKey, LinkError> {
+    let invalid = |why: String| LinkError::new(Code::InvalidArgument, format!("`key`: {why}."));
+    if columns.is_empty() {
+        return Err(invalid("expected at least one column".to_owned()));
+    }
+    let columns = columns.into_iter().map(|(name, value)| {
+        let lookup = name.strip_prefix('_').and_then(|name| name.strip_suffix("_value"));
+        if !is_logical_name(lookup.unwrap_or(&name)) {
+            return Err(invalid(format!("'{}' is not a logical name of a column", name.escape_debug())));
+        }
+        if lookup.is_none() && name != table(entity).id {
+            return Ok((name, value));
+        }
+        let malformed = |why: MalformedGuid, got: &str| {
+            LinkError::new(Code::InvalidArgument, format!("`key.{name}`: {why}, got {got}."))
+        };
+        let id = match &value {
+            KeyValue::Id(id) => *id,
+            KeyValue::Text(text) => {
+                text.parse().map_err(|why| malformed(why, &format!("'{}'", text.escape_debug())))?
+            }
+            KeyValue::Number(_) => return Err(malformed(MalformedGuid, "a number")),
+            KeyValue::Flag(_) => return Err(malformed(MalformedGuid, "a boolean")),
+        };
+        Ok((name, KeyValue::Id(id)))
+    });
+    Ok(RecordKey { entity, columns: columns.collect::<Result<_, _>>()? })
+}
+
+fn is_logical_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}

@@ -1,0 +1,56 @@
+//! Servers by scheme, host and port, and which of them are this machine.
+
+use url::Url;
+
+/// The URL of the server: scheme, host and port.
+pub(super) fn server_of(url: &Url) -> Url {
+    let mut server = url.clone();
+    server.set_path("/");
+    server.set_query(None);
+    server.set_fragment(None);
+    server
+}
+
+pub(super) fn is_same_server(server: &Url, url: &Url) -> bool {
+    server.scheme() == url.scheme()
+        && server.host_str() == url.host_str()
+        && server.port_or_known_default() == url.port_or_known_default()
+}
+
+/// Whether a secret may be sent to this URL: encrypted, or without leaving this machine.
+#[must_use]
+pub fn is_safe_for_secrets(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// Whether the host is this machine, by a loopback address or as `localhost`.
+#[must_use]
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_this_machine_are_loopback() {
+        for url in ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:8", "http://localhost:80"] {
+            assert!(is_loopback(&Url::parse(url).unwrap()), "{url}");
+        }
+        for url in [
+            "http://10.0.0.1",
+            "http://localhost.example",
+            "http://[::2]",
+            "http://127.0.0.1.example",
+            "http://0.0.0.0",
+        ] {
+            assert!(!is_loopback(&Url::parse(url).unwrap()), "{url}");
+        }
+    }
+}

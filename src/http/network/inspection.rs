@@ -1,0 +1,95 @@
+//! Inspects the route to a server, for diagnosis.
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use http::Version;
+use url::{Host, Url};
+
+use super::{
+    ReqwestService,
+    address::server_of,
+    exits::{self, Exit, Tried},
+    threads,
+    trust::verifier::Recording,
+};
+use crate::http::service::error::{HttpError, HttpErrorKind};
+
+/// Result of [`ReqwestService::inspect`].
+#[derive(Debug)]
+pub struct Inspection {
+    /// Host and port of the proxy that was used, if any.
+    pub proxy: Option<String>,
+    /// Errors of the proxies that were tried before it.
+    pub skipped: Vec<String>,
+    /// The server's certificate in DER, accepted or not. `None` over plain HTTP, or if the server presented none.
+    pub certificate: Option<Vec<u8>>,
+    /// Negotiated HTTP version, or why there was no response.
+    pub version: Result<Version, HttpError>,
+}
+
+impl ReqwestService {
+    /// Sends `HEAD /` without a token, over a connection of its own, so that requests are not affected. All proxies are tried in their
+    /// order, even those that recently failed.
+    pub async fn inspect(&self, url: &Url) -> Inspection {
+        let server = server_of(url);
+        let exits = match self.recorded_exits(&server).await {
+            Ok(exits) => exits,
+            Err(error) => {
+                return Inspection { proxy: None, skipped: Vec::new(), certificate: None, version: Err(error) };
+            }
+        };
+        let deadline = self.clock.now() + self.options.connect_timeout;
+        let in_order: Vec<_> = exits.iter().map(|(exit, _)| exit).collect();
+        let tried = exits::try_in_order(
+            &in_order,
+            &*self.clock,
+            || self.time_to_connect(Some(deadline)),
+            |exit| self.route(&server, exit.proxy.as_ref()),
+            |exit| exit.client.head(server.clone()).send(),
+            |_, _| {},
+        );
+        let Tried { outcome, exit, skipped, .. } = tried.await;
+        let (exit, recording) = &exits[exit];
+        Inspection {
+            proxy: exit.proxy.as_ref().map(ToString::to_string),
+            skipped,
+            certificate: recording.as_ref().and_then(|recording| recording.certificate()),
+            version: outcome.map(|response| response.version()),
+        }
+    }
+
+    /// Host and port of each proxy for this URL, in the order in which they are tried. `None` stands for a direct connection. Nothing
+    /// is sent.
+    pub async fn proxies_of(&self, url: &Url) -> Result<Vec<Option<String>>, HttpError> {
+        let proxies = self.options.proxy.exits_to(&server_of(url)).await?;
+        Ok(proxies.iter().map(|proxy| proxy.as_ref().map(ToString::to_string)).collect())
+    }
+
+    /// The addresses of the URL's host, as requests without a proxy resolve them.
+    pub async fn addresses_of(&self, url: &Url) -> Result<Vec<IpAddr>, HttpError> {
+        let name = match url.host() {
+            Some(Host::Domain(name)) => name,
+            Some(Host::Ipv4(address)) => return Ok(vec![address.into()]),
+            Some(Host::Ipv6(address)) => return Ok(vec![address.into()]),
+            None => "",
+        };
+        let unresolved = |why: &dyn fmt::Display| {
+            HttpError::new(HttpErrorKind::Connect, format!("the name of {name} cannot be resolved ({why})"))
+        };
+        let lookup = tokio::net::lookup_host((name, url.port_or_known_default().unwrap_or_default()));
+        let found = threads::catch_no_thread(lookup).await.and_then(|found| found);
+        let mut addresses: Vec<_> = found.map_err(|error| unresolved(&error))?.map(|found| found.ip()).collect();
+        addresses.dedup();
+        if addresses.is_empty() { Err(unresolved(&"it has no address")) } else { Ok(addresses) }
+    }
+
+    /// At least one.
+    async fn recorded_exits(&self, server: &Url) -> Result<Vec<(Exit, Option<Arc<Recording>>)>, HttpError> {
+        let mut exits = Vec::new();
+        for proxy in self.options.proxy.exits_to(server).await? {
+            let (tls, recording) = self.recording_tls(server).await?;
+            exits.push((Exit::new(&self.options, proxy, tls)?, recording));
+        }
+        Ok(exits)
+    }
+}

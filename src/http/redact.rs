@@ -1,0 +1,176 @@
+//! Secrets, and how they are kept out of messages and response bodies.
+
+use std::{borrow::Cow, fmt};
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+
+use crate::json;
+
+/// Longest text shown of another program, in characters.
+const MAX_SHOWN: usize = 500;
+/// A shorter token is a placeholder rather than a secret, and removing it from a body would hit ordinary words.
+const MIN_LENGTH: usize = 6;
+const REDACTED: &str = "[redacted]";
+
+/// A secret. Shows itself to nobody who does not ask.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps the text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// What may be shown of somebody else's text: without the secrets, however they are written, and without what looks like one;
+/// in one line, and cut to 500 characters. `None` if nothing is left.
+#[must_use]
+pub fn redact(text: &str, secrets: &[&str]) -> Option<String> {
+    // A secret may hold spaces, so it is looked for before the text falls into words.
+    let whole = secrets.iter().filter(|secret| !secret.is_empty()).fold(Cow::Borrowed(text), |text, secret| {
+        if text.contains(secret) { text.replace(secret, REDACTED).into() } else { text }
+    });
+    let hidden = |word: &&str| looks_secret(word) || secrets.iter().any(|secret| is_written_in(secret, word));
+    let words = whole.split_whitespace().map(|word| if hidden(&word) { REDACTED } else { word });
+    let shown: String = words.collect::<Vec<_>>().join(" ").chars().take(MAX_SHOWN).collect();
+    (!shown.is_empty()).then_some(shown)
+}
+
+/// JSON web tokens begin with an encoded brace; URLs may carry secrets in their query.
+fn looks_secret(word: &str) -> bool {
+    word.contains("eyJ") || (word.contains("://") && word.contains('?') && word.contains('='))
+}
+
+/// A response body without the secret that its request was sent with: servers and proxies may echo it. Each word that holds it is
+/// replaced, up to the quotes around it, so that JSON stays valid.
+pub(super) fn redact_body(body: Bytes, secret: &str) -> Bytes {
+    if secret.len() < MIN_LENGTH || body.len() < secret.len() {
+        return body;
+    }
+    let text = String::from_utf8_lossy(&body);
+    let is_boundary = |character: char| !character.is_ascii_graphic() || character == '"';
+    let redacted: String = text
+        .split_inclusive(is_boundary)
+        .flat_map(|part| {
+            // A backslash before a quote belongs to the quote.
+            let word = part.trim_end_matches(|character| is_boundary(character) || character == '\\');
+            let is_secret = word.len() >= secret.len() && is_written_in(secret, &unescaped(word));
+            [if is_secret { REDACTED } else { word }, &part[word.len()..]]
+        })
+        .collect();
+    if redacted == text { body } else { redacted.into() }
+}
+
+/// The word as it is once its JSON escapes are resolved.
+fn unescaped(word: &str) -> Cow<'_, str> {
+    if !word.contains('\\') {
+        return word.into();
+    }
+    let string = json::text(format!("\"{word}\"").as_bytes()).into_owned();
+    serde_json::from_str(&string).map_or(word.into(), |text: String| text.into())
+}
+
+/// Whether the text holds the secret: plainly, with some of it percent-encoded, or in base64, also as a part of what was encoded.
+fn is_written_in(secret: &str, text: &str) -> bool {
+    if secret.is_empty() {
+        return false;
+    }
+    let decoded = percent_decode_str(text).decode_utf8_lossy();
+    [text, &decoded].into_iter().any(|text| {
+        text.contains(secret)
+            || (0..3).any(|shift| {
+                let padded = [&[0; 3][..shift], secret.as_bytes()].concat();
+                // The characters that depend on the secret alone, whatever stands before and behind it.
+                let own = (shift * 8).div_ceil(6)..padded.len() * 8 / 6;
+                own.len() >= 4
+                    && [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)]
+                        .iter()
+                        .any(|encoded| text.contains(&encoded[own.clone()]))
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+    use super::*;
+
+    const SECRET: &str = "~s3cret/~+of?mine ";
+
+    #[test]
+    fn a_secret_is_found_however_it_is_written() {
+        let percent = utf8_percent_encode(SECRET, NON_ALPHANUMERIC).to_string();
+        let mut forms = vec![SECRET.trim().to_owned(), percent.clone(), percent.to_lowercase()];
+        for around in ["", "a", "ab", "abc", "user:"] {
+            let text = format!("{around}{SECRET}{around}");
+            forms.extend([STANDARD_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(&text)]);
+            forms.push(utf8_percent_encode(&STANDARD_NO_PAD.encode(&text), NON_ALPHANUMERIC).to_string());
+        }
+        for form in forms {
+            let text = format!("Said ({form}) and more");
+            let shown = redact(&text, &[SECRET.trim()]).unwrap().replace(['(', ')'], "");
+            assert_eq!(shown, "Said [redacted] and more", "{form}");
+        }
+        assert_eq!(redact("a two words b", &["two words"]).unwrap(), "a [redacted] b");
+    }
+
+    #[test]
+    fn a_body_does_not_repeat_the_secret_and_stays_json() {
+        let token = "a/b+c=d_e.f-g~h";
+        let encoded = STANDARD_NO_PAD.encode(format!("token: {token}"));
+        let percent = utf8_percent_encode(token, NON_ALPHANUMERIC).to_string();
+        let escaped = token.replace('/', r"\/").replace('+', r"\u002B");
+        for form in [token, &encoded, &percent, &escaped, &encoded.replace('/', r"\/")] {
+            let body = format!(r#"{{"error":{{"code":"0x0","message":"C:\Temp\n\"{form}\" caf\u00e9"}}}}"#);
+            let redacted = redact_body(body.into(), token);
+            let expected = r#"{"error":{"code":"0x0","message":"C:\Temp\n\"[redacted]\" caf\u00e9"}}"#;
+            assert_eq!(redacted, expected, "{form}");
+        }
+        for (body, secret) in [(&b"\xE9 other words"[..], token), (b"the token", "token"), (b"", token)] {
+            assert_eq!(redact_body(Bytes::from_static(body), secret), body);
+        }
+        assert_eq!(redact_body(Bytes::from_static(b"\xE9 s3cret"), "s3cret"), "\u{fffd} [redacted]");
+    }
+
+    #[test]
+    fn what_is_no_secret_is_shown_as_it_is() {
+        let text =
+            "The object cannot be updated because it is inactive (https://go.microsoft.com/fwlink/?linkid=2195293).";
+        assert_eq!(redact("Plain 100% text", &[SECRET, ""]).unwrap(), "Plain 100% text");
+        assert_eq!(redact(text, &[SECRET]).unwrap().matches(REDACTED).count(), 1, "a query is left out");
+        assert_eq!(redact(" \r\n", &[]), None);
+    }
+
+    #[test]
+    fn texts_are_cut_and_what_looks_like_a_token_is_left_out() {
+        let text = format!("Token eyJabc.def.ghi refused https://x/?sig=1 {}", "long ".repeat(300));
+        let shown = redact(&text, &[]).unwrap();
+        assert!(shown.starts_with("Token [redacted] refused [redacted] long"), "{shown}");
+        assert_eq!(shown.chars().count(), MAX_SHOWN);
+    }
+
+    #[test]
+    fn a_secret_shows_itself_to_nobody() {
+        assert_eq!(format!("{:?}", Secret::new(SECRET)), "Secret");
+    }
+}

@@ -1,0 +1,225 @@
+//! A client secret for a token: the client credentials flow of Microsoft Entra (`dataverse-wire.md` 7.1).
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::{Url, form_urlencoded};
+
+use super::{AccessToken, Token, TokenProvider};
+use crate::{
+    clock::SharedClock,
+    error::{Code, LinkError},
+    http::{
+        redact::{Secret, redact},
+        service::{HttpRequest, HttpResponse, HttpService},
+    },
+    json::{self, Object},
+};
+
+/// An application of Microsoft Entra, and how it proves to be it.
+#[derive(Clone, Debug)]
+pub struct ClientSecret {
+    /// Such as `https://login.microsoftonline.com`.
+    pub authority_host: Url,
+    /// The tenant's id, or one of its domains.
+    pub tenant_id: String,
+    /// The application's id.
+    pub client_id: String,
+    /// The secret's value.
+    pub client_secret: Secret,
+    /// What the token is for.
+    pub scope: String,
+}
+
+/// An authority that throttles is waited for that long, as the environment is.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Tokens for a client secret.
+pub struct ClientSecretCredential {
+    http: Arc<dyn HttpService>,
+    client: ClientSecret,
+    clock: SharedClock,
+}
+
+impl ClientSecretCredential {
+    /// Asks through `http`, which repeats what may be repeated.
+    #[must_use]
+    pub fn new(http: Arc<dyn HttpService>, client: ClientSecret, clock: SharedClock) -> Self {
+        Self { http, client, clock }
+    }
+
+    async fn ask(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
+        let answer = self.http.call(self.request(claims)).await;
+        let response = answer.map_err(|error| error.into_link_error("The token authority"))?;
+        if response.status.is_success() { self.granted(&response) } else { Err(self.refused(&response)) }
+    }
+
+    fn request(&self, claims: Option<String>) -> HttpRequest {
+        let ClientSecret { authority_host, tenant_id, client_id, client_secret, scope } = &self.client;
+        let mut url = authority_host.clone();
+        url.set_path(&format!("{}/{tenant_id}/oauth2/v2.0/token", authority_host.path().trim_end_matches('/')));
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs([
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id),
+            ("scope", scope),
+            ("client_secret", client_secret.reveal()),
+        ]);
+        if let Some(claims) = claims {
+            form.append_pair("claims", &claims);
+        }
+        let headers = HeaderMap::from_iter([
+            (ACCEPT, HeaderValue::from_static("application/json")),
+            (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+        ]);
+        let body = Bytes::from(form.finish());
+        HttpRequest {
+            method: Method::POST,
+            url,
+            headers,
+            body,
+            repeatable: true,
+            deadline: Some(self.clock.now() + PATIENCE),
+            progress: Arc::default(),
+        }
+    }
+
+    fn granted(&self, response: &HttpResponse) -> Result<AccessToken, LinkError> {
+        let text = json::text(&response.body);
+        let grant = Object::parse(&text).ok();
+        let token = grant.as_ref().and_then(|grant| grant.required::<String>("access_token").ok());
+        let (Some(grant), Some(token)) = (grant, token) else {
+            let message = "The token authority answered with something else than a token.";
+            return Err(LinkError::new(Code::AuthenticationFailed, message)
+                .hint(self.check_authority())
+                .with(|details| details.http_status = Some(response.status.as_u16())));
+        };
+        // The token is good for something, whatever is said of how long.
+        let seconds = grant.lenient("expires_in").and_then(Number::value);
+        let good_for = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Ok(AccessToken { token: Token::new(&token)?, good_for })
+    }
+
+    fn refused(&self, response: &HttpResponse) -> LinkError {
+        let status = response.status;
+        let text = json::text(&response.body);
+        let fault = Object::readable(&text);
+        let number = error_number(&fault);
+        let (code, what, hint) = match status {
+            StatusCode::TOO_MANY_REQUESTS => (Code::Throttled, "asked this client to wait", None),
+            _ if status.is_server_error() => (Code::Unavailable, "failed", None),
+            _ => {
+                let (what, hint) = explain(number);
+                (Code::AuthenticationFailed, what, hint)
+            }
+        };
+        let hint = hint.map_or_else(|| self.check_authority(), str::to_owned);
+        let is_temporary = matches!(number, Some(90_033 | 50_196));
+        let number = number.map(|number| format!("AADSTS{number}"));
+        let id = fault.lenient::<String>("trace_id").and_then(|id| self.shown(&id));
+        let text = fault.lenient::<String>("error_description").and_then(|text| self.shown(&text));
+        let named = match (&number, &id) {
+            (Some(number), Some(id)) => format!("{number}, trace id {id}"),
+            (Some(number), None) => number.clone(),
+            _ => status.as_u16().to_string(),
+        };
+        let error = LinkError::new(code, format!("The token authority {what} ({named}).")).hint(hint);
+        error.with(|details| {
+            details.http_status = Some(status.as_u16());
+            details.retry_after = response.retry_after();
+            details.service_code = number;
+            details.service_message = text;
+            details.service_request_id = id;
+            if is_temporary {
+                details.retryable = Some(true);
+            }
+        })
+    }
+
+    fn shown(&self, text: &str) -> Option<String> {
+        redact(text, &[self.client.client_secret.reveal()])
+    }
+
+    fn check_authority(&self) -> String {
+        let host = self.client.authority_host.host_str().unwrap_or_default();
+        format!("Check that {host} is the authority of the environment's cloud, and see `serviceMessage`.")
+    }
+}
+
+impl TokenProvider for ClientSecretCredential {
+    fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
+        Box::pin(self.ask(claims))
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+}
+
+/// A number, or one in quotes: older endpoints, and what stands in for Entra, write it so.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Plain(f64),
+    Quoted(String),
+}
+
+impl Number {
+    fn value(self) -> Option<f64> {
+        match self {
+            Self::Plain(number) => Some(number),
+            Self::Quoted(text) => text.trim().parse().ok(),
+        }
+    }
+}
+
+/// The number of Entra's error: the first that can be read.
+fn error_number(fault: &Object<'_>) -> Option<u32> {
+    let numbers: Vec<&RawValue> = fault.lenient("error_codes")?;
+    let number = numbers.into_iter().find_map(|number| serde_json::from_str::<Number>(number.get()).ok()?.value())?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in range")]
+    (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
+}
+
+/// What the authority did, and what to do about it, by the number of the fault.
+fn explain(number: Option<u32>) -> (&'static str, Option<&'static str>) {
+    match number {
+        Some(7_000_215) => (
+            "did not accept the client secret",
+            Some("Give the secret's value, not its id; both stand at the application under Certificates & secrets."),
+        ),
+        Some(7_000_222) => (
+            "did not accept the client secret, because it has expired",
+            Some("Make a new one at the application under Certificates & secrets."),
+        ),
+        Some(700_016) => (
+            "does not know the application in this tenant",
+            Some("Check `clientId` and `tenantId`; the application must be registered or consented to in the tenant."),
+        ),
+        Some(90_002) => (
+            "does not know the tenant",
+            Some("Check `tenantId`, and `authorityHost` if the tenant is in another cloud."),
+        ),
+        Some(500_011) => (
+            "does not know the environment in this tenant",
+            Some("Check that the URL is the environment's own, and that `tenantId` is the tenant it belongs to."),
+        ),
+        Some(70_011) => ("did not accept the scope", Some("Check the environment's URL, of which the scope is made.")),
+        Some(65_001) => {
+            ("misses a consent", Some("An administrator of the tenant must consent to the application's permissions."))
+        }
+        Some(53_003) => (
+            "refused because of conditional access",
+            Some("Ask the tenant's administrator which policy applies to the application."),
+        ),
+        Some(90_033 | 50_196) => ("is out of order for a while", Some("Try again later.")),
+        _ => ("refused", None),
+    }
+}
