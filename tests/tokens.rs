@@ -1,4 +1,4 @@
-//! One token for all calls: how often the provider is asked, what is kept, and what a 401 does.
+//! One token for all calls: how often the provider is called, what is cached, and the effect of a 401.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod support;
@@ -32,15 +32,16 @@ use support::TestClock;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Gives `token-1`, `token-2` … or fails, as it is told, and notes what it was asked.
+/// Returns `token-1`, `token-2` and so on, or fails as the test says. Records the claims of each request.
 #[derive(Default)]
 struct Provider {
-    good_for: Option<Duration>,
+    lifetime: Option<Duration>,
+    /// Always returns the same token.
     insists: bool,
     failing: Mutex<bool>,
     hanging: Mutex<bool>,
     panicking: Mutex<bool>,
-    asked: Mutex<Vec<Option<String>>>,
+    requests: Mutex<Vec<Option<String>>>,
     waiting: AtomicUsize,
 }
 
@@ -63,30 +64,30 @@ impl Drop for Waiting<'_> {
 impl TokenProvider for Provider {
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
         Box::pin(async move {
-            self.asked.lock().unwrap().push(claims);
-            let number = if self.insists { 1 } else { self.asked.lock().unwrap().len() };
-            // Everybody who waits gets the chance to ask too.
+            self.requests.lock().unwrap().push(claims);
+            let number = if self.insists { 1 } else { self.requests.lock().unwrap().len() };
+            // Lets other calls run that wait for a token.
             tokio::task::yield_now().await;
             if *self.hanging.lock().unwrap() {
                 let _waiting = Waiting::begin(&self.waiting);
                 std::future::pending::<()>().await;
             }
-            assert!(!*self.panicking.lock().unwrap(), "a defect of the provider's");
+            assert!(!*self.panicking.lock().unwrap(), "a bug of the provider");
             if *self.failing.lock().unwrap() {
-                return Err(LinkError::new(Code::AuthenticationFailed, "The vault is shut."));
+                return Err(LinkError::new(Code::AuthenticationFailed, "The vault is closed."));
             }
-            Ok(AccessToken { token: Token::new(&format!("token-{number}")).unwrap(), good_for: self.good_for })
+            Ok(AccessToken { token: Token::new(&format!("token-{number}")).unwrap(), lifetime: self.lifetime })
         })
     }
 }
 
 impl Provider {
     fn hourly() -> Arc<Self> {
-        Arc::new(Self { good_for: Some(HOUR), ..Self::default() })
+        Arc::new(Self { lifetime: Some(HOUR), ..Self::default() })
     }
 
-    fn asked(&self) -> usize {
-        self.asked.lock().unwrap().len()
+    fn requests(&self) -> usize {
+        self.requests.lock().unwrap().len()
     }
 }
 
@@ -95,130 +96,130 @@ fn cache(provider: &Arc<Provider>) -> (TokenCache, Arc<TestClock>) {
     (TokenCache::new(provider.clone(), clock.clone()), clock)
 }
 
-async fn shown(cache: &TokenCache) -> String {
+async fn authorization(cache: &TokenCache) -> String {
     let token = cache.token().await.unwrap();
     String::from_utf8(token.header().as_bytes().to_vec()).unwrap()
 }
 
 #[tokio::test]
-async fn a_hundred_calls_ask_once() {
+async fn a_hundred_calls_share_one_request() {
     let provider = Provider::hourly();
     let (cache, _) = cache(&provider);
     let tokens = join_all((0..100).map(|_| cache.token())).await;
     assert!(tokens.iter().all(Result::is_ok));
-    assert_eq!(provider.asked(), 1);
+    assert_eq!(provider.requests(), 1);
 }
 
 #[tokio::test]
-async fn a_hundred_calls_share_one_failure_and_a_later_one_asks_again() {
+async fn a_hundred_calls_share_one_error_and_a_later_call_tries_again() {
     let provider = Provider::hourly();
     *provider.failing.lock().unwrap() = true;
     let (cache, clock) = cache(&provider);
     for _ in 0..2 {
         for error in join_all((0..100).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
-            assert_eq!((error.code(), error.message()), (Code::AuthenticationFailed, "The vault is shut."));
+            assert_eq!((error.code(), error.message()), (Code::AuthenticationFailed, "The vault is closed."));
         }
     }
-    assert_eq!(provider.asked(), 1, "not even by those that came right afterwards");
+    assert_eq!(provider.requests(), 1, "also by the calls right afterwards");
     *provider.failing.lock().unwrap() = false;
     clock.advance(Duration::from_secs(1));
-    assert_eq!(shown(&cache).await, "Bearer token-2");
+    assert_eq!(authorization(&cache).await, "Bearer token-2");
 }
 
 #[tokio::test]
 async fn a_token_is_refreshed_before_it_expires() {
     let provider = Provider::hourly();
     let (cache, clock) = cache(&provider);
-    assert_eq!(shown(&cache).await, "Bearer token-1");
+    assert_eq!(authorization(&cache).await, "Bearer token-1");
     clock.advance(Duration::from_secs(3_600 - 361));
-    assert_eq!(shown(&cache).await, "Bearer token-1");
+    assert_eq!(authorization(&cache).await, "Bearer token-1");
     clock.advance(Duration::from_secs(62));
-    assert_eq!(shown(&cache).await, "Bearer token-2");
+    assert_eq!(authorization(&cache).await, "Bearer token-2");
 }
 
 #[tokio::test]
-async fn while_one_call_refreshes_early_the_others_use_the_old_token() {
+async fn while_one_call_refreshes_early_the_others_use_the_current_token() {
     let provider = Provider::hourly();
     let (cache, clock) = cache(&provider);
-    shown(&cache).await;
+    authorization(&cache).await;
     clock.advance(Duration::from_secs(3_600 - 200));
-    let (first, second) = tokio::join!(shown(&cache), shown(&cache));
+    let (first, second) = tokio::join!(authorization(&cache), authorization(&cache));
     assert_eq!((first.as_str(), second.as_str()), ("Bearer token-2", "Bearer token-1"));
-    assert_eq!(provider.asked(), 2);
+    assert_eq!(provider.requests(), 2);
 }
 
 #[tokio::test]
-async fn a_refresh_that_fails_or_takes_long_is_left_alone_for_a_while() {
+async fn a_refresh_that_fails_or_takes_long_is_not_repeated_for_a_while() {
     let provider = Provider::hourly();
     let (cache, clock) = cache(&provider);
-    shown(&cache).await;
+    authorization(&cache).await;
     clock.advance(Duration::from_secs(3_600 - 200));
     *provider.failing.lock().unwrap() = true;
     for _ in 0..10 {
-        assert_eq!(shown(&cache).await, "Bearer token-1");
+        assert_eq!(authorization(&cache).await, "Bearer token-1");
     }
-    assert_eq!(provider.asked(), 2);
+    assert_eq!(provider.requests(), 2);
     clock.advance(Duration::from_secs(30));
     *provider.failing.lock().unwrap() = false;
     *provider.hanging.lock().unwrap() = true;
     clock.expire();
-    assert_eq!(shown(&cache).await, "Bearer token-1", "the call does not wait for ever");
-    assert_eq!(provider.asked(), 3);
+    assert_eq!(authorization(&cache).await, "Bearer token-1", "the call does not wait forever");
+    assert_eq!(provider.requests(), 3);
 }
 
 #[tokio::test]
-async fn a_good_token_outlives_a_refresh_that_fails_but_not_its_own_end() {
+async fn a_valid_token_is_used_after_a_failed_refresh_until_it_expires() {
     let provider = Provider::hourly();
     let (cache, clock) = cache(&provider);
-    shown(&cache).await;
+    authorization(&cache).await;
     *provider.failing.lock().unwrap() = true;
     clock.advance(Duration::from_secs(3_600 - 100));
-    assert_eq!(shown(&cache).await, "Bearer token-1");
+    assert_eq!(authorization(&cache).await, "Bearer token-1");
     clock.advance(Duration::from_secs(100));
     assert_eq!(cache.token().await.unwrap_err().code(), Code::AuthenticationFailed);
 }
 
 #[tokio::test]
-async fn a_token_of_unknown_life_is_kept_for_a_minute() {
+async fn a_token_of_unknown_lifetime_is_kept_for_a_minute() {
     let provider = Arc::new(Provider::default());
     let (cache, clock) = cache(&provider);
-    shown(&cache).await;
+    authorization(&cache).await;
     clock.advance(Duration::from_secs(30));
-    assert_eq!(shown(&cache).await, "Bearer token-1");
+    assert_eq!(authorization(&cache).await, "Bearer token-1");
     clock.advance(Duration::from_secs(30));
-    assert_eq!(shown(&cache).await, "Bearer token-2");
+    assert_eq!(authorization(&cache).await, "Bearer token-2");
 }
 
 #[tokio::test]
-async fn a_lifetime_that_makes_no_sense_counts_as_unknown() {
-    for good_for in [Duration::ZERO, Duration::from_millis(999), HOUR * 24 * 400, Duration::MAX] {
-        let provider = Arc::new(Provider { good_for: Some(good_for), ..Provider::default() });
+async fn an_implausible_lifetime_counts_as_unknown() {
+    for lifetime in [Duration::ZERO, Duration::from_millis(999), HOUR * 24 * 400, Duration::MAX] {
+        let provider = Arc::new(Provider { lifetime: Some(lifetime), ..Provider::default() });
         let (cache, clock) = cache(&provider);
         let token = cache.token().await.unwrap();
-        assert_eq!(cache.good_for(&token), None, "{good_for:?}");
+        assert_eq!(cache.remaining_lifetime(&token), None, "{lifetime:?}");
         clock.advance(Duration::from_secs(30));
-        assert_eq!(shown(&cache).await, "Bearer token-1", "{good_for:?}");
+        assert_eq!(authorization(&cache).await, "Bearer token-1", "{lifetime:?}");
         clock.advance(Duration::from_secs(30));
-        assert_eq!(shown(&cache).await, "Bearer token-2", "{good_for:?}");
+        assert_eq!(authorization(&cache).await, "Bearer token-2", "{lifetime:?}");
     }
-    let provider = Arc::new(Provider { good_for: Some(Duration::from_secs(2)), ..Provider::default() });
+    let provider = Arc::new(Provider { lifetime: Some(Duration::from_secs(2)), ..Provider::default() });
     let (cache, clock) = cache(&provider);
-    shown(&cache).await;
+    authorization(&cache).await;
     clock.advance(Duration::from_secs(2));
-    assert_eq!(shown(&cache).await, "Bearer token-2", "a short life is one");
+    assert_eq!(authorization(&cache).await, "Bearer token-2", "a short lifetime counts");
 }
 
 #[tokio::test]
-async fn a_token_that_comes_after_its_caller_stopped_waiting_is_kept() {
+async fn a_token_that_arrives_after_its_call_was_cancelled_is_kept() {
     let provider = Provider::hourly();
     let (cache, _) = cache(&provider);
     assert!(cache.token().now_or_never().is_none());
-    assert_eq!(shown(&cache).await, "Bearer token-1");
-    assert_eq!(provider.asked(), 1);
+    assert_eq!(authorization(&cache).await, "Bearer token-1");
+    assert_eq!(provider.requests(), 1);
 }
 
 #[tokio::test]
-async fn calls_that_stop_waiting_one_after_the_other_share_one_request() {
+async fn calls_that_are_cancelled_one_after_the_other_share_one_request() {
     let provider = Provider::hourly();
     *provider.hanging.lock().unwrap() = true;
     let (cache, _) = cache(&provider);
@@ -226,11 +227,11 @@ async fn calls_that_stop_waiting_one_after_the_other_share_one_request() {
         assert!(cache.token().now_or_never().is_none());
         tokio::task::yield_now().await;
     }
-    assert_eq!(provider.asked(), 1);
+    assert_eq!(provider.requests(), 1);
 }
 
 #[tokio::test]
-async fn a_request_that_is_never_answered_fails_for_all_who_wait_and_a_later_call_asks_again() {
+async fn a_request_that_times_out_fails_all_waiting_calls_and_a_later_call_tries_again() {
     let provider = Provider::hourly();
     *provider.hanging.lock().unwrap() = true;
     let (cache, clock) = cache(&provider);
@@ -238,15 +239,15 @@ async fn a_request_that_is_never_answered_fails_for_all_who_wait_and_a_later_cal
     for error in join_all((0..100).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
         assert_eq!(error.code(), Code::AuthenticationFailed);
     }
-    assert_eq!(provider.asked(), 1);
+    assert_eq!(provider.requests(), 1);
     *provider.hanging.lock().unwrap() = false;
     clock.pass(Duration::ZERO);
     clock.advance(Duration::from_secs(1));
-    assert_eq!(shown(&cache).await, "Bearer token-2");
+    assert_eq!(authorization(&cache).await, "Bearer token-2");
 }
 
 #[tokio::test]
-async fn a_token_authority_is_waited_for_as_long_as_it_throttles() {
+async fn a_call_waits_ten_minutes_for_a_token_authority_that_throttles() {
     struct Silent;
 
     impl HttpService for Silent {
@@ -276,7 +277,7 @@ async fn a_token_authority_is_waited_for_as_long_as_it_throttles() {
 }
 
 #[tokio::test]
-async fn a_provider_that_panics_fails_those_who_wait_and_is_asked_again() {
+async fn a_provider_that_panics_fails_the_waiting_calls_and_is_called_again() {
     let provider = Provider::hourly();
     *provider.panicking.lock().unwrap() = true;
     let (cache, clock) = cache(&provider);
@@ -285,18 +286,18 @@ async fn a_provider_that_panics_fails_those_who_wait_and_is_asked_again() {
     }
     *provider.panicking.lock().unwrap() = false;
     clock.advance(Duration::from_secs(1));
-    assert!(shown(&cache).await.starts_with("Bearer token-"));
+    assert!(authorization(&cache).await.starts_with("Bearer token-"));
 }
 
 #[tokio::test]
-async fn a_cache_that_is_dropped_or_closed_ends_the_request_for_a_token() {
+async fn dropping_or_closing_the_cache_cancels_the_token_request() {
     for is_dropped in [true, false] {
         let provider = Provider::hourly();
         *provider.hanging.lock().unwrap() = true;
         let (cache, _) = cache(&provider);
         assert!(cache.token().now_or_never().is_none());
         tokio::task::yield_now().await;
-        assert_eq!(provider.asked(), 1);
+        assert_eq!(provider.requests(), 1);
         assert_eq!(provider.waiting.load(Ordering::SeqCst), 1);
         if !is_dropped {
             cache.close();
@@ -307,12 +308,12 @@ async fn a_cache_that_is_dropped_or_closed_ends_the_request_for_a_token() {
         }
         assert_eq!(provider.waiting.load(Ordering::SeqCst), 0, "the request is dropped");
         drop(kept);
-        assert_eq!(Arc::strong_count(&provider), 1, "and nothing keeps what it held");
+        assert_eq!(Arc::strong_count(&provider), 1, "and the cache is freed");
     }
 }
 
 #[tokio::test]
-async fn a_challenge_that_comes_while_a_token_is_requested_without_it_is_answered_by_a_new_request() {
+async fn a_challenge_during_a_token_request_without_its_claims_starts_a_new_request() {
     let provider = Provider::hourly();
     let (cache, clock) = cache(&provider);
     let token = cache.token().await.unwrap();
@@ -320,10 +321,10 @@ async fn a_challenge_that_comes_while_a_token_is_requested_without_it_is_answere
     *provider.hanging.lock().unwrap() = true;
     assert!(cache.token().now_or_never().is_none(), "refreshing");
     tokio::task::yield_now().await;
-    cache.refuse(&token, Some("{}".into()));
+    cache.reject(&token, Some("{}".into()));
     *provider.hanging.lock().unwrap() = false;
-    assert_eq!(shown(&cache).await, "Bearer token-3");
-    assert_eq!(*provider.asked.lock().unwrap(), [None, None, Some("{}".to_owned())]);
+    assert_eq!(authorization(&cache).await, "Bearer token-3");
+    assert_eq!(*provider.requests.lock().unwrap(), [None, None, Some("{}".to_owned())]);
 }
 
 /// Responds with these statuses and challenges. Returns the token in a header and in the body.
@@ -372,15 +373,15 @@ async fn challenged(
 }
 
 #[tokio::test]
-async fn a_401_drops_the_token_and_tries_once_more_with_the_claims_it_demanded() {
+async fn a_401_drops_the_token_and_retries_once_with_the_required_claims() {
     let provider = Provider::hourly();
     assert_eq!(call(&provider, [401, 200]).await.unwrap(), (200, "Bearer token-2".into()));
-    assert_eq!(*provider.asked.lock().unwrap(), [None, Some("{}".to_owned())]);
+    assert_eq!(*provider.requests.lock().unwrap(), [None, Some("{}".to_owned())]);
     assert_eq!(call(&provider, [401, 401]).await.unwrap().0, 401, "exactly once more");
 }
 
 #[tokio::test]
-async fn a_challenge_in_a_later_line_or_behind_others_is_answered() {
+async fn a_challenge_in_a_later_line_or_after_others_is_found() {
     for challenges in [
         &["Negotiate", "Bearer claims=\"e30=\""][..],
         &["Basic realm=\"\u{e9}\", Bearer claims=e30"],
@@ -388,12 +389,12 @@ async fn a_challenge_in_a_later_line_or_behind_others_is_answered() {
     ] {
         let provider = Provider::hourly();
         challenged(&provider, [401, 200], challenges).await.unwrap();
-        assert_eq!(*provider.asked.lock().unwrap(), [None, Some("{}".to_owned())], "{challenges:?}");
+        assert_eq!(*provider.requests.lock().unwrap(), [None, Some("{}".to_owned())], "{challenges:?}");
     }
 }
 
 #[tokio::test]
-async fn a_provider_that_insists_on_a_refused_token_is_believed() {
+async fn a_rejected_token_that_the_provider_returns_again_is_not_sent_again() {
     let provider = Arc::new(Provider { insists: true, ..Provider::default() });
     assert_eq!(call(&provider, [401]).await.unwrap().0, 401);
 }

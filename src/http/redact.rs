@@ -17,18 +17,17 @@ const MAX_SHOWN: usize = 500;
 const MIN_LENGTH: usize = 6;
 const REDACTED: &str = "[redacted]";
 
-/// A secret. Shows itself to nobody who does not ask.
+/// A secret string. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps the text.
     #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
     }
 
-    /// The text itself.
+    /// The string itself.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
@@ -41,21 +40,21 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What may be shown of somebody else's text: without the secrets, however they are written, and without what looks like one;
-/// in one line, and cut to 500 characters. `None` if nothing is left.
+/// Makes a text of another program safe to show: removes the secrets in every encoding and anything that looks like a secret, joins
+/// lines, and cuts it to 500 characters. `None` if nothing is left.
 #[must_use]
 pub fn redact(text: &str, secrets: &[&str]) -> Option<String> {
-    // A secret may hold spaces, so it is looked for before the text falls into words.
+    // Before the text is split into words, because a secret may hold spaces.
     let whole = secrets.iter().filter(|secret| !secret.is_empty()).fold(Cow::Borrowed(text), |text, secret| {
         if text.contains(secret) { text.replace(secret, REDACTED).into() } else { text }
     });
-    let hidden = |word: &&str| looks_secret(word) || secrets.iter().any(|secret| is_written_in(secret, word));
+    let hidden = |word: &&str| looks_secret(word) || secrets.iter().any(|secret| contains_secret(secret, word));
     let words = whole.split_whitespace().map(|word| if hidden(&word) { REDACTED } else { word });
     let shown: String = words.collect::<Vec<_>>().join(" ").chars().take(MAX_SHOWN).collect();
     (!shown.is_empty()).then_some(shown)
 }
 
-/// JSON web tokens begin with an encoded brace; URLs may carry secrets in their query.
+/// JSON web tokens begin with an encoded brace. URLs may hold secrets in their query.
 fn looks_secret(word: &str) -> bool {
     word.contains("eyJ") || (word.contains("://") && word.contains('?') && word.contains('='))
 }
@@ -73,7 +72,7 @@ pub(super) fn redact_body(body: Bytes, secret: &str) -> Bytes {
         .flat_map(|part| {
             // A backslash before a quote belongs to the quote.
             let word = part.trim_end_matches(|character| is_boundary(character) || character == '\\');
-            let is_secret = word.len() >= secret.len() && is_written_in(secret, &unescaped(word));
+            let is_secret = word.len() >= secret.len() && contains_secret(secret, &unescaped(word));
             [if is_secret { REDACTED } else { word }, &part[word.len()..]]
         })
         .collect();
@@ -89,8 +88,8 @@ fn unescaped(word: &str) -> Cow<'_, str> {
     serde_json::from_str(&string).map_or(word.into(), |text: String| text.into())
 }
 
-/// Whether the text holds the secret: plainly, with some of it percent-encoded, or in base64, also as a part of what was encoded.
-fn is_written_in(secret: &str, text: &str) -> bool {
+/// Whether the text holds the secret: as it is, percent-encoded in whole or in part, or in base64, also within a longer encoded string.
+fn contains_secret(secret: &str, text: &str) -> bool {
     if secret.is_empty() {
         return false;
     }
@@ -99,7 +98,7 @@ fn is_written_in(secret: &str, text: &str) -> bool {
         text.contains(secret)
             || (0..3).any(|shift| {
                 let padded = [&[0; 3][..shift], secret.as_bytes()].concat();
-                // The characters that depend on the secret alone, whatever stands before and behind it.
+                // The characters that depend only on the secret, and not on the bytes before and after it.
                 let own = (shift * 8).div_ceil(6)..padded.len() * 8 / 6;
                 own.len() >= 4
                     && [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)]
@@ -118,7 +117,7 @@ mod tests {
     const SECRET: &str = "~s3cret/~+of?mine ";
 
     #[test]
-    fn a_secret_is_found_however_it_is_written() {
+    fn a_secret_is_found_in_every_encoding() {
         let percent = utf8_percent_encode(SECRET, NON_ALPHANUMERIC).to_string();
         let mut forms = vec![SECRET.trim().to_owned(), percent.clone(), percent.to_lowercase()];
         for around in ["", "a", "ab", "abc", "user:"] {
@@ -153,16 +152,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_shown_as_it_is() {
+    fn other_text_is_not_changed() {
         let text =
             "The object cannot be updated because it is inactive (https://go.microsoft.com/fwlink/?linkid=2195293).";
         assert_eq!(redact("Plain 100% text", &[SECRET, ""]).unwrap(), "Plain 100% text");
-        assert_eq!(redact(text, &[SECRET]).unwrap().matches(REDACTED).count(), 1, "a query is left out");
+        assert_eq!(redact(text, &[SECRET]).unwrap().matches(REDACTED).count(), 1, "a query is removed");
         assert_eq!(redact(" \r\n", &[]), None);
     }
 
     #[test]
-    fn texts_are_cut_and_what_looks_like_a_token_is_left_out() {
+    fn long_texts_are_cut_and_apparent_tokens_removed() {
         let text = format!("Token eyJabc.def.ghi refused https://x/?sig=1 {}", "long ".repeat(300));
         let shown = redact(&text, &[]).unwrap();
         assert!(shown.starts_with("Token [redacted] refused [redacted] long"), "{shown}");
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_shows_itself_to_nobody() {
+    fn debug_does_not_show_the_secret() {
         assert_eq!(format!("{:?}", Secret::new(SECRET)), "Secret");
     }
 }

@@ -1,4 +1,4 @@
-//! The bearer token, and who provides it.
+//! Bearer tokens and their providers.
 
 pub(super) mod authorized;
 pub(super) mod cache;
@@ -13,29 +13,29 @@ use http::HeaderValue;
 
 use crate::error::{Code, LinkError};
 
-/// A bearer token, ready to be sent. Shows itself to nobody.
+/// A bearer token, ready to be sent. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(HeaderValue);
 
 impl Token {
-    /// Takes the bare token, without `Bearer`. What files add is left out: a byte order mark, and a line's end.
+    /// Takes the bare token, without `Bearer`. A byte order mark and white space around it, as files add them, are removed.
     ///
     /// # Errors
-    /// `AUTHENTICATION_FAILED` if it is empty or holds what no header may hold.
+    /// `AUTHENTICATION_FAILED` if it is empty or holds a character that a header must not hold.
     pub fn new(token: &str) -> Result<Self, LinkError> {
-        let refused = |what| {
-            LinkError::new(Code::AuthenticationFailed, format!("The credential gave {what} instead of a token."))
-                .hint("`credential` is the bare access token, or something that gives it; see dataverse.d.ts.")
+        let invalid = |what| {
+            LinkError::new(Code::AuthenticationFailed, format!("The credential returned {what}."))
+                .hint("`credential` is the bare access token, or something that returns it; see dataverse.d.ts.")
         };
         let token = token.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}');
         if token.is_empty() {
-            return Err(refused("an empty text"));
+            return Err(invalid("an empty string"));
         }
         if token.bytes().any(|byte| !byte.is_ascii_graphic()) {
-            return Err(refused("a text with spaces or control characters"));
+            return Err(invalid("a string with spaces or control characters instead of a token"));
         }
-        let mut value =
-            HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| refused("a text no header can carry"))?;
+        let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|_| invalid("a string that is not valid in a header"))?;
         value.set_sensitive(true);
         Ok(Self(value))
     }
@@ -43,7 +43,7 @@ impl Token {
     /// The bare token.
     #[must_use]
     pub fn reveal(&self) -> &str {
-        // Checked to be graphic ASCII when it was made.
+        // `new` ensures that it is ASCII.
         self.0.to_str().map_or("", |value| value.trim_start_matches("Bearer "))
     }
 
@@ -60,24 +60,24 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A token, and how long it is good for from now on, if its provider says so.
+/// A token and its remaining lifetime.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
-    /// The token.
     pub token: Token,
-    /// Absent if it is not known. A lifetime that cannot be meant counts as not known: see [`TokenCache`](super::TokenCache).
-    pub good_for: Option<Duration>,
+    /// `None` if unknown. [`TokenCache`](super::TokenCache) treats an implausible lifetime as unknown.
+    pub lifetime: Option<Duration>,
 }
 
-/// Where tokens come from. Asked by the token cache alone, one question at a time.
+/// A source of tokens. Only the token cache calls it, once at a time.
 pub trait TokenProvider: Send + Sync {
-    /// A new token. `claims` is what the server demanded of it in a challenge, as JSON.
+    /// Requests a new token. `claims` is JSON that the server demanded in a challenge.
     ///
     /// Fails with `AUTHENTICATION_FAILED`.
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>>;
 
-    /// How long a request may take. Longer than a credential function is told it may, because what it throws then says more.
-    fn patience(&self) -> Duration {
+    /// How long a request may take. Longer than the time until a credential function's `abortSignal` fires, so that the function's own
+    /// error is reported, which tells more.
+    fn timeout(&self) -> Duration {
         Duration::from_secs(60)
     }
 }
@@ -88,7 +88,7 @@ pub struct StaticToken(pub Token);
 
 impl TokenProvider for StaticToken {
     fn token(&self, _claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
-        Box::pin(std::future::ready(Ok(AccessToken { token: self.0.clone(), good_for: None })))
+        Box::pin(std::future::ready(Ok(AccessToken { token: self.0.clone(), lifetime: None })))
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_shown_to_nobody() {
+    fn debug_does_not_show_the_token() {
         let token = Token::new("s3cret").unwrap();
         assert_eq!(format!("{token:?} {:?}", token.header()), "Token Sensitive");
         assert_eq!(token.header().as_bytes(), b"Bearer s3cret");
@@ -112,9 +112,9 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_may_carry_is_refused_without_showing_it() {
-        for wrong in ["", "s3cret\r\nX: y", "Bearer s3cret", "s3crét", "s3cret\0"] {
-            let error = Token::new(wrong).unwrap_err();
+    fn an_invalid_token_is_rejected_without_showing_it() {
+        for invalid in ["", "s3cret\r\nX: y", "Bearer s3cret", "s3crét", "s3cret\0"] {
+            let error = Token::new(invalid).unwrap_err();
             assert_eq!(error.code(), Code::AuthenticationFailed);
             assert!(!format!("{error:?}").contains("s3cr"), "{error:?}");
         }

@@ -31,7 +31,7 @@ struct OneToken {
 impl TokenProvider for OneToken {
     fn token(&self, _: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
         if !self.is_spent.swap(true, Ordering::SeqCst) {
-            let token = AccessToken { token: Token::new(SECRET).unwrap(), good_for: None };
+            let token = AccessToken { token: Token::new(SECRET).unwrap(), lifetime: None };
             return Box::pin(std::future::ready(Ok(token)));
         }
         if self.hangs {

@@ -1,4 +1,4 @@
-//! Requests with a token: attached here, and here alone; a 401 drops it and tries exactly once more.
+//! Adds the token to requests. After a 401 the token is dropped and the request is sent exactly once more.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,62 +13,54 @@ use crate::{
     },
 };
 
-/// A service that knows who is calling.
+/// The layer that authenticates requests. No token leaves it: responses do not repeat it.
 pub struct AuthorizedHttp {
     http: Arc<dyn HttpService>,
     tokens: TokenCache,
 }
 
-/// Why there is no answer.
+/// Why a call got no response.
 #[derive(Debug)]
 pub enum CallError {
-    /// No token could be had; nothing was sent.
+    /// There was no token, so nothing was sent.
     NoToken(LinkError),
     /// The exchange failed.
     Exchange(HttpError),
 }
 
 impl AuthorizedHttp {
-    /// Sends with tokens of the cache.
     #[must_use]
     pub fn new(http: Arc<dyn HttpService>, tokens: TokenCache) -> Self {
         Self { http, tokens }
     }
 
-    /// Sends a request. A 401 means that nothing was done, whatever the request, so it may be sent once more. The response does not
-    /// repeat the token.
-    ///
-    /// # Errors
-    /// [`CallError`].
+    /// Sends a request. A 401 means that nothing was done, so even a write is sent once more.
     pub async fn call(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
         let token = self.token().await?;
         let first = self.send(request.clone(), &token).await?;
         if first.status != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
-        // Nothing was done, so nothing is in doubt while the token is renewed, or if it cannot be.
+        // Nothing was applied, even if no new token can be had.
         request.progress.not_applied();
-        self.tokens.refuse(&token, claims(&first.headers));
+        self.tokens.reject(&token, claims(&first.headers));
         let next = self.token().await?;
-        // A provider that insists on the token that was just refused will not do better the second time.
+        // The provider may return the rejected token again. Sending it again would not help.
         let last = if next == token { first } else { self.send(request, &next).await? };
         if last.status == StatusCode::UNAUTHORIZED {
-            self.tokens.refuse(&next, claims(&last.headers));
+            self.tokens.reject(&next, claims(&last.headers));
         }
         Ok(last)
     }
 
-    /// A token as requests get it, and for how long it is good, if its provider said so. For diagnosis.
-    ///
-    /// # Errors
-    /// As [`TokenCache::token`].
+    /// The current token and its remaining lifetime, if known. For diagnosis.
     pub async fn current_token(&self) -> Result<(Token, Option<Duration>), LinkError> {
         let token = self.tokens.token().await?;
-        let good_for = self.tokens.good_for(&token);
-        Ok((token, good_for))
+        let lifetime = self.tokens.remaining_lifetime(&token);
+        Ok((token, lifetime))
     }
 
-    /// Ends a request for a token that no call waits for any more.
+    /// Cancels a token request that is in progress.
     pub fn close(&self) {
         self.tokens.close();
     }

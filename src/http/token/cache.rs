@@ -1,7 +1,7 @@
-//! One token for all calls of a client: requested once however many wait, refreshed before it expires, dropped when refused.
+//! One token for all calls of a client: requested once for all that wait, refreshed before it expires, dropped when rejected.
 //!
-//! A request for a token is a task of its own, because it must outlive the call that began it: a token that arrives after that
-//! call's deadline is what the next call needs.
+//! A token request is a task of its own, because it must outlive the call that started it: the next call needs a token that arrives
+//! after that call's deadline.
 
 use std::{
     ops::RangeInclusive,
@@ -20,25 +20,24 @@ use crate::{
     sync::lock,
 };
 
-/// How long a token is kept whose provider does not say how long it is good. A refused one is dropped at once anyway.
-const GOOD_FOR: Duration = Duration::from_secs(60);
-/// Lifetimes that can be meant. Others come from wrong units and wrong clocks, and count as unknown: a token that seems to have
-/// expired already would be requested again for every call.
-const LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(366 * 86_400);
-/// A token is refreshed this long before it expires, or a quarter of its life if that is less …
-const EARLY: Duration = Duration::from_secs(300);
-/// … and up to this much earlier still, so that many clients do not refresh at once.
-const JITTER: Duration = Duration::from_secs(60);
+/// Lifetime of a token whose provider states none. A rejected token is dropped at once anyway.
+const DEFAULT_TTL: Duration = Duration::from_secs(60);
+/// Plausible lifetimes. Others come from wrong units and wrong clocks, and count as unknown: a token that seems to have expired would be
+/// requested again for every call.
+const PLAUSIBLE_LIFETIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(366 * 86_400);
+/// A token is refreshed this long before it expires, or a quarter of its lifetime if that is less ...
+const REFRESH_EARLY_BY: Duration = Duration::from_secs(300);
+/// ... and up to this much earlier, so that many clients do not refresh at once.
+const REFRESH_JITTER: Duration = Duration::from_secs(60);
 
-/// A request that failed is not made again before this time is over: calls that come right afterwards would otherwise ask for
-/// what was just refused …
-const AGAIN: Duration = Duration::from_secs(1);
-/// … and while a token is still good there is no hurry at all.
-const REFRESH_AGAIN: Duration = Duration::from_secs(30);
-/// A call does not wait longer for a refresh while the old token is still good.
-const REFRESH_PATIENCE: Duration = Duration::from_secs(5);
+/// A failed request is not repeated within this time, so that simultaneous calls do not repeat it one after the other ...
+const RETRY_FAILED_AFTER: Duration = Duration::from_secs(1);
+/// ... and within this time while the current token is valid.
+const RETRY_REFRESH_AFTER: Duration = Duration::from_secs(30);
+/// How long a call waits for a refresh while the current token is valid.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The cache. Dropping it ends a request for a token.
+/// The cache. Dropping it cancels a token request.
 pub struct TokenCache(Arc<Shared>);
 
 struct Shared {
@@ -49,19 +48,19 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    held: Option<Held>,
-    /// The last request's error, and when it came.
+    cached: Option<Cached>,
+    /// Error of the last request, and when it occurred.
     failure: Option<(LinkError, Instant)>,
-    /// What the server demanded of the next token.
+    /// Claims that the server requires of the next token.
     claims: Option<String>,
     request: Option<Request>,
 }
 
-struct Held {
+struct Cached {
     token: Token,
     refresh_at: Instant,
     expires_at: Instant,
-    /// Whether its provider said when.
+    /// Whether the provider stated the lifetime.
     is_known: bool,
 }
 
@@ -69,17 +68,17 @@ type Outcome = Result<Token, Arc<LinkError>>;
 type Sender = watch::Sender<Option<Outcome>>;
 type Receiver = watch::Receiver<Option<Outcome>>;
 
-/// A request for a token, for which every call waits that needs one.
+/// A token request that all calls wait for.
 struct Request {
     claims: Option<String>,
-    /// Closed without an outcome if the request was ended.
+    /// Closed without an outcome if the request was cancelled.
     outcome: Receiver,
-    /// Absent while the call that began it polls it for the first time.
+    /// `None` while the call that started it polls it for the first time.
     task: Option<AbortHandle>,
 }
 
 impl Request {
-    /// Whether its token is the one that is needed now, and may still come.
+    /// Whether it may still return a token with these claims.
     fn serves(&self, claims: Option<&str>) -> bool {
         self.claims.as_deref() == claims && self.task.as_ref().is_none_or(|task| !task.is_finished())
     }
@@ -94,62 +93,60 @@ impl Drop for Request {
 }
 
 impl TokenCache {
-    /// A cache of what the provider gives.
     #[must_use]
     pub fn new(provider: Arc<dyn TokenProvider>, clock: SharedClock) -> Self {
         Self(Arc::new(Shared { provider, clock, state: Mutex::default() }))
     }
 
-    /// A token that is good now, as far as is known. Needs a Tokio runtime.
+    /// A valid token. Needs a Tokio runtime.
     ///
-    /// # Errors
-    /// The provider's. One that fails while a token is still good is ignored, and asked again by a later call.
+    /// Fails with the error of the provider. While the current token is valid that error is ignored, and a later call tries again.
     pub async fn token(&self) -> Result<Token, LinkError> {
         loop {
-            let (mut outcome, usable) = match self.0.at_hand() {
-                AtHand::Settled(settled) => return settled,
-                AtHand::Requested(outcome) => (outcome, None),
-                AtHand::ToRequest { claims, sender, outcome, usable } => {
-                    Arc::clone(&self.0).begin(claims.as_deref(), sender);
+            let (mut outcome, usable) = match self.0.look_up() {
+                Lookup::Settled(settled) => return settled,
+                Lookup::InProgress(outcome) => (outcome, None),
+                Lookup::ToRequest { claims, sender, outcome, usable } => {
+                    Arc::clone(&self.0).start(claims.as_deref(), sender);
                     (outcome, usable)
                 }
             };
             let Some(usable) = usable else {
                 match settled(&mut outcome).await {
                     Some(outcome) => return outcome.map_err(|failure| failure.repeated()),
-                    // Ended because another token is needed by now.
+                    // Cancelled, because a token with other claims is needed now.
                     None => continue,
                 }
             };
             return tokio::select! {
                 biased;
                 outcome = settled(&mut outcome) => Ok(outcome.and_then(Result::ok).unwrap_or(usable)),
-                () = self.0.clock.sleep(REFRESH_PATIENCE) => Ok(usable),
+                () = self.0.clock.sleep(REFRESH_TIMEOUT) => Ok(usable),
             };
         }
     }
 
-    /// Ends a request for a token.
+    /// Cancels a token request that is in progress.
     pub fn close(&self) {
         lock(&self.0.state).request = None;
     }
 
-    /// The server did not accept the token: it is not given out again. `claims` goes to the provider with the next request.
-    pub fn refuse(&self, token: &Token, claims: Option<String>) {
+    /// Drops a token that the server did not accept. `claims` is passed to the provider with the next request.
+    pub fn reject(&self, token: &Token, claims: Option<String>) {
         let mut state = lock(&self.0.state);
-        // Another call may have brought a new one in the meantime.
-        if state.held.as_ref().is_some_and(|held| held.token == *token) {
-            state.held = None;
+        // Another call may have got a new token in the meantime.
+        if state.cached.as_ref().is_some_and(|cached| cached.token == *token) {
+            state.cached = None;
             state.claims = claims;
         }
     }
 
-    /// For how long the token is good from now on, if it is the one that is held and its provider said so.
+    /// Remaining lifetime of the token, if it is the current one and its provider stated a lifetime.
     #[must_use]
-    pub fn good_for(&self, token: &Token) -> Option<Duration> {
+    pub fn remaining_lifetime(&self, token: &Token) -> Option<Duration> {
         let state = lock(&self.0.state);
-        let held = state.held.as_ref().filter(|held| held.token == *token && held.is_known)?;
-        Some(held.expires_at.saturating_duration_since(self.0.clock.now()))
+        let cached = state.cached.as_ref().filter(|cached| cached.token == *token && cached.is_known)?;
+        Some(cached.expires_at.saturating_duration_since(self.0.clock.now()))
     }
 }
 
@@ -159,44 +156,44 @@ impl Drop for TokenCache {
     }
 }
 
-/// The token that a call needs, or how it gets there.
-enum AtHand {
-    /// The token, or why there is none.
+/// How a call gets its token.
+enum Lookup {
+    /// It is known, or known to be unavailable.
     Settled(Result<Token, LinkError>),
-    /// A request to wait for.
-    Requested(Receiver),
-    /// A request to begin, and the token that is still good meanwhile.
+    /// A request is in progress.
+    InProgress(Receiver),
+    /// The call must start a request. `usable` is valid in the meantime.
     ToRequest { claims: Option<String>, sender: Sender, outcome: Receiver, usable: Option<Token> },
 }
 
 impl Shared {
-    fn at_hand(&self) -> AtHand {
+    fn look_up(&self) -> Lookup {
         let mut state = lock(&self.state);
         let now = self.clock.now();
-        let usable = state.held.as_ref().filter(|held| now < held.expires_at);
-        if let Some(held) = usable.filter(|held| now < held.refresh_at) {
-            return AtHand::Settled(Ok(held.token.clone()));
+        let usable = state.cached.as_ref().filter(|cached| now < cached.expires_at);
+        if let Some(cached) = usable.filter(|cached| now < cached.refresh_at) {
+            return Lookup::Settled(Ok(cached.token.clone()));
         }
-        let usable = usable.map(|held| held.token.clone());
-        let again = if usable.is_some() { REFRESH_AGAIN } else { AGAIN };
-        if let Some((failure, _)) = state.failure.as_ref().filter(|(_, since)| now < *since + again) {
-            return AtHand::Settled(usable.ok_or_else(|| failure.repeated()));
+        let usable = usable.map(|cached| cached.token.clone());
+        let retry_after = if usable.is_some() { RETRY_REFRESH_AFTER } else { RETRY_FAILED_AFTER };
+        if let Some((failure, _)) = state.failure.as_ref().filter(|(_, since)| now < *since + retry_after) {
+            return Lookup::Settled(usable.ok_or_else(|| failure.repeated()));
         }
         let claims = state.claims.clone();
         match (state.request.as_ref().filter(|request| request.serves(claims.as_deref())), usable) {
-            // It is being refreshed; the old one is good that long.
-            (Some(_), Some(token)) => AtHand::Settled(Ok(token)),
-            (Some(request), None) => AtHand::Requested(request.outcome.clone()),
+            // A refresh is in progress, and the current token is valid.
+            (Some(_), Some(token)) => Lookup::Settled(Ok(token)),
+            (Some(request), None) => Lookup::InProgress(request.outcome.clone()),
             (None, usable) => {
                 let (sender, outcome) = watch::channel(None);
                 state.request = Some(Request { claims: claims.clone(), outcome: outcome.clone(), task: None });
-                AtHand::ToRequest { claims, sender, outcome, usable }
+                Lookup::ToRequest { claims, sender, outcome, usable }
             }
         }
     }
 
-    /// Asks the provider, in a task of its own unless it has a token at hand.
-    fn begin(self: Arc<Self>, claims: Option<&str>, outcome: Sender) {
+    /// Calls the provider, in a task of its own unless it returns at once.
+    fn start(self: Arc<Self>, claims: Option<&str>, outcome: Sender) {
         let mut request = Box::pin(Arc::clone(&self).request(claims.map(str::to_owned), outcome));
         if request.as_mut().now_or_never().is_some() {
             return;
@@ -209,25 +206,25 @@ impl Shared {
     }
 
     async fn request(self: Arc<Self>, claims: Option<String>, outcome: Sender) {
-        let given = tokio::select! {
+        let result = tokio::select! {
             biased;
-            given = AssertUnwindSafe(async { self.provider.token(claims.clone()).await }).catch_unwind() => {
-                given.unwrap_or_else(|_| Err(defect()))
+            result = AssertUnwindSafe(async { self.provider.token(claims.clone()).await }).catch_unwind() => {
+                result.unwrap_or_else(|_| Err(panicked()))
             }
-            () = self.clock.sleep(self.provider.patience()) => Err(impatient(self.provider.patience())),
+            () = self.clock.sleep(self.provider.timeout()) => Err(timed_out(self.provider.timeout())),
         };
-        outcome.send_replace(Some(self.settle(given, claims.as_deref())));
+        outcome.send_replace(Some(self.settle(result, claims.as_deref())));
     }
 
-    fn settle(&self, given: Result<AccessToken, LinkError>, claims: Option<&str>) -> Outcome {
+    fn settle(&self, result: Result<AccessToken, LinkError>, claims: Option<&str>) -> Outcome {
         let mut state = lock(&self.state);
-        // Its own: a request for other claims may have taken its place.
+        // A request for other claims may have taken its place.
         state.request.take_if(|request| request.claims.as_deref() == claims);
-        match given {
-            Ok(AccessToken { token, good_for }) => {
-                state.held = Some(self.held(token.clone(), good_for));
+        match result {
+            Ok(AccessToken { token, lifetime }) => {
+                state.cached = Some(self.cached(token.clone(), lifetime));
                 state.failure = None;
-                state.claims.take_if(|demanded| Some(demanded.as_str()) == claims);
+                state.claims.take_if(|required| Some(required.as_str()) == claims);
                 Ok(token)
             }
             Err(failure) => {
@@ -237,31 +234,32 @@ impl Shared {
         }
     }
 
-    fn held(&self, token: Token, said: Option<Duration>) -> Held {
+    fn cached(&self, token: Token, stated: Option<Duration>) -> Cached {
         let now = self.clock.now();
-        let said = said.filter(|lifetime| LIFETIMES.contains(lifetime));
-        let good_for = said.unwrap_or(GOOD_FOR);
-        let early = EARLY.min(good_for / 4) + jitter(&*self.clock, JITTER.min(good_for / 8));
-        Held {
+        let stated = stated.filter(|lifetime| PLAUSIBLE_LIFETIMES.contains(lifetime));
+        let lifetime = stated.unwrap_or(DEFAULT_TTL);
+        let early = REFRESH_EARLY_BY.min(lifetime / 4) + jitter(&*self.clock, REFRESH_JITTER.min(lifetime / 8));
+        Cached {
             token,
-            refresh_at: now + good_for.saturating_sub(early),
-            expires_at: now + good_for,
-            is_known: said.is_some(),
+            refresh_at: now + lifetime.saturating_sub(early),
+            expires_at: now + lifetime,
+            is_known: stated.is_some(),
         }
     }
 }
 
-/// The end of a request; `None` if it was ended before.
+/// Outcome of a request. `None` if it was cancelled.
 async fn settled(outcome: &mut Receiver) -> Option<Outcome> {
     outcome.wait_for(Option::is_some).await.ok()?.clone()
 }
 
-fn impatient(patience: Duration) -> LinkError {
-    let message = format!("The credential gave no token within {} ms.", patience.as_millis());
-    LinkError::new(Code::AuthenticationFailed, message)
-        .hint("A credential function is told by `abortSignal` to stop earlier; what it throws then says more.")
+fn timed_out(timeout: Duration) -> LinkError {
+    let message = format!("The credential returned no token within {} ms.", timeout.as_millis());
+    LinkError::new(Code::AuthenticationFailed, message).hint(
+        "A credential function should stop earlier, when `abortSignal` fires, and throw an error that tells more.",
+    )
 }
 
-fn defect() -> LinkError {
-    LinkError::new(Code::Internal, "A defect of omnichannel-link stopped the request for a token; please report it.")
+fn panicked() -> LinkError {
+    LinkError::new(Code::Internal, "A bug of omnichannel-link stopped the token request; please report it.")
 }

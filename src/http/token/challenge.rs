@@ -1,4 +1,4 @@
-//! Challenges of a server that wants another token: `WWW-Authenticate`, RFC 9110 section 11.6.1.
+//! Challenges of a server that requires another token: `WWW-Authenticate`, RFC 9110 section 11.6.1.
 
 use base64::{
     Engine,
@@ -12,19 +12,19 @@ use crate::{
     json::{self, Object},
 };
 
-/// Takes what any encoder writes, once `-` and `_` are replaced and the padding is gone.
+/// Accepts the output of any encoder, after `-` and `_` are replaced and the padding is removed.
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
 
-/// The claims that conditional access demands of the next token, as JSON: `Bearer error="insufficient_claims", claims="<base64>"`.
+/// Claims that conditional access requires of the next token, as JSON: `Bearer error="insufficient_claims", claims="<base64>"`.
 pub(super) fn claims(headers: &HeaderMap) -> Option<String> {
     field_lines(headers, &WWW_AUTHENTICATE).find_map(|line| {
         let mut parameters = parameters(&line).into_iter();
-        parameters.find_map(|(name, value)| name.eq_ignore_ascii_case("claims").then(|| decoded(&value))?)
+        parameters.find_map(|(name, value)| name.eq_ignore_ascii_case("claims").then(|| decode(&value))?)
     })
 }
 
-/// The JSON object that is meant, in either alphabet of base64, with or without padding, or not encoded at all.
-fn decoded(claims: &str) -> Option<String> {
+/// Decodes a JSON object from either base64 alphabet, with or without padding, or not encoded at all.
+fn decode(claims: &str) -> Option<String> {
     let claims = if claims.starts_with('{') {
         claims.to_owned()
     } else {
@@ -35,8 +35,8 @@ fn decoded(claims: &str) -> Option<String> {
     Object::parse(&claims).is_ok().then_some(claims)
 }
 
-/// The parameters of all challenges in a line. Schemes and their tokens are passed over: what looks like a parameter in one of
-/// those has no name that means anything. As is usual, more is understood than RFC 9110 allows to be written.
+/// The parameters of all challenges in a line. Schemes and their tokens are skipped, or read as parameters with irrelevant names. Accepts
+/// more than RFC 9110 allows servers to send.
 fn parameters(line: &str) -> Vec<(&str, String)> {
     const SPACE: [char; 2] = [' ', '\t'];
     let mut parameters = Vec::new();
@@ -51,7 +51,7 @@ fn parameters(line: &str) -> Vec<(&str, String)> {
         let value = rest.strip_prefix('=').map(|value| value.trim_start_matches(SPACE));
         let (is_parameter, value) = (value.is_some(), value.unwrap_or(rest));
         if let Some(quoted) = value.strip_prefix('"') {
-            let (value, after) = unquoted(quoted);
+            let (value, after) = split_quoted(quoted);
             parameters.push((name, value));
             rest = after;
         } else if is_parameter {
@@ -62,8 +62,8 @@ fn parameters(line: &str) -> Vec<(&str, String)> {
     }
 }
 
-/// A quoted string up to its end, and what comes after it.
-fn unquoted(text: &str) -> (String, &str) {
+/// Splits a quoted string, after its opening quote, from the rest of the line.
+fn split_quoted(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_claims_are_found_wherever_and_however_they_are_written() {
+    fn claims_are_found_in_every_position_and_spelling() {
         let quoted = format!(r#"Bearer claims="{}""#, ENCODED.replace('c', r"\c"));
         let plain = format!(r#"Bearer claims="{}""#, DEMANDED.replace('"', r#"\""#));
         for lines in [
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_demands_no_claims_is_passed_over() {
+    fn other_challenges_hold_no_claims() {
         for none in [
             "",
             "Bearer",

@@ -1,4 +1,4 @@
-//! What a token says of itself, for diagnosis. Its signature is the server's business.
+//! Claims of a token, for diagnosis. The signature is not verified.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use url::Url;
@@ -7,30 +7,27 @@ use uuid::Uuid;
 use super::Token;
 use crate::json::{self, Object};
 
-/// Three of a token's claims, and nothing else of it.
+/// The three claims of a token that are used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// What it is for.
     pub audience: Option<Audience>,
-    /// Whose directory it is from.
     pub tenant: Option<Uuid>,
-    /// Which application asked for it.
     pub application: Option<Uuid>,
 }
 
-/// What a token is for.
+/// The resource that a token is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {
     /// A server, by scheme, host and port.
     Origin(String),
-    /// A resource, by the id of its application.
+    /// An application, by its id.
     Application(Uuid),
-    /// Something else, which is not repeated.
+    /// Anything else. It is not shown.
     Other,
 }
 
 impl Token {
-    /// Its claims, if it is a JSON web token and not some text that only its issuer understands.
+    /// The claims of a JSON web token. `None` for an opaque token.
     #[must_use]
     pub fn claims(&self) -> Option<Claims> {
         let mut parts = self.reveal().split('.');
@@ -40,19 +37,19 @@ impl Token {
         let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
         let payload = json::text(&payload);
         let payload = Object::parse(&payload).ok()?;
-        // Of several audiences the first counts.
+        // The first of several audiences counts.
         let first = || payload.lenient::<Vec<String>>("aud")?.into_iter().next();
         let aud: Option<String> = payload.lenient("aud").or_else(first);
         let id = |name| payload.lenient(name);
         Some(Claims {
-            audience: aud.map(|text| audience(&text)),
+            audience: aud.map(|text| parse_audience(&text)),
             tenant: id("tid"),
             application: id("appid").or_else(|| id("azp")),
         })
     }
 }
 
-fn audience(text: &str) -> Audience {
+fn parse_audience(text: &str) -> Audience {
     if let Ok(id) = Uuid::try_parse(text) {
         return Audience::Application(id);
     }
@@ -87,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_ids_is_taken_over() {
+    fn only_ids_are_read() {
         let id = "6b726d86-d37c-43b8-b3a4-c4056ddd2e07";
         let all = claims(&format!(r#"{{"tid":"{id}","azp":"{id}","upn":"s3cret","exp":1}}"#)).unwrap();
         assert_eq!((all.tenant, all.application), (Uuid::try_parse(id).ok(), Uuid::try_parse(id).ok()));
@@ -100,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_opaque_token_has_none() {
+    fn an_opaque_token_has_no_claims() {
         for opaque in ["emulator-0123", "a.b.c", "a.b", "..", "a.e30.c.d"] {
             assert_eq!(Token::new(opaque).unwrap().claims(), None, "{opaque}");
         }

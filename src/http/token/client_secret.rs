@@ -1,4 +1,4 @@
-//! A client secret for a token: the client credentials flow of Microsoft Entra (`dataverse-wire.md` 7.1).
+//! Requests tokens with a client secret: the client credentials flow of Microsoft Entra (`dataverse-wire.md` 7.1).
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,25 +23,24 @@ use crate::{
     json::{self, Object},
 };
 
-/// An application of Microsoft Entra, and how it proves to be it.
+/// An application of Microsoft Entra and its secret.
 #[derive(Clone, Debug)]
 pub struct ClientSecret {
     /// Such as `https://login.microsoftonline.com`.
     pub authority_host: Url,
-    /// The tenant's id, or one of its domains.
+    /// Id or domain of the tenant.
     pub tenant_id: String,
-    /// The application's id.
+    /// Id of the application.
     pub client_id: String,
-    /// The secret's value.
     pub client_secret: Secret,
-    /// What the token is for.
+    /// Scope of the requested token.
     pub scope: String,
 }
 
-/// An authority that throttles is waited for that long, as the environment is.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long to wait for an authority that throttles: as long as for an environment.
+const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Tokens for a client secret.
+/// Provides tokens for a client secret.
 pub struct ClientSecretCredential {
     http: Arc<dyn HttpService>,
     client: ClientSecret,
@@ -49,16 +48,16 @@ pub struct ClientSecretCredential {
 }
 
 impl ClientSecretCredential {
-    /// Asks through `http`, which repeats what may be repeated.
+    /// Sends requests through `http`, which retries them.
     #[must_use]
     pub fn new(http: Arc<dyn HttpService>, client: ClientSecret, clock: SharedClock) -> Self {
         Self { http, client, clock }
     }
 
-    async fn ask(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
-        let answer = self.http.call(self.request(claims)).await;
-        let response = answer.map_err(|error| error.into_link_error("The token authority"))?;
-        if response.status.is_success() { self.granted(&response) } else { Err(self.refused(&response)) }
+    async fn request_token(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
+        let response = self.http.call(self.request(claims)).await;
+        let response = response.map_err(|error| error.into_link_error("The token authority"))?;
+        if response.status.is_success() { self.granted(&response) } else { Err(self.rejected(&response)) }
     }
 
     fn request(&self, claims: Option<String>) -> HttpRequest {
@@ -86,7 +85,7 @@ impl ClientSecretCredential {
             headers,
             body,
             repeatable: true,
-            deadline: Some(self.clock.now() + PATIENCE),
+            deadline: Some(self.clock.now() + TIMEOUT),
             progress: Arc::default(),
         }
     }
@@ -96,22 +95,22 @@ impl ClientSecretCredential {
         let grant = Object::parse(&text).ok();
         let token = grant.as_ref().and_then(|grant| grant.required::<String>("access_token").ok());
         let (Some(grant), Some(token)) = (grant, token) else {
-            let message = "The token authority answered with something else than a token.";
+            let message = "The token endpoint returned no access token.";
             return Err(LinkError::new(Code::AuthenticationFailed, message)
                 .hint(self.check_authority())
                 .with(|details| details.http_status = Some(response.status.as_u16())));
         };
-        // The token is good for something, whatever is said of how long.
+        // A lifetime that cannot be read counts as unknown.
         let seconds = grant.lenient("expires_in").and_then(Number::value);
-        let good_for = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        Ok(AccessToken { token: Token::new(&token)?, good_for })
+        let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Ok(AccessToken { token: Token::new(&token)?, lifetime })
     }
 
-    fn refused(&self, response: &HttpResponse) -> LinkError {
+    fn rejected(&self, response: &HttpResponse) -> LinkError {
         let status = response.status;
         let text = json::text(&response.body);
-        let fault = Object::readable(&text);
-        let number = error_number(&fault);
+        let error = Object::readable(&text);
+        let number = error_number(&error);
         let (code, what, hint) = match status {
             StatusCode::TOO_MANY_REQUESTS => (Code::Throttled, "asked this client to wait", None),
             _ if status.is_server_error() => (Code::Unavailable, "failed", None),
@@ -123,8 +122,8 @@ impl ClientSecretCredential {
         let hint = hint.map_or_else(|| self.check_authority(), str::to_owned);
         let is_temporary = matches!(number, Some(90_033 | 50_196));
         let number = number.map(|number| format!("AADSTS{number}"));
-        let id = fault.lenient::<String>("trace_id").and_then(|id| self.shown(&id));
-        let text = fault.lenient::<String>("error_description").and_then(|text| self.shown(&text));
+        let id = error.lenient::<String>("trace_id").and_then(|id| self.redacted(&id));
+        let text = error.lenient::<String>("error_description").and_then(|text| self.redacted(&text));
         let named = match (&number, &id) {
             (Some(number), Some(id)) => format!("{number}, trace id {id}"),
             (Some(number), None) => number.clone(),
@@ -143,7 +142,7 @@ impl ClientSecretCredential {
         })
     }
 
-    fn shown(&self, text: &str) -> Option<String> {
+    fn redacted(&self, text: &str) -> Option<String> {
         redact(text, &[self.client.client_secret.reveal()])
     }
 
@@ -155,15 +154,15 @@ impl ClientSecretCredential {
 
 impl TokenProvider for ClientSecretCredential {
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>> {
-        Box::pin(self.ask(claims))
+        Box::pin(self.request_token(claims))
     }
 
-    fn patience(&self) -> Duration {
-        PATIENCE
+    fn timeout(&self) -> Duration {
+        TIMEOUT
     }
 }
 
-/// A number, or one in quotes: older endpoints, and what stands in for Entra, write it so.
+/// A number, or one in quotes, which older endpoints and imitations of Entra send.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Number {
@@ -180,20 +179,22 @@ impl Number {
     }
 }
 
-/// The number of Entra's error: the first that can be read.
-fn error_number(fault: &Object<'_>) -> Option<u32> {
-    let numbers: Vec<&RawValue> = fault.lenient("error_codes")?;
+/// The first error number of Entra that can be read.
+fn error_number(error: &Object<'_>) -> Option<u32> {
+    let numbers: Vec<&RawValue> = error.lenient("error_codes")?;
     let number = numbers.into_iter().find_map(|number| serde_json::from_str::<Number>(number.get()).ok()?.value())?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in range")]
     (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
 }
 
-/// What the authority did, and what to do about it, by the number of the fault.
+/// What an error number of Entra means, and a hint.
 fn explain(number: Option<u32>) -> (&'static str, Option<&'static str>) {
     match number {
         Some(7_000_215) => (
             "did not accept the client secret",
-            Some("Give the secret's value, not its id; both stand at the application under Certificates & secrets."),
+            Some(
+                "Give the secret's value, not its id; both are shown at the application under Certificates & secrets.",
+            ),
         ),
         Some(7_000_222) => (
             "did not accept the client secret, because it has expired",
@@ -212,14 +213,15 @@ fn explain(number: Option<u32>) -> (&'static str, Option<&'static str>) {
             Some("Check that the URL is the environment's own, and that `tenantId` is the tenant it belongs to."),
         ),
         Some(70_011) => ("did not accept the scope", Some("Check the environment's URL, of which the scope is made.")),
-        Some(65_001) => {
-            ("misses a consent", Some("An administrator of the tenant must consent to the application's permissions."))
-        }
+        Some(65_001) => (
+            "found no admin consent for the application",
+            Some("An administrator of the tenant must consent to the application's permissions."),
+        ),
         Some(53_003) => (
-            "refused because of conditional access",
+            "rejected the request because of conditional access",
             Some("Ask the tenant's administrator which policy applies to the application."),
         ),
-        Some(90_033 | 50_196) => ("is out of order for a while", Some("Try again later.")),
-        _ => ("refused", None),
+        Some(90_033 | 50_196) => ("is temporarily unavailable", Some("Try again later.")),
+        _ => ("rejected the request", None),
     }
 }

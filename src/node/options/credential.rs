@@ -224,8 +224,8 @@ impl JsCredential {
         };
         match response.map_err(|error| failed(error.reason.clone()))? {
             CredentialResponse { token: Some(token), valid_for_in_ms, .. } => {
-                let good_for = valid_for_in_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
-                Ok(AccessToken { token: Token::new(&token)?, good_for })
+                let lifetime = valid_for_in_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok());
+                Ok(AccessToken { token: Token::new(&token)?, lifetime })
             }
             CredentialResponse { failure, .. } => Err(failed(failure.unwrap_or_else(|| "it returned nothing".into()))),
         }
