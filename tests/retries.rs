@@ -1,4 +1,4 @@
-//! What is repeated, when, and how often; and what one 429 does to everybody. Time is virtual and nothing waits for real.
+//! Which requests are retried, when and how often, and how a 429 affects the whole client. Time is virtual.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 #[path = "support/paused_clock.rs"]
@@ -21,22 +21,24 @@ use paused_clock::PausedClock;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What the server does with a request: a status with Retry-After, or a lost exchange.
+/// How the server handles a request.
 #[derive(Clone, Copy)]
 enum Does {
-    Answers(u16),
-    AnswersLate(u16),
-    Asks(u16, u64),
+    Responds(u16),
+    RespondsLate(u16),
+    /// Responds with this status and `Retry-After` in seconds.
+    Throttles(u16, u64),
+    /// Responds with a recommended degree of parallelism.
     Recommends(&'static str),
-    Loses(HttpErrorKind),
+    Fails(HttpErrorKind),
     Hangs,
 }
 
-/// Decides by the number of the request, counted from 0, and by the time since the start; notes when each came.
+/// `does` receives the number of the request, from 0, and the time since the start. Records when each request arrived.
 struct Server<F> {
     does: F,
     start: Instant,
-    came: Mutex<Vec<Duration>>,
+    arrivals: Mutex<Vec<Duration>>,
 }
 
 impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
@@ -44,30 +46,30 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
         Box::pin(async move {
             let time = PausedClock::default().now() - self.start;
             let number = {
-                let mut came = self.came.lock().unwrap();
-                came.push(time);
-                came.len() - 1
+                let mut arrivals = self.arrivals.lock().unwrap();
+                arrivals.push(time);
+                arrivals.len() - 1
             };
-            // On the way, so that requests overlap.
+            // So that requests overlap.
             PausedClock::default().sleep(Duration::from_millis(5)).await;
             let mut headers = HeaderMap::new();
-            let (status, wish) = match (self.does)(number, time) {
-                Does::Answers(status) => (status, None),
-                Does::AnswersLate(status) => {
+            let (status, retry_after) = match (self.does)(number, time) {
+                Does::Responds(status) => (status, None),
+                Does::RespondsLate(status) => {
                     PausedClock::default().sleep(Duration::from_millis(50)).await;
                     (status, None)
                 }
-                Does::Asks(status, seconds) => (status, Some(seconds)),
+                Does::Throttles(status, seconds) => (status, Some(seconds)),
                 Does::Recommends(hint) => {
                     headers.insert("x-ms-dop-hint", hint.parse().unwrap());
                     (200, None)
                 }
                 Does::Hangs => std::future::pending().await,
-                Does::Loses(kind) => {
+                Does::Fails(kind) => {
                     return Err(HttpError { kind, message: "lost".into(), retry_after: None, source: None });
                 }
             };
-            if let Some(seconds) = wish {
+            if let Some(seconds) = retry_after {
                 headers.insert("retry-after", seconds.into());
             }
             Ok(HttpResponse {
@@ -91,7 +93,7 @@ fn client<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(does: F) -> Cl
 
 fn client_with<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(policy: RetryPolicy, does: F) -> Client<F> {
     let clock = Arc::new(PausedClock::default());
-    let server = Arc::new(Server { does, start: clock.now(), came: Mutex::default() });
+    let server = Arc::new(Server { does, start: clock.now(), arrivals: Mutex::default() });
     let http = RetryingHttp::new(server.clone(), clock, policy, Arc::default(), Arc::new(NoopObserver));
     Client { server, http }
 }
@@ -116,110 +118,111 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync + 'static> Client<F> {
         self.http.call(request).await.map(|response| response.status.as_u16())
     }
 
-    fn came(&self) -> Vec<Duration> {
-        self.server.came.lock().unwrap().clone()
+    fn arrivals(&self) -> Vec<Duration> {
+        self.server.arrivals.lock().unwrap().clone()
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_is_repeated_with_pauses_drawn_from_the_one_before_and_then_given_up() {
-    for lost in [
-        Does::Answers(500),
-        Does::Answers(502),
-        Does::Answers(503),
-        Does::Answers(504),
-        Does::Loses(HttpErrorKind::Interrupted),
+async fn a_read_is_retried_with_pauses_that_depend_on_the_previous_one_and_then_fails() {
+    for does in [
+        Does::Responds(500),
+        Does::Responds(502),
+        Does::Responds(503),
+        Does::Responds(504),
+        Does::Fails(HttpErrorKind::Interrupted),
     ] {
-        let down = client(move |_, _| lost);
+        let down = client(move |_, _| does);
         let _ = down.send(Method::GET).await;
-        let came = down.came();
-        assert_eq!(came.len(), 4, "one, and three more");
+        let arrivals = down.arrivals();
+        assert_eq!(arrivals.len(), 4, "one attempt and three retries");
         let mut most = Duration::from_millis(2_400);
-        for pair in came.windows(2) {
+        for pair in arrivals.windows(2) {
             let pause = pair[1].checked_sub(pair[0]).unwrap();
-            assert!(pause >= Duration::from_millis(800) && pause <= most + Duration::from_millis(10), "{came:?}");
+            assert!(pause >= Duration::from_millis(800) && pause <= most + Duration::from_millis(10), "{arrivals:?}");
             most = pause * 3;
         }
-        let back = client(move |number, _| if number < 2 { lost } else { Does::Answers(200) });
+        let back = client(move |number, _| if number < 2 { does } else { Does::Responds(200) });
         assert_eq!(back.send(Method::GET).await.unwrap(), 200);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_is_repeated_only_if_the_server_certainly_did_nothing() {
+async fn a_write_is_retried_only_if_the_server_certainly_did_nothing() {
     for (does, requests) in [
-        (Does::Answers(500), 1),
-        (Does::Answers(503), 1),
-        (Does::Loses(HttpErrorKind::Interrupted), 1),
-        (Does::Loses(HttpErrorKind::TooLarge), 1),
-        (Does::Loses(HttpErrorKind::Connect), 4),
-        (Does::Loses(HttpErrorKind::ConnectTimeout), 4),
+        (Does::Responds(500), 1),
+        (Does::Responds(503), 1),
+        (Does::Fails(HttpErrorKind::Interrupted), 1),
+        (Does::Fails(HttpErrorKind::TooLarge), 1),
+        (Does::Fails(HttpErrorKind::Connect), 4),
+        (Does::Fails(HttpErrorKind::ConnectTimeout), 4),
     ] {
         let client = client(move |_, _| does);
         let progress = Arc::default();
         let _ = client.send_within(Method::PATCH, None, &progress).await;
-        assert_eq!(client.came().len(), requests);
-        // In flight for good: only the caller can find out what became of it.
+        assert_eq!(client.arrivals().len(), requests);
+        // In doubt: only the caller can find out whether it was applied.
         assert_eq!(progress.maybe_applied(), requests == 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_answers_are_final() {
+async fn other_responses_are_final() {
     for status in [200, 204, 302, 400, 401, 403, 404, 412, 413, 501] {
         for method in [Method::GET, Method::PATCH] {
-            let client = client(move |_, _| Does::Answers(status));
+            let client = client(move |_, _| Does::Responds(status));
             assert_eq!(client.send(method).await.unwrap(), status);
-            assert_eq!(client.came().len(), 1);
+            assert_eq!(client.arrivals().len(), 1);
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_with_a_time_costs_no_retries_and_no_budget() {
+async fn throttling_with_a_time_costs_no_retries_and_no_budget() {
     let policy = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
     for (status, method) in [(429, Method::GET), (429, Method::PATCH), (503, Method::GET)] {
-        let refused = move |_, time| if time < 600 * SECOND { Does::Asks(status, 1) } else { Does::Answers(200) };
-        let client = client_with(policy, refused);
+        let throttled =
+            move |_, time| if time < 600 * SECOND { Does::Throttles(status, 1) } else { Does::Responds(200) };
+        let client = client_with(policy, throttled);
         let progress = Arc::default();
-        let answer = client.send_within(method, Some(900 * SECOND), &progress).await;
-        assert_eq!(answer.unwrap(), 200);
-        let requests = client.came().len();
+        let response = client.send_within(method, Some(900 * SECOND), &progress).await;
+        assert_eq!(response.unwrap(), 200);
+        let requests = client.arrivals().len();
         assert!((500..=600).contains(&requests), "one after each pause: {requests}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_429_without_a_time_is_waited_out_with_growing_pauses() {
-    for refusal in [Does::Answers(429), Does::Asks(429, 0)] {
-        let client = client(move |_, time| if time < 600 * SECOND { refusal } else { Does::Answers(200) });
+    for throttled in [Does::Responds(429), Does::Throttles(429, 0)] {
+        let client = client(move |_, time| if time < 600 * SECOND { throttled } else { Does::Responds(200) });
         let progress = Arc::default();
         assert_eq!(client.send_within(Method::PATCH, Some(900 * SECOND), &progress).await.unwrap(), 200);
-        assert!(client.came().len() < 60, "{:?}", client.came());
+        assert!(client.arrivals().len() < 60, "{:?}", client.arrivals());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_ends_with_the_call_that_is_cancelled() {
-    let client = client(|_, _| Does::Asks(429, 1));
+async fn a_cancelled_call_sends_nothing_after_the_pause() {
+    let client = client(|_, _| Does::Throttles(429, 1));
     let cancelled = PausedClock::default().sleep(100 * SECOND);
-    tokio::select! { answer = client.send(Method::PATCH) => panic!("{answer:?}"), () = cancelled => {} }
-    let requests = client.came().len();
+    tokio::select! { outcome = client.send(Method::PATCH) => panic!("{outcome:?}"), () = cancelled => {} }
+    let requests = client.arrivals().len();
     PausedClock::default().sleep(100 * SECOND).await;
-    assert_eq!(client.came().len(), requests);
+    assert_eq!(client.arrivals().len(), requests);
 }
 
 #[tokio::test(start_paused = true)]
 async fn fifty_calls_against_a_throttling_server_send_one_probe_and_none_early() {
-    let client = client(|_, time| if time < 20 * SECOND { Does::Asks(429, 7) } else { Does::Answers(200) });
+    let client = client(|_, time| if time < 20 * SECOND { Does::Throttles(429, 7) } else { Does::Responds(200) });
     let outcomes = join_all((0..50).map(|_| client.send(Method::PATCH))).await;
     assert!(outcomes.into_iter().all(|status| status.unwrap() == 200));
-    let came = client.came();
-    let between = |from: u64, to: u64| came.iter().filter(|time| (from..to).contains(&time.as_secs())).count();
-    // The 46 that had no slot when the gate shut were not sent.
-    assert_eq!((between(0, 7), between(7, 14), between(14, 21)), (4, 1, 1), "{came:?}");
-    // The third probe finds the server well, and all the others follow.
-    assert_eq!((between(21, 24), came.len()), (50, 56), "{came:?}");
+    let arrivals = client.arrivals();
+    let between = |from: u64, to: u64| arrivals.iter().filter(|time| (from..to).contains(&time.as_secs())).count();
+    // The 46 without a slot when the gate closed were not sent.
+    assert_eq!((between(0, 7), between(7, 14), between(14, 21)), (4, 1, 1), "{arrivals:?}");
+    // The third probe succeeds, and all the others follow.
+    assert_eq!((between(21, 24), arrivals.len()), (50, 56), "{arrivals:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,11 +231,11 @@ async fn no_more_requests_are_in_flight_than_the_server_recommends() {
     assert!(
         join_all((0..3_000).map(|_| client.send(Method::GET))).await.into_iter().all(|status| status.unwrap() == 200)
     );
-    let came = client.came();
-    // Each exchange takes as long as the others, so those in flight together begin together.
+    let arrivals = client.arrivals();
+    // All exchanges take equally long, so those in flight together start together.
     let mut together: Vec<usize> = Vec::new();
-    for (number, time) in came.iter().enumerate() {
-        if number > 0 && came[number - 1] == *time { *together.last_mut().unwrap() += 1 } else { together.push(1) }
+    for (number, time) in arrivals.iter().enumerate() {
+        if number > 0 && arrivals[number - 1] == *time { *together.last_mut().unwrap() += 1 } else { together.push(1) }
     }
     assert_eq!(together[..3], [4, 2, 2], "{together:?}");
     assert_eq!(together.iter().max(), Some(&48), "{together:?}");
@@ -240,88 +243,88 @@ async fn no_more_requests_are_in_flight_than_the_server_recommends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_503_that_names_a_time_pauses_everybody_too() {
-    let client = client(|number, _| if number == 0 { Does::Asks(503, 3) } else { Does::Answers(200) });
+async fn a_503_with_a_time_pauses_the_whole_client_too() {
+    let client = client(|number, _| if number == 0 { Does::Throttles(503, 3) } else { Does::Responds(200) });
     let (first, second) = tokio::join!(client.send(Method::GET), async {
         PausedClock::default().sleep(SECOND).await;
         client.send(Method::GET).await
     });
     assert_eq!((first.unwrap(), second.unwrap()), (200, 200));
-    assert!(client.came()[1..].iter().all(|time| *time >= 3 * SECOND), "{:?}", client.came());
+    assert!(client.arrivals()[1..].iter().all(|time| *time >= 3 * SECOND), "{:?}", client.arrivals());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_answer_to_an_earlier_request_opens_nothing() {
+async fn a_late_response_to_an_earlier_request_does_not_end_the_pause() {
     let client = client(|number, _| match number {
-        0 => Does::AnswersLate(200),
-        1 => Does::Asks(429, 3),
-        _ => Does::Answers(200),
+        0 => Does::RespondsLate(200),
+        1 => Does::Throttles(429, 3),
+        _ => Does::Responds(200),
     });
     let (early, throttled, later) = tokio::join!(client.send(Method::GET), client.send(Method::GET), async {
         PausedClock::default().sleep(SECOND).await;
         client.send(Method::GET).await
     });
     assert_eq!((early.unwrap(), throttled.unwrap(), later.unwrap()), (200, 200, 200));
-    assert!(client.came()[2..].iter().all(|time| *time >= 3 * SECOND), "{:?}", client.came());
+    assert!(client.arrivals()[2..].iter().all(|time| *time >= 3 * SECOND), "{:?}", client.arrivals());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_beyond_the_deadline_is_not_begun() {
-    let client = client(|_, _| Does::Asks(429, 60));
+    let client = client(|_, _| Does::Throttles(429, 60));
     let start = PausedClock::default().now();
     let progress = Arc::default();
     assert_eq!(
         client.send_within(Method::PATCH, Some(30 * SECOND), &progress).await.unwrap(),
         429,
-        "the server's own word"
+        "the response of the server"
     );
     let next = client.send_within(Method::PATCH, Some(30 * SECOND), &progress).await.unwrap_err();
     assert_eq!(next.kind, HttpErrorKind::Throttled);
     assert!(next.retry_after.unwrap() > 59 * SECOND);
-    assert_eq!(client.came().len(), 1, "the second call sent nothing");
+    assert_eq!(client.arrivals().len(), 1, "the second call sent nothing");
     assert!(PausedClock::default().now() - start < SECOND);
     assert!(!progress.maybe_applied());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_that_is_given_up_lets_the_next_one_go() {
-    let client = client(|number, _| if number == 0 { Does::Asks(429, 2) } else { Does::Answers(200) });
+async fn after_a_cancelled_probe_the_next_request_is_sent() {
+    let client = client(|number, _| if number == 0 { Does::Throttles(429, 2) } else { Does::Responds(200) });
     {
         let first = client.send(Method::GET);
         tokio::pin!(first);
-        // Until its probe is under way.
-        while client.came().len() < 2 {
+        // Until its probe is in flight.
+        while client.arrivals().len() < 2 {
             tokio::select! { _ = &mut first => unreachable!("it is dropped before"), () = PausedClock::default().sleep(Duration::from_millis(1)) => {} }
         }
     }
     assert_eq!(client.send(Method::GET).await.unwrap(), 200);
-    assert_eq!(client.came().len(), 3);
+    assert_eq!(client.arrivals().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_without_a_response_does_not_hold_up_the_others_for_long() {
+async fn a_probe_without_a_response_delays_the_others_only_briefly() {
     let client = client(|number, _| match number {
-        0 => Does::Asks(429, 1),
+        0 => Does::Throttles(429, 1),
         1 => Does::Hangs,
-        _ => Does::Answers(200),
+        _ => Does::Responds(200),
     });
     let start = PausedClock::default().now();
     let all = join_all((0..20).map(|_| client.send(Method::GET)));
-    let patience = PausedClock::default().sleep(6 * SECOND);
-    // Only the one that hangs is still waiting.
-    tokio::select! { _ = all => unreachable!("one hangs"), () = patience => {} }
-    assert_eq!(client.came().len(), 21, "{:?}", client.came());
-    assert!(*client.came().last().unwrap() < 5 * SECOND, "{:?}", PausedClock::default().now() - start);
+    let time = PausedClock::default().sleep(6 * SECOND);
+    // Only the request that hangs is still waiting.
+    tokio::select! { _ = all => unreachable!("one hangs"), () = time => {} }
+    assert_eq!(client.arrivals().len(), 21, "{:?}", client.arrivals());
+    assert!(*client.arrivals().last().unwrap() < 5 * SECOND, "{:?}", PausedClock::default().now() - start);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_outage_does_not_multiply_traffic() {
-    let client = client(|_, _| Does::Answers(503));
+    let client = client(|_, _| Does::Responds(503));
     for _ in 0..1_000 {
         assert_eq!(client.send(Method::GET).await.unwrap(), 503);
-        // A write that fails is not repeated, and pays for nothing.
+        // A write that fails is not retried, and costs nothing.
         assert_eq!(client.send(Method::PATCH).await.unwrap(), 503);
     }
-    let requests = client.came().len();
+    let requests = client.arrivals().len();
     assert!(requests <= 2_000 + 50, "{requests}");
 }

@@ -1,4 +1,4 @@
-//! Links against servers that refuse what is beyond their limits. Time is virtual: minutes pass in milliseconds.
+//! Links against servers that throttle. Time is virtual: minutes pass in milliseconds.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 #[path = "../support/paused_clock.rs"]
@@ -69,13 +69,13 @@ fn assert_all_linked(outcomes: &[Result<LinkStatus, LinkError>]) {
 
 struct Run {
     seen: Seen,
-    /// Accepted requests as a share of what the limit allows in the time that they took.
+    /// Accepted requests as a share of those that the limit allows in the same time.
     used: f64,
-    /// Refused requests as a share of all.
-    refused: f64,
+    /// Throttled requests as a share of all.
+    throttled: f64,
 }
 
-/// Links so many conversations, by one client alone, or while a second one has always something to do.
+/// Links `links` conversations, with one client alone or while a second one is always busy.
 async fn run(behaviour: Behaviour, clients: u8, links: u128) -> Run {
     let environment = Environment::new(behaviour);
     let (first, second) = (client(&environment), client(&environment));
@@ -93,34 +93,34 @@ async fn run(behaviour: Behaviour, clients: u8, links: u128) -> Run {
     assert_all_linked(&outcomes);
     assert!(environment.holding(&account(1).id.to_string()) >= outcomes.len());
     let seen = environment.seen();
-    // Not more than the recommended number of requests can be on their way.
-    let on_their_way = behaviour.hint.parse::<f64>().unwrap() * f64::from(clients) / behaviour.latency.as_secs_f64();
-    let allowed = f64::from(behaviour.per_second).min(on_their_way) * seen.last_accepted.as_secs_f64();
-    let (accepted, refused) = (as_f64(seen.accepted), as_f64(seen.refused));
-    Run { seen, used: accepted / allowed, refused: refused / (accepted + refused) }
+    // No more than the recommended number of requests are in flight.
+    let possible = behaviour.hint.parse::<f64>().unwrap() * f64::from(clients) / behaviour.latency.as_secs_f64();
+    let allowed = f64::from(behaviour.per_second).min(possible) * seen.last_accepted.as_secs_f64();
+    let (accepted, throttled) = (as_f64(seen.accepted), as_f64(seen.throttled));
+    Run { seen, used: accepted / allowed, throttled: throttled / (accepted + throttled) }
 }
 
 fn as_f64(count: usize) -> f64 {
     u32::try_from(count).unwrap().into()
 }
 
-/// The rows are a part of docs/reliability.md; `UPDATE_DOCS=1` writes them.
+/// The rows are part of docs/reliability.md. `UPDATE_DOCS=1` writes them.
 #[tokio::test(start_paused = true)]
-async fn a_steady_limit_is_used_and_little_is_refused() {
+async fn a_steady_limit_is_used_with_little_throttling() {
     let mut table = String::new();
     for counting in [Counting::FixedWindow, Counting::SlidingWindow, Counting::FullBucket] {
         for (per_second, links) in [(10, 800), (60, 2_400), (1_000, 16_000)] {
-            // Two clients take a while longer to find their shares.
+            // Two clients need more time to find their shares.
             for (hint, clients, least) in [("48", 1, 0.9), ("4", 1, 0.9), ("48", 2, 0.85), ("4", 2, 0.85)] {
                 let limit = Behaviour { counting, per_second, hint, ..Behaviour::UNLIMITED };
-                let Run { used, refused, seen } = run(limit, clients, links).await;
+                let Run { used, throttled, seen } = run(limit, clients, links).await;
                 assert!(used > least, "used {used:.3}: {limit:?}, {clients} clients, {seen:?}");
-                assert!(refused < 0.1, "refused {refused:.3}: {limit:?}, {clients} clients, {seen:?}");
-                let (used, refused) = (100.0 * used.min(1.0), 100.0 * refused);
+                assert!(throttled < 0.1, "throttled {throttled:.3}: {limit:?}, {clients} clients, {seen:?}");
+                let (used, throttled) = (100.0 * used.min(1.0), 100.0 * throttled);
                 let counting = counting.name();
                 let _ = writeln!(
                     table,
-                    "| {per_second} | {counting} | {hint} | {clients} | {links} | {used:.0} % | {refused:.1} % |"
+                    "| {per_second} | {counting} | {hint} | {clients} | {links} | {used:.0} % | {throttled:.1} % |"
                 );
             }
         }
@@ -133,47 +133,50 @@ async fn a_steady_limit_is_used_and_little_is_refused() {
     }
 }
 
-/// The calls that were reported: with so few, the first refusals weigh most.
+/// With few calls the first throttled requests weigh most.
 #[tokio::test(start_paused = true)]
-async fn few_calls_meet_few_refusals_too() {
+async fn few_calls_are_rarely_throttled_too() {
     for (per_second, links) in [(10, 80), (60, 600)] {
         for clients in [1, 2] {
             let limit = Behaviour { per_second, ..Behaviour::UNLIMITED };
-            let Run { used, refused, seen } = run(limit, clients, links).await;
-            assert!(used > 0.85 && refused < 0.1, "used {used:.3}, refused {refused:.3}, {clients} clients, {seen:?}");
+            let Run { used, throttled, seen } = run(limit, clients, links).await;
+            assert!(
+                used > 0.85 && throttled < 0.1,
+                "used {used:.3}, throttled {throttled:.3}, {clients} clients, {seen:?}"
+            );
         }
     }
 }
 
-/// Its 429 asks for a second, although the next request would be accepted much sooner. The rate has to be found by trying.
+/// Its 429 asks for one second, although the next request would be accepted much sooner. The rate must be found by trial.
 #[tokio::test(start_paused = true)]
-async fn a_limit_that_allows_no_bursts_is_found_in_the_end() {
+async fn a_limit_without_bursts_is_found_eventually() {
     let limit = Behaviour { counting: Counting::SmallBucket, per_second: 60, ..Behaviour::UNLIMITED };
-    let Run { used, refused, seen } = run(limit, 1, 5_000).await;
-    assert!(used > 0.9 && refused < 0.01, "used {used:.3}, refused {refused:.3}, {seen:?}");
+    let Run { used, throttled, seen } = run(limit, 1, 5_000).await;
+    assert!(used > 0.9 && throttled < 0.01, "used {used:.3}, throttled {throttled:.3}, {seen:?}");
 }
 
-/// Such a limit looks like a low rate at first, and it takes half a minute to see that it is none.
+/// Such a limit looks like a low rate for the first half minute.
 #[tokio::test(start_paused = true)]
-async fn a_limit_on_requests_in_flight_is_kept_to() {
+async fn a_limit_on_requests_in_flight_is_respected() {
     for in_flight in [1, 10] {
         let limit = Behaviour { in_flight, ..Behaviour::UNLIMITED };
-        let Run { refused, seen, .. } = run(limit, 1, 10_000).await;
+        let Run { throttled, seen, .. } = run(limit, 1, 10_000).await;
         let possible = as_f64(in_flight) / limit.latency.as_secs_f64();
         let used = as_f64(seen.accepted) / seen.last_accepted.as_secs_f64() / possible;
-        assert!(used > 0.2 && refused < 0.01, "used {used:.3}, refused {refused:.3}, {limit:?}, {seen:?}");
+        assert!(used > 0.2 && throttled < 0.01, "used {used:.3}, throttled {throttled:.3}, {limit:?}, {seen:?}");
     }
 }
 
-/// One sick node behind a balancer: going slower would not help, so the pauses are all that it costs.
+/// One faulty node behind a load balancer: a lower rate would not help, so only the pauses cost time.
 #[tokio::test(start_paused = true)]
-async fn refusals_that_come_at_any_rate_do_not_slow_the_client_down() {
-    for (refuses_every, links) in [(20, 1_000), (100, 4_000), (700, 20_000)] {
-        let sick = Behaviour { refuses_every, refusal: (503, Some(1)), ..Behaviour::UNLIMITED };
-        let Run { seen, .. } = run(sick, 1, links).await;
-        let pauses = as_f64(seen.refused);
+async fn throttling_at_any_rate_does_not_slow_the_client_down() {
+    for (throttles_every, links) in [(20, 1_000), (100, 4_000), (700, 20_000)] {
+        let faulty = Behaviour { throttles_every, throttle_response: (503, Some(1)), ..Behaviour::UNLIMITED };
+        let Run { seen, .. } = run(faulty, 1, links).await;
+        let pauses = as_f64(seen.throttled);
         let took = seen.last_accepted.as_secs_f64();
-        assert!(took < 1.3 * pauses + 20.0, "{took:.1} s, of which {pauses} in pauses: {sick:?}, {seen:?}");
+        assert!(took < 1.3 * pauses + 20.0, "{took:.1} s, of which {pauses} in pauses: {faulty:?}, {seen:?}");
     }
 }
 
@@ -194,13 +197,13 @@ async fn closing_the_client_ends_the_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_503_with_a_time_is_waited_out_like_a_429() {
-    let limit = Behaviour { per_second: 10, refusal: (503, Some(1)), ..Behaviour::UNLIMITED };
-    let Run { used, refused, seen } = run(limit, 1, 200).await;
-    assert!(used > 0.9 && refused < 0.1, "used {used:.3}, refused {refused:.3}, {seen:?}");
+    let limit = Behaviour { per_second: 10, throttle_response: (503, Some(1)), ..Behaviour::UNLIMITED };
+    let Run { used, throttled, seen } = run(limit, 1, 200).await;
+    assert!(used > 0.9 && throttled < 0.1, "used {used:.3}, throttled {throttled:.3}, {seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_does_not_depend_on_the_options_for_retries() {
+async fn throttling_does_not_depend_on_the_retry_options() {
     for max_retries in [0, 10_000] {
         let limit = Behaviour { per_second: 10, ..Behaviour::UNLIMITED };
         let environment = Environment::new(limit);
@@ -212,14 +215,15 @@ async fn a_refusal_does_not_depend_on_the_options_for_retries() {
 
 #[tokio::test(start_paused = true)]
 async fn the_deadline_ends_the_wait() {
-    let environment = Environment::new(Behaviour { in_flight: 0, refusal: (429, Some(7)), ..Behaviour::UNLIMITED });
+    let environment =
+        Environment::new(Behaviour { in_flight: 0, throttle_response: (429, Some(7)), ..Behaviour::UNLIMITED });
     let client = client_with(&environment, RetryPolicy::default(), MINUTE);
     for outcome in link_many(&client, 0..20).await {
         let error = outcome.unwrap_err();
         assert_eq!((error.code(), error.details().maybe_applied), (Code::Throttled, false));
         assert!(error.details().retry_after.is_some(), "{error:?}");
     }
-    assert!(environment.seen().refused < 20, "{:?}", environment.seen());
+    assert!(environment.seen().throttled < 20, "{:?}", environment.seen());
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,7 +240,7 @@ async fn an_outage_of_five_minutes_sends_no_more_than_a_healthy_run() {
     }
 }
 
-/// 48 loops that link one conversation after the other for six minutes, and how many calls they made.
+/// Runs 48 loops that link one conversation after the other for six minutes. Returns the number of calls.
 async fn busy_for_six_minutes(behaviour: Behaviour) -> (Seen, usize) {
     let environment = Environment::new(behaviour);
     let client = client_with(&environment, RetryPolicy::default(), MINUTE);

@@ -1,4 +1,4 @@
-//! An environment in virtual time: it holds conversations, takes a while for each request, and refuses those beyond its limit.
+//! An environment in virtual time: holds conversations, responds after a latency, and throttles requests beyond its limit.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,16 +19,16 @@ use omnichannel_link::{
 
 use crate::paused_clock::PausedClock;
 
-/// How requests are counted. All allow the same in the long run.
+/// How requests are counted. All allow the same rate in the long run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counting {
-    /// So many in each second of the clock.
+    /// A number in each second of the clock.
     FixedWindow,
-    /// So many in the second before each request.
+    /// A number in the second before each request.
     SlidingWindow,
-    /// A bucket that holds what one second brings.
+    /// A bucket that holds the tokens of one second.
     FullBucket,
-    /// A bucket that holds a tenth of that, and at least three.
+    /// A bucket that holds a tenth of that, but at least three.
     SmallBucket,
 }
 
@@ -43,20 +43,20 @@ impl Counting {
     }
 }
 
-/// What the server does besides storing links.
+/// Limits and faults of the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Behaviour {
     pub(crate) counting: Counting,
     pub(crate) per_second: u32,
-    /// Requests in flight beyond which more are refused.
+    /// Requests in flight beyond which more are throttled.
     pub(crate) in_flight: usize,
     pub(crate) hint: &'static str,
     pub(crate) latency: Duration,
-    /// Every so many requests one is refused, however fast they come; 0 for none.
-    pub(crate) refuses_every: usize,
-    /// With its `Retry-After` in seconds, if it has one.
-    pub(crate) refusal: (u16, Option<u64>),
-    /// When every request fails, and how: `None` for a connection that is lost.
+    /// One request of this many is throttled, at any rate; 0 for none.
+    pub(crate) throttles_every: usize,
+    /// Status of a throttled request, with its `Retry-After` in seconds.
+    pub(crate) throttle_response: (u16, Option<u64>),
+    /// Start and end of an outage, with the status of its responses: `None` for a lost connection.
     pub(crate) outage: Option<(Duration, Duration, Option<u16>)>,
 }
 
@@ -65,10 +65,10 @@ impl Behaviour {
         counting: Counting::FullBucket,
         per_second: u32::MAX,
         in_flight: usize::MAX,
-        refuses_every: 0,
+        throttles_every: 0,
         hint: "48",
         latency: Duration::from_millis(5),
-        refusal: (429, Some(1)),
+        throttle_response: (429, Some(1)),
         outage: None,
     };
 }
@@ -91,7 +91,7 @@ struct State {
     filled_at: Duration,
     in_flight: usize,
     accepted: usize,
-    refused: usize,
+    throttled: usize,
     failed: usize,
     last_accepted: Duration,
 }
@@ -100,7 +100,7 @@ struct State {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     pub(crate) accepted: usize,
-    pub(crate) refused: usize,
+    pub(crate) throttled: usize,
     pub(crate) failed: usize,
     /// When the last request was accepted.
     pub(crate) last_accepted: Duration,
@@ -114,7 +114,7 @@ impl Environment {
         Arc::new(Self { clock, start, behaviour, state: Mutex::new(state), clients: AtomicU64::default() })
     }
 
-    /// For the random numbers of the next client.
+    /// Seed of the next client.
     pub(crate) fn next_seed(&self) -> u64 {
         self.clients.fetch_add(1_000_003, Ordering::Relaxed)
     }
@@ -124,11 +124,11 @@ impl Environment {
     }
 
     pub(crate) fn seen(&self) -> Seen {
-        let State { accepted, refused, failed, last_accepted, .. } = *self.state.lock().unwrap();
-        Seen { accepted, refused, failed, last_accepted }
+        let State { accepted, throttled, failed, last_accepted, .. } = *self.state.lock().unwrap();
+        Seen { accepted, throttled, failed, last_accepted }
     }
 
-    /// The conversations that hold this account.
+    /// Number of conversations with this account.
     pub(crate) fn holding(&self, account: &str) -> usize {
         let state = self.state.lock().unwrap();
         state.rows.values().filter(|(_, held)| held.as_deref() == Some(account)).count()
@@ -138,7 +138,7 @@ impl Environment {
         self.clock.now() - self.start
     }
 
-    /// Counts a request, and says whether it is within the limit.
+    /// Counts a request. Returns whether it is within the limit.
     fn admits(&self, state: &mut State, now: Duration) -> bool {
         let Behaviour { counting, per_second, in_flight, .. } = self.behaviour;
         if per_second == u32::MAX {
@@ -165,7 +165,7 @@ impl Environment {
         admits
     }
 
-    /// Accepts the request, or ends it at once.
+    /// Accepts the request, or responds at once.
     fn begin(&self) -> Option<Result<HttpResponse, HttpError>> {
         let now = self.elapsed();
         let mut state = self.state.lock().unwrap();
@@ -183,11 +183,11 @@ impl Environment {
                 }),
             });
         }
-        let total = state.accepted + state.refused + 1;
-        let is_unlucky = total.checked_rem(self.behaviour.refuses_every) == Some(0);
-        if is_unlucky || !self.admits(&mut state, now) {
-            state.refused += 1;
-            let (status, seconds) = self.behaviour.refusal;
+        let total = state.accepted + state.throttled + 1;
+        let is_every_nth = total.checked_rem(self.behaviour.throttles_every) == Some(0);
+        if is_every_nth || !self.admits(&mut state, now) {
+            state.throttled += 1;
+            let (status, seconds) = self.behaviour.throttle_response;
             return Some(Ok(self.response(status, seconds, String::new())));
         }
         state.accepted += 1;
