@@ -1,4 +1,4 @@
-//! Time and randomness as a value that tests replace. The only place that may ask the system for either.
+//! Time and randomness as a value that tests replace. Only this module may get them from the system.
 
 use std::{
     fmt::Debug,
@@ -10,26 +10,26 @@ use std::{
 /// A sleep that can be stored and dropped.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where time passes and dice fall.
+/// Source of time and randomness.
 pub trait Clock: Debug + Send + Sync {
-    /// A monotonic reading.
+    /// Monotonic time.
     fn now(&self) -> Instant;
-    /// The time of day. It moves on while the machine sleeps, which [`Clock::now`] does not do everywhere; and people set it.
+    /// Time of day. Unlike [`Clock::now`] on some systems it advances while the machine sleeps. Users and time servers may set it.
     fn wall(&self) -> SystemTime;
-    /// Completes when the time is over; dropping it cancels.
+    /// Completes after this time. Dropping it cancels the sleep.
     fn sleep(&self, duration: Duration) -> Sleep;
     /// 128 random bits.
     fn random(&self) -> u128;
 }
 
-/// A clock as everybody holds it.
+/// A clock that is shared by all parts of a client.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// The system's time and the thread's random generator. Sleeps need a Tokio runtime with a timer.
+/// The system's time and the thread's random number generator. Sleeping needs a Tokio runtime with a timer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place they are for")]
+#[expect(clippy::disallowed_methods, reason = "the only place that may call them")]
 impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Instant::now()
@@ -48,7 +48,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A share of `most`, evenly random: how long to wait so that two who collided do not collide again.
+/// A random time up to `most`, uniformly distributed, so that callers that collided do not collide again.
 #[must_use]
 pub fn jitter(clock: &dyn Clock, most: Duration) -> Duration {
     let [share, ..] = clock.random().to_be_bytes();

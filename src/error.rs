@@ -1,16 +1,16 @@
-//! The one error type of the crate and the table of its codes.
+//! The error type of the crate and the table of its codes.
 
 use std::{error::Error, fmt, io, time::Duration};
 
-/// Builds [`Code`] and everything that must stay complete with it from one table.
+/// Builds [`Code`] and the functions over all codes from one table.
 macro_rules! codes {
     ($( $(#[$doc:meta])+ $variant:ident = $text:literal, retryable: $retryable:literal; )+) => {
-        /// What went wrong, as a stable word that programs may switch on. Each variant names its `code` in JavaScript.
+        /// The kind of an error: a stable string that programs may compare. Each variant is documented with its `code` in JavaScript.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $( $(#[$doc])+ $variant, )+ }
 
         impl Code {
-            /// Every code, alphabetically.
+            /// Every code, in alphabetical order.
             pub const ALL: &'static [Self] = &[$( Self::$variant, )+];
 
             /// The `code` that JavaScript sees.
@@ -19,7 +19,7 @@ macro_rules! codes {
                 match self { $( Self::$variant => $text, )+ }
             }
 
-            /// Whether the same call may succeed later without anybody changing anything.
+            /// Whether the same call may succeed later without any change.
             #[must_use]
             pub const fn is_retryable(self) -> bool {
                 match self { $( Self::$variant => $retryable, )+ }
@@ -29,13 +29,13 @@ macro_rules! codes {
 }
 
 codes! {
-    /// `AMBIGUOUS`: several fit where one is meant.
+    /// `AMBIGUOUS`: several records match.
     Ambiguous = "AMBIGUOUS", retryable: false;
-    /// `AUTHENTICATION_FAILED`: no token could be had, or the server did not accept it.
+    /// `AUTHENTICATION_FAILED`: the credential returned no token, or the server did not accept it.
     AuthenticationFailed = "AUTHENTICATION_FAILED", retryable: false;
     /// `CLOSED`: the client was closed before the call, or while an import was reading its file.
     Closed = "CLOSED", retryable: false;
-    /// `CONFLICT`: other writers changed the conversation at every try, or while an answer was lost.
+    /// `CONFLICT`: other writers changed the conversation at every attempt, or while a response was lost.
     Conflict = "CONFLICT", retryable: true;
     /// `CONVERSATION_NOT_ACTIVE`: only active conversations can be linked.
     ConversationNotActive = "CONVERSATION_NOT_ACTIVE", retryable: false;
@@ -43,23 +43,23 @@ codes! {
     ConversationNotFound = "CONVERSATION_NOT_FOUND", retryable: false;
     /// `FORBIDDEN`: the caller is known and lacks a privilege.
     Forbidden = "FORBIDDEN", retryable: false;
-    /// `INTERNAL`: a defect of this package, or a thread that the system refused (then retryable).
+    /// `INTERNAL`: a bug of this package, or the system refused a thread (then it is retryable).
     Internal = "INTERNAL", retryable: false;
-    /// `INVALID_ARGUMENT`: an argument or option of the call is wrong; nothing was read or written.
+    /// `INVALID_ARGUMENT`: an argument or option of the call is invalid. Nothing was read or written.
     InvalidArgument = "INVALID_ARGUMENT", retryable: false;
-    /// `INVALID_CONFIGURATION`: the client's options, or the environment it was pointed at, cannot work.
+    /// `INVALID_CONFIGURATION`: the client's options or its environment cannot work.
     InvalidConfiguration = "INVALID_CONFIGURATION", retryable: false;
-    /// `NO_FOCUSED_CONVERSATION`: the call named no conversation and none is focused.
+    /// `NO_FOCUSED_CONVERSATION`: the call has no conversation id and no conversation is focused.
     NoFocusedConversation = "NO_FOCUSED_CONVERSATION", retryable: false;
-    /// `NOT_LINKED`: the record to unlink is not the one that is linked.
+    /// `NOT_LINKED`: the record to unlink is not linked.
     NotLinked = "NOT_LINKED", retryable: false;
-    /// `OCCUPIED`: the slot holds another record, which is not to be replaced.
+    /// `OCCUPIED`: the slot holds another record, which must not be replaced.
     Occupied = "OCCUPIED", retryable: false;
-    /// `PROTOCOL`: the server answered something that is not the Dataverse Web API.
+    /// `PROTOCOL`: the response does not follow the Dataverse Web API.
     Protocol = "PROTOCOL", retryable: false;
     /// `RECORD_NOT_FOUND`: the account, contact or incident does not exist.
     RecordNotFound = "RECORD_NOT_FOUND", retryable: false;
-    /// `REJECTED`: the server refused for a reason of its own, a plug-in for example.
+    /// `REJECTED`: the server rejected the change for a reason of its own, such as a plug-in.
     Rejected = "REJECTED", retryable: false;
     /// `STORE`: the embedded database failed.
     Store = "STORE", retryable: false;
@@ -67,7 +67,7 @@ codes! {
     Throttled = "THROTTLED", retryable: true;
     /// `TIMEOUT`: the call's `timeoutInMs` ran out.
     Timeout = "TIMEOUT", retryable: true;
-    /// `UNAVAILABLE`: the server could not be reached or is out of order.
+    /// `UNAVAILABLE`: the server could not be reached, or it failed.
     Unavailable = "UNAVAILABLE", retryable: true;
     /// `VERIFICATION_FAILED`: the server confirmed the write, but reading it back shows another value.
     VerificationFailed = "VERIFICATION_FAILED", retryable: false;
@@ -99,7 +99,7 @@ impl StoreName {
     }
 }
 
-/// A record as an error shows it: the table's logical name and the id in lower case.
+/// A record in an error: the table's logical name and the id in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CurrentRecord {
     /// `account`, `contact` or `incident`.
@@ -108,45 +108,45 @@ pub struct CurrentRecord {
     pub record_id: String,
 }
 
-/// Everything known about a failure besides its code and message. Public fields, because an error has no invariants.
+/// Details of an error besides its code and message.
 #[derive(Clone, Debug, Default)]
 pub struct Details {
-    /// The argument or option that is invalid: `recordId`, `options.timeoutInMs`.
+    /// Name of the invalid argument or option: `recordId`, `options.timeoutInMs`.
     pub argument: Option<String>,
-    /// The conversation that the call was made for, if it was a link or an unlink.
+    /// Conversation of a link or an unlink.
     pub conversation_id: Option<String>,
-    /// HTTP status of the server's answer.
+    /// HTTP status of the response.
     pub http_status: Option<u16>,
     /// The server's own code, such as `0x80040217`.
     pub service_code: Option<String>,
-    /// The server's own text: redacted, at most 500 characters.
+    /// The server's own message: redacted, at most 500 characters.
     pub service_message: Option<String>,
-    /// The id this client gave the call.
+    /// Id that this client gave the call.
     pub request_id: Option<String>,
-    /// The id the server gave the request.
+    /// Id that the server gave the request.
     pub service_request_id: Option<String>,
-    /// How long the server asked to be left alone.
+    /// How long the server asks the client to wait.
     pub retry_after: Option<Duration>,
-    /// Overrides [`Code::is_retryable`] where more is known.
+    /// Overrides [`Code::is_retryable`].
     pub retryable: Option<bool>,
     /// The write may have taken effect although the call failed.
     pub maybe_applied: bool,
     /// `statuscode` of the conversation that was not active.
     pub conversation_status: Option<i32>,
-    /// What the slot holds: `None` unknown, `Some(None)` nothing.
+    /// Content of the slot: `None` if unknown, `Some(None)` if empty.
     pub current: Option<Option<CurrentRecord>>,
-    /// What fits, if too many do: some of it, with names where they are known.
+    /// Some of the records that match, with their names if known.
     pub candidates: Vec<(CurrentRecord, Option<String>)>,
     /// The store that the call was for.
     pub store: Option<StoreName>,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
 impl Details {
-    /// [`Self::retry_after`] in whole milliseconds. Rounded up, so that a caller that waits for it is not too early.
+    /// [`Self::retry_after`] in whole milliseconds, rounded up so that a caller does not retry too early.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a number of JavaScript, exact up to 285,000 years")]
+    #[expect(clippy::cast_precision_loss, reason = "a JavaScript number, exact up to 285,000 years")]
     pub fn retry_after_in_ms(&self) -> Option<f64> {
         self.retry_after.map(|after| after.as_nanos().div_ceil(1_000_000) as f64)
     }
@@ -161,7 +161,7 @@ struct Failure {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// Why a call failed. One pointer wide: the path of success carries no weight of it.
+/// Why a call failed. One pointer, so that `Result` stays small.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct LinkError(Box<Failure>);
@@ -191,13 +191,13 @@ impl LinkError {
             .with(|details| details.argument = Some(shortened(argument.to_owned())))
     }
 
-    /// The same error of an argument as one of a client's options.
+    /// Turns an invalid argument into an invalid option of a client.
     pub(crate) fn into_misconfigured(mut self) -> Self {
         self.0.code = Code::InvalidConfiguration;
         self
     }
 
-    /// The system refused this process a thread.
+    /// The system refused to start a thread.
     pub(crate) fn no_thread(error: io::Error) -> Self {
         Self::new(Code::Internal, format!("A thread of omnichannel-link could not be started: {error}."))
             .hint("The system refuses this process another thread or file. The next call tries again.")
@@ -211,7 +211,7 @@ impl LinkError {
         self.0.code
     }
 
-    /// What happened, in a sentence.
+    /// The cause, in one sentence.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
@@ -223,7 +223,7 @@ impl LinkError {
         &self.0.details
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without any change.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.details.retryable.unwrap_or_else(|| self.0.code.is_retryable())
@@ -236,7 +236,7 @@ impl LinkError {
         self
     }
 
-    /// Says what to do; a second hint follows the first.
+    /// Adds how to fix it. A second hint is appended to the first.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
         let hint = shortened(hint.into());
@@ -248,13 +248,13 @@ impl LinkError {
         })
     }
 
-    /// Says that the write may have taken effect all the same.
+    /// Marks that the write may have taken effect.
     #[must_use]
     pub fn maybe_applied(self, maybe: bool) -> Self {
         self.with(|details| details.maybe_applied |= maybe)
     }
 
-    /// The same failure for another call that it stopped. The cause is repeated in words: not every error can be copied.
+    /// The same error for another call. The source is copied as a string, because not every error can be cloned.
     #[must_use]
     pub fn repeated(&self) -> Self {
         let Failure { code, message, details, source } = &*self.0;
@@ -262,7 +262,7 @@ impl LinkError {
         Self(Box::new(Failure { code: *code, message: message.clone(), details: details.clone(), source }))
     }
 
-    /// Keeps the error this one stems from.
+    /// Sets the source.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
@@ -270,11 +270,12 @@ impl LinkError {
     }
 }
 
-/// The most characters of a message, of which these many are its beginning.
+/// Most characters of a message ...
 const MAX_CHARACTERS: usize = 1000;
+/// ... and of its beginning, if it is shortened.
 const MAX_BEGINNING: usize = 600;
 
-/// A message without its middle if it is too long: it shows a value that has no end.
+/// Removes the middle of a message that is too long, because it shows a very long value.
 pub(crate) fn shortened(message: String) -> String {
     if message.len() <= MAX_CHARACTERS {
         return message;
@@ -291,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_shows_an_endless_value_keeps_its_beginning_and_its_end() {
+    fn a_long_message_keeps_its_beginning_and_end() {
         let message = |characters: usize| format!("`a`: '{}', expected less.", "ä".repeat(characters));
         let short = LinkError::new(Code::Store, message(500)).hint(message(500));
         assert_eq!(short.message(), message(500));
@@ -321,21 +322,21 @@ mod tests {
     }
 
     #[test]
-    fn a_result_is_one_pointer_wide() {
+    fn an_error_is_one_pointer() {
         assert_eq!(size_of::<LinkError>(), size_of::<usize>());
     }
 
     #[test]
-    fn a_pause_is_told_in_whole_milliseconds_and_never_too_short() {
-        for (nanoseconds, told) in [(0, 0.0), (1, 1.0), (1_000_000, 1.0), (727_722_470_000, 727_723.0)] {
+    fn retry_after_is_rounded_up_to_milliseconds() {
+        for (nanoseconds, expected) in [(0, 0.0), (1, 1.0), (1_000_000, 1.0), (727_722_470_000, 727_723.0)] {
             let details = Details { retry_after: Some(Duration::from_nanos(nanoseconds)), ..Details::default() };
-            assert_eq!(details.retry_after_in_ms(), Some(told));
+            assert_eq!(details.retry_after_in_ms(), Some(expected));
         }
         assert_eq!(Details::default().retry_after_in_ms(), None);
     }
 
     #[test]
-    fn hints_add_up_and_the_cause_is_kept() {
+    fn hints_are_joined_and_the_source_is_kept() {
         let error = LinkError::new(Code::Store, "no").hint("Do this.").hint("Or that.").caused_by("disk");
         assert_eq!(error.details().hint.as_deref(), Some("Do this. Or that."));
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("disk"));

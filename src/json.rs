@@ -1,4 +1,5 @@
-//! JSON that other programs wrote. What a decision rests on is read strictly; whatever else is odd in a document hides nothing.
+//! JSON from other programs. Values that decisions depend on are read strictly. Anything else that is invalid in a document does not
+//! affect the values around it.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,10 +9,10 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// A document as text that parses. A byte order mark is dropped; what has no meaning in Unicode becomes U+FFFD: bytes that are not
-/// UTF-8, and halves of a surrogate pair, which JavaScript, .NET and Python write when a string was cut in the middle of an emoji.
-/// Control characters in strings, which JSON wants escaped, are escaped, and so is a backslash that begins no escape, as in a path of
-/// Windows. `NaN` and `Infinity`, which Python writes, become a number out of range: only reading that very value fails.
+/// Repairs a document so that it parses. A byte order mark is removed. Bytes that are not UTF-8 become U+FFFD, and so do unpaired
+/// surrogates, which JavaScript, .NET and Python write when a string was cut in the middle of an emoji. Control characters in strings
+/// are escaped, and so is a backslash that does not begin an escape, as in a Windows path. `NaN` and `Infinity`, which Python writes,
+/// become a number out of range: only reading that value fails.
 #[must_use]
 pub fn text(document: &[u8]) -> Cow<'_, str> {
     let document = document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document);
@@ -21,13 +22,13 @@ pub fn text(document: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The text with its strings put right, unless they are.
+/// The repaired text, or `None` if it needs no repair.
 fn repaired(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let mut repaired: Option<String> = None;
     let (mut at, mut copied, mut is_in_string) = (0, 0, false);
     while let Some(byte) = bytes.get(at) {
-        let (length, instead) = match byte {
+        let (length, replacement) = match byte {
             b'"' => {
                 is_in_string = !is_in_string;
                 (1, None)
@@ -43,10 +44,10 @@ fn repaired(text: &str) -> Option<String> {
             },
             _ => (1, None),
         };
-        if let Some(instead) = instead {
+        if let Some(replacement) = replacement {
             let repaired = repaired.get_or_insert_default();
             repaired.push_str(&text[copied..at]);
-            repaired.push_str(&instead);
+            repaired.push_str(&replacement);
             copied = at + length;
         }
         at += length;
@@ -54,10 +55,11 @@ fn repaired(text: &str) -> Option<String> {
     repaired.map(|repaired| repaired + &text[copied..])
 }
 
-/// A number that parses as long as its value is not asked for.
+/// A number that parses, but fails when its value is read.
 const OUT_OF_RANGE: &str = "1e999";
 
-/// Whether this, which begins with a backslash, is an escape. At the end of a document that was cut it may have become one.
+/// Whether a text that begins with a backslash begins with an escape. An incomplete one at the end of the document counts as an escape,
+/// because the document may be cut off.
 fn begins_escape(text: &[u8]) -> bool {
     match text.get(1) {
         Some(b'u') => text.len() < 6 || code_unit(text).is_some(),
@@ -66,39 +68,33 @@ fn begins_escape(text: &[u8]) -> bool {
     }
 }
 
-/// The code unit of an escape such as `\ud83d`, which `escape` begins with.
+/// The code unit of `escape` if it begins with one, such as `\ud83d`.
 #[must_use]
 pub fn code_unit(escape: &[u8]) -> Option<u16> {
     let digits = escape.get(..6)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + u16::try_from(char::from(*digit).to_digit(16)?).ok()?))
 }
 
-/// An object whose values are parsed when they are asked for, each by itself.
+/// An object whose values are parsed when they are read, each by itself.
 #[derive(Debug)]
 pub struct Object<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Object<'a> {
-    /// The object that a document is.
-    ///
-    /// # Errors
-    /// If it is anything else, or something follows it.
+    /// Parses a document, which must be one object.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
         serde_json::from_str(text)
     }
 
-    /// As much of the object as can be read, where something is better than nothing: an error that was cut off, say.
+    /// Reads as much of the object as possible, for example of an error that was cut off.
     #[must_use]
     pub fn readable(text: &'a str) -> Self {
         let mut pairs = Vec::new();
-        // It fails at the end of what can be read; what was read until then counts.
+        // An error ends the reading. The pairs read before it are used.
         let _ = serde_json::Deserializer::from_str(text).deserialize_map(Pairs(&mut pairs));
         Self(pairs)
     }
 
-    /// A value that must be there, once.
-    ///
-    /// # Errors
-    /// The name and what is wrong with its value.
+    /// A value that must be present exactly once. The error names the key.
     pub fn required<T: Deserialize<'a>>(&self, name: &'static str) -> Result<T, String> {
         let mut found = self.0.iter().filter(|(key, _)| key == name);
         let value = match (found.next(), found.next()) {
@@ -109,15 +105,12 @@ impl<'a> Object<'a> {
         value.map_err(|error| format!("`{name}`: {error}"))
     }
 
-    /// A value that may be absent or null, but nothing else than what it is meant to be.
-    ///
-    /// # Errors
-    /// As [`Object::required`].
+    /// A value that may be absent or null, but must otherwise be valid.
     pub fn optional<T: Deserialize<'a>>(&self, name: &'static str) -> Result<Option<T>, String> {
         if self.0.iter().any(|(key, _)| key == name) { self.required(name) } else { Ok(None) }
     }
 
-    /// A value that no decision rests on: `None` for whatever is not what it is meant to be. Of several the last one counts.
+    /// A value that no decision depends on. `None` if it is invalid. If there are several, the last one counts.
     #[must_use]
     pub fn lenient<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         let (_, value) = self.0.iter().rfind(|(key, _)| key == name)?;
@@ -176,7 +169,7 @@ impl<'de> Deserialize<'de> for Whole {
             }
 
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
-                // Beyond 2^53 a float does not say which whole number it is.
+                // Above 2^53 a float does not represent every whole number.
                 if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 {
                     #[expect(clippy::cast_possible_truncation, reason = "whole, and in range")]
                     return Ok(Whole(number as i64));
@@ -198,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_of_a_surrogate_pair_become_the_replacement_character() {
+    fn unpaired_surrogates_become_the_replacement_character() {
         for (json, expected) in [
             (r#""x\ud83d""#, "x\u{fffd}"),
             (r#""\uDE00x""#, "\u{fffd}x"),
@@ -219,14 +212,14 @@ mod tests {
         ] {
             assert_eq!(string(json).unwrap(), expected, "{json}");
         }
-        for wrong in [r#""\"#, r#""\u"#, r#""\ud83"#, r#""\ud83d"#, r"\T", "\"", ""] {
-            assert!(string(wrong).is_err(), "{wrong}");
+        for invalid in [r#""\"#, r#""\u"#, r#""\ud83"#, r#""\ud83d"#, r"\T", "\"", ""] {
+            assert!(string(invalid).is_err(), "{invalid}");
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn every_string_of_javascript_is_read(units in proptest::collection::vec(0xD7F0_u16..0xE010, 0..20)) {
+        fn every_javascript_string_is_read(units in proptest::collection::vec(0xD7F0_u16..0xE010, 0..20)) {
             use std::fmt::Write;
 
             let mut json = String::new();
@@ -237,20 +230,20 @@ mod tests {
         }
 
         #[test]
-        fn what_is_right_is_left_alone(right: String) {
-            let json = serde_json::to_string(&right).unwrap();
+        fn valid_json_is_not_changed(string: String) {
+            let json = serde_json::to_string(&string).unwrap();
             proptest::prop_assert_eq!(text(json.as_bytes()), json.as_str());
         }
 
         #[test]
-        fn whatever_comes_is_read_to_its_end(bytes: Vec<u8>, wrong in r#"[\[\]{}",:\\ud83e0 é]*"#) {
+        fn no_input_panics(bytes: Vec<u8>, invalid in r#"[\[\]{}",:\\ud83e0 é]*"#) {
             drop(Object::parse(&text(&bytes)));
-            drop(Object::readable(&text(wrong.as_bytes())));
+            drop(Object::readable(&text(invalid.as_bytes())));
         }
     }
 
     #[test]
-    fn bytes_that_are_not_text_hide_nothing_either() {
+    fn bytes_that_are_not_utf_8_are_replaced() {
         assert_eq!(text(b"\xEF\xBB\xBF{}"), "{}");
         assert_eq!(text(b"\"caf\xE9\""), "\"caf\u{fffd}\"");
         assert_eq!(serde_json::from_str::<String>(&text(b"\"\xED\xA0\xBD\"")).unwrap(), "\u{fffd}\u{fffd}\u{fffd}");
@@ -275,13 +268,13 @@ mod tests {
         for cut in [r#"{"a":1}x"#, r#"{"a":1,"b":"cu"#, r#"{"a":1,"b":nul}"#, r#"{"a":1"#] {
             assert_eq!(Object::readable(cut).required("a"), Ok(1), "{cut}");
         }
-        for wrong in ["[]", "1", "", r#"{"a":1}x"#, r#"{"a":1"#, "{}{}"] {
-            assert!(Object::parse(wrong).is_err(), "{wrong}");
+        for invalid in ["[]", "1", "", r#"{"a":1}x"#, r#"{"a":1"#, "{}{}"] {
+            assert!(Object::parse(invalid).is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn a_number_that_json_does_not_have_hides_nothing_but_itself() {
+    fn nan_and_infinity_affect_only_their_own_value() {
         let document = text(br#"{"a":NaN,"b":-Infinity,"c":[Infinity,{"d":NaN}],"e":1,"f":"NaN"}"#);
         let object = Object::parse(&document).unwrap();
         assert_eq!((object.required("e"), object.required("f")), (Ok(1), Ok("NaN".to_owned())));
@@ -289,7 +282,7 @@ mod tests {
             assert_eq!(object.lenient::<f64>(name), None, "{name}");
             assert_eq!(object.lenient::<String>(name), None, "{name}");
         }
-        // Not null: what a decision rests on is not taken for absent.
+        // They do not count as null, because a decision may depend on the value.
         assert!(object.optional::<String>("a").is_err() && object.optional::<f64>("b").is_err());
     }
 
@@ -300,8 +293,8 @@ mod tests {
         {
             assert_eq!(serde_json::from_str::<Whole>(json).unwrap(), Whole(expected), "{json}");
         }
-        for wrong in ["2.5", "\"2\"", "1e999", "1e300", "18446744073709551615", "null", "true", "[2]"] {
-            assert!(serde_json::from_str::<Whole>(wrong).is_err(), "{wrong}");
+        for invalid in ["2.5", "\"2\"", "1e999", "1e300", "18446744073709551615", "null", "true", "[2]"] {
+            assert!(serde_json::from_str::<Whole>(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -1,18 +1,18 @@
-//! Which conversations are open and which of them is focused.
+//! The open conversations and the focused one.
 
 use crate::{
     domain::ConversationId,
     error::{Code, LinkError},
 };
 
-/// The open conversations, the least recently focused first; the last one is focused.
+/// The open conversations. The least recently focused is first, and the last one is focused.
 #[derive(Debug, Default)]
 pub struct Session {
     open: Vec<ConversationId>,
 }
 
 impl Session {
-    /// Adds a conversation to the open ones, if it is not there, and focuses it.
+    /// Opens a conversation, if it is not open, and focuses it.
     pub fn open(&mut self, id: ConversationId) {
         self.close(id);
         self.open.push(id);
@@ -34,7 +34,7 @@ impl Session {
         Ok(())
     }
 
-    /// Closes a conversation. The focus goes back to the one focused before it. One that is not open stays so.
+    /// Closes a conversation, if it is open. The focus returns to the one that was focused before.
     pub fn close(&mut self, id: ConversationId) {
         self.open.retain(|open| *open != id);
     }
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn opening_focuses_and_closing_returns_the_focus_along_its_history() {
+    fn closing_returns_the_focus_to_the_previous_conversation() {
         let mut session = Session::default();
         assert_eq!(session.focused(), None);
         for byte in 1..=3 {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn closing_what_is_not_focused_leaves_the_focus() {
+    fn closing_another_conversation_keeps_the_focus() {
         let mut session = Session::default();
         session.open(id(1));
         session.open(id(2));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn opening_twice_is_opening_once() {
+    fn opening_twice_has_no_further_effect() {
         let mut session = Session::default();
         session.open(id(1));
         session.open(id(2));
