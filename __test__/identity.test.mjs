@@ -84,5 +84,5 @@ test('the embedded store acts for nobody else', async t => {
   const client = new OmnichannelClient({ embedded: { path: 'never-made.db' } })
   t.after(() => client.close())
   const call = client.linkToConversation('incident', incident, conversation, { callerObjectId: agent })
-  await rejects(call, 'INVALID_ARGUMENT', /`options\.callerObjectId`: only a Dataverse client/)
+  await rejects(call, 'INVALID_ARGUMENT', /`options\.callerObjectId`: impersonation needs a Dataverse client/)
 })

@@ -172,7 +172,7 @@ test('the entries of a PAC script are tried in order, and what was sent once is 
   assert.equal(sockets.length, 1)
   assert.equal(proxy.asked.length, 1)
   const { checks } = await client.diagnose()
-  assert.match(checks[0].found, new RegExp(`^The proxy ${proxy.host}\\. What comes before it in the list led nowhere: the proxy ${dead} refused the connection`))
+  assert.match(checks[0].found, new RegExp(`^The proxy ${proxy.host}\\. Earlier entries of the list failed: the proxy ${dead} refused the connection`))
 })
 
 for (const [what, answers, message] of [

@@ -191,7 +191,7 @@ for (const [name, open] of Object.entries(stores)) {
         assert.equal(name, names.get(recordId))
       }
       for (const [entity, key, message] of [
-        ['lead', { a: '1' }, /`entityLogicalName`/], ['account', {}, /`key`: expected at least one column/], ['account', { 'a eq 1 or b': 1 }, /`key`: 'a eq 1 or b' is no logical name/],
+        ['lead', { a: '1' }, /`entityLogicalName`/], ['account', {}, /`key`: expected at least one column/], ['account', { 'a eq 1 or b': 1 }, /`key`: 'a eq 1 or b' is not a logical name/],
         ['account', { name: null }, /`key\.name`/], ['account', 'A-1', /`key`: expected an object/], ['account', undefined, /`key`/], ['account', { name: 1.5 }, /`key\.name`/]
       ]) await rejects(client.findRecord(entity, key), 'INVALID_ARGUMENT', message)
     })
@@ -279,7 +279,7 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(client.findRecord('contact', { fullname: '' }), 'RECORD_NOT_FOUND')
       for (const [key, message] of [
         [{ contactid: 'x' }, /`key\.contactid`: expected a GUID.*'x'/], [{ _parentcustomerid_value: '' }, /`key\._parentcustomerid_value`: expected a GUID/],
-        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is no logical name/], [{ __value: nobody }, /'__value' is no logical name/]
+        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is not a logical name/], [{ __value: nobody }, /'__value' is no logical name/]
       ]) await rejects(client.findRecord('contact', key), 'INVALID_ARGUMENT', message)
     })
 

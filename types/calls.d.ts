@@ -1,65 +1,67 @@
-// Records, statuses and the options of a call.
+// Records, statuses, and the options of calls.
 
 declare global {
-  // Node's types and the DOM's say what it is; a program that has neither can still pass one on.
+  // Declared by the types of Node and of the DOM. A program that has neither can still pass a signal on.
   interface AbortSignal {}
 }
 
-/** The tables whose records can be linked. Account and contact share the customer slot; incident has the case slot. */
+/** A table whose records can be linked. Accounts and contacts share the customer slot of a conversation; incidents have the case slot. */
 export type EntityLogicalName = 'account' | 'contact' | 'incident'
 
 /** One account, contact or incident. */
 export interface RecordReference {
-  /** Its table. */
+  /** The table. */
   entityLogicalName: EntityLogicalName
   /** GUID in lower case, without braces. */
   recordId: string
 }
 
 /**
- * `statuscode` of a conversation by name: open 1, active 2, waiting 3, closed 4, wrapUp 5, resolved 6, scheduled 7. A number
- * that has no name here stays a number, and is not active.
+ * `statuscode` of a conversation by name: open 1, active 2, waiting 3, closed 4, wrapUp 5, resolved 6, scheduled 7. A number without a name
+ * here stays a number, and is not active.
  */
 export type ConversationStatus = 'open' | 'active' | 'waiting' | 'closed' | 'wrapUp' | 'resolved' | 'scheduled' | (number & {})
 
-/** Where conversations and links live: a Dataverse environment, or the SQLite file beside the program. */
+/** Kind of a store: a Dataverse environment, or an SQLite file. */
 export type StoreName = 'dataverse' | 'embedded'
 
 /**
- * What every call that returns a promise takes. For these and all other options of this package: one that is undefined is not given; the
- * properties of an object and of its class count, getters included, but those of `Object.prototype` never do; an unknown one is refused by
- * name, except a method of the class, which is ignored.
+ * Options of every call that returns a promise.
+ *
+ * These rules hold for all options of this package. An option that is undefined is not given. Own and inherited properties count, getters
+ * included; those of `Object.prototype` never do. An unknown option is an error that names it; methods of a class are ignored.
  */
 export interface CallOptions {
   /**
-   * Stops the work when it aborts; the promise then rejects with `signal.reason`. A write already sent is not undone.
-   * The signal may be of another realm or a polyfill: it needs `aborted`, `addEventListener` and `removeEventListener`, and without a
-   * `reason` the promise rejects with an `AbortError`. Costs about 4 µs of the main thread.
+   * Cancels the call; the promise then rejects with `signal.reason`. A write that was already sent is not undone.
+   *
+   * A signal of another realm or a polyfill is accepted if it has `aborted`, `addEventListener` and `removeEventListener`. Without a `reason`
+   * the promise rejects with an `AbortError`. Costs about 4 µs of the main thread.
    */
   signal?: AbortSignal | undefined
   /**
-   * Milliseconds until the call rejects with `TIMEOUT`, more than 0 and at most 2147483647.
+   * Milliseconds until the call rejects with `TIMEOUT`; more than 0 and at most 2147483647.
    * @default the client's `timeoutInMs`
    */
   timeoutInMs?: number | undefined
 }
 
-/** What a link and an unlink take. */
-export interface ConversationCallOptions extends CallOptions {
+/** Options of a call that reads. */
+export interface ReadOptions extends CallOptions {
   /**
-   * Dataverse: on whose behalf the call is made, as the Entra object id of a user (`CallerObjectId`). The client's own user needs
-   * `prvActOnBehalfOfAnotherUser`; what both may do is done, and the row shows the other as who changed it.
+   * Dataverse: the Entra object id of the user to impersonate (`CallerObjectId`). The client's own user needs
+   * `prvActOnBehalfOfAnotherUser`. A call needs the privileges of both users; `modifiedby` shows the impersonated one.
    * @default the client's `callerObjectId`
    */
   callerObjectId?: string | undefined
-  /** A W3C `traceparent`, passed on to Dataverse as it is: the trace that the call belongs to. */
+  /** A W3C `traceparent`, sent to Dataverse unchanged. */
   traceparent?: string | undefined
 }
 
 /** Options of a link. */
-export interface LinkOptions extends ConversationCallOptions {
+export interface LinkOptions extends ReadOptions {
   /**
-   * Statuses that can be linked besides active.
+   * Statuses in which a conversation can be linked, besides active.
    * @default []
    */
   linkableStatuses?: ConversationStatus[] | undefined
@@ -69,30 +71,22 @@ export interface LinkOptions extends ConversationCallOptions {
    */
   ifLinked?: 'replace' | 'keep' | 'reject' | undefined
   /**
-   * Link only if the slot holds exactly this now, or nothing (`null`); else the call rejects with `CONFLICT` and `current`. A record
-   * that the slot never holds is refused with `INVALID_ARGUMENT`. Every other option is refused if it is null: leave it out instead.
+   * Link only if the slot holds exactly this record now, or is empty (`null`). Otherwise the call rejects with `CONFLICT` and `current`. A
+   * record that cannot be in this slot is `INVALID_ARGUMENT`. No other option may be null; leave it out instead.
    */
   expected?: RecordReference | null | undefined
   /**
-   * Decide, and write nothing: the outcome says what would be done, and has `dryRun: true`. Whether the record exists is not checked.
+   * Decide only, and write nothing. The outcome shows what a call would do, and has `dryRun: true`. Whether the record exists is not checked.
    * @default false
    */
   dryRun?: boolean | undefined
 }
 
 /** Options of an unlink. */
-export interface UnlinkOptions extends ConversationCallOptions {
+export interface UnlinkOptions extends ReadOptions {
   /**
-   * Decide, and write nothing: the outcome has `dryRun: true`.
+   * Decide only, and write nothing. The outcome has `dryRun: true`.
    * @default false
    */
   dryRun?: boolean | undefined
-}
-
-/** What every reading call takes. */
-export interface ReadOptions extends CallOptions {
-  /** Dataverse: on whose behalf; see `ConversationCallOptions.callerObjectId`. */
-  callerObjectId?: string | undefined
-  /** A W3C `traceparent`, passed on to Dataverse. */
-  traceparent?: string | undefined
 }

@@ -1,4 +1,4 @@
-// The client and the functions of the default client.
+// The client, and the functions of the default client.
 
 import type { BulkLinkOptions, BulkRequest, BulkResult, BulkUnlinkOptions } from './bulk'
 import type { EntityLogicalName, LinkOptions, ReadOptions, UnlinkOptions } from './calls'
@@ -11,45 +11,46 @@ import type { EmbeddedOptions, EntityPage, ImportOptions, ImportSummary } from '
 import type { ClientEvents } from './events'
 import type { LinkOutcome, UnlinkOutcome } from './outcomes'
 
-/** What every client takes. */
+/** Options of every client. */
 export interface CommonOptions {
   /**
-   * Milliseconds until a call rejects with `TIMEOUT`, unless the call says otherwise.
+   * Milliseconds until a call rejects with `TIMEOUT`, unless the call has a `timeoutInMs` of its own; more than 0 and at most 2147483647.
    * @default 30000
    */
   timeoutInMs?: number | undefined
 }
 
 /**
- * With `dataverse`, a client of that environment. With `embedded`, one on that file. With neither: `DATAVERSE_URL` if it is
- * set (and then a credential is needed), else `omnichannel-link.db` in the working directory. Inside Electron, where the
- * working directory is arbitrary, one of them must be given.
+ * Options of a client. `dataverse` chooses a Dataverse environment, `embedded` an SQLite file.
+ *
+ * With neither, the client uses the environment in `DATAVERSE_URL` if it is set, which needs a credential; otherwise the file
+ * `omnichannel-link.db` in the working directory. Inside Electron, where the working directory is arbitrary, one of them is required.
  */
 export type ClientOptions = CommonOptions &
   ({ embedded?: EmbeddedOptions; dataverse?: never } | { dataverse: DataverseOptions; embedded?: never })
 
 /**
- * A client with a store, open conversations and a focus of its own. Making one is cheap: nothing is opened or sent before the
- * first call. An idle client does not keep the process alive; a pending call does.
+ * A client with its own store, open conversations and focus. Creating one is cheap: nothing is opened or sent before the first call. A
+ * pending call keeps the process alive; an idle client does not.
  */
 export class OmnichannelClient {
-  /** @throws {LinkError} `INVALID_CONFIGURATION`, naming the option. */
+  /** @throws {LinkError} `INVALID_CONFIGURATION`, naming the option in `argument` */
   constructor(options?: ClientOptions)
 
   /**
-   * Links a record to a conversation in the database. A new link overrides the one in its slot; the other slot is not touched.
-   * Only active conversations can be linked, unless `linkableStatuses` says otherwise. Resolves when the store has confirmed
-   * the outcome after the call began. The agent's page does not show it before it is refreshed, which is the caller's job.
+   * Links a record to a conversation. A new link replaces the one in its slot; the other slot is not touched. Only active conversations can be
+   * linked, unless `linkableStatuses` lists others. Resolves when the store has confirmed the outcome. The agent's page shows it after a
+   * refresh, which is the caller's job.
    *
    * Mirrors `Microsoft.Omnichannel.linkToConversation`.
    *
-   * Cost: one transaction shared with the calls in flight; or two round trips to Dataverse, one if the client knows the
-   * conversation from a call in the last five minutes.
+   * Cost: on Dataverse two round trips, or one if the client knows the conversation from a call in the last five minutes; on the embedded
+   * store one transaction, shared with other calls in flight.
    *
    * @param entityLogicalName the record's table
    * @param recordId GUID in either case, with or without braces
-   * @param conversationId GUID; if null or undefined, the conversation focused at this moment, whatever happens to the focus later
-   * @throws {LinkError} every code but `NOT_LINKED`
+   * @param conversationId GUID; if null or undefined, the conversation that is focused at the time of the call
+   * @throws {LinkError} every code except `NOT_LINKED`
    */
   linkToConversation(
     entityLogicalName: EntityLogicalName,
@@ -59,14 +60,14 @@ export class OmnichannelClient {
   ): Promise<LinkOutcome>
 
   /**
-   * Unlinks exactly this record, in every status of the conversation. If the slot holds another record, or none, that stays
-   * and the call rejects with `NOT_LINKED`. Whether the record exists is not checked: a dangling link can be removed.
+   * Unlinks exactly this record, whatever the status of the conversation. If the slot holds another record, or none, nothing is changed and the
+   * call rejects with `NOT_LINKED`. Whether the record exists is not checked, so a dangling link can be removed.
    *
    * Mirrors `Microsoft.Omnichannel.unlinkFromConversation`.
    *
-   * Cost and parameters as for {@link linkToConversation}.
+   * Cost and parameters are those of {@link linkToConversation}.
    *
-   * @throws {LinkError} every code but `CONVERSATION_NOT_ACTIVE` and `RECORD_NOT_FOUND`
+   * @throws {LinkError} every code except `CONVERSATION_NOT_ACTIVE`, `OCCUPIED` and `RECORD_NOT_FOUND`
    */
   unlinkFromConversation(
     entityLogicalName: EntityLogicalName,
@@ -76,31 +77,33 @@ export class OmnichannelClient {
   ): Promise<UnlinkOutcome>
 
   /**
-   * Links every record of a list. Results come in the list's order, each with an outcome or an error: a request that fails, or is
-   * malformed, stops nothing.
+   * Links every record of a list. Results come in the order of the list, each with an outcome or an error. A request that fails or is
+   * malformed does not stop the others.
    *
-   * The list is read while results are taken, at most 256 requests ahead, so it may be endless, and memory stays bounded. Nothing
-   * happens before the first result is asked for. Requests for one conversation take effect in their order. The server is never sent
-   * more at once than it recommends. When it throttles, requests wait and continue at the rate it accepts. Leaving the loop early aborts what is pending (a write
-   * already sent is not undone), closes the list, and waits for both; a list that is itself waiting for something is closed later.
+   * The list is read while results are taken, at most 256 requests ahead, so it may be endless and memory stays bounded. Nothing happens before
+   * the first result is requested. Requests for one conversation take effect in their order. The server never gets more requests at once than
+   * it recommends; when it throttles, requests wait and continue at the rate that it accepts.
    *
-   * @throws {LinkError} while iterating: `INVALID_ARGUMENT` for wrong options. Also whatever the list throws, after the results of all
-   * it gave before, and `signal.reason`.
+   * Leaving the loop early cancels pending calls (a write that was already sent is not undone) and closes the list, and waits for both. A list
+   * that is itself waiting for something is closed later.
+   *
+   * @throws {LinkError} while iterating: `INVALID_ARGUMENT` for invalid options. An error of the list is thrown after the results of all
+   * requests before it, and `signal.reason` at once
    */
   linkMany<Request extends BulkRequest>(
     requests: Iterable<Request> | AsyncIterable<Request>,
     options?: BulkLinkOptions
   ): AsyncIterableIterator<BulkResult<Request, LinkOutcome>>
 
-  /** The same for {@link OmnichannelClient.unlinkFromConversation}. */
+  /** Unlinks every record of a list, in the way of {@link linkMany}. */
   unlinkMany<Request extends BulkRequest>(
     requests: Iterable<Request> | AsyncIterable<Request>,
     options?: BulkUnlinkOptions
   ): AsyncIterableIterator<BulkResult<Request, UnlinkOutcome>>
 
   /**
-   * Reads a conversation and what is linked to it, after the links and unlinks of this conversation that this client was asked for
-   * before. Updates of other conversations are not waited for.
+   * Reads a conversation and the records linked to it, after the links and unlinks of this conversation that this client was asked for
+   * before. Calls for other conversations are not waited for.
    *
    * Cost: one round trip to Dataverse, or one read of the database.
    *
@@ -110,24 +113,28 @@ export class OmnichannelClient {
   getConversation(conversationId?: string | null, options?: ReadOptions): Promise<Conversation>
 
   /**
-   * Conversations, page by page as they are needed. One that is created or deleted meanwhile, or changes in what they are ordered by, may be
-   * missed or come twice; all others come once. Links and unlinks that have not settled are not waited for, and may not show.
+   * Lists conversations, page by page as they are needed. A conversation that is created, deleted or reordered meanwhile may be missed or come
+   * twice; every other one comes once. Pending links and unlinks are not waited for, and may not show.
    *
    * Mirrors `Microsoft.Omnichannel.getConversations`.
    *
-   * @throws {LinkError} the store's faults, while iterating
+   * Cost: one round trip to Dataverse, or one query of the database, per page.
+   *
+   * @throws {LinkError} while iterating: `INVALID_ARGUMENT` and the errors of the store
    */
   getConversations(query?: ConversationQuery): AsyncIterableIterator<Conversation>
 
   /**
-   * The one record whose columns hold these values, by their logical names: an alternate key such as `{ accountnumber: 'A-1' }`, or
-   * whatever else tells it from the others. Columns of ids take GUIDs: the table's own (`contactid`), and lookups by the names they are
-   * read by (`_parentcustomerid_value`). Upper and lower case are the same in every script. Deactivated records are found, too.
+   * Finds the one record with these values in these columns, by logical name: an alternate key such as `{ accountnumber: 'A-1' }`, or any other
+   * combination that is unique. Columns of ids take GUIDs: the primary key (`contactid`), and lookups by the name they are read by
+   * (`_parentcustomerid_value`). Strings are compared without regard to case, in every script. Deactivated records are found, too.
    *
-   * A value must be of its column's type. Dataverse refuses another one, and a column that does not exist, with `INVALID_ARGUMENT`. The
-   * embedded store knows the columns that imports brought; there nothing holds either, so it is `RECORD_NOT_FOUND`.
+   * A value must have its column's type. Dataverse rejects another type, and an unknown column, with `INVALID_ARGUMENT`. The embedded store
+   * knows the columns that were imported; there both are `RECORD_NOT_FOUND`.
    *
-   * @throws {LinkError} `RECORD_NOT_FOUND`, `AMBIGUOUS` with `candidates`, `INVALID_ARGUMENT`, and the store's faults
+   * Cost: one round trip to Dataverse, or a search of all imported records of the table.
+   *
+   * @throws {LinkError} `RECORD_NOT_FOUND`, `AMBIGUOUS` with `candidates`, `INVALID_ARGUMENT`, and the errors of the store
    */
   findRecord(
     entityLogicalName: EntityLogicalName,
@@ -136,21 +143,24 @@ export class OmnichannelClient {
   ): Promise<LinkedRecord>
 
   /**
-   * Whether an outcome still stands: the product may overwrite a link when a conversation ends.
-   * @throws {LinkError} `INVALID_ARGUMENT` if it is no outcome of this store, or a dry run's; `CONVERSATION_NOT_FOUND` and the store's faults
-   */
-  verify(outcome: VerifiableOutcome, options?: ReadOptions): Promise<Verification>
-
-  /**
-   * Waits until exactly one conversation matches: the one an agent has just accepted, for example. One that matches already is taken at
-   * once: whoever means a new one says `createdAfter`. Looks at once, after about a second, then ever more seldom, down to every five
-   * seconds; never at the same moments as other clients. A look that fails but may succeed later (`isRetryable`) is repeated. The process
-   * is kept alive meanwhile.
+   * Waits until exactly one conversation matches: the one that an agent has just accepted, for example. A conversation that matches already is
+   * taken at once, so use `createdAfter` to wait for a new one. Polls at once, after about a second, and then with back-off up to five seconds
+   * and jitter. A poll that fails with a retryable error is repeated. The wait keeps the process alive.
    *
-   * @throws {LinkError} `AMBIGUOUS` with `candidates`, at once, when several match; `TIMEOUT` when none does in time, with the failure of
-   * the last look as `cause`, if it failed; `INVALID_ARGUMENT` and the store's faults
+   * @throws {LinkError} `AMBIGUOUS` with `candidates`, at once, if several match; `TIMEOUT` if none matches in time, with the error of the last
+   * poll as `cause` if that failed; `INVALID_ARGUMENT` and the errors of the store
    */
   waitForConversation(options?: WaitOptions): Promise<Conversation>
+
+  /**
+   * Checks whether an outcome still holds: Omnichannel may overwrite a link when a conversation ends.
+   *
+   * Cost: that of {@link getConversation}.
+   *
+   * @throws {LinkError} `INVALID_ARGUMENT` if it is not an outcome of this store, or one of a dry run; `CONVERSATION_NOT_FOUND` and the errors
+   * of the store
+   */
+  verify(outcome: VerifiableOutcome, options?: ReadOptions): Promise<Verification>
 
   /**
    * Adds a conversation to the open ones and focuses it. Whether it exists is not checked.
@@ -160,77 +170,78 @@ export class OmnichannelClient {
 
   /**
    * Focuses an open conversation.
-   * @throws {LinkError} `INVALID_ARGUMENT` if it is not open
+   * @throws {LinkError} `INVALID_ARGUMENT`, also if it is not open
    */
   focusConversation(conversationId: string): void
 
   /**
-   * Closes a conversation; the focus goes back to the one focused before it. One that is not open stays so.
+   * Closes a conversation. The focus returns to the one that was focused before it. Closing one that is not open does nothing.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   closeConversation(conversationId: string): void
 
-  /** The focused conversation. */
+  /** Returns the id of the focused conversation. */
   getConversationId(): string | null
 
   /**
-   * Imports a page into the embedded store, in one transaction: every row or none. Rows that are there are updated, columns
-   * absent from a row stay as they were, pages may come in any order. Creates the database.
+   * Imports a page into the embedded store in one transaction: all rows or none. Existing rows are updated; columns absent from a row stay as
+   * they were. Pages may come in any order. The first import creates the database.
    *
-   * A file may be of any size, or a pipe. It is read in bounded memory on a thread of its own, which holds up no other call, and its
-   * rows are staged in the folder for temporary files (`SQLITE_TMPDIR`). The import takes its place among the calls when all rows are
-   * staged, so await it before you make calls that rely on them. A page given as an object takes its place at once if its JSON is no
-   * longer than 4 MiB.
+   * A file may have any size, and may be a pipe. It is read in bounded memory on its own thread, without delaying other calls, and its rows are
+   * staged in the folder for temporary files (`SQLITE_TMPDIR`). The import joins the queue of calls when all rows are staged, so await it before
+   * you make calls that need its rows. A page given as an object joins the queue at once if its JSON has at most 4 MiB.
    *
-   * @param pathOrPage a JSON file in UTF-8, or in UTF-16 with a byte order mark; or a page, which is serialised on the main thread
-   * @throws {LinkError} `INVALID_ARGUMENT` naming an invalid row by its index, the column and the reason, `INVALID_CONFIGURATION` on a
-   * Dataverse client, `STORE`, `CLOSED`
+   * @param pathOrPage path of a JSON file in UTF-8, or in UTF-16 with a byte order mark; or a page, which is serialised on the main thread
+   * @throws {LinkError} `INVALID_ARGUMENT`, naming an invalid row by its index, the column and the reason; `INVALID_CONFIGURATION` on a
+   * Dataverse client; `STORE`; `CLOSED`
    */
   importRecords(pathOrPage: string | EntityPage, options?: ImportOptions): Promise<ImportSummary>
 
   /**
-   * Looks at everything that links rest on, from the proxy to the caller's privileges, or at the embedded store's file, and says of
-   * each what was seen, what it means and how to mend it. Reads only. What is out of order
-   * stands in the report; the promise rejects only if nothing could be examined.
+   * Checks everything that links depend on, from the proxy to the caller's privileges, or the file of the embedded store. The report states
+   * for each check what was found, what it means and how to fix it. Reads only. Problems are in the report; the promise rejects only if nothing
+   * could be checked.
    *
-   * Cost: about ten requests to Dataverse and a connection of its own; or a reading of the whole file.
+   * Cost: about ten requests to Dataverse and a connection of its own; or a read of the whole file.
    *
    * @throws {LinkError} `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED` (by this client), `TIMEOUT` (of the whole)
    */
   diagnose(options?: DiagnoseOptions): Promise<DiagnosisReport>
 
   /**
-   * Calls a listener at every such event. As with Node's emitters, one that is added twice is called twice.
+   * Calls a listener at every event of this name. A listener that is added twice is called twice.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   on<Name extends keyof ClientEvents>(event: Name, listener: (event: ClientEvents[Name]) => void): this
+
   /**
-   * Calls a listener at the next such event only.
+   * Calls a listener at the next event of this name only.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   once<Name extends keyof ClientEvents>(event: Name, listener: (event: ClientEvents[Name]) => void): this
+
   /**
-   * Takes a listener away, once. One that is not there is no error.
+   * Removes a listener, once. Removing one that was not added does nothing.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   off<Name extends keyof ClientEvents>(event: Name, listener: (event: ClientEvents[Name]) => void): this
 
   /**
-   * Refuses new calls with `CLOSED`, lets pending ones finish within their deadlines, then closes the store. An import that is still
-   * reading its file after two seconds rejects with `CLOSED`, and nothing of it was imported. A call that waits for a throttling
-   * Dataverse server rejects with `THROTTLED` at once.
+   * Rejects new calls with `CLOSED`, lets pending ones finish within their deadlines, then closes the store. An import that is still reading its
+   * file after two seconds rejects with `CLOSED`, and imports nothing. A call that waits for a throttling server rejects with `THROTTLED` at
+   * once.
    */
   close(): Promise<void>
 }
 
 /**
- * Sets the options of the default client. Once, before its first use.
+ * Sets the options of the default client. Call it once, before the first use of that client.
  * @throws {LinkError} `INVALID_CONFIGURATION`, also if the default client exists already
  */
 export function configure(options: ClientOptions): void
 
 /**
- * The client that the functions of this module use; made by its first use. A `worker_thread` has its own.
+ * Returns the client that the functions of this module use, and creates it if necessary. A `worker_thread` has its own.
  * @throws {LinkError} `INVALID_CONFIGURATION`
  */
 export function defaultClient(): OmnichannelClient

@@ -1,9 +1,9 @@
-// What diagnose() looks at and what it tells.
+// The report of diagnose().
 
 import type { CallOptions, StoreName } from './calls'
 import type { LinkErrorCode } from './errors'
 
-/** Options of an examination. */
+/** Options of a diagnosis. */
 export interface DiagnoseOptions extends CallOptions {
   /**
    * Milliseconds until the call rejects with `TIMEOUT`. One check takes at most 15 seconds.
@@ -12,66 +12,66 @@ export interface DiagnoseOptions extends CallOptions {
   timeoutInMs?: number | undefined
 }
 
-/** What an examination found. */
+/** Result of a diagnosis. */
 export interface DiagnosisReport {
-  /** What was examined. */
+  /** Kind of the store. */
   store: StoreName
   /** The environment's URL, or the file's path. */
   target: string
   /** Whether no check failed. */
   healthy: boolean
-  /** In the order in which they were made. Each rests on those before it that it needs: after a failure it is skipped. */
+  /** The checks in the order in which they were made. A check that depends on a failed one is skipped. */
   checks: DiagnosisCheck[]
 }
 
 /**
- * What is looked at in Dataverse, in this order:
+ * Checks of a Dataverse environment, in this order.
  *
- * | name | what is looked at |
+ * | name | subject |
  * |---|---|
- * | `proxy` | which one the way goes through, by host and port |
- * | `dns` | the addresses of the server's name; a proxy finds the server by itself |
- * | `tls` | whose certificate the server shows, who issued it, until when it is good, whether it is trusted; the version of HTTP |
- * | `token` | whether the credential gives one, for how long, and, if it can be read, for what: audience, tenant, application |
- * | `whoAmI` | whether the environment knows the caller, and as whom |
- * | `clockSkew` | how far this machine's clock is from the server's; more than five minutes fail |
- * | `latency` | how long a round trip takes; never fails if there is an answer |
- * | `table` | whether conversations are there, under the names that are used |
- * | `concurrency` | whether the table checks versions, and whether the option `concurrency` fits |
- * | `navigation` | whether the properties by which records are linked are there, spelled exactly so |
- * | `privileges` | whether the caller has those that links need |
- * | `limits` | what is left of the server's limits; never fails |
+ * | `proxy` | the proxy in use, by host and port |
+ * | `dns` | addresses of the server's name; a proxy resolves the name itself |
+ * | `tls` | the server's certificate: its holder, issuer, end date and whether it is trusted; the version of HTTP |
+ * | `token` | whether the credential returns a token, for how long, and, if it is readable, for which audience, tenant and application |
+ * | `whoAmI` | whether the environment knows the caller, and as which user |
+ * | `clockSkew` | difference between this machine's clock and the server's; more than five minutes fail |
+ * | `latency` | duration of a round trip; never fails if there is a response |
+ * | `table` | whether the conversation table exists with the expected names |
+ * | `concurrency` | whether the table supports optimistic concurrency, and whether `optimisticConcurrency` fits |
+ * | `navigation` | whether the navigation properties that link records exist, with the expected spelling |
+ * | `privileges` | whether the caller has the privileges that links need |
+ * | `limits` | the rest of the server's limits; never fails |
  */
 export type DataverseCheckName =
   | 'proxy' | 'dns' | 'tls' | 'token' | 'whoAmI' | 'clockSkew' | 'latency' | 'table' | 'concurrency' | 'navigation' | 'privileges' | 'limits'
 
 /**
- * What is looked at in the embedded store, in this order. A file that is not there is not created.
+ * Checks of an embedded store, in this order. A missing file is not created.
  *
- * | name | what is looked at |
+ * | name | subject |
  * |---|---|
- * | `file` | whether it is there, or could be created by the first import |
- * | `database` | whether it is a database of this package, in a version that this one knows |
- * | `integrity` | whether SQLite finds it sound (`PRAGMA quick_check`, which reads all of it) |
- * | `writable` | whether the lock for a write can be had now; nothing is written |
- * | `contents` | how many conversations and records are in it, and how many links hold a record that is not |
+ * | `file` | whether it exists, or the first import could create it |
+ * | `database` | whether it is a database of this package, in a known version |
+ * | `integrity` | whether SQLite finds it intact (`PRAGMA quick_check`, which reads all of it) |
+ * | `writable` | whether the write lock is available; nothing is written |
+ * | `contents` | the number of conversations and records, and of links to missing records |
  */
 export type EmbeddedCheckName = 'file' | 'database' | 'integrity' | 'writable' | 'contents'
 
-/** One line of a report. Its texts hold no secret, are in English, and not made for parsing. */
+/** One check of a report. Its strings are English prose without secrets, and not made for parsing. */
 export interface DiagnosisCheck {
-  /** What was looked at. */
+  /** Name of the check. */
   name: DataverseCheckName | EmbeddedCheckName
-  /** `skipped`: what it rests on failed, or it does not apply here; `found` says which. */
+  /** `skipped` if a check that it depends on failed, or if it does not apply here; `found` states which. */
   status: 'passed' | 'failed' | 'skipped'
-  /** What was seen, in a sentence or two: "A certificate for *.crm4.dynamics.com, issued by Contoso TLS Inspection CA, until 2027-01-31." */
+  /** What was found: "A certificate for *.crm4.dynamics.com, issued by Contoso TLS Inspection CA, until 2027-01-31." */
   found: string
   /** What it means for links and unlinks. */
   meaning: string
-  /** What to do about it, if it failed. */
+  /** How to fix it, if it failed. */
   fix: string | null
-  /** If it failed: the code of the error that a link meets. */
+  /** If it failed, the code of the error that links reject with. */
   code: LinkErrorCode | null
-  /** How long it took. */
+  /** Duration of the check, in milliseconds. */
   durationInMs: number
 }

@@ -1,32 +1,32 @@
-// What a client tells its listeners.
+// Events of a client.
 
 import type { RecordReference } from './calls'
 import type { LinkError } from './errors'
 import type { LinkedOutcome, ReplacedOutcome, UnlinkOutcome } from './outcomes'
 
-/** A slot of a conversation was changed by this client. */
+/** This client changed a slot of a conversation. */
 export interface SlotChange<
   Outcome = LinkedOutcome | ReplacedOutcome | UnlinkOutcome,
   Before = RecordReference | null,
   After = RecordReference | null
 > {
-  /** Whose slot. */
+  /** The conversation. */
   conversationId: string
-  /** What the slot held. */
+  /** Content of the slot before. */
   before: Before
-  /** What it holds now. */
+  /** Content of the slot now. */
   after: After
-  /** A copy of what the call resolves with. */
+  /** A copy of the call's outcome. */
   outcome: Outcome
 }
 
 /** A call failed. */
 export interface CallFailure {
-  /** The function that was called. */
+  /** The method that was called. */
   method: 'linkToConversation' | 'unlinkFromConversation'
-  /** The conversation it named, or the one that was focused when it was made; null if there was neither. */
+  /** The conversation of the call, or the one that was focused when it was made; null if there was none. */
   conversationId: string | null
-  /** What the call rejects with. */
+  /** The error that the call rejects with. */
   error: LinkError
 }
 
@@ -34,28 +34,28 @@ export interface CallFailure {
 export interface FocusChange {
   /** The conversation that is focused now. */
   conversationId: string | null
-  /** The one that was. */
+  /** The conversation that was focused before. */
   previous: string | null
 }
 
 /**
- * The events of a client: one for each change that a call of this client made, and one for each link or unlink that rejected with a
- * {@link LinkError}, those of `linkMany` and `unlinkMany` included. There is none for the outcomes `alreadyLinked` and `kept`, for a
- * `dryRun`, also one that rejects, and for a call that its `signal` aborted. Changes of other programs are not seen.
+ * The events of a client by name. There is one for each change that a call of this client made, and one for each link or unlink that rejected
+ * with a {@link LinkError}, those of `linkMany` and `unlinkMany` included. There is none for the outcomes `alreadyLinked` and `kept`, for a
+ * `dryRun`, or for a call that its `signal` cancelled. Changes of other programs are not seen.
  *
- * Listeners run before the promise of the call settles, thus before any code that awaits it; those of `focus` before the method
- * returns, unless it was called by a listener: then they run when all have heard of the event before. They run in the order in which
- * they were added. What one throws is an uncaught exception of the program: the call and the other listeners go on. No listener keeps
- * the process alive, and without listeners events cost nothing.
+ * Listeners run before the promise of the call settles, so before the code that awaits it. Listeners of `focus` run before the method returns.
+ * Events that a listener causes wait until all listeners have seen the current one. Listeners run in the order in which they were added. An
+ * error that one throws is an uncaught exception; the call and the other listeners go on. Listeners do not keep the process alive, and
+ * without listeners events cost nothing.
  */
 export interface ClientEvents {
-  /** A record was linked in a slot that was empty. */
+  /** A record was linked to an empty slot. */
   linked: SlotChange<LinkedOutcome, null, RecordReference>
-  /** A record was linked in the place of `before`. */
+  /** A record was linked in place of `before`. */
   replaced: SlotChange<ReplacedOutcome, RecordReference, RecordReference>
   /** A record was unlinked. */
   unlinked: SlotChange<UnlinkOutcome, RecordReference, null>
-  /** A link or unlink was refused or failed. */
+  /** A link or an unlink rejected. */
   failed: CallFailure
   /** `openConversation`, `focusConversation` or `closeConversation` moved the focus. */
   focus: FocusChange

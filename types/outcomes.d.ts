@@ -1,41 +1,41 @@
-// What links and unlinks resolve with.
+// Outcomes of links and unlinks.
 
 import type { RecordReference, StoreName } from './calls'
 
-/** What the store confirmed after the call began. */
+/** Properties of every outcome. The store confirmed it after the call began. */
 export interface ConfirmedOutcome {
-  /** The conversation, also when it was the focused one. */
+  /** The conversation, also if it was the focused one. */
   conversationId: string
-  /** Present if nothing was written because `dryRun` was asked for. */
+  /** Present if `dryRun` was set and nothing was written. */
   dryRun?: true
-  /** Who confirmed it. */
+  /** The store that confirmed it. */
   store: StoreName
-  /** The id this client gave the call. */
+  /** The id that this client gave the call. */
   requestId: string
 }
 
-/** What a link resolves with. `status` tells which of the four it is. */
+/** Outcome of a link, one of four by its `status`. */
 export type LinkOutcome = LinkedOutcome | ReplacedOutcome | AlreadyLinkedOutcome | KeptOutcome
 
-/** The record was linked in a slot that was empty. */
+/** The record was linked, and the slot was empty before. */
 export interface LinkedOutcome extends ConfirmedOutcome {
   /** The slot was empty. */
   status: 'linked'
-  /** What is linked now. */
+  /** The record that is linked now. */
   record: RecordReference
-  /** It replaced nothing. */
+  /** Nothing was replaced. */
   previous: null
   /** Only with `kept`. */
   current?: never
 }
 
-/** The record was linked in the place of another. */
+/** The record was linked in place of another one. */
 export interface ReplacedOutcome extends ConfirmedOutcome {
   /** The slot held `previous`, which is no longer linked. */
   status: 'replaced'
-  /** What is linked now. */
+  /** The record that is linked now. */
   record: RecordReference
-  /** What it replaced. */
+  /** The record that was replaced. */
   previous: RecordReference
   /** Only with `kept`. */
   current?: never
@@ -44,34 +44,34 @@ export interface ReplacedOutcome extends ConfirmedOutcome {
 /** The record is linked, and this call had nothing to write. */
 export interface AlreadyLinkedOutcome extends ConfirmedOutcome {
   /**
-   * The slot held this record; nothing was written. On Dataverse, if the response to a write is lost, this also says that the record is
-   * linked and that nothing tells whether by this call.
+   * The slot held this record already. On Dataverse also the outcome after a lost response, if the record is linked and it is unknown
+   * whether this call linked it.
    */
   status: 'alreadyLinked'
-  /** What is linked now. */
+  /** The record that is linked. */
   record: RecordReference
-  /** It replaced nothing. */
+  /** Nothing was replaced. */
   previous: null
   /** Only with `kept`. */
   current?: never
 }
 
-/** Another record was left where it is, because of `ifLinked: 'keep'`. */
+/** Another record was kept, because of `ifLinked: 'keep'`. */
 export interface KeptOutcome extends ConfirmedOutcome {
   /** The slot holds `current`, which was not replaced. */
   status: 'kept'
-  /** What was to be linked, and is not. */
+  /** The record that was not linked. */
   record: RecordReference
-  /** It replaced nothing. */
+  /** Nothing was replaced. */
   previous: null
-  /** What the slot holds. */
+  /** The record in the slot. */
   current: RecordReference
 }
 
-/** What an unlink resolves with. */
+/** Outcome of an unlink. */
 export interface UnlinkOutcome extends ConfirmedOutcome {
   /** The slot held this record, and is empty now. */
   status: 'unlinked'
-  /** What is no longer linked. */
+  /** The record that is no longer linked. */
   record: RecordReference
 }
