@@ -10,7 +10,7 @@ const seed = fileURLToPath(new URL('../examples/data', import.meta.url))
 const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
 const incident = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
 
-const refused = { name: 'LinkError', code: 'INVALID_CONFIGURATION', store: 'dataverse', message: /called the client that asks it/ }
+const refused = { name: 'LinkError', code: 'INVALID_CONFIGURATION', store: 'dataverse', message: /called the client that waits for it/ }
 
 /** A fresh emulator, and what makes clients of it that are closed in the end. */
 async function world(t) {
@@ -63,7 +63,7 @@ test('a credential that fails because it called its own client says so, and is a
   const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => read(own)))
   for (const { reason } of outcomes) {
     assert.equal(reason.code, 'AUTHENTICATION_FAILED')
-    assert.match(reason.message, /The credential failed: it called the client that asks it/)
+    assert.match(reason.message, /The credential failed: it called the client that waits for it/)
   }
   assert.equal(asked, 1)
 })
@@ -80,7 +80,7 @@ test('a proxy function that calls its own client is refused as well', { timeout:
       throw error
     })
   })
-  await assert.rejects(read(own), { code: 'INVALID_CONFIGURATION', message: /it called the client that asks it/ })
+  await assert.rejects(read(own), { code: 'INVALID_CONFIGURATION', message: /it called the client that waits for it/ })
   assert.throws(() => { throw nested[0] }, refused)
 })
 

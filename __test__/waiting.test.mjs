@@ -119,7 +119,7 @@ test('a look that fails is repeated if that may help, and is the cause of a time
   const unavailable = failure('UNAVAILABLE', true)
   assert.equal(await wait([unavailable, [one]]).found, one)
   const { found } = wait([[], unavailable], { timeoutInMs: 3000 })
-  await rejects(found, 'TIMEOUT', /the last look failed/, { cause: unavailable })
+  await rejects(found, 'TIMEOUT', /the last poll failed/, { cause: unavailable })
   await rejects(wait([unavailable, []], { timeoutInMs: 3000 }).found, 'TIMEOUT', undefined, { cause: undefined })
   const { found: refused, looks } = wait([failure('FORBIDDEN', false)])
   await rejects(refused, 'FORBIDDEN')
@@ -161,7 +161,7 @@ test('a look ends when its time is up, however many pages a server makes of it',
       }
     }
     const remote = client(t, { dataverse: pages.dataverse })
-    const error = await rejects(waitForConversation(native, remote, { ...options, timeoutInMs: 4000 }, system), 'TIMEOUT', /within 4000 ms, and the last look failed/)
+    const error = await rejects(waitForConversation(native, remote, { ...options, timeoutInMs: 4000 }, system), 'TIMEOUT', /within 4000 ms, and the last poll failed/)
     assert.match(error.cause.message, /4000 ms/)
     assert.ok(isOff)
     const controller = new AbortController()

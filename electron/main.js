@@ -6,7 +6,7 @@
 const process = require('node:process')
 const { URL } = require('node:url')
 const { demandKnown, guid, invalidArgument, named: nameArgument } = require('../lib/validate.js')
-const { createOmnichannel, refusal } = require('../lib/omnichannel.js')
+const { createOmnichannel, rejection } = require('../lib/omnichannel.js')
 const { LinkError, failure, own } = require('../lib/link-error.js')
 const { SHAPES, attempt, read } = require('../lib/options.js')
 
@@ -75,7 +75,7 @@ function serveOmnichannel(options) {
       if (typeof name !== 'string' || !Object.hasOwn(calls, name)) throw failure('INVALID_ARGUMENT', 'There is no such function.')
       return { value: plain(await calls[name](...checkedValues(name, calls[name].length, values))) }
     } catch (thrown) {
-      const refused = own(thrown).error instanceof LinkError ? thrown : refusal(typeof name === 'string' ? name : 'unknown', thrown)
+      const refused = own(thrown).error instanceof LinkError ? thrown : rejection(typeof name === 'string' ? name : 'unknown', thrown)
       if (refused.error.code === 'INTERNAL' && refused.error.cause !== undefined) {
         warn(refused.error.cause)
         delete refused.error.cause

@@ -1,14 +1,14 @@
 'use strict'
 
-// Finds the addon: in the root of a checkout or a tarball, or in the package of its platform.
+// Loads the addon from the root of a checkout or a tarball, or from the package for its platform.
 
 const { platform, arch } = system()
 const libcs = { __proto__: null, linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform] ?? ['']
 
-/** What else `require` fails with in a bundle: Bun's, and that of a single executable; others only throw, without a code. */
+/** Codes of `require` in a bundle, besides MODULE_NOT_FOUND: Bun's, that of a single executable, and none. */
 const OF_BUNDLES = new Set(['ERR_MODULE_NOT_FOUND', 'ERR_UNKNOWN_BUILTIN_MODULE', undefined])
 
-/** A page-like environment has no global `process`, and a bundle may not be able to require it. */
+/** Node's `process`. A page-like environment has no global one, and a bundle may not be able to require it. */
 function system() {
   try {
     return require('node:process')
@@ -17,7 +17,7 @@ function system() {
   }
 }
 
-/** The first that is there. What is there and does not load is reported as it is. */
+/** Loads the first addon that exists. If it does not load, the error is passed on. */
 function load() {
   for (const libc of libcs) {
     const target = `${platform}-${arch}${libc}`
@@ -32,7 +32,7 @@ function load() {
   throw new Error(isBundled() ? bundled() : missing())
 }
 
-/** Whether a bundler has put this code into another file, to which no addon belongs. What fails here fails in bundles alone. */
+/** Whether a bundler has put this code into another file, without the addon. Only in a bundle can this code throw. */
 function isBundled() {
   try {
     const { readFileSync } = require('node:fs')
@@ -45,10 +45,10 @@ function isBundled() {
 
 const missing = () =>
   `omnichannel-link has no addon for ${platform}-${arch}. In a checkout \`npm run build\` makes it; otherwise reinstall ` +
-  'without --omit=optional, on the platform it shall run on. A program that was bundled must keep the package outside of its bundle.'
+  'without --omit=optional, on the platform that runs the program. A bundled program must keep the package outside of its bundle.'
 
 const bundled = () =>
-  `omnichannel-link was bundled without its addon, a .node file for ${platform}-${arch}, which a bundler cannot take in. ` +
+  `omnichannel-link was bundled without its addon, a .node file for ${platform}-${arch}, which a bundler cannot include. ` +
   'Keep the package outside of the bundle (esbuild: --external:omnichannel-link; webpack: externals; Rollup and Vite: external), and ' +
   'install it beside the program.'
 

@@ -1,6 +1,6 @@
 'use strict'
 
-// Many calls from one list: it is read as results are taken, and they come in its order.
+// Calls for the items of a list. The list is read as results are taken, and results come in its order.
 
 const { performance } = require('node:perf_hooks')
 const { setImmediate: turn } = require('node:timers/promises')
@@ -10,25 +10,25 @@ const { uncaught } = require('./events.js')
 const { properties, take } = require('./options.js')
 const { AbortController, AbortSignal, cancelOnAbort, isAborted, reasonOf, throwIfAborted } = require('./signals.js')
 
-// Calls under way at once. How many requests the server is sent is not decided here: the addon keeps to what the server recommends
-// (16 to 48), and the others wait. So the window only has to be large enough never to run dry while its first call is slow, and to
-// share the embedded store's commits well; and small enough that nothing is gained by a smaller one.
+// Calls in flight. The addon limits the requests in flight to the server's recommendation (16 to 48). The window is large enough to keep them
+// busy while its first call is slow, and to share the commits of the embedded store; a smaller one gains nothing.
 const WINDOW = 256
 
-// A bulk has time: its calls wait for their turn, and for a server that throttles, for minutes if it says so. With the deadline of a
-// single call they would fail instead, one after the other, as fast as the list can be read.
+// The calls of a list wait for their turn, and for a server that throttles, possibly for minutes. With the default timeout of a call they
+// would fail one after the other, as fast as the list can be read.
 const TIMEOUT_IN_MS = 600_000
 
 const PROGRESS_EVERY_MS = 200
 
 const FIELDS = ['entityLogicalName', 'recordId', 'conversationId']
 
-// An id that is never looked up.
+// An id that is never read.
 const NIL_GUID = '00000000-0000-0000-0000-000000000000'
 
 /**
- * The results of `call(entityLogicalName, recordId, conversationId, options)` for every request; the options have this shape. `silent(options, …)`
- * is the same without events, and `rejected(error, options)` is told of requests that make no call. `now` is the time in milliseconds.
+ * Yields the results of `call(entityLogicalName, recordId, conversationId, options)` for every request. The options have the given shape.
+ * `silent(options, …)` makes the same call without events, and `rejected(error, options)` handles requests that are malformed. `now` returns
+ * milliseconds.
  */
 async function* bulk(native, requests, options, { shape, call, silent, rejected }, now = () => performance.now()) {
   const given = optionsOf(native, options ?? {}, shape)
@@ -48,8 +48,8 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
   const [arrival, room] = [wakeup(), wakeup()]
   const stop = () => {
     controller.abort(signal && reasonOf(signal))
-    arrival.ring()
-    room.ring()
+    arrival.wake()
+    room.wake()
   }
   const progress = counter(onProgress, now)
   const targetOf = request => {
@@ -71,15 +71,15 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
     }
   }
 
-  /** The results to come, in order. */
+  /** Promises of the results, in order. */
   const pending = []
   const list = { isRead: false }
   const read = async () => {
     for await (const [request] of boxed(requests)) {
-      // What a slow source gives after the end is not begun.
+      // A slow list may yield after the end.
       if (stopping.aborted) return
       pending.push(begin(request))
-      arrival.ring()
+      arrival.wake()
       while (pending.length >= WINDOW && !stopping.aborted) await room.wait()
       if (stopping.aborted) return
     }
@@ -90,7 +90,7 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
     .catch(error => ({ error }))
     .finally(() => {
       list.isRead = true
-      arrival.ring()
+      arrival.wake()
     })
   try {
     while (!list.isRead || pending.length > 0) {
@@ -99,10 +99,10 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
       stopping.throwIfAborted()
       if (!result) continue
       pending.shift()
-      room.ring()
+      room.wake()
       yield result
     }
-    // A source that throws has its say when all that it gave before is told.
+    // An error of the list comes after the results of all requests before it.
     const failure = await reading
     if (failure) throw failure.error
     progress.report()
@@ -111,14 +111,14 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
     progress.mute()
     stop()
     await Promise.all(pending)
-    // A source that waits for something itself is not waited for; it is closed when it answers.
+    // A list that is waiting for something is not waited for. It is closed when it yields.
     await Promise.race([reading, turn()])
   }
 }
 
 /**
- * Rejects if the options are wrong: every call would. A call that was aborted before it began checks its options, and does nothing
- * else. Nobody asked for this one, so nobody hears of it.
+ * Rejects if the options are invalid, because every call would. A call whose signal is aborted already checks its options and does nothing
+ * else. It is made without events, because the program did not make it.
  */
 async function check(shared, silent) {
   const probe = new Error('the options are fine')
@@ -128,7 +128,7 @@ async function check(shared, silent) {
   })
 }
 
-/** The requests, each in an array of its own: one that cannot even be awaited is not an error of the list. */
+/** Yields each request in an array: a request whose `then` throws is not an error of the list. */
 async function* boxed(requests) {
   if (requests[Symbol.asyncIterator]) for await (const request of requests) yield [request]
   else for (const request of requests) yield [isPromise(request) ? await request : request]
@@ -137,14 +137,14 @@ async function* boxed(requests) {
 /** The arguments of a request's call. */
 function target(native, request) {
   if (typeof request !== 'object' || request === null) throw invalid(native, 'request', 'an object', request)
-  // Field by field: those of an object-relational mapper's rows are getters of their class.
+  // One by one, because in the rows of an object-relational mapper they are getters of a class.
   const { entityLogicalName, recordId, conversationId } = readable(native, 'request', () => properties(request, FIELDS))
-  // The focused conversation is nothing that a list can mean.
+  // A list never means the focused conversation.
   if (conversationId == null) throw invalid(native, 'conversationId', 'a GUID', conversationId)
   return [entityLogicalName, recordId, conversationId]
 }
 
-/** Counts results, and tells of them now and then. */
+/** Counts results, and reports the counts now and then. */
 function counter(onProgress, now) {
   const progress = { done: 0, succeeded: 0, failed: 0 }
   let last = now()
@@ -162,10 +162,10 @@ function counter(onProgress, now) {
   return { count, report, mute: () => (isMute = true) }
 }
 
-/** Something to wait for, time and again. Only one may wait. */
+/** Wakes one waiting function, as often as needed. */
 function wakeup() {
   let waiting
-  return { wait: () => new Promise(resolve => (waiting = resolve)), ring: () => waiting?.() }
+  return { wait: () => new Promise(resolve => (waiting = resolve)), wake: () => waiting?.() }
 }
 
 module.exports = { bulk }

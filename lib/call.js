@@ -4,9 +4,9 @@
 
 const { isNativeError } = require('node:util/types')
 const { Cancellation } = require('./binding.js')
+const { Callbacks } = require('./callbacks.js')
 const { LinkError, failure, fromAddon } = require('./link-error.js')
 const { take } = require('./options.js')
-const { Questions } = require('./questions.js')
 const { cancelOnAbort, isAborted, reasonOf } = require('./signals.js')
 const { readable } = require('./validate.js')
 
@@ -30,7 +30,7 @@ async function call(native, options, start, onAborted) {
 
 /** The same with the signal apart from the options. */
 async function callWithSignal(native, signal, start, onAborted) {
-  Questions.refuseNested(native)
+  Callbacks.rejectNestedCall(native)
   // The addon rejects. It throws only what a getter or a proxy's trap of an argument threw.
   const begin = cancellation => readable(native, 'arguments', () => start(cancellation))
   if (signal === undefined) {

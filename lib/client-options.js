@@ -8,11 +8,11 @@ const { named } = require('./validate.js')
 
 const fail = (argument, why, details) => failure('INVALID_CONFIGURATION', ...named(argument, why, details))
 
-/** The options of a client as plain data, and the functions among them. */
+/** Returns the options of a client as plain data, then its credential function and its proxy function, if there are any. */
 function clientOptions(options) {
   const given = read('options', options, SHAPES.client, fail)
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return [given]
-  // A setting that went missing must not turn a Dataverse client into an embedded one, or one file into another.
+  // A missing value must not turn a Dataverse client into an embedded one, or choose another file.
   for (const store of ['dataverse', 'embedded']) {
     if (store in given && given[store] == null) throw fail(`options.${store}`, `expected a value, got ${given[store]}; leave the option out for its default`)
   }

@@ -8,6 +8,7 @@ const { Client } = require('./binding.js')
 const process = require('node:process')
 const { setImmediate: nextTurn } = require('node:timers/promises')
 const { bulk } = require('./bulk.js')
+const { Callbacks } = require('./callbacks.js')
 const { call, callNow, callWithSignal, linkError } = require('./call.js')
 const { hasSubscribers, publish } = require('./channels.js')
 const { clientOptions } = require('./client-options.js')
@@ -16,7 +17,6 @@ const { Events } = require('./events.js')
 const { own } = require('./link-error.js')
 const { SHAPES, properties, take } = require('./options.js')
 const { outcomeOf } = require('./outcome.js')
-const { Questions } = require('./questions.js')
 const { throwIfAborted } = require('./signals.js')
 const { argumentOf, demandFunction, invalid, optionsOf, readable } = require('./validate.js')
 const { waitForConversation } = require('./waiting.js')
@@ -38,16 +38,16 @@ class OmnichannelClient {
 
   constructor(options) {
     const [plain, credential, proxy] = clientOptions(options)
-    const questions = new Questions()
-    const functions = [credential && tokenProvider(credential, questions), proxy && proxyResolver(proxy, questions)]
+    const callbacks = new Callbacks()
+    const functions = [credential && tokenProvider(credential, callbacks), proxy && proxyResolver(proxy, callbacks)]
     this.#native = callNow(() => new Client(plain, ...functions, process))
-    questions.belongTo(this.#native)
+    callbacks.attach(this.#native)
     this.#events = new Events(this.#native)
     flushLogAtExit()
   }
 
   linkToConversation(entityLogicalName, recordId, conversationId, options) {
-    if (options != null || this.#events.hasListeners || Questions.arePending()) {
+    if (options != null || this.#events.hasListeners || Callbacks.arePending()) {
       return this.#change(LINK, [entityLogicalName, recordId, conversationId], options)
     }
     this.#observe()
@@ -55,7 +55,7 @@ class OmnichannelClient {
   }
 
   unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
-    if (options != null || this.#events.hasListeners || Questions.arePending()) {
+    if (options != null || this.#events.hasListeners || Callbacks.arePending()) {
       return this.#change(UNLINK, [entityLogicalName, recordId, conversationId], options)
     }
     this.#observe()
@@ -225,7 +225,7 @@ class OmnichannelClient {
   }
 
   async close() {
-    Questions.refuseNested(this.#native)
+    Callbacks.rejectNestedCall(this.#native)
     try {
       await this.#native.close()
     } catch (raw) {

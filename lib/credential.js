@@ -1,18 +1,17 @@
 'use strict'
 
-// The functions of the caller's that a client asks: its credential for a token, its proxy function for a proxy. The addon gets
-// functions that never throw and know one shape only.
+// Credentials and proxy functions of the program, as functions for the addon: these never throw, and take and return one shape.
 
 const { own } = require('./link-error.js')
 const { properties } = require('./options.js')
-const { NestedCall } = require('./questions.js')
+const { NestedCall } = require('./callbacks.js')
 const { AbortSignal } = require('./signals.js')
 
-/** How long a credential may take to give a token. */
+/** Time for a credential to return a token. */
 const TOKEN_TIMEOUT_IN_MS = 30_000
 
-/** A function that never throws and knows one shape only, of a credential that may be a function or have `getToken`. */
-function tokenProvider(credential, questions) {
+/** The function for a credential, which is a function itself or has `getToken`. */
+function tokenProvider(credential, callbacks) {
   const ask = request => {
     const { scope, claims } = own(request)
     const options = { abortSignal: AbortSignal.timeout(TOKEN_TIMEOUT_IN_MS) }
@@ -21,31 +20,31 @@ function tokenProvider(credential, questions) {
   }
   return async request => {
     try {
-      const given = await questions.ask('credential', () => ask(request))
+      const given = await callbacks.invoke('credential', () => ask(request))
       if (typeof given === 'string') return own({ token: given })
       const { token, expiresOnTimestamp } = properties(given, ['token', 'expiresOnTimestamp'])
       if (typeof token !== 'string') return own({ failure: `it returned ${given === null ? 'null' : typeof given} instead of a token` })
       return own(typeof expiresOnTimestamp === 'number' ? { token, validForInMs: expiresOnTimestamp - Date.now() } : { token })
     } catch (error) {
-      return own({ failure: whyOf(error) })
+      return own({ failure: describe(error) })
     }
   }
 }
 
-/** The same for the function that finds a proxy. */
-function proxyResolver(proxy, questions) {
+/** The function for a proxy function. */
+function proxyResolver(proxy, callbacks) {
   return async ({ url }) => {
     try {
-      const proxies = (await questions.ask('proxy', () => proxy(url))) ?? ''
+      const proxies = (await callbacks.invoke('proxy', () => proxy(url))) ?? ''
       return own(typeof proxies === 'string' ? { proxies } : { failure: `it returned ${typeof proxies} instead of a string` })
     } catch (error) {
-      return own({ failure: whyOf(error) })
+      return own({ failure: describe(error) })
     }
   }
 }
 
-/** What can be said of an error of somebody else's: its name, and Entra's number. Its message may hold a secret. */
-function whyOf(error) {
+/** Describes an error of foreign code by its name and Entra's number. Its message may hold a secret. */
+function describe(error) {
   if (error instanceof NestedCall) return error.message
   try {
     const [given, message] = [error?.name, error?.message]

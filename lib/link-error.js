@@ -1,12 +1,12 @@
 'use strict'
 
-// The one class of errors, which needs no addon.
+// The class of errors. It does not need the addon.
 
 const { isNativeError } = require('node:util/types')
 
 const BRAND = Symbol.for('omnichannel-link.LinkError')
 
-// What another process may say of an error; anything else that comes along is not taken over.
+// Properties that are accepted from another process.
 const JSON_FIELDS = [
   'code', 'message', 'argument', 'isRetryable', 'maybeApplied', 'httpStatus', 'serviceCode', 'serviceMessage', 'requestId', 'serviceRequestId',
   'retryAfterInMs', 'conversationStatus', 'current', 'candidates', 'store', 'hint', 'cause'
@@ -23,7 +23,7 @@ class LinkError extends Error {
     for (const [name, value] of Object.entries(details)) if (value !== undefined) define(this, name, { value, enumerable: true })
   }
 
-  // Two copies of the package in one program recognise each other's errors.
+  // Several copies of the package in one program recognise each other's errors.
   static [Symbol.hasInstance](value) {
     return this === LinkError ? value?.[BRAND] === true : Function.prototype[Symbol.hasInstance].call(this, value)
   }
@@ -48,12 +48,12 @@ class LinkError extends Error {
 define(LinkError.prototype, 'name', { value: 'LinkError' })
 define(LinkError.prototype, BRAND, { value: true })
 
-/** The properties of an object itself; anything else has none. What a program has put on `Object.prototype` is not among them. */
+/** A copy of an object's own properties; empty for other values. Without a prototype, so a changed `Object.prototype` has no effect. */
 function own(object) {
   return { __proto__: null, ...(typeof object === 'object' && object) }
 }
 
-/** An assignment would call a setter of `Object.prototype`, and a description would be completed from there. */
+/** Defines a property. An assignment could call a setter of a changed `Object.prototype`, and a descriptor could inherit from it. */
 function define(object, name, description) {
   Object.defineProperty(object, name, { __proto__: null, configurable: true, writable: true, ...description })
 }
@@ -64,12 +64,12 @@ function fromAddon(raw) {
   return new LinkError({ ...details, message: raw.message })
 }
 
-/** A failure that the addon does not know of: nothing was read or written. */
+/** An error that JavaScript detects, before anything was read or written. */
 function failure(code, message, details) {
   return new LinkError({ code, message: shortened(message), isRetryable: false, maybeApplied: false, ...details })
 }
 
-/** A message without its middle if it is too long: it shows a value that has no end. */
+/** A message without its middle, if it shows a very long value. */
 function shortened(message) {
   const leftOut = message.length - MAX_CHARACTERS
   if (leftOut <= 0) return message
@@ -77,7 +77,7 @@ function shortened(message) {
   return `${beginning}… (${leftOut} characters left out) …${end}`.toWellFormed()
 }
 
-/** A thrown value as a string for a message. It may be anything, also something that cannot be made a string. */
+/** A thrown value as a string for a message. Some values cannot be converted. */
 function shown(thrown) {
   try {
     return shortened(String(thrown))

@@ -1,13 +1,13 @@
 'use strict'
 
-// The page's `Microsoft.Omnichannel` over a client: its functions, and the objects that the product's script resolves and rejects
-// with. types/omnichannel.d.ts is the documentation.
+// `Microsoft.Omnichannel` of the agent's page, over a client: its functions, with the results and rejections of the product's script.
+// types/omnichannel.d.ts documents it.
 
 const { guid, invalidArgument } = require('./validate.js')
 const { LinkError, failure, own } = require('./link-error.js')
 const { attempt, properties } = require('./options.js')
 
-/** A status as a client names it: its `statuscode`, and the label the page shows. */
+/** `statuscode` and label of each status, by the client's name for it. */
 const STATUSES = {
   __proto__: null,
   open: [1, 'Open'],
@@ -22,7 +22,7 @@ const STATUSES = {
 const LABEL = '@OData.Community.Display.V1.FormattedValue'
 const TABLE = '@Microsoft.Dynamics.CRM.lookuplogicalname'
 
-/** A lookup's columns. What is empty is left out, as the product's query leaves it out. */
+/** Columns of a lookup. Empty ones are left out, as in the product's query. */
 const lookup = (name, id, table, label) => ({
   ...(id && { [`_${name}_value`]: id, [`_${name}_value${TABLE}`]: table }),
   ...(id && label && { [`_${name}_value${LABEL}`]: label })
@@ -30,7 +30,7 @@ const lookup = (name, id, table, label) => ({
 
 const linked = (name, record) => lookup(name, record?.recordId, record?.entityLogicalName, record?.name)
 
-/** The columns of a conversation, by the attribute that asks for them. */
+/** Columns of a conversation, by attribute. */
 const ATTRIBUTES = {
   activityid: ({ conversationId }) => ({ activityid: conversationId }),
   msdyn_ocliveworkitemid: ({ conversationId }) => ({ msdyn_ocliveworkitemid: conversationId }),
@@ -45,24 +45,24 @@ const ATTRIBUTES = {
   msdyn_activeagentid: ({ agentId }) => lookup('msdyn_activeagentid', agentId, 'systemuser')
 }
 
-/** What comes back without being asked for; the page's script brings workstream and last session, too, which a client does not read. */
+/** Attributes that are always returned. The product also returns workstream and last session, which a client does not read. */
 const ALWAYS = ['activityid', 'msdyn_ocliveworkitemid', 'statuscode', 'createdon']
 const ORDERS = { createdon: 'createdOn', statuscode: 'status', subject: 'subject' }
 const QUERY = ['agentId', 'attributes', 'status', 'orderBy', 'createdBeforeDays']
-/** As many as one page of the Web API holds, which is all that the product's script reads. */
+/** The size of a page of the Web API. The product's script reads one page. */
 const MOST_CONVERSATIONS = 5000
-/** More of them than there are statuses, attributes and orders. A page must not keep its program busy. */
+/** Most entries of an array, more than there are statuses, attributes and orders. A web page must not keep the program busy. */
 const MOST_ENTRIES = 100
 const LARGEST_NUMBER = 2 ** 31 - 1
 
-/** `focus` says which conversation is meant when none is given. */
+/** `focus` has the conversation of calls without an id. */
 function createOmnichannel(client, focus = client) {
   expectMethods('client', client, ['linkToConversation'], 'an OmnichannelClient')
   expectMethods('focus', focus, ['getConversationId', 'openConversation'], 'an object with getConversationId() and openConversation(conversationId)')
 
   /**
-   * The conversation a call means: asked for before anything is awaited, so that it is the one of the moment of the call. If it is none,
-   * that is the client's to say, after it has looked at the other arguments; unless it would take one that is focused in another place.
+   * The conversation of a call, read before anything is awaited. If there is none, the client rejects the call after it has checked the other
+   * arguments; but if the client itself has a focus, that is another window's, and the call is rejected here.
    */
   const meant = conversationId => {
     const id = conversationId ?? focus.getConversationId()
@@ -70,7 +70,7 @@ function createOmnichannel(client, focus = client) {
     return id
   }
 
-  /** How many conversations were asked for, and the last of them that was focused. */
+  /** Number of requests to open a conversation, and the last one that moved the focus. */
   let asked = 0
   let opened = { number: 0 }
 
@@ -85,7 +85,7 @@ function createOmnichannel(client, focus = client) {
         recordGuid: recordId, liveWorkItemId: outcome.conversationId, outcome
       })
     } catch (error) {
-      throw refusal(method, error, details)
+      throw rejection(method, error, details)
     }
   }
 
@@ -102,7 +102,7 @@ function createOmnichannel(client, focus = client) {
         if (conversationId == null) throw noneFocused()
         return conversationId
       } catch (error) {
-        throw refusal('getConversationId', error)
+        throw rejection('getConversationId', error)
       }
     },
 
@@ -111,7 +111,7 @@ function createOmnichannel(client, focus = client) {
         const { customer, case: incident } = await client.getConversation(meant())
         return [customer, incident].filter(Boolean).map(record => ({ entityName: record.entityLogicalName, recordId: record.recordId }))
       } catch (error) {
-        throw refusal('getLinkedRecords', error)
+        throw rejection('getLinkedRecords', error)
       }
     },
 
@@ -123,14 +123,14 @@ function createOmnichannel(client, focus = client) {
         const focused = focus.getConversationId()
         const { conversationId: id } = await client.getConversation(conversationId)
         const now = focus.getConversationId()
-        // What was asked for later and is there, or was focused meanwhile by others, is the later wish.
+        // The latest request wins, and so does a focus change made meanwhile.
         if (number > opened.number && (now === focused || now === opened.id)) {
           focus.openConversation(id)
           opened = { number, id }
         }
         return success('', sessionId, id, 'Conversation opened', '', details)
       } catch (error) {
-        throw refusal('openConversation', error, { ...details, liveWorkItemId: conversationId })
+        throw rejection('openConversation', error, { ...details, liveWorkItemId: conversationId })
       }
     },
 
@@ -143,7 +143,7 @@ function createOmnichannel(client, focus = client) {
         }
         return { status: true, result: { value } }
       } catch (error) {
-        throw refusal('getConversations', error)
+        throw rejection('getConversations', error)
       }
     }
   }
@@ -158,14 +158,14 @@ const noneFocused = () => failure('NO_FOCUSED_CONVERSATION', 'No `conversationId
   hint: 'Give one, or open one with openConversation(conversationId).'
 })
 
-/** What a function cannot do without. The message is the product's. */
+/** Throws if a required argument is missing. The message is the product's. */
 function demand(values) {
   const missing = Object.keys(values).filter(name => values[name] == null)
   if (missing.length === 0) return
   throw failure('INVALID_ARGUMENT', 'Missing required Parameters', { hint: `Needed: ${missing.map(name => `\`${name}\``).join(', ')}.` })
 }
 
-/** The page's query as a client's, and the columns it asks for. */
+/** Translates the page's query into a client's, and its attributes into columns. */
 function readQuery(input) {
   try {
     return understood(input)
@@ -180,12 +180,12 @@ function understood(input) {
   const names = new Set([...ALWAYS, ...list('attributes', attributes)])
   return {
     agentId: guid('input.agentId', agentId),
-    // What the store does not hold cannot be given; a script that copes with empty columns copes with this.
+    // Unknown attributes are left out, like empty columns.
     columns: [...names].filter(name => Object.hasOwn(ATTRIBUTES, name)).map(name => ATTRIBUTES[name]),
-    // None means every status, as on the page.
+    // An empty array means every status, as on the page.
     ...(list('status', status).length > 0 && { statuses: status.map((code, index) => wholeNumber(`status[${index}]`, code)) }),
     ...(orderBy != null && { orderBy: list('orderBy', orderBy).map(readOrder) }),
-    // As on the page, 0 days are no condition.
+    // 0 days are no condition, as on the page.
     ...(createdBeforeDays && { createdBeforeDays: wholeNumber('createdBeforeDays', createdBeforeDays) }),
     top: MOST_CONVERSATIONS
   }
@@ -200,7 +200,7 @@ function readOrder(order, index) {
   return { property: ORDERS[attributeName], descending: String(descending) === 'true' }
 }
 
-/** The page takes `'3'` as well as 3. */
+/** A whole number. The page accepts `'3'` as well as 3. */
 function wholeNumber(name, value) {
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
   if (Number.isInteger(number) && number >= 0 && number <= LARGEST_NUMBER) return number
@@ -221,11 +221,11 @@ function unfit(name, expected, value) {
 const success = (entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) =>
   ({ entityLogicalName, recordId, liveWorkItemId, message, status: 'success', additionalDetails, currentReqId })
 
-/** The product's names of its parts, where they differ from those of its functions. */
+/** The product's names of its components, where they differ from its functions. */
 const COMPONENTS = new Map([['linkToConversation', 'linkRecordToConversation'], ['unlinkFromConversation', 'unlinkRecordFromConversation']])
 
-/** What a function of this name rejects with. */
-function refusal(name, cause, additionalDetails = {}) {
+/** The object that a function of this name rejects with. */
+function rejection(name, cause, additionalDetails = {}) {
   const error = cause instanceof LinkError ? cause : failure('INTERNAL', 'The program failed to answer the call.', { cause })
   if (name === 'getConversations') return { status: false, error }
   return {
@@ -239,4 +239,4 @@ function refusal(name, cause, additionalDetails = {}) {
   }
 }
 
-module.exports = { createOmnichannel, refusal }
+module.exports = { createOmnichannel, rejection }

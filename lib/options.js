@@ -1,16 +1,14 @@
 'use strict'
 
-// Options of every function, read once, by one rule.
+// Options of all functions. They are read once, into a copy without a prototype.
 //
-// The properties of an object count, whether they are its own or its class's, a value or a getter. Those of `Object.prototype` never
-// count: everything in the program may have changed it. The copy that is made has no prototype, so nothing is read from there later.
-// An enumerable property or a getter that is not an option stays in the copy, for the addon to refuse by name; a method of the class that
-// is not an option is ignored.
+// Own and inherited properties count, values and getters alike. Properties of `Object.prototype` never count, because any code in the program
+// may have changed it. An unknown property is copied if it is enumerable or a getter, and then rejected by name. Unknown methods are ignored.
 
 const { isProxy } = require('node:util/types')
 const { own, shown } = require('./link-error.js')
 
-/** Kinds of options: a value that is not an object, one that may be a function or is a string, and an object of another kind, which is taken as it is. Anything else is a shape. */
+/** Kinds of options: a primitive value, a primitive or function, a string, and an object that is passed on as it is. Every other kind is a shape. */
 const VALUE = Symbol('value')
 const CALLABLE = Symbol('value or function')
 const STRING = Symbol('string')
@@ -19,7 +17,7 @@ const KEPT = Symbol('kept')
 const values = (...names) => Object.fromEntries(names.map(name => [name, VALUE]))
 const shape = options => ({ __proto__: null, ...options })
 
-/** Any names, such as those of columns. */
+/** An object with any names, such as those of columns. */
 const ANY = shape()
 const RECORD = shape(values('entityLogicalName', 'recordId', 'name'))
 const CALL = { signal: KEPT, ...values('timeoutInMs') }
@@ -57,12 +55,12 @@ const SHAPES = shape({
 })
 
 const MOST_ENTRIES = 10_000
-/** More than any class has ancestors. */
+/** A limit that no class reaches. */
 const MOST_PROTOTYPES = 100
 
 /**
- * A copy of options without a prototype. Any other value, and an object in the place of a value, is for the addon to refuse, which gets no
- * object of the caller's. `fail(argument, why, details)` creates the error for a property that cannot be read.
+ * Copies options, without a prototype. Other values are returned for the addon to reject; it never gets an object of the caller.
+ * `fail(argument, why, details)` creates an error.
  */
 function read(argument, value, shape, fail) {
   if (typeof value !== 'object' || value === null || shape === KEPT) return value
@@ -77,7 +75,7 @@ function read(argument, value, shape, fail) {
     const given = attempt(path, () => value[name], fail)
     if (!isNamed && given === undefined) return
     if (given === null && refusesNull(shape, name)) throw fail(path, 'expected a value, got null; leave the option out for its default')
-    // `serve` has rules of its own, and an unknown name is for the addon to refuse.
+    // `serve` is checked by its caller, and unknown names by the addon.
     if (shape !== SHAPES.serve && (name in shape || shape === ANY)) demandKind(path, given, shape[name] ?? VALUE, fail)
     copy[name] = read(path, given, shape[name] ?? VALUE, fail)
   }
@@ -91,19 +89,19 @@ function read(argument, value, shape, fail) {
 
 const EXPECTED = { __proto__: null, [VALUE]: ['a string, a number or a boolean', ['string', 'number', 'boolean']], [STRING]: ['a string', ['string']] }
 
-/** Refuses what is of another kind, before the addon does in the words of Rust. */
+/** Throws if a value is of another kind, in the words of JavaScript rather than Rust. */
 function demandKind(path, value, kind, fail) {
   if (value == null || kind === KEPT || kind === CALLABLE) return
   const type = attempt(path, () => Array.isArray(value), fail) ? 'array' : typeof value
-  // One certificate may be a string; other strings are for the addon to refuse.
+  // A single certificate may be a string. The addon rejects other strings.
   const [expected, types] = Array.isArray(kind) ? ['an array', ['array', 'string', 'number', 'boolean']] : ((typeof kind === 'symbol' && EXPECTED[kind]) || ['an object', ['object']])
   if (!types.includes(type)) throw fail(path, `expected ${expected}, got ${/^[ao]/.test(type) ? 'an' : 'a'} ${type}`)
 }
 
-/** An option whose value went missing must not become its default. `expected: null` is an empty slot, and a record's name may be unknown. */
+/** Whether null is an error: a missing value must not become the default. `expected: null` is an empty slot, and a record's name may be null. */
 const refusesNull = (shape, name) => name in shape && shape !== RECORD && name !== 'expected'
 
-/** The names that count, the methods that do not, and the names that a proxy does not list but may return a value for. */
+/** The names of options, the unknown methods, and the names that a proxy does not list but may have a value for. */
 function survey(value, shape) {
   const names = new Set()
   const methods = []
@@ -124,7 +122,7 @@ function survey(value, shape) {
   return { names, methods: methods.filter(name => !(name in root)), unnamed }
 }
 
-/** An object and its prototypes, without the `Object.prototype` of its realm. */
+/** An object and its prototypes, without `Object.prototype`, which is of the object's realm. */
 function ancestry(object) {
   const holders = []
   let holder = object
@@ -137,13 +135,13 @@ function ancestry(object) {
 
 const isRoot = object => Object.getPrototypeOf(object) === null && Object.hasOwn(object, 'isPrototypeOf')
 
-/** A property by the same rule. */
+/** Reads one property by the same rule. */
 function property(object, name) {
   const { holders, root } = ancestry(object)
   return !(name in root) || holders.some(holder => Object.hasOwn(holder, name)) ? object[name] : undefined
 }
 
-/** The entries of an array, without those that only a prototype has. */
+/** Copies the entries of an array. Inherited ones do not count. */
 function entries(argument, array, shape, fail) {
   const length = attempt(argument, () => array.length, fail)
   if (length > MOST_ENTRIES) throw fail(argument, `expected at most ${MOST_ENTRIES} entries, got ${length}`)
@@ -155,7 +153,7 @@ function entries(argument, array, shape, fail) {
   })
 }
 
-/** Reads from an object that may have getters or be a proxy. */
+/** Reads from an object that may be a proxy or have getters. */
 function attempt(argument, reading, fail) {
   try {
     return reading()
@@ -164,7 +162,7 @@ function attempt(argument, reading, fail) {
   }
 }
 
-/** The properties of these names that are given, whatever else the object has. */
+/** Copies the properties with these names, and no others. */
 function properties(object, names) {
   const given = Object.create(null)
   for (const name of names) {
@@ -174,7 +172,7 @@ function properties(object, names) {
   return given
 }
 
-/** Takes an option out of a copy that `read` made. */
+/** Removes an option from a copy that `read` made, and returns it. */
 function take(copy, name) {
   if (typeof copy !== 'object' || copy === null || !Object.hasOwn(copy, name)) return undefined
   const value = copy[name]

@@ -1,17 +1,17 @@
 'use strict'
 
-// Signals of callers, and the calls that they stop. A signal may be of another realm, or a polyfill: its shape is what counts.
+// Signals of callers. A signal may be of another realm or a polyfill, so only its shape is checked.
 
 const { transferableAbortController } = require('node:util')
 const { invalid, readable } = require('./validate.js')
 
-// Node's own. A page-like environment, such as Jest's with jsdom, has older ones of these names, or none.
+// The classes of Node. A page-like environment, such as Jest with jsdom, has older ones of these names, or none.
 const { constructor: AbortController, signal: { constructor: AbortSignal } } = transferableAbortController()
 
-/** The pending calls of each signal: one listener for all of them, or Node would warn of a leak at the eleventh. */
-const watched = new WeakMap()
+/** The pending calls of each signal. They share one listener, because Node warns of a leak at the eleventh. */
+const pendingCalls = new WeakMap()
 
-/** Whether a signal is aborted already. Refuses anything that is neither a signal nor left out. */
+/** Whether a signal is aborted already. Throws unless it is a signal or undefined. */
 function isAborted(native, signal) {
   if (signal === undefined) return false
   const { aborted, addEventListener, removeEventListener } = readable(native, 'options.signal', () => ({
@@ -22,12 +22,12 @@ function isAborted(native, signal) {
   return aborted
 }
 
-/** Why a signal was aborted. An old polyfill does not say. */
+/** The reason of an aborted signal. An old polyfill has none. */
 function reasonOf(signal) {
   try {
     if (signal.reason !== undefined) return signal.reason
   } catch {
-    // A signal that fails has aborted all the same.
+    // A signal whose getter throws is aborted all the same.
   }
   return AbortSignal.abort().reason
 }
@@ -36,27 +36,27 @@ function throwIfAborted(native, signal) {
   if (isAborted(native, signal)) throw reasonOf(signal)
 }
 
-/** Cancels a call when the signal aborts. Returns what ends that: a long-lived signal must not collect the calls it was given to. */
+/** Cancels a call when the signal aborts. Returns a function that ends this, so that a long-lived signal does not collect calls. */
 function cancelOnAbort(native, signal, call) {
-  let calls = watched.get(signal)
+  let calls = pendingCalls.get(signal)
   if (calls) {
     calls.pending.add(call)
   } else {
     const pending = new Set([call])
-    // The newest first: a call must not get through because the one that it waited for is cancelled before it.
+    // The newest first, so that no call starts because the one before it was cancelled.
     const cancelAll = () => [...pending].toReversed().forEach(call => call.cancel())
     calls = { pending, cancelAll }
     readable(native, 'options.signal', () => signal.addEventListener('abort', cancelAll))
-    watched.set(signal, calls)
+    pendingCalls.set(signal, calls)
   }
   return () => {
     calls.pending.delete(call)
     if (calls.pending.size > 0) return
-    watched.delete(signal)
+    pendingCalls.delete(signal)
     try {
       signal.removeEventListener('abort', calls.cancelAll)
     } catch {
-      // The call has ended, and how does not change because its signal fails.
+      // The call has ended. An error of its signal does not change the result.
     }
   }
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-// Waiting for a conversation that does not exist yet, or not in the right status.
+// Polls until a conversation exists, with the right status.
 
 const { performance } = require('node:perf_hooks')
 const { clearTimeout, setTimeout } = require('node:timers')
@@ -14,32 +14,32 @@ const { AbortController, cancelOnAbort, reasonOf, throwIfAborted } = require('./
 const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
 const LONGEST_IN_MS = 2 ** 31 - 1
 
-// As many as an error should list. More of them are no more ambiguous.
+// Most candidates that an AMBIGUOUS error lists.
 const CANDIDATES = 10
 
-// The first pause; each is half as long again as the one before, up to the longest. An agent who waits for a screen to open is served
-// within seconds, and a thousand of them send no more than a few hundred queries a second.
+// Each pause is half as long again as the one before, up to the longest: an agent who waits for a screen gets it within seconds, and a
+// thousand agents send no more than a few hundred queries a second.
 const FIRST_PAUSE_IN_MS = 1000
 const LONGEST_PAUSE_IN_MS = 5000
 
-// What the last look may take, although the time is up.
-const LAST_LOOK_IN_MS = 1000
+// Time for the last poll, after the timeout.
+const LAST_POLL_IN_MS = 1000
 
 const SYSTEM = {
   now: () => performance.now(),
   random: Math.random,
   sleep: (ms, signal) => timers.setTimeout(ms, undefined, { signal }),
-  /** Calls when so much time has passed, unless what it returns is called before. */
+  /** Calls a function after some time, unless the returned function is called before. */
   after(ms, call) {
     const timer = setTimeout(call, ms)
     return () => clearTimeout(timer)
   }
 }
 
-// Why a look was ended.
+// Reason for ending a poll.
 const OVERDUE = Symbol('overdue')
 
-/** Resolves with the one conversation that matches. `client` has the reading calls; `system` is time and chance. */
+/** Resolves with the one conversation that matches. `system` is the source of time and randomness. */
 async function waitForConversation(native, client, options, system = SYSTEM) {
   const given = optionsOf(native, options, SHAPES.wait)
   const signal = take(given, 'signal')
@@ -54,7 +54,7 @@ async function waitForConversation(native, client, options, system = SYSTEM) {
   }
 }
 
-/** Looks until something matches. What aborts the controller ends it, and so does time. */
+/** Polls until a conversation matches, the controller aborts, or the time is up. */
 async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, controller, system) {
   const { signal } = controller
   const began = system.now()
@@ -62,25 +62,25 @@ async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, 
   let pause = FIRST_PAUSE_IN_MS
   let cause
   for (;;) {
-    const lookInMs = Math.max(remaining(), LAST_LOOK_IN_MS)
-    // The deadline of each of its calls is not enough: a server may make any number of pages of a look.
-    const ended = system.after(lookInMs, () => controller.abort(OVERDUE))
+    const pollInMs = Math.max(remaining(), LAST_POLL_IN_MS)
+    // A timeout for each page is not enough, because a server may return any number of pages.
+    const ended = system.after(pollInMs, () => controller.abort(OVERDUE))
     try {
-      const matches = await newest(client, { __proto__: null, ...wanted, signal, timeoutInMs: lookInMs })
+      const matches = await newest(client, { __proto__: null, ...wanted, signal, timeoutInMs: pollInMs })
       const found = matches.filter(({ createdOn }) => createdAfter === undefined || Date.parse(createdOn) >= createdAfter)
       if (found.length === 1) return found[0]
       if (found.length > 1) throw ambiguous(native, found)
       cause = undefined
     } catch (error) {
       if (signal.reason !== OVERDUE) signal.throwIfAborted()
-      cause = error === OVERDUE ? overdue(native, lookInMs) : error
-      // What may be over at the next look is no reason to stop looking.
+      cause = error === OVERDUE ? overdue(native, pollInMs) : error
+      // A retryable error may be gone at the next poll.
       if (!(cause instanceof LinkError) || !cause.isRetryable) throw cause
     } finally {
       ended()
     }
     if (remaining() <= 0 || signal.reason === OVERDUE) throw tooLate(native, timeoutInMs, cause)
-    // Clients that begin together must not go on together.
+    // Jitter, so that clients that start together do not poll together.
     await slept(system, Math.min(pause * (0.8 + 0.4 * system.random()), remaining()), signal)
     pause = Math.min(pause * 1.5, LONGEST_PAUSE_IN_MS)
   }
@@ -100,7 +100,7 @@ function criteria(native, options) {
   return { __proto__: null, ...given, ...(createdAfter && { createdAfter: wholeSeconds(createdAfter) }) }
 }
 
-/** A moment as the stores keep it, or what was created a little later in the same second would be earlier. */
+/** A time in whole seconds, as the stores keep it. Otherwise a conversation created later in the same second would seem older. */
 const wholeSeconds = date => Math.floor(date.getTime() / 1000) * 1000
 
 /** The newest conversations that match, `CANDIDATES` at the most. */
@@ -118,12 +118,12 @@ function ambiguous(native, candidates) {
   })
 }
 
-function overdue(native, lookInMs) {
-  return described(native, 'TIMEOUT', `The look did not end within ${Math.round(lookInMs)} ms.`, { isRetryable: true })
+function overdue(native, pollInMs) {
+  return described(native, 'TIMEOUT', `The poll did not end within ${Math.round(pollInMs)} ms.`, { isRetryable: true })
 }
 
 function tooLate(native, timeoutInMs, cause) {
-  const why = cause ? ', and the last look failed' : ''
+  const why = cause ? ', and the last poll failed' : ''
   return described(native, 'TIMEOUT', `No conversation matched within ${timeoutInMs} ms${why}.`, { isRetryable: true, cause })
 }
 
