@@ -259,7 +259,7 @@ async fn a_failed_sync_fails_the_whole_batch_and_only_its_writers_are_in_doubt()
     held.answer(ffi::SQLITE_IOERR_FSYNC);
     let errors: Vec<_> = settled(calls).await.into_iter().map(Result::unwrap_err).collect();
     for error in &errors {
-        office.is_fault(error, "writing the disk failed", "Look at the disk", true);
+        office.is_fault(error, "writing the disk failed", "Check the disk", true);
     }
     let in_doubt: Vec<_> = errors.iter().map(|error| error.details().maybe_applied).collect();
     assert_eq!(in_doubt, [true, false, false, false, false, true]);

@@ -95,7 +95,7 @@ pub(super) use super::store::{Id, A as napi};
 fn f() { napi::parse(); ::napi::f() } //~ ::napi::f: domain must not touch napi
 === src/session.rs
 #[napi_derive::napi] //~ napi_derive::napi: session must not touch napi_derive
-=== src/embedded/mod.rs
+=== src/embedded.rs
 use crate::dataverse::{tables::{self, Id}, Row}; //~ crate::dataverse::Row: embedded may use of ours [dataverse::tables, dataverse::time, domain, error, clock, json]
 use crate::dataverse; //~ crate::dataverse: embedded may use of ours [dataverse::tables, dataverse::time, domain, error, clock, json]
 mod http; use self::http::A;
