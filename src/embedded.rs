@@ -30,10 +30,10 @@ pub use import::{ImportProgress, ImportSummary, OnProgress, Source};
 use self::{
     connections::Connections,
     cursor::Cursor,
-    import::{PageReaders, PendingPage, is_read_in_turn},
+    import::PageReaders,
     pending::PendingUpdates,
     reader::Task,
-    writer::{Job, Update},
+    writer::{GetPage, Job, Update},
 };
 use crate::{
     clock::SharedClock,
@@ -43,6 +43,9 @@ use crate::{
     },
     error::{Code, LinkError, StoreName},
 };
+
+/// Longest string that the writing thread reads itself. That takes a few milliseconds, and the page keeps its place in the queue.
+const MAX_READ_IN_TURN: usize = 4 * 1024 * 1024;
 
 /// Conversations, records and links in one SQLite file. The first import creates the file; reads and links never do.
 pub struct EmbeddedStore {
@@ -90,19 +93,20 @@ impl EmbeddedStore {
     ) -> StoreFuture<ImportSummary> {
         let (reply, summary) = oneshot::channel();
         let clock = Arc::clone(&self.clock);
-        let job = move |page| {
+        let job = move |get_page: GetPage| {
             Job::Run(Box::new(move |connections| {
-                writer::import(connections, page, clock, on_progress, &call, reply);
+                writer::import(connections, get_page, clock, on_progress, &call, reply);
             }))
         };
-        if is_read_in_turn(&source) {
-            return result_of(self.send_to_writer(job(PendingPage::Unread(source))), summary);
+        if matches!(&source, Source::Text(text) if text.len() <= MAX_READ_IN_TURN) {
+            let read = job(Box::new(|is_cancelled| import::read(source, is_cancelled)));
+            return result_of(self.send_to_writer(read), summary);
         }
         let jobs = self.writer(&mut self.threads()).cloned();
         let page = self.page_readers.read(source);
         Box::pin(async move {
             let (jobs, (page, _permit)) = (jobs?, page.await?);
-            let sent = jobs.send(job(PendingPage::Staged(page))).map_err(|_| thread_ended());
+            let sent = jobs.send(job(Box::new(|_| Ok(page)))).map_err(|_| thread_ended());
             result_of(sent, summary).await
         })
     }

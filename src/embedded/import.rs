@@ -19,15 +19,9 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 
 pub use source::Source;
-pub(super) use {
-    page_reader::PageReaders,
-    source::{PendingPage, is_read_in_turn},
-};
+pub(super) use {entity_page::EntityPage, page_reader::PageReaders, source::read};
 
-use self::{
-    entity_page::{EntityPage, invalid_row},
-    table::Upserted,
-};
+use self::{entity_page::invalid_row, table::Upserted};
 use super::{
     error::{cancelled, is_rolled_back, staging_error, store_error},
     rows,

@@ -12,7 +12,7 @@ use super::{
     connections::{Connections, MAX_OPENS},
     database::IfMissing,
     error::{cancelled, catch_panic, is_rolled_back, replaced, store_error},
-    import::{self, ImportContext, ImportSummary, OnProgress, PendingPage},
+    import::{self, EntityPage, ImportContext, ImportSummary, OnProgress},
     pending::PendingUpdate,
     reader::Task,
     rows,
@@ -36,6 +36,9 @@ pub(super) enum Job {
     /// Closes the connections and ends the thread.
     Close(Reply<()>),
 }
+
+/// Reads or passes the page of an import. Its argument reports whether the caller has cancelled.
+pub(super) type GetPage = Box<dyn FnOnce(&dyn Fn() -> bool) -> Result<EntityPage, LinkError> + Send>;
 
 /// A link or an unlink.
 pub(super) struct Update {
@@ -183,7 +186,7 @@ fn update_one(connection: &Connection, path: &Path, update: &Update) -> Result<D
 /// Imports a page, unless the caller has cancelled.
 pub(super) fn import(
     connections: &Connections,
-    page: PendingPage,
+    get_page: GetPage,
     clock: SharedClock,
     on_progress: Option<OnProgress>,
     call: &Call,
@@ -195,7 +198,7 @@ pub(super) fn import(
     let is_cancelled = || reply.is_closed();
     let summary = guarded(connections, || {
         // Read and checked before the file is created: an invalid page must not create it.
-        let page = page.staged(&is_cancelled)?;
+        let page = get_page(&is_cancelled)?;
         let Some(mut connection) = connections.to_write(IfMissing::Create)? else {
             return Err(LinkError::new(Code::Internal, "A created database is missing."));
         };

@@ -15,9 +15,6 @@ use crate::{
     error::{Code, LinkError},
 };
 
-/// Longest string that the writing thread reads itself. That takes a few milliseconds, and the page keeps its place in the queue.
-const MAX_READ_IN_TURN: usize = 4 * 1024 * 1024;
-
 /// Source of a page.
 #[derive(Debug)]
 pub enum Source {
@@ -27,30 +24,8 @@ pub enum Source {
     Text(String),
 }
 
-/// A page that waits to be written.
-pub(in crate::embedded) enum PendingPage {
-    /// Read when its turn comes.
-    Unread(Source),
-    /// Already read and staged.
-    Staged(EntityPage),
-}
-
-impl PendingPage {
-    pub(in crate::embedded) fn staged(self, is_cancelled: &dyn Fn() -> bool) -> Result<EntityPage, LinkError> {
-        match self {
-            Self::Unread(source) => read(source, is_cancelled),
-            Self::Staged(page) => Ok(page),
-        }
-    }
-}
-
-/// Whether the writing thread reads this source itself.
-pub(in crate::embedded) fn is_read_in_turn(source: &Source) -> bool {
-    matches!(source, Source::Text(text) if text.len() <= MAX_READ_IN_TURN)
-}
-
 /// Reads a whole page, checks every row and stages them.
-pub(super) fn read(source: Source, is_cancelled: &dyn Fn() -> bool) -> Result<EntityPage, LinkError> {
+pub(in crate::embedded) fn read(source: Source, is_cancelled: &dyn Fn() -> bool) -> Result<EntityPage, LinkError> {
     match source {
         Source::Path(path) => read_file(&path, is_cancelled),
         Source::Text(text) => {
