@@ -184,7 +184,7 @@ async fn a_lock_that_another_program_holds_is_reported() {
     let path = folder.path().join("links.db");
     filled(&path).await;
     let disk = vfs::watch(&path);
-    let _no_waiting = disk.answer(Step::Sleep, 0);
+    let _no_waiting = disk.fail(Step::Sleep, 0);
     let holder = Connection::open(&path).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let found = report(&path).await;
