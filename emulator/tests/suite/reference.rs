@@ -41,29 +41,29 @@ async fn a_reference_is_put_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_reference_that_is_no_good_changes_nothing() {
+async fn an_invalid_reference_changes_nothing() {
     let server = Server::start().await;
     let before = server.conversation();
     let missing = to(&server, &format!("accounts({MISSING})"));
-    put(&server, NAV_ACCOUNT, &[], missing).await.expect_fault(404, "0x80040217", "Entity 'account' With Id");
+    put(&server, NAV_ACCOUNT, &[], missing).await.expect_error(404, "0x80040217", "Entity 'account' With Id");
     let contact = to(&server, &format!("contacts({CONTACT})"));
-    put(&server, NAV_ACCOUNT, &[], contact.clone()).await.expect_fault(400, "0x80048d19", "does not lead to the type");
+    put(&server, NAV_ACCOUNT, &[], contact.clone()).await.expect_error(400, "0x80048d19", "does not lead to the type");
     for body in [json!({}), json!({ "@odata.id": 7 }), json!([])] {
-        put(&server, NAV_ACCOUNT, &[], body).await.expect_fault(400, "0x80048d19", "Stream was not readable.");
+        put(&server, NAV_ACCOUNT, &[], body).await.expect_error(400, "0x80048d19", "Stream was not readable.");
     }
     for name in [NAV_CASE.to_lowercase(), "msdyn_customer".to_owned()] {
         let text = format!("Resource not found for the segment '{name}'.");
-        put(&server, &name, &[], contact.clone()).await.expect_fault(404, "0x8006088a", &text);
-        delete(&server, &name, &[]).await.expect_fault(404, "0x8006088a", &text);
+        put(&server, &name, &[], contact.clone()).await.expect_error(404, "0x8006088a", &text);
+        delete(&server, &name, &[]).await.expect_error(404, "0x8006088a", &text);
     }
     let row = format!("msdyn_ocliveworkitems({MISSING})/{NAV_CASE}/$ref");
-    server.send(Method::DELETE, &row, &[], None).await.expect_fault(404, "0x80040217", MISSING);
+    server.send(Method::DELETE, &row, &[], None).await.expect_error(404, "0x80040217", MISSING);
     delete(&server, NAV_CASE, &[("if-none-match", "*")]).await.expect_not_emulated("DELETE ");
     assert_eq!(server.conversation(), before);
 }
 
 #[tokio::test]
-async fn if_match_is_a_condition_for_references_unless_it_is_said_not_to_be() {
+async fn references_honour_if_match_unless_configured_otherwise() {
     let server = Server::start().await;
     let etag = format!("W/\"{}\"", server.conversation().0);
     assert_eq!(delete(&server, NAV_CONTACT, &[("if-match", &etag)]).await.status, 204);
@@ -72,7 +72,7 @@ async fn if_match_is_a_condition_for_references_unless_it_is_said_not_to_be() {
         put(&server, NAV_CONTACT, &[("if-match", &etag)], contact()).await,
         delete(&server, NAV_CASE, &[("if-match", &etag)]).await,
     ] {
-        answer.expect_fault(412, "0x80060882", "The version of the existing record doesn't match");
+        answer.expect_error(412, "0x80060882", "The version of the existing record doesn't match");
     }
     assert_eq!(put(&server, NAV_CONTACT, &[("if-match", "*")], contact()).await.status, 204);
 
@@ -82,7 +82,7 @@ async fn if_match_is_a_condition_for_references_unless_it_is_said_not_to_be() {
 }
 
 #[tokio::test]
-async fn of_two_values_for_one_lookup_the_last_holds_unless_it_is_said_otherwise() {
+async fn the_last_of_two_values_for_one_lookup_wins_unless_configured_otherwise() {
     let server = Server::start().await;
     let mut both = bind(NAV_CONTACT, &format!("/contacts({CONTACT})"));
     both[format!("{NAV_ACCOUNT}@odata.bind")] = format!("/accounts({ACCOUNT})").into();
@@ -103,7 +103,7 @@ async fn of_two_values_for_one_lookup_the_last_holds_unless_it_is_said_otherwise
     assert_eq!(server.conversation().1, None);
     server.emulator.faults().conditions(json!({ "twoValuesForOneLookup": "refuse" })).unwrap();
     let before = server.conversation();
-    let refused = server.patch(&conversation_path(), both).await;
-    refused.expect_fault(400, "0x80048d19", "More than one value for 'msdyn_customer'.");
+    let response = server.patch(&conversation_path(), both).await;
+    response.expect_error(400, "0x80048d19", "More than one value for 'msdyn_customer'.");
     assert_eq!(server.conversation(), before);
 }
