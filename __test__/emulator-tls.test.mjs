@@ -62,7 +62,7 @@ test('wrong options of tls are refused by name', { timeout: 60_000 }, async () =
   for (const [tls, message] of [
     ['localhost', /options\.tls: expected a boolean or an object/],
     [null, /options\.tls: expected a boolean or an object/],
-    [{ host: 'a' }, /options\.tls: unknown option 'host'; known is hosts/],
+    [{ host: 'a' }, /options\.tls: unknown option 'host'; expected hosts/],
     [{ hosts: 'a' }, /options\.tls\.hosts: expected an array of host names/],
     [{ hosts: [''] }, /options\.tls\.hosts: expected an array of host names/],
   ]) {
