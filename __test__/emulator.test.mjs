@@ -151,7 +151,7 @@ test('refuses unknown and wrong options by name', async () => {
     [{ seed: '' }, /options\.seed: expected a path/],
     [{ seed: 7 }, /options\.seed: expected a page/],
     [{ seed: [accounts, 'path'] }, /options\.seed: expected a page/],
-    [null, /options: expected an object/],
+    [null, /options: expected a plain object/],
     [[], /options: expected a plain object/],
     [new Map([['port', 1]]), /options: expected a plain object/],
     [new (class { get port() { return 1 } })(), /options: expected a plain object/],
