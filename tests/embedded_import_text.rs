@@ -150,8 +150,8 @@ async fn a_status_may_be_written_as_a_whole_float() {
             r#"{{"@odata.context":"$metadata#msdyn_ocliveworkitems","value":[{{"activityid":"{id}","statuscode":{status}}}]}}"#
         )
     };
-    for wrong in ["2.5", "1e999", "3e9", "null", "\"2\"", "true", "-0.1"] {
-        is_rejected(&db, page(wrong), "row 0 of `value`: `statuscode`: ").await;
+    for status in ["2.5", "1e999", "3e9", "null", "\"2\"", "true", "-0.1"] {
+        is_rejected(&db, page(status), "row 0 of `value`: `statuscode`: ").await;
     }
     for (valid, status) in [("2.0", 2), ("1.9235E8", 192_350_000), ("-1", -1)] {
         import(&db, page(valid)).await.unwrap();

@@ -59,9 +59,9 @@ pub(crate) fn find(
     match (found.next(), found.next()) {
         (None, _) => Err(QueryError::KeyNotFound { table }.into()),
         (Some(id), None) => Ok(id),
-        (Some(one), Some(other)) => Err(ODataError::NotEmulated(format!(
-            "{one} and {other} have the same key, which Dataverse lets nobody make"
-        ))),
+        (Some(one), Some(other)) => {
+            Err(ODataError::NotEmulated(format!("{one} and {other} have the same key, which Dataverse does not allow")))
+        }
     }
 }
 

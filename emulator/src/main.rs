@@ -18,14 +18,14 @@ Usage: omnichannel-link-emulator [--port N] [--seed PATH]... [--stdin-seed]
   --port N         port to listen on; 0, the default, takes a free one
   --seed PATH      a file with one page of rows, as a GET of a set returns it, or a folder of such *.json files; repeatable
   --stdin-seed     for programs that start this one: read a JSON array of pages from the first line of stdin, and end when stdin ends
-  --tls            https, under a certificate authority that is a new one at every start
-  --tls-host NAME  the same, with a certificate that is good for this host too; repeatable
+  --tls            https, under a certificate authority that is created at every start
+  --tls-host NAME  the same, with a certificate that is also valid for this host; repeatable
   --help           prints this text
 
 Prints one line when it listens: {\"url\":\"http://127.0.0.1:<port>\",\"credential\":\"<bearer token>\",
 \"application\":{\"tenantId\":\"…\",\"clientId\":\"…\",\"clientSecret\":\"…\"},\"caCertificate\":\"<PEM>\"}
 With TLS the URL is https://localhost:<port>; without it caCertificate is null.
-Ends with status 2 for a wrong flag or seed, 1 for any other failure.
+Exits with status 2 for an invalid flag or seed, 1 for any other failure.
 ";
 
 /// Ends the program: the exit status, and one line for stderr.

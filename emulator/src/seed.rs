@@ -64,8 +64,8 @@ impl Organisation {
     /// After an error the organisation may hold some of the folder's pages.
     pub fn load_path(&mut self, path: &Path) -> Result<usize, SeedError> {
         let unreadable = |path: &Path, error: &dyn fmt::Display| SeedError(format!("{}: {error}", path.display()));
-        let look = |path: &Path| fs::metadata(path).map_err(|error| unreadable(path, &error));
-        if !look(path)?.is_dir() {
+        let metadata = |path: &Path| fs::metadata(path).map_err(|error| unreadable(path, &error));
+        if !metadata(path)?.is_dir() {
             let text = fs::read(path).map_err(|error| unreadable(path, &error))?;
             let page = json::parse(&text).map_err(|error| unreadable(path, &format!("not JSON: {error}")))?;
             return self.load_page(&path.display().to_string(), &page);
@@ -75,7 +75,7 @@ impl Organisation {
             let file = entry.map_err(|error| unreadable(path, &error))?.path();
             // A broken symbolic link is an error, not skipped.
             if file.extension().is_some_and(|extension| extension == "json") {
-                let found = look(&file)?;
+                let found = metadata(&file)?;
                 if !found.is_file() && !found.is_dir() {
                     return Err(unreadable(&file, &"not a regular file"));
                 }

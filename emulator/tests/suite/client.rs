@@ -64,13 +64,13 @@ pub(crate) struct Server {
     client: reqwest::Client,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
 }
 
-impl Answer {
+impl TestResponse {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
@@ -80,14 +80,14 @@ impl Answer {
     }
 
     /// Status, code and message of an error response.
-    pub(crate) fn fault(&self) -> (u16, String, String) {
+    pub(crate) fn error(&self) -> (u16, String, String) {
         let error = &self.json()["error"];
         let text = |name: &str| error[name].as_str().unwrap_or_else(|| panic!("no {name}: {}", self.text)).to_owned();
         (self.status.as_u16(), text("code"), text("message"))
     }
 
     pub(crate) fn expect_error(&self, status: u16, code: &str, message: &str) {
-        let (got_status, got_code, got_message) = self.fault();
+        let (got_status, got_code, got_message) = self.error();
         assert_eq!((got_status, got_code.as_str()), (status, code), "{got_message}");
         assert!(got_message.contains(message), "'{message}' is not in: {got_message}");
     }
@@ -113,7 +113,7 @@ impl Server {
         path: &str,
         headers: &[(&str, &str)],
         body: Option<String>,
-    ) -> Answer {
+    ) -> TestResponse {
         let url = if path.starts_with('/') {
             format!("{}{path}", self.emulator.url())
         } else {
@@ -127,23 +127,27 @@ impl Server {
             request = request.header(*name, *value);
         }
         let response = request.body(body.unwrap_or_default()).send().await.unwrap();
-        Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await.unwrap() }
+        TestResponse {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
         self.send(Method::GET, path, &[], None).await
     }
 
-    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> TestResponse {
         self.send(Method::GET, path, headers, None).await
     }
 
     /// A PATCH for tests of the body: with `If-Match: *` unless a condition is given.
-    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> TestResponse {
         self.patch_with(path, &[("if-match", "*")], body).await
     }
 
-    pub(crate) async fn patch_with(&self, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+    pub(crate) async fn patch_with(&self, path: &str, headers: &[(&str, &str)], body: Value) -> TestResponse {
         let mut all = vec![("content-type", "application/json")];
         all.extend(headers);
         self.send(Method::PATCH, path, &all, Some(body.to_string())).await
@@ -153,8 +157,8 @@ impl Server {
     pub(crate) async fn patch_or_error(&self, path: &str, body: Value) -> Result<StatusCode, reqwest::Error> {
         let request = self.client.patch(format!("{}/api/data/v9.2/{path}", self.emulator.url()));
         let request = request.bearer_auth(self.emulator.credential()).header("if-match", "*");
-        let answer = request.header("content-type", "application/json").body(body.to_string()).send().await?;
-        Ok(answer.status())
+        let response = request.header("content-type", "application/json").body(body.to_string()).send().await?;
+        Ok(response.status())
     }
 
     /// The conversation's version, customer and case.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{ACCOUNT, AGENT, Answer, NAV_ACCOUNT, Server, bind, conversation_path};
+use crate::client::{ACCOUNT, AGENT, NAV_ACCOUNT, Server, TestResponse, bind, conversation_path};
 
 async fn with_conditions(conditions: Value) -> Server {
     let server = Server::start().await;
@@ -17,7 +17,7 @@ fn advance(server: &Server, milliseconds: u64) {
     server.emulator.clock().advance(Duration::from_millis(milliseconds));
 }
 
-async fn get(server: &Server) -> Answer {
+async fn get(server: &Server) -> TestResponse {
     server.get(&conversation_path()).await
 }
 
@@ -132,7 +132,7 @@ async fn other_processes_call_the_same_methods() {
         assert_eq!(response.status, 400);
         assert!(response.json()["error"].as_str().unwrap().contains(message), "{}", response.text);
     }
-    let stranger = [("authorization", "Bearer wrong")];
-    assert_eq!(server.send(Method::POST, "/_emulator/reset", &stranger, None).await.status, 401);
+    let invalid = [("authorization", "Bearer wrong")];
+    assert_eq!(server.send(Method::POST, "/_emulator/reset", &invalid, None).await.status, 401);
     assert_eq!(server.emulator.requests().len(), 0, "the control surface is not in the log");
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{AGENT, Answer, Server, conversation_path};
+use crate::client::{AGENT, Server, TestResponse, conversation_path};
 
 fn advance(server: &Server, milliseconds: u64) {
     server.emulator.clock().advance(Duration::from_millis(milliseconds));
 }
 
 /// The fields of a valid token request, with some replaced, or left out with "".
-async fn token(server: &Server, tenant: Option<&str>, changes: &[(&str, &str)]) -> Answer {
+async fn token(server: &Server, tenant: Option<&str>, changes: &[(&str, &str)]) -> TestResponse {
     let application = server.emulator.application();
     let scope = format!("{}/.default", server.emulator.url()).replace(':', "%3A").replace('/', "%2F");
     let mut fields = [
@@ -31,7 +31,7 @@ async fn token(server: &Server, tenant: Option<&str>, changes: &[(&str, &str)]) 
     server.send(Method::POST, &path, &headers, Some(body)).await
 }
 
-async fn get_as(server: &Server, token: &Value) -> Answer {
+async fn get_as(server: &Server, token: &Value) -> TestResponse {
     let authorization = format!("Bearer {}", token["access_token"].as_str().unwrap());
     server.get_with(&conversation_path(), &[("authorization", &authorization)]).await
 }
@@ -79,9 +79,9 @@ async fn the_token_endpoint_explains_its_errors() {
         (None, vec![("scope", "user_impersonation")], 400, "invalid_scope", 70011),
         (None, vec![("scope", nowhere)], 400, "invalid_resource", 500_011),
     ] {
-        let answer = token(&server, tenant, &changes).await;
-        let body = answer.json();
-        assert_eq!((answer.status.as_u16(), &body["error"]), (status, &json!(error)), "{body}");
+        let response = token(&server, tenant, &changes).await;
+        let body = response.json();
+        assert_eq!((response.status.as_u16(), &body["error"]), (status, &json!(error)), "{body}");
         assert_eq!(body["error_codes"], json!([number]));
         let description = body["error_description"].as_str().unwrap();
         assert!(description.starts_with(&format!("AADSTS{number}: ")), "{description}");
@@ -111,7 +111,7 @@ async fn an_application_that_is_not_a_user_gets_tokens_but_no_access() {
     assert_eq!(get_as(&server, &issued).await.status, 200);
 }
 
-async fn ask(server: &Server, path: &str) -> Answer {
+async fn ask(server: &Server, path: &str) -> TestResponse {
     server.get_with(path, &[("authorization", "none"), ("host", "login.microsoftonline.com")]).await
 }
 
@@ -119,9 +119,9 @@ async fn ask(server: &Server, path: &str) -> Answer {
 async fn the_authority_uses_the_host_of_the_request() {
     let server = Server::start().await;
     let tenant = &server.emulator.application().tenant_id;
-    let answer = ask(&server, &format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
-    assert_eq!((answer.status.as_u16(), answer.header("odata-version")), (200, None));
-    let (body, base) = (answer.json(), format!("http://login.microsoftonline.com/{tenant}"));
+    let response = ask(&server, &format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
+    assert_eq!((response.status.as_u16(), response.header("odata-version")), (200, None));
+    let (body, base) = (response.json(), format!("http://login.microsoftonline.com/{tenant}"));
     assert_eq!(body["issuer"], format!("{base}/v2.0"));
     assert_eq!(body["token_endpoint"], format!("{base}/oauth2/v2.0/token"));
     assert_eq!(body["authorization_endpoint"], format!("{base}/oauth2/v2.0/authorize"));

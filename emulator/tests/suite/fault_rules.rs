@@ -174,8 +174,8 @@ async fn a_reset_restores_the_start() {
     assert_eq!(server.conversation(), before);
     assert_eq!(server.emulator.clock().now(), std::time::Duration::ZERO);
     assert!(server.emulator.requests().is_empty());
-    let answer = server.get(&conversation_path()).await;
-    let etag = answer.header("etag").unwrap();
+    let response = server.get(&conversation_path()).await;
+    let etag = response.header("etag").unwrap();
     assert_eq!(server.patch_with(&conversation_path(), &[("if-match", etag)], link()).await.status, 204);
     assert_eq!(log(&server), [(1, 200, None), (2, 204, None)]);
 }

@@ -31,30 +31,34 @@ async fn a_status_has_an_odata_html_or_empty_body_and_any_headers() {
     }))
     .await;
     let before = server.conversation();
-    let answer = server.patch(&conversation_path(), link()).await;
-    answer.expect_error(503, "0x80044150", "Generic SQL error.");
-    assert_eq!((answer.header("retry-after"), answer.header("x-ms-retry-after-ms")), (Some("7"), Some("7500")));
-    assert_eq!(answer.headers.get_all("req_id").iter().collect::<Vec<_>>(), ["chosen"]);
+    let response = server.patch(&conversation_path(), link()).await;
+    response.expect_error(503, "0x80044150", "Generic SQL error.");
+    assert_eq!((response.header("retry-after"), response.header("x-ms-retry-after-ms")), (Some("7"), Some("7500")));
+    assert_eq!(response.headers.get_all("req_id").iter().collect::<Vec<_>>(), ["chosen"]);
     assert_eq!(server.conversation(), before, "nothing is done");
     assert_eq!(server.get(&conversation_path()).await.status, 200, "once by default");
     assert_eq!(log(&server), [(1, 503, Some("status")), (2, 200, None)]);
 
     let html = json!({ "kind": "status", "status": 502, "body": "html", "message": "Bad Gateway" });
-    let answer = {
+    let response = {
         server.emulator.faults().add(json!({ "fault": html })).unwrap();
         server.get(&conversation_path()).await
     };
-    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (502, Some("text/html; charset=utf-8")));
-    assert!(answer.text.starts_with("<!DOCTYPE html>") && answer.text.contains("Bad Gateway"), "{}", answer.text);
-    assert_eq!((answer.header("odata-version"), answer.header("req_id")), (None, None), "a gateway is not Dataverse");
+    assert_eq!((response.status.as_u16(), response.header("content-type")), (502, Some("text/html; charset=utf-8")));
+    assert!(response.text.starts_with("<!DOCTYPE html>") && response.text.contains("Bad Gateway"), "{}", response.text);
+    assert_eq!(
+        (response.header("odata-version"), response.header("req_id")),
+        (None, None),
+        "a gateway is not Dataverse"
+    );
 
     server
         .emulator
         .faults()
         .add(json!({ "fault": { "kind": "status", "status": 504, "body": "empty", "commit": true } }))
         .unwrap();
-    let answer = server.patch(&conversation_path(), link()).await;
-    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (504, ""));
+    let response = server.patch(&conversation_path(), link()).await;
+    assert_eq!((response.status.as_u16(), response.text.as_str()), (504, ""));
     assert_eq!(server.conversation().1, linked("account", ACCOUNT), "done all the same");
 }
 
@@ -96,9 +100,9 @@ async fn a_throttle_has_the_code_and_message_of_its_limit() {
     ] {
         let fault = json!({ "kind": "throttle", "limit": limit, "retryAfterInSeconds": 12 });
         server.emulator.faults().add(json!({ "fault": fault })).unwrap();
-        let answer = server.get(&conversation_path()).await;
-        assert_eq!(answer.fault(), (429, code.to_owned(), text.to_owned()));
-        assert_eq!(answer.header("retry-after"), Some("12"));
+        let response = server.get(&conversation_path()).await;
+        assert_eq!(response.error(), (429, code.to_owned(), text.to_owned()));
+        assert_eq!(response.header("retry-after"), Some("12"));
     }
 }
 
@@ -238,9 +242,9 @@ async fn an_endless_body_never_ends() {
 #[tokio::test]
 async fn a_wrong_content_type_changes_nothing_else() {
     let server = with_fault(json!({ "kind": "contentType", "contentType": "text/plain" })).await;
-    let answer = server.get(&conversation_path()).await;
-    assert_eq!(answer.headers.get_all("content-type").iter().collect::<Vec<_>>(), ["text/plain"]);
-    assert_eq!(answer.json()["subject"], "Visitor 17");
+    let response = server.get(&conversation_path()).await;
+    assert_eq!(response.headers.get_all("content-type").iter().collect::<Vec<_>>(), ["text/plain"]);
+    assert_eq!(response.json()["subject"], "Visitor 17");
 }
 
 #[tokio::test]
@@ -268,12 +272,12 @@ async fn another_writer_may_write_before_the_response() {
         organisation.write(&table::CONVERSATION, id(CONVERSATION), Changes::new());
     });
     let (version, ..) = server.conversation();
-    let answer = server
+    let response = server
         .patch_with(&conversation_path(), &[("if-match", "*"), ("prefer", "return=representation")], link())
         .await;
-    assert_eq!(answer.json()["_msdyn_customer_value"], CONTACT);
+    assert_eq!(response.json()["_msdyn_customer_value"], CONTACT);
     assert_eq!(server.conversation().0, version + 2, "two writes");
-    assert_eq!(answer.header("etag"), Some(format!("W/\"{}\"", version + 2).as_str()));
+    assert_eq!(response.header("etag"), Some(format!("W/\"{}\"", version + 2).as_str()));
 
     server.emulator.faults().add(json!({ "fault": { "kind": "writer", "when": "after", "delete": true } })).unwrap();
     assert_eq!(server.get(&conversation_path()).await.status, 200);
@@ -300,11 +304,11 @@ async fn not_stored_confirms_a_write_without_storing_it() {
     let server = with_fault(json!({ "kind": "notStored" })).await;
     let before = server.conversation();
     assert_eq!(server.get(&conversation_path()).await.status, 200, "a read is not concerned");
-    let answer = server
+    let response = server
         .patch_with(&conversation_path(), &[("if-match", "*"), ("prefer", "return=representation")], link())
         .await;
-    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
-    assert!(answer.header("odata-entityid").unwrap().ends_with(&conversation_path()));
+    assert_eq!((response.status.as_u16(), response.text.as_str()), (204, ""));
+    assert!(response.header("odata-entityid").unwrap().ends_with(&conversation_path()));
     assert_eq!(server.conversation(), before);
 
     server.emulator.faults().add(json!({ "fault": { "kind": "notStored" } })).unwrap();

@@ -79,8 +79,8 @@ async fn a_relationship_can_be_missing() {
     let other = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))).await;
     assert_eq!(other.status, 204);
 
-    let wrong = server.emulator.faults().conditions(json!({ "hiddenRelationships": ["x"] })).unwrap_err();
-    assert!(wrong.to_string().contains("`hiddenRelationships`: no relationship 'x'"), "{wrong}");
+    let error = server.emulator.faults().conditions(json!({ "hiddenRelationships": ["x"] })).unwrap_err();
+    assert!(error.to_string().contains("`hiddenRelationships`: no relationship 'x'"), "{error}");
 }
 
 #[tokio::test]
@@ -147,6 +147,6 @@ async fn a_request_without_its_privilege_is_forbidden() {
     let create = server.patch_with(&format!("accounts({MISSING})"), &[], json!({ "name": "New" })).await;
     create.expect_error(403, "0x80040220", "prvCreateAccount");
 
-    let wrong = server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvFly"] })).unwrap_err();
-    assert!(wrong.to_string().contains("`missingPrivileges`: no privilege 'prvFly'"), "{wrong}");
+    let error = server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvFly"] })).unwrap_err();
+    assert!(error.to_string().contains("`missingPrivileges`: no privilege 'prvFly'"), "{error}");
 }

@@ -3,7 +3,7 @@
 use omnichannel_link_emulator::{Changes, table};
 use serde_json::{Value, json};
 
-use crate::client::{self, ACCOUNT, Answer, CONVERSATION, Server, page};
+use crate::client::{self, ACCOUNT, CONVERSATION, Server, TestResponse, page};
 
 fn id(n: usize) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
@@ -35,8 +35,8 @@ async fn server() -> Server {
     server
 }
 
-fn rows(answer: &Answer) -> Vec<Value> {
-    answer.json()["value"].as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone()
+fn rows(response: &TestResponse) -> Vec<Value> {
+    response.json()["value"].as_array().unwrap_or_else(|| panic!("{}", response.text)).clone()
 }
 
 /// The values of one column for a query on a set.
@@ -56,16 +56,16 @@ async fn a_set_has_the_same_rows_as_single_reads() {
     let headers = [("prefer", "odata.include-annotations=\"*\"")];
     let select = "$select=statuscode,_msdyn_customer_value";
     let path = format!("msdyn_ocliveworkitems?{select}&$filter=activityid%20eq%20{}", id(1));
-    let answer = server.get_with(&path, &headers).await;
+    let response = server.get_with(&path, &headers).await;
     let single = server.get_with(&format!("msdyn_ocliveworkitems({})?{select}", id(1)), &headers).await.json();
-    let (body, mut single) = (answer.json(), single.as_object().unwrap().clone());
+    let (body, mut single) = (response.json(), single.as_object().unwrap().clone());
     let context = single.remove("@odata.context").unwrap();
     assert_eq!(body["@odata.context"], context.as_str().unwrap().strip_suffix("/$entity").unwrap());
     assert_eq!(body["value"], json!([single]));
     assert_eq!(body["@Microsoft.Dynamics.CRM.totalrecordcount"], -1);
     assert_eq!(body["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"], false);
-    assert_eq!(answer.header("preference-applied"), Some(headers[0].1));
-    assert_eq!((answer.header("etag"), body.get("@odata.nextLink"), body.get("@odata.count")), (None, None, None));
+    assert_eq!(response.header("preference-applied"), Some(headers[0].1));
+    assert_eq!((response.header("etag"), body.get("@odata.nextLink"), body.get("@odata.count")), (None, None, None));
 
     assert_eq!(rows(&server.get("incidents").await).len(), 1);
     assert!(rows(&server.get("contacts?$filter=contactid eq null").await).is_empty());
@@ -198,9 +198,9 @@ async fn unsupported_filters_are_rejected_with_the_reason() {
         ("subject eq msdyn_IssueId/title", "'msdyn_IssueId/title', a column of another row"),
         ("_msdyn_customer_value eq '00000000-0000-4000-8000-000000000000'", "a GUID in quotes"),
     ] {
-        let answer = server.get(&format!("msdyn_ocliveworkitems?$filter={filter}")).await;
-        answer.expect_not_emulated(&format!(": {reason}"));
-        answer.expect_not_emulated(" in $filter.");
+        let response = server.get(&format!("msdyn_ocliveworkitems?$filter={filter}")).await;
+        response.expect_not_emulated(&format!(": {reason}"));
+        response.expect_not_emulated(" in $filter.");
     }
 }
 
@@ -247,8 +247,8 @@ async fn rows_are_sorted_by_orderby() {
     let by_customer = ["Visitor 17", "Visitor 3", "Visitor 4", "Visitor 2", "Visitor 1"];
     assert_eq!(conversations("_msdyn_customer_value").await, by_customer);
 
-    for bad in ["", "subject up", "subject,", "subject desc x"] {
-        let path = format!("msdyn_ocliveworkitems?$orderby={bad}");
+    for invalid in ["", "subject up", "subject,", "subject desc x"] {
+        let path = format!("msdyn_ocliveworkitems?$orderby={invalid}");
         server.get(&path).await.expect_error(400, "0x80060888", "Error in query syntax.");
     }
     server.get("accounts?$orderby=Name").await.expect_error(400, "0x80060888", "property named 'Name'");
@@ -262,10 +262,10 @@ async fn pages(server: &Server, path: &str, size: &str, between: impl Fn(&Server
     let prefer = format!("odata.maxpagesize={size}");
     let (mut pages, mut next) = (Vec::new(), path.to_owned());
     loop {
-        let answer = server.get_with(&next, &[("prefer", &prefer)]).await;
-        assert_eq!(answer.header("preference-applied"), Some(prefer.as_str()));
-        let body = answer.json();
-        pages.push(rows(&answer).iter().map(|row| row["name"].clone()).collect());
+        let response = server.get_with(&next, &[("prefer", &prefer)]).await;
+        assert_eq!(response.header("preference-applied"), Some(prefer.as_str()));
+        let body = response.json();
+        pages.push(rows(&response).iter().map(|row| row["name"].clone()).collect());
         let Some(link) = body["@odata.nextLink"].as_str() else { return pages };
         next = link.strip_prefix(server.emulator.url()).unwrap().to_owned();
         between(server);
@@ -344,8 +344,8 @@ async fn top_works_and_unsupported_options_are_rejected() {
     }
     server.get("accounts?$skip=1").await.expect_error(400, "0x80060888", "Skip Clause is not supported in CRM");
     server.get("accounts?$select=nope").await.expect_error(400, "0x80060888", "property named 'nope'");
-    for bad in ["$top=x", "$top=-1", "$count=yes"] {
-        server.get(&format!("accounts?{bad}")).await.expect_error(400, "0x80060888", "Error in query syntax.");
+    for invalid in ["$top=x", "$top=-1", "$count=yes"] {
+        server.get(&format!("accounts?{invalid}")).await.expect_error(400, "0x80060888", "Error in query syntax.");
     }
     for unknown in ["$top=0", "$top=5001", "$search=x", "fetchXml=x", "$top=1&$top=2"] {
         server.get(&format!("accounts?{unknown}")).await.expect_not_emulated("GET /api/data/v9.2/accounts?");

@@ -7,16 +7,16 @@ const SELECT: &str = "?$select=subject,statecode,statuscode,_msdyn_customer_valu
 #[tokio::test]
 async fn a_row_has_context_etag_and_key() {
     let server = Server::start().await;
-    let answer = server.get(&format!("{}{SELECT}", conversation_path())).await;
+    let response = server.get(&format!("{}{SELECT}", conversation_path())).await;
     let (version, ..) = server.conversation();
     let etag = format!("W/\"{version}\"");
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("etag"), Some(etag.as_str()));
-    assert_eq!(answer.header("preference-applied"), None);
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("etag"), Some(etag.as_str()));
+    assert_eq!(response.header("preference-applied"), None);
     let url = server.emulator.url();
     let list = SELECT.trim_start_matches("?$select=");
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({
             "@odata.context": format!("{url}/api/data/v9.2/$metadata#msdyn_ocliveworkitems({list})/$entity"),
             "@odata.etag": etag,
@@ -71,9 +71,9 @@ async fn annotations_are_returned_only_as_requested() {
         ("microsoft.dynamics.crm.lookuplogicalname", vec![]),
     ] {
         let prefer = format!("odata.include-annotations=\"{asked}\"");
-        let answer = server.get_with(&format!("{}{SELECT}", conversation_path()), &[("prefer", &prefer)]).await;
-        assert_eq!(answer.header("preference-applied"), Some(prefer.as_str()));
-        let body = answer.json();
+        let response = server.get_with(&format!("{}{SELECT}", conversation_path()), &[("prefer", &prefer)]).await;
+        assert_eq!(response.header("preference-applied"), Some(prefer.as_str()));
+        let body = response.json();
         let mut got: Vec<_> =
             body.as_object().unwrap().keys().filter(|name| name.find('@').is_some_and(|at| at > 0)).collect();
         got.sort();
@@ -105,10 +105,10 @@ async fn only_columns_can_be_selected_in_their_exact_case() {
     for name in
         ["Subject", "msdyn_customer", "msdyn_customer_msdyn_ocliveworkitem_account", "_msdyn_IssueId_value", "nope"]
     {
-        let answer = server.get(&format!("{}?$select=statecode,{name}", conversation_path())).await;
+        let response = server.get(&format!("{}?$select=statecode,{name}", conversation_path())).await;
         let text =
             format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.msdyn_ocliveworkitem'.");
-        answer.expect_error(400, "0x80060888", &text);
+        response.expect_error(400, "0x80060888", &text);
     }
 }
 
@@ -135,9 +135,9 @@ async fn if_none_match_answers_304_only_for_this_version_and_without_annotations
         (vec![("if-none-match", "*")], 501),
         (vec![("if-match", "*")], 501),
     ] {
-        let answer = server.get_with(&conversation_path(), &headers).await;
-        assert_eq!(answer.status, status, "{headers:?}");
-        assert_eq!(answer.text.is_empty(), status == 304, "{headers:?}");
+        let response = server.get_with(&conversation_path(), &headers).await;
+        assert_eq!(response.status, status, "{headers:?}");
+        assert_eq!(response.text.is_empty(), status == 304, "{headers:?}");
     }
 }
 
@@ -146,8 +146,8 @@ async fn preference_applied_lists_only_applied_preferences() {
     let server = Server::start().await;
     let annotations = "odata.include-annotations=\"*\"";
     let everything = format!("return=representation, odata.maxpagesize=5,{annotations}, respond-async");
-    let answer = server.get_with(&conversation_path(), &[("prefer", &everything)]).await;
-    assert_eq!(answer.header("preference-applied"), Some(annotations));
+    let response = server.get_with(&conversation_path(), &[("prefer", &everything)]).await;
+    assert_eq!(response.header("preference-applied"), Some(annotations));
     for odd in ["odata.include-annotations=\"-*\"", "odata.include-annotations=", "odata.include-annotations=\"*,\""] {
         server
             .get_with(&conversation_path(), &[("prefer", odd)])

@@ -4,17 +4,17 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{
-    ACCOUNT, Answer, CONTACT, INCIDENT, MISSING, NAV_ACCOUNT, NAV_CASE, NAV_CONTACT, Server, bind, conversation_path,
-    linked,
+    ACCOUNT, CONTACT, INCIDENT, MISSING, NAV_ACCOUNT, NAV_CASE, NAV_CONTACT, Server, TestResponse, bind,
+    conversation_path, linked,
 };
 
-async fn put(server: &Server, navigation: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+async fn put(server: &Server, navigation: &str, headers: &[(&str, &str)], body: Value) -> TestResponse {
     let headers = [&[("content-type", "application/json")], headers].concat();
     let path = format!("{}/{navigation}/$ref", conversation_path());
     server.send(Method::PUT, &path, &headers, Some(body.to_string())).await
 }
 
-async fn delete(server: &Server, navigation: &str, headers: &[(&str, &str)]) -> Answer {
+async fn delete(server: &Server, navigation: &str, headers: &[(&str, &str)]) -> TestResponse {
     server.send(Method::DELETE, &format!("{}/{navigation}/$ref", conversation_path()), headers, None).await
 }
 
@@ -25,8 +25,8 @@ fn to(server: &Server, row: &str) -> Value {
 #[tokio::test]
 async fn a_reference_is_put_and_deleted() {
     let server = Server::start().await;
-    let answer = put(&server, NAV_CASE, &[], to(&server, &format!("incidents({INCIDENT})"))).await;
-    assert_eq!((answer.status.as_u16(), answer.text.as_str(), answer.header("odata-entityid")), (204, "", None));
+    let response = put(&server, NAV_CASE, &[], to(&server, &format!("incidents({INCIDENT})"))).await;
+    assert_eq!((response.status.as_u16(), response.text.as_str(), response.header("odata-entityid")), (204, "", None));
     let (version, ..) = server.conversation();
     put(&server, NAV_ACCOUNT, &[], json!({ "@odata.id": format!("accounts({ACCOUNT})") })).await;
     assert_eq!(server.conversation(), (version + 1, linked("account", ACCOUNT), linked("incident", INCIDENT)));
@@ -35,7 +35,7 @@ async fn a_reference_is_put_and_deleted() {
     assert_eq!(delete(&server, NAV_CASE, &[]).await.status, 204, "empty already");
     assert_eq!(server.conversation(), (version + 3, linked("account", ACCOUNT), None));
 
-    assert_eq!(delete(&server, NAV_CONTACT, &[]).await.status, 204, "it asks nobody what is there");
+    assert_eq!(delete(&server, NAV_CONTACT, &[]).await.status, 204, "whatever the lookup holds");
     assert_eq!(server.conversation().1, None);
     assert!(server.emulator.requests().last().unwrap().warnings[0].contains("cleared a link to account"));
 }
@@ -68,11 +68,11 @@ async fn references_honour_if_match_unless_configured_otherwise() {
     let etag = format!("W/\"{}\"", server.conversation().0);
     assert_eq!(delete(&server, NAV_CONTACT, &[("if-match", &etag)]).await.status, 204);
     let contact = || to(&server, &format!("contacts({CONTACT})"));
-    for answer in [
+    for response in [
         put(&server, NAV_CONTACT, &[("if-match", &etag)], contact()).await,
         delete(&server, NAV_CASE, &[("if-match", &etag)]).await,
     ] {
-        answer.expect_error(412, "0x80060882", "The version of the existing record doesn't match");
+        response.expect_error(412, "0x80060882", "The version of the existing record doesn't match");
     }
     assert_eq!(put(&server, NAV_CONTACT, &[("if-match", "*")], contact()).await.status, 204);
 

@@ -74,7 +74,7 @@ fn an_invalid_page_is_rejected_with_its_name_and_row() {
         let error = organisation.load_page("p", &page).unwrap_err().to_string();
         assert!(error.starts_with(problem), "'{problem}' does not begin: {error}");
         for table in [&table::ACCOUNT, &table::CONTACT, &table::INCIDENT, &table::CONVERSATION] {
-            assert_eq!(organisation.ids(table).count(), 0, "a refused page changes nothing: {error}");
+            assert_eq!(organisation.ids(table).count(), 0, "a rejected page changes nothing: {error}");
         }
     }
 }
@@ -132,17 +132,17 @@ fn a_path_is_a_file_or_a_folder_of_pages() {
     assert_eq!(organisation.load_path(&folder.path().join("1.json")).unwrap(), 1);
     assert_eq!(organisation.ids(&table::ACCOUNT).collect::<Vec<_>>(), [id(ACCOUNT)]);
 
-    let bad = folder.path().join("9.json");
-    fs::write(&bad, "{").unwrap();
+    let invalid = folder.path().join("9.json");
+    fs::write(&invalid, "{").unwrap();
     let error = Organisation::new().load_path(folder.path()).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("{}: not JSON: ", bad.display())), "{error}");
+    assert!(error.starts_with(&format!("{}: not JSON: ", invalid.display())), "{error}");
     let missing = folder.path().join("missing");
     let error = Organisation::new().load_path(&missing).unwrap_err().to_string();
     assert!(error.starts_with(&format!("{}: ", missing.display())), "{error}");
     #[cfg(unix)]
     for (name, target) in [("5.json", folder.path().join("nowhere")), ("6.json", folder.path().join("6.json"))] {
         // A skipped page would go unnoticed.
-        fs::remove_file(&bad).ok();
+        fs::remove_file(&invalid).ok();
         let link = folder.path().join(name);
         std::os::unix::fs::symlink(target, &link).unwrap();
         let error = Organisation::new().load_path(folder.path()).unwrap_err().to_string();
@@ -172,9 +172,9 @@ fn a_file_may_have_unpaired_surrogates_and_whole_floats() {
     organisation.load_page("p", &page("msdyn_ocliveworkitems", rows)).unwrap();
     let row = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap();
     assert_eq!(row.column("msdyn_transfercount"), Some(&json!(3)));
-    for wrong in ["2.5", "1e300"] {
-        let rows = format!(r#"[{{ "activityid": "{CONVERSATION}", "statuscode": {wrong} }}]"#);
+    for status in ["2.5", "1e300"] {
+        let rows = format!(r#"[{{ "activityid": "{CONVERSATION}", "statuscode": {status} }}]"#);
         let rows: Value = serde_json::from_str(&rows).unwrap();
-        assert!(Organisation::new().load_page("p", &page("msdyn_ocliveworkitems", rows)).is_err(), "{wrong}");
+        assert!(Organisation::new().load_page("p", &page("msdyn_ocliveworkitems", rows)).is_err(), "{status}");
     }
 }

@@ -103,9 +103,9 @@ async fn other_names_and_other_authorities_are_rejected() {
 
     let mut plain = TcpStream::connect(address(&one)).await.unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    drop(plain.read_to_end(&mut answer).await);
-    assert!(!answer.starts_with(b"HTTP/"), "it speaks nothing but TLS");
+    let mut response = Vec::new();
+    drop(plain.read_to_end(&mut response).await);
+    assert!(!response.starts_with(b"HTTP/"), "it speaks only TLS");
 }
 
 #[tokio::test]
@@ -125,8 +125,8 @@ async fn faults_close_tls_connections_too() {
 async fn a_client_without_a_handshake_delays_no_other() {
     let emulator = start().await;
     let mut silent = TcpStream::connect(address(&emulator)).await.unwrap();
-    let answer = client(&emulator).get(emulator.url()).send().await.unwrap();
-    assert_eq!(answer.status(), 401);
+    let response = client(&emulator).get(emulator.url()).send().await.unwrap();
+    assert_eq!(response.status(), 401);
     emulator.stop().await;
     assert_eq!(silent.read(&mut [0]).await.unwrap(), 0, "closed");
 }

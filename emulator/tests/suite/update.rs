@@ -29,22 +29,22 @@ async fn conditions_decide_between_update_create_and_error() {
                 other => (*name, other),
             })
             .collect();
-        let answer = server.patch_with(&conversation_path(), &headers, json!({ "subject": "New" })).await;
-        assert_eq!(answer.status, on_row, "{condition:?}");
+        let response = server.patch_with(&conversation_path(), &headers, json!({ "subject": "New" })).await;
+        assert_eq!(response.status, on_row, "{condition:?}");
         let subject = server.get(&conversation_path()).await.json()["subject"].clone();
         assert_eq!(subject, if on_row == 204 { "New" } else { "Visitor 17" }, "{condition:?}");
         match (condition, on_row) {
-            (Some(("if-match", _)), 412) => answer.expect_error(412, "0x80060882", "doesn't match the RowVersion"),
-            (_, 412) => answer.expect_error(412, "0x80040237", "A record with matching key values already exists."),
+            (Some(("if-match", _)), 412) => response.expect_error(412, "0x80060882", "doesn't match the RowVersion"),
+            (_, 412) => response.expect_error(412, "0x80040237", "A record with matching key values already exists."),
             _ => {}
         }
 
         let missing = format!("msdyn_ocliveworkitems({MISSING})");
-        let answer = server.patch_with(&missing, &headers, json!({ "subject": "New" })).await;
-        assert_eq!(answer.status, on_missing, "{condition:?}");
+        let response = server.patch_with(&missing, &headers, json!({ "subject": "New" })).await;
+        assert_eq!(response.status, on_missing, "{condition:?}");
         if on_missing == 404 {
             let text = format!("Entity 'msdyn_ocliveworkitem' With Id = {MISSING} Does Not Exist");
-            answer.expect_error(404, "0x80040217", &text);
+            response.expect_error(404, "0x80040217", &text);
         }
         assert_eq!(server.get(&missing).await.status, if on_missing == 204 { 200 } else { 404 }, "{condition:?}");
     }
@@ -67,13 +67,13 @@ async fn other_conditions_are_not_supported() {
 async fn a_204_names_the_row_without_a_version() {
     let server = Server::start().await;
     let path = format!("msdyn_ocliveworkitems({})", CONVERSATION.to_uppercase());
-    let answer = server.patch(&path, json!({ "subject": "New" })).await;
-    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
-    assert_eq!(answer.header("odata-version"), Some("4.0"));
+    let response = server.patch(&path, json!({ "subject": "New" })).await;
+    assert_eq!((response.status.as_u16(), response.text.as_str()), (204, ""));
+    assert_eq!(response.header("odata-version"), Some("4.0"));
     let entity_id = format!("{}/api/data/v9.2/{}", server.emulator.url(), conversation_path());
-    assert_eq!(answer.header("odata-entityid"), Some(entity_id.as_str()));
-    assert_eq!((answer.header("etag"), answer.header("content-type")), (None, None));
-    assert_eq!(answer.header("preference-applied"), None);
+    assert_eq!(response.header("odata-entityid"), Some(entity_id.as_str()));
+    assert_eq!((response.header("etag"), response.header("content-type")), (None, None));
+    assert_eq!(response.header("preference-applied"), None);
 }
 
 #[tokio::test]
@@ -82,14 +82,14 @@ async fn return_representation_returns_the_row_after_the_write() {
     let prefer = "return=representation,odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname\"";
     let path = format!("{}?$select=statuscode,_msdyn_customer_value", conversation_path());
     let body = bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"));
-    let answer = server.patch_with(&path, &[("if-match", "*"), ("prefer", prefer)], body).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("preference-applied"), Some(prefer));
+    let response = server.patch_with(&path, &[("if-match", "*"), ("prefer", prefer)], body).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("preference-applied"), Some(prefer));
     let etag = format!("W/\"{}\"", server.conversation().0);
-    assert_eq!(answer.header("etag"), Some(etag.as_str()));
+    assert_eq!(response.header("etag"), Some(etag.as_str()));
     let url = server.emulator.url();
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({
             "@odata.context": format!("{url}/api/data/v9.2/$metadata#msdyn_ocliveworkitems(statuscode,_msdyn_customer_value)/$entity"),
             "@odata.etag": etag,
@@ -193,8 +193,8 @@ async fn a_bind_to_a_missing_row_names_it_and_changes_nothing() {
     ] {
         let mut body = bind(navigation, &format!("/{set}({MISSING})"));
         body["subject"] = "Changed".into();
-        let answer = server.patch(&conversation_path(), body).await;
-        answer.expect_error(404, "0x80040217", &format!("Entity '{table}' With Id = {MISSING} Does Not Exist"));
+        let response = server.patch(&conversation_path(), body).await;
+        response.expect_error(404, "0x80040217", &format!("Entity '{table}' With Id = {MISSING} Does Not Exist"));
     }
     assert_eq!(server.conversation(), before);
     assert_eq!(server.get(&conversation_path()).await.json()["subject"], "Visitor 17");
@@ -239,8 +239,8 @@ async fn invalid_bodies_are_rejected_with_the_reason() {
     }
     let headers = [("content-type", "application/json"), ("if-match", "*")];
     for malformed in ["", "{", "{'subject':'x'}"] {
-        let answer = server.send(Method::PATCH, &conversation_path(), &headers, Some(malformed.to_owned())).await;
-        answer.expect_error(400, "0x80048d19", "Stream was not readable.");
+        let response = server.send(Method::PATCH, &conversation_path(), &headers, Some(malformed.to_owned())).await;
+        response.expect_error(400, "0x80048d19", "Stream was not readable.");
     }
     assert_eq!(server.conversation(), before);
 }
@@ -278,8 +278,8 @@ async fn unsupported_bodies_are_rejected() {
 async fn auto_disassociate_allows_null_for_a_read_name() {
     let server = Server::start().await;
     let headers = [("if-match", "*"), ("autodisassociate", "true")];
-    let answer = server.patch_with(&conversation_path(), &headers, json!({ "_msdyn_customer_value": null })).await;
-    assert_eq!((answer.status.as_u16(), server.conversation().1), (204, None));
+    let response = server.patch_with(&conversation_path(), &headers, json!({ "_msdyn_customer_value": null })).await;
+    assert_eq!((response.status.as_u16(), server.conversation().1), (204, None));
 }
 
 #[tokio::test]
@@ -289,8 +289,8 @@ async fn links_are_accepted_in_every_status() {
         let state = [0, 0, 0, 0, 1, 0, 2, 3][status];
         let moved = server.patch(&conversation_path(), json!({ "statecode": state, "statuscode": status })).await;
         assert_eq!(moved.status, 204, "{status}");
-        let answer = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))).await;
-        assert_eq!((answer.status.as_u16(), server.conversation().1), (204, linked("account", ACCOUNT)), "{status}");
+        let response = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))).await;
+        assert_eq!((response.status.as_u16(), server.conversation().1), (204, linked("account", ACCOUNT)), "{status}");
     }
 }
 
@@ -308,13 +308,13 @@ async fn state_and_status_belong_together() {
         (json!({ "statuscode": 99 }), None),
     ] {
         let server = Server::start().await;
-        let answer = server.patch(&conversation_path(), body.clone()).await;
+        let response = server.patch(&conversation_path(), body.clone()).await;
         let row = server.get(&format!("{}?$select=statecode,statuscode", conversation_path())).await.json();
         let now = (row["statecode"].as_i64().unwrap(), row["statuscode"].as_i64().unwrap());
         if let Some(expected) = expected {
-            assert_eq!((answer.status.as_u16(), now), (204, expected), "{body}");
+            assert_eq!((response.status.as_u16(), now), (204, expected), "{body}");
         } else {
-            answer.expect_error(400, "0x80048408", "is not a valid status code for state code");
+            response.expect_error(400, "0x80048408", "is not a valid status code for state code");
             assert_eq!(now, (0, 2), "{body}");
         }
     }
@@ -327,8 +327,8 @@ async fn of_many_writers_with_one_etag_exactly_one_wins() {
     let headers = [("if-match", etag.as_str())];
     let path = conversation_path();
     let write = || server.patch_with(&path, &headers, json!({ "subject": "mine" }));
-    let answers = tokio::join!(write(), write(), write(), write(), write());
-    let mut statuses: Vec<_> = <[_; 5]>::from(answers).iter().map(|answer| answer.status.as_u16()).collect();
+    let responses = tokio::join!(write(), write(), write(), write(), write());
+    let mut statuses: Vec<_> = <[_; 5]>::from(responses).iter().map(|response| response.status.as_u16()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 412, 412, 412, 412]);
 }
@@ -355,13 +355,13 @@ async fn a_body_may_have_a_byte_order_mark_and_unpaired_surrogates() {
         (r#"{"subject":"x"}{}"#, None),
         (r#"{"subject":"x\ud8"}"#, None),
     ] {
-        let answer = server.send(Method::PATCH, &conversation_path(), &headers, Some(body.to_owned())).await;
+        let response = server.send(Method::PATCH, &conversation_path(), &headers, Some(body.to_owned())).await;
         match expected {
             Some(subject) => {
-                assert_eq!(answer.status, 204, "{body}");
+                assert_eq!(response.status, 204, "{body}");
                 assert_eq!(server.get(&conversation_path()).await.json()["subject"], subject);
             }
-            None => answer.expect_error(400, "0x80048d19", "Stream was not readable"),
+            None => response.expect_error(400, "0x80048d19", "Stream was not readable"),
         }
     }
 }

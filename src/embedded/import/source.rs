@@ -1,4 +1,4 @@
-//! Where a page comes from: a file or a string.
+//! Source of a page: a file or a string. Reads it completely before anything is written.
 
 use std::{
     fs::File,
