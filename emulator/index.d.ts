@@ -75,8 +75,8 @@ export interface LoggedRequest {
 }
 
 /**
- * A fault to inject into one request. A `status`, `drop` or `hang` happens before the request is executed, or with `commit: true` after it, in
- * which case the client does not learn of the effect. The other kinds describe their effect themselves.
+ * A fault to inject into one request. A `status`, `drop` or `hang` happens before the request is executed, or with `commit: true` after
+ * it, in which case the client does not learn of the effect. The other kinds describe their effect themselves.
  */
 export type Fault =
   /** Responds with this status without executing the request, unless `commit`. */
@@ -120,8 +120,8 @@ export type Fault =
       commit?: boolean | undefined
     }
   /**
-   * Delays the response until `faults.release()` is called; the request is executed then, or with `commit` before. If the client disconnects,
-   * or `reset()` is called, a request that was not executed yet never will be.
+   * Delays the response until `faults.release()` is called; the request is executed then, or with `commit` before. If the client
+   * disconnects, or `reset()` is called, a request that was not executed yet never will be.
    */
   | {
       kind: 'hang'
@@ -158,9 +158,9 @@ export type Fault =
       contentType: string
     }
   /**
-   * Another writer changes the conversation that the request addresses: right before the request is executed, or right after it and before
-   * the row is read for the response (for a `GET`: once the response is complete; for a rejected `PATCH`: not at all). Applies only to requests
-   * for one conversation.
+   * Another writer changes the conversation that the request addresses: right before the request is executed, or right after it and
+   * before the row is read for the response (for a `GET`: once the response is complete; for a rejected `PATCH`: not at all). Applies
+   * only to requests for one conversation.
    */
   | {
       kind: 'writer'
@@ -219,9 +219,9 @@ export interface Conditions {
   /** Logical names of tables without optimistic concurrency: `If-Match` with an ETag is a 400 `0x8006088d`. @default none */
   concurrencyOff?: readonly ('account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem')[] | undefined
   /**
-   * Service protection limits of the only user. The real ones are 6,000 requests and 1,200,000 ms in 300,000 ms, and 52 concurrent requests.
-   * A request over a limit gets a 429. Requests are admitted again when the time of `Retry-After` has passed on the emulator's clock; each
-   * request before that adds a second to it. A missing limit does not exist.
+   * Service protection limits of the only user. The real ones are 6,000 requests and 1,200,000 ms in 300,000 ms, and 52 concurrent
+   * requests. A request over a limit gets a 429. Requests are admitted again when the time of `Retry-After` has passed on the emulator's
+   * clock; each request before that adds a second to it. A missing limit does not exist.
    */
   limits?: {
     /** Most requests in the window. */
@@ -242,8 +242,8 @@ export interface Conditions {
   /** The application's secret has expired. @default false */
   secretExpired?: boolean | undefined
   /**
-   * The application is not a user of the environment: it gets tokens, but a 403 `0x80072560` from the Web API. `credential` is not affected.
-   * @default false
+   * The application is not a user of the environment: it gets tokens, but a 403 `0x80072560` from the Web API. `credential` is not
+   * affected. @default false
    */
   applicationUserMissing?: boolean | undefined
   /**
@@ -274,7 +274,8 @@ export interface Conditions {
   )[] | undefined
   /**
    * Privileges that the user of `WhoAmI` lacks: a request that needs one is a 403 `0x80040220`, and `RetrieveUserSetOfPrivilegesByNames`
-   * does not list it. A conversation is an activity and has the privileges of all activities. Linking needs `prvWriteActivity`, `prvAppendActivity`, and `prvAppendTo…` of the target. @default none
+   * does not list it. A conversation is an activity and has the privileges of all activities. Linking needs `prvWriteActivity`,
+   * `prvAppendActivity`, and `prvAppendTo…` of the target. @default none
    */
   missingPrivileges?: readonly `prv${'Append' | 'AppendTo' | 'Create' | 'Read' | 'Write'}${'Account' | 'Activity' | 'Contact' | 'Incident'}`[] | undefined
   /**
@@ -360,7 +361,7 @@ export interface Emulator {
 /**
  * Starts an emulator in a child process; resolves once it listens. Several can run at the same time.
  *
- * Rejects with a `TypeError` for an unknown or invalid option, and with an `Error` if the binary is missing (the message says how to build it),
- * if a seed is invalid (the message names the file or page, and the row), or if the port is in use.
+ * Rejects with a `TypeError` for an unknown or invalid option, and with an `Error` if the binary is missing (the message says how to
+ * build it), if a seed is invalid (the message names the file or page, and the row), or if the port is in use.
  */
 export function startEmulator(options?: EmulatorOptions): Promise<Emulator>

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 'use strict'
 
-// Starts the emulator's binary as a child process; see its `--help` for the protocol. The child reads seed pages from stdin, prints one line
-// with the URL and the credential, and exits when stdin is closed.
+// Starts the emulator's binary as a child process; see its `--help` for the protocol. The child reads seed pages from stdin, prints one
+// line with the URL and the credential, and exits when stdin is closed.
 
 const { spawn } = require('node:child_process')
 const { existsSync } = require('node:fs')
@@ -32,7 +32,8 @@ async function startEmulator(options = {}) {
   try {
     child.stdin.write(firstLine)
     started = JSON.parse(await listening(child, ended))
-    // The child and its pipes must not keep this process alive. When this process ends in any way, stdin is closed. Bun's pipes have no `unref`.
+    // The child and its pipes must not keep this process alive. When this process ends in any way, stdin is closed. Bun's pipes have no
+    // `unref`.
     for (const handle of [child, child.stdin, child.stdout, child.stderr]) handle.unref?.()
   } catch (error) {
     child.kill()
@@ -78,8 +79,8 @@ async function startEmulator(options = {}) {
   return emulator
 }
 
-// Copies the own properties of a plain object, so that nothing of a polluted `Object.prototype` is read as an option. Undefined for any other
-// value, because its options may be inherited. An object of another realm, as Jest creates them, counts as plain.
+// Copies the own properties of a plain object, so that nothing of a polluted `Object.prototype` is read as an option. Undefined for any
+// other value, because its options may be inherited. An object of another realm, as Jest creates them, counts as plain.
 function ownProperties(value) {
   if (value === null || typeof value !== 'object') return undefined
   const prototype = Object.getPrototypeOf(value)
@@ -189,8 +190,8 @@ function fetchJson({ url, credential, caCertificate }, method, name, body) {
 
 module.exports = { startEmulator }
 
-// Runs `npx omnichannel-link-emulator`: passes arguments and signals on. The child reads this stdin only for a seed, but always has a pipe for
-// stdin, so that it exits when this process is killed.
+// Runs `npx omnichannel-link-emulator`: passes arguments and signals on. The child reads this stdin only for a seed, but always has a
+// pipe for stdin, so that it exits when this process is killed.
 function runCommand(args) {
   const readsSeed = args.includes('--stdin-seed')
   const child = spawnBinary(readsSeed ? args : ['--stdin-seed', ...args], ['pipe', 'inherit', 'inherit'])

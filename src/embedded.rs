@@ -84,7 +84,8 @@ impl EmbeddedStore {
     /// A string of up to 4 MiB is queued immediately. A longer one, and a file, is queued once it was read, which may take long or forever;
     /// no other call waits for that.
     ///
-    /// Fails with `INVALID_ARGUMENT` (not such a page, or an invalid row, named by its index), `STORE`, or `CLOSED` (while the file is read).
+    /// Fails with `INVALID_ARGUMENT` (not such a page, or an invalid row, named by its index), `STORE`, or `CLOSED` (while the file is
+    /// read).
     pub fn import(
         &self,
         source: Source,
@@ -175,7 +176,7 @@ impl LinkStore for EmbeddedStore {
         self.read_with(Some(id), move |connections| {
             match connections.read(|connection| queries::conversation(connection, id))? {
                 Some(found) => found.ok_or_else(|| conversation_not_found(id)),
-                None => Err(connections.not_in_a_missing_file(id)),
+                None => Err(connections.missing_conversation(id)),
             }
         })
     }

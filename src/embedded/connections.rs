@@ -46,9 +46,9 @@ pub(super) struct Connections {
 #[derive(Default)]
 struct LazyConnection {
     connection: Mutex<Option<Connection>>,
-    /// Whether a call that used it has failed. Then the next call closes it, but only after it has found the files to be current: without an open
-    /// connection, the WAL could no longer be attributed to its file.
-    is_in_doubt: AtomicBool,
+    /// Whether a call that used it has failed. Then the next call closes it, but only after it has found the files to be current: without
+    /// an open connection, the WAL could no longer be attributed to its file.
+    must_reopen: AtomicBool,
 }
 
 /// The files that the connections have open.
@@ -133,7 +133,7 @@ impl Connections {
     }
 
     /// Error for a conversation if there is no file, or an empty one.
-    pub(super) fn not_in_a_missing_file(&self, id: ConversationId) -> LinkError {
+    pub(super) fn missing_conversation(&self, id: ConversationId) -> LinkError {
         let path = self.path.display();
         let hint = if database::is_absent(&self.path) {
             format!("{path} does not exist yet: importRecords() creates it.")
@@ -149,15 +149,15 @@ impl Connections {
     }
 
     /// Makes the next call open a new writing connection, after a failure that may be caused by this one.
-    pub(super) fn doubt_writing(&self) {
-        self.writing.doubt();
+    pub(super) fn reopen_writing(&self) {
+        self.writing.reopen_later();
         // Removes the WAL of a replaced file now. If that fails, the next call reports it.
         let _ = self.ensure_current();
     }
 
-    /// The same as [`Connections::doubt_writing`] for the reading connection.
-    pub(super) fn doubt_reading(&self) {
-        self.reading.doubt();
+    /// The same as [`Connections::reopen_writing`] for the reading connection.
+    pub(super) fn reopen_reading(&self) {
+        self.reading.reopen_later();
         let _ = self.ensure_current();
     }
 
@@ -167,8 +167,8 @@ impl Connections {
         // If the WAL has to stay, the connections that still use it clean up.
         let _ = self.ensure_current();
         // The writing connection is closed last and removes the WAL.
-        for slot in [&self.reading, &self.writing] {
-            let closed = lock(&slot.connection).take().map_or(Ok(()), Connection::close);
+        for lazy in [&self.reading, &self.writing] {
+            let closed = lock(&lazy.connection).take().map_or(Ok(()), Connection::close);
             closed.map_err(|(_, error)| store_error(&self.path, "closing it", error))?;
         }
         Ok(())
@@ -182,14 +182,19 @@ impl Connections {
         }
     }
 
-    /// Whether the WAL and its index exist under their names. They do not if they were removed while another client in this process had them open:
-    /// SQLite keeps using the removed ones.
+    /// Whether the WAL and its index exist under their names. They do not if they were removed while another client in this process had
+    /// them open: SQLite keeps using the removed ones.
     fn has_wal(&self) -> bool {
         lock(&self.opened).as_ref().is_some_and(|opened| opened.files.wal.is_some() && opened.files.shm.is_some())
     }
 
     fn files(&self, resolved: &Path) -> Result<Files, LinkError> {
         Files::at(&self.path, resolved).map_err(|error| file_error(&self.path, error))
+    }
+
+    /// The files where the old ones were opened, whatever the path leads to now.
+    fn files_where_opened(&self, old: &Opened) -> Result<Files, LinkError> {
+        Files::at(&old.resolved, &old.resolved).map_err(|error| file_error(&self.path, error))
     }
 
     /// Records the files that a new connection has open. `None` if they are not those of the path, or not those of the other connection.
@@ -235,11 +240,10 @@ impl Connections {
         Ok(())
     }
 
-    /// Prepares the last connection to replaced files for closing. Its commits are copied from the WAL into the file that it has open, and the WAL
-    /// is removed from beside the new file.
+    /// Prepares the last connection to replaced files for closing. Its commits are copied from the WAL into the file that it has open,
+    /// and the WAL is removed from beside the new file.
     fn retire(&self, connection: &Connection, old: &Opened) -> Result<(), LinkError> {
-        let files_now = || Files::at(&old.resolved, &old.resolved).map_err(|error| file_error(&self.path, error));
-        let now = files_now()?;
+        let now = self.files_where_opened(old)?;
         if now.database == old.files.database && !has_moved(connection) {
             // Only a link or the WAL has changed. SQLite closes the connection as usual, but would not notice that the WAL is missing.
             if now.wal.is_none() {
@@ -252,7 +256,7 @@ impl Connections {
             return self.remove_wal(connection, old);
         }
         let is_complete = old.files.wal.is_none() || checkpoint(connection);
-        match old.files.left(&files_now()?) {
+        match old.files.left(&self.files_where_opened(old)?) {
             (false, false) => Ok(()),
             left if is_complete => self.remove(left, &old.resolved),
             // Other programs still use it, and the file may be moved back.
@@ -260,13 +264,10 @@ impl Connections {
         }
     }
 
-    /// Removes the WAL of an old file from beside a new one. Not if another connection has the new file open, or if the old file still exists under
-    /// another name and only the WAL has its latest commits.
+    /// Removes the WAL of an old file from beside a new one. Not if another connection has the new file open, or if the old file still
+    /// exists under another name and only the WAL has its latest commits.
     fn remove_wal(&self, connection: &Connection, old: &Opened) -> Result<(), LinkError> {
-        let left = || {
-            let now = Files::at(&old.resolved, &old.resolved).map_err(|error| file_error(&self.path, error))?;
-            Ok(old.files.left(&now))
-        };
+        let left = || self.files_where_opened(old).map(|now| old.files.left(&now));
         // A client in this process that has the same WAL open copies it into the file when it closes last. Other programs do not.
         let is_expendable =
             || old.files.wal.is_none() || checkpoint(connection) || !has_name(&old.files) || is_shared_here(&old.files);
@@ -287,7 +288,8 @@ impl Connections {
         Err(used_with_old_wal(&self.path))
     }
 
-    /// Renames a WAL that is still needed but lies beside another file. For the last call of a client, which cannot leave it to a later one.
+    /// Renames a WAL that is still needed but lies beside another file. For the last call of a client, which cannot leave it to a later
+    /// one.
     fn set_wal_aside(&self, (wal, shm): (bool, bool), resolved: &Path) -> Result<(), LinkError> {
         let aside = beside(resolved, SET_ASIDE);
         if wal && !aside.exists() {
@@ -307,14 +309,14 @@ impl Connections {
 }
 
 impl LazyConnection {
-    fn doubt(&self) {
-        self.is_in_doubt.store(true, Ordering::SeqCst);
+    fn reopen_later(&self) {
+        self.must_reopen.store(true, Ordering::SeqCst);
     }
 
-    /// The connection, unless it is in doubt.
+    /// The connection, unless it must be reopened.
     fn get(&self) -> MutexGuard<'_, Option<Connection>> {
         let mut connection = lock(&self.connection);
-        if self.is_in_doubt.swap(false, Ordering::SeqCst) {
+        if self.must_reopen.swap(false, Ordering::SeqCst) {
             *connection = None;
         }
         connection

@@ -102,8 +102,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Readable>, LinkError> {
     }))
 }
 
-/// Opens the file with the permissions that this user has, and leaves no files beside one that cannot be written. If the WAL and its index can
-/// neither be opened nor created, SQLite cannot take locks: then the file is opened without them, in the returned state.
+/// Opens the file with the permissions that this user has, and leaves no files beside one that cannot be written. If the WAL and its
+/// index can neither be opened nor created, SQLite cannot take locks: then the file is opened without them, in the returned state.
 pub(super) fn connect_to_read(path: &Path) -> Result<(Connection, Option<FileState>), LinkError> {
     ensure_file(path)?;
     let failed = |error| store_error(path, "opening it", error);
@@ -227,8 +227,8 @@ fn fold(call: &Context<'_>) -> rusqlite::Result<Value> {
     })
 }
 
-/// Switches the file to WAL mode. If two connections switch a new file at the same time, SQLite fails one of them at once, because they would
-/// wait for each other. That one then waits for the write lock and tries again.
+/// Switches the file to WAL mode. If two connections switch a new file at the same time, SQLite fails one of them at once, because they
+/// would wait for each other. That one then waits for the write lock and tries again.
 fn enable_wal(connection: &Connection) -> rusqlite::Result<()> {
     let switch = || connection.pragma_update(None, "journal_mode", "wal");
     for _ in 0..MAX_SWITCHES {

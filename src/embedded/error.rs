@@ -36,8 +36,8 @@ pub(super) fn is_exhausted(error: &io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(12 | 23 | 24))
 }
 
-/// Tests for file descriptors by opening a folder, because SQLite does not report why it cannot open a file. Not by opening the file: closing
-/// it again would release its locks.
+/// Tests for file descriptors by opening a folder, because SQLite does not report why it cannot open a file. Not by opening the file:
+/// closing it again would release its locks.
 fn is_out_of_descriptors(path: &Path) -> bool {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::read_dir(folder).is_err_and(|error| is_exhausted(&error))

@@ -76,8 +76,8 @@ pub(super) fn is_shared_here(files: &Arc<Files>) -> bool {
     all.iter().filter_map(Weak::upgrade).any(is_same)
 }
 
-/// Whether a database that this process has open still has any name. A file without one disappears when the last program closes it. Searches
-/// the open files, because opening and closing the database once more would release its locks.
+/// Whether a database that this process has open still has any name. A file without one disappears when the last program closes it.
+/// Searches the open files, because opening and closing the database once more would release its locks.
 #[cfg(unix)]
 pub(super) fn has_name(files: &Files) -> bool {
     let open = match fs::read_dir("/dev/fd") {

@@ -1,5 +1,5 @@
-//! Checks the path of the database, and whether SQLite can create its files there, for the diagnosis. A file that cannot be accessed counts as
-//! missing only if the system reports "not found".
+//! Checks the path of the database, and whether SQLite can create its files there, for the diagnosis. A file that cannot be accessed
+//! counts as missing only if the system reports "not found".
 
 use std::{
     fs,

@@ -37,8 +37,8 @@ pub(super) fn conversation(
     connection.prepare_cached(&sql)?.query_row([id.as_bytes()], details).optional()
 }
 
-/// The first page, or the page after a cursor. The cursor holds sort keys instead of an offset, so rows that are inserted or deleted meanwhile
-/// do not shift other rows into or out of the page.
+/// The first page, or the page after a cursor. The cursor holds sort keys instead of an offset, so rows that are inserted or deleted
+/// meanwhile do not shift other rows into or out of the page.
 pub(super) fn page(
     connection: &Connection,
     query: &ConversationQuery,

@@ -26,7 +26,7 @@ pub(super) fn guarded<T>(
 ) -> Result<T, LinkError> {
     let result = catch_panic(|| read(connections));
     if result.as_ref().is_err_and(|error| matches!(error.code(), Code::Store | Code::Internal)) {
-        connections.doubt_reading();
+        connections.reopen_reading();
     }
     result
 }

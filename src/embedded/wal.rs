@@ -12,8 +12,8 @@ pub(super) fn keep_wal(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-/// Copies the whole WAL into a file that was moved or deleted, and returns whether that succeeded. It fails while another connection has the
-/// file open. SQLite does the same when the last connection is closed, unless it finds that the file was moved.
+/// Copies the whole WAL into a file that was moved or deleted, and returns whether that succeeded. It fails while another connection has
+/// the file open. SQLite does the same when the last connection is closed, unless it finds that the file was moved.
 pub(super) fn checkpoint(connection: &Connection) -> bool {
     let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
     let (name, operation) = (c"main".as_ptr(), ffi::SQLITE_FCNTL_FILE_POINTER);
@@ -31,13 +31,14 @@ pub(super) fn checkpoint(connection: &Connection) -> bool {
                 Ok(!is_busy && frames == written)
             })
             .unwrap_or(false);
-    // SAFETY: as above. Goes back to the lock that the connection believes to hold, also after a failed attempt, which may have taken a part.
+    // SAFETY: as above. Goes back to the lock that the connection believes to hold, also after a failed attempt, which may have taken a
+    // part.
     unsafe { unlock(file, ffi::SQLITE_LOCK_SHARED) };
     is_complete
 }
 
-/// Locks the new file beside the WAL of an old one, so that the WAL can be removed. `None` if another program has the new file open: it has read
-/// the WAL as its own, and may have written to it.
+/// Locks the new file beside the WAL of an old one, so that the WAL can be removed. `None` if another program has the new file open: it
+/// has read the WAL as its own, and may have written to it.
 pub(super) fn lock_alone(resolved: &Path) -> Option<rusqlite::Result<Connection>> {
     let lock = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -116,7 +116,7 @@ fn commit(connections: &Connections, batch: &[Update]) -> Outcomes {
     let failed = |error| store_error(path, "linking", error);
     for _ in 0..MAX_OPENS {
         let Some(mut connection) = connections.to_write(IfMissing::DoNotCreate)? else {
-            return Ok(batch.iter().map(|update| Err(connections.not_in_a_missing_file(update.id))).collect());
+            return Ok(batch.iter().map(|update| Err(connections.missing_conversation(update.id))).collect());
         };
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         // The wait for the lock may have been long.
@@ -210,15 +210,15 @@ pub(super) fn import(
     let _ = reply.send(summary);
 }
 
-/// Runs work that may write. A panic in one job must not end the thread, or every later call would fail. After a failure or a panic the next
-/// job opens the file again, because this connection may be read-only or in an unknown state.
+/// Runs work that may write. A panic in one job must not end the thread, or every later call would fail. After a failure or a panic the
+/// next job opens the file again, because this connection may be read-only or in an unknown state.
 pub(super) fn guarded<T>(
     connections: &Connections,
     work: impl FnOnce() -> Result<T, LinkError>,
 ) -> Result<T, LinkError> {
     let result = catch_panic(work);
     if result.is_err() {
-        connections.doubt_writing();
+        connections.reopen_writing();
     }
     result
 }

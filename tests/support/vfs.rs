@@ -1,5 +1,5 @@
-//! A SQLite VFS for tests that counts, holds and fails I/O steps of the watched databases. Other files are not affected, so tests in one process
-//! do not disturb each other.
+//! A SQLite VFS for tests that counts, holds and fails I/O steps of the watched databases. Other files are not affected, so tests in one
+//! process do not disturb each other.
 
 use std::{
     cell::RefCell,

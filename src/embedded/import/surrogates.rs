@@ -8,8 +8,8 @@ const ESCAPE: usize = REPLACEMENT.len();
 
 /// Replaces every unpaired surrogate `\uXXXX` in `json` with U+FFFD, in place. Everything else stays, valid or not.
 ///
-/// Returns the number of final bytes. The rest, fewer than twelve bytes, begins an escape that may continue in the next chunk; pass it again
-/// at the start of the next call. If `is_last`, all bytes are final.
+/// Returns the number of final bytes. The rest, fewer than twelve bytes, begins an escape that may continue in the next chunk; pass it
+/// again at the start of the next call. If `is_last`, all bytes are final.
 pub(super) fn replace_unpaired(json: &mut [u8], is_last: bool) -> usize {
     let mut at = 0;
     while let Some(found) = json.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
