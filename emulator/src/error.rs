@@ -87,7 +87,7 @@ pub(crate) enum ODataError {
     StaleVersion,
     RowExists,
     PayloadTooLarge,
-    /// An ETag in `If-Match` on a table without optimistic concurrency.
+    /// An `ETag` in `If-Match` on a table without optimistic concurrency.
     ConcurrencyOff {
         table: &'static Table,
     },

@@ -61,7 +61,7 @@ impl Condition {
     }
 }
 
-/// Checks in the order row, version, payload. Guesses: this order; that an empty object creates a version; that an ETag in `If-Match` on a
+/// Checks in the order row, version, payload. Guesses: this order; that an empty object creates a version; that an `ETag` in `If-Match` on a
 /// table without versions is rejected first, with 400.
 pub(crate) fn patch(
     organisation: &mut Organisation,
