@@ -19,7 +19,7 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Arc, Mutex, mpsc},
 };
 
 use tokio::sync::oneshot;
@@ -42,6 +42,7 @@ use crate::{
         NamedRecord, RecordKey, Report, StoreFuture, conversation_not_found,
     },
     error::{Code, LinkError, StoreName},
+    sync::lock,
 };
 
 /// Longest string that the writing thread reads itself. That takes a few milliseconds, and the page keeps its place in the queue.
@@ -103,7 +104,7 @@ impl EmbeddedStore {
             let read = job(Box::new(|is_cancelled| import::read(source, is_cancelled)));
             return result_of(self.send_to_writer(read), summary);
         }
-        let jobs = self.writer(&mut self.threads()).cloned();
+        let jobs = self.writer(&mut lock(&self.threads)).cloned();
         let page = self.page_readers.read(source);
         Box::pin(async move {
             let (jobs, (page, _permit)) = (jobs?, page.await?);
@@ -128,7 +129,7 @@ impl EmbeddedStore {
     }
 
     fn send_to_reader(&self, of: Option<ConversationId>, task: Task) -> Result<(), LinkError> {
-        let mut threads = self.threads();
+        let mut threads = lock(&self.threads);
         let reader = self.reader(&mut threads)?.clone();
         if of.is_some_and(|id| self.pending.has(id)) {
             // The writing thread passes it on once the updates before it are settled.
@@ -139,11 +140,7 @@ impl EmbeddedStore {
     }
 
     fn send_to_writer(&self, job: Job) -> Result<(), LinkError> {
-        self.writer(&mut self.threads())?.send(job).map_err(|_| thread_ended())
-    }
-
-    fn threads(&self) -> MutexGuard<'_, Threads> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer(&mut lock(&self.threads))?.send(job).map_err(|_| thread_ended())
     }
 
     fn writer<'a>(&self, threads: &'a mut Threads) -> Result<&'a mpsc::Sender<Job>, LinkError> {
@@ -216,7 +213,7 @@ impl LinkStore for EmbeddedStore {
 
     fn close(&self) -> StoreFuture<()> {
         let Threads { writer, reader, .. } =
-            std::mem::replace(&mut *self.threads(), Threads { are_closed: true, ..Threads::default() });
+            std::mem::replace(&mut *lock(&self.threads), Threads { are_closed: true, ..Threads::default() });
         Box::pin(async move {
             let (reply, closed) = oneshot::channel();
             let is_sent = match (writer, reader) {

@@ -8,7 +8,7 @@ use std::{
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     domain::{ConversationId, conversation_not_found},
     error::LinkError,
+    sync::lock,
 };
 
 /// Attempts to open a file that keeps being replaced.
@@ -342,8 +343,4 @@ impl DerefMut for Writing<'_> {
     fn deref_mut(&mut self) -> &mut Connection {
         self.0.as_mut().unwrap_or_else(|| unreachable!("created with a connection"))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,8 +5,10 @@ use std::{
     fs,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
 };
+
+use crate::sync::lock;
 
 /// Suffix of the write-ahead log.
 pub(super) const WAL: &str = "-wal";
@@ -62,7 +64,7 @@ static SHARED: Mutex<Vec<Weak<Files>>> = Mutex::new(Vec::new());
 /// Registers open files for the other clients of this process, until the value is dropped.
 pub(super) fn shared(files: Files) -> Arc<Files> {
     let files = Arc::new(files);
-    let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = lock(&SHARED);
     all.retain(|files| files.strong_count() > 0);
     all.push(Arc::downgrade(&files));
     files
@@ -70,7 +72,7 @@ pub(super) fn shared(files: Files) -> Arc<Files> {
 
 /// Whether another client of this process has this database open with the same WAL.
 pub(super) fn is_shared_here(files: &Arc<Files>) -> bool {
-    let all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = lock(&SHARED);
     let is_same =
         |other: Arc<Files>| !Arc::ptr_eq(&other, files) && other.database == files.database && other.wal == files.wal;
     all.iter().filter_map(Weak::upgrade).any(is_same)

@@ -2,10 +2,10 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
-use crate::domain::ConversationId;
+use crate::{domain::ConversationId, sync::lock};
 
 /// Number of updates in progress per conversation.
 #[derive(Clone, Default)]
@@ -28,7 +28,7 @@ impl PendingUpdates {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<ConversationId, usize>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut lock(&self.0))
     }
 }
 
