@@ -112,7 +112,7 @@ test('what this user may not look at or write is not called healthy', { timeout:
     [false, false, 'writable'],
     [true, true, null]
   ])
-  assert.match(reports[0][3], /cannot be looked at: Permission denied/)
+  assert.match(reports[0][3], /cannot be accessed: Permission denied/)
   assert.match(reports[2][3], /may not create files in the folder/)
   for (const [, , , , fix] of reports.slice(0, 4)) assert.match(fix, /permission/)
 })

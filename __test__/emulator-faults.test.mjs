@@ -137,7 +137,7 @@ test('wrong rules and plans are refused by name', { timeout: 60_000 }, async (t)
     [() => faults.add({ tims: 1, fault: drop }), /^faults\.add: .*unknown field `tims`/],
     [() => faults.add({ fault: { kind: 'dorp' } }), /unknown variant `dorp`/],
     [() => faults.add(), null],
-    [() => faults.random({ seed: 1, rate: 2, faults: [drop] }), /^faults\.random: `rate` is from 0 to 1/],
+    [() => faults.random({ seed: 1, rate: 2, faults: [drop] }), /^faults\.random: `rate` must be from 0 to 1/],
     [() => faults.conditions({ limit: {} }), /^faults\.conditions: .*unknown field `limit`/],
     [() => faults.hanging(-1), /^faults\.hanging: /],
     [() => clock.advance('1'), /^clock\.advance: /],

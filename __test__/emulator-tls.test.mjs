@@ -60,13 +60,13 @@ test('tls: true has the names of this machine; without it there is no certificat
 
 test('wrong options of tls are refused by name', { timeout: 60_000 }, async () => {
   for (const [tls, message] of [
-    ['localhost', /options\.tls: expected a boolean or an object/],
-    [null, /options\.tls: expected a boolean or an object/],
-    [{ host: 'a' }, /options\.tls: unknown option 'host'; known is hosts/],
+    ['localhost', /options\.tls: expected a boolean or a plain object/],
+    [null, /options\.tls: expected a boolean or a plain object/],
+    [{ host: 'a' }, /options\.tls: unknown option 'host'; expected hosts/],
     [{ hosts: 'a' }, /options\.tls\.hosts: expected an array of host names/],
     [{ hosts: [''] }, /options\.tls\.hosts: expected an array of host names/],
   ]) {
     await assert.rejects(startEmulator({ tls }), { name: 'TypeError', message })
   }
-  await assert.rejects(startEmulator({ tls: { hosts: ['https://a'] } }), { name: 'Error', message: /'https:\/\/a' is no host name/ })
+  await assert.rejects(startEmulator({ tls: { hosts: ['https://a'] } }), { name: 'Error', message: /'https:\/\/a' is not a host name/ })
 })

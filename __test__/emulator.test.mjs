@@ -145,17 +145,17 @@ test('refuses a bad seed with the file or page, and the row', { timeout: 60_000 
 
 test('refuses unknown and wrong options by name', async () => {
   for (const [options, message] of [
-    [{ sede: accounts }, /unknown option 'sede'; known are port, seed, tls/],
+    [{ sede: accounts }, /unknown option 'sede'; expected port, seed, tls/],
     [{ port: '80' }, /options\.port: expected an integer/],
     [{ port: 65536 }, /options\.port: expected an integer/],
     [{ seed: '' }, /options\.seed: expected a path/],
     [{ seed: 7 }, /options\.seed: expected a page/],
     [{ seed: [accounts, 'path'] }, /options\.seed: expected a page/],
-    [null, /options: expected an object/],
-    [[], /options: expected an object, and a plain one/],
-    [new Map([['port', 1]]), /options: expected an object, and a plain one/],
-    [new (class { get port() { return 1 } })(), /options: expected an object, and a plain one/],
-    [Object.create({ port: 1 }), /options: expected an object, and a plain one/],
+    [null, /options: expected a plain object/],
+    [[], /options: expected a plain object/],
+    [new Map([['port', 1]]), /options: expected a plain object/],
+    [new (class { get port() { return 1 } })(), /options: expected a plain object/],
+    [Object.create({ port: 1 }), /options: expected a plain object/],
   ]) {
     await assert.rejects(startEmulator(options), { name: 'TypeError', message })
   }
@@ -205,7 +205,7 @@ test('says where a binary has to be that cannot be started', { timeout: 60_000 }
     const { default: processes } = await import('node:child_process')
     processes.spawn = () => { throw new Error('spawn ENOTDIR') }`
   const { text } = await program(t, before, 'await startEmulator().catch(({ message }) => console.log(message))')
-  assert.match(text, /^The emulator's binary cannot be started: .*: spawn ENOTDIR\. It has to be a file outside of any archive\.$/m)
+  assert.match(text, /^The emulator's binary cannot be started: .*: spawn ENOTDIR\. It must be a file outside of any archive\.$/m)
 })
 
 test('leaves no child behind when it fails after the start', { timeout: 60_000 }, async (t) => {
@@ -244,7 +244,7 @@ test('close ends it, once and for all', { timeout: 60_000 }, async (t) => {
   await first
   await gone()
   await emulator.close()
-  await assert.rejects(emulator.requests(), (error) => error.message.includes(`${emulator.url} does not answer`))
+  await assert.rejects(emulator.requests(), (error) => error.message.includes(`${emulator.url} does not respond`))
 
   if (Symbol.asyncDispose) {
     const disposed = await start(t)

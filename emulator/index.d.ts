@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" />
 
 /**
- * An emulator of the Dataverse Web API, as far as links need it, for tests: `require('omnichannel-link-emulator')`.
+ * An emulator of the part of the Dataverse Web API that links need, for tests: `require('omnichannel-link-emulator')`.
  *
  * @module omnichannel-link-emulator
  */
@@ -11,75 +11,75 @@
  *
  * Sets: `accounts`, `contacts`, `incidents`, `msdyn_ocliveworkitems`. The set is taken from `@odata.context`, which must hold
  * `$metadata#<set>`. A lookup is its `_<column>_value` with the annotation
- * `_<column>_value@Microsoft.Dynamics.CRM.lookuplogicalname`; it may lead to a row that is loaded later, or never. `@odata.etag`
- * and formatted values are ignored. A column that a page shows exists, even if the emulator did not know it.
+ * `_<column>_value@Microsoft.Dynamics.CRM.lookuplogicalname`; it may point to a row that is loaded later, or never. `@odata.etag`
+ * and formatted values are ignored. All columns of a page are added to the table.
  */
 export interface SeedPage {
-  /** Where the page comes from, `https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#accounts(name)` say; what counts is the set. */
+  /** Context URL, for example `https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#accounts(name)`. Only the set matters. */
   '@odata.context': string
   /** The rows; each must have the key of its table. */
   value: ReadonlyArray<Readonly<Record<string, unknown>>>
-  /** What else such an answer has, `@odata.nextLink` say; ignored. */
+  /** Other members of such a response, for example `@odata.nextLink`, are ignored. */
   readonly [name: string]: unknown
 }
 
-/** How an emulator starts. */
+/** Options of {@link startEmulator}. */
 export interface EmulatorOptions {
   /**
-   * Port on 127.0.0.1. The start rejects when it is in use.
+   * Port on 127.0.0.1. The start rejects if it is in use.
    *
-   * @default 0, which takes a free one
+   * @default 0, which selects a free port
    */
   port?: number | undefined
   /**
-   * The rows to begin with: a page, an array of pages, or the path of a file with one page or of a folder of such `*.json` files
+   * The initial rows: a page, an array of pages, or the path of a file with one page or of a folder of such `*.json` files
    * (relative to the working directory). The order of pages does not matter; loading a row twice is an error.
    *
    * @default no rows
    */
   seed?: SeedPage | readonly SeedPage[] | string | undefined
   /**
-   * Serves https, over HTTP/1.1, and nothing else, under a certificate authority that is a new one at every start: clients have to trust
-   * {@link Emulator.caCertificate}. The certificate is good for `localhost`, `127.0.0.1`, `::1` and `hosts`, for which the token
-   * endpoint gives tokens too. A proxy that maps `contoso.crm4.dynamics.com:443` and `login.microsoftonline.com:443` to the emulator's
-   * port makes everything look as in production.
+   * Serves only https, over HTTP/1.1, under a certificate authority that is created at every start: clients have to trust
+   * {@link Emulator.caCertificate}. The certificate is valid for `localhost`, `127.0.0.1`, `::1` and `hosts`, and the token endpoint issues
+   * tokens for all of them. With a proxy that maps `contoso.crm4.dynamics.com:443` and `login.microsoftonline.com:443` to the emulator's
+   * port, clients can use the URLs of production.
    *
-   * The start rejects with an `Error` for a host that is no host name.
+   * The start rejects with an `Error` for an invalid host name.
    *
    * @default false
    */
   tls?: boolean | { hosts?: readonly string[] | undefined } | undefined
 }
 
-/** One request that came in. */
+/** One request that the emulator received. */
 export interface LoggedRequest {
-  /** 1 for the first request since the start or the last reset; it goes on counting when older entries are dropped. */
+  /** 1 for the first request since the start or the last reset. Counting continues when older entries are dropped. */
   number: number
-  /** As sent, `PATCH` say. */
+  /** As sent, for example `PATCH`. */
   method: string
   /** Path and query as sent. */
   path: string
-  /** Names in lower case; lines of one name are joined with `, `. Never `authorization`. */
+  /** Names in lower case; repeated headers are joined with `, `. Never includes `authorization`. */
   headers: Record<string, string>
   /**
-   * The body as text: its first 64 KiB, empty when there was none or when it was over the limit of 1 MiB. Secrets of a request for a
-   * token are replaced by `***`.
+   * The first 64 KiB of the body as a string. Empty if there was none or if it exceeded the limit of 1 MiB. Secrets of a token request are
+   * replaced by `***`.
    */
   body: string
-  /** Status of the answer; 0 when there was none, or none yet. */
+  /** Status of the response; 0 if there was none, or none yet. */
   status: number
-  /** The fault that the request met, or null. */
+  /** The injected fault of this request, or null. */
   fault: Fault['kind'] | null
-  /** What Dataverse accepts although it is hardly ever meant, for example a `PATCH` without `If-Match` that created a row. */
+  /** Warnings about behaviour that is rarely intended, for example a `PATCH` without `If-Match` that created a row. */
   warnings: string[]
 }
 
 /**
- * What goes wrong with one request. Without `commit: true` a `status`, `drop`, or `hang` comes before anything is done; with it the
- * request is executed first and the client does not learn of it. The other kinds say themselves what is done.
+ * A fault to inject into one request. A `status`, `drop` or `hang` happens before the request is executed, or with `commit: true` after
+ * it, in which case the client does not learn of the effect. The other kinds describe their effect themselves.
  */
 export type Fault =
-  /** Answers with this status and does nothing, unless `commit`. */
+  /** Responds with this status without executing the request, unless `commit`. */
   | {
       kind: 'status'
       /** 200 to 599. */
@@ -88,101 +88,101 @@ export type Fault =
       code?: string | undefined
       /** `message` of the error body, or the paragraph of the HTML page. @default '' */
       message?: string | undefined
-      /** An OData error; a gateway's HTML page; no body. The last two come without the headers of Dataverse. @default 'json' */
+      /** An OData error; a gateway's HTML page; no body. The last two have no headers of Dataverse. @default 'json' */
       body?: 'json' | 'html' | 'empty' | undefined
       /** Headers that are added or replaced, for example `retry-after` in seconds or as a date, or `x-ms-retry-after-ms`. */
       headers?: Record<string, string> | undefined
       /** Executes the request first. @default false */
       commit?: boolean | undefined
     }
-  /** Answers with a redirect and does nothing. */
+  /** Responds with a redirect without executing the request. */
   | {
       kind: 'redirect'
-      /** Where to, as the header says it. */
+      /** Value of the `Location` header. */
       location: string
       /** 300 to 399. @default 307 */
       status?: number | undefined
     }
-  /** Answers 401 with the challenge and does nothing. */
+  /** Responds with 401 and the challenge without executing the request. */
   | { kind: 'unauthorized' }
-  /** Answers 429 with the documented code and text and does nothing. */
+  /** Responds with 429 and the documented code and message without executing the request. */
   | {
       kind: 'throttle'
-      /** Which of the three the error names. */
+      /** The exceeded limit in the error. */
       limit: 'requests' | 'executionTime' | 'concurrency'
-      /** What `Retry-After` says. @default 1 */
+      /** Value of `Retry-After`. @default 1 */
       retryAfterInSeconds?: number | undefined
     }
-  /** Closes the connection without an answer. */
+  /** Closes the connection without a response. */
   | {
       kind: 'drop'
       /** Executes the request first. @default false */
       commit?: boolean | undefined
     }
   /**
-   * Answers only when `faults.release()` is called; the request is executed then, or before with `commit`. If the client goes, or
-   * `reset()` is called, a request that was not executed never is.
+   * Delays the response until `faults.release()` is called; the request is executed then, or with `commit` before. If the client
+   * disconnects, or `reset()` is called, a request that was not executed yet never will be.
    */
   | {
       kind: 'hang'
-      /** Executes the request when it comes, not when it is released. @default false */
+      /** Executes the request when it arrives, not when it is released. @default false */
       commit?: boolean | undefined
     }
-  /** Executes the request, sends the head and so many bytes of the body, never the last, and the rest when released. */
+  /** Executes the request, sends the headers and a part of the body, never the last byte, and the rest when released. */
   | {
       kind: 'hangInBody'
-      /** How much of the body comes before the pause. @default half of the body */
+      /** Bytes of the body before the pause. @default half of the body */
       afterBytes?: number | undefined
     }
   /**
-   * Executes the request and closes the connection after so many bytes of the body, never after the last. An answer with no body
-   * is dropped.
+   * Executes the request and closes the connection in the middle of the body, never after its last byte. A response without a body is
+   * dropped.
    */
   | {
       kind: 'truncate'
-      /** How much of the body comes. @default half of the body */
+      /** Bytes of the body that are sent. @default half of the body */
       afterBytes?: number | undefined
     }
-  /** Executes the request and sends the body in pieces of so many bytes, one after the other without waiting. */
+  /** Executes the request and sends the body in small chunks, without pauses. */
   | {
       kind: 'trickle'
-      /** The size of a piece. @default 1 */
+      /** Bytes per chunk. @default 1 */
       bytesAtOnce?: number | undefined
     }
-  /** Executes the request and sends the body again and again until the client goes. A 204 becomes a 200. */
+  /** Executes the request and repeats the body until the client disconnects. A 204 becomes a 200. */
   | { kind: 'endless' }
-  /** Executes the request and answers with this content type. */
+  /** Executes the request and responds with this content type. */
   | {
       kind: 'contentType'
       /** The header's value. */
       contentType: string
     }
   /**
-   * Another writer changes the conversation that the request addresses: right before the request is executed, or right after it, before
-   * the row is read for the answer (after a `GET`: once its answer is made; after a refused `PATCH`: not at all). Meets only requests
-   * for one conversation.
+   * Another writer changes the conversation that the request addresses: right before the request is executed, or right after it and
+   * before the row is read for the response (for a `GET`: once the response is complete; for a rejected `PATCH`: not at all). Applies
+   * only to requests for one conversation.
    */
   | {
       kind: 'writer'
-      /** Whether the other writer comes before the request is executed, or after it. */
+      /** Whether the other writer acts before the request is executed, or after it. */
       when: 'before' | 'after'
       /**
-       * Columns by logical name; a lookup takes `{ entityLogicalName, recordId }` or null. A `statuscode` brings its `statecode`.
+       * Columns by logical name; a lookup takes `{ entityLogicalName, recordId }` or null. A `statuscode` also sets its `statecode`.
        *
-       * @default nothing but a new version
+       * @default only a new version
        */
       changes?: Record<string, string | number | boolean | null | { entityLogicalName: string; recordId: string }> | undefined
       /** The conversation is deleted instead. @default false */
       delete?: boolean | undefined
     }
-  /** Checks a `PATCH` as always, confirms it with a 204, even if the row was asked for, and stores nothing. Meets only `PATCH`. */
+  /** Checks a `PATCH` as usual, confirms it with a 204, even if the row was requested, and stores nothing. Applies only to `PATCH`. */
   | { kind: 'notStored' }
 
-/** Which requests are meant: those that fit all that is given. Control calls of this package are never among them. */
+/** Selects the requests that match all given fields. Calls of this package's own methods never match. */
 export interface FaultTarget {
-  /** In any case, `PATCH` say. */
+  /** HTTP method in any case, for example `PATCH`. */
   method?: string | undefined
-  /** A part of path and query as sent; `/oauth2/` for requests for a token. */
+  /** A part of the path and query as sent; `/oauth2/` for token requests. */
   path?: string | undefined
   /** Id of the conversation whose row is addressed. */
   conversation?: string | undefined
@@ -192,48 +192,48 @@ export interface FaultTarget {
   every?: number | undefined
 }
 
-/** A fault, and which requests meet it. */
+/** A fault, and the requests to inject it into. */
 export interface FaultRule {
-  /** Which requests. @default every request */
+  /** The requests. @default every request */
   on?: FaultTarget | undefined
-  /** How many requests it takes before it is used up. @default 1 */
+  /** Number of requests until the rule is used up. @default 1 */
   times?: number | 'always' | undefined
-  /** What goes wrong with them. */
+  /** The fault of these requests. */
   fault: Fault
 }
 
-/** Faults that come by chance. */
+/** Random faults. */
 export interface RandomFaults {
-  /** An integer from 0. The same seed brings the same faults to the same sequence of requests. */
+  /** An integer from 0. The same seed gives the same faults to the same sequence of requests. */
   seed: number
-  /** The share of requests that meet a fault, from 0 to 1. */
+  /** The share of requests that get a fault, from 0 to 1. */
   rate: number
-  /** One of these is drawn, each as likely as the others. One that does not apply to the request does nothing. */
+  /** One of these is drawn with equal probability. One that does not apply to the request has no effect. */
   faults: readonly Fault[]
-  /** Which requests may meet one; the others do not count. @default every request */
+  /** The requests that may get a fault; the others do not count. @default every request */
   on?: FaultTarget | undefined
 }
 
-/** What holds for all requests until it is changed. */
+/** Conditions for all requests, until they are changed. */
 export interface Conditions {
   /** Logical names of tables without optimistic concurrency: `If-Match` with an ETag is a 400 `0x8006088d`. @default none */
   concurrencyOff?: readonly ('account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem')[] | undefined
   /**
-   * Service protection limits, of the one user there is. The real ones are 6,000 requests and 1,200,000 ms in 300,000 ms, and 52 at
-   * once. Who meets one gets a 429 and is let through when the time of `Retry-After` has passed on the emulator's clock; each request
-   * before that adds a second to it. A limit that is not given does not exist.
+   * Service protection limits of the only user. The real ones are 6,000 requests and 1,200,000 ms in 300,000 ms, and 52 concurrent
+   * requests. A request over a limit gets a 429. Requests are admitted again when the time of `Retry-After` has passed on the emulator's
+   * clock; each request before that adds a second to it. A missing limit does not exist.
    */
   limits?: {
-    /** How many requests may come in the window. */
+    /** Most requests in the window. */
     requests?: number | undefined
-    /** How long requests may take together in the window; each takes `executionTimePerRequestInMs`. */
+    /** Most execution time in the window; each request takes `executionTimePerRequestInMs`. */
     executionTimeInMs?: number | undefined
-    /** How many requests may be in flight. Requests that hang are. */
+    /** Most requests in flight, including those that hang. */
     concurrent?: number | undefined
-    /** How far back requests and execution time are counted. @default 300000 */
+    /** Length of the window. @default 300000 */
     windowInMs?: number | undefined
   } | undefined
-  /** What each request adds to the execution time, since the clock stands still meanwhile. @default 0 */
+  /** Execution time of each request, because the clock does not move meanwhile. @default 0 */
   executionTimePerRequestInMs?: number | undefined
   /** Values of `CallerObjectId` or `MSCRMCallerID` that get a 403 `0x80040220`. @default none */
   unprivilegedCallers?: readonly string[] | undefined
@@ -242,29 +242,29 @@ export interface Conditions {
   /** The application's secret has expired. @default false */
   secretExpired?: boolean | undefined
   /**
-   * The application is no user of the environment: it gets tokens, and with them a 403 `0x80072560` from the Web API. `credential` is not
-   * concerned. @default false
+   * The application is not a user of the environment: it gets tokens, but a 403 `0x80072560` from the Web API. `credential` is not
+   * affected. @default false
    */
   applicationUserMissing?: boolean | undefined
   /**
-   * Whether `PUT` and `DELETE` of `<row>/<navigation property>/$ref` take an ETag in `If-Match` as a condition, which is not documented;
-   * otherwise they ignore it. @default true
+   * Whether `PUT` and `DELETE` of `<row>/<navigation property>/$ref` honour an ETag in `If-Match`, which is not documented; otherwise they
+   * ignore it. @default true
    */
   refHonoursIfMatch?: boolean | undefined
   /**
-   * What comes of a body with two values for one lookup, such as both customer properties: the first or last of the body holds, or
-   * 400 `0x80048d19`. None of it is documented; the request log has a warning. @default 'last'
+   * Effect of a body with two values for one lookup, such as both customer properties: the first or the last value wins, or a 400
+   * `0x80048d19`. None of it is documented; the request log has a warning. @default 'last'
    */
   twoValuesForOneLookup?: 'first' | 'last' | 'refuse' | undefined
   /**
-   * Alternate keys by the logical name of their table, each a column by the name it is read by, or several joined with commas. They
-   * address rows and targets of binds: `accounts(accountnumber='A-1')`. A write after which two rows would have one key is a 412
-   * `0x80040237`; one that two rows of the seed have leads to neither, but to a 501. @default { account: ['accountnumber'] }
+   * Alternate keys by the logical name of their table, each a column by its read name, or several joined with commas. They address rows and
+   * targets of binds: `accounts(accountnumber='A-1')`. A write after which two rows would share a key is a 412 `0x80040237`; a key that two
+   * rows of the seed share is a 501. @default { account: ['accountnumber'] }
    */
   alternateKeys?: Readonly<Partial<Record<'account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem', readonly string[] | undefined>>> | undefined
   /**
-   * Schema names of relationships that the environment does not have: `RelationshipDefinitions` leaves them out, and their navigation
-   * properties are undeclared. Rows keep the links they have. @default none
+   * Schema names of relationships that the environment lacks: `RelationshipDefinitions` omits them, and their navigation properties are
+   * undeclared. Rows keep their links. @default none
    */
   hiddenRelationships?: readonly (
     | 'account_msdyn_ocliveworkitems'
@@ -273,13 +273,13 @@ export interface Conditions {
     | 'msdyn_incident_msdyn_ocliveworkitem'
   )[] | undefined
   /**
-   * Privileges that the user of `WhoAmI` does not have: what needs one is a 403 `0x80040220`, and
-   * `RetrieveUserSetOfPrivilegesByNames` does not list it. A conversation is an activity and has the privileges of all activities. To link
-   * takes `prvWriteActivity`, `prvAppendActivity`, and `prvAppendTo…` of the target. @default none
+   * Privileges that the user of `WhoAmI` lacks: a request that needs one is a 403 `0x80040220`, and `RetrieveUserSetOfPrivilegesByNames`
+   * does not list it. A conversation is an activity and has the privileges of all activities. Linking needs `prvWriteActivity`,
+   * `prvAppendActivity`, and `prvAppendTo…` of the target. @default none
    */
   missingPrivileges?: readonly `prv${'Append' | 'AppendTo' | 'Create' | 'Read' | 'Write'}${'Account' | 'Activity' | 'Contact' | 'Incident'}`[] | undefined
   /**
-   * What the header `Date` says when the emulator's clock stands at 0, in milliseconds since 1970; it then goes with that clock.
+   * Time of the header `Date` when the emulator's clock is at 0, in milliseconds since 1970. It then follows that clock.
    *
    * @default `Date` is the time of the machine
    */
@@ -287,82 +287,81 @@ export interface Conditions {
 }
 
 /**
- * All of these reject with a `TypeError` that names the field when the argument is wrong, and with an `Error` when the emulator
- * is gone.
+ * All methods reject with a `TypeError` that names the field if the argument is invalid, and with an `Error` if the emulator has ended.
  */
 export interface Faults {
   /**
-   * Adds rules behind those that are there. A request takes the first rule that applies to it; the rules behind do not count it. After
-   * a rejection none was added.
+   * Appends rules. A request takes the first rule that applies to it; later rules do not count it. After a rejection none was added.
    */
   add(...rules: readonly (FaultRule | readonly FaultRule[])[]): Promise<void>
   /**
-   * Lets faults come by chance to requests that no rule takes. A further call replaces the plan and counts requests from 1 again.
+   * Injects random faults into requests that no rule takes. Another call replaces the plan and counts requests from 1 again.
    */
   random(plan: RandomFaults): Promise<void>
-  /** Sets the conditions; what is not given goes back to its default. The limits count from nothing again. */
+  /** Sets the conditions; missing fields get their defaults. Resets the usage of the limits. */
   conditions(conditions: Conditions): Promise<void>
-  /** Removes rules, random faults and conditions, and releases what hangs. */
+  /** Removes rules, random faults and conditions, and releases requests that hang. */
   clear(): Promise<void>
-  /** How many rules are not used up. */
+  /** Number of rules that are not used up. */
   waiting(): Promise<number>
-  /** Resolves when at least `count` requests hang; with 0, when none does. @default 1 */
+  /** Resolves once at least `count` requests hang; with 0, once none does. @default 1 */
   hanging(count?: number): Promise<void>
-  /** Lets go what hangs now. */
+  /** Releases the requests that hang now. */
   release(): Promise<void>
-  /** Makes all tokens worthless that the token endpoint has issued. `credential` stays good. */
+  /** Invalidates all tokens of the token endpoint. `credential` stays valid. */
   revokeTokens(): Promise<void>
 }
 
-/** The emulator's only time, by which limits open and tokens expire. It stands still until it is moved. */
+/** The emulator's clock, which limits and the expiry of tokens use. It only moves when it is advanced. */
 export interface Clock {
   /** Milliseconds since the start or the last reset. */
   now(): Promise<number>
-  /** Moves it forward, by an integer from 0; resolves with the new time. */
+  /** Moves the clock forward by an integer from 0; resolves with the new time. */
   advance(byInMs: number): Promise<number>
 }
 
-/** A running emulator. It never keeps this process alive, and it ends with it, also when this process is killed. */
+/** A running emulator. It never keeps this process alive, and it ends with this process, even if that is killed. */
 export interface Emulator {
   /** `http://127.0.0.1:<port>`, or `https://localhost:<port>` with `tls`; no slash at the end. The Web API is below `/api/data/v9.2/`. */
   readonly url: string
-  /** The bearer token it accepts; a new one at every start. It never expires. */
+  /** The accepted bearer token, new at every start. It never expires. */
   readonly credential: string
-  /** The certificate of its own authority as PEM, for clients to trust; good for a year. Null without `tls`. */
+  /** The certificate of its own authority as PEM, which clients have to trust; valid for a year. Null without `tls`. */
   readonly caCertificate: string | null
   /**
-   * The application to which `POST <url>/<tenantId>/oauth2/v2.0/token` gives tokens, with `grant_type=client_credentials` and
-   * `scope=<url>/.default` or, with `tls`, `https://<any of its hosts>/.default`, with or without a port. Its id and secret are new ones at every start.
+   * The application that gets tokens from `POST <url>/<tenantId>/oauth2/v2.0/token`, with `grant_type=client_credentials` and
+   * `scope=<url>/.default` or, with `tls`, `https://<any of its hosts>/.default`, with or without a port. Its id and secret are new at
+   * every start.
    */
   readonly application: {
     /** The tenant, a GUID: the first part of the token endpoint's path. */
     readonly tenantId: string
-    /** `client_id` of a request for a token. */
+    /** `client_id` of a token request. */
     readonly clientId: string
-    /** `client_secret` of a request for a token. */
+    /** `client_secret` of a token request. */
     readonly clientSecret: string
   }
-  /** What goes wrong with requests, and the conditions that hold for all of them. */
+  /** Injected faults, and the conditions for all requests. */
   readonly faults: Faults
-  /** The time by which limits open and tokens expire. */
+  /** The clock for limits and the expiry of tokens. */
   readonly clock: Clock
-  /** The newest 10,000 requests, oldest first. Rejects with an `Error` when the emulator is gone. */
+  /** The newest 10,000 requests, oldest first. Rejects with an `Error` if the emulator has ended. */
   requests(): Promise<LoggedRequest[]>
   /**
-   * Everything as right after the start: rows of the seed, no faults, default conditions, an empty log, no issued tokens, the clock at 0.
-   * Connections on which a request hangs are closed.
+   * Restores the state after the start: rows of the seed, no faults, default conditions, an empty log, no issued tokens, the clock at 0.
+   * Closes connections with a request that hangs.
    */
   reset(): Promise<void>
-  /** Ends it; resolves when the child process is gone. Further calls return the same promise. */
+  /** Stops the emulator; resolves once the child process has ended. Further calls return the same promise. */
   close(): Promise<void>
   /** The same as `close`, where the platform has `Symbol.asyncDispose` (Node 20 and later). */
   [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
- * Starts an emulator in a child process; resolves when it listens. Several can run at once.
+ * Starts an emulator in a child process; resolves once it listens. Several can run at the same time.
  *
- * Rejects with a `TypeError` for an unknown or wrong option, and with an `Error` when the binary is missing (the message says what
- * builds it), when a seed is wrong (the message names the file or page, and the row), or when the port is in use.
+ * Rejects with a `TypeError` for an unknown or invalid option, and with an `Error` if the binary is missing (the message says how to
+ * build it), if a seed is invalid (the message names the file or page, and the row), or if the port is in use.
  */
 export function startEmulator(options?: EmulatorOptions): Promise<Emulator>

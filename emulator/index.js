@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 'use strict'
 
-// Starts the emulator as a child process and knows nothing of the Web API. How the two talk is said by `--help` of the binary:
-// seed pages go in over stdin, one line with the URL and the credential comes out, and the end of stdin ends the child.
+// Starts the emulator's binary as a child process; see its `--help` for the protocol. The child reads seed pages from stdin, prints one
+// line with the URL and the credential, and exits when stdin is closed.
 
 const { spawn } = require('node:child_process')
 const { existsSync } = require('node:fs')
@@ -14,7 +14,7 @@ const path = require('node:path')
 const BINARY = path.join(__dirname, 'bin', `omnichannel-link-emulator${process.platform === 'win32' ? '.exe' : ''}`)
 const OPTIONS = ['port', 'seed', 'tls']
 const STDERR_KEPT = 4096
-// What asks the command for an end. SIGBREAK is Windows' alone.
+// Signals that are passed on to the child. SIGBREAK exists only on Windows.
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']
 
 async function startEmulator(options = {}) {
@@ -23,17 +23,17 @@ async function startEmulator(options = {}) {
   const child = spawnBinary(['--stdin-seed', '--port', String(port), ...paths.flatMap((p) => ['--seed', p]), ...tls], 'pipe')
   const ended = new Promise((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`))
-    // Emitted instead when the child never ran.
+    // Emitted instead of 'exit' if the child could not be started.
     child.once('error', (error) => resolve(error.message))
   })
-  // A child that ends at once closes this pipe under our hands; its message on stderr is what is reported.
+  // A child that exits at once closes this pipe. Its message on stderr is reported instead.
   child.stdin.on('error', () => {})
   let started
   try {
     child.stdin.write(firstLine)
     started = JSON.parse(await listening(child, ended))
-    // From here on neither the child nor its pipes keep this process alive. When it ends, however it ends, stdin ends with it. Bun's
-    // pipes have no `unref`.
+    // The child and its pipes must not keep this process alive. When this process ends in any way, stdin is closed. Bun's pipes have no
+    // `unref`.
     for (const handle of [child, child.stdin, child.stdout, child.stderr]) handle.unref?.()
   } catch (error) {
     child.kill()
@@ -79,8 +79,8 @@ async function startEmulator(options = {}) {
   return emulator
 }
 
-// The properties of an object that are its own, so that nothing of a polluted `Object.prototype` is taken for an option; undefined for
-// what is no plain object, whose options might be no properties of its own. An object of another realm, as Jest makes them, is plain.
+// Copies the own properties of a plain object, so that nothing of a polluted `Object.prototype` is read as an option. Undefined for any
+// other value, because its options may be inherited. An object of another realm, as Jest creates them, counts as plain.
 function ownProperties(value) {
   if (value === null || typeof value !== 'object') return undefined
   const prototype = Object.getPrototypeOf(value)
@@ -90,10 +90,10 @@ function ownProperties(value) {
 
 function readOptions(given) {
   const options = ownProperties(given)
-  if (options === undefined) throw new TypeError('startEmulator: options: expected an object, and a plain one')
+  if (options === undefined) throw new TypeError('startEmulator: options: expected a plain object')
   for (const name of Object.keys(options)) {
     if (!OPTIONS.includes(name)) {
-      throw new TypeError(`startEmulator: unknown option '${name}'; known are ${OPTIONS.join(', ')}`)
+      throw new TypeError(`startEmulator: unknown option '${name}'; expected ${OPTIONS.join(', ')}`)
     }
   }
   const { port = 0, seed = [] } = options
@@ -112,13 +112,13 @@ function readOptions(given) {
   return { port, paths: [], pages, tls }
 }
 
-// The flags for the option `tls`.
+// The command-line flags for the option `tls`.
 function readTls(given = false) {
   if (typeof given === 'boolean') return given ? ['--tls'] : []
   const tls = ownProperties(given)
-  if (tls === undefined) throw new TypeError('startEmulator: options.tls: expected a boolean or an object, and a plain one')
+  if (tls === undefined) throw new TypeError('startEmulator: options.tls: expected a boolean or a plain object')
   const unknown = Object.keys(tls).find((name) => name !== 'hosts')
-  if (unknown !== undefined) throw new TypeError(`startEmulator: options.tls: unknown option '${unknown}'; known is hosts`)
+  if (unknown !== undefined) throw new TypeError(`startEmulator: options.tls: unknown option '${unknown}'; expected hosts`)
   const { hosts = [] } = tls
   if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string' && host !== '')) {
     throw new TypeError('startEmulator: options.tls.hosts: expected an array of host names')
@@ -128,16 +128,16 @@ function readTls(given = false) {
 
 function spawnBinary(args, stdio) {
   if (!existsSync(BINARY)) {
-    throw new Error(`The emulator's binary is missing: ${BINARY}. In a checkout, \`npm run build\` builds it and puts it there. A program that is bundled finds it if omnichannel-link-emulator stays outside of the bundle.`)
+    throw new Error(`The emulator's binary is missing: ${BINARY}. In a checkout, \`npm run build\` builds it. A bundled program finds it if omnichannel-link-emulator is left out of the bundle.`)
   }
   try {
     return spawn(BINARY, args, { __proto__: null, stdio, windowsHide: true })
   } catch (cause) {
-    throw new Error(`The emulator's binary cannot be started: ${BINARY}: ${cause.message}. It has to be a file outside of any archive.`, { cause })
+    throw new Error(`The emulator's binary cannot be started: ${BINARY}: ${cause.message}. It must be a file outside of any archive.`, { cause })
   }
 }
 
-// Resolves with the one line the child prints when it listens; rejects with the child's own message when it ends instead.
+// Resolves with the line that the child prints when it listens. Rejects with the child's own message if it exits instead.
 function listening(child, ended) {
   return new Promise((resolve, reject) => {
     let line = ''
@@ -151,25 +151,24 @@ function listening(child, ended) {
       line += text
       if (line.includes('\n')) resolve(line)
     })
-    // 'close' comes after the last of stderr, unlike 'exit', and also when the child could not be spawned.
+    // Unlike 'exit', 'close' is emitted after all of stderr, and also if the child could not be started.
     child.once('close', async () => {
       reject(new Error(message.trim() || `The emulator ended before it listened: ${await ended}`))
     })
   })
 }
 
-// The emulator's own methods, which `control.rs` lists. A wrong argument is the caller's mistake: a TypeError with the emulator's
-// words.
+// Calls a method of the test API, see `src/test_api/http.rs`. An invalid argument becomes a TypeError with the emulator's message.
 async function callMethod(server, method, argument = null) {
-  const answer = await fetchJson(server, 'POST', method, JSON.stringify(argument))
-  if (Object.hasOwn(Object(answer), 'error')) throw new TypeError(`${method}: ${answer.error}`)
-  return answer ?? undefined
+  const result = await fetchJson(server, 'POST', method, JSON.stringify(argument))
+  if (Object.hasOwn(Object(result), 'error')) throw new TypeError(`${method}: ${result.error}`)
+  return result ?? undefined
 }
 
-// One connection per call: a kept one would have to be looked after, so that it keeps no process alive.
+// One connection per call, because an idle connection could keep the process alive.
 function fetchJson({ url, credential, caCertificate }, method, name, body) {
   return new Promise((resolve, reject) => {
-    const fail = (error) => reject(new Error(`The emulator at ${url} does not answer`, { cause: error }))
+    const fail = (error) => reject(new Error(`The emulator at ${url} does not respond`, { cause: error }))
     const headers = { authorization: `Bearer ${credential}` }
     const options = { __proto__: null, agent: false, method, headers, ...(caCertificate && { ca: caCertificate }) }
     const request = (caCertificate ? https : http).request(`${url}/_emulator/${name}`, options, (response) => {
@@ -191,8 +190,8 @@ function fetchJson({ url, credential, caCertificate }, method, name, body) {
 
 module.exports = { startEmulator }
 
-// `npx omnichannel-link-emulator` passes its arguments and signals on. Its stdin is the child's only if that reads the seed from it; the
-// pipe is there in any case, because the child ends with it when this process is killed.
+// Runs `npx omnichannel-link-emulator`: passes arguments and signals on. The child reads this stdin only for a seed, but always has a
+// pipe for stdin, so that it exits when this process is killed.
 function runCommand(args) {
   const readsSeed = args.includes('--stdin-seed')
   const child = spawnBinary(readsSeed ? args : ['--stdin-seed', ...args], ['pipe', 'inherit', 'inherit'])
@@ -203,7 +202,7 @@ function runCommand(args) {
   child.on('error', fail)
   child.on('exit', (code, signal) => {
     if (signal === null) process.exit(code)
-    // The same end as the child's. The first process of a container outlives its own signals.
+    // Ends in the same way as the child. The first process of a container survives its own signals, hence the exit.
     process.removeAllListeners(signal)
     process.kill(process.pid, signal)
     process.exit(128 + os.constants.signals[signal])

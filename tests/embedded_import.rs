@@ -1,11 +1,7 @@
-//! Importing pages into the embedded store: all rows or none, and only the columns that are there.
+//! Importing pages into the embedded store: all rows or none, and only the columns that the page has.
 
 #[path = "support/embedded.rs"]
-#[allow(dead_code, reason = "shared by several suites")]
 mod embedded;
-#[path = "support/vfs.rs"]
-#[allow(dead_code, reason = "shared by several suites")]
-mod vfs;
 
 use std::{
     sync::{
@@ -23,8 +19,8 @@ use omnichannel_link::{
 };
 use serde_json::{Value, json};
 
-use self::{
-    embedded::{MISSING, Office, UNLINKED, account, active, conversation, incident, only, page, sql},
+use self::embedded::{
+    DatabaseFixture, MISSING, UNLINKED, account, active, conversation, incident, only, page, sql,
     vfs::{PATIENCE, Step},
 };
 
@@ -45,63 +41,63 @@ fn linked(number: u16, customer: RecordReference, case: RecordReference) -> Valu
     })
 }
 
-fn is_refused(error: &LinkError, saying: &str) {
+fn is_rejected(error: &LinkError, message: &str) {
     assert_eq!(error.code(), Code::InvalidArgument, "{error:?}");
-    assert!(error.message().contains(saying), "{}", error.message());
+    assert!(error.message().contains(message), "{}", error.message());
     assert!(error.details().hint.as_deref().unwrap_or_default().contains("Nothing was imported"), "{error:?}");
     assert!(!error.details().maybe_applied);
 }
 
 #[tokio::test]
-async fn a_bad_row_refuses_the_whole_page_and_leaves_no_trace() {
+async fn an_invalid_row_rejects_the_whole_page_and_leaves_no_trace() {
     let rows = || [json!({ "activityid": conversation(1).to_string(), "statuscode": 2 }), json!({ "activityid": "x" })];
-    let office = Office::empty();
-    is_refused(&office.import(conversations(rows())).await.unwrap_err(), "row 1 of `value`: `activityid`");
-    assert!(!office.path.exists());
-    office.imported(active([2], "Hello")).await;
-    is_refused(&office.import(conversations(rows())).await.unwrap_err(), "row 1 of `value`: `activityid`");
-    assert_eq!(office.slots(1), None);
-    assert_eq!(office.imported(active([1], "Hello")).await.inserted, 1);
+    let db = DatabaseFixture::empty();
+    is_rejected(&db.import(conversations(rows())).await.unwrap_err(), "row 1 of `value`: `activityid`");
+    assert!(!db.path.exists());
+    db.imported(active([2], "Hello")).await;
+    is_rejected(&db.import(conversations(rows())).await.unwrap_err(), "row 1 of `value`: `activityid`");
+    assert_eq!(db.slots(1), None);
+    assert_eq!(db.imported(active([1], "Hello")).await.inserted, 1);
 }
 
 #[tokio::test]
-async fn an_unknown_conversation_without_a_status_refuses_the_page_by_its_index() {
-    let office = Office::seeded().await;
+async fn an_unknown_conversation_without_a_status_rejects_the_page() {
+    let db = DatabaseFixture::seeded().await;
     let known = json!({ "activityid": conversation(1).to_string(), CASE: incident(1).id.to_string() });
     let unknown = json!({ "activityid": conversation(MISSING).to_string() });
-    let error = office.import(conversations([known.clone(), unknown])).await.unwrap_err();
-    is_refused(&error, "row 1 of `value`: `statuscode` is absent");
-    assert_eq!((office.slots(1), office.slots(MISSING)), (Some(UNLINKED), None));
-    assert_eq!(office.imported(conversations([known])).await.updated, 1);
-    assert_eq!(office.slots(1), Some(only(incident(1))));
+    let error = db.import(conversations([known.clone(), unknown])).await.unwrap_err();
+    is_rejected(&error, "row 1 of `value`: `statuscode` is absent");
+    assert_eq!((db.slots(1), db.slots(MISSING)), (Some(UNLINKED), None));
+    assert_eq!(db.imported(conversations([known])).await.updated, 1);
+    assert_eq!(db.slots(1), Some(only(incident(1))));
 }
 
 #[tokio::test]
 async fn an_absent_column_stays_as_it_was_and_a_null_clears_it() {
-    let office = Office::seeded().await;
+    let db = DatabaseFixture::seeded().await;
     let both = Some((Some(account(1).to_string()), Some(incident(1).to_string())));
-    assert_eq!(office.imported(conversations([linked(1, account(1), incident(1))])).await.updated, 1);
-    assert_eq!(office.slots(1), both);
+    assert_eq!(db.imported(conversations([linked(1, account(1), incident(1))])).await.updated, 1);
+    assert_eq!(db.slots(1), both);
 
     let id = conversation(1).to_string();
-    office.imported(conversations([json!({ "activityid": id, "statuscode": 4 })])).await;
-    assert_eq!(office.slots(1), both);
-    assert_eq!(office.link(1, account(1)).await.unwrap_err().code(), Code::ConversationNotActive);
+    db.imported(conversations([json!({ "activityid": id, "statuscode": 4 })])).await;
+    assert_eq!(db.slots(1), both);
+    assert_eq!(db.link(1, account(1)).await.unwrap_err().code(), Code::ConversationNotActive);
 
-    office.imported(conversations([json!({ "activityid": id, CUSTOMER: null })])).await;
-    assert_eq!(office.slots(1), Some(only(incident(1))));
-    assert_eq!(office.link(1, account(1)).await.unwrap_err().code(), Code::ConversationNotActive);
-    office.imported(conversations([json!({ "activityid": id, CASE: null, "statuscode": 2 })])).await;
-    assert_eq!(office.slots(1), Some(UNLINKED));
-    assert_eq!(office.linked(1, account(1)).await, LinkStatus::Linked);
+    db.imported(conversations([json!({ "activityid": id, CUSTOMER: null })])).await;
+    assert_eq!(db.slots(1), Some(only(incident(1))));
+    assert_eq!(db.link(1, account(1)).await.unwrap_err().code(), Code::ConversationNotActive);
+    db.imported(conversations([json!({ "activityid": id, CASE: null, "statuscode": 2 })])).await;
+    assert_eq!(db.slots(1), Some(UNLINKED));
+    assert_eq!(db.linked(1, account(1)).await, LinkStatus::Linked);
 }
 
 #[tokio::test]
-async fn pages_may_come_in_any_order_and_links_to_records_not_yet_there_are_counted() {
+async fn pages_may_be_imported_in_any_order_and_dangling_links_are_counted() {
     let pages: [fn() -> Source; 3] = [
         || page("accounts", [1, 2].map(|number| json!({ "accountid": account(number).id.to_string() }))),
         || page("incidents", [json!({ "incidentid": incident(1).id.to_string() })]),
-        // The second names a case that never comes.
+        // The second conversation has a case that is never imported.
         || conversations([linked(1, account(1), incident(1)), linked(2, account(2), incident(2))]),
     ];
     for (order, dangling) in [
@@ -112,21 +108,21 @@ async fn pages_may_come_in_any_order_and_links_to_records_not_yet_there_are_coun
         ([2, 0, 1], [4, 2, 1]),
         ([2, 1, 0], [4, 3, 1]),
     ] {
-        let office = Office::empty();
+        let db = DatabaseFixture::empty();
         for (index, dangling) in order.into_iter().zip(dangling) {
-            assert_eq!(office.imported(pages[index]()).await.dangling_links, dangling, "{order:?}");
+            assert_eq!(db.imported(pages[index]()).await.dangling_links, dangling, "{order:?}");
         }
         for number in [1, 2] {
             let both = (Some(account(number).to_string()), Some(incident(number).to_string()));
-            assert_eq!(office.slots(number), Some(both), "{order:?}");
+            assert_eq!(db.slots(number), Some(both), "{order:?}");
         }
-        // A link to a record that is not there can be removed, and cannot be made again.
-        office.unlink(2, incident(2)).await.unwrap();
-        assert_eq!(office.link(2, incident(2)).await.unwrap_err().code(), Code::RecordNotFound);
+        // A link to a missing record can be removed, but not made again.
+        db.unlink(2, incident(2)).await.unwrap();
+        assert_eq!(db.link(2, incident(2)).await.unwrap_err().code(), Code::RecordNotFound);
     }
 }
 
-/// A clock that goes on by a step each time somebody looks.
+/// A clock that advances by a step each time it is read.
 #[derive(Debug)]
 struct Ticking {
     now: Mutex<Instant>,
@@ -166,12 +162,12 @@ fn recorded() -> (Option<OnProgress>, Receiver<ImportProgress>) {
 }
 
 #[tokio::test]
-async fn progress_grows_and_comes_by_the_clock() {
+async fn progress_grows_and_is_reported_by_the_clock() {
     const ROWS: u16 = 5_000;
     for (step, at_least) in [(Duration::from_millis(150), 5), (Duration::ZERO, 0)] {
-        let office = Office::empty().in_time_of(Ticking::by(step));
+        let db = DatabaseFixture::empty().with_other_clock(Ticking::by(step));
         let (on_progress, reports) = recorded();
-        let summary = office.import_with(active(0..ROWS, "Hello"), on_progress).await.unwrap();
+        let summary = db.import_with(active(0..ROWS, "Hello"), on_progress).await.unwrap();
         assert_eq!(summary.inserted, usize::from(ROWS));
         let reports: Vec<_> = reports.into_iter().collect();
         assert!(reports.iter().all(|report| report.rows_total == usize::from(ROWS)));
@@ -181,57 +177,57 @@ async fn progress_grows_and_comes_by_the_clock() {
 }
 
 #[tokio::test]
-async fn an_import_given_up_before_its_turn_imports_nothing() {
-    let office = Office::seeded().await;
-    let queue = office.hold_the_writer().await;
-    drop(office.import(active([MISSING], "New")));
-    drop(queue.moves_on().await);
-    // Its turn was before this one.
-    office.linked(1, account(1)).await;
-    assert_eq!(office.slots(MISSING), None);
+async fn an_import_cancelled_before_its_turn_imports_nothing() {
+    let db = DatabaseFixture::seeded().await;
+    let queue = db.hold_writer().await;
+    drop(db.import(active([MISSING], "New")));
+    drop(queue.finish_first().await);
+    // This call runs after the import.
+    db.linked(1, account(1)).await;
+    assert_eq!(db.slots(MISSING), None);
 }
 
 #[tokio::test]
-async fn an_import_given_up_half_way_is_rolled_back() {
-    let office = Office::empty().in_time_of(Ticking::by(Duration::from_secs(1)));
+async fn an_import_cancelled_half_way_is_rolled_back() {
+    let db = DatabaseFixture::empty().with_other_clock(Ticking::by(Duration::from_secs(1)));
     let (report, reports) = mpsc::channel();
-    let (go_on, told_to) = mpsc::channel();
+    let (resume, resumed) = mpsc::channel();
     let on_progress = Box::new(move |progress: ImportProgress| {
         report.send(progress).unwrap_or_default();
-        told_to.recv().unwrap_or_default();
+        resumed.recv().unwrap_or_default();
     });
-    let import = office.import_with(active(0..5_000, "New"), Some(on_progress));
+    let import = db.import_with(active(0..5_000, "New"), Some(on_progress));
     while reports.recv_timeout(PATIENCE).unwrap().rows_done == 0 {
-        go_on.send(()).unwrap();
+        resume.send(()).unwrap();
     }
-    drop((import, go_on));
-    assert_eq!(office.imported(active([1, 2], "Hello")).await.inserted, 2);
-    assert_eq!((office.slots(0), reports.into_iter().count()), (None, 0));
+    drop((import, resume));
+    assert_eq!(db.imported(active([1, 2], "Hello")).await.inserted, 2);
+    assert_eq!((db.slots(0), reports.into_iter().count()), (None, 0));
 }
 
 #[tokio::test]
-async fn an_import_given_up_during_its_commit_may_have_been_applied() {
-    let office = Office::seeded().await;
-    let gate = office.disk.hold(Step::LogSync);
-    let import = office.import(active([MISSING], "New"));
+async fn an_import_cancelled_during_its_commit_may_have_been_applied() {
+    let db = DatabaseFixture::seeded().await;
+    let gate = db.disk.hold(Step::WalSync);
+    let import = db.import(active([MISSING], "New"));
     let held = gate.entered();
     drop(import);
     drop((held, gate));
-    office.linked(1, account(1)).await;
-    assert_eq!(office.slots(MISSING), Some(UNLINKED));
+    db.linked(1, account(1)).await;
+    assert_eq!(db.slots(MISSING), Some(UNLINKED));
 }
 
 #[tokio::test]
-async fn a_file_of_an_older_version_is_updated_with_all_that_is_in_it() {
-    let office = Office::seeded().await;
-    office.linked(1, account(1)).await;
-    let office = office.reopened().await;
+async fn a_file_of_an_older_version_is_migrated_with_its_content() {
+    let db = DatabaseFixture::seeded().await;
+    db.linked(1, account(1)).await;
+    let db = db.reopened().await;
     let first_version = "DROP INDEX conversation_as_listed; ALTER TABLE conversation DROP COLUMN listed_by;
         ALTER TABLE conversation DROP COLUMN created_on; ALTER TABLE conversation DROP COLUMN agent_id;
         ALTER TABLE record DROP COLUMN columns; PRAGMA user_version = 1";
-    sql(&office.path, first_version);
-    assert_eq!(office.linked(1, account(1)).await, LinkStatus::AlreadyLinked);
-    assert_eq!(office.linked(1, account(2)).await, LinkStatus::Replaced);
-    let office = office.reopened().await;
-    sql(&office.path, "UPDATE conversation SET created_on = 0, agent_id = NULL; UPDATE record SET columns = NULL");
+    sql(&db.path, first_version);
+    assert_eq!(db.linked(1, account(1)).await, LinkStatus::AlreadyLinked);
+    assert_eq!(db.linked(1, account(2)).await, LinkStatus::Replaced);
+    let db = db.reopened().await;
+    sql(&db.path, "UPDATE conversation SET created_on = 0, agent_id = NULL; UPDATE record SET columns = NULL");
 }

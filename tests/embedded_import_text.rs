@@ -1,12 +1,8 @@
-//! What a page may be written like: odd text in one place costs nothing in another, and nothing is dropped in silence.
+//! Encodings and odd values in a page. An odd value does not affect other values, and nothing is dropped silently.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 #[path = "support/embedded.rs"]
-#[allow(dead_code, reason = "shared by several suites")]
 mod embedded;
-#[path = "support/vfs.rs"]
-#[allow(dead_code, reason = "shared by several suites")]
-mod vfs;
 
 use std::fs;
 
@@ -17,7 +13,7 @@ use omnichannel_link::{
 };
 use rusqlite::OpenFlags;
 
-use self::embedded::{Office, account, conversation, incident};
+use self::embedded::{DatabaseFixture, account, conversation, incident};
 
 const NESTED: usize = 20_000;
 
@@ -28,45 +24,45 @@ fn accounts(columns: &[&str]) -> String {
     format!(r#"{{"@odata.context":"https://x/$metadata#accounts","value":[{}]}}"#, rows.join(","))
 }
 
-async fn import(office: &Office, page: impl Into<String>) -> Result<ImportSummary, LinkError> {
-    office.import(Source::Text(page.into())).await
+async fn import(db: &DatabaseFixture, page: impl Into<String>) -> Result<ImportSummary, LinkError> {
+    db.import(Source::Text(page.into())).await
 }
 
-/// The same page from a file.
-async fn import_file(office: &Office, bytes: impl AsRef<[u8]>) -> Result<ImportSummary, LinkError> {
-    let path = office.path.with_extension("json");
+/// Imports the page from a file.
+async fn import_file(db: &DatabaseFixture, bytes: impl AsRef<[u8]>) -> Result<ImportSummary, LinkError> {
+    let path = db.path.with_extension("json");
     fs::write(&path, bytes).unwrap();
-    office.import(Source::Path(path)).await
+    db.import(Source::Path(path)).await
 }
 
-/// Refused by name, and nothing was imported.
-async fn is_refused(office: &Office, page: impl AsRef<[u8]>, saying: &str) {
-    let error = import_file(office, page).await.unwrap_err();
+/// Checks that the page is rejected with this message, and nothing is imported.
+async fn is_rejected(db: &DatabaseFixture, page: impl AsRef<[u8]>, message: &str) {
+    let error = import_file(db, page).await.unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument, "{error:?}");
-    assert!(error.message().contains(saying), "{}", error.message());
-    assert!(!office.path.exists());
+    assert!(error.message().contains(message), "{}", error.message());
+    assert!(!db.path.exists());
 }
 
-/// What is kept of the account besides its id and its name.
-fn columns(office: &Office, number: u16) -> String {
+/// The stored columns of the account, besides its id and its name.
+fn columns(db: &DatabaseFixture, number: u16) -> String {
     let sql = "SELECT columns FROM record WHERE id = ?1";
-    let stranger = office.stranger(OpenFlags::SQLITE_OPEN_READ_ONLY);
-    stranger.query_row(sql, [account(number).id.as_bytes()], |row| row.get(0)).unwrap()
+    let other = db.other_connection(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    other.query_row(sql, [account(number).id.as_bytes()], |row| row.get(0)).unwrap()
 }
 
-fn name(office: &Office, number: u16) -> Option<String> {
+fn name(db: &DatabaseFixture, number: u16) -> Option<String> {
     let sql = "SELECT name FROM record WHERE id = ?1";
-    let stranger = office.stranger(OpenFlags::SQLITE_OPEN_READ_ONLY);
-    stranger.query_row(sql, [account(number).id.as_bytes()], |row| row.get(0)).unwrap()
+    let other = db.other_connection(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    other.query_row(sql, [account(number).id.as_bytes()], |row| row.get(0)).unwrap()
 }
 
-async fn found(office: &Office, column: &str, value: KeyValue) -> Vec<omnichannel_link::domain::RecordReference> {
+async fn found(db: &DatabaseFixture, column: &str, value: KeyValue) -> Vec<omnichannel_link::domain::RecordReference> {
     let key = RecordKey { entity: EntityLogicalName::Account, columns: vec![(column.to_owned(), value)] };
-    office.service.find(key, CallOptions::default()).await.map(|found| vec![found.record]).unwrap_or_default()
+    db.service.find(key, CallOptions::default()).await.map(|found| vec![found.record]).unwrap_or_default()
 }
 
 #[tokio::test]
-async fn odd_values_in_one_column_cost_no_other() {
+async fn an_odd_value_in_one_column_does_not_affect_the_others() {
     let nested = format!("{}{}", r#"[{"a":"#.repeat(NESTED), "}]".repeat(NESTED).replacen("}]", "1}]", 1));
     let long = format!(r#""{}""#, "long ".repeat(200_000));
     for (odd, kept) in [
@@ -79,7 +75,7 @@ async fn odd_values_in_one_column_cost_no_other() {
         (r#""a\u0000b""#, Some(r#""a\u0000b""#)),
         ("\"\u{feff}\u{2028}\u{7f}\u{10ffff}\"", Some("\"\u{feff}\u{2028}\u{7f}\u{10ffff}\"")),
         (long.as_str(), Some(long.as_str())),
-        // No single value, which is not kept, as the typings say.
+        // Arrays and objects are not stored, as the typings say.
         (nested.as_str(), None),
         (r#"{"deep":{"x":"\ud83d"}}"#, None),
     ] {
@@ -87,15 +83,15 @@ async fn odd_values_in_one_column_cost_no_other() {
         for odd_column in ["odd", "o\u{301}d\\u0000\\\"d", "\\udc00", ""] {
             let row =
                 format!(r#""telephone1":"030","{odd_column}":{odd},"isprivate":true,"name":"Contoso","@x":{odd}"#);
-            let office = Office::empty();
-            assert_eq!(import(&office, accounts(&[&row])).await.unwrap().inserted, 1, "{about}");
-            // The second time it is merged with what is there.
-            assert_eq!(import_file(&office, accounts(&[&row])).await.unwrap().updated, 1, "{about}");
-            assert_eq!(name(&office, 1).as_deref(), Some("Contoso"), "{about}");
+            let db = DatabaseFixture::empty();
+            assert_eq!(import(&db, accounts(&[&row])).await.unwrap().inserted, 1, "{about}");
+            // The second time it is merged with the stored row.
+            assert_eq!(import_file(&db, accounts(&[&row])).await.unwrap().updated, 1, "{about}");
+            assert_eq!(name(&db, 1).as_deref(), Some("Contoso"), "{about}");
             for (column, value) in [("telephone1", KeyValue::Text("030".into())), ("isprivate", KeyValue::Flag(true))] {
-                assert_eq!(found(&office, column, value).await, [account(1)], "{column} beside {about}");
+                assert_eq!(found(&db, column, value).await, [account(1)], "{column} beside {about}");
             }
-            let columns = columns(&office, 1);
+            let columns = columns(&db, 1);
             assert_eq!(
                 columns.contains(&format!("\":{}", kept.unwrap_or(odd))),
                 kept.is_some(),
@@ -106,26 +102,26 @@ async fn odd_values_in_one_column_cost_no_other() {
 }
 
 #[tokio::test]
-async fn half_a_character_becomes_a_replacement_character_wherever_it_is_read() {
+async fn an_unpaired_surrogate_becomes_a_replacement_character_everywhere() {
     let page = format!(
         r#"{{"\ud83d":"\ud83d","@odata.context":"https://\udc00/$metadata#msdyn_ocliveworkitems","value":[{{
             "activityid":"{}","statuscode":2,"subject":"Hi \ud83d","@\ud83d":"\ud83d"}}],"\ude00":["\ude00"]}}"#,
         conversation(1)
     );
-    let office = Office::empty();
-    assert_eq!(import(&office, page).await.unwrap().inserted, 1);
-    let read = office.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+    let db = DatabaseFixture::empty();
+    assert_eq!(import(&db, page).await.unwrap().inserted, 1);
+    let read = db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
     assert_eq!(read.subject.as_deref(), Some("Hi \u{fffd}"));
-    import(&office, accounts(&[r#""name":"\ud83d\ude00 & \ud83d Co","telephone1":"x\ud83d""#])).await.unwrap();
-    assert_eq!(name(&office, 1).as_deref(), Some("\u{1f600} & \u{fffd} Co"));
-    assert_eq!(found(&office, "telephone1", KeyValue::Text("x\u{fffd}".into())).await, [account(1)]);
+    import(&db, accounts(&[r#""name":"\ud83d\ude00 & \ud83d Co","telephone1":"x\ud83d""#])).await.unwrap();
+    assert_eq!(name(&db, 1).as_deref(), Some("\u{1f600} & \u{fffd} Co"));
+    assert_eq!(found(&db, "telephone1", KeyValue::Text("x\u{fffd}".into())).await, [account(1)]);
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_is_refused_by_row_and_column() {
-    let office = Office::empty();
+async fn an_unusable_value_is_rejected_by_row_and_column() {
+    let db = DatabaseFixture::empty();
     let too_long = format!(r#""name":"x","description":"{}""#, "a".repeat(17 * 1024 * 1024));
-    for (columns, saying) in [
+    for (columns, message) in [
         (r#""name":5"#, "row 1 of `value`: `name`: invalid type: integer `5`"),
         (
             r#""name":"a","telephone1":"1","telephone\u0031":"2""#,
@@ -138,35 +134,35 @@ async fn what_cannot_be_kept_is_refused_by_row_and_column() {
         (r#""x":1,"y":"\u12""#, "row 1 of `value`: `y`: invalid escape"),
         (too_long.as_str(), "row 1 of `value`: `description`: longer than 16 MiB"),
     ] {
-        is_refused(&office, accounts(&[r#""name":"good""#, columns]), saying).await;
+        is_rejected(&db, accounts(&[r#""name":"valid""#, columns]), message).await;
     }
-    let latin = accounts(&[r#""name":"good""#, r#""x":1,"name":"M?ller""#]).replace('?', "\u{1}").into_bytes();
+    let latin = accounts(&[r#""name":"valid""#, r#""x":1,"name":"M?ller""#]).replace('?', "\u{1}").into_bytes();
     let latin: Vec<_> = latin.into_iter().map(|byte| if byte == 1 { 0xFC } else { byte }).collect();
-    is_refused(&office, latin, "row 1 of `value`: `name`: bytes that are not UTF-8").await;
+    is_rejected(&db, latin, "row 1 of `value`: `name`: bytes that are not UTF-8").await;
 }
 
 #[tokio::test]
-async fn a_status_may_be_written_as_a_float_and_only_a_whole_one() {
-    let office = Office::empty();
+async fn a_status_may_be_written_as_a_whole_float() {
+    let db = DatabaseFixture::empty();
     let page = |status: &str| {
         let id = conversation(1);
         format!(
             r#"{{"@odata.context":"$metadata#msdyn_ocliveworkitems","value":[{{"activityid":"{id}","statuscode":{status}}}]}}"#
         )
     };
-    for wrong in ["2.5", "1e999", "3e9", "null", "\"2\"", "true", "-0.1"] {
-        is_refused(&office, page(wrong), "row 0 of `value`: `statuscode`: ").await;
+    for status in ["2.5", "1e999", "3e9", "null", "\"2\"", "true", "-0.1"] {
+        is_rejected(&db, page(status), "row 0 of `value`: `statuscode`: ").await;
     }
-    for (good, status) in [("2.0", 2), ("1.9235E8", 192_350_000), ("-1", -1)] {
-        import(&office, page(good)).await.unwrap();
-        let read = office.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
-        assert_eq!(read.conversation.status.code(), status, "{good}");
+    for (valid, status) in [("2.0", 2), ("1.9235E8", 192_350_000), ("-1", -1)] {
+        import(&db, page(valid)).await.unwrap();
+        let read = db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+        assert_eq!(read.conversation.status.code(), status, "{valid}");
     }
 }
 
 #[tokio::test]
-async fn the_context_may_come_behind_the_rows_and_annotations_decide_nothing_they_are_not_about() {
-    let office = Office::empty();
+async fn the_context_may_follow_the_rows_and_unrelated_annotations_are_ignored() {
+    let db = DatabaseFixture::empty();
     let row = |status: &str| {
         format!(
             r#"{{"activityid":"{}","createdon":null,"_msdyn_issueid_value":"{}","x\ud83d":1e999,{status}}}"#,
@@ -181,57 +177,53 @@ async fn the_context_may_come_behind_the_rows_and_annotations_decide_nothing_the
             "]".repeat(NESTED)
         )
     };
-    is_refused(&office, page(&row(r#""statuscode":"x""#)), "row 0 of `value`: `statuscode`: invalid type: string")
-        .await;
-    // Longer than what is kept at once.
-    let passed_over = format!(r#"{{"@odata.context":"$metadata#accounts","x":"{}","value":[]}}"#, "a".repeat(17 << 20));
-    assert_eq!(import(&office, passed_over).await.unwrap().inserted, 0);
+    is_rejected(&db, page(&row(r#""statuscode":"x""#)), "row 0 of `value`: `statuscode`: invalid type: string").await;
+    // Longer than the limit for values that are stored.
+    let skipped = format!(r#"{{"@odata.context":"$metadata#accounts","x":"{}","value":[]}}"#, "a".repeat(17 << 20));
+    assert_eq!(import(&db, skipped).await.unwrap().inserted, 0);
     let typeless = r#""statuscode":2,"statuscode@y":1,"statuscode@y":2,"_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":5"#;
-    assert_eq!(import(&office, page(&row(typeless))).await.unwrap().inserted, 1);
-    assert_eq!(office.slots(1), Some(embedded::only(incident(1))));
+    assert_eq!(import(&db, page(&row(typeless))).await.unwrap().inserted, 1);
+    assert_eq!(db.slots(1), Some(embedded::only(incident(1))));
 }
 
-/// The text as UTF-16 in one order of bytes.
+/// The string as UTF-16 in one byte order.
 fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes).collect()
 }
 
 #[tokio::test]
-async fn utf_16_with_its_mark_is_understood_and_half_a_character_in_it_too() {
+async fn utf_16_with_a_byte_order_mark_is_decoded_even_with_unpaired_surrogates() {
     let page = accounts(&[r#""name":"Müller 😀 \ud83d","telephone1":"030""#, r#""name":"HALF""#]);
     for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
-        let office = Office::empty();
+        let db = DatabaseFixture::empty();
         let mut file = utf16(&format!("\u{feff}{page}"), bytes);
-        // No Rust string can hold half of a pair itself.
+        // A Rust string cannot hold an unpaired surrogate.
         let at = file.windows(8).position(|window| window == utf16("HALF", bytes)).unwrap();
         file[at..at + 2].copy_from_slice(&bytes(0xD83D));
-        assert_eq!(import_file(&office, &file).await.unwrap().inserted, 2);
-        assert_eq!(
-            (name(&office, 1).unwrap(), name(&office, 2).unwrap()),
-            ("Müller 😀 \u{fffd}".into(), "\u{fffd}ALF".into())
-        );
+        assert_eq!(import_file(&db, &file).await.unwrap().inserted, 2);
+        assert_eq!((name(&db, 1).unwrap(), name(&db, 2).unwrap()), ("Müller 😀 \u{fffd}".into(), "\u{fffd}ALF".into()));
         file.push(0);
-        let office = Office::empty();
-        is_refused(&office, &file, "ends within a character").await;
-        // Without the mark it is no text.
-        is_refused(&office, &file[2..file.len() - 1], "not a page").await;
+        let db = DatabaseFixture::empty();
+        is_rejected(&db, &file, "ends within a character").await;
+        // UTF-16 without a byte order mark is not decoded.
+        is_rejected(&db, &file[2..file.len() - 1], "not a page").await;
     }
-    let office = Office::empty();
-    assert_eq!(import_file(&office, format!("\u{feff}{page}")).await.unwrap().inserted, 2);
-    assert_eq!(import(&office, format!("\u{feff}{page}")).await.unwrap().updated, 2);
+    let db = DatabaseFixture::empty();
+    assert_eq!(import_file(&db, format!("\u{feff}{page}")).await.unwrap().inserted, 2);
+    assert_eq!(import(&db, format!("\u{feff}{page}")).await.unwrap().updated, 2);
 }
 
 #[tokio::test]
-async fn what_comes_behind_the_page_or_is_missing_of_it_refuses_it() {
-    let office = Office::empty();
+async fn trailing_or_missing_parts_reject_the_page() {
+    let db = DatabaseFixture::empty();
     let page = accounts(&[r#""name":"a""#, r#""name":"b""#]);
     for behind in ["x", "{}", &page, "\0", "]", "\u{feff}"] {
-        is_refused(&office, format!("{page}\n{behind}"), "trailing characters").await;
+        is_rejected(&db, format!("{page}\n{behind}"), "trailing characters").await;
     }
     for length in 0..page.len() {
-        is_refused(&office, &page[..length], "not a page").await;
+        is_rejected(&db, &page[..length], "not a page").await;
     }
-    for (page, saying) in [
+    for (page, message) in [
         (page.replace("value", "Value"), "it has no `value` array"),
         (page.replacen("\"value\"", "\"value\":[],\"value\"", 1), "duplicate field `value`"),
         (page.replacen('{', r#"{"@odata.context":"$metadata#contacts","#, 1), "duplicate field `@odata.context`"),
@@ -241,7 +233,7 @@ async fn what_comes_behind_the_page_or_is_missing_of_it_refuses_it() {
         (r#"{"value":[{}],"@odata.context":null}"#.into(), "names no table"),
         (r#"{"value":[{}]}"#.into(), "names no table"),
     ] {
-        is_refused(&office, page, saying).await;
+        is_rejected(&db, page, message).await;
     }
-    assert_eq!(import_file(&office, format!("{page} \r\n\t")).await.unwrap().inserted, 2);
+    assert_eq!(import_file(&db, format!("{page} \r\n\t")).await.unwrap().inserted, 2);
 }

@@ -1,12 +1,8 @@
-//! Reading from the embedded store: what is read, and what is not.
+//! Reading from the embedded store: pages, cancelled reads, and the order of reads and updates.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 #[path = "support/embedded.rs"]
-#[allow(dead_code, reason = "shared by several suites")]
 mod embedded;
-#[path = "support/vfs.rs"]
-#[allow(dead_code, reason = "shared by several suites")]
-mod vfs;
 
 use std::collections::HashSet;
 
@@ -23,12 +19,9 @@ use omnichannel_link::{
 use rusqlite::{OpenFlags, ffi};
 use serde_json::json;
 
-use self::{
-    embedded::{Office, SEEDED, account, conversation, page},
-    vfs::Step,
-};
+use self::embedded::{DatabaseFixture, SEEDED, account, conversation, page, vfs::Step};
 
-/// Conversations of some times and subjects, with the same ones and none among them: all that makes an order difficult.
+/// Conversations with equal and missing times and subjects, which make the order difficult.
 fn difficult(numbers: std::ops::Range<u16>) -> Source {
     let subjects = [Some("b"), None, Some("É"), Some("é"), Some(""), Some("B"), Some("a")];
     let row = |number: u16| {
@@ -41,14 +34,18 @@ fn difficult(numbers: std::ops::Range<u16>) -> Source {
     page("msdyn_ocliveworkitems", numbers.map(row))
 }
 
-/// All conversations, while `meanwhile` happens after the first page.
-async fn listed(office: &Office, order: &[Order], meanwhile: impl FnOnce(&[ConversationId])) -> Vec<ConversationId> {
+/// Lists all conversations and calls `meanwhile` after the first page.
+async fn listed(
+    db: &DatabaseFixture,
+    order: &[Order],
+    meanwhile: impl FnOnce(&[ConversationId]),
+) -> Vec<ConversationId> {
     let query = ConversationQuery { order: order.to_vec(), ..ConversationQuery::default() };
-    let first = office.service.list(Listing::new(query, None), CallOptions::default()).await.unwrap();
+    let first = db.service.list(Listing::new(query, None), CallOptions::default()).await.unwrap();
     let (mut found, mut rest) = first;
     meanwhile(&found.iter().map(|details| details.conversation.id).collect::<Vec<_>>());
     while let Some(listing) = rest {
-        let (more, after) = office.service.list(listing, CallOptions::default()).await.unwrap();
+        let (more, after) = db.service.list(listing, CallOptions::default()).await.unwrap();
         found.extend(more);
         rest = after;
     }
@@ -56,7 +53,7 @@ async fn listed(office: &Office, order: &[Order], meanwhile: impl FnOnce(&[Conve
 }
 
 #[tokio::test]
-async fn conversations_that_come_and_go_make_no_others_come_twice_or_not_at_all() {
+async fn inserted_and_deleted_conversations_do_not_shift_the_pages() {
     use Property::{CreatedOn, Status, Subject};
     let by = |by, descending| Order { by, descending };
     let orders: [&[Order]; 6] = [
@@ -68,18 +65,18 @@ async fn conversations_that_come_and_go_make_no_others_come_twice_or_not_at_all(
         &[],
     ];
     for order in orders {
-        let office = Office::empty();
-        office.imported(difficult(1..1_000)).await;
-        let whole = listed(&office, order, |_| {}).await;
+        let db = DatabaseFixture::empty();
+        db.imported(difficult(1..1_000)).await;
+        let whole = listed(&db, order, |_| {}).await;
         assert_eq!(whole.len(), 999);
-        let found = listed(&office, order, |shown| {
-            let stranger = office.stranger(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        let found = listed(&db, order, |shown| {
+            let other = db.other_connection(OpenFlags::SQLITE_OPEN_READ_WRITE);
             for id in shown.iter().step_by(3) {
-                stranger.execute("DELETE FROM conversation WHERE id = ?1", [id.as_bytes()]).unwrap();
+                other.execute("DELETE FROM conversation WHERE id = ?1", [id.as_bytes()]).unwrap();
             }
             let columns = "statuscode, subject, created_on";
             let copied = format!("SELECT randomblob(16), {columns} FROM conversation ORDER BY id LIMIT 600");
-            stranger.execute(&format!("INSERT INTO conversation (id, {columns}) {copied}"), []).unwrap();
+            other.execute(&format!("INSERT INTO conversation (id, {columns}) {copied}"), []).unwrap();
         })
         .await;
         assert_eq!(found.iter().collect::<HashSet<_>>().len(), found.len(), "{order:?}");
@@ -89,81 +86,81 @@ async fn conversations_that_come_and_go_make_no_others_come_twice_or_not_at_all(
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_any_more_is_not_read() {
-    let office = Office::seeded().await.reopened().await;
-    let before = office.disk.total(Step::OpenForWriting);
-    let gate = office.disk.hold(Step::Lock);
-    let first = office.service.read(Some(conversation(1)), CallOptions::default());
+async fn cancelled_reads_do_not_touch_the_file() {
+    let db = DatabaseFixture::seeded().await.reopened().await;
+    let before = db.disk.total(Step::OpenForWriting);
+    let gate = db.disk.hold(Step::Lock);
+    let first = db.service.read(Some(conversation(1)), CallOptions::default());
     let held = gate.entered();
     drop(gate);
-    drop(office.service.read(Some(conversation(1)), CallOptions::default()));
-    drop(office.service.list(Listing::new(ConversationQuery::default(), None), CallOptions::default()));
-    drop(office.service.find(named("Fabrikam"), CallOptions::default()));
-    // After a failure the next read opens the file again, if there is one.
-    held.answer(ffi::SQLITE_IOERR);
+    drop(db.service.read(Some(conversation(1)), CallOptions::default()));
+    drop(db.service.list(Listing::new(ConversationQuery::default(), None), CallOptions::default()));
+    drop(db.service.find(named("Fabrikam"), CallOptions::default()));
+    // After a failure the next read, if any, opens the file again.
+    held.fail(ffi::SQLITE_IOERR);
     assert_eq!(first.await.unwrap_err().code(), Code::Store);
-    office.service.close().await.unwrap();
-    assert_eq!(office.disk.total(Step::OpenForWriting), before + 1);
+    db.service.close().await.unwrap();
+    assert_eq!(db.disk.total(Step::OpenForWriting), before + 1);
 }
 
 fn named(name: &str) -> RecordKey {
     record_key(EntityLogicalName::Account, vec![("name".to_owned(), KeyValue::Text(name.to_owned()))]).unwrap()
 }
 
-/// Every way to read that waits for no update.
-async fn reads(office: &Office, number: u16) -> ConversationDetails {
+/// Reads in all ways that do not wait for an update of another conversation.
+async fn reads(db: &DatabaseFixture, number: u16) -> ConversationDetails {
     let all = Listing::new(ConversationQuery::default(), None);
-    let (listed, _) = office.service.list(all, CallOptions::default()).await.unwrap();
+    let (listed, _) = db.service.list(all, CallOptions::default()).await.unwrap();
     assert_eq!(listed.len(), usize::from(SEEDED) + 1);
-    let found = office.service.find(named("Fabrikam"), CallOptions::default()).await;
+    let found = db.service.find(named("Fabrikam"), CallOptions::default()).await;
     assert_eq!(found.unwrap_err().code(), Code::RecordNotFound);
-    office.service.read(Some(conversation(number)), CallOptions::default()).await.unwrap()
+    db.service.read(Some(conversation(number)), CallOptions::default()).await.unwrap()
 }
 
 #[tokio::test]
 async fn reads_do_not_wait_for_the_lock_that_an_update_waits_for() {
     for was_read_before in [false, true] {
-        let office = Office::seeded().await.reopened().await;
+        let db = DatabaseFixture::seeded().await.reopened().await;
         if was_read_before {
-            reads(&office, 2).await;
+            reads(&db, 2).await;
         }
-        let neighbour = office.stranger(OpenFlags::SQLITE_OPEN_READ_WRITE);
-        neighbour.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let gate = office.disk.hold(Step::Sleep);
-        let link = office.link(1, account(1));
+        let other = db.other_connection(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let gate = db.disk.hold(Step::Sleep);
+        let link = db.link(1, account(1));
         let held = gate.entered();
-        assert_eq!(reads(&office, 2).await.conversation.customer, None);
-        // But one of the same conversation does, and shows the link.
-        let mut read = Box::pin(office.service.read(Some(conversation(1)), CallOptions::default()));
+        assert_eq!(reads(&db, 2).await.conversation.customer, None);
+        // A read of the same conversation waits, and shows the link.
+        let mut read = Box::pin(db.service.read(Some(conversation(1)), CallOptions::default()));
         assert!((&mut read).now_or_never().is_none());
         let dry = CallOptions { dry_run: true, ..CallOptions::default() };
-        let mut dry = Box::pin(office.service.unlink(account(1), Some(conversation(1)), dry));
+        let mut dry = Box::pin(db.service.unlink(account(1), Some(conversation(1)), dry));
         assert!((&mut dry).now_or_never().is_none());
-        assert_eq!(reads(&office, 2).await.conversation.customer, None);
-        neighbour.execute_batch("ROLLBACK").unwrap();
+        assert_eq!(reads(&db, 2).await.conversation.customer, None);
+        other.execute_batch("ROLLBACK").unwrap();
         drop((held, gate));
         assert_eq!(read.await.unwrap().conversation.customer, Some(account(1)));
         dry.await.unwrap();
         assert_eq!(link.await.unwrap().status, LinkStatus::Linked);
-        assert_eq!(reads(&office, 1).await.conversation.customer, Some(account(1)));
+        assert_eq!(reads(&db, 1).await.conversation.customer, Some(account(1)));
     }
 }
 
 #[tokio::test]
 async fn a_read_shows_every_link_that_was_confirmed_before_it() {
-    let office = Office::seeded().await;
+    let db = DatabaseFixture::seeded().await;
     for number in 1..=SEEDED {
-        office.linked(1, account(number)).await;
-        assert_eq!(reads(&office, 1).await.conversation.customer, Some(account(number)));
+        db.linked(1, account(number)).await;
+        assert_eq!(reads(&db, 1).await.conversation.customer, Some(account(number)));
     }
 }
 
 #[tokio::test]
-async fn a_read_behind_a_link_that_fails_answers_all_the_same() {
-    let office = Office::seeded().await;
-    let full = office.disk.answer(Step::LogWrite, ffi::SQLITE_FULL);
-    let link = office.link(1, account(1));
-    let read = office.service.read(Some(conversation(1)), CallOptions::default());
+async fn a_read_after_a_failed_link_succeeds() {
+    let db = DatabaseFixture::seeded().await;
+    let full = db.disk.fail(Step::WalWrite, ffi::SQLITE_FULL);
+    let link = db.link(1, account(1));
+    let read = db.service.read(Some(conversation(1)), CallOptions::default());
     assert_eq!(read.await.unwrap().conversation.customer, None);
     assert_eq!(link.await.unwrap_err().code(), Code::Store);
     drop(full);

@@ -33,7 +33,7 @@ const TABLE: [Row; 12] = [
     ("session",   &["domain", "error"],               Not(&["reqwest", "rusqlite", "napi*"])),
     ("http",      &["error", "clock", "json", "progress", "sync"], Not(&["rusqlite", "napi*"])),
     ("dataverse", &["domain", "http", "error", "clock", "json"], Not(&["rusqlite", "napi*"])),
-    ("embedded",  &["dataverse::tables", "dataverse::time", "domain", "error", "clock", "json"], Not(&["reqwest", "napi*"])),
+    ("embedded",  &["dataverse::tables", "dataverse::time", "domain", "error", "clock", "json", "sync"], Not(&["reqwest", "napi*"])),
     ("node",      &["*"],                                  Not(&[])),
     // The crate in emulator/. Its tests may use what is in its [dev-dependencies], as all tests may.
     ("emulator",  &[],                                     Not(&["reqwest", "rusqlite", "napi*"])),
@@ -95,9 +95,9 @@ pub(super) use super::store::{Id, A as napi};
 fn f() { napi::parse(); ::napi::f() } //~ ::napi::f: domain must not touch napi
 === src/session.rs
 #[napi_derive::napi] //~ napi_derive::napi: session must not touch napi_derive
-=== src/embedded/mod.rs
-use crate::dataverse::{tables::{self, Id}, Row}; //~ crate::dataverse::Row: embedded may use of ours [dataverse::tables, dataverse::time, domain, error, clock, json]
-use crate::dataverse; //~ crate::dataverse: embedded may use of ours [dataverse::tables, dataverse::time, domain, error, clock, json]
+=== src/embedded.rs
+use crate::dataverse::{tables::{self, Id}, Row}; //~ crate::dataverse::Row: embedded may use of ours [dataverse::tables, dataverse::time, domain, error, clock, json, sync]
+use crate::dataverse; //~ crate::dataverse: embedded may use of ours [dataverse::tables, dataverse::time, domain, error, clock, json, sync]
 mod http; use self::http::A;
 mod tests { use super::{http::A, super::domain}; }
 === src/clock.rs

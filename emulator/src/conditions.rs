@@ -1,4 +1,4 @@
-//! What holds for every request until it is changed: limits, switches, lifetimes. Knows no HTTP.
+//! Conditions that hold for every request until they are changed: limits, switches, lifetimes. Independent of HTTP.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,31 +9,31 @@ use crate::{
     table::{self, Lookup, Navigation, Table, relationship::RELATIONSHIPS},
 };
 
-/// Settings of the organisation and of the service; the default is a service in good order.
+/// Settings of the organisation and of the service. The defaults are those of a healthy service.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Conditions {
-    /// Logical names of the tables whose optimistic concurrency is switched off.
+    /// Logical names of the tables without optimistic concurrency.
     pub(crate) concurrency_off: Vec<TableName>,
     pub(crate) limits: Limits,
-    /// What one request adds to the execution time.
+    /// Execution time that each request uses up.
     pub(crate) execution_time_per_request_in_ms: u64,
-    /// Values of `CallerObjectId` and `MSCRMCallerID` for which the privilege to act on their behalf is missing.
+    /// Values of `CallerObjectId` and `MSCRMCallerID` that may not be impersonated.
     pub(crate) unprivileged_callers: Vec<String>,
     pub(crate) token_lifetime_in_seconds: u64,
     pub(crate) secret_expired: bool,
-    /// Nobody has made the application a user of the environment: it gets tokens, and no more.
+    /// The application is not a user of the environment: it gets tokens, but no access.
     pub(crate) application_user_missing: bool,
-    /// Whether `If-Match` means anything to a `PUT` or `DELETE` of a reference, which Microsoft does not say.
+    /// Whether a `PUT` or `DELETE` of a reference honours `If-Match`. Microsoft does not document it.
     pub(crate) ref_honours_if_match: bool,
-    /// What comes of a body with two values for one lookup.
+    /// Effect of two values for one lookup in a body.
     pub(crate) two_values_for_one_lookup: TwoValues,
     pub(crate) alternate_keys: AlternateKeys,
-    /// Relationships that the environment does not have.
+    /// Relationships that the environment lacks.
     pub(crate) hidden_relationships: HiddenRelationships,
-    /// Names of privileges that the user does not have.
+    /// Privileges that the user lacks.
     pub(crate) missing_privileges: Vec<PrivilegeName>,
-    /// What `Date` says when the clock stands at 0, since 1970. Without it `Date` is the machine's.
+    /// Time of the `Date` header when the clock is at 0, since 1970. `None`: the time of the machine.
     pub(crate) date_in_ms: Option<u64>,
 }
 
@@ -62,12 +62,12 @@ impl Conditions {
         self.concurrency_off.iter().any(|off| off.0 == table.logical_name)
     }
 
-    /// Whether a navigation property belongs to a relationship that does not exist.
+    /// Whether a navigation property belongs to a hidden relationship.
     pub(crate) fn hides(&self, navigation: &str) -> bool {
         self.hidden_relationships.0.contains(&navigation)
     }
 
-    /// What a name leads to, unless its relationship does not exist.
+    /// The lookup and navigation property with this name, unless the relationship is hidden.
     pub(crate) fn navigation(&self, table: &Table, name: &str) -> Option<(&'static Lookup, &'static Navigation)> {
         table.navigation(name).filter(|_| !self.hides(name))
     }
@@ -76,13 +76,13 @@ impl Conditions {
         self.missing_privileges.iter().any(|missing| missing.0 == privilege)
     }
 
-    /// The alternate keys of a table, each as the names of its columns, sorted.
+    /// The alternate keys of a table, each as the sorted names of its columns.
     pub(crate) fn keys(&self, table: &Table) -> &[Vec<String>] {
         self.alternate_keys.0.get(table.logical_name).map_or(&[], Vec::as_slice)
     }
 }
 
-/// What comes of a body with two values for one lookup, both customers say. Microsoft does not say.
+/// Effect of two values for one lookup in a body, for example both customer properties. Microsoft does not document it.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum TwoValues {
@@ -107,8 +107,8 @@ impl TryFrom<String> for TableName {
     }
 }
 
-/// Alternate keys by the logical name of their table: each given as a column, or as several joined with commas. Whether the table has
-/// such columns only the organisation knows.
+/// Alternate keys by the logical name of their table. Each is one column, or several joined with commas. The columns are checked later,
+/// because only the organisation knows them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Vec<String>>")]
 pub(crate) struct AlternateKeys(BTreeMap<String, Vec<Vec<String>>>);
@@ -146,7 +146,7 @@ fn read_key(table: &str, key: &str) -> Result<Vec<String>, String> {
     Ok(columns)
 }
 
-/// The navigation properties of relationships, which are given by schema name.
+/// The navigation properties of hidden relationships, which are configured by schema name.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub(crate) struct HiddenRelationships(Vec<&'static str>);
@@ -181,7 +181,7 @@ impl TryFrom<String> for PrivilegeName {
     }
 }
 
-/// The service protection limits; one that is not given does not exist.
+/// The service protection limits. `None`: no limit.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Limits {
@@ -248,23 +248,23 @@ fn with_commas(number: u64) -> String {
     text
 }
 
-/// By how much the wait grows with every request that is sent during it. That it grows is documented, by how much is not.
+/// Extra wait per request during a block. The growth is documented, the amount is not.
 const GROWTH_IN_MS: u64 = 1000;
 
-/// The wait after too many requests at once: its length is not documented either.
+/// Wait after too many concurrent requests. Its length is not documented.
 const CONCURRENCY_WAIT_IN_MS: u64 = 1000;
 
-/// What the one user of the emulator has used up. Like everything here it knows only the clock that tests move.
+/// Usage of the limits by the only user of the emulator. Uses the clock that tests move.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
-    /// Time and cost of the requests in the window.
+    /// Times and costs of the requests in the window.
     used: VecDeque<(u64, u64)>,
-    /// Until when nothing is let through, and why.
+    /// The limit that blocks all requests, and the end of the block.
     blocked: Option<(Limit, u64)>,
 }
 
 impl Throttle {
-    /// Lets a request through, or says which limit it met and how long to wait.
+    /// Admits a request, or returns the exceeded limit and the time to wait.
     pub(crate) fn admit(&mut self, conditions: &Conditions, now: u64, others: u64) -> Result<(), (Limit, u64)> {
         let limits = &conditions.limits;
         while self.used.front().is_some_and(|(at, _)| at + limits.window_in_ms <= now) {
@@ -281,7 +281,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// The limit that is met now, and when there is room again.
+    /// The limit that is exceeded now, and when there is capacity again.
     fn met(&self, limits: &Limits, now: u64, others: u64) -> Option<(Limit, u64)> {
         if limits.concurrent.is_some_and(|limit| others >= limit) {
             return Some((Limit::Concurrency, now + CONCURRENCY_WAIT_IN_MS));

@@ -1,4 +1,4 @@
-//! What the authority says about itself, to anybody, and how it refuses.
+//! The discovery documents of the token authority, and its error responses.
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -6,26 +6,26 @@ use uuid::Uuid;
 
 use crate::{
     address::decode,
-    fault::Fault,
-    token::{Refusal, TENANT},
-    web_api::{Answer, Request},
+    error::ODataError,
+    token::{TENANT, TokenError},
+    web_api::{ApiResponse, Request},
 };
 
 const CONFIGURATION: &str = "/v2.0/.well-known/openid-configuration";
 const INSTANCES: &str = "/common/discovery/instance";
 
-/// Not tenants, but who may sign in. Their documents name no issuer but the pattern of one.
+/// Audiences instead of tenants. Their documents contain a pattern instead of an issuer.
 const AUDIENCES: [&str; 3] = ["common", "organizations", "consumers"];
 
-/// The clouds, each with the names it goes by: the first is to be asked, the second is what caches go by.
+/// The clouds with their host names: the first is the preferred network, the second the preferred cache.
 const CLOUDS: [&[&str]; 3] = [
     &["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"],
     &["login.partner.microsoftonline.cn", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
     &["login.microsoftonline.us", "login.microsoftonline.us", "login.usgovcloudapi.net"],
 ];
 
-/// Answers a `GET` of one of its two documents; `None` for any other request.
-pub(crate) fn answer(request: &Request, origin: &str) -> Option<Result<Answer, Fault>> {
+/// Responds to a `GET` of one of the two documents. `None` for any other request.
+pub(crate) fn respond(request: &Request, origin: &str) -> Option<Result<ApiResponse, ODataError>> {
     if request.method != Method::GET {
         return None;
     }
@@ -36,11 +36,11 @@ pub(crate) fn answer(request: &Request, origin: &str) -> Option<Result<Answer, F
     (!tenant.is_empty() && !tenant.contains('/')).then(|| Ok(configuration(tenant, origin)))
 }
 
-fn configuration(tenant: &str, origin: &str) -> Answer {
+fn configuration(tenant: &str, origin: &str) -> ApiResponse {
     let issuer = match tenant {
         _ if AUDIENCES.contains(&tenant) => "{tenantid}",
         _ if tenant.eq_ignore_ascii_case(TENANT) => TENANT,
-        _ => return refuse(&no_tenant("invalid_tenant", tenant)),
+        _ => return error_response(&no_tenant("invalid_tenant", tenant)),
     };
     let base = format!("{origin}/{tenant}");
     found(json!({
@@ -61,8 +61,8 @@ fn configuration(tenant: &str, origin: &str) -> Answer {
     }))
 }
 
-/// Which cloud an authority belongs to. Like the real one it knows the clouds of Microsoft and no other, hence not the emulator either.
-fn instance(request: &Request, origin: &str) -> Result<Answer, Fault> {
+/// Instance discovery: the cloud of an authority. Like the real one, it knows only Microsoft's clouds, so not the emulator itself.
+fn instance(request: &Request, origin: &str) -> Result<ApiResponse, ODataError> {
     let mut endpoint = None;
     let mut version = None;
     for pair in request.query.as_deref().unwrap_or_default().split('&') {
@@ -70,21 +70,23 @@ fn instance(request: &Request, origin: &str) -> Result<Answer, Fault> {
         match name {
             "authorization_endpoint" => endpoint = Some(decode(value)?),
             "api-version" => version = Some(decode(value)?),
-            _ => return Err(Fault::NotEmulated(format!("'{name}' of instance discovery"))),
+            _ => return Err(ODataError::NotEmulated(format!("'{name}' of instance discovery"))),
         }
     }
     let (Some(endpoint), Some("1.1")) = (endpoint, version.as_deref()) else {
-        return Err(Fault::NotEmulated("instance discovery other than api-version 1.1 with an endpoint".to_owned()));
+        return Err(ODataError::NotEmulated(
+            "instance discovery other than api-version 1.1 with an endpoint".to_owned(),
+        ));
     };
     let authority = endpoint.strip_prefix("https://").and_then(|rest| rest.strip_suffix("/oauth2/v2.0/authorize"));
     let Some((host, tenant)) = authority.and_then(|authority| authority.split_once('/')) else {
-        return Err(Fault::NotEmulated(format!("instance discovery of '{endpoint}'")));
+        return Err(ODataError::NotEmulated(format!("instance discovery of '{endpoint}'")));
     };
     if !CLOUDS.iter().any(|names| names.contains(&host)) {
-        return Ok(refuse(&(400, "invalid_instance", 50049, "Unknown or invalid instance.".to_owned())));
+        return Ok(error_response(&(400, "invalid_instance", 50049, "Unknown or invalid instance.".to_owned())));
     }
     let clouds = CLOUDS.map(|names| {
-        // The second name is an alias too, unless it is the first again.
+        // The second name is an alias too, unless it repeats the first.
         let mut aliases = names.to_vec();
         aliases.dedup();
         json!({ "preferred_network": names[0], "preferred_cache": names[1], "aliases": aliases })
@@ -96,7 +98,7 @@ fn instance(request: &Request, origin: &str) -> Result<Answer, Fault> {
     })))
 }
 
-pub(crate) fn no_tenant(error: &'static str, tenant: &str) -> Refusal {
+pub(crate) fn no_tenant(error: &'static str, tenant: &str) -> TokenError {
     let text = format!(
         "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check \
          with your subscription administrator, this may happen if there are no active subscriptions for the tenant."
@@ -104,13 +106,13 @@ pub(crate) fn no_tenant(error: &'static str, tenant: &str) -> Refusal {
     (400, error, 90002, text)
 }
 
-pub(crate) fn found(body: Value) -> Answer {
-    Answer { status: 200, body: Some(body.into()), is_foreign: true, ..Answer::default() }
+pub(crate) fn found(body: Value) -> ApiResponse {
+    ApiResponse { status: 200, body: Some(body.into()), is_foreign: true, ..ApiResponse::default() }
 }
 
-pub(crate) fn refuse((status, error, number, text): &Refusal) -> Answer {
+pub(crate) fn error_response((status, error, number, text): &TokenError) -> ApiResponse {
     let (trace, correlation) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
-    // The emulator has no date of its own.
+    // A fixed date, because the emulator has none.
     let timestamp = "2026-01-01 00:00:00Z";
     let description = format!(
         "AADSTS{number}: {text}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\nTimestamp: {timestamp}"
@@ -123,5 +125,5 @@ pub(crate) fn refuse((status, error, number, text): &Refusal) -> Answer {
         "trace_id": trace,
         "correlation_id": correlation,
     });
-    Answer { status: *status, ..found(body) }
+    ApiResponse { status: *status, ..found(body) }
 }

@@ -1,4 +1,4 @@
-//! One exchange on the socket: a request is read, meets its fault or none, and is answered, or not.
+//! Handles one HTTP exchange: reads the request, applies its fault if any, and responds.
 
 use std::{
     future::poll_fn,
@@ -16,25 +16,25 @@ use axum::{
 use uuid::Uuid;
 
 use crate::{
-    delivery::Delivery,
-    fault::{self, Fault},
-    faults::{Form, Kind, When},
-    state::{Opening, Shared},
-    web_api::{Answer, Content, Interference, Request, Write, throttled_by},
-    wire::Wire,
+    body_faults::BodyFault,
+    connection::AbortHandle,
+    error::{self, ODataError},
+    faults::{Fault, Form, When},
+    state::{Release, Shared},
+    web_api::{ApiResponse, ConcurrentWriter, Content, Request, Write, throttled_by},
 };
 
-/// The largest body taken. A larger one is read to its end all the same, so that the client sees the 413.
+/// Largest accepted body. A larger one is still read to its end, so that the client sees the 413.
 const MAX_BODY: usize = 1024 * 1024;
 
 pub(crate) async fn exchange(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(wire): ConnectInfo<Wire>,
+    ConnectInfo(connection): ConnectInfo<AbortHandle>,
     request: axum::extract::Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = read(body).await else {
-        // The client is gone in the middle of its request.
+        // The client disconnected in the middle of its request.
         return StatusCode::BAD_REQUEST.into_response();
     };
     let request = Request {
@@ -46,95 +46,95 @@ pub(crate) async fn exchange(
     };
     let in_flight = shared.enter();
     let (ticket, fault) = shared.arrive(&request);
-    let executed = |interference: &Interference| shared.execute(&request, interference, in_flight.others);
-    let answered = answer(&shared, &request, fault.as_ref(), executed).await;
-    let Some(answer) = answered else {
-        wire.cut();
+    let execute = |writer: &ConcurrentWriter| shared.execute(&request, writer, in_flight.others);
+    let responded = respond(&shared, &request, fault.as_ref(), execute).await;
+    let Some(response) = responded else {
+        connection.abort();
         return Response::default();
     };
-    shared.lock().log.finish(ticket, answer.status, answer.warnings.clone());
-    respond(&shared, answer, fault.as_ref())
+    shared.lock().log.finish(ticket, response.status, response.warnings.clone());
+    send(&shared, response, fault.as_ref())
 }
 
-/// The answer to a request that meets this fault; `None` when there is none and the connection is closed.
-async fn answer(
+/// The response to a request with this fault. `None`: close the connection without a response.
+async fn respond(
     shared: &Shared,
     request: &Request,
-    fault: Option<&Kind>,
-    executed: impl Fn(&Interference) -> Answer,
-) -> Option<Answer> {
-    let undisturbed = || executed(&Interference::default());
-    let Some(fault) = fault else { return Some(undisturbed()) };
+    fault: Option<&Fault>,
+    execute: impl Fn(&ConcurrentWriter) -> ApiResponse,
+) -> Option<ApiResponse> {
+    let without_fault = || execute(&ConcurrentWriter::default());
+    let Some(fault) = fault else { return Some(without_fault()) };
     Some(match fault {
-        Kind::Drop { commit } => {
+        Fault::Drop { commit } => {
             if *commit {
-                undisturbed();
+                without_fault();
             }
             return None;
         }
-        Kind::Hang { commit } => {
-            let done = commit.then(undisturbed);
-            if shared.gate.wait().await != Opening::Released {
+        Fault::Hang { commit } => {
+            let done = commit.then(without_fault);
+            if shared.gate.wait().await != Release::Continue {
                 return None;
             }
-            done.unwrap_or_else(undisturbed)
+            done.unwrap_or_else(without_fault)
         }
-        Kind::Status { commit, status, code, message, body, headers } => {
+        Fault::Status { commit, status, code, message, body, headers } => {
             if *commit {
-                undisturbed();
+                without_fault();
             }
             let headers = headers.iter().map(|(name, value)| (name.clone().into(), value.clone())).collect();
             let is_foreign = !matches!(body, Form::Json);
             let body = match body {
-                Form::Json => Some(fault::body(code, message, false).into()),
+                Form::Json => Some(error::body(code, message, false).into()),
                 Form::Html => Some(Content::Html(format!(
                     "<!DOCTYPE html>\n<html><head><title>{status}</title></head><body><h1>{status}</h1><p>{message}</p></body></html>\n"
                 ))),
                 Form::Empty => None,
             };
-            Answer { status: *status, headers, body, is_foreign, ..Answer::default() }
+            ApiResponse { status: *status, headers, body, is_foreign, ..ApiResponse::default() }
         }
-        Kind::Redirect { location, status } => {
+        Fault::Redirect { location, status } => {
             let headers = vec![("location".into(), location.clone())];
-            Answer { status: *status, headers, is_foreign: true, ..Answer::default() }
+            ApiResponse { status: *status, headers, is_foreign: true, ..ApiResponse::default() }
         }
-        Kind::Unauthorized {} => shared.service.refuse(&Fault::Unauthorized, request),
-        Kind::Throttle { limit, retry_after_in_seconds } => {
+        Fault::Unauthorized {} => shared.service.error_response(&ODataError::Unauthorized, request),
+        Fault::Throttle { limit, retry_after_in_seconds } => {
             let limits = shared.lock().conditions.limits.clone();
-            let fault = throttled_by(*limit, &limits, retry_after_in_seconds.saturating_mul(1000));
-            shared.service.refuse(&fault, request)
+            let error = throttled_by(*limit, &limits, retry_after_in_seconds.saturating_mul(1000));
+            shared.service.error_response(&error, request)
         }
-        Kind::Writer { when, changes, delete } => {
+        Fault::Writer { when, changes, delete } => {
             let write = Some(if *delete { Write::Delete } else { Write::Change(changes.0.clone()) });
-            executed(&match when {
-                When::Before => Interference { before: write, ..Interference::default() },
-                When::After => Interference { after: write, ..Interference::default() },
+            execute(&match when {
+                When::Before => ConcurrentWriter { before: write, ..ConcurrentWriter::default() },
+                When::After => ConcurrentWriter { after: write, ..ConcurrentWriter::default() },
             })
         }
-        Kind::NotStored {} => executed(&Interference { loses_writes: true, ..Interference::default() }),
-        Kind::HangInBody { .. } | Kind::Truncate { .. } => {
-            let answer = undisturbed();
-            // With no body to stop in, the nearest there is.
-            if answer.body.is_none() {
-                let hangs = matches!(fault, Kind::HangInBody { .. });
-                if !hangs || shared.gate.wait().await != Opening::Released {
+        Fault::NotStored {} => execute(&ConcurrentWriter { loses_writes: true, ..ConcurrentWriter::default() }),
+        Fault::HangInBody { .. } | Fault::Truncate { .. } => {
+            let response = without_fault();
+            // Without a body, the whole response hangs or is dropped.
+            if response.body.is_none() {
+                let hangs = matches!(fault, Fault::HangInBody { .. });
+                if !hangs || shared.gate.wait().await != Release::Continue {
                     return None;
                 }
             }
-            answer
+            response
         }
-        Kind::Endless {} => {
-            let mut answer = undisturbed();
-            if matches!(answer.status, 204 | 304) {
-                answer.status = 200;
+        Fault::Endless {} => {
+            let mut response = without_fault();
+            if matches!(response.status, 204 | 304) {
+                response.status = 200;
             }
-            answer
+            response
         }
-        Kind::Trickle { .. } | Kind::ContentType { .. } => undisturbed(),
+        Fault::Trickle { .. } | Fault::ContentType { .. } => without_fault(),
     })
 }
 
-/// The body, or `None` when it is larger than the limit.
+/// The body, or `None` if it exceeds the limit.
 async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
     let mut read = Vec::new();
     let mut too_large = false;
@@ -148,13 +148,13 @@ async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
     Ok((!too_large).then(|| read.into()))
 }
 
-/// Adds what every answer carries, and sends the body as the fault wants it.
-fn respond(shared: &Arc<Shared>, answer: Answer, fault: Option<&Kind>) -> Response {
-    let mut headers = common_headers(&answer);
+/// Adds the common headers, and sends the body with its fault.
+fn send(shared: &Arc<Shared>, response: ApiResponse, fault: Option<&Fault>) -> Response {
+    let mut headers = common_headers(&response);
     headers.extend(date(shared).map(|date| ("date", date)));
-    let bytes: Bytes = match answer.body {
+    let bytes: Bytes = match response.body {
         Some(Content::Json(body)) => {
-            let media = if answer.is_foreign {
+            let media = if response.is_foreign {
                 "application/json; charset=utf-8"
             } else {
                 "application/json; odata.metadata=minimal"
@@ -168,47 +168,47 @@ fn respond(shared: &Arc<Shared>, answer: Answer, fault: Option<&Kind>) -> Respon
         }
         None => Bytes::new(),
     };
-    let delivery = match fault {
-        Some(Kind::HangInBody { after_bytes }) if !bytes.is_empty() => Delivery::Hang(*after_bytes),
-        Some(Kind::Truncate { after_bytes }) => Delivery::Truncate(*after_bytes),
-        Some(Kind::Trickle { bytes_at_once }) if !bytes.is_empty() => Delivery::Trickle(*bytes_at_once),
-        Some(Kind::Endless {}) => Delivery::Endless,
-        _ => Delivery::Whole,
+    let body_fault = match fault {
+        Some(Fault::HangInBody { after_bytes }) if !bytes.is_empty() => BodyFault::Hang(*after_bytes),
+        Some(Fault::Truncate { after_bytes }) => BodyFault::Truncate(*after_bytes),
+        Some(Fault::Trickle { bytes_at_once }) if !bytes.is_empty() => BodyFault::Trickle(*bytes_at_once),
+        Some(Fault::Endless {}) => BodyFault::Endless,
+        _ => BodyFault::Whole,
     };
-    let (body, length) = delivery.body(&bytes, shared);
+    let (body, length) = body_fault.body(&bytes, shared);
     headers.extend(length.map(|length| ("content-length", length.to_string())));
 
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    // A value that cannot stand in a header came from the client's own Host or Prefer, which are checked to be ASCII.
+    let mut sent = Response::new(body);
+    *sent.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Invalid header values come from the client's own Host or Prefer. They are skipped.
     for (name, value) in headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().append(HeaderName::from_static(name), value);
+            sent.headers_mut().append(HeaderName::from_static(name), value);
         }
     }
     let changed = match fault {
-        Some(Kind::ContentType { content_type }) => Some(("content-type".into(), content_type.clone())),
+        Some(Fault::ContentType { content_type }) => Some(("content-type".into(), content_type.clone())),
         _ => None,
     };
-    for (name, value) in answer.headers.into_iter().chain(changed) {
+    for (name, value) in response.headers.into_iter().chain(changed) {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
-            response.headers_mut().insert(name, value);
+            sent.headers_mut().insert(name, value);
         }
     }
-    response
+    sent
 }
 
-fn common_headers(answer: &Answer) -> Vec<(&'static str, String)> {
+fn common_headers(response: &ApiResponse) -> Vec<(&'static str, String)> {
     let mut headers = vec![("cache-control", "no-cache".to_owned()), ("expires", "-1".to_owned())];
-    if answer.is_foreign {
+    if response.is_foreign {
         return headers;
     }
-    // Twice, as in the documented traces.
+    // Sent twice, as in the documented traces.
     let request_id = Uuid::new_v4().to_string();
     headers.push(("x-ms-service-request-id", request_id.clone()));
     headers.push(("x-ms-service-request-id", request_id.clone()));
     headers.push(("req_id", request_id));
-    if answer.status != 401 {
+    if response.status != 401 {
         let common = [
             ("odata-version", "4.0"),
             ("vary", "Accept-Encoding"),
@@ -222,7 +222,7 @@ fn common_headers(answer: &Answer) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// What `Date` says, if the conditions say when the clock began.
+/// The `Date` header, if the conditions define when the clock began.
 fn date(shared: &Shared) -> Option<String> {
     let contents = shared.lock();
     let since_1970 = contents.conditions.date_in_ms?.checked_add(contents.now_in_ms)?;

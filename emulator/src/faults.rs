@@ -1,4 +1,4 @@
-//! The plan of faults: which request meets which. Knows no HTTP; what a fault does to an answer or a connection is in `exchange`.
+//! The plan of injected faults: decides which request gets which fault. Independent of HTTP; `exchange` applies the faults.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) mod random;
 mod writer;
 
-/// Why a rule, a random plan or conditions were refused. The text names the field.
+/// The reason why a rule, a random plan or conditions were rejected. The message names the field.
 #[derive(Debug)]
 pub struct FaultError(pub(crate) String);
 
@@ -27,7 +27,7 @@ impl fmt::Display for FaultError {
 
 impl std::error::Error for FaultError {}
 
-/// One entry of the plan.
+/// One rule of the plan.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Rule {
@@ -35,20 +35,20 @@ pub(crate) struct Rule {
     on: On,
     #[serde(default)]
     times: Times,
-    fault: Kind,
+    fault: Fault,
 }
 
-/// Which requests a rule is about: those that fit all that is given.
+/// The requests that a rule applies to: those that match all given fields.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct On {
     method: Option<String>,
-    /// Part of path and query as sent.
+    /// Part of the path and query as sent.
     path: Option<String>,
     conversation: Option<String>,
-    /// From the nth such request on.
+    /// Applies from the nth matching request on.
     nth: Option<u64>,
-    /// Only every nth such request.
+    /// Applies to every nth matching request only.
     every: Option<u64>,
 }
 
@@ -71,10 +71,10 @@ impl Default for Times {
     }
 }
 
-/// What goes wrong. The doc of `index.d.ts` says what each does.
+/// An injected fault. `index.d.ts` documents the effect of each.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
-pub(crate) enum Kind {
+pub(crate) enum Fault {
     Status {
         status: u16,
         #[serde(default)]
@@ -131,7 +131,7 @@ pub(crate) enum Kind {
     NotStored {},
 }
 
-/// How the body of a `status` fault looks.
+/// Form of the body of a `status` fault.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Form {
@@ -141,7 +141,7 @@ pub(crate) enum Form {
     Empty,
 }
 
-/// When another writer comes: right before the request is executed, or right after it, before the answer is read.
+/// When the other writer acts: right before the request is executed, or right after it and before the response is read.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum When {
@@ -161,15 +161,15 @@ fn one_byte() -> usize {
     1
 }
 
-/// What a plan sees of a request.
+/// The part of a request that the plan uses.
 #[derive(Debug)]
-pub(crate) struct Sight<'a> {
+pub(crate) struct RequestView<'a> {
     pub(crate) method: &'a str,
     /// Path and query as sent.
     pub(crate) target: &'a str,
 }
 
-impl Sight<'_> {
+impl RequestView<'_> {
     /// The conversation whose row is addressed.
     fn conversation(&self) -> Option<Uuid> {
         let (_, rest) = self.target.split_once(table::CONVERSATION.set)?;
@@ -182,91 +182,93 @@ impl On {
         if let Some(id) = &self.conversation
             && Uuid::try_parse(id).is_err()
         {
-            return Err(FaultError(format!("`on.conversation` is no GUID: '{id}'")));
+            return Err(FaultError(format!("`on.conversation` is not a GUID: '{id}'")));
         }
         match (self.nth, self.every) {
-            (Some(0), _) | (_, Some(0)) => Err(FaultError("`on.nth` and `on.every` count from 1".to_owned())),
+            (Some(0), _) | (_, Some(0)) => Err(FaultError("`on.nth` and `on.every` must be at least 1".to_owned())),
             (Some(_), Some(_)) => Err(FaultError("`on` takes `nth` or `every`, not both".to_owned())),
             _ => Ok(()),
         }
     }
 
-    fn fits(&self, sight: &Sight<'_>) -> bool {
+    fn fits(&self, view: &RequestView<'_>) -> bool {
         let conversation = self.conversation.as_ref().map(|id| Uuid::try_parse(id).ok());
-        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(sight.method))
-            && self.path.as_ref().is_none_or(|path| sight.target.contains(path.as_str()))
-            && conversation.is_none_or(|id| id == sight.conversation())
+        self.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(view.method))
+            && self.path.as_ref().is_none_or(|path| view.target.contains(path.as_str()))
+            && conversation.is_none_or(|id| id == view.conversation())
     }
 
-    /// Whether the fitting request with this number, from 1, is one of those that are meant.
+    /// Whether the rule applies to the matching request with this number, counted from 1.
     fn counts(&self, number: u64) -> bool {
         self.nth.is_none_or(|nth| number >= nth) && self.every.is_none_or(|every| number.is_multiple_of(every))
     }
 }
 
-impl Kind {
-    /// The name it has in a rule and in the request log.
+impl Fault {
+    /// The name of the fault in a rule and in the request log.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Kind::Status { .. } => "status",
-            Kind::Redirect { .. } => "redirect",
-            Kind::Unauthorized {} => "unauthorized",
-            Kind::Throttle { .. } => "throttle",
-            Kind::Drop { .. } => "drop",
-            Kind::Hang { .. } => "hang",
-            Kind::HangInBody { .. } => "hangInBody",
-            Kind::Truncate { .. } => "truncate",
-            Kind::Trickle { .. } => "trickle",
-            Kind::Endless {} => "endless",
-            Kind::ContentType { .. } => "contentType",
-            Kind::Writer { .. } => "writer",
-            Kind::NotStored {} => "notStored",
+            Fault::Status { .. } => "status",
+            Fault::Redirect { .. } => "redirect",
+            Fault::Unauthorized {} => "unauthorized",
+            Fault::Throttle { .. } => "throttle",
+            Fault::Drop { .. } => "drop",
+            Fault::Hang { .. } => "hang",
+            Fault::HangInBody { .. } => "hangInBody",
+            Fault::Truncate { .. } => "truncate",
+            Fault::Trickle { .. } => "trickle",
+            Fault::Endless {} => "endless",
+            Fault::ContentType { .. } => "contentType",
+            Fault::Writer { .. } => "writer",
+            Fault::NotStored {} => "notStored",
         }
     }
 
     fn check(&self) -> Result<(), FaultError> {
         let problem = match self {
-            Kind::Status { status, headers, .. } => {
+            Fault::Status { status, headers, .. } => {
                 let odd = headers.iter().find(|(name, value)| !is_header(name, value));
                 match odd {
-                    _ if !(200..=599).contains(status) => Some(format!("`status` is from 200 to 599, not {status}")),
-                    Some((name, _)) => Some(format!("`headers` cannot hold '{name}', or not with this value")),
+                    _ if !(200..=599).contains(status) => {
+                        Some(format!("`status` must be from 200 to 599, not {status}"))
+                    }
+                    Some((name, _)) => Some(format!("`headers` cannot contain '{name}', or not with this value")),
                     None => None,
                 }
             }
-            Kind::Redirect { location, status } => match status {
+            Fault::Redirect { location, status } => match status {
                 300..=399 if is_header("location", location) => None,
-                300..=399 => Some("`location` cannot stand in a header".to_owned()),
-                _ => Some(format!("`status` of a redirect is from 300 to 399, not {status}")),
+                300..=399 => Some("`location` is not a valid header value".to_owned()),
+                _ => Some(format!("`status` of a redirect must be from 300 to 399, not {status}")),
             },
-            Kind::Trickle { bytes_at_once: 0 } => Some("`bytesAtOnce` counts from 1".to_owned()),
-            Kind::ContentType { content_type } if !is_header("content-type", content_type) => {
-                Some("`contentType` cannot stand in a header".to_owned())
+            Fault::Trickle { bytes_at_once: 0 } => Some("`bytesAtOnce` must be at least 1".to_owned()),
+            Fault::ContentType { content_type } if !is_header("content-type", content_type) => {
+                Some("`contentType` is not a valid header value".to_owned())
             }
             _ => None,
         };
         problem.map_or(Ok(()), |text| Err(FaultError(text)))
     }
 
-    /// A writer needs a conversation to write to, and what is not stored must be a write.
-    fn applies_to(&self, sight: &Sight<'_>) -> bool {
+    /// A writer needs a conversation to write to, and `notStored` needs a write.
+    fn applies_to(&self, view: &RequestView<'_>) -> bool {
         match self {
-            Kind::Writer { .. } => sight.conversation().is_some(),
-            Kind::NotStored {} => sight.method == "PATCH",
+            Fault::Writer { .. } => view.conversation().is_some(),
+            Fault::NotStored {} => view.method == "PATCH",
             _ => true,
         }
     }
 }
 
 fn is_header(name: &str, value: &str) -> bool {
-    // These two say how the body ends, which is what other faults are for.
+    // Headers that define the end of the body. Other faults exist for that.
     let framing = ["content-length", "transfer-encoding"].iter().any(|framing| name.eq_ignore_ascii_case(framing));
     let named =
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     named && !framing && value.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
-/// All faults to come.
+/// All pending faults.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     rules: Vec<Active>,
@@ -276,7 +278,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 struct Active {
     rule: Rule,
-    /// How many fitting requests it has seen.
+    /// Number of matching requests so far.
     seen: u64,
     used: u64,
 }
@@ -288,7 +290,7 @@ impl Active {
 }
 
 impl Plan {
-    /// Adds a rule, or an array of rules, behind those that are there. After an error none is added.
+    /// Appends a rule, or an array of rules. After an error none is added.
     pub(crate) fn add(&mut self, rules: Value) -> Result<(), FaultError> {
         let rules: Vec<Rule> = match rules {
             Value::Array(_) => parse("a fault rule", rules)?,
@@ -307,16 +309,16 @@ impl Plan {
         Ok(())
     }
 
-    /// How many rules still wait for requests; those that apply always are among them.
+    /// Number of rules that are not used up, including those that always apply.
     pub(crate) fn waiting(&self) -> usize {
         self.rules.len()
     }
 
-    /// The fault that this request meets. The first rule that applies takes it, and the rules behind do not count it.
-    pub(crate) fn next(&mut self, sight: &Sight<'_>) -> Option<Kind> {
+    /// The fault of this request. The first rule that applies takes the request; later rules do not count it.
+    pub(crate) fn next(&mut self, view: &RequestView<'_>) -> Option<Fault> {
         for index in 0..self.rules.len() {
             let active = &mut self.rules[index];
-            if !active.rule.on.fits(sight) || !active.rule.fault.applies_to(sight) {
+            if !active.rule.on.fits(view) || !active.rule.fault.applies_to(view) {
                 continue;
             }
             active.seen += 1;
@@ -330,7 +332,7 @@ impl Plan {
             }
             return Some(kind);
         }
-        self.random.as_mut()?.next(sight)
+        self.random.as_mut()?.next(view)
     }
 }
 

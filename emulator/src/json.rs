@@ -1,14 +1,14 @@
-//! JSON as .NET reads it, which the Web API is made of: after a byte order mark, and with strings that were cut in the middle of an
-//! emoji.
+//! Parses JSON as tolerantly as .NET, on which the Web API is built: accepts a byte order mark, and strings that were cut in the middle of
+//! an emoji.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-/// Parses a document. The half of a surrogate pair, which is no text here, becomes U+FFFD.
+/// Parses a document. An unpaired surrogate, which a string cannot hold, becomes U+FFFD.
 ///
 /// # Errors
-/// If it is no JSON, or something follows it.
+/// If the document is not JSON, or something follows it.
 pub fn parse(document: &[u8]) -> serde_json::Result<Value> {
     serde_json::from_slice(&with_whole_pairs(document.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(document)))
 }
@@ -51,8 +51,8 @@ mod tests {
         ] {
             assert_eq!(parse(json.as_bytes()).unwrap(), expected, "{json}");
         }
-        for wrong in [&br#""\"#[..], br#""\ud83"#, br#""\ud83g""#, b"\"\\\xC3\"", b"\"\"x", b""] {
-            assert!(parse(wrong).is_err(), "{wrong:?}");
+        for invalid in [&br#""\"#[..], br#""\ud83"#, br#""\ud83g""#, b"\"\\\xC3\"", b"\"\"x", b""] {
+            assert!(parse(invalid).is_err(), "{invalid:?}");
         }
     }
 }

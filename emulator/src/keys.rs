@@ -1,27 +1,27 @@
-//! The keys of rows: ids, and the alternate keys that the conditions declare.
+//! Keys of rows: ids, and the alternate keys declared in the conditions.
 
 use uuid::Uuid;
 
 use crate::{
     address::parse_guid,
     conditions::Conditions,
-    fault::Fault,
+    error::ODataError,
     organisation::{Changes, Organisation, Row},
     query::{
-        QueryFault,
+        QueryError,
         column::{Column, Type, compare},
         lexer::{Token, tokens},
     },
     table::{TABLES, Table},
 };
 
-/// The id that a key stands for, what is between the parentheses. A row with that id need not exist, one with an alternate key must.
+/// The id for a key between the parentheses. A row with that id need not exist, but one with an alternate key must.
 pub(crate) fn find(
     organisation: &Organisation,
     conditions: &Conditions,
     table: &'static Table,
     key: &str,
-) -> Result<Uuid, Fault> {
+) -> Result<Uuid, ODataError> {
     let starts_as_name = key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !starts_as_name || !key.contains('=') {
         return parse_guid(key);
@@ -29,24 +29,24 @@ pub(crate) fn find(
     let parts = read(key)?;
     let mut names: Vec<_> = parts.iter().map(|(name, _)| name.as_str()).collect();
     if names == [table.key] {
-        return Err(Fault::NotEmulated("the primary key by its name".to_owned()));
+        return Err(ODataError::NotEmulated("the primary key by its name".to_owned()));
     }
     names.sort_unstable();
     if !conditions.keys(table).iter().any(|key| *key == names) {
-        return Err(QueryFault::KeyNotDefined { table }.into());
+        return Err(QueryError::KeyNotDefined { table }.into());
     }
     let mut values = Vec::new();
     for (name, literal) in &parts {
         let column = Column::of(organisation, table, name)?;
         if literal.is_alias() {
-            return Err(Fault::NotEmulated("a parameter alias in a key".to_owned()));
+            return Err(ODataError::NotEmulated("a parameter alias in a key".to_owned()));
         }
         let text = match literal {
             Token::Text(text) if matches!(column.kind, Type::Text | Type::Any) => text,
             Token::Word(text) if !matches!(column.kind, Type::Text | Type::Any) => text,
-            _ => return Err(Fault::QuerySyntax),
+            _ => return Err(ODataError::QuerySyntax),
         };
-        let value = column.kind.read(text).ok_or(Fault::QuerySyntax)?;
+        let value = column.kind.read(text).ok_or(ODataError::QuerySyntax)?;
         values.push((column, value));
     }
     let has_them = |id: &Uuid| {
@@ -57,15 +57,15 @@ pub(crate) fn find(
     };
     let mut found = organisation.ids(table).filter(has_them);
     match (found.next(), found.next()) {
-        (None, _) => Err(QueryFault::KeyNotFound { table }.into()),
+        (None, _) => Err(QueryError::KeyNotFound { table }.into()),
         (Some(id), None) => Ok(id),
         (Some(one), Some(other)) => {
-            Err(Fault::NotEmulated(format!("{one} and {other} have the same key, which Dataverse lets nobody make")))
+            Err(ODataError::NotEmulated(format!("{one} and {other} have the same key, which Dataverse does not allow")))
         }
     }
 }
 
-/// Refuses alternate keys with a column that their table does not have.
+/// Rejects alternate keys with a column that their table does not have.
 pub(crate) fn check_columns(organisation: &Organisation, conditions: &Conditions) -> Result<(), String> {
     for table in TABLES {
         for name in conditions.keys(table).iter().flatten() {
@@ -76,15 +76,15 @@ pub(crate) fn check_columns(organisation: &Organisation, conditions: &Conditions
     Ok(())
 }
 
-/// Refuses changes after which a row would have an alternate key that another row has. A key with an empty column is none, and one that
-/// stays as it was is not looked at. That an update meets the fault that is documented for a create is a guess.
+/// Rejects changes after which two rows would share an alternate key. A key with an empty column does not count, and an unchanged key is
+/// not checked. The error is documented for a create; that an update gets the same one is a guess.
 pub(crate) fn check_unique(
     organisation: &Organisation,
     conditions: &Conditions,
     table: &'static Table,
     id: Uuid,
     changes: &Changes,
-) -> Result<(), Fault> {
+) -> Result<(), ODataError> {
     let before = organisation.row(table, id);
     let after = organisation.row_with(table, id, changes.clone());
     for key in conditions.keys(table) {
@@ -98,14 +98,14 @@ pub(crate) fn check_unique(
         }
         let has_it = |other: Uuid| organisation.row(table, other).is_some_and(|row| values(other, row) == wanted);
         if organisation.ids(table).any(|other| other != id && has_it(other)) {
-            return Err(Fault::RowExists);
+            return Err(ODataError::RowExists);
         }
     }
     Ok(())
 }
 
 /// `name='value',other=7`
-fn read(key: &str) -> Result<Vec<(String, Token)>, Fault> {
+fn read(key: &str) -> Result<Vec<(String, Token)>, ODataError> {
     let mut parts = Vec::new();
     let mut tokens = tokens(key)?.into_iter();
     loop {
@@ -113,12 +113,12 @@ fn read(key: &str) -> Result<Vec<(String, Token)>, Fault> {
             (Some(Token::Word(name)), Some(Token::Sign('=')), Some(value @ (Token::Text(_) | Token::Word(_)))) => {
                 parts.push((name, value));
             }
-            _ => return Err(Fault::QuerySyntax),
+            _ => return Err(ODataError::QuerySyntax),
         }
         match tokens.next() {
             None => return Ok(parts),
             Some(Token::Sign(',')) => {}
-            Some(_) => return Err(Fault::QuerySyntax),
+            Some(_) => return Err(ODataError::QuerySyntax),
         }
     }
 }

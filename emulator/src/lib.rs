@@ -1,7 +1,7 @@
 //! A local server that speaks the part of the Dataverse Web API that `omnichannel-link` uses, over an organisation held in memory.
 //!
-//! It is an oracle, not a mock: what it answers comes from Microsoft's documentation and from observed traffic, never from what a
-//! client would like, and it shares no type with any client. What it does not know it refuses with a 501 that names the request.
+//! Its responses come from Microsoft's documentation and from observed traffic, not from the needs of a client, and it shares no type with
+//! any client. An unsupported request gets a 501 that names it.
 //!
 //! ```
 //! use omnichannel_link_emulator::{Emulator, Organisation, table};
@@ -24,14 +24,13 @@
 //! ```
 
 mod address;
+mod body_faults;
 mod conditions;
-mod control;
-mod delivery;
+mod connection;
 mod entra;
+mod error;
 mod exchange;
-mod fault;
 mod faults;
-mod handles;
 pub mod json;
 mod keys;
 mod log;
@@ -46,16 +45,16 @@ mod seed;
 mod server;
 mod state;
 pub mod table;
+mod test_api;
 mod tls;
 mod token;
 mod update;
 mod web_api;
-mod wire;
 
 pub use faults::FaultError;
-pub use handles::{Clock, Faults};
 pub use log::LoggedRequest;
 pub use organisation::{Changes, Organisation, Reference, Row};
 pub use seed::SeedError;
 pub use server::Emulator;
+pub use test_api::{Clock, Faults};
 pub use token::Application;

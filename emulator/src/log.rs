@@ -1,4 +1,4 @@
-//! The request log: what came in and what it was answered with. Never a credential.
+//! The request log: requests and the status of their responses. It never contains a credential.
 
 use std::collections::VecDeque;
 
@@ -6,32 +6,32 @@ use serde_json::{Value, json};
 
 use crate::web_api::Request;
 
-/// How many requests are kept.
+/// Most requests that are kept.
 const KEPT: usize = 10_000;
 
-/// How much of a body is kept, in bytes.
+/// Most bytes of a body that are kept.
 const BODY_KEPT: usize = 64 * 1024;
 
-/// One request and the status of its answer.
+/// One request and the status of its response.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LoggedRequest {
-    /// 1 for the first request since the start. Numbers go on when older entries are dropped, so the newest tells how many there were.
+    /// 1 for the first request since the start. Counting continues when older entries are dropped, so the newest number is the total.
     pub number: u64,
-    /// The verb.
+    /// The HTTP method.
     pub method: String,
     /// Path and query as sent.
     pub path: String,
     /// Headers in the order sent, names in lower case, without `Authorization`.
     pub headers: Vec<(String, String)>,
-    /// The body as text, its first 64 KiB; empty when there was none or when it was larger than the server takes. Secrets of a
-    /// request for a token are replaced by `***`.
+    /// The first 64 KiB of the body as a string. Empty if there was none or if it exceeded the limit. Secrets of a token request are
+    /// replaced by `***`.
     pub body: String,
-    /// Status of the answer; 0 when there was none, or none yet.
+    /// Status of the response; 0 if there was none, or none yet.
     pub status: u16,
-    /// The kind of the fault that the request met, `hang` say.
+    /// The kind of the injected fault, for example `hang`.
     pub fault: Option<&'static str>,
-    /// What Dataverse accepted although it is hardly ever meant, such as a `PATCH` that created a row for want of an `If-Match`.
+    /// Requests that Dataverse accepts but that are rarely intended, such as a `PATCH` that created a row because `If-Match` was missing.
     pub warnings: Vec<String>,
 }
 
@@ -68,11 +68,11 @@ impl LoggedRequest {
 pub(crate) struct Log {
     entries: VecDeque<LoggedRequest>,
     total: u64,
-    /// How often it was emptied.
+    /// Number of times the log was cleared.
     emptied: u64,
 }
 
-/// Names an entry for as long as the log is not emptied.
+/// Refers to an entry until the log is cleared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     number: u64,
@@ -80,7 +80,7 @@ pub(crate) struct Ticket {
 }
 
 impl Log {
-    /// Enters a request that has no answer yet.
+    /// Adds a request without a response.
     pub(crate) fn begin(&mut self, request: &Request, fault: Option<&'static str>) -> Ticket {
         let headers = request.headers.iter().filter(|(name, _)| *name != "authorization");
         self.total += 1;
@@ -102,9 +102,9 @@ impl Log {
         Ticket { number: self.total, emptied: self.emptied }
     }
 
-    /// Adds what was answered. An entry that is gone stays gone.
+    /// Adds the response. Does nothing if the entry was dropped.
     pub(crate) fn finish(&mut self, ticket: Ticket, status: u16, warnings: Vec<String>) {
-        // The newest first: that is nearly always the one.
+        // Searches from the newest, which is nearly always the right one.
         let entry = self.entries.iter_mut().rev().find(|entry| entry.number == ticket.number);
         if let Some(entry) = entry.filter(|_| ticket.emptied == self.emptied) {
             entry.status = status;

@@ -1,4 +1,4 @@
-//! The emulator as a program: `--help` says how to use it.
+//! The emulator as a program. See `--help` for its use.
 
 use std::{
     io::{self, BufRead, Write},
@@ -18,24 +18,24 @@ Usage: omnichannel-link-emulator [--port N] [--seed PATH]... [--stdin-seed]
   --port N         port to listen on; 0, the default, takes a free one
   --seed PATH      a file with one page of rows, as a GET of a set returns it, or a folder of such *.json files; repeatable
   --stdin-seed     for programs that start this one: read a JSON array of pages from the first line of stdin, and end when stdin ends
-  --tls            https, under a certificate authority that is a new one at every start
-  --tls-host NAME  the same, with a certificate that is good for this host too; repeatable
-  --help           this text
+  --tls            https, under a certificate authority that is created at every start
+  --tls-host NAME  the same, with a certificate that is also valid for this host; repeatable
+  --help           prints this text
 
 Prints one line when it listens: {\"url\":\"http://127.0.0.1:<port>\",\"credential\":\"<bearer token>\",
 \"application\":{\"tenantId\":\"…\",\"clientId\":\"…\",\"clientSecret\":\"…\"},\"caCertificate\":\"<PEM>\"}
 With TLS the URL is https://localhost:<port>; without it caCertificate is null.
-Ends with status 2 for a wrong flag or seed, 1 for any other failure.
+Exits with status 2 for an invalid flag or seed, 1 for any other failure.
 ";
 
-/// What ends the program early: its exit status, and one line for stderr.
+/// Ends the program: the exit status, and one line for stderr.
 struct Failure(u8, String);
 
 #[derive(Default)]
 struct Flags {
     port: u16,
     seeds: Vec<String>,
-    /// Host names besides its own; `None` without TLS.
+    /// Additional host names. `None`: no TLS.
     tls_hosts: Option<Vec<String>>,
     stdin_seed: bool,
     help: bool,
@@ -76,7 +76,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Flags, Failure> {
         match arg.as_str() {
             "--port" => {
                 let port = value()?;
-                flags.port = port.parse().map_err(|_| Failure(2, format!("--port {port} is no port number")))?;
+                flags.port = port.parse().map_err(|_| Failure(2, format!("--port {port} is not a port number")))?;
             }
             "--seed" => flags.seeds.push(value()?),
             "--stdin-seed" => flags.stdin_seed = true,
@@ -92,7 +92,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Flags, Failure> {
 fn load_from_stdin(organisation: &mut Organisation) -> Result<(), Failure> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|error| Failure(1, format!("cannot read stdin: {error}")))?;
-    let not_an_array = |error: serde_json::Error| Failure(2, format!("the first line of stdin is no array: {error}"));
+    let not_an_array =
+        |error: serde_json::Error| Failure(2, format!("the first line of stdin is not an array: {error}"));
     let pages = json::parse(line.as_bytes()).and_then(serde_json::from_value::<Vec<Value>>).map_err(not_an_array)?;
     for (index, page) in pages.iter().enumerate() {
         let source = format!("seed page {}", index + 1);
@@ -128,7 +129,7 @@ async fn serve(organisation: Organisation, flags: Flags) -> Result<(), Failure> 
     print(&format!("{started}\n"))?;
     if flags.stdin_seed {
         let (ended, end) = oneshot::channel::<()>();
-        // A thread of its own, since nothing else can wait for stdin on every platform. The process ends without waiting for it.
+        // Uses a thread, because only that can wait for stdin on every platform. The process ends without waiting for it.
         thread::spawn(move || {
             drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
             drop(ended);

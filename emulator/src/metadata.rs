@@ -1,4 +1,4 @@
-//! What the organisation says about itself: who the caller is, and the definitions of tables and relationships.
+//! Metadata of the organisation: the current user, and the definitions of tables and relationships.
 
 use axum::http::Method;
 use serde_json::{Map, Value, json};
@@ -7,19 +7,23 @@ use uuid::Uuid;
 use crate::{
     address::{VERSIONS, decode},
     conditions::Conditions,
-    fault::Fault,
+    error::ODataError,
     privileges,
     table::{self, relationship::RELATIONSHIPS},
-    web_api::{Answer, Request},
+    web_api::{ApiResponse, Request},
 };
 
-/// The one user there is: the application user, and who the credential belongs to.
+/// The only user, to whom the credential and the application belong.
 pub(crate) const USER: &str = "4bd7f2a1-0c3e-4f57-8d11-5a0f7c9e2b61";
 pub(crate) const BUSINESS_UNIT: &str = "0f6c1b7e-93a4-4d0a-b6a5-2d1e8c4f7a30";
 const ORGANISATION: &str = "c81e0d55-7f2b-4a86-9b3c-6e4d2f1a0b97";
 
-/// Answers a `GET` of one of these paths; `None` for any other request.
-pub(crate) fn answer(conditions: &Conditions, request: &Request, origin: &str) -> Option<Result<Answer, Fault>> {
+/// Responds to a `GET` of a metadata path. `None` for any other request.
+pub(crate) fn respond(
+    conditions: &Conditions,
+    request: &Request,
+    origin: &str,
+) -> Option<Result<ApiResponse, ODataError>> {
     if request.method != Method::GET {
         return None;
     }
@@ -36,14 +40,14 @@ pub(crate) fn answer(conditions: &Conditions, request: &Request, origin: &str) -
             relationships(conditions, request, &context)
         }
         (_, Some(table)) => table_definition(conditions, request, &context, table),
-        _ => privileges::answer(conditions, request, &context, privileges::call(&path)?),
+        _ => privileges::respond(conditions, request, &context, privileges::call(&path)?),
     };
-    Some(body.map(|body| Answer { status: 200, body: Some(body.into()), ..Answer::default() }))
+    Some(body.map(|body| ApiResponse { status: 200, body: Some(body.into()), ..ApiResponse::default() }))
 }
 
-fn who_am_i(request: &Request, context: &str) -> Result<Value, Fault> {
+fn who_am_i(request: &Request, context: &str) -> Result<Value, ODataError> {
     if request.query.is_some() {
-        return Err(Fault::NotEmulated("a query of WhoAmI".to_owned()));
+        return Err(ODataError::NotEmulated("a query of WhoAmI".to_owned()));
     }
     Ok(json!({
         "@odata.context": format!("{context}Microsoft.Dynamics.CRM.WhoAmIResponse"),
@@ -53,14 +57,19 @@ fn who_am_i(request: &Request, context: &str) -> Result<Value, Fault> {
     }))
 }
 
-fn table_definition(conditions: &Conditions, request: &Request, context: &str, table: &str) -> Result<Value, Fault> {
+fn table_definition(
+    conditions: &Conditions,
+    request: &Request,
+    context: &str,
+    table: &str,
+) -> Result<Value, ODataError> {
     let Some(table) = table::by_logical_name(table) else {
-        return Err(Fault::NotEmulated(format!("the definition of '{table}', which it does not hold")));
+        return Err(ODataError::NotEmulated(format!("the definition of '{table}', a table it does not have")));
     };
     let options = Query::read(request)?;
-    let select = options.select.ok_or_else(|| Fault::NotEmulated("a whole definition".to_owned()))?;
+    let select = options.select.ok_or_else(|| ODataError::NotEmulated("a whole definition".to_owned()))?;
     if options.filter.is_some() {
-        return Err(Fault::NotEmulated("$filter of one definition".to_owned()));
+        return Err(ODataError::NotEmulated("$filter of one definition".to_owned()));
     }
     let mut body = Map::new();
     body.insert(
@@ -74,22 +83,22 @@ fn table_definition(conditions: &Conditions, request: &Request, context: &str, t
             "PrimaryIdAttribute" => table.key.into(),
             "PrimaryNameAttribute" => table.primary_name.into(),
             "IsOptimisticConcurrencyEnabled" => (!conditions.is_concurrency_off(table)).into(),
-            other => return Err(Fault::NotEmulated(format!("'{other}' of a definition"))),
+            other => return Err(ODataError::NotEmulated(format!("'{other}' of a definition"))),
         };
         body.insert(name, value);
     }
-    // The key of a definition is always there, as with rows.
+    // The key of a definition is always included, as with rows.
     body.insert("MetadataId".to_owned(), metadata_id(table.logical_name).into());
     Ok(Value::Object(body))
 }
 
-fn relationships(conditions: &Conditions, request: &Request, context: &str) -> Result<Value, Fault> {
+fn relationships(conditions: &Conditions, request: &Request, context: &str) -> Result<Value, ODataError> {
     let options = Query::read(request)?;
     let conversation = table::CONVERSATION.logical_name;
     if options.filter != Some(format!("ReferencingEntity eq '{conversation}'")) {
-        return Err(Fault::NotEmulated(format!("relationships other than those of '{conversation}'")));
+        return Err(ODataError::NotEmulated(format!("relationships other than those of '{conversation}'")));
     }
-    let select = options.select.ok_or_else(|| Fault::NotEmulated("whole definitions".to_owned()))?;
+    let select = options.select.ok_or_else(|| ODataError::NotEmulated("whole definitions".to_owned()))?;
     let mut rows = Vec::new();
     for relationship in RELATIONSHIPS.iter().filter(|one| !conditions.hides(one.navigation)) {
         let mut row = Map::new();
@@ -100,7 +109,7 @@ fn relationships(conditions: &Conditions, request: &Request, context: &str) -> R
                 "ReferencingEntity" => conversation,
                 "ReferencingAttribute" => relationship.attribute,
                 "ReferencingEntityNavigationPropertyName" => relationship.navigation,
-                other => return Err(Fault::NotEmulated(format!("'{other}' of a relationship"))),
+                other => return Err(ODataError::NotEmulated(format!("'{other}' of a relationship"))),
             };
             row.insert(name.clone(), value.into());
         }
@@ -120,14 +129,14 @@ pub(crate) fn metadata_id(name: &str) -> String {
     Uuid::from_bytes(bytes).to_string()
 }
 
-/// The two query options of definitions.
+/// The two supported query options of definitions.
 struct Query {
     select: Option<Vec<String>>,
     filter: Option<String>,
 }
 
 impl Query {
-    fn read(request: &Request) -> Result<Self, Fault> {
+    fn read(request: &Request) -> Result<Self, ODataError> {
         let mut query = Self { select: None, filter: None };
         for option in request.query.as_deref().unwrap_or_default().split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
@@ -137,7 +146,7 @@ impl Query {
                     query.select = Some(value.split(',').map(|name| name.trim().to_owned()).collect());
                 }
                 "$filter" if query.filter.is_none() => query.filter = Some(value),
-                other => return Err(Fault::NotEmulated(format!("query option '{other}'"))),
+                other => return Err(ODataError::NotEmulated(format!("query option '{other}'"))),
             }
         }
         Ok(query)

@@ -1,4 +1,4 @@
-//! The rows of an organisation and its one version counter. Knows no HTTP.
+//! The rows of an organisation and its version counter. Independent of HTTP.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use crate::table::{self, Table};
 pub struct Organisation {
     rows: BTreeMap<(&'static str, Uuid), Row>,
     last_version: u64,
-    /// Columns that only a seed page has shown, as (set, name in an answer). A page is a server's own answer, so they exist.
+    /// Columns that only seed pages have, as (set, name in a response). They exist, because a page is the response of a server.
     seen: BTreeSet<(&'static str, String)>,
 }
 
-/// A row as it stands.
+/// A row in its current state.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
     version: u64,
@@ -24,12 +24,12 @@ pub struct Row {
     lookups: BTreeMap<String, Reference>,
 }
 
-/// What a lookup holds: table and id of the row it leads to, whether or not that row exists.
+/// The value of a lookup: table and id of the target, which need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     logical_name: String,
     id: Uuid,
-    /// The navigation property as a seed page gave it; needed only for lookups that the emulator's tables do not declare.
+    /// The navigation property of a seed page. Needed only for lookups that the emulator's tables do not declare.
     pub(crate) navigation: Option<String>,
 }
 
@@ -41,13 +41,13 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// No change yet. Written as it is, it only gives the row a new version.
+    /// No changes. Writing them only gives the row a new version.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets a column that is no lookup. A `statuscode` brings its `statecode` with it, unless that is set too.
+    /// Sets a column that is not a lookup. A `statuscode` also sets its `statecode`, unless that is set explicitly.
     #[must_use]
     pub fn set(mut self, column: &str, value: impl Into<Value>) -> Self {
         self.columns.push((column.to_owned(), value.into()));
@@ -61,7 +61,7 @@ impl Changes {
         self
     }
 
-    /// Empties a lookup, by the column's logical name.
+    /// Clears a lookup, by the column's logical name.
     #[must_use]
     pub fn clear(mut self, lookup: &str) -> Self {
         self.lookups.push((lookup.to_owned(), None));
@@ -110,13 +110,13 @@ impl Row {
         format!("W/\"{}\"", self.version)
     }
 
-    /// A column that is no lookup; `None` when it was never set or is null.
+    /// A column that is not a lookup; `None` if it was never set or is null.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Value> {
         self.columns.get(name).filter(|value| !value.is_null())
     }
 
-    /// A lookup, by the column's logical name; `None` when it is empty.
+    /// A lookup, by the column's logical name; `None` if it is empty.
     #[must_use]
     pub fn lookup(&self, name: &str) -> Option<&Reference> {
         self.lookups.get(name)
@@ -124,7 +124,7 @@ impl Row {
 }
 
 impl Organisation {
-    /// An organisation with no rows.
+    /// An organisation without rows.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -141,13 +141,13 @@ impl Organisation {
         self.rows.range((table.set, Uuid::nil())..=(table.set, Uuid::max())).map(|((_, id), _)| *id)
     }
 
-    /// Writes a row as the server itself would, and creates it with the default status when it is missing. Returns the new version.
+    /// Writes a row as the server itself would, and creates a missing one with the default status. Returns the new version.
     ///
-    /// None of the checks of a `PATCH` apply, so a test can also make states that no client could, such as a dangling link.
+    /// Without the checks of a `PATCH`, so that a test can create states that no client could, such as a dangling link.
     ///
     /// # Panics
     ///
-    /// When the table has no such column or lookup: that is a mistake in the test.
+    /// If the table has no such column or lookup, which is a mistake in the test.
     pub fn write(&mut self, table: &'static Table, id: Uuid, changes: Changes) -> u64 {
         for (name, _) in &changes.columns {
             assert!(self.has_column(table, name), "{} has no column '{name}'", table.logical_name);
@@ -163,7 +163,7 @@ impl Organisation {
         self.last_version
     }
 
-    /// A row as it would be with these changes.
+    /// The row with these changes applied.
     pub(crate) fn row_with(&self, table: &Table, id: Uuid, changes: Changes) -> Row {
         let mut row = self.row(table, id).cloned().unwrap_or_else(|| new_row(table));
         let gives_state = changes.columns.iter().any(|(name, _)| name == "statecode");
@@ -185,8 +185,8 @@ impl Organisation {
         row
     }
 
-    /// Deletes a row, and does to conversations what the server does then: those that are *regarding* it go with it, and their
-    /// customer and case links to it are emptied. Returns whether there was such a row.
+    /// Deletes a row with the side effects of the server: conversations *regarding* it are deleted too, and their customer and case links
+    /// to it are cleared. Returns whether the row existed.
     pub fn delete(&mut self, table: &'static Table, id: Uuid) -> bool {
         if self.rows.remove(&(table.set, id)).is_none() {
             return false;
@@ -221,7 +221,7 @@ impl Organisation {
             && (table.lookup_read_as(read_name).is_some() || self.seen.contains(&(table.set, read_name.to_owned())))
     }
 
-    /// Every name a `$select` may hold besides the key, in a fixed order.
+    /// All names that `$select` accepts besides the key, in a fixed order.
     pub(crate) fn readable_names(&self, table: &Table) -> Vec<String> {
         let columns = table.columns.iter().map(|column| column.name.to_owned());
         let lookups = table.lookups.iter().map(|lookup| lookup.read_name.to_owned());
@@ -229,7 +229,7 @@ impl Organisation {
         columns.chain(lookups).chain(seen).collect()
     }
 
-    /// Notes that the table has this column, a lookup by its read name.
+    /// Records that the table has this column, a lookup by its read name.
     pub(crate) fn see(&mut self, table: &'static Table, name: &str) {
         if table.column(name).is_none() && table.lookup_read_as(name).is_none() {
             self.seen.insert((table.set, name.to_owned()));
@@ -246,7 +246,7 @@ fn new_row(table: &Table) -> Row {
     row
 }
 
-/// `_x_value` to `x`.
+/// Converts `_x_value` to `x`.
 pub(crate) fn logical_name(read_name: &str) -> Option<&str> {
     read_name.strip_prefix('_')?.strip_suffix("_value").filter(|name| !name.is_empty())
 }

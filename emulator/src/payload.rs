@@ -1,4 +1,4 @@
-//! The body of a PATCH: which properties it may hold, and the changes they ask for.
+//! Parses and checks the body of a PATCH.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     address::Resource,
     conditions::TwoValues,
-    fault::Fault,
+    error::ODataError,
     json, keys,
     organisation::{Changes, Organisation, Reference, Row, logical_name},
     privileges::{self, Right},
@@ -16,40 +16,40 @@ use crate::{
     web_api::Context,
 };
 
-/// A body that was found good.
+/// A valid body.
 pub(crate) struct Payload {
     pub(crate) changes: Changes,
     pub(crate) warnings: Vec<String>,
 }
 
-/// Reads a body against the row as it stands. Everything is checked before anything is written.
+/// Reads a body for the current row. All checks are done before anything is written.
 pub(crate) fn read(
     organisation: &Organisation,
     context: &Context<'_>,
     table: &'static Table,
     id: Uuid,
     body: &[u8],
-) -> Result<Payload, Fault> {
+) -> Result<Payload, ODataError> {
     read_properties(organisation, context, table, id, &properties(table, body)?)
 }
 
-/// The JSON object that a body is.
-pub(crate) fn properties(table: &'static Table, body: &[u8]) -> Result<Map<String, Value>, Fault> {
-    let unreadable = |detail: String| Fault::BodyNotReadable { table, detail };
+/// Parses the body as a JSON object.
+pub(crate) fn properties(table: &'static Table, body: &[u8]) -> Result<Map<String, Value>, ODataError> {
+    let unreadable = |detail: String| ODataError::BodyNotReadable { table, detail };
     match json::parse(body).map_err(|error| unreadable(error.to_string()))? {
         Value::Object(properties) => Ok(properties),
         _ => Err(unreadable("The body is not a JSON object.".to_owned())),
     }
 }
 
-/// Reads properties that may come from elsewhere than a body.
+/// Reads properties that may not come from a body.
 pub(crate) fn read_properties(
     organisation: &Organisation,
     context: &Context<'_>,
     table: &'static Table,
     id: Uuid,
     properties: &Map<String, Value>,
-) -> Result<Payload, Fault> {
+) -> Result<Payload, ODataError> {
     let row = organisation.row(table, id);
     let mut reader = Reader { organisation, context, table, row, changes: Changes::new(), warnings: Vec::new() };
     for (name, value) in properties {
@@ -71,21 +71,21 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn property(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
+    fn property(&mut self, name: &str, value: &Value) -> Result<(), ODataError> {
         let table = self.table;
         if let Some((property, annotation)) = name.split_once('@') {
             return match (annotation, self.context.conditions.navigation(table, property)) {
                 ("odata.bind", Some((lookup, navigation))) => self.bind(lookup, navigation, value),
-                ("odata.bind", None) => Err(Fault::UndeclaredProperty { table, name: property.to_owned() }),
-                _ => Err(Fault::NotEmulated(format!("the annotation '{name}' in a body"))),
+                ("odata.bind", None) => Err(ODataError::UndeclaredProperty { table, name: property.to_owned() }),
+                _ => Err(ODataError::NotEmulated(format!("the annotation '{name}' in a body"))),
             };
         }
         if let Some((lookup, navigation)) = self.context.conditions.navigation(table, name) {
-            // Where both have one name, as with `ownerid`, a value is a write by column name.
+            // If lookup and navigation property have the same name, as with `ownerid`, a value is a write by column name.
             return match value {
                 Value::Null => self.clear(lookup, navigation),
-                Value::String(_) if lookup.name == name => Err(Fault::LookupNotWritable),
-                _ => Err(Fault::NotEmulated(format!("a value other than null for '{name}'"))),
+                Value::String(_) if lookup.name == name => Err(ODataError::LookupNotWritable),
+                _ => Err(ODataError::NotEmulated(format!("a value other than null for '{name}'"))),
             };
         }
         if let Some(lookup) = logical_name(name).filter(|_| self.organisation.has_lookup(table, name)) {
@@ -93,27 +93,27 @@ impl Reader<'_> {
         }
         if table.lookup(name).is_some() {
             return Err(match value {
-                Value::Null => Fault::UntypedValue { table, name: name.to_owned() },
-                _ => Fault::LookupNotWritable,
+                Value::Null => ODataError::UntypedValue { table, name: name.to_owned() },
+                _ => ODataError::LookupNotWritable,
             });
         }
         self.column(name, value)
     }
 
-    fn bind(&mut self, lookup: &Lookup, navigation: &Navigation, value: &Value) -> Result<(), Fault> {
+    fn bind(&mut self, lookup: &Lookup, navigation: &Navigation, value: &Value) -> Result<(), ODataError> {
         let table = self.table;
         let Value::String(uri) = value else {
             let why = format!("'{}@odata.bind': {value}, on which reports disagree", navigation.name);
-            return Err(Fault::NotEmulated(why));
+            return Err(ODataError::NotEmulated(why));
         };
         let Some(target) = table::by_logical_name(navigation.target) else {
-            return Err(Fault::NotEmulated(format!("'{}' leads to a table it does not hold", navigation.name)));
+            return Err(ODataError::NotEmulated(format!("'{}' points to a table it does not have", navigation.name)));
         };
         let relative = self.relative(uri)?;
         let resource = Resource::parse(relative)?;
-        let Some(key) = resource.key else { return Err(Fault::QuerySyntax) };
+        let Some(key) = resource.key else { return Err(ODataError::QuerySyntax) };
         if resource.set != target.set {
-            return Err(Fault::WrongBindType {
+            return Err(ODataError::WrongBindType {
                 table,
                 navigation: navigation.name.to_owned(),
                 expected: target.logical_name,
@@ -126,15 +126,15 @@ impl Reader<'_> {
         self.link(lookup.name, Some(to))
     }
 
-    /// Notes what a lookup is to hold, if it is not the second time.
-    fn link(&mut self, lookup: &str, to: Option<Reference>) -> Result<(), Fault> {
+    /// Sets a lookup, or applies the rule for two values if it is set already.
+    fn link(&mut self, lookup: &str, to: Option<Reference>) -> Result<(), ODataError> {
         if self.changes.links().any(|(name, _)| name == lookup) {
             self.warnings.push(format!("two values for '{lookup}' in one body"));
             match self.context.conditions.two_values_for_one_lookup {
                 TwoValues::First => return Ok(()),
                 TwoValues::Last => {}
                 TwoValues::Refuse => {
-                    return Err(Fault::TwoValues { table: self.table, lookup: lookup.to_owned() });
+                    return Err(ODataError::TwoValues { table: self.table, lookup: lookup.to_owned() });
                 }
             }
         }
@@ -146,8 +146,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Of `/accounts(…)`, `accounts(…)` and an absolute URL of this server: the last segment.
-    fn relative<'u>(&self, uri: &'u str) -> Result<&'u str, Fault> {
+    /// The last segment of `/accounts(…)`, `accounts(…)` or an absolute URL of this server.
+    fn relative<'u>(&self, uri: &'u str) -> Result<&'u str, ODataError> {
         let path = uri.strip_prefix(&self.context.origin).and_then(|path| path.strip_prefix("/api/data/"));
         let relative = match path {
             Some(path) => ["v9.0/", "v9.1/", "v9.2/"].into_iter().find_map(|version| path.strip_prefix(version)),
@@ -155,17 +155,17 @@ impl Reader<'_> {
         };
         relative
             .filter(|relative| !relative.contains('/') && !relative.starts_with('$'))
-            .ok_or_else(|| Fault::NotEmulated(format!("a bind to '{uri}'")))
+            .ok_or_else(|| ODataError::NotEmulated(format!("a bind to '{uri}'")))
     }
 
-    fn clear(&mut self, lookup: &Lookup, navigation: &Navigation) -> Result<(), Fault> {
+    fn clear(&mut self, lookup: &Lookup, navigation: &Navigation) -> Result<(), ODataError> {
         if lookup.navigations.iter().all(|navigation| table::by_logical_name(navigation.target).is_none()) {
-            return Err(Fault::NotEmulated(format!("'{}' leads to a table it does not hold", navigation.name)));
+            return Err(ODataError::NotEmulated(format!("'{}' points to a table it does not have", navigation.name)));
         }
         if let Some(linked) = self.row.and_then(|row| row.lookup(lookup.name))
             && linked.logical_name() != navigation.target
         {
-            // What Dataverse does here is not known; clearing is the cautious guess, since it is what loses a link.
+            // The behaviour of Dataverse is unknown. Clearing is the cautious guess, because it can lose a link.
             self.warnings.push(format!(
                 "null through '{}' cleared a link to {}",
                 navigation.name,
@@ -175,39 +175,39 @@ impl Reader<'_> {
         self.link(lookup.name, None)
     }
 
-    fn read_name(&mut self, name: &str, lookup: &str, value: &Value) -> Result<(), Fault> {
+    fn read_name(&mut self, name: &str, lookup: &str, value: &Value) -> Result<(), ODataError> {
         if !value.is_null() {
-            return Err(Fault::LookupNotWritable);
+            return Err(ODataError::LookupNotWritable);
         }
         let disassociates = self.context.request.header("autodisassociate")?;
         if !disassociates.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-            return Err(Fault::LookupNotNullable { name: name.to_owned() });
+            return Err(ODataError::LookupNotNullable { name: name.to_owned() });
         }
         self.link(lookup, None)
     }
 
-    fn column(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
+    fn column(&mut self, name: &str, value: &Value) -> Result<(), ODataError> {
         let table = self.table;
         if name == table.key {
-            return Err(Fault::NotEmulated(format!("the key '{name}' in a body")));
+            return Err(ODataError::NotEmulated(format!("the key '{name}' in a body")));
         }
         let Some(column) = table.column(name) else {
             if self.organisation.has_column(table, name) {
-                return Err(Fault::NotEmulated(format!("a write of '{name}', which only a seed page declares")));
+                return Err(ODataError::NotEmulated(format!("a write of '{name}', which only a seed page declares")));
             }
-            return Err(Fault::InvalidProperty { table, name: name.to_owned() });
+            return Err(ODataError::InvalidProperty { table, name: name.to_owned() });
         };
         if matches!(column.kind, Kind::System | Kind::SystemTime | Kind::Version) {
-            return Err(Fault::NotEmulated(format!("a write of '{name}', which the server writes itself")));
+            return Err(ODataError::NotEmulated(format!("a write of '{name}', which the server writes itself")));
         }
         if let Some(expected) = column.kind.mismatch(value) {
             let literal = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            return Err(Fault::WrongLiteral { table, literal, expected });
+            return Err(ODataError::WrongLiteral { table, literal, expected });
         }
         if let (Kind::Text(limit), Some(text)) = (column.kind, value.as_str())
             && text.encode_utf16().count() > limit
         {
-            return Err(Fault::TooLong { table, name: column.name, limit });
+            return Err(ODataError::TooLong { table, name: column.name, limit });
         }
         if name != "statecode" && name != "statuscode" {
             self.changes = std::mem::take(&mut self.changes).set(name, value.clone());
@@ -216,17 +216,17 @@ impl Reader<'_> {
     }
 }
 
-/// State and status are one thing: what the body leaves out comes from the row, or from the state's default.
+/// State and status belong together: a missing one comes from the row, or is the default of the state.
 fn set_state(
     changes: Changes,
     table: &'static Table,
     id: Uuid,
     row: Option<&Row>,
     properties: &Map<String, Value>,
-) -> Result<Changes, Fault> {
+) -> Result<Changes, ODataError> {
     let given = |name: &str| match properties.get(name) {
         None => Ok(None),
-        Some(Value::Null) => Err(Fault::NotEmulated(format!("null for '{name}'"))),
+        Some(Value::Null) => Err(ODataError::NotEmulated(format!("null for '{name}'"))),
         Some(value) => Ok(value.as_i64()),
     };
     let (state, status) = (given("statecode")?, given("statuscode")?);
@@ -237,7 +237,7 @@ fn set_state(
     let current_state = current("statecode").unwrap_or_default();
     let new_state = state.unwrap_or(current_state);
     if row.is_none() && new_state != 0 {
-        return Err(Fault::NotEmulated(format!("creating a row in statecode {new_state}")));
+        return Err(ODataError::NotEmulated(format!("creating a row in statecode {new_state}")));
     }
     let known = table.state(new_state);
     let kept = current("statuscode").filter(|_| new_state == current_state);
@@ -245,34 +245,36 @@ fn set_state(
     let belongs = table.status(new_status).is_some_and(|status| status.state == new_state) || kept == Some(new_status);
     if !belongs {
         let state = known.map_or_else(|| new_state.to_string(), |state| state.label.to_owned());
-        return Err(Fault::InvalidStatus { table, id: id.to_string(), state, status: new_status });
+        return Err(ODataError::InvalidStatus { table, id: id.to_string(), state, status: new_status });
     }
     Ok(changes.set("statecode", new_state).set("statuscode", new_status))
 }
 
-/// The checks that need the rows: they come after all that can be said of the body alone.
+/// Checks that need other rows. They come after all checks of the body alone.
 fn check_links(
     organisation: &Organisation,
     table: &'static Table,
     row: Option<&Row>,
     changes: &Changes,
-) -> Result<(), Fault> {
+) -> Result<(), ODataError> {
     let mut written = HashSet::new();
     for (name, to) in changes.links() {
         written.insert(name);
         let required = table.lookup(name).is_some_and(|lookup| lookup.required);
         if to.is_none() && required {
-            return Err(Fault::NotEmulated(format!("emptying '{name}', which is required")));
+            return Err(ODataError::NotEmulated(format!("clearing '{name}', which is required")));
         }
         let Some(to) = to else { continue };
         if let Some(target) = table::by_logical_name(to.logical_name())
             && organisation.row(target, to.id()).is_none()
         {
-            return Err(Fault::RowNotFound { table: target, id: to.id().to_string() });
+            return Err(ODataError::RowNotFound { table: target, id: to.id().to_string() });
         }
     }
     match table.lookups.iter().find(|lookup| lookup.required && row.is_none() && !written.contains(lookup.name)) {
-        Some(lookup) => Err(Fault::NotEmulated(format!("creating a row without '{}', which is required", lookup.name))),
+        Some(lookup) => {
+            Err(ODataError::NotEmulated(format!("creating a row without '{}', which is required", lookup.name)))
+        }
         None => Ok(()),
     }
 }

@@ -1,17 +1,17 @@
-//! The `Prefer` header: which preferences the emulator knows, and which annotations one asks for.
+//! Parses the `Prefer` header.
 
 use axum::http::HeaderMap;
 
-use crate::fault::Fault;
+use crate::error::ODataError;
 
-/// The preferences of one request that the emulator can apply.
+/// The supported preferences of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Preferences {
     pub(crate) representation: bool,
     pub(crate) annotations: Annotations,
     /// Rows per page of a set.
     pub(crate) page_size: Option<usize>,
-    /// As sent and in that order, for `Preference-Applied`.
+    /// As sent and in the same order, for `Preference-Applied`.
     known: Vec<(Known, String)>,
 }
 
@@ -22,12 +22,12 @@ enum Known {
     PageSize,
 }
 
-/// Which annotations are asked for.
+/// The requested annotations, as names or as patterns such as `prefix.*`.
 #[derive(Debug, Default)]
 pub(crate) struct Annotations(Vec<String>);
 
 impl Annotations {
-    /// Whether an annotation of this full name is to be returned.
+    /// Whether the annotation with this full name was requested.
     pub(crate) fn include(&self, name: &str) -> bool {
         self.0.iter().any(|pattern| match pattern.strip_suffix('*') {
             Some(start) => name.starts_with(start),
@@ -45,11 +45,12 @@ impl Annotations {
 }
 
 impl Preferences {
-    /// Reads the header; a preference that nobody knows is ignored, as RFC 7240 wants.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Fault> {
+    /// Parses the header. Unknown preferences are ignored, as RFC 7240 requires.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, ODataError> {
         let mut preferences = Self::default();
         for header in headers.get_all("prefer") {
-            let text = header.to_str().map_err(|_| Fault::NotEmulated("Prefer is not ASCII".to_owned()))?;
+            let text =
+                header.to_str().map_err(|_| ODataError::NotEmulated("a Prefer header that is not ASCII".to_owned()))?;
             for sent in split_outside_quotes(text) {
                 let (name, value) = sent.split_once('=').unwrap_or((sent, ""));
                 let value = value.trim().trim_matches('"');
@@ -64,7 +65,7 @@ impl Preferences {
                             names.iter().find(|name| name.is_empty() || name.starts_with('-') || name.contains('#'))
                         {
                             let why = format!("'{odd}' in odata.include-annotations");
-                            return Err(Fault::NotEmulated(why));
+                            return Err(ODataError::NotEmulated(why));
                         }
                         preferences.annotations.0.extend(names);
                         preferences.known.push((Known::Annotations, sent.to_owned()));
@@ -74,8 +75,8 @@ impl Preferences {
                         preferences.page_size = Some(size);
                         preferences.known.push((Known::PageSize, sent.to_owned()));
                     }
-                    // Known to Dataverse, where an answer to it looks different.
-                    ("odata.track-changes", _) => return Err(Fault::NotEmulated(format!("Prefer: {sent}"))),
+                    // Dataverse knows it, but responds to it in another form.
+                    ("odata.track-changes", _) => return Err(ODataError::NotEmulated(format!("Prefer: {sent}"))),
                     _ => {}
                 }
             }
@@ -83,12 +84,12 @@ impl Preferences {
         Ok(preferences)
     }
 
-    /// The value of `Preference-Applied` for a `GET`, where `return=representation` means nothing.
+    /// The value of `Preference-Applied` for a `GET`, where `return=representation` has no effect.
     pub(crate) fn applied_to_read(&self) -> Option<String> {
         join(self.known.iter().filter(|(known, _)| *known == Known::Annotations))
     }
 
-    /// The same for a set.
+    /// The value of `Preference-Applied` for a set.
     pub(crate) fn applied_to_set(&self) -> Option<String> {
         join(self.known.iter().filter(|(known, _)| *known != Known::Representation))
     }

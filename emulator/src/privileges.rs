@@ -1,11 +1,11 @@
-//! What the caller may do, and the function that tells which privileges a user has.
+//! The privileges of the user, and the function that returns them.
 
 use serde_json::{Value, json};
 
 use crate::{
     address::decode,
     conditions::Conditions,
-    fault::Fault,
+    error::ODataError,
     metadata::{BUSINESS_UNIT, USER, metadata_id},
     table::{TABLES, Table},
     web_api::Request,
@@ -49,8 +49,8 @@ impl Privilege {
         format!("prv{right}{}", self.words().0)
     }
 
-    /// How privileges, codes and people call the table. All kinds of activities share the privileges of `activitypointer`, and a
-    /// conversation is one. Its type code is another in every environment.
+    /// Name of the table in privileges, type code and display name. All activities share the privileges of `activitypointer`, and a
+    /// conversation is an activity. Its type code differs between environments.
     fn words(&self) -> (&'static str, u32, &'static str) {
         match self.table.logical_name {
             "account" => ("Account", 1, "Account"),
@@ -64,7 +64,7 @@ impl Privilege {
         metadata_id(&self.name())
     }
 
-    /// The text of the fault when it is missing.
+    /// Message of the error for a missing privilege.
     pub(crate) fn missing(&self) -> String {
         let (name, id, (_, code, label)) = (self.name(), self.id(), self.words());
         format!(
@@ -75,35 +75,35 @@ impl Privilege {
     }
 }
 
-/// Refuses what the caller may not do. That a null takes no `Append`, and that privileges are looked at before rows, are guesses.
-pub(crate) fn check(conditions: &Conditions, right: Right, table: &'static Table) -> Result<(), Fault> {
+/// Fails if the caller lacks a privilege. Guesses: clearing a lookup needs no `Append`, and privileges are checked before rows.
+pub(crate) fn check(conditions: &Conditions, right: Right, table: &'static Table) -> Result<(), ODataError> {
     let privilege = Privilege { right, table };
-    if conditions.misses(&privilege.name()) { Err(Fault::MissingPrivilege(privilege)) } else { Ok(()) }
+    if conditions.misses(&privilege.name()) { Err(ODataError::MissingPrivilege(privilege)) } else { Ok(()) }
 }
 
-/// Of a path below the version: the user and the alias, if it calls the function.
+/// The user and the parameter alias, if the path calls the function.
 pub(crate) fn call(path: &str) -> Option<(&str, &str)> {
     let (user, call) = path.strip_prefix("systemusers(")?.split_once(")/Microsoft.Dynamics.CRM.")?;
     let alias = call.strip_prefix("RetrieveUserSetOfPrivilegesByNames(PrivilegeNames=")?.strip_suffix(')')?;
     alias.starts_with('@').then_some((user, alias))
 }
 
-/// Of the privileges asked for, those the user has. A name that no privilege has is not among them, and is no error.
-pub(crate) fn answer(
+/// The requested privileges that the user has. Unknown names are skipped without an error.
+pub(crate) fn respond(
     conditions: &Conditions,
     request: &Request,
     context: &str,
     (user, alias): (&str, &str),
-) -> Result<Value, Fault> {
+) -> Result<Value, ODataError> {
     if !user.eq_ignore_ascii_case(USER) {
-        return Err(Fault::NotEmulated("the privileges of a user who is not the caller".to_owned()));
+        return Err(ODataError::NotEmulated("the privileges of a user who is not the caller".to_owned()));
     }
     let (name, value) = request.query.as_deref().unwrap_or_default().split_once('=').unwrap_or_default();
     if decode(name)? != alias {
-        return Err(Fault::NotEmulated(format!("a query that is not {alias} alone")));
+        return Err(ODataError::NotEmulated(format!("query options besides {alias}")));
     }
     let asked: Vec<String> = serde_json::from_str(&decode(&value.replace('+', " "))?)
-        .map_err(|_| Fault::NotEmulated("names that are no JSON array".to_owned()))?;
+        .map_err(|_| ODataError::NotEmulated("names that are not a JSON array".to_owned()))?;
     let held = Privilege::all().filter(|privilege| {
         let name = privilege.name();
         asked.contains(&name) && !conditions.misses(&name)

@@ -1,4 +1,4 @@
-//! `GET` of a set: which rows, in which order, on which page.
+//! `GET` of a set: filters, sorts and pages its rows.
 
 use std::cmp::Ordering;
 
@@ -8,27 +8,27 @@ use uuid::Uuid;
 
 use crate::{
     address::{Options, decode},
-    fault::Fault,
+    error::ODataError,
     organisation::{Organisation, Row},
     read,
     table::Table,
-    web_api::{Answer, Context},
+    web_api::{ApiResponse, Context},
 };
 use column::{Column, compare};
 use filter::Filter;
 
-pub(crate) use fault::QueryFault;
+pub(crate) use error::QueryError;
 
 pub(crate) mod column;
-mod fault;
+mod error;
 mod filter;
 pub(crate) mod lexer;
 
-/// The most rows of a page, the most that `$count` counts, and the most that `$top` is known to take.
+/// Most rows of a page, highest result of `$count`, and highest `$top` with known behaviour.
 const LIMIT: usize = 5000;
 
-/// A row with what it is sorted by; the id comes last, so that no two rows are equal. That it does, and alone without `$orderby`, is
-/// a guess.
+/// A row with its sort key. The id comes last, so that no two keys are equal. That rows are sorted by id, alone without `$orderby`, is a
+/// guess.
 struct Found<'a> {
     id: Uuid,
     row: &'a Row,
@@ -40,17 +40,21 @@ struct Order {
     descends: bool,
 }
 
-/// Where a page begins: its number, and what the row before it was sorted by. A row that is gone leaves its place behind.
+/// The start of a page: its number, and the sort key of the row before it, which may be deleted by now.
 struct Start {
     page: usize,
     after: Vec<Value>,
 }
 
-pub(crate) fn get(organisation: &Organisation, context: &Context<'_>, table: &'static Table) -> Result<Answer, Fault> {
+pub(crate) fn get(
+    organisation: &Organisation,
+    context: &Context<'_>,
+    table: &'static Table,
+) -> Result<ApiResponse, ODataError> {
     read::check_select(organisation, context, table)?;
     for condition in ["if-match", "if-none-match"] {
         if context.request.header(condition)?.is_some_and(|value| value != "null") {
-            return Err(Fault::NotEmulated(format!("{condition} on a set")));
+            return Err(ODataError::NotEmulated(format!("{condition} on a set")));
         }
     }
     let options = &context.options;
@@ -58,7 +62,7 @@ pub(crate) fn get(organisation: &Organisation, context: &Context<'_>, table: &'s
     let orders = orders(options, organisation, table)?;
     let (top, counts) = (top(options)?, counts(options)?);
     if top.is_some() && counts {
-        return Err(Fault::NotEmulated("$top together with $count".to_owned()));
+        return Err(ODataError::NotEmulated("$top together with $count".to_owned()));
     }
     let start = options.skip_token.as_deref().map(|token| Start::parse(token, orders.len())).transpose()?;
 
@@ -76,7 +80,7 @@ pub(crate) fn get(organisation: &Organisation, context: &Context<'_>, table: &'s
     if let Some(start) = &start {
         found.retain(|row| precedence(&orders, &row.by, &start.after).is_gt());
     }
-    // With a page size `$top` is ignored, as documented.
+    // `$top` is ignored with a page size, as documented.
     let size = context.preferences.page_size.or(top).unwrap_or(LIMIT).min(LIMIT);
     let has_more = found.len() > size && (top.is_none() || context.preferences.page_size.is_some());
     found.truncate(size);
@@ -102,42 +106,42 @@ pub(crate) fn get(organisation: &Organisation, context: &Context<'_>, table: &'s
         body.insert("@odata.nextLink".to_owned(), next.link(context, table).into());
     }
     let headers = context.preferences.applied_to_set().map(|applied| ("preference-applied".into(), applied));
-    Ok(Answer {
+    Ok(ApiResponse {
         status: 200,
         headers: headers.into_iter().collect(),
         body: Some(Value::Object(body).into()),
-        ..Answer::default()
+        ..ApiResponse::default()
     })
 }
 
-fn orders(options: &Options, organisation: &Organisation, table: &'static Table) -> Result<Vec<Order>, Fault> {
+fn orders(options: &Options, organisation: &Organisation, table: &'static Table) -> Result<Vec<Order>, ODataError> {
     let Some(text) = &options.order_by else { return Ok(Vec::new()) };
     let order = |term: &str| {
         let mut words = term.split_whitespace();
-        let name = words.next().ok_or(Fault::QuerySyntax)?;
+        let name = words.next().ok_or(ODataError::QuerySyntax)?;
         let descends = match (words.next(), words.next()) {
             (None | Some("asc"), None) => false,
             (Some("desc"), None) => true,
-            _ => return Err(Fault::QuerySyntax),
+            _ => return Err(ODataError::QuerySyntax),
         };
         if name.contains(['/', '(', '@']) {
-            return Err(Fault::NotEmulated(format!("'{name}' in $orderby")));
+            return Err(ODataError::NotEmulated(format!("'{name}' in $orderby")));
         }
         Ok(Order { column: Column::of(organisation, table, name)?, descends })
     };
     text.split(',').map(order).collect()
 }
 
-fn top(options: &Options) -> Result<Option<usize>, Fault> {
+fn top(options: &Options) -> Result<Option<usize>, ODataError> {
     let Some(text) = &options.top else { return Ok(None) };
-    match text.parse::<usize>().map_err(|_| Fault::QuerySyntax)? {
+    match text.parse::<usize>().map_err(|_| ODataError::QuerySyntax)? {
         top @ 1..=LIMIT => Ok(Some(top)),
-        other => Err(Fault::NotEmulated(format!("$top={other}"))),
+        other => Err(ODataError::NotEmulated(format!("$top={other}"))),
     }
 }
 
-fn counts(options: &Options) -> Result<bool, Fault> {
-    options.count.as_deref().map_or(Ok(false), |text| text.parse().map_err(|_| Fault::QuerySyntax))
+fn counts(options: &Options) -> Result<bool, ODataError> {
+    options.count.as_deref().map_or(Ok(false), |text| text.parse().map_err(|_| ODataError::QuerySyntax))
 }
 
 fn precedence(orders: &[Order], one: &[Value], other: &[Value]) -> Ordering {
@@ -150,18 +154,18 @@ fn precedence(orders: &[Order], one: &[Value], other: &[Value]) -> Ordering {
 }
 
 impl Start {
-    /// Reads a token that [`Start::link`] has made.
-    fn parse(token: &str, orders: usize) -> Result<Self, Fault> {
+    /// Parses a token made by [`Start::link`].
+    fn parse(token: &str, orders: usize) -> Result<Self, ODataError> {
         let attribute = |name: &str| Some(token.split_once(&format!("{name}=\""))?.1.split_once('"')?.0);
         let read = || {
             let page = attribute("pagenumber")?.parse().ok()?;
             let after: Vec<Value> = serde_json::from_str(&decode(attribute("pagingcookie")?).ok()?).ok()?;
             (after.len() == orders + 1).then_some(Self { page, after })
         };
-        read().ok_or_else(|| Fault::NotEmulated("a $skiptoken that it has not issued for this query".to_owned()))
+        read().ok_or_else(|| ODataError::NotEmulated("a $skiptoken that it has not issued for this query".to_owned()))
     }
 
-    /// The URL of the page that begins here: the query as it was sent, and a token in the form of Dataverse's.
+    /// URL of the page that starts here: the original query, and a token in the form of Dataverse's.
     fn link(&self, context: &Context<'_>, table: &Table) -> String {
         let cookie = utf8_percent_encode(&json!(self.after).to_string(), NON_ALPHANUMERIC).to_string();
         let token = format!("<cookie pagenumber=\"{}\" pagingcookie=\"{cookie}\" istracking=\"False\" />", self.page);

@@ -1,14 +1,14 @@
-//! GET of one row, and how a row looks in an answer.
+//! `GET` of one row, and the JSON of rows in responses.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    fault::Fault,
+    error::ODataError,
     organisation::{Organisation, Row, logical_name},
     prefer::Annotations,
     table::{self, Kind, Table},
-    web_api::{Answer, Context},
+    web_api::{ApiResponse, Context},
 };
 
 const LOOKUP_NAME: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
@@ -20,48 +20,48 @@ pub(crate) fn get(
     context: &Context<'_>,
     table: &'static Table,
     id: Uuid,
-) -> Result<Answer, Fault> {
+) -> Result<ApiResponse, ODataError> {
     check_select(organisation, context, table)?;
     if context.request.header("if-match")?.is_some() {
-        return Err(Fault::NotEmulated("If-Match on GET".to_owned()));
+        return Err(ODataError::NotEmulated("If-Match on GET".to_owned()));
     }
-    let row = organisation.row(table, id).ok_or_else(|| Fault::RowNotFound { table, id: id.to_string() })?;
+    let row = organisation.row(table, id).ok_or_else(|| ODataError::RowNotFound { table, id: id.to_string() })?;
     let etag = row.etag();
     match context.request.header("if-none-match")?.as_deref() {
-        // The documented way around caches: literally the word.
+        // The documented way to bypass caches is literally this word.
         None | Some("null") => {}
         Some(sent) if sent.starts_with("W/\"") && !sent.contains(',') => {
             if sent == etag && !context.conditions.is_concurrency_off(table) && !context.preferences.annotations.any() {
-                return Ok(Answer { status: 304, headers: vec![("etag".into(), etag)], ..Answer::default() });
+                return Ok(ApiResponse { status: 304, headers: vec![("etag".into(), etag)], ..ApiResponse::default() });
             }
         }
-        Some(other) => return Err(Fault::NotEmulated(format!("If-None-Match: {other} on GET"))),
+        Some(other) => return Err(ODataError::NotEmulated(format!("If-None-Match: {other} on GET"))),
     }
     let mut headers = vec![("etag".into(), etag)];
     headers.extend(context.preferences.applied_to_read().map(|applied| ("preference-applied".into(), applied)));
-    Ok(Answer {
+    Ok(ApiResponse {
         status: 200,
         headers,
         body: Some(render(organisation, context, table, id, row).into()),
-        ..Answer::default()
+        ..ApiResponse::default()
     })
 }
 
-/// Refuses a `$select` of something that is no column; a lookup goes by its read name only.
+/// Rejects a `$select` of unknown columns. A lookup is selected by its read name only.
 pub(crate) fn check_select(
     organisation: &Organisation,
     context: &Context<'_>,
     table: &'static Table,
-) -> Result<(), Fault> {
+) -> Result<(), ODataError> {
     let selectable =
         |name: &str| name == table.key || organisation.has_column(table, name) || organisation.has_lookup(table, name);
     match context.options.select.iter().flatten().find(|name| !selectable(name)) {
-        Some(name) => Err(Fault::PropertyNotFound { table, name: name.clone() }),
+        Some(name) => Err(ODataError::PropertyNotFound { table, name: name.clone() }),
         None => Ok(()),
     }
 }
 
-/// The body that shows `row`: the selected columns, or all of them, and always the key.
+/// The response body with the selected columns of `row`, or all of them, and always the key.
 pub(crate) fn render(
     organisation: &Organisation,
     context: &Context<'_>,
@@ -75,14 +75,14 @@ pub(crate) fn render(
     Value::Object(body)
 }
 
-/// The URL that says which columns of a set an answer shows.
+/// The context URL with the selected columns.
 pub(crate) fn context_url(context: &Context<'_>, table: &Table) -> String {
     let selected = context.options.select.as_ref();
     let list = selected.map_or_else(String::new, |names| format!("({})", names.join(",")));
     format!("{}/$metadata#{}{list}", context.root, table.set)
 }
 
-/// A row wherever it is shown: its version, the selected columns, and the key.
+/// The version, the selected columns and the key of a row, for every kind of response.
 pub(crate) fn columns(
     organisation: &Organisation,
     context: &Context<'_>,

@@ -1,4 +1,4 @@
-//! Loading of seed pages: what a Web API `GET` of a set returns, kept in a file or handed over as a value.
+//! Loads seed pages: responses of a Web API `GET` of a set, from a file or a value.
 
 use std::{fmt, fs, path::Path};
 
@@ -14,7 +14,7 @@ use crate::{
 const LOOKUP_NAME: &str = "@Microsoft.Dynamics.CRM.lookuplogicalname";
 const NAVIGATION: &str = "@Microsoft.Dynamics.CRM.associatednavigationproperty";
 
-/// Why a seed could not be loaded. The text names the file, or the page, and the row.
+/// The reason why a seed could not be loaded. The message names the file or the page, and the row.
 #[derive(Debug)]
 pub struct SeedError(String);
 
@@ -29,8 +29,8 @@ impl std::error::Error for SeedError {}
 impl Organisation {
     /// Loads one page; `source` names it in errors. Returns the number of rows.
     ///
-    /// Pages may come in any order, since a link may point at a row that is loaded later or never. The server's own `@odata.etag`
-    /// and the formatted values are ignored. A page that is refused changes nothing.
+    /// Pages may be loaded in any order, because a link may point to a row that is loaded later or never. The server's own `@odata.etag`
+    /// and the formatted values are ignored. A rejected page changes nothing.
     pub fn load_page(&mut self, source: &str, page: &Value) -> Result<usize, SeedError> {
         let at_page = |problem: String| SeedError(format!("{source}: {problem}"));
         let table = table_of(page).map_err(at_page)?;
@@ -64,8 +64,8 @@ impl Organisation {
     /// After an error the organisation may hold some of the folder's pages.
     pub fn load_path(&mut self, path: &Path) -> Result<usize, SeedError> {
         let unreadable = |path: &Path, error: &dyn fmt::Display| SeedError(format!("{}: {error}", path.display()));
-        let look = |path: &Path| fs::metadata(path).map_err(|error| unreadable(path, &error));
-        if !look(path)?.is_dir() {
+        let metadata = |path: &Path| fs::metadata(path).map_err(|error| unreadable(path, &error));
+        if !metadata(path)?.is_dir() {
             let text = fs::read(path).map_err(|error| unreadable(path, &error))?;
             let page = json::parse(&text).map_err(|error| unreadable(path, &format!("not JSON: {error}")))?;
             return self.load_page(&path.display().to_string(), &page);
@@ -73,9 +73,9 @@ impl Organisation {
         let mut files = Vec::new();
         for entry in fs::read_dir(path).map_err(|error| unreadable(path, &error))? {
             let file = entry.map_err(|error| unreadable(path, &error))?.path();
-            // A link that leads nowhere is an error, and not a page less.
+            // A broken symbolic link is an error, not skipped.
             if file.extension().is_some_and(|extension| extension == "json") {
-                let found = look(&file)?;
+                let found = metadata(&file)?;
                 if !found.is_file() && !found.is_dir() {
                     return Err(unreadable(&file, &"not a regular file"));
                 }
@@ -133,7 +133,7 @@ fn read_row(table: &'static Table, value: &Value) -> Result<SeedRow, String> {
         let number = if kind == Kind::Integer { whole(value).map(Value::from) } else { None };
         let value = number.as_ref().unwrap_or(value);
         if let Some(expected) = kind.mismatch(value) {
-            return Err(format!("'{name}' is no {expected}: {value}"));
+            return Err(format!("'{name}' is not a valid {expected}: {value}"));
         }
         names.push(name.clone());
         changes = changes.set(name, value.clone());
@@ -142,11 +142,11 @@ fn read_row(table: &'static Table, value: &Value) -> Result<SeedRow, String> {
     Ok(SeedRow { id, names, changes: changes.set("statecode", state).set("statuscode", status) })
 }
 
-/// The row's state and status: either may be missing on the page, but they must belong together.
+/// The state and the status of a row. Either may be missing in the page, but they must belong together.
 fn read_state(table: &Table, row: &Map<String, Value>) -> Result<(i64, i64), String> {
     let number = |name: &str| match row.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => whole(value).map(Some).ok_or_else(|| format!("'{name}' is no Edm.Int32: {value}")),
+        Some(value) => whole(value).map(Some).ok_or_else(|| format!("'{name}' is not a valid Edm.Int32: {value}")),
     };
     let (state, status) = (number("statecode")?, number("statuscode")?);
     let known_status = status.and_then(|code| table.status(code));
@@ -154,14 +154,14 @@ fn read_state(table: &Table, row: &Map<String, Value>) -> Result<(i64, i64), Str
     let Some(known_state) = table.state(state) else {
         return Err(format!("{} has no statecode {state}", table.logical_name));
     };
-    // A status the table does not know is an organisation's own, and allowed with any state.
+    // A status that the table does not declare is a custom one of the organisation, and allowed with any state.
     if known_status.is_some_and(|status| status.state != state) {
         return Err(format!("statuscode {} does not belong to statecode {state}", status.unwrap_or_default()));
     }
     Ok((state, status.unwrap_or(known_state.default_status)))
 }
 
-/// A whole number. Tools that keep columns of numbers with gaps as floats write `2.0`.
+/// A whole number. Tools that store columns with gaps as floats write `2.0`.
 fn whole(value: &Value) -> Option<i64> {
     let float = || value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= f64::from(i32::MAX));
     #[expect(clippy::cast_possible_truncation, reason = "whole, and in range")]
@@ -172,9 +172,9 @@ fn guid(row: &Map<String, Value>, name: &str) -> Result<Option<Uuid>, String> {
     match row.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.len() == 36 => {
-            Uuid::try_parse(text).map(Some).map_err(|_| format!("'{name}' is no GUID: '{text}'"))
+            Uuid::try_parse(text).map(Some).map_err(|_| format!("'{name}' is not a GUID: '{text}'"))
         }
-        Some(other) => Err(format!("'{name}' is no GUID: {other}")),
+        Some(other) => Err(format!("'{name}' is not a GUID: {other}")),
     }
 }
 
@@ -194,7 +194,7 @@ fn reference(table: &Table, row: &Map<String, Value>, name: &str, id: Uuid) -> R
         && !lookup.open
         && lookup.navigation_to(target).is_none()
     {
-        return Err(format!("'{name}' cannot lead to '{target}'"));
+        return Err(format!("'{name}' cannot point to '{target}'"));
     }
     let mut reference = Reference::to(target, id);
     reference.navigation = annotation(NAVIGATION).map(str::to_owned);

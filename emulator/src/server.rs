@@ -1,4 +1,4 @@
-//! The server: where it listens, which paths are its own, when it ends.
+//! Starts and stops the server, and routes its paths.
 
 use std::{io, net::Ipv4Addr, sync::Arc};
 
@@ -7,15 +7,15 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use uuid::Uuid;
 
 use crate::{
-    control, exchange,
-    handles::{Clock, Faults},
+    connection::{self, Connections},
+    exchange,
     log::LoggedRequest,
     organisation::Organisation,
-    state::{Opening, Shared},
+    state::{Release, Shared},
+    test_api::{self, Clock, Faults},
     tls::Tls,
     token::Application,
     web_api::Service,
-    wire::{self, Connections},
 };
 
 /// A running emulator. It stops when dropped.
@@ -27,7 +27,7 @@ pub struct Emulator {
     server: JoinHandle<()>,
 }
 
-/// Dropping it is the signal to stop, also for requests that hang.
+/// Stops the server when dropped, and releases requests that hang.
 #[derive(Debug)]
 struct Stop {
     shared: Arc<Shared>,
@@ -36,7 +36,7 @@ struct Stop {
 
 impl Drop for Stop {
     fn drop(&mut self) {
-        self.shared.gate.open(Opening::Ended);
+        self.shared.gate.open(Release::Stop);
     }
 }
 
@@ -46,11 +46,11 @@ impl Emulator {
         Self::serve(organisation, port, None).await
     }
 
-    /// The same over https, and nothing else, under a certificate authority of its own that is a new one at every start: see
-    /// [`Emulator::ca_certificate`]. The certificate is good for `localhost`, `127.0.0.1`, `::1` and `hosts`, so that a proxy can map
-    /// the names of production to it; the token endpoint gives tokens for `https://<any of them>/.default`.
+    /// Serves only https, under a certificate authority that is created at every start: see [`Emulator::ca_certificate`]. The certificate
+    /// is valid for `localhost`, `127.0.0.1`, `::1` and `hosts`, so that a proxy can map production names to the emulator. The token
+    /// endpoint issues tokens for `https://<any of them>/.default`.
     ///
-    /// A host that is no name and no address is an error of the kind `InvalidInput`.
+    /// A host that is neither a name nor an address is an error of the kind `InvalidInput`.
     pub async fn start_tls(organisation: Organisation, port: u16, hosts: &[&str]) -> io::Result<Self> {
         Self::serve(organisation, port, Some(Tls::new(hosts)?)).await
     }
@@ -64,7 +64,7 @@ impl Emulator {
         };
         let service = Service {
             url: match acceptor {
-                // By name, because not every client holds an address against a certificate.
+                // A name, because not every client compares an address with a certificate.
                 Some(_) => format!("https://localhost:{}", address.port()),
                 None => format!("http://{address}"),
             },
@@ -74,36 +74,36 @@ impl Emulator {
         };
         let shared = Arc::new(Shared::new(service, organisation));
         let router = Router::new()
-            .route(control::REQUESTS, routing::get(control::requests))
-            .route(control::METHODS, routing::post(control::call))
+            .route(test_api::http::REQUESTS, routing::get(test_api::http::requests))
+            .route(test_api::http::METHODS, routing::post(test_api::http::call))
             .fallback(exchange::exchange)
             .with_state(Arc::clone(&shared));
         let (signal, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
-        let server = tokio::spawn(wire::serve(Connections(listener, acceptor), router, stopped));
+        let server = tokio::spawn(connection::serve(Connections(listener, acceptor), router, stopped));
         let stop = Stop { shared: Arc::clone(&shared), _signal: signal };
         Ok(Self { shared, ca_certificate, stop, server })
     }
 
-    /// Where it listens, `http://127.0.0.1:<port>` or `https://localhost:<port>`, with no slash at the end.
+    /// The base URL, `http://127.0.0.1:<port>` or `https://localhost:<port>`, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.shared.service.url
     }
 
-    /// The certificate of its own authority as PEM, for clients to trust; `None` without TLS.
+    /// The certificate of the authority as PEM, which clients have to trust; `None` without TLS.
     #[must_use]
     pub fn ca_certificate(&self) -> Option<&str> {
         self.ca_certificate.as_deref()
     }
 
-    /// The bearer token it accepts, different for every emulator. It never expires.
+    /// The accepted bearer token, different for every emulator. It never expires.
     #[must_use]
     pub fn credential(&self) -> &str {
         &self.shared.service.credential
     }
 
-    /// The application to which the token endpoint, `POST <url>/<tenant>/oauth2/v2.0/token`, gives tokens that do expire.
+    /// The application that gets tokens, which expire, from the token endpoint `POST <url>/<tenant>/oauth2/v2.0/token`.
     #[must_use]
     pub fn application(&self) -> &Application {
         &self.shared.service.application
@@ -115,34 +115,34 @@ impl Emulator {
         self.shared.lock().log.entries()
     }
 
-    /// Reads or alters the organisation. No request is answered meanwhile, and `work` must not call the emulator.
+    /// Reads or changes the organisation. No request is handled meanwhile, and `work` must not call the emulator.
     pub fn with_organisation<R>(&self, work: impl FnOnce(&mut Organisation) -> R) -> R {
         work(&mut self.shared.lock().organisation)
     }
 
-    /// The faults that requests meet.
+    /// The injected faults.
     #[must_use]
     pub fn faults(&self) -> Faults<'_> {
         Faults(&self.shared)
     }
 
-    /// The clock by which limits open and tokens expire.
+    /// The clock for limits and the expiry of tokens.
     #[must_use]
     pub fn clock(&self) -> Clock<'_> {
         Clock(&self.shared)
     }
 
-    /// Everything as it was right after the start: rows, no faults, default conditions, an empty log, no tokens, the clock at 0.
-    /// Connections on which a request hangs are closed.
+    /// Restores the state after the start: rows, no faults, default conditions, an empty log, no tokens, the clock at 0. Closes connections
+    /// with a request that hangs.
     pub fn reset(&self) {
         self.shared.reset();
     }
 
-    /// Stops, and returns when the port is closed and the last connection is gone. Idle connections and those on which a request
-    /// hangs are closed at once; a request that is still being sent is waited for.
+    /// Stops the server, and returns when the port and the last connection are closed. Idle connections, and those with a request that
+    /// hangs, are closed at once. A request that is still being sent is completed first.
     pub async fn stop(self) {
         drop(self.stop);
-        // An error here is a panic of the task, which has been reported already.
+        // An error here is a panic of the task, which was already reported.
         drop(self.server.await);
     }
 }

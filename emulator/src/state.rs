@@ -1,4 +1,4 @@
-//! What the parts of a running emulator share, and the gate at which requests hang.
+//! The shared state of a running emulator, and the gate for requests that hang.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
@@ -9,11 +9,11 @@ use tokio::sync::watch;
 
 use crate::{
     conditions::{Conditions, Throttle},
-    faults::{Plan, Sight},
+    faults::{Plan, RequestView},
     log::{Log, Ticket},
     organisation::Organisation,
     token::Tokens,
-    web_api::{Answer, Interference, Request, Service},
+    web_api::{ApiResponse, ConcurrentWriter, Request, Service},
 };
 
 #[derive(Debug)]
@@ -24,25 +24,25 @@ pub(crate) struct Shared {
     contents: Mutex<Contents>,
 }
 
-/// All that a request may read or change.
+/// The state that requests read and change.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) organisation: Organisation,
-    /// What a reset goes back to.
+    /// The rows that a reset restores.
     seed: Organisation,
     pub(crate) log: Log,
     pub(crate) plan: Plan,
     pub(crate) conditions: Conditions,
     pub(crate) throttle: Throttle,
     pub(crate) tokens: Tokens,
-    /// The emulator's only time: it stands still until it is moved.
+    /// The clock. It only moves when a test advances it.
     pub(crate) now_in_ms: u64,
 }
 
-/// Counts one request in flight for as long as it lives.
+/// Counts a request in flight until it is dropped.
 pub(crate) struct InFlight<'a> {
     counter: &'a AtomicU64,
-    /// How many there were before.
+    /// Number of other requests in flight.
     pub(crate) others: u64,
 }
 
@@ -59,7 +59,7 @@ impl Shared {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Contents> {
-        // A test that panicked while it held the organisation must not hide its own message behind ours.
+        // Ignores the poisoning after a test panicked while it held the organisation: its own message matters.
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -67,45 +67,44 @@ impl Shared {
         InFlight { others: self.in_flight.fetch_add(1, Ordering::Relaxed), counter: &self.in_flight }
     }
 
-    /// Enters a request into the log and says which fault it meets.
-    pub(crate) fn arrive(&self, request: &Request) -> (Ticket, Option<crate::faults::Kind>) {
+    /// Adds a request to the log and returns its fault.
+    pub(crate) fn arrive(&self, request: &Request) -> (Ticket, Option<crate::faults::Fault>) {
         let mut contents = self.lock();
         let target = request.target();
-        let fault = contents.plan.next(&Sight { method: request.method.as_str(), target: &target });
-        (contents.log.begin(request, fault.as_ref().map(crate::faults::Kind::name)), fault)
+        let fault = contents.plan.next(&RequestView { method: request.method.as_str(), target: &target });
+        (contents.log.begin(request, fault.as_ref().map(crate::faults::Fault::name)), fault)
     }
 
-    /// Executes a request.
-    pub(crate) fn execute(&self, request: &Request, interference: &Interference, others: u64) -> Answer {
-        self.service.answer(&mut self.lock(), request, interference, others)
+    pub(crate) fn execute(&self, request: &Request, writer: &ConcurrentWriter, others: u64) -> ApiResponse {
+        self.service.respond(&mut self.lock(), request, writer, others)
     }
 
-    /// Everything as it was right after the start; requests that hang are cut off.
+    /// Restores the state after the start, and disconnects requests that hang.
     pub(crate) fn reset(&self) {
         let mut contents = self.lock();
         let Contents { seed, mut log, .. } = std::mem::take(&mut *contents);
         log.clear();
         *contents = Contents { organisation: seed.clone(), seed, log, ..Contents::default() };
-        self.gate.open(Opening::Cut);
+        self.gate.open(Release::Disconnect);
     }
 }
 
-/// Where requests hang.
+/// Holds requests that hang.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    opened: watch::Sender<Opening>,
+    opened: watch::Sender<Release>,
     hanging: watch::Sender<usize>,
 }
 
-/// How a request that hung goes on.
+/// How a request that hangs ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Opening {
-    /// As if nothing had been.
-    Released,
+pub(crate) enum Release {
+    /// The request continues normally.
+    Continue,
     /// Its connection is closed.
-    Cut,
-    /// Its connection is closed, and nothing hangs any more: the emulator ends.
-    Ended,
+    Disconnect,
+    /// Its connection is closed, and later requests do not hang: the emulator stops.
+    Stop,
 }
 
 struct Hanging<'a>(&'a watch::Sender<usize>);
@@ -118,40 +117,40 @@ impl Drop for Hanging<'_> {
 
 impl Gate {
     fn new() -> Self {
-        Self { opened: watch::Sender::new(Opening::Released), hanging: watch::Sender::new(0) }
+        Self { opened: watch::Sender::new(Release::Continue), hanging: watch::Sender::new(0) }
     }
 
     /// Waits until the gate is opened the next time.
-    pub(crate) async fn wait(&self) -> Opening {
+    pub(crate) async fn wait(&self) -> Release {
         let mut opened = self.opened.subscribe();
-        if *opened.borrow_and_update() == Opening::Ended {
-            return Opening::Ended;
+        if *opened.borrow_and_update() == Release::Stop {
+            return Release::Stop;
         }
         self.hanging.send_modify(|count| *count += 1);
         let _hanging = Hanging(&self.hanging);
-        // The sender is ours, so it cannot be gone.
+        // This is the owner of the sender, so it cannot be gone.
         drop(opened.changed().await);
         *opened.borrow()
     }
 
-    pub(crate) fn open(&self, how: Opening) {
+    pub(crate) fn open(&self, how: Release) {
         self.opened.send_modify(|last| {
-            if *last != Opening::Ended {
+            if *last != Release::Stop {
                 *last = how;
             }
         });
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        *self.opened.borrow() == Opening::Ended
+        *self.opened.borrow() == Release::Stop
     }
 
-    /// Waits until at least so many requests hang; with 0, until none does. The end of the emulator ends it too.
+    /// Waits until at least `count` requests hang; with 0, until none does. Also ends when the emulator stops.
     pub(crate) async fn until_hanging(&self, count: usize) {
         let (mut hanging, mut opened) = (self.hanging.subscribe(), self.opened.subscribe());
         tokio::select! {
             _ = hanging.wait_for(|now| if count == 0 { *now == 0 } else { *now >= count }) => {}
-            _ = opened.wait_for(|how| *how == Opening::Ended) => {}
+            _ = opened.wait_for(|how| *how == Release::Stop) => {}
         }
     }
 }

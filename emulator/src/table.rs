@@ -1,4 +1,4 @@
-//! The four tables: columns, lookups and navigation properties. Names are case-sensitive, as on the wire.
+//! The four tables: columns, lookups and navigation properties. Names are case-sensitive, as in requests.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ pub(crate) mod relationship;
 
 pub use conversation::CONVERSATION;
 
-/// One table of the organisation; the four that exist are the statics of this module.
+/// A table of the organisation. All four are statics of this module.
 #[derive(Debug)]
 pub struct Table {
     pub(crate) logical_name: &'static str,
@@ -20,7 +20,7 @@ pub struct Table {
     pub(crate) statuses: &'static [Status],
 }
 
-/// A column that is no lookup. The key is not among them: every table has exactly one.
+/// A column that is not a lookup. The key is not included: every table has exactly one.
 #[derive(Debug)]
 pub(crate) struct Column {
     pub(crate) name: &'static str,
@@ -29,17 +29,17 @@ pub(crate) struct Column {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// `Edm.String` of at most so many characters.
+    /// `Edm.String` with at most this many characters.
     Text(usize),
     Integer,
     Boolean,
-    /// `Edm.DateTimeOffset`; the text is kept as it came.
+    /// `Edm.DateTimeOffset`. The string is stored unchanged.
     Timestamp,
-    /// The server's own text: readable, and what a write of it does is not known.
+    /// A string that the server writes. It can be read; the effect of a write is unknown.
     System,
-    /// The same, with a time.
+    /// A time that the server writes.
     SystemTime,
-    /// The number inside the `ETag`.
+    /// The number in the `ETag`.
     Version,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Lookup {
     pub(crate) name: &'static str,
     pub(crate) read_name: &'static str,
     pub(crate) required: bool,
-    /// It leads to more tables than `navigations` lists.
+    /// It can also point to tables that `navigations` does not list.
     pub(crate) open: bool,
     pub(crate) navigations: &'static [Navigation],
 }
@@ -57,7 +57,7 @@ pub(crate) struct Lookup {
 #[derive(Debug)]
 pub(crate) struct Navigation {
     pub(crate) name: &'static str,
-    /// Logical name of the target table; [`ANY`] where one property leads to several.
+    /// Logical name of the target table; [`ANY`] if the property can point to several.
     pub(crate) target: &'static str,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Status {
 }
 
 impl Kind {
-    /// The OData type whose name an error shows, when `value` cannot be stored in such a column.
+    /// If `value` does not fit the column: the expected OData type, for the error.
     pub(crate) fn mismatch(self, value: &Value) -> Option<&'static str> {
         let (fits, expected) = match self {
             Kind::Text(_) => (value.is_string(), "Edm.String"),
@@ -86,7 +86,7 @@ impl Kind {
             Kind::Integer => (value.is_i64(), "Edm.Int32"),
             Kind::Boolean => (value.is_boolean(), "Edm.Boolean"),
             Kind::System | Kind::SystemTime | Kind::Version => {
-                (!value.is_object() && !value.is_array(), "a single value")
+                (!value.is_object() && !value.is_array(), "single value")
             }
         };
         (!fits && !value.is_null()).then_some(expected)
@@ -94,13 +94,13 @@ impl Kind {
 }
 
 impl Table {
-    /// Name of the table in lookups and messages, `account` say.
+    /// Name of the table in lookups and messages, for example `account`.
     #[must_use]
     pub fn logical_name(&self) -> &'static str {
         self.logical_name
     }
 
-    /// Name of the entity set in URLs, `accounts` say.
+    /// Name of the entity set in URLs, for example `accounts`.
     #[must_use]
     pub fn set_name(&self) -> &'static str {
         self.set
@@ -132,7 +132,7 @@ impl Table {
 }
 
 impl Lookup {
-    /// The navigation property that leads to a row of `target`.
+    /// The navigation property to rows of `target`.
     pub(crate) fn navigation_to(&self, target: &str) -> Option<&'static Navigation> {
         self.navigations.iter().find(|nav| nav.target == target || nav.target == ANY)
     }
@@ -204,7 +204,7 @@ pub static CONTACT: Table = Table {
     key: "contactid",
     primary_name: "fullname",
     columns: &[
-        // The server composes the full name from its parts by a setting of the organisation: all three are read-only here.
+        // The server composes the full name from its parts by a setting of the organisation, so all three are read-only here.
         column("fullname", Kind::System),
         column("firstname", Kind::System),
         column("lastname", Kind::System),

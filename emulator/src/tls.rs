@@ -1,4 +1,4 @@
-//! https: a certificate authority made for one start, one certificate of its, and connections that shake hands when they are first used.
+//! TLS: a certificate authority for one start, its only certificate, and connections with a lazy handshake.
 
 use std::{
     io,
@@ -26,28 +26,28 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-/// What every certificate is good for, whatever else it names.
+/// Names that every certificate is valid for.
 const OWN_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// macOS takes no certificate that is good for more than 825 days, whoever has issued it.
+/// macOS rejects certificates that are valid for more than 825 days.
 const LIFETIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(crate) struct Tls {
     pub(crate) acceptor: TlsAcceptor,
-    /// PEM, for clients to trust.
+    /// The certificate of the authority as PEM, which clients have to trust.
     pub(crate) ca_certificate: String,
-    /// All that the certificate is good for.
+    /// All names that the certificate is valid for.
     pub(crate) hosts: Vec<String>,
 }
 
 impl Tls {
-    /// Makes both certificates. The authority's key is gone when this returns, so nothing more is ever issued under it.
+    /// Creates both certificates. The key of the authority is dropped on return, so nothing more can be issued under it.
     pub(crate) fn new(hosts: &[&str]) -> io::Result<Self> {
         for host in hosts {
             let Err(error) = ServerName::try_from(*host) else { continue };
-            let text = format!("'{host}' is no host name: {error}");
+            let text = format!("'{host}' is not a host name: {error}");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let mut all = OWN_HOSTS.map(str::to_owned).to_vec();
@@ -57,12 +57,12 @@ impl Tls {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = leaf(&all).and_then(|leaf| leaf.signed_by(&key, &authority)).map_err(io::Error::other)?;
         let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(io::Error::other)?;
-        // Named, because more than one provider may be compiled into a program that starts the emulator.
+        // Named explicitly, because a program that starts the emulator may contain several providers.
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|config| config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key))
             .map_err(io::Error::other)?;
-        // Not h2: a fault that cuts a connection must meet one request and not all that share it.
+        // Without h2: a fault that closes a connection must affect one request, not all that share the connection.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), ca_certificate: authority.pem(), hosts: all })
     }
@@ -97,7 +97,7 @@ fn set_validity(params: &mut CertificateParams) {
     params.not_after = (now + LIFETIME).into();
 }
 
-/// A connection that does its handshake in its first read or write, so that a slow client keeps no other from being accepted.
+/// A connection that does its handshake at the first read or write, so that a slow client does not delay others.
 pub(crate) enum Secured {
     Shaking(Box<Accept<TcpStream>>),
     Open(Box<TlsStream<TcpStream>>),
@@ -133,7 +133,7 @@ impl AsyncWrite for Secured {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self {
-            // Nothing was written yet, and waiting here would keep an unused connection from being closed.
+            // Nothing was written yet, and waiting here would keep an unused connection open.
             Self::Shaking(_) => Poll::Ready(Ok(())),
             Self::Open(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }

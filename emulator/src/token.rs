@@ -1,4 +1,4 @@
-//! The token endpoint: client credentials of one registered application, and the tokens it was given.
+//! The token endpoint: client credentials of one registered application, and the issued tokens.
 
 use std::{collections::HashMap, fmt};
 
@@ -8,19 +8,19 @@ use uuid::Uuid;
 
 use crate::{
     conditions::Conditions,
-    entra::{found, no_tenant, refuse},
-    fault::Fault,
-    web_api::{Answer, Request},
+    entra::{error_response, found, no_tenant},
+    error::ODataError,
+    web_api::{ApiResponse, Request},
 };
 
-/// The tenant that a 401 names. Its authority is the emulator itself, so that nothing that follows it leaves the machine.
+/// The tenant in the challenge of a 401. Its authority is the emulator itself, so clients that follow it stay on this machine.
 pub(crate) const TENANT: &str = "6f1c2a52-5d0e-4f7a-9a43-0c1de8b7e5f1";
 
-/// The application that may ask the token endpoint for tokens. Its `Debug` output has no secret.
+/// The application that the token endpoint accepts. Its `Debug` output hides the secret.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Application {
-    /// The tenant, which is the first segment of the endpoint's path.
+    /// The tenant: the first segment of the endpoint's path.
     pub tenant_id: String,
     /// Its `client_id`.
     pub client_id: String,
@@ -44,7 +44,7 @@ impl Application {
     }
 }
 
-/// The tokens in use, with the time at which each ends.
+/// The valid tokens, each with its expiry.
 #[derive(Default)]
 pub(crate) struct Tokens(HashMap<String, u64>);
 
@@ -67,27 +67,27 @@ impl Tokens {
 const NOT_INSTALLED: &str = "This can happen if the application has not been installed by the administrator of the tenant or \
     consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant.";
 
-/// A refusal: status, OAuth error, number, text.
-pub(crate) type Refusal = (u16, &'static str, u32, String);
+/// An error of the endpoint: status, OAuth error, number, message.
+pub(crate) type TokenError = (u16, &'static str, u32, String);
 
-/// Answers `POST /<tenant>/oauth2/v2.0/token`. Microsoft does not document the order of the checks.
-pub(crate) fn answer(
+/// Handles `POST /<tenant>/oauth2/v2.0/token`. Microsoft does not document the order of the checks.
+pub(crate) fn respond(
     application: &Application,
     tokens: &mut Tokens,
     conditions: &Conditions,
     now: u64,
     request: &Request,
     is_resource: impl Fn(&str) -> bool,
-) -> Result<Answer, Fault> {
+) -> Result<ApiResponse, ODataError> {
     let form = Form::read(request)?;
     if form.get("grant_type") != Some("client_credentials") || form.get("client_secret").is_none() {
-        return Err(Fault::NotEmulated("of all grants only client_credentials with a client_secret".to_owned()));
+        return Err(ODataError::NotEmulated("grants other than client_credentials with a client_secret".to_owned()));
     }
     let (Some(client), Some(scope)) = (form.get("client_id"), form.get("scope")) else {
-        return Err(Fault::NotEmulated("a request for a token without client_id or scope".to_owned()));
+        return Err(ODataError::NotEmulated("a request for a token without client_id or scope".to_owned()));
     };
-    if let Err(refusal) = check(application, conditions, request, &form, (client, scope), is_resource) {
-        return Ok(refuse(&refusal));
+    if let Err(error) = check(application, conditions, request, &form, (client, scope), is_resource) {
+        return Ok(error_response(&error));
     }
     let token = format!("issued-{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let lifetime = conditions.token_lifetime_in_seconds;
@@ -102,7 +102,7 @@ fn check(
     form: &Form,
     (client, scope): (&str, &str),
     is_resource: impl Fn(&str) -> bool,
-) -> Result<(), Refusal> {
+) -> Result<(), TokenError> {
     let tenant = request.path.split('/').nth(1).unwrap_or_default();
     if !tenant.eq_ignore_ascii_case(&application.tenant_id) {
         return Err(no_tenant("invalid_request", tenant));
@@ -141,19 +141,19 @@ fn check(
     Ok(())
 }
 
-/// The fields of a form body. No `Debug`: it holds the secret.
+/// The fields of a form body. It has no `Debug`, because it holds the secret.
 struct Form(HashMap<String, String>);
 
 impl Form {
-    fn read(request: &Request) -> Result<Self, Fault> {
-        let unreadable = |what: &str| Fault::NotEmulated(format!("a request for a token {what}"));
+    fn read(request: &Request) -> Result<Self, ODataError> {
+        let unreadable = |what: &str| ODataError::NotEmulated(format!("a request for a token {what}"));
         let media = request.header("content-type")?.unwrap_or_default();
         if media
             .split(';')
             .next()
             .is_none_or(|media| !media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
         {
-            return Err(unreadable("whose body is no form"));
+            return Err(unreadable("whose body is not a form"));
         }
         let body = request.body.as_deref().unwrap_or_default();
         let text = std::str::from_utf8(body).map_err(|_| unreadable("that is not UTF-8"))?;

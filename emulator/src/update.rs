@@ -1,4 +1,4 @@
-//! Writes of one row: update, upsert, its references, and the conditions of all.
+//! Writes to one row: update, upsert, references, and their conditions.
 
 use axum::http::Method;
 use serde_json::{Map, Value};
@@ -6,16 +6,16 @@ use uuid::Uuid;
 
 use crate::{
     address::Address,
-    fault::Fault,
+    error::ODataError,
     organisation::Organisation,
     payload,
     privileges::{self, Right},
     read,
-    web_api::{Answer, Context, Request, let_write},
+    web_api::{ApiResponse, Context, Request, apply_write},
 };
 
 enum Condition {
-    /// Update, or create when there is no such row.
+    /// Update, or create if the row does not exist.
     None,
     Exists,
     Version(String),
@@ -23,9 +23,9 @@ enum Condition {
 }
 
 impl Condition {
-    fn of(request: &Request) -> Result<Self, Fault> {
+    fn of(request: &Request) -> Result<Self, ODataError> {
         let if_match = request.header("if-match")?;
-        // "null" is the documented way around caches and says nothing about the row.
+        // "null" is the documented way to bypass caches. It is not a condition on the row.
         let if_none_match = request.header("if-none-match")?.filter(|value| value != "null");
         match (if_match.as_deref(), if_none_match.as_deref()) {
             (None, None) => Ok(Self::None),
@@ -36,7 +36,7 @@ impl Condition {
             (None, Some("*")) => Ok(Self::Missing),
             (sent, none) => {
                 let why = format!("If-Match: {} with If-None-Match: {}", sent.unwrap_or("-"), none.unwrap_or("-"));
-                Err(Fault::NotEmulated(why))
+                Err(ODataError::NotEmulated(why))
             }
         }
     }
@@ -47,28 +47,28 @@ impl Condition {
         context: &Context<'_>,
         address: &Address,
         id: Uuid,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ODataError> {
         let table = address.table;
         if matches!(self, Self::Version(_)) && context.conditions.is_concurrency_off(table) {
-            return Err(Fault::ConcurrencyOff { table });
+            return Err(ODataError::ConcurrencyOff { table });
         }
         match (self, organisation.row(table, id)) {
-            (Self::Exists | Self::Version(_), None) => Err(Fault::RowNotFound { table, id: id.to_string() }),
-            (Self::Version(etag), Some(row)) if *etag != row.etag() => Err(Fault::StaleVersion),
-            (Self::Missing, Some(_)) => Err(Fault::RowExists),
+            (Self::Exists | Self::Version(_), None) => Err(ODataError::RowNotFound { table, id: id.to_string() }),
+            (Self::Version(etag), Some(row)) if *etag != row.etag() => Err(ODataError::StaleVersion),
+            (Self::Missing, Some(_)) => Err(ODataError::RowExists),
             _ => Ok(()),
         }
     }
 }
 
-/// Checks in the order row, version, payload. That order is a guess, and so is that an empty object makes a version. That a version
-/// as condition is refused first where a table has no versions, and as 400, is one as well.
+/// Checks in the order row, version, payload. Guesses: this order; that an empty object creates a version; that an `ETag` in `If-Match` on a
+/// table without versions is rejected first, with 400.
 pub(crate) fn patch(
     organisation: &mut Organisation,
     context: &Context<'_>,
     address: &Address,
     id: Uuid,
-) -> Result<Answer, Fault> {
+) -> Result<ApiResponse, ODataError> {
     let table = address.table;
     read::check_select(organisation, context, table)?;
     let body = json_body(context)?;
@@ -82,69 +82,69 @@ pub(crate) fn patch(
     if creates && matches!(condition, Condition::None) {
         accepted.warnings.push(format!("a PATCH without If-Match created {} {id}", table.logical_name));
     }
-    if !context.interference.loses_writes {
+    if !context.writer.loses_writes {
         organisation.write(table, id, accepted.changes);
     }
-    let_write(organisation, address, context.interference.after.as_ref());
+    apply_write(organisation, address, context.writer.after.as_ref());
 
-    let mut answer = Answer { status: 204, warnings: accepted.warnings, ..Answer::default() };
+    let mut response = ApiResponse { status: 204, warnings: accepted.warnings, ..ApiResponse::default() };
     match organisation.row(table, id) {
-        Some(row) if context.preferences.representation && !context.interference.loses_writes => {
-            answer.status = if creates { 201 } else { 200 };
-            answer.headers.push(("etag".into(), row.etag()));
+        Some(row) if context.preferences.representation && !context.writer.loses_writes => {
+            response.status = if creates { 201 } else { 200 };
+            response.headers.push(("etag".into(), row.etag()));
             let applied = context.preferences.applied_to_write();
-            answer.headers.extend(applied.map(|applied| ("preference-applied".into(), applied)));
-            answer.body = Some(read::render(organisation, context, table, id, row).into());
+            response.headers.extend(applied.map(|applied| ("preference-applied".into(), applied)));
+            response.body = Some(read::render(organisation, context, table, id, row).into());
         }
-        _ => answer.headers.push(("odata-entityid".into(), format!("{}/{}", context.root, entity(address, id)))),
+        _ => response.headers.push(("odata-entityid".into(), format!("{}/{}", context.root, entity(address, id)))),
     }
-    Ok(answer)
+    Ok(response)
 }
 
-/// PUT and DELETE of the reference in a single-valued navigation property: what a bind and a null do, on a row that must exist.
-/// The fault for an unknown name is a guess, and so are relative URLs, which only older examples have.
+/// PUT and DELETE of the reference in a single-valued navigation property, with the effect of a bind and of null on an existing row. The
+/// error for an unknown name is a guess, and so are relative URLs, which only older examples have.
 pub(crate) fn reference(
     organisation: &mut Organisation,
     context: &Context<'_>,
     address: &Address,
     id: Uuid,
-) -> Result<Answer, Fault> {
+) -> Result<ApiResponse, ODataError> {
     let (table, name) = (address.table, address.reference.as_deref().unwrap_or_default());
     if context.conditions.navigation(table, name).is_none() {
-        return Err(Fault::SetNotFound { segment: name.to_owned() });
+        return Err(ODataError::SetNotFound { segment: name.to_owned() });
     }
     let mut property = Map::new();
     if context.request.method == Method::PUT {
         let uri = payload::properties(table, json_body(context)?)?.remove("@odata.id");
         let Some(uri @ Value::String(_)) = uri else {
-            return Err(Fault::BodyNotReadable { table, detail: "No '@odata.id' with a URL.".to_owned() });
+            return Err(ODataError::BodyNotReadable { table, detail: "No '@odata.id' with a URL.".to_owned() });
         };
         property.insert(format!("{name}@odata.bind"), uri);
     } else {
         property.insert(name.to_owned(), Value::Null);
     }
     let condition = match Condition::of(context.request)? {
-        Condition::Missing => return Err(Fault::NotEmulated("If-None-Match: * for a reference".to_owned())),
+        Condition::Missing => return Err(ODataError::NotEmulated("If-None-Match: * for a reference".to_owned())),
         Condition::Version(etag) if context.conditions.ref_honours_if_match => Condition::Version(etag),
         _ => Condition::Exists,
     };
     condition.check(organisation, context, address, id)?;
     let accepted = payload::read_properties(organisation, context, table, id, &property)?;
     organisation.write(table, id, accepted.changes);
-    let_write(organisation, address, context.interference.after.as_ref());
-    Ok(Answer { status: 204, warnings: accepted.warnings, ..Answer::default() })
+    apply_write(organisation, address, context.writer.after.as_ref());
+    Ok(ApiResponse { status: 204, warnings: accepted.warnings, ..ApiResponse::default() })
 }
 
-/// The row as the answer calls it: by the alternate key, if that is how it was addressed.
+/// The row as the response names it: by its alternate key, if the request used one.
 fn entity(address: &Address, id: Uuid) -> String {
     if address.segment.contains('=') { address.segment.clone() } else { format!("{}({id})", address.table.set) }
 }
 
-fn json_body<'a>(context: &Context<'a>) -> Result<&'a [u8], Fault> {
-    let Some(body) = &context.request.body else { return Err(Fault::PayloadTooLarge) };
+fn json_body<'a>(context: &Context<'a>) -> Result<&'a [u8], ODataError> {
+    let Some(body) = &context.request.body else { return Err(ODataError::PayloadTooLarge) };
     let content_type = context.request.header("content-type")?.unwrap_or_default();
     if content_type.split(';').next().is_none_or(|media| !media.trim().eq_ignore_ascii_case("application/json")) {
-        return Err(Fault::NotEmulated(format!("a body with Content-Type '{content_type}'")));
+        return Err(ODataError::NotEmulated(format!("a body with Content-Type '{content_type}'")));
     }
     Ok(body)
 }

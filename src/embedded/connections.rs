@@ -1,14 +1,14 @@
-//! The two connections of a store, one that writes and one that reads, and the files that they have open.
+//! The two connections of a store, one for writing and one for reading, and the files that they have open.
 //!
-//! Before each use the files at the path are compared with those that were opened. If they differ, both connections are closed before the
-//! path is opened again: SQLite finds a log by its name, so the log of the old file would overwrite pages of the new one.
+//! Before each use, the files at the path are compared with those that were opened. If they differ, both connections are closed before the
+//! path is opened again. SQLite finds a WAL by its name, so the WAL of the old file would overwrite pages of the new one.
 
 use std::{
     fs,
     ops::{Deref, DerefMut},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -16,39 +16,40 @@ use std::{
 use rusqlite::Connection;
 
 use super::{
-    database::{self, Missing, Readable},
-    fault::{file_fault, log_removed, replaced, still_open, store_fault, used_with_an_old_log},
-    files::{Files, INDEX, LOG, beside, has_name, identify, is_shared_here, shared},
-    log::{complete, has_moved, leave_log, lock_alone},
+    database::{self, IfMissing, Readable},
+    error::{file_error, replaced, still_open, store_error, used_with_old_wal, wal_removed},
+    files::{Files, SHM, WAL, beside, has_name, identify, is_shared_here, shared},
+    wal::{checkpoint, has_moved, keep_wal, lock_alone},
 };
 use crate::{
     domain::{ConversationId, conversation_not_found},
     error::LinkError,
+    sync::lock,
 };
 
-/// How often a file is opened that is replaced at the same moment.
+/// Attempts to open a file that keeps being replaced.
 pub(super) const MAX_OPENS: u32 = 3;
-/// How often the lock on a replaced file is waited for. Other clients of the old file have it for a moment.
+/// Attempts to lock a replaced file. Other clients of the old file hold the lock for a moment.
 const MAX_LOCKS: u32 = 20;
-/// How the name of a log ends that was taken from beside a file that is not its own.
+/// Suffix of a WAL that was renamed, because it lay beside a file that it does not belong to.
 const SET_ASIDE: &str = "-wal.old";
 
-/// Both connections. Where both locks are needed, `writing` is taken first.
+/// Both connections. Code that needs both locks takes `writing` first.
 pub(super) struct Connections {
     path: PathBuf,
     opened: Mutex<Option<Opened>>,
-    writing: Slot,
-    reading: Slot,
+    writing: LazyConnection,
+    reading: LazyConnection,
     is_closing: AtomicBool,
 }
 
-/// A connection, if it is open.
+/// A connection that is opened when it is needed.
 #[derive(Default)]
-struct Slot {
+struct LazyConnection {
     connection: Mutex<Option<Connection>>,
-    /// Whether a call failed that used it. It is closed when the next call has found its files to be current, not before: once it is
-    /// closed, its log cannot be told from another.
-    is_in_doubt: AtomicBool,
+    /// Whether a call that used it has failed. Then the next call closes it, but only after it has found the files to be current: without
+    /// an open connection, the WAL could no longer be attributed to its file.
+    must_reopen: AtomicBool,
 }
 
 /// The files that the connections have open.
@@ -59,7 +60,7 @@ struct Opened {
     resolved: PathBuf,
 }
 
-/// The connection that writes, for one job.
+/// The writing connection, for one job.
 pub(super) struct Writing<'a>(MutexGuard<'a, Option<Connection>>);
 
 impl Connections {
@@ -67,8 +68,8 @@ impl Connections {
         Self {
             path,
             opened: Mutex::default(),
-            writing: Slot::default(),
-            reading: Slot::default(),
+            writing: LazyConnection::default(),
+            reading: LazyConnection::default(),
             is_closing: AtomicBool::default(),
         }
     }
@@ -77,20 +78,20 @@ impl Connections {
         &self.path
     }
 
-    /// The connection that writes, on the files that are at the path now. `None` if the file is missing and shall stay so.
-    pub(super) fn to_write(&self, missing: Missing) -> Result<Option<Writing<'_>>, LinkError> {
+    /// The writing connection, on the files that are at the path now. `None` if the file is missing and is not created.
+    pub(super) fn to_write(&self, missing: IfMissing) -> Result<Option<Writing<'_>>, LinkError> {
         for _ in 0..MAX_OPENS {
             match self.ensure_current() {
-                Err(_) if missing == Missing::LeaveAbsent && database::is_absent(&self.path) => return Ok(None),
+                Err(_) if missing == IfMissing::DoNotCreate && database::is_absent(&self.path) => return Ok(None),
                 checked => checked?,
             }
             let mut writing = self.writing.get();
             if writing.is_none() {
                 let Some(connection) = database::open(&self.path, missing)? else { return Ok(None) };
                 *writing = self.adopt(connection)?;
-                if writing.is_some() && !self.has_log() {
+                if writing.is_some() && !self.has_wal() {
                     *writing = None;
-                    return Err(log_removed(&self.path));
+                    return Err(wal_removed(&self.path));
                 }
             }
             if writing.is_some() {
@@ -100,12 +101,12 @@ impl Connections {
         Err(replaced(&self.path, "opened"))
     }
 
-    /// Reads from the files that are at the path now. `None` if there is nothing yet to read from.
+    /// Runs a query on the files that are at the path now. `None` if there is no database yet.
     ///
-    /// A connection that cannot write is not kept: SQLite would not notice that it could by now.
-    pub(super) fn read<T>(&self, look: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Option<T>, LinkError> {
-        let look =
-            |connection: &Connection| look(connection).map_err(|error| store_fault(&self.path, "reading", error));
+    /// A connection to a file that cannot be written is not kept, because SQLite would not notice when the file becomes writable.
+    pub(super) fn read<T>(&self, query: impl Fn(&Connection) -> rusqlite::Result<T>) -> Result<Option<T>, LinkError> {
+        let query =
+            |connection: &Connection| query(connection).map_err(|error| store_error(&self.path, "reading", error));
         for _ in 0..MAX_OPENS {
             match self.ensure_current() {
                 Err(_) if database::is_absent(&self.path) => return Ok(None),
@@ -116,24 +117,24 @@ impl Connections {
                 match database::open_to_read(&self.path)? {
                     None => return Ok(None),
                     Some(Readable::Writable(connection)) => *reading = self.adopt(connection)?,
-                    Some(Readable::ReadOnly(connection)) => return look(&connection).map(Some),
-                    Some(Readable::Unlocked(connection, version)) => {
-                        let read = look(&connection);
-                        if version.is_current(&connection) {
-                            return read.map(Some);
+                    Some(Readable::ReadOnly(connection)) => return query(&connection).map(Some),
+                    Some(Readable::Unlocked(connection, state)) => {
+                        let rows = query(&connection);
+                        if state.is_current(&connection) {
+                            return rows.map(Some);
                         }
                     }
                 }
             }
             if let Some(connection) = &*reading {
-                return look(connection).map(Some);
+                return query(connection).map(Some);
             }
         }
         Err(replaced(&self.path, "read"))
     }
 
-    /// The error of a call on a conversation where there is no file, or nothing in it.
-    pub(super) fn not_in_a_missing_file(&self, id: ConversationId) -> LinkError {
+    /// Error for a conversation if there is no file, or an empty one.
+    pub(super) fn missing_conversation(&self, id: ConversationId) -> LinkError {
         let path = self.path.display();
         let hint = if database::is_absent(&self.path) {
             format!("{path} does not exist yet: importRecords() creates it.")
@@ -143,38 +144,38 @@ impl Connections {
         conversation_not_found(id).hint(hint)
     }
 
-    /// Fails if the files at the path are no longer those that were opened.
+    /// Fails if the files at the path were replaced since they were opened.
     pub(super) fn confirm(&self) -> Result<(), LinkError> {
         if self.is_current()? { Ok(()) } else { Err(replaced(&self.path, "written")) }
     }
 
-    /// Has the connection that writes closed by the next call, after a failure that may be its own.
-    pub(super) fn doubt_writing(&self) {
-        self.writing.doubt();
-        // The log of a replaced file is taken away at once. If that fails, the next call says so.
+    /// Makes the next call open a new writing connection, after a failure that may be caused by this one.
+    pub(super) fn reopen_writing(&self) {
+        self.writing.reopen_later();
+        // Removes the WAL of a replaced file now. If that fails, the next call reports it.
         let _ = self.ensure_current();
     }
 
-    /// As [`Connections::doubt_writing`], for the connection that reads.
-    pub(super) fn doubt_reading(&self) {
-        self.reading.doubt();
+    /// The same as [`Connections::reopen_writing`] for the reading connection.
+    pub(super) fn reopen_reading(&self) {
+        self.reading.reopen_later();
         let _ = self.ensure_current();
     }
 
-    /// Closes both.
+    /// Closes both connections.
     pub(super) fn close(&self) -> Result<(), LinkError> {
         self.is_closing.store(true, Ordering::SeqCst);
-        // A log that has to stay is left to those that use it.
+        // If the WAL has to stay, the connections that still use it clean up.
         let _ = self.ensure_current();
-        // The one that writes comes last, and takes the log along.
-        for slot in [&self.reading, &self.writing] {
-            let closed = lock(&slot.connection).take().map_or(Ok(()), Connection::close);
-            closed.map_err(|(_, error)| store_fault(&self.path, "closing it", error))?;
+        // The writing connection is closed last and removes the WAL.
+        for lazy in [&self.reading, &self.writing] {
+            let closed = lock(&lazy.connection).take().map_or(Ok(()), Connection::close);
+            closed.map_err(|(_, error)| store_error(&self.path, "closing it", error))?;
         }
         Ok(())
     }
 
-    /// Whether the files at the path are those that were opened, if any were.
+    /// Whether the files at the path are still those that were opened. True if none are open.
     pub(super) fn is_current(&self) -> Result<bool, LinkError> {
         match &*lock(&self.opened) {
             Some(opened) => Ok(*opened.files == self.files(&opened.resolved)?),
@@ -182,24 +183,29 @@ impl Connections {
         }
     }
 
-    /// Whether the log and its index are where other programs look for them. Not if they were removed while another client in this process
-    /// had them open: SQLite goes on to use those.
-    fn has_log(&self) -> bool {
-        lock(&self.opened).as_ref().is_some_and(|opened| opened.files.log.is_some() && opened.files.index.is_some())
+    /// Whether the WAL and its index exist under their names. They do not if they were removed while another client in this process had
+    /// them open: SQLite keeps using the removed ones.
+    fn has_wal(&self) -> bool {
+        lock(&self.opened).as_ref().is_some_and(|opened| opened.files.wal.is_some() && opened.files.shm.is_some())
     }
 
     fn files(&self, resolved: &Path) -> Result<Files, LinkError> {
-        Files::at(&self.path, resolved).map_err(|error| file_fault(&self.path, error))
+        Files::at(&self.path, resolved).map_err(|error| file_error(&self.path, error))
     }
 
-    /// Notes which files a new connection has open. `None` if they are not those of the path, or of the other connection.
+    /// The files where the old ones were opened, whatever the path leads to now.
+    fn files_where_opened(&self, old: &Opened) -> Result<Files, LinkError> {
+        Files::at(&old.resolved, &old.resolved).map_err(|error| file_error(&self.path, error))
+    }
+
+    /// Records the files that a new connection has open. `None` if they are not those of the path, or not those of the other connection.
     fn adopt(&self, connection: Connection) -> Result<Option<Connection>, LinkError> {
         let resolved = connection.path().map_or_else(|| self.path.clone(), PathBuf::from);
         let files = self.files(&resolved)?;
         let mut opened = lock(&self.opened);
-        let is_shared = opened
-            .as_ref()
-            .is_none_or(|opened| (&opened.files.database, opened.files.names) == (&files.database, files.names));
+        let is_shared = opened.as_ref().is_none_or(|opened| {
+            (&opened.files.database, opened.files.hard_links) == (&files.database, files.hard_links)
+        });
         let is_here = identify(&resolved).is_ok_and(|database| database == files.database);
         let new = Opened { files: shared(files), resolved };
         if has_moved(&connection) {
@@ -208,11 +214,11 @@ impl Connections {
             *opened = Some(new);
             return Ok(Some(connection));
         }
-        leave_log(&connection);
+        keep_wal(&connection);
         Ok(None)
     }
 
-    /// Closes both connections if other files are at the path by now.
+    /// Closes both connections if the files at the path were replaced.
     pub(super) fn ensure_current(&self) -> Result<(), LinkError> {
         if self.is_current()? {
             return Ok(());
@@ -220,12 +226,12 @@ impl Connections {
         let (mut writing, mut reading) = (lock(&self.writing.connection), lock(&self.reading.connection));
         let mut opened = lock(&self.opened);
         let Some(before) = opened.clone() else { return Ok(()) };
-        // The other thread may have done it meanwhile.
+        // The other thread may have closed and opened them meanwhile.
         if self.files(&before.resolved)? == *before.files {
             return Ok(());
         }
         if writing.is_some() {
-            reading.take().inspect(leave_log);
+            reading.take().inspect(keep_wal);
         }
         let last = if writing.is_some() { &mut *writing } else { &mut *reading };
         if let Some(connection) = &*last {
@@ -235,93 +241,90 @@ impl Connections {
         Ok(())
     }
 
-    /// Prepares the last connection to files that are no longer at the path for being closed. What was committed through it is brought
-    /// into the file that it has open, and its log is taken away from beside another one.
+    /// Prepares the last connection to replaced files for closing. Its commits are copied from the WAL into the file that it has open,
+    /// and the WAL is removed from beside the new file.
     fn retire(&self, connection: &Connection, old: &Opened) -> Result<(), LinkError> {
-        let look = || Files::at(&old.resolved, &old.resolved).map_err(|error| file_fault(&self.path, error));
-        let there = look()?;
-        if there.database == old.files.database && !has_moved(connection) {
-            // Only a link or the log is another one. SQLite closes the connection as usual, but would miss that the log is gone.
-            if there.log.is_none() {
+        let now = self.files_where_opened(old)?;
+        if now.database == old.files.database && !has_moved(connection) {
+            // Only a link or the WAL has changed. SQLite closes the connection as usual, but would not notice that the WAL is missing.
+            if now.wal.is_none() {
                 let _ = connection.query_row("PRAGMA wal_checkpoint(full)", [], |_| Ok(()));
             }
             return Ok(());
         }
-        leave_log(connection);
-        if there.database.is_some() {
-            return self.remove_log(connection, old);
+        keep_wal(connection);
+        if now.database.is_some() {
+            return self.remove_wal(connection, old);
         }
-        let is_complete = old.files.log.is_none() || complete(connection);
-        match old.files.left(&look()?) {
+        let is_complete = old.files.wal.is_none() || checkpoint(connection);
+        match old.files.left(&self.files_where_opened(old)?) {
             (false, false) => Ok(()),
             left if is_complete => self.remove(left, &old.resolved),
-            // Others go on to use it, and the file may return.
+            // Other programs still use it, and the file may be moved back.
             _ => Err(still_open(&self.path)),
         }
     }
 
-    /// Removes the log of an old file from beside a new one, unless another connection has the new one open, or the old file goes on
-    /// under another name and only the log has what was confirmed.
-    fn remove_log(&self, connection: &Connection, old: &Opened) -> Result<(), LinkError> {
-        let left = || {
-            let there = Files::at(&old.resolved, &old.resolved).map_err(|error| file_fault(&self.path, error))?;
-            Ok(old.files.left(&there))
-        };
-        // Another client in this process has the same log open, and brings it into the file when it is the last one. Other programs do not.
+    /// Removes the WAL of an old file from beside a new one. Not if another connection has the new file open, or if the old file still
+    /// exists under another name and only the WAL has its latest commits.
+    fn remove_wal(&self, connection: &Connection, old: &Opened) -> Result<(), LinkError> {
+        let left = || self.files_where_opened(old).map(|now| old.files.left(&now));
+        // A client in this process that has the same WAL open copies it into the file when it closes last. Other programs do not.
         let is_expendable =
-            || old.files.log.is_none() || complete(connection) || !has_name(&old.files) || is_shared_here(&old.files);
+            || old.files.wal.is_none() || checkpoint(connection) || !has_name(&old.files) || is_shared_here(&old.files);
         for _ in 0..MAX_LOCKS {
             if left()? == (false, false) {
                 return if is_expendable() { Ok(()) } else { Err(still_open(&self.path)) };
             }
-            if let Some(_alone) = lock_alone(&old.resolved) {
-                // Other clients of the old file do the same.
+            if let Some(_lock) = lock_alone(&old.resolved) {
+                // Checked again, because other clients of the old file do the same.
                 let left = left()?;
                 return match is_expendable() {
                     true => self.remove(left, &old.resolved),
-                    false if self.is_closing.load(Ordering::SeqCst) => self.set_log_aside(left, &old.resolved),
+                    false if self.is_closing.load(Ordering::SeqCst) => self.set_wal_aside(left, &old.resolved),
                     false => Err(still_open(&self.path)),
                 };
             }
         }
-        Err(used_with_an_old_log(&self.path))
+        Err(used_with_old_wal(&self.path))
     }
 
-    /// Takes a log that is needed from beside a file that is not its own. There is no later call that could bring it into its file.
-    fn set_log_aside(&self, (log, index): (bool, bool), resolved: &Path) -> Result<(), LinkError> {
+    /// Renames a WAL that is still needed but lies beside another file. For the last call of a client, which cannot leave it to a later
+    /// one.
+    fn set_wal_aside(&self, (wal, shm): (bool, bool), resolved: &Path) -> Result<(), LinkError> {
         let aside = beside(resolved, SET_ASIDE);
-        if log && !aside.exists() {
-            fs::rename(beside(resolved, LOG), aside).map_err(|error| file_fault(&self.path, error))?;
+        if wal && !aside.exists() {
+            fs::rename(beside(resolved, WAL), aside).map_err(|error| file_error(&self.path, error))?;
         }
-        self.remove((false, index), resolved)
+        self.remove((false, shm), resolved)
     }
 
-    fn remove(&self, (log, index): (bool, bool), resolved: &Path) -> Result<(), LinkError> {
-        for (is_left, suffix) in [(log, LOG), (index, INDEX)] {
+    fn remove(&self, (wal, shm): (bool, bool), resolved: &Path) -> Result<(), LinkError> {
+        for (is_left, suffix) in [(wal, WAL), (shm, SHM)] {
             if is_left {
-                fs::remove_file(beside(resolved, suffix)).map_err(|error| file_fault(&self.path, error))?;
+                fs::remove_file(beside(resolved, suffix)).map_err(|error| file_error(&self.path, error))?;
             }
         }
         Ok(())
     }
 }
 
-impl Slot {
-    fn doubt(&self) {
-        self.is_in_doubt.store(true, Ordering::SeqCst);
+impl LazyConnection {
+    fn reopen_later(&self) {
+        self.must_reopen.store(true, Ordering::SeqCst);
     }
 
-    /// The connection, unless it is in doubt.
+    /// The connection, unless it must be reopened.
     fn get(&self) -> MutexGuard<'_, Option<Connection>> {
         let mut connection = lock(&self.connection);
-        if self.is_in_doubt.swap(false, Ordering::SeqCst) {
+        if self.must_reopen.swap(false, Ordering::SeqCst) {
             *connection = None;
         }
         connection
     }
 }
 
-/// A store that was not closed must not leave its log beside a file that was put in the place of its own.
+/// A store that was not closed must not leave its WAL beside a file that has replaced its own.
 impl Drop for Connections {
     fn drop(&mut self) {
         let _ = self.close();
@@ -332,16 +335,12 @@ impl Deref for Writing<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.0.as_ref().unwrap_or_else(|| unreachable!("made with a connection"))
+        self.0.as_ref().unwrap_or_else(|| unreachable!("created with a connection"))
     }
 }
 
 impl DerefMut for Writing<'_> {
     fn deref_mut(&mut self) -> &mut Connection {
-        self.0.as_mut().unwrap_or_else(|| unreachable!("made with a connection"))
+        self.0.as_mut().unwrap_or_else(|| unreachable!("created with a connection"))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

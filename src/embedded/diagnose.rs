@@ -6,9 +6,9 @@ use rusqlite::{Connection, MAIN_DB, TransactionBehavior};
 
 use super::{
     database,
-    fault::{may_not_be_written, store_fault},
-    file::{self, Found},
-    rows,
+    error::{RECOVERY_HINT, store_error, write_permission_hint},
+    path_check::{self, Found},
+    rows, schema,
 };
 use crate::{
     clock::SharedClock,
@@ -69,7 +69,7 @@ fn check_file(report: &mut ReportBuilder, path: &Path) {
 
 /// Returns whether the file exists.
 fn file(path: &Path) -> CheckResult<bool> {
-    match file::find(path)? {
+    match path_check::find(path)? {
         Found::File => Ok((true, CheckOutcome::Passed(format!("{} exists.", path.display())))),
         Found::Nothing => {
             let found = format!("{} does not exist yet: the first importRecords() creates it.", path.display());
@@ -80,11 +80,11 @@ fn file(path: &Path) -> CheckResult<bool> {
 
 /// Opens the file for reading. Returns whether anything was ever imported into it, too.
 fn open(path: &Path) -> CheckResult<(Connection, bool)> {
-    let fault = |error| store_fault(path, "opening it", error);
+    let failed = |error| store_error(path, "opening it", error);
     let (mut connection, _) = database::connect_to_read(path)?;
-    connection.pragma_update(None, "query_only", true).map_err(fault)?;
-    database::refuse_foreign(path, &mut connection)?;
-    let version = database::version(&connection).map_err(fault)?;
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    schema::ensure_ours(path, &mut connection)?;
+    let version = schema::version(&connection).map_err(failed)?;
     let found = match version {
         0 => "An empty file, which can become a database of omnichannel-link.".to_owned(),
         version => format!("A database of omnichannel-link, version {version} of the schema."),
@@ -95,40 +95,39 @@ fn open(path: &Path) -> CheckResult<(Connection, bool)> {
 fn integrity(path: &Path, connection: &Connection) -> CheckResult<()> {
     let first = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
-        .map_err(|error| store_fault(path, "checking it", error))?;
+        .map_err(|error| store_error(path, "checking it", error))?;
     if first == "ok" {
         return Ok(((), CheckOutcome::Passed("SQLite finds nothing wrong (PRAGMA quick_check).".into())));
     }
-    let fix = "Make a copy of it, recover the readable part with `sqlite3 FILE .recover`, and import again.";
-    Err(LinkError::new(Code::Store, "SQLite finds the file damaged (PRAGMA quick_check).").hint(fix))
+    Err(LinkError::new(Code::Store, "SQLite finds the file damaged (PRAGMA quick_check).").hint(RECOVERY_HINT))
 }
 
 /// Takes the lock that a write takes, and releases it.
 fn writable(path: &Path, connection: &mut Connection) -> CheckResult<()> {
-    let fault = |error| store_fault(path, "taking the write lock", error);
+    let failed = |error| store_error(path, "taking the write lock", error);
     database::ensure_writable_file(path)?;
-    if connection.is_readonly(MAIN_DB).map_err(fault)? {
-        let fix = may_not_be_written(path);
+    if connection.is_readonly(MAIN_DB).map_err(failed)? {
+        let fix = write_permission_hint(path);
         return Err(LinkError::new(Code::Store, "This user may read the file, but not write it.").hint(fix));
     }
-    // In WAL mode the log exists already. Otherwise the first write has to create it, which this check must not do.
-    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(fault)?;
+    // In WAL mode the WAL exists already. Otherwise the first write has to create it, which this check must not do.
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(failed)?;
     if mode != "wal" {
-        file::check_room(path)?;
+        path_check::check_wal_path(path)?;
     }
-    connection.pragma_update(None, "query_only", false).map_err(fault)?;
-    let lock = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-    lock.rollback().map_err(fault)?;
-    connection.pragma_update(None, "query_only", true).map_err(fault)?;
+    connection.pragma_update(None, "query_only", false).map_err(failed)?;
+    let lock = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    lock.rollback().map_err(failed)?;
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
     Ok(((), CheckOutcome::Passed("The write lock is available. Nothing was written.".into())))
 }
 
 fn contents(path: &Path, connection: &Connection) -> CheckResult<()> {
-    let fault = |error| store_fault(path, "counting its rows", error);
+    let failed = |error| store_error(path, "counting its rows", error);
     let count =
         |table: &str| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
-    let (conversations, records) = (count("conversation").map_err(fault)?, count("record").map_err(fault)?);
-    let dangling = rows::dangling_links(connection).map_err(fault)?;
+    let (conversations, records) = (count("conversation").map_err(failed)?, count("record").map_err(failed)?);
+    let dangling = rows::dangling_links(connection).map_err(failed)?;
     let found =
         format!("Conversations: {conversations}. Accounts, contacts and cases: {records}. Dangling links: {dangling}.");
     Ok(((), CheckOutcome::Passed(found)))

@@ -1,83 +1,85 @@
-//! The files of a database, and whether the ones at its path are still those that were opened.
+//! The files of a database: their names and identities, to notice when they were replaced.
 
 use std::{
     ffi::OsString,
     fs,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
 };
 
-/// SQLite's write-ahead log, beside the database.
-pub(super) const LOG: &str = "-wal";
-/// Its journal where it keeps no log: in a file that another program switched.
-pub(super) const JOURNAL: &str = "-journal";
-/// The index of the log, which all connections share.
-pub(super) const INDEX: &str = "-shm";
+use crate::sync::lock;
 
-/// Identifies a file whatever its name: device and inode.
+/// Suffix of the write-ahead log.
+pub(super) const WAL: &str = "-wal";
+/// Suffix of the rollback journal, which SQLite uses if another program has switched the file from WAL mode.
+pub(super) const JOURNAL: &str = "-journal";
+/// Suffix of the wal-index, which all connections share.
+pub(super) const SHM: &str = "-shm";
+
+/// Identity of a file regardless of its name: device and inode.
 #[cfg(unix)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FileId(u64, u64);
 
-/// Identifies what a path leads to. Windows lets no program rename or delete a file that SQLite has open, but links may change.
+/// Target of a path. On Windows no program can rename or delete a file that SQLite has open, but links can change.
 #[cfg(not(unix))]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FileId(PathBuf);
 
-/// The files of one database. `None` where there is none.
+/// The files of one database. `None` for a missing file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Files {
     pub(super) database: Option<FileId>,
-    pub(super) log: Option<FileId>,
-    pub(super) index: Option<FileId>,
-    /// How many names the database has.
-    pub(super) names: u64,
+    pub(super) wal: Option<FileId>,
+    pub(super) shm: Option<FileId>,
+    /// Number of hard links to the database.
+    pub(super) hard_links: u64,
 }
 
 impl Files {
-    /// The files at a path now. SQLite resolves symbolic links when it opens a database and keeps its log beside the `resolved` path.
+    /// The files at a path now. SQLite resolves symbolic links when it opens a database and keeps its WAL beside the `resolved` path.
     ///
     /// # Errors
-    /// Whatever keeps the operating system from looking. A file that is not there is not an error.
+    /// If the operating system denies access. A missing file is not an error.
     pub(super) fn at(path: &Path, resolved: &Path) -> io::Result<Self> {
         Ok(Self {
             database: identify(path)?,
-            log: identify(&beside(resolved, LOG))?,
-            index: identify(&beside(resolved, INDEX))?,
-            names: fs::metadata(path).map_or(0, |metadata| names(&metadata)),
+            wal: identify(&beside(resolved, WAL))?,
+            shm: identify(&beside(resolved, SHM))?,
+            hard_links: fs::metadata(path).map_or(0, |metadata| hard_links(&metadata)),
         })
     }
 
-    /// Whether this log, and this index, are still there.
-    pub(super) fn left(&self, there: &Self) -> (bool, bool) {
-        let (log, index) = (self.log == there.log, self.index == there.index);
-        (log && self.log.is_some(), index && self.index.is_some())
+    /// Whether this WAL, and this wal-index, are still among the files `now`.
+    pub(super) fn left(&self, now: &Self) -> (bool, bool) {
+        let (wal, shm) = (self.wal == now.wal, self.shm == now.shm);
+        (wal && self.wal.is_some(), shm && self.shm.is_some())
     }
 }
 
 /// The files that clients of this process have open.
 static SHARED: Mutex<Vec<Weak<Files>>> = Mutex::new(Vec::new());
 
-/// Tells the other clients of this process about the files, as long as they are open.
+/// Registers open files for the other clients of this process, until the value is dropped.
 pub(super) fn shared(files: Files) -> Arc<Files> {
     let files = Arc::new(files);
-    let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = lock(&SHARED);
     all.retain(|files| files.strong_count() > 0);
     all.push(Arc::downgrade(&files));
     files
 }
 
-/// Whether another client of this process has this database open with the same log.
+/// Whether another client of this process has this database open with the same WAL.
 pub(super) fn is_shared_here(files: &Arc<Files>) -> bool {
-    let all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = lock(&SHARED);
     let is_same =
-        |other: Arc<Files>| !Arc::ptr_eq(&other, files) && other.database == files.database && other.log == files.log;
+        |other: Arc<Files>| !Arc::ptr_eq(&other, files) && other.database == files.database && other.wal == files.wal;
     all.iter().filter_map(Weak::upgrade).any(is_same)
 }
 
-/// Whether a database that this process has open still has a name, which need not be the one by which it was opened. A file without one is
-/// gone when the last program closes it. Looked up among the open files, because to open and close it once more would release its locks.
+/// Whether a database that this process has open still has any name. A file without one disappears when the last program closes it.
+/// Searches the open files, because opening and closing the database once more would release its locks.
 #[cfg(unix)]
 pub(super) fn has_name(files: &Files) -> bool {
     let open = match fs::read_dir("/dev/fd") {
@@ -86,7 +88,7 @@ pub(super) fn has_name(files: &Files) -> bool {
     };
     open.flatten()
         .filter_map(|open| fs::metadata(open.path()).ok())
-        .any(|metadata| files.database.as_ref() == Some(&identity(&metadata)) && names(&metadata) > 0)
+        .any(|metadata| files.database.as_ref() == Some(&identity(&metadata)) && hard_links(&metadata) > 0)
 }
 
 #[cfg(not(unix))]
@@ -94,14 +96,14 @@ pub(super) fn has_name(_files: &Files) -> bool {
     false
 }
 
-/// The file beside a database whose name ends so.
+/// The file beside a database with this suffix.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
 }
 
-/// The file at the path, or `None` if there certainly is none.
+/// Identity of the file at the path, or `None` if it certainly does not exist.
 pub(super) fn identify(path: &Path) -> io::Result<Option<FileId>> {
     match file_id(path) {
         Ok(id) => Ok(Some(id)),
@@ -126,14 +128,13 @@ fn file_id(path: &Path) -> io::Result<FileId> {
     fs::canonicalize(path).map(FileId)
 }
 
-/// How many names the file has in its file system.
 #[cfg(unix)]
-pub(super) fn names(metadata: &fs::Metadata) -> u64 {
+pub(super) fn hard_links(metadata: &fs::Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(metadata)
 }
 
-/// One, because the standard library does not tell on this platform.
+/// Always one, because the standard library does not report it on this platform.
 #[cfg(not(unix))]
-pub(super) fn names(_metadata: &fs::Metadata) -> u64 {
+pub(super) fn hard_links(_metadata: &fs::Metadata) -> u64 {
     1
 }

@@ -1,36 +1,34 @@
-//! Importing a page: every row or none.
+//! Imports a page of rows: all of them or none.
+//!
+//! A page is read and checked first (`source`, `decoder`, `entity_page`), its rows wait in a temporary database (`staging`), and are then
+//! written in one transaction.
+
+mod decoder;
+mod entity_page;
+mod page_reader;
+mod source;
+mod staging;
+mod surrogates;
+mod table;
 
 use std::{
-    fs::File,
-    io,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, TransactionBehavior};
 
+pub use source::Source;
+pub(super) use {entity_page::EntityPage, page_reader::PageReaders, source::read};
+
+use self::{entity_page::invalid_row, table::Upserted};
 use super::{
-    fault::{NO_FILE_LEFT, is_exhausted, is_rolled_back, staging_fault, store_fault},
-    page::{self, Page},
-    rows::{self, Upserted},
-    text::Text,
+    error::{cancelled, is_rolled_back, staging_error, store_error},
+    rows,
 };
-use crate::{
-    clock::SharedClock,
-    domain::Call,
-    error::{Code, LinkError},
-};
+use crate::{clock::SharedClock, domain::Call, error::LinkError};
 
-/// Where a page comes from.
-#[derive(Debug)]
-pub enum Source {
-    /// A JSON file.
-    Path(PathBuf),
-    /// The JSON itself.
-    Text(String),
-}
-
-/// How far an import is.
+/// Progress of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportProgress {
     /// Rows written so far.
@@ -39,117 +37,62 @@ pub struct ImportProgress {
     pub rows_total: usize,
 }
 
-/// Hears about progress, on the database's thread, a few times a second.
+/// Called with the progress a few times a second, on the thread that writes.
 pub type OnProgress = Box<dyn FnMut(ImportProgress) + Send>;
 
-/// What an import did.
+/// Result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportSummary {
     /// The table, by its set name, such as `accounts`.
     pub entity_set: &'static str,
-    /// Rows that were new.
+    /// New rows.
     pub inserted: usize,
-    /// Rows that were there; columns absent from the page stayed as they were.
+    /// Rows that existed. Columns that the page does not have keep their values.
     pub updated: usize,
-    /// Slots in the whole store that hold a record the store does not have.
+    /// Slots in the whole store that link to a record the store does not have.
     pub dangling_links: u32,
-    /// The page ended with `@odata.nextLink`: this was not all.
+    /// The page had an `@odata.nextLink`, so there are more pages to import.
     pub more_rows_exist: bool,
 }
 
-/// What an import looks at while it works.
-pub(super) struct Watch<'a> {
+/// The caller's side of an import.
+pub(super) struct ImportContext<'a> {
     pub(super) clock: SharedClock,
     pub(super) on_progress: Option<OnProgress>,
     pub(super) call: &'a Call,
-    /// Whether the caller has stopped waiting.
-    pub(super) is_gone: &'a dyn Fn() -> bool,
+    pub(super) is_cancelled: &'a dyn Fn() -> bool,
 }
 
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
-/// Rows between two looks at the clock and at the caller.
+/// Rows between two checks of the clock and of cancellation.
 const STRIDE: usize = 256;
-
-/// A page on its way into the store.
-pub(super) enum Incoming {
-    /// Read in its turn.
-    Unread(Source),
-    /// Read before, and staged.
-    Read(Page),
-}
-
-impl Incoming {
-    pub(super) fn page(self, is_gone: &dyn Fn() -> bool) -> Result<Page, LinkError> {
-        match self {
-            Self::Unread(source) => read(source, is_gone),
-            Self::Read(page) => Ok(page),
-        }
-    }
-}
-
-/// Reads a page to its end, checks every row and stages them.
-pub(super) fn read(source: Source, is_gone: &dyn Fn() -> bool) -> Result<Page, LinkError> {
-    match source {
-        Source::Path(path) => read_file(&path, is_gone),
-        Source::Text(text) => {
-            let origin = "`pathOrPage`";
-            page::read(Text::new(text.as_bytes(), is_gone, &unreadable(origin)), origin)
-        }
-    }
-}
-
-/// Reads a file to its end, checks every row and stages them.
-fn read_file(path: &Path, is_gone: &dyn Fn() -> bool) -> Result<Page, LinkError> {
-    let origin = path.display().to_string();
-    let unreadable = unreadable(&origin);
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let written = || file.metadata().and_then(|file| Ok(file.is_file().then_some((file.len(), file.modified()?))));
-    let before = written().map_err(|error| unreadable(&error))?;
-    let page = page::read(Text::new(&file, is_gone, &unreadable), &origin)?;
-    if written().map_err(|error| unreadable(&error))? != before {
-        let message = format!("`pathOrPage`: '{origin}' changed while it was being read; nothing was imported.");
-        return Err(LinkError::new(Code::InvalidArgument, message).hint("Import it again when it is complete."));
-    }
-    Ok(page)
-}
-
-fn unreadable(origin: &str) -> impl Fn(&io::Error) -> LinkError {
-    move |error| {
-        if is_exhausted(error) {
-            return LinkError::new(Code::Store, format!("'{origin}' cannot be read: {error}."))
-                .hint(NO_FILE_LEFT)
-                .with(|details| details.retryable = Some(true));
-        }
-        LinkError::new(Code::InvalidArgument, format!("`pathOrPage`: '{origin}' cannot be read: {error}."))
-            .hint("Name a JSON file that holds one page of a Web API GET.")
-    }
-}
 
 /// Writes the page in one transaction.
 pub(super) fn apply(
     connection: &mut Connection,
     path: &Path,
-    page: &Page,
-    watch: Watch<'_>,
+    page: &EntityPage,
+    context: ImportContext<'_>,
 ) -> Result<ImportSummary, LinkError> {
-    let fault = |error| store_fault(path, "importing", error);
-    let mut staged = page.rows.ordered().map_err(staging_fault)?;
+    let failed = |error| store_error(path, "importing", error);
+    let mut staged = page.rows.ordered().map_err(staging_error)?;
     let mut staged = staged.raw_query();
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-    let mut tally = Tally::new(page, watch);
-    while let Some(row) = staged.next().map_err(staging_fault)? {
-        let upserted = rows::upsert(&transaction, page.table, row, 1).map_err(fault)?;
-        tally.count(row.get(0).map_err(staging_fault)?, upserted)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let mut tally = Tally::new(page, context);
+    while let Some(row) = staged.next().map_err(staging_error)? {
+        let upserted = page.table.upsert(&transaction, row, 1).map_err(failed)?;
+        tally.count(row.get(0).map_err(staging_error)?, upserted)?;
     }
     tally.ensure_complete()?;
-    let dangling_links = rows::dangling_links(&transaction).map_err(fault)?;
-    tally.watch.call.progress().sending();
-    tally.look().inspect_err(|_| tally.watch.call.progress().not_applied())?;
+    let dangling_links = rows::dangling_links(&transaction).map_err(failed)?;
+    let call = tally.context.call;
+    call.progress().sending();
+    tally.check_caller().inspect_err(|_| call.progress().not_applied())?;
     transaction.commit().map_err(|error| {
         if is_rolled_back(&error) {
-            tally.watch.call.progress().not_applied();
+            call.progress().not_applied();
         }
-        fault(error)
+        failed(error)
     })?;
     Ok(ImportSummary {
         entity_set: page.table.entity_set(),
@@ -160,19 +103,20 @@ pub(super) fn apply(
     })
 }
 
+/// Counts the rows written so far and reports progress.
 struct Tally<'a> {
-    page: &'a Page,
+    page: &'a EntityPage,
     inserted: usize,
     updated: usize,
-    /// The first row that is not enough to make a conversation. They come in the order of their ids.
+    /// Lowest index of a row that lacks a column which a new conversation needs. Rows are written in the order of their ids.
     incomplete: Option<i64>,
     reported: Instant,
-    watch: Watch<'a>,
+    context: ImportContext<'a>,
 }
 
 impl<'a> Tally<'a> {
-    fn new(page: &'a Page, watch: Watch<'a>) -> Self {
-        Self { page, inserted: 0, updated: 0, incomplete: None, reported: watch.clock.now(), watch }
+    fn new(page: &'a EntityPage, context: ImportContext<'a>) -> Self {
+        Self { page, inserted: 0, updated: 0, incomplete: None, reported: context.clock.now(), context }
     }
 
     fn count(&mut self, index: i64, upserted: Upserted) -> Result<(), LinkError> {
@@ -181,20 +125,21 @@ impl<'a> Tally<'a> {
             Upserted::Updated => self.updated += 1,
             Upserted::Incomplete => self.incomplete = Some(self.incomplete.map_or(index, |first| first.min(index))),
         }
-        if (self.inserted + self.updated) % STRIDE == 1 { self.look() } else { Ok(()) }
+        if (self.inserted + self.updated) % STRIDE == 1 { self.check_caller() } else { Ok(()) }
     }
 
     fn ensure_complete(&self) -> Result<(), LinkError> {
         let reason = "`statuscode` is absent, and the conversation is not in the store yet";
-        self.incomplete.map_or(Ok(()), |index| Err(page::bad_row(&self.page.origin, index, reason)))
+        self.incomplete.map_or(Ok(()), |index| Err(invalid_row(&self.page.origin, index, reason)))
     }
 
-    fn look(&mut self) -> Result<(), LinkError> {
-        if (self.watch.is_gone)() {
-            return Err(LinkError::new(Code::Internal, "Nobody waits for this import."));
+    /// Fails if the caller has cancelled the import, else reports progress if it is due.
+    fn check_caller(&mut self) -> Result<(), LinkError> {
+        if (self.context.is_cancelled)() {
+            return Err(cancelled());
         }
-        if let Some(on_progress) = &mut self.watch.on_progress {
-            let now = self.watch.clock.now();
+        if let Some(on_progress) = &mut self.context.on_progress {
+            let now = self.context.clock.now();
             if now.duration_since(self.reported) >= PROGRESS_EVERY {
                 self.reported = now;
                 on_progress(ImportProgress {
@@ -204,37 +149,5 @@ impl<'a> Tally<'a> {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{cell::Cell, fs};
-
-    use super::*;
-
-    #[test]
-    fn a_file_that_grows_or_is_emptied_while_it_is_read_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("page.json");
-        let page = r#"{"@odata.context":"$metadata#accounts","value":[]}"#;
-        for (while_reading, saying) in [
-            (page.to_owned(), None),
-            (format!("{page} "), Some("changed while it was being read")),
-            (String::new(), Some("not a page")),
-        ] {
-            fs::write(&path, page).unwrap();
-            let is_first = Cell::new(true);
-            // Looked at before each piece.
-            let is_gone = || {
-                if is_first.replace(false) && while_reading != page {
-                    fs::write(&path, &while_reading).unwrap();
-                }
-                false
-            };
-            let refused = read_file(&path, &is_gone).err().map(|error| error.message().to_owned());
-            assert_eq!(refused.is_some(), saying.is_some(), "{refused:?}");
-            assert!(refused.unwrap_or_default().contains(saying.unwrap_or_default()));
-        }
     }
 }

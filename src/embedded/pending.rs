@@ -1,43 +1,41 @@
-//! The conversations that have updates under way: a read of one waits for those that were called before it, and for nothing else.
+//! Conversations with updates in progress. A read waits for the earlier updates of its conversation, and for no others.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
-use crate::domain::ConversationId;
+use crate::{domain::ConversationId, sync::lock};
 
-/// How many updates of each conversation are under way.
+/// Number of updates in progress per conversation.
 #[derive(Clone, Default)]
-pub(super) struct Pending(Arc<Mutex<HashMap<ConversationId, usize>>>);
+pub(super) struct PendingUpdates(Arc<Mutex<HashMap<ConversationId, usize>>>);
 
-/// One update under way, until this is dropped.
-pub(super) struct Underway {
+/// One update in progress, until it is dropped.
+pub(super) struct PendingUpdate {
     id: ConversationId,
-    pending: Pending,
+    all: PendingUpdates,
 }
 
-impl Pending {
-    /// Counts an update.
-    pub(super) fn begin(&self, id: ConversationId) -> Underway {
-        self.with(|pending| *pending.entry(id).or_default() += 1);
-        Underway { id, pending: self.clone() }
+impl PendingUpdates {
+    pub(super) fn begin(&self, id: ConversationId) -> PendingUpdate {
+        self.with(|counts| *counts.entry(id).or_default() += 1);
+        PendingUpdate { id, all: self.clone() }
     }
 
-    /// Whether an update of this conversation is under way.
     pub(super) fn has(&self, id: ConversationId) -> bool {
-        self.with(|pending| pending.contains_key(&id))
+        self.with(|counts| counts.contains_key(&id))
     }
 
-    fn with<T>(&self, look: impl FnOnce(&mut HashMap<ConversationId, usize>) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<ConversationId, usize>) -> T) -> T {
+        work(&mut lock(&self.0))
     }
 }
 
-impl Drop for Underway {
+impl Drop for PendingUpdate {
     fn drop(&mut self) {
-        self.pending.with(|pending| {
-            if let Entry::Occupied(mut entry) = pending.entry(self.id) {
+        self.all.with(|counts| {
+            if let Entry::Occupied(mut entry) = counts.entry(self.id) {
                 *entry.get_mut() -= 1;
                 if *entry.get() == 0 {
                     entry.remove();

@@ -145,12 +145,12 @@ async fn a_path_that_cannot_be_examined_does_not_count_as_absent() {
         ("no room", "is in the way"),
         ("empty-wal", "is in the way"),
         ("empty-shm", "is in the way"),
-        ("loop", "cannot be looked at"),
-        ("loop/links.db", "cannot be looked at"),
-        ("file/links.db", "cannot be looked at"),
+        ("loop", "cannot be accessed"),
+        ("loop/links.db", "cannot be accessed"),
+        ("file/links.db", "cannot be accessed"),
         ("socket", "is not a regular file"),
         ("to a missing folder", "There is no folder"),
-        (&"x".repeat(300), "cannot be looked at"),
+        (&"x".repeat(300), "cannot be accessed"),
         // Too long together with the suffixes of the files that SQLite keeps beside it.
         (&"x".repeat(252), "too long for SQLite"),
         (&deep, "too long for SQLite"),
@@ -184,7 +184,7 @@ async fn a_lock_that_another_program_holds_is_reported() {
     let path = folder.path().join("links.db");
     filled(&path).await;
     let disk = vfs::watch(&path);
-    let _no_waiting = disk.answer(Step::Sleep, 0);
+    let _no_waiting = disk.fail(Step::Sleep, 0);
     let holder = Connection::open(&path).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let found = report(&path).await;

@@ -1,4 +1,8 @@
-//! An embedded store on a file of its own, under a watched disk, and what somebody else reads in that file.
+//! An embedded store on a file of its own, with a VFS that tests control, and access to the file from other connections.
+#![allow(dead_code, reason = "each suite uses a part of it")]
+
+#[path = "vfs.rs"]
+pub(crate) mod vfs;
 
 use std::{
     path::{Path, PathBuf},
@@ -21,19 +25,19 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::vfs::{self, Disk, Gate, Held, PATIENCE, Step};
+use self::vfs::{Disk, Gate, Held, PATIENCE, Step};
 
-/// A call that was made.
+/// A call in progress.
 pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, LinkError>> + Send>>;
 
-/// Records and active conversations that a seeded store has, from 1 on.
+/// Number of records and of active conversations in a seeded store, with the ids from 1 on.
 pub(crate) const SEEDED: u16 = 40;
-/// A conversation that is there and closed.
+/// A closed conversation.
 pub(crate) const CLOSED: u16 = 1_000;
-/// A number that no record and no conversation has.
+/// The id of no record and no conversation.
 pub(crate) const MISSING: u16 = 2_000;
 
-/// The customer and the case of a conversation, in words.
+/// The customer and the case of a conversation, as strings.
 pub(crate) type Slots = (Option<String>, Option<String>);
 
 fn bytes(number: u16) -> [u8; 16] {
@@ -54,7 +58,7 @@ pub(crate) fn incident(number: u16) -> RecordReference {
     RecordReference { entity: EntityLogicalName::Incident, id: bytes(number).into() }
 }
 
-/// The slots of a conversation that one record is linked to.
+/// Slots with only this record.
 pub(crate) fn only(record: RecordReference) -> Slots {
     match record.entity {
         EntityLogicalName::Incident => (None, Some(record.to_string())),
@@ -64,7 +68,7 @@ pub(crate) fn only(record: RecordReference) -> Slots {
 
 pub(crate) const UNLINKED: Slots = (None, None);
 
-/// A page as a Web API GET returns it.
+/// A page in the format of a Web API GET.
 pub(crate) fn page(set: &str, rows: impl IntoIterator<Item = Value>) -> Source {
     let rows: Vec<_> = rows.into_iter().collect();
     Source::Text(json!({ "@odata.context": format!("https://x/$metadata#{set}"), "value": rows }).to_string())
@@ -76,39 +80,39 @@ pub(crate) fn active(numbers: impl IntoIterator<Item = u16>, subject: &str) -> S
     page("msdyn_ocliveworkitems", numbers.into_iter().map(row))
 }
 
-/// A store, the service over it, and its file.
+/// A store on a database file, and the service over it.
 #[derive(Clone)]
-pub(crate) struct Office {
+pub(crate) struct DatabaseFixture {
     pub(crate) path: PathBuf,
     pub(crate) disk: Arc<Disk>,
     pub(crate) store: Arc<EmbeddedStore>,
     pub(crate) service: LinkService,
-    /// Deleted with the last who knows it.
+    /// Deleted with the last fixture that uses it.
     folder: Option<Arc<TempDir>>,
 }
 
 #[expect(clippy::expect_used, clippy::panic, reason = "a test's helper")]
-impl Office {
+impl DatabaseFixture {
     /// A store whose file does not exist yet.
     pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let office = Self::at(&folder.path().join("office.db"));
-        Self { folder: Some(Arc::new(folder)), ..office }
+        let db = Self::at(&folder.path().join("links.db"));
+        Self { folder: Some(Arc::new(folder)), ..db }
     }
 
     /// A store with records and conversations, nothing linked.
     pub(crate) async fn seeded() -> Self {
-        let office = Self::empty();
+        let db = Self::empty();
         let rows = |id: &'static str| (1..=SEEDED).map(move |number| json!({ id: account(number).id.to_string() }));
-        office.imported(page("accounts", rows("accountid"))).await;
-        office.imported(page("incidents", rows("incidentid"))).await;
-        office.imported(active(1..=SEEDED, "Hello")).await;
+        db.imported(page("accounts", rows("accountid"))).await;
+        db.imported(page("incidents", rows("incidentid"))).await;
+        db.imported(active(1..=SEEDED, "Hello")).await;
         let closed = json!({ "activityid": conversation(CLOSED).to_string(), "statuscode": 4 });
-        office.imported(page("msdyn_ocliveworkitems", [closed])).await;
-        office
+        db.imported(page("msdyn_ocliveworkitems", [closed])).await;
+        db
     }
 
-    /// A store on a file that others may have a store on, too.
+    /// A store on this file. Several fixtures may share a file.
     pub(crate) fn at(path: &Path) -> Self {
         Self::with_clock(path, Arc::new(SystemClock))
     }
@@ -119,18 +123,18 @@ impl Office {
         Self { path: path.to_owned(), disk: vfs::watch(path), store, service, folder: None }
     }
 
-    /// The same file in a store that asks another clock.
-    pub(crate) fn in_time_of(self, clock: SharedClock) -> Self {
+    /// The same file in a store with another clock.
+    pub(crate) fn with_other_clock(self, clock: SharedClock) -> Self {
         Self { folder: self.folder.clone(), ..Self::with_clock(&self.path, clock) }
     }
 
-    /// The same file in a new store, after the old one was closed: nothing is remembered, and nobody has it open.
+    /// The same file in a new store, after the old one was closed.
     pub(crate) async fn reopened(self) -> Self {
         self.service.close().await.expect("it closes");
         Self { folder: self.folder.clone(), ..Self::at(&self.path) }
     }
 
-    /// Forgets the store without closing it; its file stays as long as the folder that is returned.
+    /// Drops the store without closing it. The file exists as long as the returned folder.
     pub(crate) fn dropped(self) -> (PathBuf, Arc<Disk>, Option<Arc<TempDir>>) {
         (self.path, self.disk, self.folder)
     }
@@ -163,71 +167,80 @@ impl Office {
         self.link(number, record).await.unwrap_or_else(|error| panic!("a link: {error:?}")).status
     }
 
-    /// Holds the writer in the commit of a first link, so that all calls made now share the next one.
-    pub(crate) async fn hold_the_writer(&self) -> Queue {
-        // The first commit in a fresh log has a sync more, for the log's header.
+    /// Holds the writing thread in the commit of a first link, so that all calls made now share the next commit.
+    pub(crate) async fn hold_writer(&self) -> Queue {
+        // The first commit in a new WAL has one more sync, for its header.
         self.linked(SEEDED, incident(SEEDED)).await;
-        let gate = self.disk.hold(Step::LogSync);
+        let gate = self.disk.hold(Step::WalSync);
         let first = self.link(SEEDED, account(SEEDED));
         let held = gate.entered();
         Queue { gate, held, first }
     }
 
-    /// How a link, an unlink and an import fail: all alike, and the same way.
-    pub(crate) async fn all_fail(&self, saying: &str, hinting: &str, retryable: bool) {
+    /// Checks that a link, an unlink and an import all fail with this error.
+    pub(crate) async fn all_fail(&self, cause: &str, hint: &str, retryable: bool) {
         let linking = self.link(1, account(2)).await.expect_err("a link succeeds");
         let unlinking = self.unlink(1, account(1)).await.expect_err("an unlink succeeds");
         let importing = self.import(active([1], "New")).await.expect_err("an import succeeds");
         for error in [linking, unlinking, importing] {
-            self.is_fault(&error, saying, hinting, retryable);
+            self.is_store_error(&error, cause, hint, retryable);
             assert!(!error.details().maybe_applied, "{error:?}");
         }
     }
 
-    /// How a link and an import fail that are refused when all but the last step is done.
-    pub(crate) async fn all_fail_at_commit(&self, saying: &str, hinting: &str) {
+    /// Checks that a link and an import fail with this error at the commit.
+    pub(crate) async fn all_fail_at_commit(&self, cause: &str, hint: &str) {
         let linking = self.link(1, account(2)).await.expect_err("a link succeeds");
         let importing = self.import(active([1], "New")).await.expect_err("an import succeeds");
         for error in [linking, importing] {
-            self.is_fault(&error, saying, hinting, true);
+            self.is_store_error(&error, cause, hint, true);
             assert!(!error.details().maybe_applied, "{error:?}");
         }
     }
 
-    /// The store failed, and says in which file, why, and what to do.
-    pub(crate) fn is_fault(&self, error: &LinkError, saying: &str, hinting: &str, retryable: bool) {
-        let (message, hint) = (error.message(), error.details().hint.as_deref().unwrap_or_default());
+    /// Checks for a `STORE` error that names the file, the cause and a hint.
+    pub(crate) fn is_store_error(&self, error: &LinkError, cause: &str, hint: &str, retryable: bool) {
+        let (message, given) = (error.message(), error.details().hint.as_deref().unwrap_or_default());
         assert_eq!(error.code(), Code::Store, "{error:?}");
         assert!(message.contains(&self.path.display().to_string()), "{message}");
-        assert!(message.contains(saying), "{message}");
-        assert!(hint.contains(hinting), "{hint}");
+        assert!(message.contains(cause), "{message}");
+        assert!(given.contains(hint), "{given}");
         assert_eq!(error.is_retryable(), retryable, "{error:?}");
         assert_eq!(error.details().store, Some(StoreName::Embedded));
     }
 
-    /// What another connection reads.
+    /// The slots of a conversation as another connection reads them.
     pub(crate) fn slots(&self, number: u16) -> Option<Slots> {
-        let connection = self.stranger(OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let connection = self.other_connection(OpenFlags::SQLITE_OPEN_READ_ONLY);
         let sql =
             "SELECT customer_type || ' ' || customer_id, 'incident ' || case_id FROM conversation_text WHERE id = ?1";
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         connection.query_row(sql, [conversation(number).to_string()], read).optional().expect("a readable file")
     }
 
-    /// A connection that is not the store's.
-    pub(crate) fn stranger(&self, flags: OpenFlags) -> Connection {
+    /// A connection like that of another program.
+    pub(crate) fn other_connection(&self, flags: OpenFlags) -> Connection {
         let connection = Connection::open_with_flags(&self.path, flags).expect("a file that opens");
         connection.busy_timeout(Duration::ZERO).expect("no waiting");
         connection
     }
 
-    /// The log beside the file.
-    pub(crate) fn log(&self) -> PathBuf {
-        self.path.with_extension("db-wal")
+    /// Another program that has the file open.
+    pub(crate) fn other_reader(&self) -> Connection {
+        let reader = self.other_connection(OpenFlags::SQLITE_OPEN_READ_WRITE);
+        reader.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).expect("a readable file");
+        reader
+    }
+
+    /// Checks that these accounts are linked to the conversations of the same number.
+    pub(crate) async fn has_links(&self, numbers: impl IntoIterator<Item = u16>) {
+        for number in numbers {
+            assert_eq!(self.linked(number, account(number)).await, LinkStatus::AlreadyLinked);
+        }
     }
 }
 
-/// A commit that stands still, and all that wait behind it.
+/// A commit that is held, with calls waiting behind it.
 pub(crate) struct Queue {
     gate: Gate,
     held: Held,
@@ -235,21 +248,28 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Lets the first link finish. The gate holds the next commit.
+    /// Lets the first link finish. The returned gate holds the next commit.
     #[expect(clippy::expect_used, reason = "a test's helper")]
-    pub(crate) async fn moves_on(self) -> Gate {
+    pub(crate) async fn finish_first(self) -> Gate {
         drop(self.held);
         self.first.await.expect("the link that held the writer");
         self.gate
     }
 }
 
-/// Waits for all, whatever becomes of them.
+/// Waits for all calls, successful or not.
 pub(crate) async fn settled<T>(calls: Vec<Pending<T>>) -> Vec<Result<T, LinkError>> {
     join_all(calls).await
 }
 
-/// Writes behind the client's back.
+/// The file beside a database with this suffix.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Runs statements on a connection of its own.
 #[expect(clippy::unwrap_used, reason = "a test's helper")]
 pub(crate) fn sql(path: &Path, statements: &str) {
     Connection::open(path).and_then(|connection| connection.execute_batch(statements)).unwrap();

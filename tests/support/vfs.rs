@@ -1,5 +1,5 @@
-//! The operating system as SQLite sees it, with a test in between: it counts, holds and breaks the steps that one database
-//! takes. Files that nobody watches are left alone, so that tests in one process do not disturb each other.
+//! A SQLite VFS for tests that counts, holds and fails I/O steps of the watched databases. Other files are not affected, so tests in one
+//! process do not disturb each other.
 
 use std::{
     cell::RefCell,
@@ -16,61 +16,61 @@ use std::{
 
 use rusqlite::ffi::{self, sqlite3_file, sqlite3_int64, sqlite3_io_methods, sqlite3_vfs};
 
-/// Where a test may step in.
+/// A step of SQLite that a test can intercept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
-    /// The database file is opened for writing. Answered with anything: it is opened for reading only.
+    /// The database file is opened for writing. If it fails, it is opened for reading only.
     OpenForWriting,
-    /// The database file is locked, for example shared at the begin of a read.
+    /// The database file is locked, for example shared at the beginning of a read.
     Lock,
-    /// A piece of the log is written.
-    LogWrite,
-    /// The log is synced to the disk.
-    LogSync,
-    /// SQLite waits until somebody else lets go. Answered with anything: it does not wait.
+    /// A write to the WAL.
+    WalWrite,
+    /// The WAL is synced to the disk.
+    WalSync,
+    /// SQLite waits for a lock. If it fails, SQLite does not wait.
     Sleep,
 }
 
-/// One database: its file and its log.
+/// One watched database: its file and its WAL.
 #[derive(Default)]
 pub(crate) struct Disk(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     totals: HashMap<Step, u64>,
-    /// The newest rule of a step counts.
+    /// The newest rule of a step applies.
     rules: Vec<(u64, Step, Rule)>,
     next_rule: u64,
 }
 
 #[derive(Clone)]
 enum Rule {
-    Answer(c_int),
+    Fail(c_int),
     Hold(Sender<Held>),
 }
 
-/// A rule that stands until this is dropped.
-pub(crate) struct Standing {
+/// Keeps a rule active until it is dropped.
+pub(crate) struct ActiveRule {
     disk: Arc<Disk>,
     rule: u64,
 }
 
-/// Stops every step of a kind until it is let go.
+/// Holds every step of a kind.
 pub(crate) struct Gate {
     held: Receiver<Held>,
-    _standing: Standing,
+    _rule: ActiveRule,
 }
 
-/// A step that stands still. Dropping this lets it go.
+/// A step that is held until this is dropped.
 pub(crate) struct Held(Sender<c_int>);
 
-/// How long a test waits before it fails. Nothing that works takes this long.
+/// Timeout of a test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 static WATCHED: LazyLock<Mutex<HashMap<PathBuf, Arc<Disk>>>> = LazyLock::new(Mutex::default);
 
 thread_local! {
-    /// A sleep says neither the file nor the connection. A thread that sleeps does so for what it opened last.
+    /// The database that this thread opened last. SQLite passes neither a file nor a connection when it sleeps.
     static OPENED_LAST: RefCell<Option<Arc<Disk>>> = const { RefCell::new(None) };
 }
 
@@ -80,49 +80,49 @@ pub(crate) fn watch(path: &Path) -> Arc<Disk> {
     static REGISTERED: Once = Once::new();
     REGISTERED.call_once(register);
     let (folder, name) = path.parent().zip(path.file_name()).expect("a file in a folder");
-    // SQLite follows symbolic links. A folder that does not exist yet is no such link.
+    // SQLite follows symbolic links. The folder may not exist yet.
     let path = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()).join(name);
     let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
     Arc::clone(watched.entry(path).or_default())
 }
 
 impl Disk {
-    /// How often the step was taken; for sleeps, how many microseconds.
+    /// Number of times the step was taken. For sleeps, the microseconds.
     pub(crate) fn total(&self, step: Step) -> u64 {
         self.state().totals.get(&step).copied().unwrap_or_default()
     }
 
-    /// Takes the step no more, but answers with `code` instead.
-    pub(crate) fn answer(self: &Arc<Self>, step: Step, code: c_int) -> Standing {
-        self.rule(step, Rule::Answer(code))
+    /// Makes the step fail with `code`.
+    pub(crate) fn fail(self: &Arc<Self>, step: Step, code: c_int) -> ActiveRule {
+        self.rule(step, Rule::Fail(code))
     }
 
-    /// Stops whoever is about to take the step.
+    /// Holds each thread that is about to take the step.
     pub(crate) fn hold(self: &Arc<Self>, step: Step) -> Gate {
         let (entered, held) = mpsc::channel();
-        Gate { held, _standing: self.rule(step, Rule::Hold(entered)) }
+        Gate { held, _rule: self.rule(step, Rule::Hold(entered)) }
     }
 
-    fn rule(self: &Arc<Self>, step: Step, rule: Rule) -> Standing {
+    fn rule(self: &Arc<Self>, step: Step, rule: Rule) -> ActiveRule {
         let mut state = self.state();
         state.next_rule += 1;
         let id = state.next_rule;
         state.rules.push((id, step, rule));
-        Standing { disk: Arc::clone(self), rule: id }
+        ActiveRule { disk: Arc::clone(self), rule: id }
     }
 
-    /// The step is about to be taken; `Some` if it shall not be.
-    fn meet(&self, step: Step, amount: u64) -> Option<c_int> {
+    /// Called before a step. `Some` is the error code with which the step fails.
+    fn before(&self, step: Step, amount: u64) -> Option<c_int> {
         let rule = {
             let mut state = self.state();
             *state.totals.entry(step).or_default() += amount;
             state.rules.iter().rev().find(|(_, of, _)| *of == step).map(|(.., rule)| rule.clone())
         };
         match rule? {
-            Rule::Answer(code) => Some(code),
+            Rule::Fail(code) => Some(code),
             Rule::Hold(entered) => {
                 let (release, released) = mpsc::channel();
-                // A test that has ended holds nothing: the letter comes back, and dies.
+                // If the test has ended, sending fails, and the step is not held.
                 let _ = entered.send(Held(release));
                 released.recv().ok()
             }
@@ -134,39 +134,39 @@ impl Disk {
     }
 }
 
-impl Drop for Standing {
+impl Drop for ActiveRule {
     fn drop(&mut self) {
         self.disk.state().rules.retain(|(id, ..)| *id != self.rule);
     }
 }
 
 impl Gate {
-    /// Waits until somebody stands before the gate.
+    /// Waits until a thread reaches the gate.
     #[expect(clippy::panic, reason = "a test's helper")]
     pub(crate) fn entered(&self) -> Held {
         match self.held.recv_timeout(PATIENCE) {
             Ok(held) => held,
-            Err(RecvTimeoutError::Timeout) => panic!("nobody took the step"),
+            Err(RecvTimeoutError::Timeout) => panic!("the step was not taken"),
             Err(RecvTimeoutError::Disconnected) => panic!("the rule is gone"),
         }
     }
 }
 
 impl Held {
-    /// Takes this one step no more, but answers with `code` instead.
-    pub(crate) fn answer(self, code: c_int) {
+    /// Makes this one step fail with `code`.
+    pub(crate) fn fail(self, code: c_int) {
         let _ = self.0.send(code);
     }
 }
 
-/// Our VFS: the platform's, but for two methods.
+/// The VFS of the platform with two methods replaced.
 #[repr(C)]
 struct Shim {
     vfs: sqlite3_vfs,
     platform: *mut sqlite3_vfs,
 }
 
-/// The methods of one open file: the platform's, but for some. SQLite hands them back through the file.
+/// The methods of one open file, some of them replaced. SQLite passes them back through the file.
 #[repr(C)]
 struct Methods {
     table: sqlite3_io_methods,
@@ -175,7 +175,7 @@ struct Methods {
 }
 
 fn register() {
-    // SAFETY: the default VFS of the platform, which is static; SQLite initialises itself in this call.
+    // SAFETY: returns the default VFS of the platform, which is static. SQLite initialises itself in this call.
     let platform = unsafe { ffi::sqlite3_vfs_find(std::ptr::null()) };
     // SAFETY: as above; the copy shares the platform's `pAppData`, which is static too.
     let copy = unsafe { *platform };
@@ -211,18 +211,18 @@ unsafe extern "C" fn open(
         let writing = ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_CREATE;
         if let Some(disk) = &disk
             && flags & writing != 0
-            && disk.meet(Step::OpenForWriting, 1).is_some()
+            && disk.before(Step::OpenForWriting, 1).is_some()
         {
             flags = flags & !writing | ffi::SQLITE_OPEN_READONLY;
         }
     }
     // SAFETY: SQLite calls with the pointer that `register` gave it, which is the first field of a `Shim`.
     let platform = unsafe { (*vfs.cast::<Shim>()).platform };
-    // SAFETY: a complete VFS, called as SQLite called us; our `szOsFile` is the platform's.
+    // SAFETY: a complete VFS, called with the arguments of SQLite. Our `szOsFile` is the platform's.
     let code =
         unsafe { (*platform).xOpen.map_or(ffi::SQLITE_ERROR, |open| open(platform, name, file, flags, flags_out)) };
     let Some(disk) = disk else { return code };
-    // SAFETY: opening sets the methods, or leaves them null where it failed.
+    // SAFETY: opening sets the methods, or leaves them null if it fails.
     let Some(table) = (unsafe { (*file).pMethods.as_ref() }) else { return code };
     let ours = if is_database {
         sqlite3_io_methods { xClose: Some(close), xLock: Some(lock), ..*table }
@@ -230,7 +230,7 @@ unsafe extern "C" fn open(
         sqlite3_io_methods { xClose: Some(close), xWrite: Some(write), xSync: Some(sync), ..*table }
     };
     let methods = Box::into_raw(Box::new(Methods { table: ours, platform: table, disk }));
-    // SAFETY: the file is ours until it is closed, and so are the methods: `close` frees them.
+    // SAFETY: the file and its methods are valid until `close`, which frees the methods.
     unsafe { (*file).pMethods = methods.cast() };
     code
 }
@@ -238,7 +238,7 @@ unsafe extern "C" fn open(
 /// # Safety
 /// `file` was opened by `open` above and is watched.
 unsafe fn methods<'a>(file: *mut sqlite3_file) -> (&'a Disk, &'a sqlite3_io_methods) {
-    // SAFETY: then its methods are the first field of a `Methods`, which lives until the file is closed.
+    // SAFETY: the methods are the first field of a `Methods`, which lives until the file is closed.
     unsafe {
         let methods = (*file).pMethods.cast::<Methods>();
         (&(*methods).disk, &*(*methods).platform)
@@ -246,7 +246,7 @@ unsafe fn methods<'a>(file: *mut sqlite3_file) -> (&'a Disk, &'a sqlite3_io_meth
 }
 
 unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
-    // SAFETY: only watched files have this method. They are closed once, so this is the only owner.
+    // SAFETY: only watched files have this method. A file is closed once, so this is the only owner.
     let methods = unsafe { Box::from_raw((*file).pMethods.cast::<Methods>().cast_mut()) };
     // SAFETY: the platform's own method on the platform's own file.
     unsafe { (*methods.platform).xClose.map_or(ffi::SQLITE_ERROR, |close| close(file)) }
@@ -255,8 +255,8 @@ unsafe extern "C" fn close(file: *mut sqlite3_file) -> c_int {
 unsafe extern "C" fn lock(file: *mut sqlite3_file, level: c_int) -> c_int {
     // SAFETY: only watched files have this method.
     let (disk, platform) = unsafe { methods(file) };
-    disk.meet(Step::Lock, 1).unwrap_or_else(|| {
-        // SAFETY: the platform's own method on the platform's own file, called as SQLite called us.
+    disk.before(Step::Lock, 1).unwrap_or_else(|| {
+        // SAFETY: the platform's own method on the platform's own file, called with the arguments of SQLite.
         unsafe { platform.xLock.map_or(ffi::SQLITE_ERROR, |lock| lock(file, level)) }
     })
 }
@@ -264,8 +264,8 @@ unsafe extern "C" fn lock(file: *mut sqlite3_file, level: c_int) -> c_int {
 unsafe extern "C" fn write(file: *mut sqlite3_file, data: *const c_void, len: c_int, at: sqlite3_int64) -> c_int {
     // SAFETY: only watched files have this method.
     let (disk, platform) = unsafe { methods(file) };
-    disk.meet(Step::LogWrite, 1).unwrap_or_else(|| {
-        // SAFETY: the platform's own method on the platform's own file, called as SQLite called us.
+    disk.before(Step::WalWrite, 1).unwrap_or_else(|| {
+        // SAFETY: the platform's own method on the platform's own file, called with the arguments of SQLite.
         unsafe { platform.xWrite.map_or(ffi::SQLITE_ERROR, |write| write(file, data, len, at)) }
     })
 }
@@ -273,8 +273,8 @@ unsafe extern "C" fn write(file: *mut sqlite3_file, data: *const c_void, len: c_
 unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: only watched files have this method.
     let (disk, platform) = unsafe { methods(file) };
-    disk.meet(Step::LogSync, 1).unwrap_or_else(|| {
-        // SAFETY: the platform's own method on the platform's own file, called as SQLite called us.
+    disk.before(Step::WalSync, 1).unwrap_or_else(|| {
+        // SAFETY: the platform's own method on the platform's own file, called with the arguments of SQLite.
         unsafe { platform.xSync.map_or(ffi::SQLITE_ERROR, |sync| sync(file, flags)) }
     })
 }
@@ -282,10 +282,10 @@ unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
 unsafe extern "C" fn sleep(vfs: *mut sqlite3_vfs, microseconds: c_int) -> c_int {
     let disk = OPENED_LAST.with_borrow(Clone::clone);
     let amount = u64::try_from(microseconds).unwrap_or_default();
-    disk.and_then(|disk| disk.meet(Step::Sleep, amount)).unwrap_or_else(|| {
+    disk.and_then(|disk| disk.before(Step::Sleep, amount)).unwrap_or_else(|| {
         // SAFETY: SQLite calls with the pointer that `register` gave it, which is the first field of a `Shim`.
         let platform = unsafe { (*vfs.cast::<Shim>()).platform };
-        // SAFETY: a complete VFS, called as SQLite called us.
+        // SAFETY: a complete VFS, called with the arguments of SQLite.
         unsafe { (*platform).xSleep.map_or(0, |sleep| sleep(platform, microseconds)) }
     })
 }

@@ -1,21 +1,21 @@
-//! Faults by chance that are the same for the same seed.
+//! Random faults that are reproducible by their seed.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{FaultError, Kind, On, Sight, parse};
+use super::{Fault, FaultError, On, RequestView, parse};
 
-/// Which faults come by chance. What a request meets depends on the seed and on its number since the plan was set, on nothing else.
+/// The plan of random faults. The fault of a request depends only on the seed and on its number since the plan was set.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Random {
     seed: u64,
-    /// From 0, never, to 1, always.
+    /// From 0 (never) to 1 (always).
     rate: f64,
     #[serde(default)]
     on: On,
-    faults: Vec<Kind>,
-    /// How many fitting requests it has seen.
+    faults: Vec<Fault>,
+    /// Number of matching requests so far.
     #[serde(skip)]
     seen: u64,
 }
@@ -28,7 +28,7 @@ impl Random {
             fault.check()?;
         }
         if !(0.0..=1.0).contains(&random.rate) {
-            return Err(FaultError(format!("`rate` is from 0 to 1, not {}", random.rate)));
+            return Err(FaultError(format!("`rate` must be from 0 to 1, not {}", random.rate)));
         }
         if random.faults.is_empty() {
             return Err(FaultError("`faults` is empty".to_owned()));
@@ -36,8 +36,8 @@ impl Random {
         Ok(random)
     }
 
-    pub(crate) fn next(&mut self, sight: &Sight<'_>) -> Option<Kind> {
-        if !self.on.fits(sight) {
+    pub(crate) fn next(&mut self, view: &RequestView<'_>) -> Option<Fault> {
+        if !self.on.fits(view) {
             return None;
         }
         self.seen += 1;
@@ -45,13 +45,13 @@ impl Random {
             return None;
         }
         let chance = mix(self.seed ^ mix(self.seen));
-        // 32 bits are exact in an f64 and enough for a rate.
+        // 32 bits are exact in an f64 and precise enough for a rate.
         let share = f64::from(u32::try_from(chance >> 32).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0);
         if share >= self.rate {
             return None;
         }
         let index = usize::try_from(mix(chance)).unwrap_or_default() % self.faults.len();
-        Some(self.faults[index].clone()).filter(|fault| fault.applies_to(sight))
+        Some(self.faults[index].clone()).filter(|fault| fault.applies_to(view))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What another writer does to a conversation.
+//! The changes of another writer to a conversation.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -37,7 +37,7 @@ impl TryFrom<Map<String, Value>> for ConversationChanges {
                     return Err(format!("`changes`: a conversation has no column '{name}'"));
                 };
                 if let Some(expected) = column.kind.mismatch(&value) {
-                    return Err(format!("`changes.{name}` is no {expected}: {value}"));
+                    return Err(format!("`changes.{name}` is not a valid {expected}: {value}"));
                 }
                 changes.set(&name, value)
             };
@@ -50,12 +50,12 @@ fn reference(name: &str, value: Value) -> Result<Option<Reference>, String> {
     if value.is_null() {
         return Ok(None);
     }
-    let wrong = |problem: String| format!("`changes.{name}`: {problem}");
-    let record: RecordReference = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    let invalid = |problem: String| format!("`changes.{name}`: {problem}");
+    let record: RecordReference = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
     let lookup = CONVERSATION.lookup(name);
     let target = table::by_logical_name(&record.entity_logical_name)
         .filter(|target| lookup.is_some_and(|lookup| lookup.navigation_to(target.logical_name).is_some()))
-        .ok_or_else(|| wrong(format!("it cannot lead to '{}'", record.entity_logical_name)))?;
-    let id = Uuid::try_parse(&record.record_id).map_err(|_| wrong(format!("no GUID: '{}'", record.record_id)))?;
+        .ok_or_else(|| invalid(format!("it cannot point to '{}'", record.entity_logical_name)))?;
+    let id = Uuid::try_parse(&record.record_id).map_err(|_| invalid(format!("not a GUID: '{}'", record.record_id)))?;
     Ok(Some(Reference::new(target, id)))
 }

@@ -1,4 +1,4 @@
-//! Columns as queries see them: a type, and values that can be compared.
+//! Columns in queries: their types, and comparable values.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use crate::{
-    fault::Fault,
+    error::ODataError,
     organisation::{Organisation, Row, logical_name},
     table::{self, Kind, Table},
 };
@@ -25,12 +25,12 @@ pub(crate) enum Type {
     Boolean,
     Time,
     Id,
-    /// Of a column that only a seed page declares: whatever it is compared with.
+    /// A column that only a seed page declares. It can be compared with any literal.
     Any,
 }
 
 impl Type {
-    /// As errors call it.
+    /// Name in error messages.
     pub(crate) fn edm(self) -> &'static str {
         match self {
             Type::Text | Type::Any => "Edm.String",
@@ -41,7 +41,7 @@ impl Type {
         }
     }
 
-    /// What a text stands for in a column of this type, in the form in which values are compared.
+    /// Parses a literal for a column of this type, into a comparable value.
     pub(crate) fn read(self, text: &str) -> Option<Value> {
         match self {
             Type::Text | Type::Any => Some(text.to_lowercase().into()),
@@ -54,7 +54,7 @@ impl Type {
 }
 
 impl Column {
-    pub(crate) fn of(organisation: &Organisation, table: &'static Table, name: &str) -> Result<Self, Fault> {
+    pub(crate) fn of(organisation: &Organisation, table: &'static Table, name: &str) -> Result<Self, ODataError> {
         let kind = if name == table.key || organisation.has_lookup(table, name) {
             Type::Id
         } else if let Some(column) = table.column(name) {
@@ -67,12 +67,12 @@ impl Column {
         } else if organisation.has_column(table, name) {
             Type::Any
         } else {
-            return Err(Fault::PropertyNotFound { table, name: name.to_owned() });
+            return Err(ODataError::PropertyNotFound { table, name: name.to_owned() });
         };
         Ok(Self { name: name.to_owned(), kind })
     }
 
-    /// What a row holds here, in a form that can be compared: texts without their case, times as numbers.
+    /// The row's value in comparable form: strings in lower case, times as numbers.
     pub(crate) fn value(&self, table: &Table, id: Uuid, row: &Row) -> Value {
         if self.name == table.key {
             return id.to_string().into();
@@ -89,7 +89,7 @@ impl Column {
         }
     }
 
-    /// The same, to sort by: a lookup goes by the primary name of the row it leads to.
+    /// The value to sort by. For a lookup it is the primary name of the target.
     pub(crate) fn sort_value(&self, organisation: &Organisation, table: &Table, id: Uuid, row: &Row) -> Value {
         let Some(lookup) = logical_name(&self.name).filter(|_| self.kind == Type::Id) else {
             return self.value(table, id, row);
@@ -100,14 +100,14 @@ impl Column {
     }
 }
 
-/// Milliseconds since 1970 of a date, or of a time with its offset.
+/// Parses a date, or a time with its offset, into milliseconds since 1970.
 fn instant(text: &str) -> Option<Value> {
     let midnight = if text.len() == 10 { "T00:00:00Z" } else { "" };
     let time = OffsetDateTime::parse(&format!("{text}{midnight}"), &Rfc3339).ok()?;
     Some((time.unix_timestamp() * 1000 + i64::from(time.millisecond())).into())
 }
 
-/// Compares two values of one column; nothing comes before something.
+/// Compares two values of one column. Null comes first.
 pub(crate) fn compare(one: &Value, other: &Value) -> Ordering {
     match (one, other) {
         (Value::String(one), Value::String(other)) => one.cmp(other),
@@ -118,7 +118,7 @@ pub(crate) fn compare(one: &Value, other: &Value) -> Ordering {
         (Value::Null, Value::Null) => Ordering::Equal,
         (Value::Null, _) => Ordering::Less,
         (_, Value::Null) => Ordering::Greater,
-        // Of a column that only a seed page declares, with values of several types.
+        // Values of different types, in a column that only a seed page declares.
         (one, other) => one.to_string().cmp(&other.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! `$filter`: which rows it lets through.
+//! Evaluates `$filter`.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::column::{Column, compare};
 use crate::{
-    fault::Fault,
+    error::ODataError,
     organisation::{Organisation, Row},
     table::Table,
 };
@@ -42,14 +42,14 @@ pub(crate) enum Function {
 }
 
 impl Filter {
-    pub(crate) fn parse(text: &str, organisation: &Organisation, table: &'static Table) -> Result<Self, Fault> {
+    pub(crate) fn parse(text: &str, organisation: &Organisation, table: &'static Table) -> Result<Self, ODataError> {
         parser::parse(text, organisation, table)
     }
 
-    /// Whether a row gets through; `None` when an empty column leaves it open, which then holds for the negation too. `ne` alone finds
-    /// empty columns. Microsoft says neither; this is what the database below it would do.
+    /// Whether a row matches. `None`: undecided because of an empty column, which a negation does not change. Only `ne` matches empty
+    /// columns. Microsoft documents neither; the database below Dataverse would behave like this.
     pub(crate) fn accepts(&self, table: &Table, id: Uuid, row: &Row) -> Option<bool> {
-        // What one part decides alone, open others leave decided.
+        // One decisive part decides the whole, even if others are undecided.
         let together = |parts: &[Filter], decisive: bool| {
             let mut found = Some(!decisive);
             for part in parts {
@@ -91,7 +91,7 @@ impl Operator {
         })
     }
 
-    /// As errors call it.
+    /// Name in error messages.
     fn name(self) -> &'static str {
         match self {
             Self::Eq => "Equal",

@@ -1,26 +1,26 @@
-//! The words of a `$filter`, and of a key by name.
+//! Splits a `$filter` or an alternate key into tokens.
 
-use crate::fault::Fault;
+use crate::error::ODataError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Token {
-    /// A text in quotes, without them.
+    /// A quoted string, without its quotes.
     Text(String),
-    /// A name, a keyword, or a literal that has no quotes.
+    /// A name, a keyword, or a literal without quotes.
     Word(String),
     /// One of `(),=[]`.
     Sign(char),
 }
 
 impl Token {
-    /// Whether it is the name of a parameter whose value stands elsewhere, `@p1` say.
+    /// Whether this is a parameter alias, for example `@p1`, whose value is defined elsewhere.
     pub(crate) fn is_alias(&self) -> bool {
         matches!(self, Token::Word(word) if word.starts_with('@'))
     }
 }
 
-/// Takes a text apart. A quote inside quotes is doubled; in double quotes, which stand in arrays only, it cannot be.
-pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
+/// Splits a string into tokens. A quote within single quotes is doubled. Double quotes occur only in arrays, and cannot contain quotes.
+pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, ODataError> {
     let mut tokens = Vec::new();
     let mut is_in_array = false;
     let mut chars = text.chars().peekable();
@@ -31,11 +31,11 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
                 is_in_array = next == '[' || is_in_array && next != ']';
                 tokens.push(Token::Sign(next));
             }
-            '"' if !is_in_array => return Err(Fault::QuerySyntax),
+            '"' if !is_in_array => return Err(ODataError::QuerySyntax),
             '\'' | '"' => {
                 let mut quoted = String::new();
                 loop {
-                    let inside = chars.next().ok_or(Fault::QuerySyntax)?;
+                    let inside = chars.next().ok_or(ODataError::QuerySyntax)?;
                     if inside != next {
                         quoted.push(inside);
                     } else if next == '\'' && chars.next_if_eq(&'\'').is_some() {
@@ -53,7 +53,7 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
                 }
                 tokens.push(Token::Word(word));
             }
-            _ => return Err(Fault::QuerySyntax),
+            _ => return Err(ODataError::QuerySyntax),
         }
     }
     Ok(tokens)

@@ -1,6 +1,6 @@
 //! Relationships of the conversation, by the names that solutions give them.
 
-/// A lookup's side of a one-to-many relationship.
+/// The lookup side of a one-to-many relationship.
 #[derive(Debug)]
 pub(crate) struct Relationship {
     pub(crate) schema_name: &'static str,
@@ -9,7 +9,7 @@ pub(crate) struct Relationship {
     pub(crate) navigation: &'static str,
 }
 
-/// Those whose schema names are documented.
+/// The relationships with documented schema names.
 pub(crate) static RELATIONSHIPS: [Relationship; 4] = [
     Relationship {
         schema_name: "msdyn_account_msdyn_ocliveworkitem_Customer",

@@ -1,4 +1,4 @@
-//! What every test needs: seed rows, a running emulator, and a plain HTTP client.
+//! Common to all tests: seed rows, a running emulator, and a plain HTTP client.
 
 use omnichannel_link_emulator::{Emulator, Organisation, table};
 use reqwest::{Method, StatusCode, header::HeaderMap};
@@ -18,7 +18,7 @@ pub(crate) const NAV_CASE: &str = "msdyn_IssueId_msdyn_ocliveworkitem";
 
 pub(crate) const CUSTOMER_OF: &str = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname";
 
-/// What a slot of the conversation holds, as (table, id).
+/// The slot of a conversation as (table, id).
 pub(crate) type Slot = Option<(String, String)>;
 
 pub(crate) fn page(set: &str, rows: impl Into<Value>) -> Value {
@@ -29,7 +29,7 @@ pub(crate) fn page(set: &str, rows: impl Into<Value>) -> Value {
 pub(crate) fn pages() -> Vec<Value> {
     let lookup = "Microsoft.Dynamics.CRM.lookuplogicalname";
     vec![
-        // First, although everything it links comes after it.
+        // Loaded first, although all rows that it links come later.
         page(
             "msdyn_ocliveworkitems",
             json!([{
@@ -64,13 +64,13 @@ pub(crate) struct Server {
     client: reqwest::Client,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
 }
 
-impl Answer {
+impl TestResponse {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
@@ -79,21 +79,21 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Status, code and message of a fault.
-    pub(crate) fn fault(&self) -> (u16, String, String) {
+    /// Status, code and message of an error response.
+    pub(crate) fn error(&self) -> (u16, String, String) {
         let error = &self.json()["error"];
         let text = |name: &str| error[name].as_str().unwrap_or_else(|| panic!("no {name}: {}", self.text)).to_owned();
         (self.status.as_u16(), text("code"), text("message"))
     }
 
-    pub(crate) fn expect_fault(&self, status: u16, code: &str, message: &str) {
-        let (got_status, got_code, got_message) = self.fault();
+    pub(crate) fn expect_error(&self, status: u16, code: &str, message: &str) {
+        let (got_status, got_code, got_message) = self.error();
         assert_eq!((got_status, got_code.as_str()), (status, code), "{got_message}");
         assert!(got_message.contains(message), "'{message}' is not in: {got_message}");
     }
 
     pub(crate) fn expect_not_emulated(&self, request: &str) {
-        self.expect_fault(501, "EMULATOR_NOT_IMPLEMENTED", request);
+        self.expect_error(501, "EMULATOR_NOT_IMPLEMENTED", request);
     }
 }
 
@@ -113,7 +113,7 @@ impl Server {
         path: &str,
         headers: &[(&str, &str)],
         body: Option<String>,
-    ) -> Answer {
+    ) -> TestResponse {
         let url = if path.starts_with('/') {
             format!("{}{path}", self.emulator.url())
         } else {
@@ -127,34 +127,38 @@ impl Server {
             request = request.header(*name, *value);
         }
         let response = request.body(body.unwrap_or_default()).send().await.unwrap();
-        Answer { status: response.status(), headers: response.headers().clone(), text: response.text().await.unwrap() }
+        TestResponse {
+            status: response.status(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
         self.send(Method::GET, path, &[], None).await
     }
 
-    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> TestResponse {
         self.send(Method::GET, path, headers, None).await
     }
 
-    /// A PATCH that the test means to be accepted or refused for its body: `If-Match: *` unless a condition is given.
-    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+    /// A PATCH for tests of the body: with `If-Match: *` unless a condition is given.
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> TestResponse {
         self.patch_with(path, &[("if-match", "*")], body).await
     }
 
-    pub(crate) async fn patch_with(&self, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+    pub(crate) async fn patch_with(&self, path: &str, headers: &[(&str, &str)], body: Value) -> TestResponse {
         let mut all = vec![("content-type", "application/json")];
         all.extend(headers);
         self.send(Method::PATCH, path, &all, Some(body.to_string())).await
     }
 
-    /// A PATCH with `If-Match: *` that may get no answer.
+    /// A PATCH with `If-Match: *` that may get no response.
     pub(crate) async fn patch_or_error(&self, path: &str, body: Value) -> Result<StatusCode, reqwest::Error> {
         let request = self.client.patch(format!("{}/api/data/v9.2/{path}", self.emulator.url()));
         let request = request.bearer_auth(self.emulator.credential()).header("if-match", "*");
-        let answer = request.header("content-type", "application/json").body(body.to_string()).send().await?;
-        Ok(answer.status())
+        let response = request.header("content-type", "application/json").body(body.to_string()).send().await?;
+        Ok(response.status())
     }
 
     /// The conversation's version, customer and case.

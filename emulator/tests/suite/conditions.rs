@@ -1,11 +1,11 @@
-//! Limits on the clock, switched-off concurrency, callers and dates.
+//! Limits by the clock, missing optimistic concurrency, callers and dates.
 
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{ACCOUNT, AGENT, Answer, NAV_ACCOUNT, Server, bind, conversation_path};
+use crate::client::{ACCOUNT, AGENT, NAV_ACCOUNT, Server, TestResponse, bind, conversation_path};
 
 async fn with_conditions(conditions: Value) -> Server {
     let server = Server::start().await;
@@ -17,23 +17,23 @@ fn advance(server: &Server, milliseconds: u64) {
     server.emulator.clock().advance(Duration::from_millis(milliseconds));
 }
 
-async fn get(server: &Server) -> Answer {
+async fn get(server: &Server) -> TestResponse {
     server.get(&conversation_path()).await
 }
 
 #[tokio::test]
-async fn too_many_requests_wait_for_the_window_and_longer_if_they_go_on() {
+async fn too_many_requests_are_throttled_and_longer_if_they_continue() {
     let server = with_conditions(json!({ "limits": { "requests": 2, "windowInMs": 10_000 } })).await;
     assert_eq!(get(&server).await.status, 200);
     advance(&server, 4_000);
     assert_eq!(get(&server).await.status, 200);
-    let refused = get(&server).await;
-    refused.expect_fault(
+    let response = get(&server).await;
+    response.expect_error(
         429,
         "0x80072322",
         "Number of requests exceeded the limit of 2 over time window of 10 seconds.",
     );
-    assert_eq!(refused.header("retry-after"), Some("6"), "when the first leaves the window");
+    assert_eq!(response.header("retry-after"), Some("6"), "when the first leaves the window");
     assert_eq!(get(&server).await.header("retry-after"), Some("7"), "it grows");
     advance(&server, 6_999);
     assert_eq!(get(&server).await.header("retry-after"), Some("2"));
@@ -42,7 +42,7 @@ async fn too_many_requests_wait_for_the_window_and_longer_if_they_go_on() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_as_long_as_it_is_told_is_served() {
+async fn a_client_that_honours_retry_after_is_served() {
     let limits = json!({ "requests": 5, "windowInMs": 300_000 });
     let server = with_conditions(json!({ "limits": limits })).await;
     for round in 0..3 {
@@ -61,20 +61,20 @@ async fn execution_time_adds_up() {
     assert_eq!(get(&server).await.status, 200);
     advance(&server, 100_000);
     assert_eq!(get(&server).await.status, 200);
-    let refused = get(&server).await;
-    refused.expect_fault(429, "0x80072321", "exceeded limit of 1,500 milliseconds over time window of 300 seconds.");
-    assert_eq!(refused.header("retry-after"), Some("200"));
+    let response = get(&server).await;
+    response.expect_error(429, "0x80072321", "exceeded limit of 1,500 milliseconds over time window of 300 seconds.");
+    assert_eq!(response.header("retry-after"), Some("200"));
     advance(&server, 200_000);
     assert_eq!(get(&server).await.status, 200);
 }
 
 #[tokio::test]
-async fn without_optimistic_concurrency_a_version_is_no_condition() {
+async fn without_optimistic_concurrency_an_etag_is_rejected() {
     let server = with_conditions(json!({ "concurrencyOff": ["msdyn_ocliveworkitem"] })).await;
     let etag = get(&server).await.header("etag").unwrap().to_owned();
     let link = || bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"));
     let before = server.conversation();
-    server.patch_with(&conversation_path(), &[("if-match", &etag)], link()).await.expect_fault(
+    server.patch_with(&conversation_path(), &[("if-match", &etag)], link()).await.expect_error(
         400,
         "0x8006088d",
         "Optimistic concurrency isn't enabled for entity type msdyn_ocliveworkitem.",
@@ -93,8 +93,8 @@ async fn without_optimistic_concurrency_a_version_is_no_condition() {
 async fn a_caller_may_lack_the_privilege() {
     let server = with_conditions(json!({ "unprivilegedCallers": [AGENT.to_uppercase()] })).await;
     for header in ["CallerObjectId", "MSCRMCallerID"] {
-        let refused = server.get_with(&conversation_path(), &[(header, AGENT)]).await;
-        refused.expect_fault(403, "0x80040220", "is missing prvActOnBehalfOfAnotherUser privilege");
+        let response = server.get_with(&conversation_path(), &[(header, AGENT)]).await;
+        response.expect_error(403, "0x80040220", "is missing prvActOnBehalfOfAnotherUser privilege");
         assert_eq!(server.get_with(&conversation_path(), &[(header, ACCOUNT)]).await.status, 200);
     }
     let log = server.emulator.requests();
@@ -102,7 +102,7 @@ async fn a_caller_may_lack_the_privilege() {
 }
 
 #[tokio::test]
-async fn the_date_is_the_emulators_when_it_is_told_when_it_began() {
+async fn the_date_follows_the_clock_if_the_conditions_set_it() {
     let server = with_conditions(json!({ "dateInMs": 1_700_000_000_000_u64 })).await;
     advance(&server, 5_000);
     assert_eq!(get(&server).await.header("date"), Some("Tue, 14 Nov 2023 22:13:25 GMT"));
@@ -128,11 +128,11 @@ async fn other_processes_call_the_same_methods() {
         ("clock.advance", json!({ "byInMs": 1, "ms": 1 }), "unknown field `ms`"),
         ("faults.hang", Value::Null, "no method 'faults.hang'"),
     ] {
-        let refused = call(method, argument).await;
-        assert_eq!(refused.status, 400);
-        assert!(refused.json()["error"].as_str().unwrap().contains(message), "{}", refused.text);
+        let response = call(method, argument).await;
+        assert_eq!(response.status, 400);
+        assert!(response.json()["error"].as_str().unwrap().contains(message), "{}", response.text);
     }
-    let stranger = [("authorization", "Bearer wrong")];
-    assert_eq!(server.send(Method::POST, "/_emulator/reset", &stranger, None).await.status, 401);
+    let invalid = [("authorization", "Bearer wrong")];
+    assert_eq!(server.send(Method::POST, "/_emulator/reset", &invalid, None).await.status, 401);
     assert_eq!(server.emulator.requests().len(), 0, "the control surface is not in the log");
 }

@@ -1,18 +1,18 @@
-//! The authority: tokens of an application, and what it says about itself.
+//! The token authority: tokens of an application, and its metadata.
 
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{AGENT, Answer, Server, conversation_path};
+use crate::client::{AGENT, Server, TestResponse, conversation_path};
 
 fn advance(server: &Server, milliseconds: u64) {
     server.emulator.clock().advance(Duration::from_millis(milliseconds));
 }
 
-/// The fields of a good request for a token, with some replaced, or left out with "".
-async fn token(server: &Server, tenant: Option<&str>, changes: &[(&str, &str)]) -> Answer {
+/// The fields of a valid token request, with some replaced, or left out with "".
+async fn token(server: &Server, tenant: Option<&str>, changes: &[(&str, &str)]) -> TestResponse {
     let application = server.emulator.application();
     let scope = format!("{}/.default", server.emulator.url()).replace(':', "%3A").replace('/', "%2F");
     let mut fields = [
@@ -31,7 +31,7 @@ async fn token(server: &Server, tenant: Option<&str>, changes: &[(&str, &str)]) 
     server.send(Method::POST, &path, &headers, Some(body)).await
 }
 
-async fn get_as(server: &Server, token: &Value) -> Answer {
+async fn get_as(server: &Server, token: &Value) -> TestResponse {
     let authorization = format!("Bearer {}", token["access_token"].as_str().unwrap());
     server.get_with(&conversation_path(), &[("authorization", &authorization)]).await
 }
@@ -50,14 +50,14 @@ async fn an_application_gets_tokens_that_expire_and_can_be_revoked() {
     let second = token(&server, None, &[]).await.json();
     assert_eq!(get_as(&server, &first).await.status, 200);
     advance(&server, 1);
-    let refused = get_as(&server, &first).await;
-    assert_eq!(refused.status, 401);
-    assert!(refused.header("www-authenticate").unwrap().contains(&server.emulator.application().tenant_id));
+    let response = get_as(&server, &first).await;
+    assert_eq!(response.status, 401);
+    assert!(response.header("www-authenticate").unwrap().contains(&server.emulator.application().tenant_id));
     assert_eq!(get_as(&server, &second).await.status, 200);
 
     server.emulator.faults().revoke_tokens();
     assert_eq!(get_as(&server, &second).await.status, 401);
-    assert_eq!(server.get(&conversation_path()).await.status, 200, "the credential stays good");
+    assert_eq!(server.get(&conversation_path()).await.status, 200, "the credential stays valid");
 
     server.emulator.faults().conditions(json!({ "tokenLifetimeInSeconds": 60 })).unwrap();
     let short = token(&server, None, &[]).await.json();
@@ -69,7 +69,7 @@ async fn an_application_gets_tokens_that_expire_and_can_be_revoked() {
 }
 
 #[tokio::test]
-async fn the_token_endpoint_says_what_is_wrong() {
+async fn the_token_endpoint_explains_its_errors() {
     let server = Server::start().await;
     let nowhere = "https%3A%2F%2Felsewhere.crm.dynamics.com%2F.default";
     for (tenant, changes, status, error, number) in [
@@ -79,9 +79,9 @@ async fn the_token_endpoint_says_what_is_wrong() {
         (None, vec![("scope", "user_impersonation")], 400, "invalid_scope", 70011),
         (None, vec![("scope", nowhere)], 400, "invalid_resource", 500_011),
     ] {
-        let answer = token(&server, tenant, &changes).await;
-        let body = answer.json();
-        assert_eq!((answer.status.as_u16(), &body["error"]), (status, &json!(error)), "{body}");
+        let response = token(&server, tenant, &changes).await;
+        let body = response.json();
+        assert_eq!((response.status.as_u16(), &body["error"]), (status, &json!(error)), "{body}");
         assert_eq!(body["error_codes"], json!([number]));
         let description = body["error_description"].as_str().unwrap();
         assert!(description.starts_with(&format!("AADSTS{number}: ")), "{description}");
@@ -100,28 +100,28 @@ async fn the_token_endpoint_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn an_application_that_is_no_user_gets_tokens_and_nothing_for_them() {
+async fn an_application_that_is_not_a_user_gets_tokens_but_no_access() {
     let server = Server::start().await;
     server.emulator.faults().conditions(json!({ "applicationUserMissing": true })).unwrap();
     let issued = token(&server, None, &[]).await.json();
-    let refused = get_as(&server, &issued).await;
-    refused.expect_fault(403, "0x80072560", "The user is not a member of the organization.");
+    let response = get_as(&server, &issued).await;
+    response.expect_error(403, "0x80072560", "The user is not a member of the organization.");
     assert_eq!(server.get(&conversation_path()).await.status, 200, "the credential is another user's");
     server.emulator.faults().conditions(json!({})).unwrap();
     assert_eq!(get_as(&server, &issued).await.status, 200);
 }
 
-async fn ask(server: &Server, path: &str) -> Answer {
+async fn ask(server: &Server, path: &str) -> TestResponse {
     server.get_with(path, &[("authorization", "none"), ("host", "login.microsoftonline.com")]).await
 }
 
 #[tokio::test]
-async fn the_authority_describes_itself_under_the_host_that_is_asked() {
+async fn the_authority_uses_the_host_of_the_request() {
     let server = Server::start().await;
     let tenant = &server.emulator.application().tenant_id;
-    let answer = ask(&server, &format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
-    assert_eq!((answer.status.as_u16(), answer.header("odata-version")), (200, None));
-    let (body, base) = (answer.json(), format!("http://login.microsoftonline.com/{tenant}"));
+    let response = ask(&server, &format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
+    assert_eq!((response.status.as_u16(), response.header("odata-version")), (200, None));
+    let (body, base) = (response.json(), format!("http://login.microsoftonline.com/{tenant}"));
     assert_eq!(body["issuer"], format!("{base}/v2.0"));
     assert_eq!(body["token_endpoint"], format!("{base}/oauth2/v2.0/token"));
     assert_eq!(body["authorization_endpoint"], format!("{base}/oauth2/v2.0/authorize"));
@@ -138,7 +138,7 @@ async fn the_authority_describes_itself_under_the_host_that_is_asked() {
 }
 
 #[tokio::test]
-async fn instance_discovery_knows_the_clouds_and_nobody_else() {
+async fn instance_discovery_knows_only_the_clouds() {
     let server = Server::start().await;
     let discover = async |endpoint: &str| {
         ask(&server, &format!("/common/discovery/instance?api-version=1.1&authorization_endpoint={endpoint}")).await

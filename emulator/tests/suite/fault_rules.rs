@@ -1,4 +1,4 @@
-//! What rules, random plans and the reset do.
+//! Rules, random plans and the reset.
 
 use reqwest::Method;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn rules_are_used_up_in_order_and_look_at_the_request() {
+async fn rules_match_requests_and_are_used_up_in_order() {
     let server = Server::start().await;
     let status = |status: u16| json!({ "kind": "status", "status": status });
     server
@@ -44,11 +44,11 @@ async fn rules_are_used_up_in_order_and_look_at_the_request() {
 }
 
 #[tokio::test]
-async fn the_same_seed_brings_the_same_faults() {
+async fn the_same_seed_gives_the_same_faults() {
     let mut logs = Vec::new();
     for seed in [7, 7, 8] {
         let server = Server::start().await;
-        // Numbers begin with the plan, not with the server.
+        // Numbers start with the plan, not with the server.
         let before = if logs.is_empty() { 0 } else { 3 };
         for _ in 0..before {
             server.get(&conversation_path()).await;
@@ -75,7 +75,7 @@ async fn the_same_seed_brings_the_same_faults() {
 }
 
 #[tokio::test]
-async fn a_rule_comes_before_chance() {
+async fn rules_take_precedence_over_random_faults() {
     let server = Server::start().await;
     let plan =
         json!({ "seed": 3, "rate": 1, "on": { "method": "GET" }, "faults": [{ "kind": "status", "status": 500 }] });
@@ -90,7 +90,7 @@ async fn a_rule_comes_before_chance() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_hang_does_not_outlive_the_emulator() {
+async fn waiting_for_a_hang_ends_with_the_emulator() {
     let server = Server::start().await;
     let address = server.emulator.url().strip_prefix("http://").unwrap().to_owned();
     let mut socket = tokio::net::TcpStream::connect(&address).await.unwrap();
@@ -99,13 +99,13 @@ async fn waiting_for_a_hang_does_not_outlive_the_emulator() {
         server.emulator.credential()
     );
     socket.write_all(request.as_bytes()).await.unwrap();
-    // Answered behind it on one runtime, so the first has been taken by now.
+    // Handled after the first request on the same runtime, so the first has been executed by now.
     server.get(&conversation_path()).await;
     server.emulator.stop().await;
 }
 
 #[tokio::test]
-async fn wrong_rules_are_refused_by_name_and_none_is_added() {
+async fn invalid_rules_are_rejected_by_field_and_none_is_added() {
     let server = Server::start().await;
     let faults = server.emulator.faults();
     let drop = json!({ "kind": "drop" });
@@ -117,9 +117,9 @@ async fn wrong_rules_are_refused_by_name_and_none_is_added() {
         (json!({ "fault": { "kind": "endless", "bytes": 1 } }), "unknown field `bytes`"),
         (json!({ "on": {} }), "missing field `fault`"),
         (json!({ "times": "often", "fault": drop }), "`times` must be a whole number or \"always\""),
-        (json!({ "on": { "nth": 0 }, "fault": drop }), "count from 1"),
+        (json!({ "on": { "nth": 0 }, "fault": drop }), "must be at least 1"),
         (json!({ "on": { "nth": 1, "every": 2 }, "fault": drop }), "not both"),
-        (json!({ "on": { "conversation": "7" }, "fault": drop }), "`on.conversation` is no GUID: '7'"),
+        (json!({ "on": { "conversation": "7" }, "fault": drop }), "`on.conversation` is not a GUID: '7'"),
         (json!({ "fault": { "kind": "status", "status": 99 } }), "from 200 to 599, not 99"),
         (
             json!({ "fault": { "kind": "status", "status": 500, "headers": { "content-length": "1" } } }),
@@ -128,11 +128,14 @@ async fn wrong_rules_are_refused_by_name_and_none_is_added() {
         (json!({ "fault": { "kind": "redirect", "location": "a\nb" } }), "`location`"),
         (json!({ "fault": { "kind": "trickle", "bytesAtOnce": 0 } }), "`bytesAtOnce`"),
         (json!({ "fault": { "kind": "writer", "when": "before", "changes": { "nmae": 1 } } }), "no column 'nmae'"),
-        (json!({ "fault": { "kind": "writer", "when": "before", "changes": { "statuscode": "x" } } }), "no Edm.Int32"),
+        (
+            json!({ "fault": { "kind": "writer", "when": "before", "changes": { "statuscode": "x" } } }),
+            "not a valid Edm.Int32",
+        ),
         (
             json!({ "fault": { "kind": "writer", "when": "before", "changes": {
                 "msdyn_issueid": { "entityLogicalName": "account", "recordId": ACCOUNT } } } }),
-            "`changes.msdyn_issueid`: it cannot lead to 'account'",
+            "`changes.msdyn_issueid`: it cannot point to 'account'",
         ),
         (json!([{ "fault": drop }, { "fault": 1 }]), "a fault rule"),
     ] {
@@ -141,7 +144,7 @@ async fn wrong_rules_are_refused_by_name_and_none_is_added() {
     }
     assert_eq!(faults.waiting(), 0);
     for (plan, message) in [
-        (json!({ "seed": 1, "rate": 2, "faults": [drop] }), "`rate` is from 0 to 1, not 2"),
+        (json!({ "seed": 1, "rate": 2, "faults": [drop] }), "`rate` must be from 0 to 1, not 2"),
         (json!({ "seed": 1, "rate": 1, "faults": [] }), "`faults` is empty"),
         (json!({ "seed": 1, "rate": 1 }), "missing field `faults`"),
         (json!({ "seed": 1, "rate": 1, "faults": [drop], "times": 1 }), "unknown field `times`"),
@@ -158,7 +161,7 @@ async fn wrong_rules_are_refused_by_name_and_none_is_added() {
 }
 
 #[tokio::test]
-async fn a_reset_brings_back_the_start() {
+async fn a_reset_restores_the_start() {
     let server = Server::start().await;
     let before = server.conversation();
     server.patch(&conversation_path(), link()).await;
@@ -171,8 +174,8 @@ async fn a_reset_brings_back_the_start() {
     assert_eq!(server.conversation(), before);
     assert_eq!(server.emulator.clock().now(), std::time::Duration::ZERO);
     assert!(server.emulator.requests().is_empty());
-    let answer = server.get(&conversation_path()).await;
-    let etag = answer.header("etag").unwrap();
+    let response = server.get(&conversation_path()).await;
+    let etag = response.header("etag").unwrap();
     assert_eq!(server.patch_with(&conversation_path(), &[("if-match", etag)], link()).await.status, 204);
     assert_eq!(log(&server), [(1, 200, None), (2, 204, None)]);
 }

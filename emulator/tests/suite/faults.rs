@@ -12,7 +12,7 @@ pub(crate) fn link() -> Value {
     bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))
 }
 
-/// Number, status and fault of every request so far.
+/// Number, status and fault of all requests so far.
 pub(crate) fn log(server: &Server) -> Vec<(u64, u16, Option<&'static str>)> {
     server.emulator.requests().iter().map(|request| (request.number, request.status, request.fault)).collect()
 }
@@ -24,42 +24,46 @@ pub(crate) async fn with_fault(fault: Value) -> Server {
 }
 
 #[tokio::test]
-async fn a_status_comes_as_odata_html_or_nothing_with_any_headers() {
+async fn a_status_has_an_odata_html_or_empty_body_and_any_headers() {
     let server = with_fault(json!({
         "kind": "status", "status": 503, "code": "0x80044150", "message": "Generic SQL error.",
         "headers": { "Retry-After": "7", "x-ms-retry-after-ms": "7500", "req_id": "chosen" },
     }))
     .await;
     let before = server.conversation();
-    let answer = server.patch(&conversation_path(), link()).await;
-    answer.expect_fault(503, "0x80044150", "Generic SQL error.");
-    assert_eq!((answer.header("retry-after"), answer.header("x-ms-retry-after-ms")), (Some("7"), Some("7500")));
-    assert_eq!(answer.headers.get_all("req_id").iter().collect::<Vec<_>>(), ["chosen"]);
+    let response = server.patch(&conversation_path(), link()).await;
+    response.expect_error(503, "0x80044150", "Generic SQL error.");
+    assert_eq!((response.header("retry-after"), response.header("x-ms-retry-after-ms")), (Some("7"), Some("7500")));
+    assert_eq!(response.headers.get_all("req_id").iter().collect::<Vec<_>>(), ["chosen"]);
     assert_eq!(server.conversation(), before, "nothing is done");
-    assert_eq!(server.get(&conversation_path()).await.status, 200, "once, as nothing else is said");
+    assert_eq!(server.get(&conversation_path()).await.status, 200, "once by default");
     assert_eq!(log(&server), [(1, 503, Some("status")), (2, 200, None)]);
 
     let html = json!({ "kind": "status", "status": 502, "body": "html", "message": "Bad Gateway" });
-    let answer = {
+    let response = {
         server.emulator.faults().add(json!({ "fault": html })).unwrap();
         server.get(&conversation_path()).await
     };
-    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (502, Some("text/html; charset=utf-8")));
-    assert!(answer.text.starts_with("<!DOCTYPE html>") && answer.text.contains("Bad Gateway"), "{}", answer.text);
-    assert_eq!((answer.header("odata-version"), answer.header("req_id")), (None, None), "a gateway is not Dataverse");
+    assert_eq!((response.status.as_u16(), response.header("content-type")), (502, Some("text/html; charset=utf-8")));
+    assert!(response.text.starts_with("<!DOCTYPE html>") && response.text.contains("Bad Gateway"), "{}", response.text);
+    assert_eq!(
+        (response.header("odata-version"), response.header("req_id")),
+        (None, None),
+        "a gateway is not Dataverse"
+    );
 
     server
         .emulator
         .faults()
         .add(json!({ "fault": { "kind": "status", "status": 504, "body": "empty", "commit": true } }))
         .unwrap();
-    let answer = server.patch(&conversation_path(), link()).await;
-    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (504, ""));
+    let response = server.patch(&conversation_path(), link()).await;
+    assert_eq!((response.status.as_u16(), response.text.as_str()), (504, ""));
     assert_eq!(server.conversation().1, linked("account", ACCOUNT), "done all the same");
 }
 
 #[tokio::test]
-async fn a_redirect_names_a_place() {
+async fn a_redirect_has_a_location() {
     let server = with_fault(json!({ "kind": "redirect", "location": "http://127.0.0.1:9/elsewhere" })).await;
     let head = Wire::send(&server.emulator, None).await.until("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 307 "), "{head}");
@@ -67,11 +71,11 @@ async fn a_redirect_names_a_place() {
 }
 
 #[tokio::test]
-async fn unauthorized_comes_once_or_always_and_with_the_challenge() {
+async fn unauthorized_has_the_challenge_once_or_always() {
     let server = with_fault(json!({ "kind": "unauthorized" })).await;
-    let refused = server.get(&conversation_path()).await;
-    assert_eq!((refused.status.as_u16(), refused.text.as_str()), (401, ""));
-    assert!(refused.header("www-authenticate").unwrap().starts_with("Bearer authorization_uri="));
+    let response = server.get(&conversation_path()).await;
+    assert_eq!((response.status.as_u16(), response.text.as_str()), (401, ""));
+    assert!(response.header("www-authenticate").unwrap().starts_with("Bearer authorization_uri="));
     assert_eq!(server.get(&conversation_path()).await.status, 200);
 
     server.emulator.faults().add(json!({ "times": "always", "fault": { "kind": "unauthorized" } })).unwrap();
@@ -82,7 +86,7 @@ async fn unauthorized_comes_once_or_always_and_with_the_challenge() {
 }
 
 #[tokio::test]
-async fn a_throttle_has_the_code_and_text_of_its_limit() {
+async fn a_throttle_has_the_code_and_message_of_its_limit() {
     let server = Server::start().await;
     for (limit, code, text) in [
         ("requests", "0x80072322", "Number of requests exceeded the limit of 6000 over time window of 300 seconds."),
@@ -96,9 +100,9 @@ async fn a_throttle_has_the_code_and_text_of_its_limit() {
     ] {
         let fault = json!({ "kind": "throttle", "limit": limit, "retryAfterInSeconds": 12 });
         server.emulator.faults().add(json!({ "fault": fault })).unwrap();
-        let answer = server.get(&conversation_path()).await;
-        assert_eq!(answer.fault(), (429, code.to_owned(), text.to_owned()));
-        assert_eq!(answer.header("retry-after"), Some("12"));
+        let response = server.get(&conversation_path()).await;
+        assert_eq!(response.error(), (429, code.to_owned(), text.to_owned()));
+        assert_eq!(response.header("retry-after"), Some("12"));
     }
 }
 
@@ -116,7 +120,7 @@ async fn a_drop_closes_before_or_after_the_commit() {
 }
 
 #[tokio::test]
-async fn a_hang_lasts_until_it_is_released_or_the_client_goes() {
+async fn a_hang_lasts_until_it_is_released_or_the_client_disconnects() {
     let server = with_fault(json!({ "kind": "hang" })).await;
     let faults = server.emulator.faults();
     let before = server.conversation();
@@ -129,7 +133,7 @@ async fn a_hang_lasts_until_it_is_released_or_the_client_goes() {
     assert_eq!(server.conversation().1, linked("account", ACCOUNT));
     assert_eq!(log(&server), [(1, 200, Some("hang"))]);
 
-    // Done already, and the client goes: the place it took is free again.
+    // The request was already executed. When the client disconnects, its place is free again.
     let limits = json!({ "limits": { "concurrent": 1 } });
     faults.conditions(limits).unwrap();
     faults.add(json!({ "fault": { "kind": "hang", "commit": true } })).unwrap();
@@ -137,7 +141,7 @@ async fn a_hang_lasts_until_it_is_released_or_the_client_goes() {
     let hung = Wire::send(&server.emulator, Some(body)).await;
     faults.hanging(1).await;
     assert_eq!(server.conversation().1, linked("contact", CONTACT));
-    server.get(&conversation_path()).await.expect_fault(429, "0x80072326", "exceeded the limit of 1.");
+    server.get(&conversation_path()).await.expect_error(429, "0x80072326", "exceeded the limit of 1.");
     drop(hung);
     faults.hanging(0).await;
     server.emulator.clock().advance(std::time::Duration::from_secs(60));
@@ -145,7 +149,7 @@ async fn a_hang_lasts_until_it_is_released_or_the_client_goes() {
 }
 
 #[tokio::test]
-async fn what_hangs_is_cut_off_by_a_reset_and_by_the_end() {
+async fn a_reset_and_the_end_disconnect_requests_that_hang() {
     let server = with_fault(json!({ "kind": "hang" })).await;
     let before = server.conversation();
     let hung = Wire::send(&server.emulator, Some(link())).await;
@@ -185,7 +189,7 @@ async fn a_hang_in_the_body_shows_its_first_half() {
 }
 
 #[tokio::test]
-async fn a_trickle_comes_in_many_pieces() {
+async fn a_trickle_sends_many_chunks() {
     let server = with_fault(json!({ "kind": "trickle" })).await;
     let mut wire = Wire::send(&server.emulator, None).await;
     let reads = wire.reads_until(&format!("{CONVERSATION}\"}}")).await;
@@ -204,19 +208,19 @@ async fn a_truncated_body_is_shorter_than_its_length() {
     assert_eq!(body, "{\"@odata.c");
     assert_eq!(server.conversation().1, linked("account", ACCOUNT));
 
-    // However many bytes are let through, the last is not.
+    // The last byte is never sent, whatever the limit.
     server.emulator.faults().add(json!({ "fault": { "kind": "truncate", "afterBytes": 1_000_000 } })).unwrap();
     let text = Wire::send(&server.emulator, None).await.until_closed().await;
     assert!(text.ends_with(&format!("{CONVERSATION}\"")), "{text}");
 
-    // A 204 has no body that could be cut short.
+    // A 204 has no body to truncate.
     server.emulator.faults().add(json!({ "fault": { "kind": "truncate" } })).unwrap();
     let request = server.patch_or_error(&conversation_path(), link()).await;
     assert!(request.is_err());
 }
 
 #[tokio::test]
-async fn an_endless_body_goes_on_for_as_long_as_one_reads() {
+async fn an_endless_body_never_ends() {
     let server = with_fault(json!({ "kind": "endless" })).await;
     let mut response = reqwest::Client::builder()
         .no_proxy()
@@ -238,20 +242,20 @@ async fn an_endless_body_goes_on_for_as_long_as_one_reads() {
 #[tokio::test]
 async fn a_wrong_content_type_changes_nothing_else() {
     let server = with_fault(json!({ "kind": "contentType", "contentType": "text/plain" })).await;
-    let answer = server.get(&conversation_path()).await;
-    assert_eq!(answer.headers.get_all("content-type").iter().collect::<Vec<_>>(), ["text/plain"]);
-    assert_eq!(answer.json()["subject"], "Visitor 17");
+    let response = server.get(&conversation_path()).await;
+    assert_eq!(response.headers.get_all("content-type").iter().collect::<Vec<_>>(), ["text/plain"]);
+    assert_eq!(response.json()["subject"], "Visitor 17");
 }
 
 #[tokio::test]
-async fn another_writer_comes_between_read_and_write() {
+async fn another_writer_may_write_before_the_request() {
     let server = Server::start().await;
     let etag = server.get(&conversation_path()).await.header("etag").unwrap().to_owned();
     let changes = json!({ "statuscode": 4, "msdyn_customer": null });
     let rule =
         json!({ "on": { "method": "PATCH" }, "fault": { "kind": "writer", "when": "before", "changes": changes } });
     server.emulator.faults().add(rule).unwrap();
-    server.patch_with(&conversation_path(), &[("if-match", &etag)], link()).await.expect_fault(412, "0x80060882", "");
+    server.patch_with(&conversation_path(), &[("if-match", &etag)], link()).await.expect_error(412, "0x80060882", "");
     let row = server.get(&conversation_path()).await.json();
     assert_eq!(
         (&row["statecode"], &row["statuscode"], &row["_msdyn_customer_value"]),
@@ -260,7 +264,7 @@ async fn another_writer_comes_between_read_and_write() {
 }
 
 #[tokio::test]
-async fn another_writer_comes_between_write_and_answer() {
+async fn another_writer_may_write_before_the_response() {
     let server = Server::start().await;
     let other = json!({ "msdyn_customer": { "entityLogicalName": "contact", "recordId": CONTACT } });
     server.emulator.faults().add(json!({ "fault": { "kind": "writer", "when": "after", "changes": other } })).unwrap();
@@ -268,12 +272,12 @@ async fn another_writer_comes_between_write_and_answer() {
         organisation.write(&table::CONVERSATION, id(CONVERSATION), Changes::new());
     });
     let (version, ..) = server.conversation();
-    let answer = server
+    let response = server
         .patch_with(&conversation_path(), &[("if-match", "*"), ("prefer", "return=representation")], link())
         .await;
-    assert_eq!(answer.json()["_msdyn_customer_value"], CONTACT);
+    assert_eq!(response.json()["_msdyn_customer_value"], CONTACT);
     assert_eq!(server.conversation().0, version + 2, "two writes");
-    assert_eq!(answer.header("etag"), Some(format!("W/\"{}\"", version + 2).as_str()));
+    assert_eq!(response.header("etag"), Some(format!("W/\"{}\"", version + 2).as_str()));
 
     server.emulator.faults().add(json!({ "fault": { "kind": "writer", "when": "after", "delete": true } })).unwrap();
     assert_eq!(server.get(&conversation_path()).await.status, 200);
@@ -281,7 +285,7 @@ async fn another_writer_comes_between_write_and_answer() {
 }
 
 #[tokio::test]
-async fn a_runtime_writes_before_every_second_patch() {
+async fn a_writer_may_write_before_every_second_patch() {
     let server = Server::start().await;
     let rule = json!({
         "on": { "method": "PATCH", "every": 2 }, "times": "always", "fault": { "kind": "writer", "when": "before" },
@@ -296,18 +300,18 @@ async fn a_runtime_writes_before_every_second_patch() {
 }
 
 #[tokio::test]
-async fn what_is_not_stored_is_confirmed() {
+async fn not_stored_confirms_a_write_without_storing_it() {
     let server = with_fault(json!({ "kind": "notStored" })).await;
     let before = server.conversation();
     assert_eq!(server.get(&conversation_path()).await.status, 200, "a read is not concerned");
-    let answer = server
+    let response = server
         .patch_with(&conversation_path(), &[("if-match", "*"), ("prefer", "return=representation")], link())
         .await;
-    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
-    assert!(answer.header("odata-entityid").unwrap().ends_with(&conversation_path()));
+    assert_eq!((response.status.as_u16(), response.text.as_str()), (204, ""));
+    assert!(response.header("odata-entityid").unwrap().ends_with(&conversation_path()));
     assert_eq!(server.conversation(), before);
 
     server.emulator.faults().add(json!({ "fault": { "kind": "notStored" } })).unwrap();
-    let refused = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({MISSING})"))).await;
-    refused.expect_fault(404, "0x80040217", MISSING);
+    let response = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({MISSING})"))).await;
+    response.expect_error(404, "0x80040217", MISSING);
 }

@@ -1,9 +1,6 @@
 //! One test per documented rule, over a real socket.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "the helpers of tests are no test functions, and clippy allows it only in those"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not test functions, and clippy allows it only in those")]
 
 mod client;
 mod conditions;

@@ -1,4 +1,4 @@
-//! What the organisation says about itself.
+//! The metadata of the organisation.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::{ACCOUNT, AGENT, CONTACT, MISSING, NAV_ACCOUNT, NAV_CONTACT, Server, bind, conversation_path};
 
 #[tokio::test]
-async fn the_organisation_says_who_one_is_and_what_its_tables_are() {
+async fn metadata_has_the_user_and_the_tables() {
     let server = Server::start().await;
     let me = server.get("WhoAmI").await.json();
     assert_eq!(server.get("WhoAmI()").await.json(), me, "a function takes parentheses, too");
@@ -71,16 +71,16 @@ async fn a_relationship_can_be_missing() {
     assert!(!names.contains(&"msdyn_contact_msdyn_ocliveworkitem_Customer"));
 
     let undeclared = server.patch(&conversation_path(), bind(NAV_CONTACT, &format!("/contacts({CONTACT})"))).await;
-    undeclared.expect_fault(400, "0x80048d19", &format!("An undeclared property '{NAV_CONTACT}'"));
+    undeclared.expect_error(400, "0x80048d19", &format!("An undeclared property '{NAV_CONTACT}'"));
     let cleared = server.patch(&conversation_path(), json!({ NAV_CONTACT: null })).await;
-    cleared.expect_fault(400, "0x80048d19", &format!("Invalid property '{NAV_CONTACT}'"));
+    cleared.expect_error(400, "0x80048d19", &format!("Invalid property '{NAV_CONTACT}'"));
     let reference = format!("{}/{NAV_CONTACT}/$ref", conversation_path());
-    server.send(Method::DELETE, &reference, &[], None).await.expect_fault(404, "0x8006088a", NAV_CONTACT);
+    server.send(Method::DELETE, &reference, &[], None).await.expect_error(404, "0x8006088a", NAV_CONTACT);
     let other = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))).await;
     assert_eq!(other.status, 204);
 
-    let wrong = server.emulator.faults().conditions(json!({ "hiddenRelationships": ["x"] })).unwrap_err();
-    assert!(wrong.to_string().contains("`hiddenRelationships`: no relationship 'x'"), "{wrong}");
+    let error = server.emulator.faults().conditions(json!({ "hiddenRelationships": ["x"] })).unwrap_err();
+    assert!(error.to_string().contains("`hiddenRelationships`: no relationship 'x'"), "{error}");
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_user_has_the_privileges_that_are_not_missing() {
     assert_eq!(held(&server, asked).await, ["prvAppendToAccount"]);
 
     for odd in ["", "prvReadActivity", "['prvReadActivity']", "[1]"] {
-        server.get(&privileges_of(OUR_USER, odd)).await.expect_not_emulated("no JSON array");
+        server.get(&privileges_of(OUR_USER, odd)).await.expect_not_emulated("not a JSON array");
     }
     server.get(&privileges_of(AGENT, "[\"a\"]")).await.expect_not_emulated("not the caller");
     server
@@ -111,7 +111,7 @@ async fn a_user_has_the_privileges_that_are_not_missing() {
 }
 
 #[tokio::test]
-async fn what_a_missing_privilege_is_needed_for_is_forbidden() {
+async fn a_request_without_its_privilege_is_forbidden() {
     let server = Server::start().await;
     let link = || bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"));
     let before = server.conversation();
@@ -122,13 +122,13 @@ async fn what_a_missing_privilege_is_needed_for_is_forbidden() {
         ("prvAppendToAccount", "account", "Account"),
     ] {
         server.emulator.faults().conditions(json!({ "missingPrivileges": [missing] })).unwrap();
-        let refused = server.patch(&row, link()).await;
-        refused.expect_fault(403, "0x80040220", &format!("is missing {missing} privilege (Id="));
-        refused.expect_fault(403, "0x80040220", &format!("for entity '{table}' (LocalizedName='{label}')"));
+        let response = server.patch(&row, link()).await;
+        response.expect_error(403, "0x80040220", &format!("is missing {missing} privilege (Id="));
+        response.expect_error(403, "0x80040220", &format!("for entity '{table}' (LocalizedName='{label}')"));
         let reference = json!({ "@odata.id": format!("/accounts({ACCOUNT})") }).to_string();
         let headers = [("content-type", "application/json")];
         let put = server.send(Method::PUT, &format!("{row}/{NAV_ACCOUNT}/$ref"), &headers, Some(reference)).await;
-        put.expect_fault(403, "0x80040220", missing);
+        put.expect_error(403, "0x80040220", missing);
         assert_eq!(server.get(&row).await.status, 200);
     }
     assert_eq!(server.conversation(), before);
@@ -139,14 +139,14 @@ async fn what_a_missing_privilege_is_needed_for_is_forbidden() {
     let conditions = json!({ "missingPrivileges": ["prvReadActivity", "prvCreateAccount"] });
     server.emulator.faults().conditions(conditions).unwrap();
     for path in [row.as_str(), "msdyn_ocliveworkitems", &format!("msdyn_ocliveworkitems({MISSING})")] {
-        server.get(path).await.expect_fault(403, "0x80040220", "prvReadActivity");
+        server.get(path).await.expect_error(403, "0x80040220", "prvReadActivity");
     }
     let with_row = server.patch_with(&row, &[("prefer", "return=representation")], link()).await;
-    with_row.expect_fault(403, "0x80040220", "prvReadActivity");
+    with_row.expect_error(403, "0x80040220", "prvReadActivity");
     assert_eq!(server.get("accounts").await.status, 200);
     let create = server.patch_with(&format!("accounts({MISSING})"), &[], json!({ "name": "New" })).await;
-    create.expect_fault(403, "0x80040220", "prvCreateAccount");
+    create.expect_error(403, "0x80040220", "prvCreateAccount");
 
-    let wrong = server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvFly"] })).unwrap_err();
-    assert!(wrong.to_string().contains("`missingPrivileges`: no privilege 'prvFly'"), "{wrong}");
+    let error = server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvFly"] })).unwrap_err();
+    assert!(error.to_string().contains("`missingPrivileges`: no privilege 'prvFly'"), "{error}");
 }

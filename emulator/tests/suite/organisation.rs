@@ -12,7 +12,7 @@ fn organisation() -> Organisation {
 }
 
 #[test]
-fn a_write_alters_what_it_names_and_makes_a_version() {
+fn a_write_changes_the_named_columns_and_the_version() {
     let mut organisation = organisation();
     let before = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap().clone();
     let changes =
@@ -28,7 +28,7 @@ fn a_write_alters_what_it_names_and_makes_a_version() {
 
 #[test]
 #[should_panic(expected = "account has no column 'nmae'")]
-fn a_write_to_no_column_is_a_mistake_of_the_test() {
+fn a_write_to_an_unknown_column_panics() {
     organisation().write(&table::ACCOUNT, id(ACCOUNT), Changes::new().set("nmae", "x"));
 }
 

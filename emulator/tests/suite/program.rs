@@ -19,7 +19,7 @@ fn program(args: &[&str]) -> Child {
 
 fn run(args: &[&str], stdin: &str) -> Output {
     let mut child = program(args);
-    // A child that has refused its flags has closed the pipe already.
+    // A child that has rejected its flags has already closed the pipe.
     drop(child.stdin.take().unwrap().write_all(stdin.as_bytes()));
     child.wait_with_output().unwrap()
 }
@@ -45,18 +45,18 @@ fn it_prints_one_line_and_ends_with_stdin() {
 }
 
 #[test]
-fn wrong_flags_and_seeds_end_with_2_and_one_clear_line() {
+fn invalid_flags_and_seeds_exit_with_2_and_one_clear_line() {
     let empty = "[]\n";
-    let bad_page = format!("[{}]\n", page("accounts", serde_json::json!([{}])));
+    let invalid_page = format!("[{}]\n", page("accounts", serde_json::json!([{}])));
     for (args, stdin, message) in [
         (vec!["--prot", "1"], empty, "unknown argument '--prot'; see --help"),
         (vec!["--port"], empty, "--port needs a value; see --help"),
-        (vec!["--port", "70000"], empty, "--port 70000 is no port number"),
-        (vec!["--tls-host", "a b"], empty, "'a b' is no host name"),
+        (vec!["--port", "70000"], empty, "--port 70000 is not a port number"),
+        (vec!["--tls-host", "a b"], empty, "'a b' is not a host name"),
         (vec!["--seed", "no-such-folder"], empty, "no-such-folder: "),
-        (vec!["--stdin-seed"], "", "the first line of stdin is no array"),
-        (vec!["--stdin-seed"], "{}\n", "the first line of stdin is no array"),
-        (vec!["--stdin-seed"], bad_page.as_str(), "seed page 1: row 1: no 'accountid'"),
+        (vec!["--stdin-seed"], "", "the first line of stdin is not an array"),
+        (vec!["--stdin-seed"], "{}\n", "the first line of stdin is not an array"),
+        (vec!["--stdin-seed"], invalid_page.as_str(), "seed page 1: row 1: no 'accountid'"),
     ] {
         let output = run(&args, stdin);
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -67,7 +67,7 @@ fn wrong_flags_and_seeds_end_with_2_and_one_clear_line() {
 }
 
 #[test]
-fn a_port_in_use_ends_with_1() {
+fn a_port_in_use_exits_with_1() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = run(&["--stdin-seed", "--port", &port], "[]\n");

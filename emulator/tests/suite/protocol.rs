@@ -1,4 +1,4 @@
-//! HTTP/1.1 and nothing else, although HTTP/2 is compiled into this program.
+//! The server speaks only HTTP/1.1, although HTTP/2 is compiled into this program.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use tokio_rustls::{
     },
 };
 
-/// What a client of HTTP/2 sends first, whether the server wants it or not: the preface and its settings.
+/// The first bytes of an HTTP/2 client: the preface and its settings.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 async fn connect(emulator: &Emulator) -> TcpStream {
@@ -36,23 +36,23 @@ async fn connect_tls(emulator: &Emulator, protocols: &[&str]) -> std::io::Result
     TlsConnector::from(Arc::new(config)).connect(name, connect(emulator).await).await
 }
 
-/// What comes first: enough to tell one protocol from the other, or all up to the end of the connection.
+/// The first bytes, enough to tell the protocols apart, or all bytes until the connection is closed.
 async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> Vec<u8> {
     let mut received = Vec::new();
-    // A reset is an end like any other.
+    // A reset counts as a close.
     drop(stream.write_all(bytes).await);
     drop(stream.take(16).read_to_end(&mut received).await);
     received
 }
 
-/// No frame, and no upgrade.
+/// Neither an HTTP/2 frame nor an upgrade.
 fn assert_no_http2(received: &[u8]) {
     let text = String::from_utf8_lossy(received);
     assert!(text.is_empty() || text.starts_with("HTTP/1.1 4"), "{received:?}");
 }
 
 #[tokio::test]
-async fn the_preface_of_http2_is_not_understood() {
+async fn the_preface_of_http2_is_rejected() {
     let emulator = Emulator::start(Organisation::new(), 0).await.unwrap();
     assert_no_http2(&exchange(connect(&emulator).await, PREFACE).await);
     let emulator = Emulator::start_tls(Organisation::new(), 0, &[]).await.unwrap();
@@ -62,7 +62,7 @@ async fn the_preface_of_http2_is_not_understood() {
 }
 
 #[tokio::test]
-async fn an_upgrade_to_http2_is_not_taken() {
+async fn an_upgrade_to_http2_is_ignored() {
     let emulator = Emulator::start(Organisation::new(), 0).await.unwrap();
     let request = b"GET /api/data/v9.2/WhoAmI HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings, close\r\n\
                     upgrade: h2c\r\nhttp2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n";
@@ -71,7 +71,7 @@ async fn an_upgrade_to_http2_is_not_taken() {
 }
 
 #[tokio::test]
-async fn tls_agrees_on_http11_or_on_nothing() {
+async fn tls_negotiates_only_http11() {
     let emulator = Emulator::start_tls(Organisation::new(), 0, &[]).await.unwrap();
     assert!(connect_tls(&emulator, &["h2"]).await.is_err());
     let stream = connect_tls(&emulator, &["h2", "http/1.1"]).await.unwrap();

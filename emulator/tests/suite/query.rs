@@ -1,15 +1,15 @@
-//! GET of sets: which rows, in which order, on which page.
+//! GET of sets: filters, order and pages.
 
 use omnichannel_link_emulator::{Changes, table};
 use serde_json::{Value, json};
 
-use crate::client::{self, ACCOUNT, Answer, CONVERSATION, Server, page};
+use crate::client::{self, ACCOUNT, CONVERSATION, Server, TestResponse, page};
 
 fn id(n: usize) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
 }
 
-/// Five accounts, and four conversations that they are customers of, besides the usual rows.
+/// The usual rows, five accounts, and four conversations with them as customers.
 async fn server() -> Server {
     let server = Server::start().await;
     let names = ["Adventure Works", "Contoso", "contoso o'Neil", "Litware", "100% 'A_B'"];
@@ -35,44 +35,44 @@ async fn server() -> Server {
     server
 }
 
-fn rows(answer: &Answer) -> Vec<Value> {
-    answer.json()["value"].as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone()
+fn rows(response: &TestResponse) -> Vec<Value> {
+    response.json()["value"].as_array().unwrap_or_else(|| panic!("{}", response.text)).clone()
 }
 
-/// The values of one column, with a query on a set.
+/// The values of one column for a query on a set.
 async fn column(server: &Server, path: &str, column: &str) -> Vec<Value> {
     rows(&server.get(path).await).iter().map(|row| row[column].clone()).collect()
 }
 
-/// The last digits of the conversations that a filter finds; the usual one is 1000.
+/// The last digits of the conversations that match a filter; the usual conversation is 1000.
 async fn found(server: &Server, filter: &str) -> Vec<usize> {
     let ids = column(server, &format!("msdyn_ocliveworkitems?$filter={filter}"), "activityid").await;
     ids.iter().map(|id| if id == CONVERSATION { 1000 } else { id.as_str().unwrap()[24..].parse().unwrap() }).collect()
 }
 
 #[tokio::test]
-async fn a_set_shows_its_rows_as_each_of_them_is_shown() {
+async fn a_set_has_the_same_rows_as_single_reads() {
     let server = server().await;
     let headers = [("prefer", "odata.include-annotations=\"*\"")];
     let select = "$select=statuscode,_msdyn_customer_value";
     let path = format!("msdyn_ocliveworkitems?{select}&$filter=activityid%20eq%20{}", id(1));
-    let answer = server.get_with(&path, &headers).await;
+    let response = server.get_with(&path, &headers).await;
     let single = server.get_with(&format!("msdyn_ocliveworkitems({})?{select}", id(1)), &headers).await.json();
-    let (body, mut single) = (answer.json(), single.as_object().unwrap().clone());
+    let (body, mut single) = (response.json(), single.as_object().unwrap().clone());
     let context = single.remove("@odata.context").unwrap();
     assert_eq!(body["@odata.context"], context.as_str().unwrap().strip_suffix("/$entity").unwrap());
     assert_eq!(body["value"], json!([single]));
     assert_eq!(body["@Microsoft.Dynamics.CRM.totalrecordcount"], -1);
     assert_eq!(body["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"], false);
-    assert_eq!(answer.header("preference-applied"), Some(headers[0].1));
-    assert_eq!((answer.header("etag"), body.get("@odata.nextLink"), body.get("@odata.count")), (None, None, None));
+    assert_eq!(response.header("preference-applied"), Some(headers[0].1));
+    assert_eq!((response.header("etag"), body.get("@odata.nextLink"), body.get("@odata.count")), (None, None, None));
 
     assert_eq!(rows(&server.get("incidents").await).len(), 1);
     assert!(rows(&server.get("contacts?$filter=contactid eq null").await).is_empty());
 }
 
 #[tokio::test]
-async fn filters_find_what_they_say() {
+async fn filters_find_matching_rows() {
     let server = server().await;
     for (filter, expected) in [
         ("statuscode eq 2", vec![1, 3, 1000]),
@@ -113,7 +113,7 @@ async fn filters_find_what_they_say() {
 }
 
 #[tokio::test]
-async fn filters_that_are_no_good_are_refused() {
+async fn invalid_filters_are_rejected() {
     let server = server().await;
     let of = |filter: &str| format!("msdyn_ocliveworkitems?$filter={filter}");
     for filter in [
@@ -139,19 +139,19 @@ async fn filters_that_are_no_good_are_refused() {
         "subject eq 'x' 'y'",
         "Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=['1',])",
     ] {
-        server.get(&of(filter)).await.expect_fault(400, "0x80060888", "Bad Request - Error in query syntax.");
+        server.get(&of(filter)).await.expect_error(400, "0x80060888", "Bad Request - Error in query syntax.");
     }
     for (filter, name) in [("Subject eq 'x'", "Subject"), ("contains(msdyn_customer,'x')", "msdyn_customer")] {
         let text =
             format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.msdyn_ocliveworkitem'.");
-        server.get(&of(filter)).await.expect_fault(400, "0x80060888", &text);
+        server.get(&of(filter)).await.expect_error(400, "0x80060888", &text);
     }
     let text = "Found operand types 'Edm.Int32' and 'Edm.String' for operator kind 'Equal'.";
-    server.get(&of("statuscode eq 'Active'")).await.expect_fault(400, "0x80060888", text);
+    server.get(&of("statuscode eq 'Active'")).await.expect_error(400, "0x80060888", text);
 }
 
 #[tokio::test]
-async fn what_it_does_not_know_of_filters_is_refused_with_the_reason() {
+async fn unsupported_filters_are_rejected_with_the_reason() {
     let server = server().await;
     let literal_first = "a condition that begins with a literal";
     let on_condition = "an operator after a condition";
@@ -169,9 +169,9 @@ async fn what_it_does_not_know_of_filters_is_refused_with_the_reason() {
         ("Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=['Active'])", "'Active' as a value"),
         ("Microsoft.Dynamics.CRM.In(PropertyName='statuscode',PropertyValues=[])", "an array with no values"),
         ("contains(subject,'%25x')", "'%x', which has wildcards"),
-        ("contains(subject,5)", "'5', which is no text"),
-        ("contains('Visitor 17',subject)", "a function whose first argument is no column"),
-        ("contains(statuscode,'2')", "a text function on 'statuscode'"),
+        ("contains(subject,5)", "'5', which is not a string"),
+        ("contains('Visitor 17',subject)", "a function whose first argument is not a column"),
+        ("contains(statuscode,'2')", "a string function on 'statuscode'"),
         ("2 eq statuscode", literal_first),
         ("'Visitor 17' eq subject", literal_first),
         ("null eq subject", literal_first),
@@ -185,7 +185,7 @@ async fn what_it_does_not_know_of_filters_is_refused_with_the_reason() {
         ("(statuscode eq 2) ne false", on_condition),
         ("statuscode eq 2 eq true", on_condition),
         ("statuscode eq 1 add 1", on_condition),
-        ("not statuscode eq 2", "'not' before neither parentheses nor a function"),
+        ("not statuscode eq 2", "'not' that is not followed by parentheses or a function"),
         ("statuscode gt null", "an order comparison with null"),
         ("statuscode in (1,2)", "the operator 'in'"),
         ("statuscode add 1 eq 2", "the operator 'add'"),
@@ -198,14 +198,14 @@ async fn what_it_does_not_know_of_filters_is_refused_with_the_reason() {
         ("subject eq msdyn_IssueId/title", "'msdyn_IssueId/title', a column of another row"),
         ("_msdyn_customer_value eq '00000000-0000-4000-8000-000000000000'", "a GUID in quotes"),
     ] {
-        let answer = server.get(&format!("msdyn_ocliveworkitems?$filter={filter}")).await;
-        answer.expect_not_emulated(&format!(": {reason}"));
-        answer.expect_not_emulated(" in $filter.");
+        let response = server.get(&format!("msdyn_ocliveworkitems?$filter={filter}")).await;
+        response.expect_not_emulated(&format!(": {reason}"));
+        response.expect_not_emulated(" in $filter.");
     }
 }
 
 #[tokio::test]
-async fn a_filter_may_be_long_and_not_deep() {
+async fn a_filter_may_be_long_but_not_deeply_nested() {
     let server = server().await;
     let deep =
         |open: &str, close: &str, times: usize| format!("{}statuscode eq 4{}", open.repeat(times), close.repeat(times));
@@ -225,14 +225,14 @@ async fn a_filter_may_be_long_and_not_deep() {
         ("(statuscode eq 1 and ", ")", 700),
     ] {
         let path = format!("msdyn_ocliveworkitems?$filter={}", deep(open, close, times));
-        server.get(&path).await.expect_not_emulated("more than 100 parentheses and 'not' in each other");
+        server.get(&path).await.expect_not_emulated("more than 100 nested parentheses and 'not'");
     }
     let functions = deep("contains(", ",'a')", 1500);
     server.get(&format!("accounts?$filter={functions}")).await.expect_not_emulated("the function 'contains'");
 }
 
 #[tokio::test]
-async fn rows_come_in_the_order_asked_for() {
+async fn rows_are_sorted_by_orderby() {
     let server = server().await;
     let by_name = ["100% 'A_B'", "Adventure Works", "Contoso", "contoso o'Neil", "Fabrikam Coffee", "Litware"];
     assert_eq!(column(&server, "accounts?$orderby=name", "name").await, by_name);
@@ -243,15 +243,15 @@ async fn rows_come_in_the_order_asked_for() {
         async |order: &str| column(&server, &format!("msdyn_ocliveworkitems?$orderby={order}"), "subject").await;
     let by_time = ["Visitor 17", "Visitor 4", "Visitor 1", "Visitor 2", "Visitor 3"];
     assert_eq!(conversations("createdon asc").await, by_time, "nothing comes first");
-    // A lookup goes by the name of its target: A. Tester, Adventure Works (twice, then by id), Contoso, Litware.
+    // A lookup is sorted by the name of its target: A. Tester, Adventure Works (twice, then by id), Contoso, Litware.
     let by_customer = ["Visitor 17", "Visitor 3", "Visitor 4", "Visitor 2", "Visitor 1"];
     assert_eq!(conversations("_msdyn_customer_value").await, by_customer);
 
-    for bad in ["", "subject up", "subject,", "subject desc x"] {
-        let path = format!("msdyn_ocliveworkitems?$orderby={bad}");
-        server.get(&path).await.expect_fault(400, "0x80060888", "Error in query syntax.");
+    for invalid in ["", "subject up", "subject,", "subject desc x"] {
+        let path = format!("msdyn_ocliveworkitems?$orderby={invalid}");
+        server.get(&path).await.expect_error(400, "0x80060888", "Error in query syntax.");
     }
-    server.get("accounts?$orderby=Name").await.expect_fault(400, "0x80060888", "property named 'Name'");
+    server.get("accounts?$orderby=Name").await.expect_error(400, "0x80060888", "property named 'Name'");
     for (unknown, reason) in [("ownerid/fullname", "'ownerid/fullname' in $orderby"), ("@p1", "'@p1' in $orderby")] {
         server.get(&format!("msdyn_ocliveworkitems?$orderby={unknown}")).await.expect_not_emulated(reason);
     }
@@ -262,10 +262,10 @@ async fn pages(server: &Server, path: &str, size: &str, between: impl Fn(&Server
     let prefer = format!("odata.maxpagesize={size}");
     let (mut pages, mut next) = (Vec::new(), path.to_owned());
     loop {
-        let answer = server.get_with(&next, &[("prefer", &prefer)]).await;
-        assert_eq!(answer.header("preference-applied"), Some(prefer.as_str()));
-        let body = answer.json();
-        pages.push(rows(&answer).iter().map(|row| row["name"].clone()).collect());
+        let response = server.get_with(&next, &[("prefer", &prefer)]).await;
+        assert_eq!(response.header("preference-applied"), Some(prefer.as_str()));
+        let body = response.json();
+        pages.push(rows(&response).iter().map(|row| row["name"].clone()).collect());
         let Some(link) = body["@odata.nextLink"].as_str() else { return pages };
         next = link.strip_prefix(server.emulator.url()).unwrap().to_owned();
         between(server);
@@ -273,7 +273,7 @@ async fn pages(server: &Server, path: &str, size: &str, between: impl Fn(&Server
 }
 
 #[tokio::test]
-async fn pages_follow_each_other_and_stay_in_place() {
+async fn pages_do_not_shift_when_rows_change() {
     let server = server().await;
     let path = "accounts?$select=name&$orderby=name%20desc&$count=true";
     let all = [["Litware", "Fabrikam Coffee"], ["contoso o'Neil", "Contoso"], ["Adventure Works", "100% 'A_B'"]]
@@ -290,7 +290,7 @@ async fn pages_follow_each_other_and_stay_in_place() {
         server.get(other).await.expect_not_emulated("$skiptoken");
     }
 
-    // What the first page has shown goes, and something comes that would have been on it.
+    // Rows of the first page are deleted, and one is added that would have been on it.
     let moving = pages(&server, path, "2", |server| {
         server.emulator.with_organisation(|organisation| {
             organisation.delete(&table::ACCOUNT, client::id(ACCOUNT));
@@ -301,7 +301,7 @@ async fn pages_follow_each_other_and_stay_in_place() {
 }
 
 #[tokio::test]
-async fn a_page_has_five_thousand_rows_at_the_most_and_a_count_goes_no_further() {
+async fn a_page_and_a_count_end_at_five_thousand_rows() {
     let server = Server::start().await;
     let many = (0..5001).map(|n| json!({ "accountid": id(n), "name": "x" })).collect::<Value>();
     server.emulator.with_organisation(|organisation| organisation.load_page("page", &page("accounts", many)).unwrap());
@@ -315,7 +315,7 @@ async fn a_page_has_five_thousand_rows_at_the_most_and_a_count_goes_no_further()
 }
 
 #[tokio::test]
-async fn a_count_is_exceeded_by_more_than_five_thousand_rows() {
+async fn a_count_of_more_than_five_thousand_rows_is_marked() {
     let server = Server::start().await;
     let prefer = [("prefer", "odata.include-annotations=\"*\"")];
     let add = |ns: std::ops::Range<usize>| {
@@ -333,7 +333,7 @@ async fn a_count_is_exceeded_by_more_than_five_thousand_rows() {
 }
 
 #[tokio::test]
-async fn top_and_the_options_that_there_are_not() {
+async fn top_works_and_unsupported_options_are_rejected() {
     let server = server().await;
     for query in ["$top=2", "$top=2&$count=false"] {
         let top = server.get(&format!("accounts?{query}")).await;
@@ -342,10 +342,10 @@ async fn top_and_the_options_that_there_are_not() {
             (2, None, None)
         );
     }
-    server.get("accounts?$skip=1").await.expect_fault(400, "0x80060888", "Skip Clause is not supported in CRM");
-    server.get("accounts?$select=nope").await.expect_fault(400, "0x80060888", "property named 'nope'");
-    for bad in ["$top=x", "$top=-1", "$count=yes"] {
-        server.get(&format!("accounts?{bad}")).await.expect_fault(400, "0x80060888", "Error in query syntax.");
+    server.get("accounts?$skip=1").await.expect_error(400, "0x80060888", "Skip Clause is not supported in CRM");
+    server.get("accounts?$select=nope").await.expect_error(400, "0x80060888", "property named 'nope'");
+    for invalid in ["$top=x", "$top=-1", "$count=yes"] {
+        server.get(&format!("accounts?{invalid}")).await.expect_error(400, "0x80060888", "Error in query syntax.");
     }
     for unknown in ["$top=0", "$top=5001", "$search=x", "fetchXml=x", "$top=1&$top=2"] {
         server.get(&format!("accounts?{unknown}")).await.expect_not_emulated("GET /api/data/v9.2/accounts?");

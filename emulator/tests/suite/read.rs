@@ -5,18 +5,18 @@ use crate::client::{ACCOUNT, AGENT, CONTACT, CONVERSATION, CUSTOMER_OF, INCIDENT
 const SELECT: &str = "?$select=subject,statecode,statuscode,_msdyn_customer_value,_msdyn_issueid_value";
 
 #[tokio::test]
-async fn a_row_comes_with_context_etag_and_key() {
+async fn a_row_has_context_etag_and_key() {
     let server = Server::start().await;
-    let answer = server.get(&format!("{}{SELECT}", conversation_path())).await;
+    let response = server.get(&format!("{}{SELECT}", conversation_path())).await;
     let (version, ..) = server.conversation();
     let etag = format!("W/\"{version}\"");
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("etag"), Some(etag.as_str()));
-    assert_eq!(answer.header("preference-applied"), None);
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("etag"), Some(etag.as_str()));
+    assert_eq!(response.header("preference-applied"), None);
     let url = server.emulator.url();
     let list = SELECT.trim_start_matches("?$select=");
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({
             "@odata.context": format!("{url}/api/data/v9.2/$metadata#msdyn_ocliveworkitems({list})/$entity"),
             "@odata.etag": etag,
@@ -53,7 +53,7 @@ async fn every_set_answers_without_select_with_all_columns() {
 }
 
 #[tokio::test]
-async fn annotations_come_only_as_asked() {
+async fn annotations_are_returned_only_as_requested() {
     const NAVIGATION: &str = "_msdyn_customer_value@Microsoft.Dynamics.CRM.associatednavigationproperty";
     const FORMATTED: &str = "_msdyn_customer_value@OData.Community.Display.V1.FormattedValue";
     const STATUS: &str = "statuscode@OData.Community.Display.V1.FormattedValue";
@@ -71,9 +71,9 @@ async fn annotations_come_only_as_asked() {
         ("microsoft.dynamics.crm.lookuplogicalname", vec![]),
     ] {
         let prefer = format!("odata.include-annotations=\"{asked}\"");
-        let answer = server.get_with(&format!("{}{SELECT}", conversation_path()), &[("prefer", &prefer)]).await;
-        assert_eq!(answer.header("preference-applied"), Some(prefer.as_str()));
-        let body = answer.json();
+        let response = server.get_with(&format!("{}{SELECT}", conversation_path()), &[("prefer", &prefer)]).await;
+        assert_eq!(response.header("preference-applied"), Some(prefer.as_str()));
+        let body = response.json();
         let mut got: Vec<_> =
             body.as_object().unwrap().keys().filter(|name| name.find('@').is_some_and(|at| at > 0)).collect();
         got.sort();
@@ -90,7 +90,7 @@ async fn annotations_come_only_as_asked() {
 }
 
 #[tokio::test]
-async fn a_lookup_to_a_row_that_is_not_there_has_no_formatted_value() {
+async fn a_lookup_to_a_missing_row_has_no_formatted_value() {
     let server = Server::start().await;
     let path = format!("{}?$select=_msdyn_activeagentid_value", conversation_path());
     let body = server.get_with(&path, &[("prefer", "odata.include-annotations=*")]).await.json();
@@ -105,10 +105,10 @@ async fn only_columns_can_be_selected_in_their_exact_case() {
     for name in
         ["Subject", "msdyn_customer", "msdyn_customer_msdyn_ocliveworkitem_account", "_msdyn_IssueId_value", "nope"]
     {
-        let answer = server.get(&format!("{}?$select=statecode,{name}", conversation_path())).await;
+        let response = server.get(&format!("{}?$select=statecode,{name}", conversation_path())).await;
         let text =
             format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.msdyn_ocliveworkitem'.");
-        answer.expect_fault(400, "0x80060888", &text);
+        response.expect_error(400, "0x80060888", &text);
     }
 }
 
@@ -117,7 +117,7 @@ async fn a_missing_row_is_named() {
     let server = Server::start().await;
     for (set, table) in [("accounts", "account"), ("msdyn_ocliveworkitems", "msdyn_ocliveworkitem")] {
         let text = format!("Entity '{table}' With Id = {MISSING} Does Not Exist");
-        server.get(&format!("{set}({MISSING})")).await.expect_fault(404, "0x80040217", &text);
+        server.get(&format!("{set}({MISSING})")).await.expect_error(404, "0x80040217", &text);
     }
 }
 
@@ -135,19 +135,19 @@ async fn if_none_match_answers_304_only_for_this_version_and_without_annotations
         (vec![("if-none-match", "*")], 501),
         (vec![("if-match", "*")], 501),
     ] {
-        let answer = server.get_with(&conversation_path(), &headers).await;
-        assert_eq!(answer.status, status, "{headers:?}");
-        assert_eq!(answer.text.is_empty(), status == 304, "{headers:?}");
+        let response = server.get_with(&conversation_path(), &headers).await;
+        assert_eq!(response.status, status, "{headers:?}");
+        assert_eq!(response.text.is_empty(), status == 304, "{headers:?}");
     }
 }
 
 #[tokio::test]
-async fn only_what_was_applied_is_said_to_be() {
+async fn preference_applied_lists_only_applied_preferences() {
     let server = Server::start().await;
     let annotations = "odata.include-annotations=\"*\"";
     let everything = format!("return=representation, odata.maxpagesize=5,{annotations}, respond-async");
-    let answer = server.get_with(&conversation_path(), &[("prefer", &everything)]).await;
-    assert_eq!(answer.header("preference-applied"), Some(annotations));
+    let response = server.get_with(&conversation_path(), &[("prefer", &everything)]).await;
+    assert_eq!(response.header("preference-applied"), Some(annotations));
     for odd in ["odata.include-annotations=\"-*\"", "odata.include-annotations=", "odata.include-annotations=\"*,\""] {
         server
             .get_with(&conversation_path(), &[("prefer", odd)])

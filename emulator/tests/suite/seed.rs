@@ -23,7 +23,7 @@ fn the_order_of_pages_does_not_matter() {
 }
 
 #[test]
-fn a_bad_page_is_refused_with_its_name_and_row() {
+fn an_invalid_page_is_rejected_with_its_name_and_row() {
     let lookup = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname";
     for (page, problem) in [
         (json!([]), "p: no \"@odata.context\""),
@@ -33,9 +33,12 @@ fn a_bad_page_is_refused_with_its_name_and_row() {
         (page("Accounts", json!([])), "p: the emulator has no set 'Accounts', only accounts, contacts"),
         (page("accounts", json!([{ "accountid": ACCOUNT }, 5])), "p: row 2: not an object"),
         (page("accounts", json!([{ "name": "x" }])), "p: row 1: no 'accountid'"),
-        (page("accounts", json!([{ "accountid": "7" }])), "p: row 1: 'accountid' is no GUID"),
+        (page("accounts", json!([{ "accountid": "7" }])), "p: row 1: 'accountid' is not a GUID"),
         (page("accounts", json!([{ "accountid": ACCOUNT }, { "accountid": ACCOUNT }])), "p: row 2: account 0b7e4c0e"),
-        (page("accounts", json!([{ "accountid": ACCOUNT, "name": 5 }])), "p: row 1: 'name' is no Edm.String: 5"),
+        (
+            page("accounts", json!([{ "accountid": ACCOUNT, "name": 5 }])),
+            "p: row 1: 'name' is not a valid Edm.String: 5",
+        ),
         (
             page("accounts", json!([{ "accountid": ACCOUNT, "primarycontactid": { "a": 1 } }])),
             "p: row 1: 'primarycontactid'",
@@ -49,14 +52,14 @@ fn a_bad_page_is_refused_with_its_name_and_row() {
                 "msdyn_ocliveworkitems",
                 json!([{ "activityid": CONVERSATION, "_msdyn_customer_value": "x", lookup: "contact" }]),
             ),
-            "p: row 1: '_msdyn_customer_value' is no GUID",
+            "p: row 1: '_msdyn_customer_value' is not a GUID",
         ),
         (
             page(
                 "msdyn_ocliveworkitems",
                 json!([{ "activityid": CONVERSATION, "_msdyn_customer_value": INCIDENT, lookup: "incident" }]),
             ),
-            "p: row 1: '_msdyn_customer_value' cannot lead to 'incident'",
+            "p: row 1: '_msdyn_customer_value' cannot point to 'incident'",
         ),
         (
             page("msdyn_ocliveworkitems", json!([{ "activityid": CONVERSATION, "statecode": 0, "statuscode": 4 }])),
@@ -71,13 +74,13 @@ fn a_bad_page_is_refused_with_its_name_and_row() {
         let error = organisation.load_page("p", &page).unwrap_err().to_string();
         assert!(error.starts_with(problem), "'{problem}' does not begin: {error}");
         for table in [&table::ACCOUNT, &table::CONTACT, &table::INCIDENT, &table::CONVERSATION] {
-            assert_eq!(organisation.ids(table).count(), 0, "a refused page changes nothing: {error}");
+            assert_eq!(organisation.ids(table).count(), 0, "a rejected page changes nothing: {error}");
         }
     }
 }
 
 #[test]
-fn what_a_page_leaves_out_is_made_up() {
+fn missing_columns_of_a_page_get_defaults() {
     let mut organisation = Organisation::new();
     let other = "00000000-0000-4000-8000-000000000001";
     let custom = "00000000-0000-4000-8000-000000000002";
@@ -95,7 +98,7 @@ fn what_a_page_leaves_out_is_made_up() {
 }
 
 #[tokio::test]
-async fn a_column_that_a_page_shows_exists() {
+async fn a_column_of_a_page_exists() {
     let lookup = "_new_ownerid_value@Microsoft.Dynamics.CRM";
     let rows = json!([{
         "accountid": ACCOUNT,
@@ -129,17 +132,17 @@ fn a_path_is_a_file_or_a_folder_of_pages() {
     assert_eq!(organisation.load_path(&folder.path().join("1.json")).unwrap(), 1);
     assert_eq!(organisation.ids(&table::ACCOUNT).collect::<Vec<_>>(), [id(ACCOUNT)]);
 
-    let bad = folder.path().join("9.json");
-    fs::write(&bad, "{").unwrap();
+    let invalid = folder.path().join("9.json");
+    fs::write(&invalid, "{").unwrap();
     let error = Organisation::new().load_path(folder.path()).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("{}: not JSON: ", bad.display())), "{error}");
+    assert!(error.starts_with(&format!("{}: not JSON: ", invalid.display())), "{error}");
     let missing = folder.path().join("missing");
     let error = Organisation::new().load_path(&missing).unwrap_err().to_string();
     assert!(error.starts_with(&format!("{}: ", missing.display())), "{error}");
     #[cfg(unix)]
     for (name, target) in [("5.json", folder.path().join("nowhere")), ("6.json", folder.path().join("6.json"))] {
-        // A page less would be noticed by nobody.
-        fs::remove_file(&bad).ok();
+        // A skipped page would go unnoticed.
+        fs::remove_file(&invalid).ok();
         let link = folder.path().join(name);
         std::os::unix::fs::symlink(target, &link).unwrap();
         let error = Organisation::new().load_path(folder.path()).unwrap_err().to_string();
@@ -152,7 +155,7 @@ fn a_path_is_a_file_or_a_folder_of_pages() {
 }
 
 #[test]
-fn a_file_may_hold_halves_of_an_emoji_and_whole_numbers_written_as_fractions() {
+fn a_file_may_have_unpaired_surrogates_and_whole_floats() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.json");
     let [conversations, ..] = &pages()[..] else { unreachable!("there are four") };
@@ -169,9 +172,9 @@ fn a_file_may_hold_halves_of_an_emoji_and_whole_numbers_written_as_fractions() {
     organisation.load_page("p", &page("msdyn_ocliveworkitems", rows)).unwrap();
     let row = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap();
     assert_eq!(row.column("msdyn_transfercount"), Some(&json!(3)));
-    for wrong in ["2.5", "1e300"] {
-        let rows = format!(r#"[{{ "activityid": "{CONVERSATION}", "statuscode": {wrong} }}]"#);
+    for status in ["2.5", "1e300"] {
+        let rows = format!(r#"[{{ "activityid": "{CONVERSATION}", "statuscode": {status} }}]"#);
         let rows: Value = serde_json::from_str(&rows).unwrap();
-        assert!(Organisation::new().load_page("p", &page("msdyn_ocliveworkitems", rows)).is_err(), "{wrong}");
+        assert!(Organisation::new().load_page("p", &page("msdyn_ocliveworkitems", rows)).is_err(), "{status}");
     }
 }

@@ -5,15 +5,15 @@ use serde_json::json;
 use crate::client::{ACCOUNT, CONVERSATION, MISSING, Server, conversation_path};
 
 #[tokio::test]
-async fn without_the_right_token_there_is_an_empty_401_with_a_challenge() {
+async fn without_a_valid_token_there_is_an_empty_401_with_a_challenge() {
     let server = Server::start().await;
     let basic = format!("Basic {}", server.emulator.credential());
     for authorization in ["", "Bearer", "Bearer wrong", basic.as_str()] {
         for path in [conversation_path(), "/nowhere".to_owned(), "Accounts(1)".to_owned()] {
-            let answer = server.get_with(&path, &[("authorization", authorization)]).await;
-            assert_eq!((answer.status.as_u16(), answer.text.as_str()), (401, ""), "{authorization} {path}");
+            let response = server.get_with(&path, &[("authorization", authorization)]).await;
+            assert_eq!((response.status.as_u16(), response.text.as_str()), (401, ""), "{authorization} {path}");
             let url = server.emulator.url();
-            let challenge = answer.header("www-authenticate").unwrap();
+            let challenge = response.header("www-authenticate").unwrap();
             assert!(challenge.starts_with(&format!("Bearer authorization_uri={url}/")), "{challenge}");
             assert!(challenge.ends_with(&format!("/oauth2/authorize, resource_id={url}/")), "{challenge}");
         }
@@ -24,17 +24,17 @@ async fn without_the_right_token_there_is_an_empty_401_with_a_challenge() {
 }
 
 #[tokio::test]
-async fn answers_carry_the_headers_of_the_service() {
+async fn responses_have_the_headers_of_the_service() {
     let server = Server::start().await;
-    for answer in [server.get(&conversation_path()).await, server.get(&format!("accounts({MISSING})")).await] {
-        assert_eq!(answer.header("odata-version"), Some("4.0"));
-        assert_eq!(answer.header("content-type"), Some("application/json; odata.metadata=minimal"));
-        assert_eq!(answer.header("x-ms-ratelimit-time-remaining-xrm-requests"), Some("1,200.00"));
-        assert_eq!(answer.header("x-ms-ratelimit-burst-remaining-xrm-requests"), Some("5999"));
-        assert_eq!(answer.header("x-ms-dop-hint"), Some("48"));
-        let request_id = answer.header("req_id").unwrap();
+    for response in [server.get(&conversation_path()).await, server.get(&format!("accounts({MISSING})")).await] {
+        assert_eq!(response.header("odata-version"), Some("4.0"));
+        assert_eq!(response.header("content-type"), Some("application/json; odata.metadata=minimal"));
+        assert_eq!(response.header("x-ms-ratelimit-time-remaining-xrm-requests"), Some("1,200.00"));
+        assert_eq!(response.header("x-ms-ratelimit-burst-remaining-xrm-requests"), Some("5999"));
+        assert_eq!(response.header("x-ms-dop-hint"), Some("48"));
+        let request_id = response.header("req_id").unwrap();
         assert_eq!(request_id.len(), 36);
-        let ids: Vec<_> = answer.headers.get_all("x-ms-service-request-id").iter().collect();
+        let ids: Vec<_> = response.headers.get_all("x-ms-service-request-id").iter().collect();
         assert_eq!(ids, [request_id, request_id]);
     }
 }
@@ -48,13 +48,13 @@ async fn keys_are_bare_guids_in_either_case() {
     for key in
         [&format!("{{{ACCOUNT}}}"), &format!("'{ACCOUNT}'"), "not-a-guid", "", &simple, &format!("%7B{ACCOUNT}%7D")]
     {
-        server.get(&format!("accounts({key})")).await.expect_fault(
+        server.get(&format!("accounts({key})")).await.expect_error(
             400,
             "0x80060888",
             "Bad Request - Error in query syntax.",
         );
     }
-    server.get(&format!("accounts({ACCOUNT}")).await.expect_fault(400, "0x80060888", "Error in query syntax");
+    server.get(&format!("accounts({ACCOUNT}")).await.expect_error(400, "0x80060888", "Error in query syntax");
     server.get(&format!("accounts(accountid={ACCOUNT})")).await.expect_not_emulated("GET /api/data/v9.2/accounts(");
 }
 
@@ -63,7 +63,7 @@ async fn set_names_are_case_sensitive() {
     let server = Server::start().await;
     for set in ["Accounts", "account", "msdyn_ocLiveWorkItems"] {
         let text = format!("Resource not found for the segment '{set}'.");
-        server.get(&format!("{set}({ACCOUNT})")).await.expect_fault(404, "0x8006088a", &text);
+        server.get(&format!("{set}({ACCOUNT})")).await.expect_error(404, "0x8006088a", &text);
     }
 }
 
@@ -78,18 +78,18 @@ async fn the_three_versions_are_served_and_echoed() {
 }
 
 #[tokio::test]
-async fn a_verb_that_does_not_fit_the_url_finds_nothing() {
+async fn a_method_that_does_not_fit_the_url_is_a_404() {
     let server = Server::start().await;
     let row = format!("accounts({ACCOUNT})");
     for (method, path) in [(Method::POST, row.as_str()), (Method::PATCH, "accounts"), (Method::DELETE, "accounts")] {
-        let answer = server.send(method, path, &[], Some("{}".to_owned())).await;
+        let response = server.send(method, path, &[], Some("{}".to_owned())).await;
         let uri = format!("{}/api/data/v9.2/{path}", server.emulator.url());
-        answer.expect_fault(404, "", &format!("No HTTP resource was found that matches the request URI '{uri}'."));
+        response.expect_error(404, "", &format!("No HTTP resource was found that matches the request URI '{uri}'."));
     }
 }
 
 #[tokio::test]
-async fn what_it_does_not_know_is_refused_by_name() {
+async fn unsupported_requests_are_rejected_by_name() {
     let server = Server::start().await;
     let row = format!("accounts({ACCOUNT})");
     for (method, path) in [
@@ -116,16 +116,16 @@ async fn what_it_does_not_know_is_refused_by_name() {
         (Method::DELETE, "msdyn_ocliveworkitems/msdyn_IssueId_msdyn_ocliveworkitem/$ref".to_owned()),
         (Method::GET, "/elsewhere?a=b".to_owned()),
     ] {
-        let answer = server.send(method.clone(), &path, &[], None).await;
+        let response = server.send(method.clone(), &path, &[], None).await;
         let path = if path.starts_with('/') { path } else { format!("/api/data/v9.2/{path}") };
-        answer.expect_not_emulated(&format!("{method} {path}:"));
+        response.expect_not_emulated(&format!("{method} {path}:"));
     }
-    // A shared variable for plug-ins, documented, changes no answer.
+    // A documented shared variable for plug-ins does not change the response.
     assert_eq!(server.get(&format!("{row}?tag=x")).await.status, 200);
 }
 
 #[tokio::test]
-async fn headers_that_ask_for_another_answer_are_refused() {
+async fn unsupported_headers_are_rejected() {
     let server = Server::start().await;
     for path in ["accounts".to_owned(), conversation_path(), "WhoAmI".to_owned()] {
         for accept in ["application/json;odata.metadata=full", "text/html, application/json; OData.Metadata=\"none\""] {
@@ -151,7 +151,7 @@ async fn a_url_is_no_longer_than_documented() {
 }
 
 #[tokio::test]
-async fn errors_carry_details_when_all_annotations_are_asked_for() {
+async fn errors_have_details_if_all_annotations_are_requested() {
     let server = Server::start().await;
     let path = format!("accounts({MISSING})");
     let plain = server.get(&path).await.json();
@@ -166,8 +166,8 @@ async fn a_body_over_one_mebibyte_is_413_and_changes_nothing() {
     let server = Server::start().await;
     let before = server.conversation();
     let title = "x".repeat(1024 * 1024);
-    let answer = server.patch(&conversation_path(), json!({ "msdyn_title": title })).await;
-    answer.expect_fault(413, "0x8004418a", "");
+    let response = server.patch(&conversation_path(), json!({ "msdyn_title": title })).await;
+    response.expect_error(413, "0x8004418a", "");
     assert_eq!(server.conversation(), before);
 }
 

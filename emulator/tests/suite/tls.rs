@@ -1,4 +1,4 @@
-//! https, under the names of production: what a proxy that maps them would let a client see.
+//! https under production names, as a client behind a mapping proxy sees it.
 
 use std::{io::ErrorKind, net::SocketAddr};
 
@@ -28,7 +28,7 @@ fn address(emulator: &Emulator) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// A client that trusts this emulator alone, and finds every name of it at its port.
+/// A client that trusts only this emulator and resolves all its names to its port.
 fn client(emulator: &Emulator) -> Client {
     let ca = Certificate::from_pem(emulator.ca_certificate().unwrap().as_bytes()).unwrap();
     let names = [API, LOGIN, "localhost", "elsewhere.crm.dynamics.com"];
@@ -48,7 +48,7 @@ async fn token(emulator: &Emulator, scope: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_client_that_trusts_the_authority_sees_production() {
+async fn a_client_that_trusts_the_authority_can_use_production_names() {
     let emulator = start().await;
     assert!(emulator.url().starts_with("https://localhost:"), "{}", emulator.url());
     assert!(emulator.ca_certificate().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
@@ -74,7 +74,7 @@ async fn a_client_that_trusts_the_authority_sees_production() {
 }
 
 #[tokio::test]
-async fn tokens_are_given_for_every_name_it_has_and_no_other() {
+async fn tokens_are_issued_only_for_the_emulators_names() {
     let emulator = start().await;
     let own = emulator.url();
     for resource in
@@ -88,13 +88,13 @@ async fn tokens_are_given_for_every_name_it_has_and_no_other() {
     for resource in
         ["https://crm4.dynamics.com", "http://contoso.crm4.dynamics.com", "https://contoso.crm4.dynamics.com:x"]
     {
-        let refused = token(&emulator, &format!("{resource}/.default")).await;
-        assert_eq!(refused["error_codes"], json!([500_011]), "{resource}: {refused}");
+        let response = token(&emulator, &format!("{resource}/.default")).await;
+        assert_eq!(response["error_codes"], json!([500_011]), "{resource}: {response}");
     }
 }
 
 #[tokio::test]
-async fn other_names_and_other_authorities_do_not_pass() {
+async fn other_names_and_other_authorities_are_rejected() {
     let (one, two) = (start().await, start().await);
     assert!(client(&one).get("https://elsewhere.crm.dynamics.com/").send().await.unwrap_err().is_connect());
     assert_ne!(one.ca_certificate(), two.ca_certificate());
@@ -103,13 +103,13 @@ async fn other_names_and_other_authorities_do_not_pass() {
 
     let mut plain = TcpStream::connect(address(&one)).await.unwrap();
     plain.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    drop(plain.read_to_end(&mut answer).await);
-    assert!(!answer.starts_with(b"HTTP/"), "it speaks nothing but TLS");
+    let mut response = Vec::new();
+    drop(plain.read_to_end(&mut response).await);
+    assert!(!response.starts_with(b"HTTP/"), "it speaks only TLS");
 }
 
 #[tokio::test]
-async fn faults_cut_secured_connections_too() {
+async fn faults_close_tls_connections_too() {
     let emulator = start().await;
     let faults = json!([{ "fault": { "kind": "drop" } }, { "fault": { "kind": "truncate" } }]);
     emulator.faults().add(faults).unwrap();
@@ -122,20 +122,20 @@ async fn faults_cut_secured_connections_too() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_shakes_hands_holds_nobody_up() {
+async fn a_client_without_a_handshake_delays_no_other() {
     let emulator = start().await;
     let mut silent = TcpStream::connect(address(&emulator)).await.unwrap();
-    let answer = client(&emulator).get(emulator.url()).send().await.unwrap();
-    assert_eq!(answer.status(), 401);
+    let response = client(&emulator).get(emulator.url()).send().await.unwrap();
+    assert_eq!(response.status(), 401);
     emulator.stop().await;
     assert_eq!(silent.read(&mut [0]).await.unwrap(), 0, "closed");
 }
 
 #[tokio::test]
-async fn a_host_that_is_no_name_is_refused() {
+async fn an_invalid_host_name_is_rejected() {
     for host in ["https://contoso.crm4.dynamics.com", "*.dynamics.com", "contoso:443", ""] {
         let error = Emulator::start_tls(Organisation::new(), 0, &[host]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(error.to_string().contains(&format!("'{host}' is no host name")), "{error}");
+        assert!(error.to_string().contains(&format!("'{host}' is not a host name")), "{error}");
     }
 }

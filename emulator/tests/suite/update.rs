@@ -7,7 +7,7 @@ use crate::client::{
 };
 
 #[tokio::test]
-async fn conditions_decide_between_update_create_and_refusal() {
+async fn conditions_decide_between_update_create_and_error() {
     for (condition, on_row, on_missing) in [
         (None, 204, 204),
         (Some(("if-match", "*")), 204, 404),
@@ -18,7 +18,7 @@ async fn conditions_decide_between_update_create_and_refusal() {
     ] {
         let server = Server::start().await;
         let (version, ..) = server.conversation();
-        // The conversation is the first row of the seed: any version but its own is stale.
+        // The conversation is the first row of the seed, so any other version is stale.
         let current = format!("W/\"{version}\"");
         let stale = format!("W/\"{}\"", version + 1000);
         let headers: Vec<_> = condition
@@ -29,29 +29,29 @@ async fn conditions_decide_between_update_create_and_refusal() {
                 other => (*name, other),
             })
             .collect();
-        let answer = server.patch_with(&conversation_path(), &headers, json!({ "subject": "New" })).await;
-        assert_eq!(answer.status, on_row, "{condition:?}");
+        let response = server.patch_with(&conversation_path(), &headers, json!({ "subject": "New" })).await;
+        assert_eq!(response.status, on_row, "{condition:?}");
         let subject = server.get(&conversation_path()).await.json()["subject"].clone();
         assert_eq!(subject, if on_row == 204 { "New" } else { "Visitor 17" }, "{condition:?}");
         match (condition, on_row) {
-            (Some(("if-match", _)), 412) => answer.expect_fault(412, "0x80060882", "doesn't match the RowVersion"),
-            (_, 412) => answer.expect_fault(412, "0x80040237", "A record with matching key values already exists."),
+            (Some(("if-match", _)), 412) => response.expect_error(412, "0x80060882", "doesn't match the RowVersion"),
+            (_, 412) => response.expect_error(412, "0x80040237", "A record with matching key values already exists."),
             _ => {}
         }
 
         let missing = format!("msdyn_ocliveworkitems({MISSING})");
-        let answer = server.patch_with(&missing, &headers, json!({ "subject": "New" })).await;
-        assert_eq!(answer.status, on_missing, "{condition:?}");
+        let response = server.patch_with(&missing, &headers, json!({ "subject": "New" })).await;
+        assert_eq!(response.status, on_missing, "{condition:?}");
         if on_missing == 404 {
             let text = format!("Entity 'msdyn_ocliveworkitem' With Id = {MISSING} Does Not Exist");
-            answer.expect_fault(404, "0x80040217", &text);
+            response.expect_error(404, "0x80040217", &text);
         }
         assert_eq!(server.get(&missing).await.status, if on_missing == 204 { 200 } else { 404 }, "{condition:?}");
     }
 }
 
 #[tokio::test]
-async fn conditions_of_other_forms_are_not_guessed_at() {
+async fn other_conditions_are_not_supported() {
     let server = Server::start().await;
     for headers in [
         [("if-match", "\"5\"")].as_slice(),
@@ -64,32 +64,32 @@ async fn conditions_of_other_forms_are_not_guessed_at() {
 }
 
 #[tokio::test]
-async fn a_204_names_the_row_and_tells_no_version() {
+async fn a_204_names_the_row_without_a_version() {
     let server = Server::start().await;
     let path = format!("msdyn_ocliveworkitems({})", CONVERSATION.to_uppercase());
-    let answer = server.patch(&path, json!({ "subject": "New" })).await;
-    assert_eq!((answer.status.as_u16(), answer.text.as_str()), (204, ""));
-    assert_eq!(answer.header("odata-version"), Some("4.0"));
+    let response = server.patch(&path, json!({ "subject": "New" })).await;
+    assert_eq!((response.status.as_u16(), response.text.as_str()), (204, ""));
+    assert_eq!(response.header("odata-version"), Some("4.0"));
     let entity_id = format!("{}/api/data/v9.2/{}", server.emulator.url(), conversation_path());
-    assert_eq!(answer.header("odata-entityid"), Some(entity_id.as_str()));
-    assert_eq!((answer.header("etag"), answer.header("content-type")), (None, None));
-    assert_eq!(answer.header("preference-applied"), None);
+    assert_eq!(response.header("odata-entityid"), Some(entity_id.as_str()));
+    assert_eq!((response.header("etag"), response.header("content-type")), (None, None));
+    assert_eq!(response.header("preference-applied"), None);
 }
 
 #[tokio::test]
-async fn return_representation_shows_the_row_after_the_write() {
+async fn return_representation_returns_the_row_after_the_write() {
     let server = Server::start().await;
     let prefer = "return=representation,odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname\"";
     let path = format!("{}?$select=statuscode,_msdyn_customer_value", conversation_path());
     let body = bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"));
-    let answer = server.patch_with(&path, &[("if-match", "*"), ("prefer", prefer)], body).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("preference-applied"), Some(prefer));
+    let response = server.patch_with(&path, &[("if-match", "*"), ("prefer", prefer)], body).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("preference-applied"), Some(prefer));
     let etag = format!("W/\"{}\"", server.conversation().0);
-    assert_eq!(answer.header("etag"), Some(etag.as_str()));
+    assert_eq!(response.header("etag"), Some(etag.as_str()));
     let url = server.emulator.url();
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({
             "@odata.context": format!("{url}/api/data/v9.2/$metadata#msdyn_ocliveworkitems(statuscode,_msdyn_customer_value)/$entity"),
             "@odata.etag": etag,
@@ -108,9 +108,9 @@ async fn return_representation_shows_the_row_after_the_write() {
 }
 
 #[tokio::test]
-async fn every_accepted_write_makes_a_version_from_one_counter() {
+async fn every_accepted_write_takes_a_version_from_one_counter() {
     let server = Server::start().await;
-    // The first write takes the conversation past the rows that were loaded after it.
+    // The first write gives the conversation a higher version than the rows loaded after it.
     server.patch(&conversation_path(), json!({ "subject": "Same" })).await;
     let (mut last, ..) = server.conversation();
     for body in [json!({}), json!({ NAV_CASE: null }), json!({ "subject": "Same" }), json!({ "subject": "Same" })] {
@@ -125,7 +125,7 @@ async fn every_accepted_write_makes_a_version_from_one_counter() {
 }
 
 #[tokio::test]
-async fn a_bind_is_taken_in_three_forms() {
+async fn a_bind_has_three_forms() {
     let server = Server::start().await;
     let url = server.emulator.url();
     for uri in [
@@ -143,7 +143,7 @@ async fn a_bind_is_taken_in_three_forms() {
         server.patch(&conversation_path(), bind(NAV_CONTACT, uri)).await.expect_not_emulated("PATCH ");
     }
     for uri in ["/contacts", "/contacts(7)", &format!("/contacts({{{CONTACT}}})")] {
-        server.patch(&conversation_path(), bind(NAV_CONTACT, uri)).await.expect_fault(
+        server.patch(&conversation_path(), bind(NAV_CONTACT, uri)).await.expect_error(
             400,
             "0x80060888",
             "query syntax",
@@ -152,7 +152,7 @@ async fn a_bind_is_taken_in_three_forms() {
 }
 
 #[tokio::test]
-async fn customer_is_one_column_and_case_is_another() {
+async fn customer_and_case_are_different_columns() {
     let server = Server::start().await;
     server.patch(&conversation_path(), bind(NAV_CASE, &format!("/incidents({INCIDENT})"))).await;
     server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))).await;
@@ -193,25 +193,25 @@ async fn a_bind_to_a_missing_row_names_it_and_changes_nothing() {
     ] {
         let mut body = bind(navigation, &format!("/{set}({MISSING})"));
         body["subject"] = "Changed".into();
-        let answer = server.patch(&conversation_path(), body).await;
-        answer.expect_fault(404, "0x80040217", &format!("Entity '{table}' With Id = {MISSING} Does Not Exist"));
+        let response = server.patch(&conversation_path(), body).await;
+        response.expect_error(404, "0x80040217", &format!("Entity '{table}' With Id = {MISSING} Does Not Exist"));
     }
     assert_eq!(server.conversation(), before);
     assert_eq!(server.get(&conversation_path()).await.json()["subject"], "Visitor 17");
 }
 
 #[tokio::test]
-async fn bodies_are_refused_for_what_is_wrong_with_them() {
+async fn invalid_bodies_are_rejected_with_the_reason() {
     let server = Server::start().await;
     let before = server.conversation();
     let payload = "Error identified in Payload provided by the user for Entity :'msdyn_ocliveworkitems'";
     let not_writable =
         "CRM do not support direct update of Entity Reference properties, Use Navigation properties instead.";
     for (body, code, text) in [
-        // Wrong-typed set, and a set there is none of.
+        // A set of the wrong type, and an unknown set.
         (bind(NAV_ACCOUNT, &format!("/contacts({CONTACT})")), "0x80048d19", payload),
         (bind(NAV_CASE, &format!("/cases({INCIDENT})")), "0x80048d19", payload),
-        // Navigation properties are case-sensitive, and no columns.
+        // Navigation properties are case-sensitive, and are not columns.
         (
             bind("msdyn_issueid_msdyn_ocliveworkitem", &format!("/incidents({INCIDENT})")),
             "0x80048d19",
@@ -235,18 +235,18 @@ async fn bodies_are_refused_for_what_is_wrong_with_them() {
         (json!({ "subject": "x".repeat(201) }), "0x80044331", "exceeded the maximum allowed length of '200'"),
         (json!([]), "0x80048d19", "Stream was not readable."),
     ] {
-        server.patch(&conversation_path(), body).await.expect_fault(400, code, text);
+        server.patch(&conversation_path(), body).await.expect_error(400, code, text);
     }
     let headers = [("content-type", "application/json"), ("if-match", "*")];
     for malformed in ["", "{", "{'subject':'x'}"] {
-        let answer = server.send(Method::PATCH, &conversation_path(), &headers, Some(malformed.to_owned())).await;
-        answer.expect_fault(400, "0x80048d19", "Stream was not readable.");
+        let response = server.send(Method::PATCH, &conversation_path(), &headers, Some(malformed.to_owned())).await;
+        response.expect_error(400, "0x80048d19", "Stream was not readable.");
     }
     assert_eq!(server.conversation(), before);
 }
 
 #[tokio::test]
-async fn what_is_not_known_of_bodies_is_not_guessed_at() {
+async fn unsupported_bodies_are_rejected() {
     let server = Server::start().await;
     let before = server.conversation();
     for body in [
@@ -275,11 +275,11 @@ async fn what_is_not_known_of_bodies_is_not_guessed_at() {
 }
 
 #[tokio::test]
-async fn auto_disassociate_lets_a_read_name_clear() {
+async fn auto_disassociate_allows_null_for_a_read_name() {
     let server = Server::start().await;
     let headers = [("if-match", "*"), ("autodisassociate", "true")];
-    let answer = server.patch_with(&conversation_path(), &headers, json!({ "_msdyn_customer_value": null })).await;
-    assert_eq!((answer.status.as_u16(), server.conversation().1), (204, None));
+    let response = server.patch_with(&conversation_path(), &headers, json!({ "_msdyn_customer_value": null })).await;
+    assert_eq!((response.status.as_u16(), server.conversation().1), (204, None));
 }
 
 #[tokio::test]
@@ -289,8 +289,8 @@ async fn links_are_accepted_in_every_status() {
         let state = [0, 0, 0, 0, 1, 0, 2, 3][status];
         let moved = server.patch(&conversation_path(), json!({ "statecode": state, "statuscode": status })).await;
         assert_eq!(moved.status, 204, "{status}");
-        let answer = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))).await;
-        assert_eq!((answer.status.as_u16(), server.conversation().1), (204, linked("account", ACCOUNT)), "{status}");
+        let response = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))).await;
+        assert_eq!((response.status.as_u16(), server.conversation().1), (204, linked("account", ACCOUNT)), "{status}");
     }
 }
 
@@ -308,13 +308,13 @@ async fn state_and_status_belong_together() {
         (json!({ "statuscode": 99 }), None),
     ] {
         let server = Server::start().await;
-        let answer = server.patch(&conversation_path(), body.clone()).await;
+        let response = server.patch(&conversation_path(), body.clone()).await;
         let row = server.get(&format!("{}?$select=statecode,statuscode", conversation_path())).await.json();
         let now = (row["statecode"].as_i64().unwrap(), row["statuscode"].as_i64().unwrap());
         if let Some(expected) = expected {
-            assert_eq!((answer.status.as_u16(), now), (204, expected), "{body}");
+            assert_eq!((response.status.as_u16(), now), (204, expected), "{body}");
         } else {
-            answer.expect_fault(400, "0x80048408", "is not a valid status code for state code");
+            response.expect_error(400, "0x80048408", "is not a valid status code for state code");
             assert_eq!(now, (0, 2), "{body}");
         }
     }
@@ -327,14 +327,14 @@ async fn of_many_writers_with_one_etag_exactly_one_wins() {
     let headers = [("if-match", etag.as_str())];
     let path = conversation_path();
     let write = || server.patch_with(&path, &headers, json!({ "subject": "mine" }));
-    let answers = tokio::join!(write(), write(), write(), write(), write());
-    let mut statuses: Vec<_> = <[_; 5]>::from(answers).iter().map(|answer| answer.status.as_u16()).collect();
+    let responses = tokio::join!(write(), write(), write(), write(), write());
+    let mut statuses: Vec<_> = <[_; 5]>::from(responses).iter().map(|response| response.status.as_u16()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 412, 412, 412, 412]);
 }
 
 #[tokio::test]
-async fn a_link_reads_back_with_the_name_of_its_target() {
+async fn a_link_is_read_with_the_name_of_its_target() {
     let server = Server::start().await;
     server.patch(&conversation_path(), bind(NAV_CASE, &format!("/incidents({INCIDENT})"))).await;
     let path = format!("{}?$select=_msdyn_issueid_value", conversation_path());
@@ -346,7 +346,7 @@ async fn a_link_reads_back_with_the_name_of_its_target() {
 }
 
 #[tokio::test]
-async fn a_body_may_begin_with_a_byte_order_mark_and_hold_halves_of_an_emoji() {
+async fn a_body_may_have_a_byte_order_mark_and_unpaired_surrogates() {
     let server = Server::start().await;
     let headers = [("content-type", "application/json"), ("if-match", "*")];
     for (body, expected) in [
@@ -355,13 +355,13 @@ async fn a_body_may_begin_with_a_byte_order_mark_and_hold_halves_of_an_emoji() {
         (r#"{"subject":"x"}{}"#, None),
         (r#"{"subject":"x\ud8"}"#, None),
     ] {
-        let answer = server.send(Method::PATCH, &conversation_path(), &headers, Some(body.to_owned())).await;
+        let response = server.send(Method::PATCH, &conversation_path(), &headers, Some(body.to_owned())).await;
         match expected {
             Some(subject) => {
-                assert_eq!(answer.status, 204, "{body}");
+                assert_eq!(response.status, 204, "{body}");
                 assert_eq!(server.get(&conversation_path()).await.json()["subject"], subject);
             }
-            None => answer.expect_fault(400, "0x80048d19", "Stream was not readable"),
+            None => response.expect_error(400, "0x80048d19", "Stream was not readable"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A client that sees bytes and the ends of connections.
+//! A client that sees raw bytes and when connections are closed.
 
 use omnichannel_link_emulator::Emulator;
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Connects and sends one request for the conversation: a PATCH with `If-Match: *` that wants the row back when there is a body.
+    /// Connects and sends one request for the conversation: with a body, a PATCH with `If-Match: *` that requests the row back.
     pub(crate) async fn send(emulator: &Emulator, body: Option<Value>) -> Self {
         let address = emulator.url().strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -31,18 +31,18 @@ impl Wire {
         // A row is read without conditions.
         let request = if method == "GET" { request.replace("if-match: *\r\n", "") } else { request };
         stream.write_all(request.as_bytes()).await.unwrap();
-        // Roomy, so that the number of reads depends on how the bytes come and not on the room for them.
+        // Large, so that the number of reads depends only on how the bytes arrive.
         Self { stream, received: Vec::with_capacity(64 * 1024) }
     }
 
-    /// All that comes before the connection is closed.
+    /// All bytes until the connection is closed.
     pub(crate) async fn until_closed(mut self) -> String {
-        // A reset is an end like any other.
+        // A reset counts as a close.
         drop(self.stream.read_to_end(&mut self.received).await);
         String::from_utf8(self.received).unwrap()
     }
 
-    /// All up to the moment at which this text has come.
+    /// All bytes up to this string.
     pub(crate) async fn until(&mut self, text: &str) -> String {
         loop {
             let received = String::from_utf8_lossy(&self.received).into_owned();
@@ -54,7 +54,7 @@ impl Wire {
         }
     }
 
-    /// How many reads it takes to get all up to this text.
+    /// Number of reads until this string has arrived.
     pub(crate) async fn reads_until(&mut self, text: &str) -> usize {
         let mut reads = 0;
         while !String::from_utf8_lossy(&self.received).contains(text) {

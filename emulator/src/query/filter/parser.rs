@@ -1,14 +1,14 @@
-//! `$filter`: what it may say.
+//! Parses `$filter`.
 
 use serde_json::Value;
 
 use super::{Filter, Function, Operator};
 use crate::{
-    fault::Fault,
+    error::ODataError,
     organisation::Organisation,
     query::{
         column::{Column, Type},
-        fault::QueryFault,
+        error::QueryError,
         lexer::{Token, tokens},
     },
     table::Table,
@@ -16,13 +16,13 @@ use crate::{
 
 const IN: &str = "Microsoft.Dynamics.CRM.In";
 
-/// How deep parentheses and `not` may stand in each other: what reads, applies and drops a filter goes down as deep.
+/// Deepest nesting of parentheses and `not`. Parsing, evaluating and dropping a filter are recursive.
 const MAX_DEPTH: usize = 100;
 
-/// What OData has besides [`Operator`].
+/// Operators of OData that [`Operator`] lacks.
 const OTHER_OPERATORS: [&str; 8] = ["add", "div", "divby", "has", "in", "mod", "mul", "sub"];
 
-pub(super) fn parse(text: &str, organisation: &Organisation, table: &'static Table) -> Result<Filter, Fault> {
+pub(super) fn parse(text: &str, organisation: &Organisation, table: &'static Table) -> Result<Filter, ODataError> {
     let tokens = tokens(text)?;
     if tokens.iter().any(Token::is_alias) {
         return Err(not_emulated("a parameter alias"));
@@ -31,20 +31,20 @@ pub(super) fn parse(text: &str, organisation: &Organisation, table: &'static Tab
     let filter = parser.or()?;
     match parser.tokens.next() {
         None => Ok(filter),
-        Some(_) => Err(Fault::QuerySyntax),
+        Some(_) => Err(ODataError::QuerySyntax),
     }
 }
 
 struct Parser<'a> {
     tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
-    /// How many parentheses and `not` are open.
+    /// Number of open parentheses and `not`.
     depth: usize,
     organisation: &'a Organisation,
     table: &'static Table,
 }
 
 impl Parser<'_> {
-    fn or(&mut self) -> Result<Filter, Fault> {
+    fn or(&mut self) -> Result<Filter, ODataError> {
         let mut parts = vec![self.and()?];
         while self.takes_word("or") {
             parts.push(self.and()?);
@@ -52,7 +52,7 @@ impl Parser<'_> {
         Ok(join(parts, Filter::Or))
     }
 
-    fn and(&mut self) -> Result<Filter, Fault> {
+    fn and(&mut self) -> Result<Filter, ODataError> {
         let mut parts = vec![self.condition(false)?];
         while self.takes_word("and") {
             parts.push(self.condition(false)?);
@@ -60,7 +60,7 @@ impl Parser<'_> {
         Ok(join(parts, Filter::And))
     }
 
-    fn condition(&mut self, is_negated: bool) -> Result<Filter, Fault> {
+    fn condition(&mut self, is_negated: bool) -> Result<Filter, ODataError> {
         if self.takes_word("not") {
             return Ok(Filter::Not(Box::new(self.deeper(|parser| parser.condition(true))?)));
         }
@@ -73,8 +73,8 @@ impl Parser<'_> {
             if self.takes('(') {
                 self.function(&name)?
             } else if is_negated {
-                // In OData it is for the column then, and not for the comparison.
-                return Err(not_emulated("'not' before neither parentheses nor a function"));
+                // In OData, `not` then applies to the column, not to the comparison.
+                return Err(not_emulated("'not' that is not followed by parentheses or a function"));
             } else {
                 self.comparison(&name)?
             }
@@ -87,7 +87,7 @@ impl Parser<'_> {
         }
     }
 
-    fn function(&mut self, name: &str) -> Result<Filter, Fault> {
+    fn function(&mut self, name: &str) -> Result<Filter, ODataError> {
         let function = match name {
             "contains" => Function::Contains,
             "startswith" => Function::StartsWith,
@@ -95,7 +95,7 @@ impl Parser<'_> {
             IN => return self.in_list(),
             _ => return Err(not_emulated(&format!("the function '{name}'"))),
         };
-        let name = self.operand("a function whose first argument is no column")?;
+        let name = self.operand("a function whose first argument is not a column")?;
         if self.takes('(') {
             return Err(not_emulated(&format!("the function '{name}' in another")));
         }
@@ -106,12 +106,12 @@ impl Parser<'_> {
             Some(Token::Word(word)) => {
                 let is_literal = word == "null" || literal(&word).is_some();
                 return Err(if is_literal {
-                    not_emulated(&format!("'{word}', which is no text"))
+                    not_emulated(&format!("'{word}', which is not a string"))
                 } else {
                     self.no_literal(&word)
                 });
             }
-            _ => return Err(Fault::QuerySyntax),
+            _ => return Err(ODataError::QuerySyntax),
         };
         self.expect(')')?;
         if part.contains(['%', '_', '[']) {
@@ -119,13 +119,13 @@ impl Parser<'_> {
         }
         match column.kind {
             Type::Text | Type::Any => Ok(Filter::Match(column, function, part.to_lowercase())),
-            _ => Err(not_emulated(&format!("a text function on '{name}'"))),
+            _ => Err(not_emulated(&format!("a string function on '{name}'"))),
         }
     }
 
-    fn deeper(&mut self, read: impl FnOnce(&mut Self) -> Result<Filter, Fault>) -> Result<Filter, Fault> {
+    fn deeper(&mut self, read: impl FnOnce(&mut Self) -> Result<Filter, ODataError>) -> Result<Filter, ODataError> {
         if self.depth == MAX_DEPTH {
-            return Err(not_emulated(&format!("more than {MAX_DEPTH} parentheses and 'not' in each other")));
+            return Err(not_emulated(&format!("more than {MAX_DEPTH} nested parentheses and 'not'")));
         }
         self.depth += 1;
         let filter = read(self)?;
@@ -133,10 +133,10 @@ impl Parser<'_> {
         Ok(filter)
     }
 
-    fn comparison(&mut self, name: &str) -> Result<Filter, Fault> {
+    fn comparison(&mut self, name: &str) -> Result<Filter, ODataError> {
         // A keyword here is a mistake.
         if starts_as_number(name) || Operator::of(name).is_some() || matches!(name, "and" | "or") {
-            return Err(Fault::QuerySyntax);
+            return Err(ODataError::QuerySyntax);
         }
         let mut column = self.column(name)?;
         let operator = self.operator(&column)?;
@@ -153,7 +153,7 @@ impl Parser<'_> {
                 (kind, Some(value))
             }
             Some(Token::Sign('(')) => return Err(not_emulated("a value in parentheses")),
-            _ => return Err(Fault::QuerySyntax),
+            _ => return Err(ODataError::QuerySyntax),
         };
         if column.kind == Type::Any {
             column.kind = kind;
@@ -163,12 +163,12 @@ impl Parser<'_> {
             _ if column.kind == Type::Id && kind == Type::Text => Err(not_emulated("a GUID in quotes")),
             _ => {
                 let (one, other, operator) = (column.kind.edm(), kind.edm(), operator.name());
-                Err(QueryFault::IncompatibleTypes { one, other, operator }.into())
+                Err(QueryError::IncompatibleTypes { one, other, operator }.into())
             }
         }
     }
 
-    fn operator(&mut self, column: &Column) -> Result<Operator, Fault> {
+    fn operator(&mut self, column: &Column) -> Result<Operator, ODataError> {
         let next = self.tokens.next();
         let word = if let Some(Token::Word(word)) = &next { word.as_str() } else { "" };
         if OTHER_OPERATORS.contains(&word) {
@@ -179,27 +179,27 @@ impl Parser<'_> {
         if next == Some(Token::Sign(')')) || ends && may_be_true {
             return Err(not_emulated(&format!("'{}' alone", column.name)));
         }
-        Operator::of(word).ok_or(Fault::QuerySyntax)
+        Operator::of(word).ok_or(ODataError::QuerySyntax)
     }
 
-    /// Why a word stands where a literal should, and is none.
-    fn no_literal(&mut self, word: &str) -> Fault {
+    /// The error for a word in the place of a literal.
+    fn no_literal(&mut self, word: &str) -> ODataError {
         if starts_as_number(word) {
-            return Fault::QuerySyntax;
+            return ODataError::QuerySyntax;
         }
         let column = self.column(word);
         match (self.tokens.peek(), column) {
             (Some(Token::Sign('(')), _) => not_emulated(&format!("the function '{word}'")),
             (Some(Token::Text(_)), _) => not_emulated(&format!("a literal like {word}'…'")),
             (_, Ok(_)) => not_emulated("a comparison of two columns"),
-            (_, Err(fault @ Fault::NotEmulated(_))) => fault,
+            (_, Err(error @ ODataError::NotEmulated(_))) => error,
             (_, Err(_)) => not_emulated(&format!("'{word}', which is neither a literal nor a column")),
         }
     }
 
     /// `PropertyName='x',PropertyValues=['1','2'])`
-    fn in_list(&mut self) -> Result<Filter, Fault> {
-        let named = |name: &str, word: String| if word == name { Ok(()) } else { Err(Fault::QuerySyntax) };
+    fn in_list(&mut self) -> Result<Filter, ODataError> {
+        let named = |name: &str, word: String| if word == name { Ok(()) } else { Err(ODataError::QuerySyntax) };
         named("PropertyName", self.word()?)?;
         self.expect('=')?;
         let name = self.text()?;
@@ -208,7 +208,7 @@ impl Parser<'_> {
         named("PropertyValues", self.word()?)?;
         self.expect('=')?;
         if !self.takes('[') {
-            return Err(not_emulated("values that are no array"));
+            return Err(not_emulated("values that are not an array"));
         }
         if self.takes(']') {
             return Err(not_emulated("an array with no values"));
@@ -227,33 +227,33 @@ impl Parser<'_> {
         Ok(Filter::In(column, values))
     }
 
-    fn column(&self, name: &str) -> Result<Column, Fault> {
+    fn column(&self, name: &str) -> Result<Column, ODataError> {
         if name.contains('/') {
             return Err(not_emulated(&format!("'{name}', a column of another row")));
         }
         Column::of(self.organisation, self.table, name)
     }
 
-    /// A name; where a literal would do as well, that it is not emulated.
-    fn operand(&mut self, otherwise: &str) -> Result<String, Fault> {
+    /// Parses a name. If a literal is valid here too, the error says that it is not supported.
+    fn operand(&mut self, otherwise: &str) -> Result<String, ODataError> {
         match self.tokens.next() {
             Some(Token::Word(word)) if word != "null" && literal(&word).is_none() => Ok(word),
             Some(Token::Word(_) | Token::Text(_)) => Err(not_emulated(otherwise)),
-            _ => Err(Fault::QuerySyntax),
+            _ => Err(ODataError::QuerySyntax),
         }
     }
 
-    fn word(&mut self) -> Result<String, Fault> {
+    fn word(&mut self) -> Result<String, ODataError> {
         match self.tokens.next() {
             Some(Token::Word(word)) => Ok(word),
-            _ => Err(Fault::QuerySyntax),
+            _ => Err(ODataError::QuerySyntax),
         }
     }
 
-    fn text(&mut self) -> Result<String, Fault> {
+    fn text(&mut self) -> Result<String, ODataError> {
         match self.tokens.next() {
             Some(Token::Text(text)) => Ok(text),
-            _ => Err(Fault::QuerySyntax),
+            _ => Err(ODataError::QuerySyntax),
         }
     }
 
@@ -265,12 +265,12 @@ impl Parser<'_> {
         self.tokens.next_if_eq(&Token::Sign(sign)).is_some()
     }
 
-    fn expect(&mut self, sign: char) -> Result<(), Fault> {
-        if self.takes(sign) { Ok(()) } else { Err(Fault::QuerySyntax) }
+    fn expect(&mut self, sign: char) -> Result<(), ODataError> {
+        if self.takes(sign) { Ok(()) } else { Err(ODataError::QuerySyntax) }
     }
 }
 
-/// What a word without quotes stands for, unless it is `null`.
+/// The literal of a word without quotes, unless it is `null`.
 fn literal(word: &str) -> Option<(Type, Value)> {
     let kinds = [Type::Id, Type::Boolean, Type::Number, Type::Time];
     kinds.into_iter().find_map(|kind| Some((kind, kind.read(word)?)))
@@ -284,6 +284,6 @@ fn join(mut parts: Vec<Filter>, together: impl FnOnce(Vec<Filter>) -> Filter) ->
     if parts.len() == 1 { parts.remove(0) } else { together(parts) }
 }
 
-fn not_emulated(what: &str) -> Fault {
-    Fault::NotEmulated(format!("{what} in $filter"))
+fn not_emulated(what: &str) -> ODataError {
+    ODataError::NotEmulated(format!("{what} in $filter"))
 }

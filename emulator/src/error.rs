@@ -1,18 +1,18 @@
-//! Every fault the emulator answers with: status, code and message, in one table.
+//! All OData errors of the emulator, each with status, code and message.
 
 use serde_json::{Map, Value, json};
 
-use crate::{privileges::Privilege, query::QueryFault, table::Table};
+use crate::{privileges::Privilege, query::QueryError, table::Table};
 
-/// Code of a refusal that is the emulator's own. No Dataverse fault looks like it, so a client cannot take it for one.
+/// Code of the emulator's own errors. It looks unlike any Dataverse code, so that a client cannot confuse them.
 const NOT_EMULATED: &str = "EMULATOR_NOT_IMPLEMENTED";
 
 const PAYLOAD_HELP: &str =
     "For more information on this error please follow this help link https://go.microsoft.com/fwlink/?linkid=2195293";
 
 #[derive(Debug)]
-pub(crate) enum Fault {
-    /// No bearer token, or a wrong one.
+pub(crate) enum ODataError {
+    /// The bearer token is missing or invalid.
     Unauthorized,
     RowNotFound {
         table: &'static Table,
@@ -21,18 +21,18 @@ pub(crate) enum Fault {
     SetNotFound {
         segment: String,
     },
-    /// A name in `$select` that is no column.
+    /// A name in `$select` that is not a column.
     PropertyNotFound {
         table: &'static Table,
         name: String,
     },
     QuerySyntax,
-    /// `<name>@odata.bind` where no navigation property has that name.
+    /// `<name>@odata.bind` without a navigation property of that name.
     UndeclaredProperty {
         table: &'static Table,
         name: String,
     },
-    /// A value in the body whose name is no column.
+    /// A value in the body whose name is not a column.
     InvalidProperty {
         table: &'static Table,
         name: String,
@@ -46,14 +46,14 @@ pub(crate) enum Fault {
         literal: String,
         expected: &'static str,
     },
-    /// A bind to a set whose rows the navigation property cannot lead to. The text is ours: Microsoft documents none.
+    /// A bind to a set that the navigation property cannot point to. Microsoft does not document the message.
     WrongBindType {
         table: &'static Table,
         navigation: String,
         expected: &'static str,
         found: String,
     },
-    /// One lookup is given two values. The text is ours, as the fault is: Microsoft documents neither.
+    /// Two values for one lookup. Microsoft documents neither the error nor the message.
     TwoValues {
         table: &'static Table,
         lookup: String,
@@ -64,7 +64,7 @@ pub(crate) enum Fault {
     },
     /// A lookup written by its column name.
     LookupNotWritable,
-    /// A lookup's column name with null.
+    /// Null for a lookup's column name.
     UntypedValue {
         table: &'static Table,
         name: String,
@@ -80,60 +80,60 @@ pub(crate) enum Fault {
         state: String,
         status: i64,
     },
-    /// The verb does not fit the URL.
+    /// The method does not fit the URL.
     NoResource {
         uri: String,
     },
     StaleVersion,
     RowExists,
     PayloadTooLarge,
-    /// A version as condition for a table that has no optimistic concurrency.
+    /// An `ETag` in `If-Match` on a table without optimistic concurrency.
     ConcurrencyOff {
         table: &'static Table,
     },
-    /// A service protection limit was met.
+    /// A service protection limit was exceeded.
     Throttled {
         code: &'static str,
         message: String,
         retry_after_in_seconds: u64,
     },
-    /// The privilege to act on behalf of the caller that is named in a header is missing.
+    /// The privilege to impersonate the caller in the header is missing.
     MayNotImpersonate {
         caller: String,
     },
-    /// A good token of somebody who is no user of the environment.
+    /// A valid token of an application that is not a user of the environment.
     NotAMember,
-    /// A query or a key by name.
-    Query(QueryFault),
+    /// An error in a query or in an alternate key.
+    Query(QueryError),
     MissingPrivilege(Privilege),
-    /// Nothing is known about what Dataverse does here; the text says with what.
+    /// Behaviour of Dataverse that is unknown. The string describes the case.
     NotEmulated(String),
 }
 
-impl From<QueryFault> for Fault {
-    fn from(fault: QueryFault) -> Self {
-        Self::Query(fault)
+impl From<QueryError> for ODataError {
+    fn from(error: QueryError) -> Self {
+        Self::Query(error)
     }
 }
 
-impl Fault {
-    /// Status, code, message. `request` is method and path with query, for the refusals that must name it.
+impl ODataError {
+    /// Status, code and message. `request` is the method and the path with query, for messages that name it.
     pub(crate) fn parts(&self, request: &str) -> (u16, &'static str, String) {
         match self {
-            Fault::Unauthorized => (401, "", String::new()),
-            Fault::RowNotFound { table, id } => {
+            ODataError::Unauthorized => (401, "", String::new()),
+            ODataError::RowNotFound { table, id } => {
                 (404, "0x80040217", format!("Entity '{}' With Id = {id} Does Not Exist", table.logical_name))
             }
-            Fault::SetNotFound { segment } => {
+            ODataError::SetNotFound { segment } => {
                 (404, "0x8006088a", format!("Resource not found for the segment '{segment}'."))
             }
-            Fault::PropertyNotFound { table, name } => {
+            ODataError::PropertyNotFound { table, name } => {
                 let kind = table.logical_name;
                 let text = format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{kind}'.");
                 (400, "0x80060888", text)
             }
-            Fault::QuerySyntax => (400, "0x80060888", "Bad Request - Error in query syntax.".to_owned()),
-            Fault::UndeclaredProperty { table, name } => {
+            ODataError::QuerySyntax => (400, "0x80060888", "Bad Request - Error in query syntax.".to_owned()),
+            ODataError::UndeclaredProperty { table, name } => {
                 let inner = format!(
                     "An undeclared property '{name}' which only has property annotations in the payload but no property value was \
                      found in the payload. In OData, only declared navigation properties and declared named streams can be \
@@ -141,7 +141,7 @@ impl Fault {
                 );
                 (400, "0x80048d19", in_payload(table, &inner))
             }
-            Fault::InvalidProperty { table, name } => {
+            ODataError::InvalidProperty { table, name } => {
                 let kind = table.logical_name;
                 let text = format!(
                     "Invalid property '{name}' was found in entity 'Microsoft.Dynamics.CRM.{kind}'. ---> \
@@ -150,36 +150,36 @@ impl Fault {
                 );
                 (400, "0x80048d19", text)
             }
-            Fault::BodyNotReadable { table, detail } => {
+            ODataError::BodyNotReadable { table, detail } => {
                 (400, "0x80048d19", in_payload(table, &format!("Stream was not readable. {detail}")))
             }
-            Fault::WrongLiteral { table, literal, expected } => {
+            ODataError::WrongLiteral { table, literal, expected } => {
                 let inner = format!("Cannot convert the literal '{literal}' to the expected type '{expected}'.");
                 (400, "0x80048d19", in_payload(table, &inner))
             }
-            Fault::WrongBindType { table, navigation, expected, found } => {
+            ODataError::WrongBindType { table, navigation, expected, found } => {
                 let inner = format!(
                     "'{found}' does not lead to the type 'Microsoft.Dynamics.CRM.{expected}' of '{navigation}'."
                 );
                 (400, "0x80048d19", in_payload(table, &inner))
             }
-            Fault::TwoValues { table, lookup } => {
+            ODataError::TwoValues { table, lookup } => {
                 (400, "0x80048d19", in_payload(table, &format!("More than one value for '{lookup}'.")))
             }
-            Fault::LookupNotNullable { name } => {
+            ODataError::LookupNotNullable { name } => {
                 let text =
                     format!("Property {name} cannot be updated to null. The reference property can only be deleted.");
                 (400, "0x80060888", text)
             }
-            Fault::LookupNotWritable => {
+            ODataError::LookupNotWritable => {
                 let text = "CRM do not support direct update of Entity Reference properties, Use Navigation properties instead.";
                 (400, "0x80060888", text.to_owned())
             }
-            Fault::UntypedValue { table, name } => {
+            ODataError::UntypedValue { table, name } => {
                 let inner = format!("Does not support untyped value in non-open type. Property: '{name}'.");
                 (400, "0x80048d19", in_payload(table, &inner))
             }
-            Fault::TooLong { table, name, limit } => {
+            ODataError::TooLong { table, name, limit } => {
                 let text = format!(
                     "A validation error occurred.  The length of the '{name}' attribute of the '{}' entity exceeded the maximum \
                      allowed length of '{limit}'.",
@@ -187,31 +187,35 @@ impl Fault {
                 );
                 (400, "0x80044331", text)
             }
-            Fault::InvalidStatus { table, id, state, status } => {
+            ODataError::InvalidStatus { table, id, state, status } => {
                 let text = format!(
                     "{status} is not a valid status code for state code {state} on {} with Id {id}.",
                     table.logical_name
                 );
                 (400, "0x80048408", text)
             }
-            Fault::NoResource { uri } => {
+            ODataError::NoResource { uri } => {
                 (404, "", format!("No HTTP resource was found that matches the request URI '{uri}'."))
             }
-            Fault::StaleVersion => {
+            ODataError::StaleVersion => {
                 let text = "The version of the existing record doesn't match the RowVersion property provided.";
                 (412, "0x80060882", text.to_owned())
             }
-            Fault::RowExists => (412, "0x80040237", "A record with matching key values already exists.".to_owned()),
-            Fault::PayloadTooLarge => {
+            ODataError::RowExists => {
+                (412, "0x80040237", "A record with matching key values already exists.".to_owned())
+            }
+            ODataError::PayloadTooLarge => {
                 (413, "0x8004418a", "The size of the request exceeds the maximum allowed.".to_owned())
             }
-            Fault::ConcurrencyOff { table } => (400, "0x8006088d", concurrency_off(table)),
-            Fault::Throttled { code, message, .. } => (429, code, message.clone()),
-            Fault::MayNotImpersonate { caller } => (403, "0x80040220", may_not_impersonate(caller)),
-            Fault::Query(fault) => fault.parts(),
-            Fault::MissingPrivilege(privilege) => (403, "0x80040220", privilege.missing()),
-            Fault::NotAMember => (403, "0x80072560", "The user is not a member of the organization.".to_owned()),
-            Fault::NotEmulated(why) => (501, NOT_EMULATED, format!("The emulator does not answer {request}: {why}.")),
+            ODataError::ConcurrencyOff { table } => (400, "0x8006088d", concurrency_off(table)),
+            ODataError::Throttled { code, message, .. } => (429, code, message.clone()),
+            ODataError::MayNotImpersonate { caller } => (403, "0x80040220", may_not_impersonate(caller)),
+            ODataError::Query(error) => error.parts(),
+            ODataError::MissingPrivilege(privilege) => (403, "0x80040220", privilege.missing()),
+            ODataError::NotAMember => (403, "0x80072560", "The user is not a member of the organization.".to_owned()),
+            ODataError::NotEmulated(why) => {
+                (501, NOT_EMULATED, format!("The emulator does not answer {request}: {why}."))
+            }
         }
     }
 }
@@ -239,7 +243,7 @@ fn may_not_impersonate(caller: &str) -> String {
     )
 }
 
-/// The OData error body; with all annotations asked for it carries the members documented for that case.
+/// The OData error body. With all annotations requested it has the additional documented members.
 pub(crate) fn body(code: &str, message: &str, with_annotations: bool) -> Value {
     let mut error = Map::new();
     error.insert("code".to_owned(), code.into());

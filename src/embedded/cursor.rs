@@ -1,4 +1,4 @@
-//! Where a page ends and the next one begins.
+//! The position after a page of a listing, where the next page begins.
 
 use std::fmt;
 
@@ -10,65 +10,65 @@ use crate::{
     error::{Code, LinkError},
 };
 
-/// What rows are ordered by. Never null: null is neither before nor after anything.
-pub(super) struct Key {
+/// An expression by which rows are sorted. Never null, because null compares neither as less nor as greater.
+pub(super) struct SortKey {
     pub(super) by: &'static str,
-    descends: bool,
+    descending: bool,
 }
 
-impl Key {
-    /// The part of an order.
+impl SortKey {
+    /// The key as a term of ORDER BY.
     pub(super) fn order(&self) -> String {
-        let Self { by, descends } = self;
-        format!("{by}{}", if *descends { " DESC" } else { "" })
+        let Self { by, descending } = self;
+        format!("{by}{}", if *descending { " DESC" } else { "" })
     }
 }
 
-/// The id comes last, in the direction of what is before it, so that the index on both can be followed.
-pub(super) fn keys(order: &[Order]) -> Vec<Key> {
+/// The keys of an order. The id comes last, in the direction of the key before it, so that SQLite can use the index on both.
+pub(super) fn sort_keys(order: &[Order]) -> Vec<SortKey> {
     let mut keys: Vec<_> = order
         .iter()
-        .map(|Order { by, descending }| Key {
+        .map(|Order { by, descending }| SortKey {
             by: match by {
                 Property::CreatedOn => "c.listed_by",
                 Property::Status => "c.statuscode",
                 Property::Subject => "ifnull(fold(c.subject), '')",
             },
-            descends: *descending,
+            descending: *descending,
         })
         .collect();
-    keys.push(Key { by: "c.id", descends: keys.last().is_some_and(|key| key.descends) });
+    keys.push(SortKey { by: "c.id", descending: keys.last().is_some_and(|key| key.descending) });
     keys
 }
 
-/// What a row is ordered by, its id last. Rows that come and go do not move it.
+/// The sort keys of the last row of a page. Inserted and deleted rows do not move it.
 #[derive(Clone, Debug)]
-pub(super) struct Place(Vec<Value>);
+pub(super) struct Cursor(Vec<Value>);
 
-impl Place {
-    /// Of a row that shows its keys from column `first` on.
-    pub(super) fn of(row: &Row<'_>, first: usize, keys: &[Key]) -> rusqlite::Result<Self> {
+impl Cursor {
+    /// The cursor after a row that has its sort keys from column `first` on.
+    pub(super) fn after(row: &Row<'_>, first: usize, keys: &[SortKey]) -> rusqlite::Result<Self> {
         (first..first + keys.len()).map(|column| row.get(column)).collect::<rusqlite::Result<_>>().map(Self)
     }
 
-    /// Reads what a page of this order ended with.
+    /// Parses the `next` of a page with this order.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` if it is something else.
-    pub(super) fn read(next: &str, order: &[Order]) -> Result<Self, LinkError> {
-        let refused = || LinkError::new(Code::InvalidArgument, "This is no `next` of a page of this store.");
-        let written: Vec<Json> = serde_json::from_str(next).map_err(|_| refused())?;
+    /// `INVALID_ARGUMENT` if it does not come from such a page.
+    pub(super) fn parse(next: &str, order: &[Order]) -> Result<Self, LinkError> {
+        let invalid = || LinkError::new(Code::InvalidArgument, "This is not a `next` of a page of this store.");
+        let written: Vec<Json> = serde_json::from_str(next).map_err(|_| invalid())?;
         let values: Option<Vec<_>> = written.into_iter().map(value).collect();
-        values.filter(|values| values.len() == keys(order).len()).map(Self).ok_or_else(refused)
+        values.filter(|values| values.len() == sort_keys(order).len()).map(Self).ok_or_else(invalid)
     }
 
-    /// The condition of being after this place, with its parameters behind those that are there.
-    pub(super) fn condition(&self, keys: &[Key], parameters: &mut Vec<Value>) -> String {
+    /// The SQL condition for rows after the cursor. Appends its parameters to `parameters`.
+    pub(super) fn condition(&self, keys: &[SortKey], parameters: &mut Vec<Value>) -> String {
         let first = parameters.len() + 1;
         parameters.extend(self.0.iter().cloned());
-        let sign = |key: &Key| if key.descends { '<' } else { '>' };
-        if keys.iter().all(|key| key.descends == keys[0].descends) {
-            // A comparison of rows, which SQLite looks up in an index.
+        let sign = |key: &SortKey| if key.descending { '<' } else { '>' };
+        if keys.iter().all(|key| key.descending == keys[0].descending) {
+            // SQLite can use an index for a comparison of row values.
             let names: Vec<_> = keys.iter().map(|key| key.by).collect();
             let values: Vec<_> = (first..first + keys.len()).map(|number| format!("?{number}")).collect();
             return format!("({}) {} ({})", names.join(", "), sign(&keys[0]), values.join(", "));
@@ -80,8 +80,8 @@ impl Place {
     }
 }
 
-/// As a page says it in `next`.
-impl fmt::Display for Place {
+/// Formats the cursor as the `next` of a page.
+impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let json = |value: &Value| match value {
             Value::Null => Json::Null,

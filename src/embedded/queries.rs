@@ -1,4 +1,4 @@
-//! Reading conversations with what people want to see of them.
+//! Queries of the reading thread: conversations with the details that people see, and records by their columns.
 
 use std::{
     fmt::Write,
@@ -8,7 +8,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 
 use super::{
-    place::{self, Key, Place},
+    cursor::{self, Cursor, SortKey},
     rows,
 };
 use crate::{
@@ -20,15 +20,15 @@ use crate::{
 };
 
 const COLUMNS: &str = "c.statuscode, c.customer_entity, c.customer_id, c.case_id, c.id, c.subject, c.created_on, c.agent_id, u.name, i.name";
-/// How many these are.
-const SHOWN: usize = 10;
+/// Number of [`COLUMNS`].
+const COLUMN_COUNT: usize = 10;
 const INDEXED: &str = "conversation c";
 const SCANNED: &str = "conversation c NOT INDEXED";
 const NAMES: &str = "
     LEFT JOIN record u ON u.entity = c.customer_entity AND u.id = c.customer_id
     LEFT JOIN record i ON i.entity = 3 AND i.id = c.case_id";
 
-/// The conversation, if it is there.
+/// The conversation, if it exists.
 pub(super) fn conversation(
     connection: &Connection,
     id: ConversationId,
@@ -37,40 +37,40 @@ pub(super) fn conversation(
     connection.prepare_cached(&sql)?.query_row([id.as_bytes()], details).optional()
 }
 
-/// A page: the first, or what comes after the place where the one before ended. A place is found by what the rows are ordered by, so
-/// rows that come and go meanwhile move no others into it or out of it.
+/// The first page, or the page after a cursor. The cursor holds sort keys instead of an offset, so rows that are inserted or deleted
+/// meanwhile do not shift other rows into or out of the page.
 pub(super) fn page(
     connection: &Connection,
     query: &ConversationQuery,
-    after: Option<&Place>,
+    after: Option<&Cursor>,
 ) -> rusqlite::Result<ConversationPage> {
-    let keys = place::keys(&query.order);
-    let (sql, values) = statement(query, &keys, after);
+    let keys = cursor::sort_keys(&query.order);
+    let (sql, values) = select(query, &keys, after);
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let mut page = ConversationPage { conversations: Vec::new(), next: None };
     let mut last = None;
     while let Some(row) = rows.next()? {
         if page.conversations.len() == query.page_size as usize {
-            page.next = last.as_ref().map(Place::to_string);
+            page.next = last.as_ref().map(Cursor::to_string);
             break;
         }
         page.conversations.push(details(row)?);
-        last = Some(Place::of(row, SHOWN, &keys)?);
+        last = Some(Cursor::after(row, COLUMN_COUNT, &keys)?);
     }
     Ok(page)
 }
 
-/// The statement of a page, and the values of its parameters. Its rows show their keys last.
+/// The SELECT of a page with its parameters. The sort keys are the last columns.
 ///
-/// Of a record or an agent there are few conversations: to sort those costs less than to look up row after row in the order of the index.
-fn statement(query: &ConversationQuery, keys: &[Key], after: Option<&Place>) -> (String, Vec<Value>) {
-    let shown: Vec<_> = std::iter::once(COLUMNS).chain(keys.iter().map(|key| key.by)).collect();
+/// A record or an agent has few conversations, and sorting them costs less than visiting every row in the order of the index.
+fn select(query: &ConversationQuery, keys: &[SortKey], after: Option<&Cursor>) -> (String, Vec<Value>) {
+    let columns: Vec<_> = std::iter::once(COLUMNS).chain(keys.iter().map(|key| key.by)).collect();
     let tables = if query.linked.is_some() || query.agent.is_some() { SCANNED } else { INDEXED };
-    let (mut sql, mut values) = (format!("SELECT {} FROM {tables} {NAMES} WHERE true", shown.join(", ")), Vec::new());
+    let (mut sql, mut values) = (format!("SELECT {} FROM {tables} {NAMES} WHERE true", columns.join(", ")), Vec::new());
     let mut with = |condition: &str, value: Value| {
         values.push(value);
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(sql, " AND {condition} ?{}", values.len());
     };
     if let Some(RecordReference { entity, id }) = query.linked {
@@ -92,24 +92,24 @@ fn statement(query: &ConversationQuery, keys: &[Key], after: Option<&Place>) -> 
         let any: Vec<_> = query.statuses.iter().map(|status| status.code().to_string()).collect();
         let _ = write!(sql, " AND c.statuscode IN ({})", any.join(","));
     }
-    if let Some(place) = after {
-        let _ = write!(sql, " AND {}", place.condition(keys, &mut values));
+    if let Some(cursor) = after {
+        let _ = write!(sql, " AND {}", cursor.condition(keys, &mut values));
     }
-    let order: Vec<_> = keys.iter().map(Key::order).collect();
-    // One more than asked for, to see whether there are more.
+    let order: Vec<_> = keys.iter().map(SortKey::order).collect();
+    // One more row than requested, to know whether there is another page.
     let _ = write!(sql, " ORDER BY {} LIMIT {}", order.join(", "), u64::from(query.page_size) + 1);
     (sql, values)
 }
 
-/// The records that fit. A column that no import brought holds nothing.
+/// The records that match the key. A column that was never imported counts as empty.
 pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Result<Vec<NamedRecord>> {
     let (mut sql, mut values) = ("SELECT id, name FROM record WHERE entity = ?1".to_owned(), vec![]);
     for (column, value) in &key.columns {
         let parameter = values.len() + 2;
-        // Checked to be a name when the key was made.
+        // The key has checked that the column is a valid name.
         let _ = match value {
             KeyValue::Id(_) if column == table(key.entity).id => write!(sql, " AND id = ?{parameter}"),
-            // SQLite reads true and false as numbers, which they are not.
+            // Compares types, because SQLite reads true and false as numbers.
             KeyValue::Flag(_) => write!(sql, " AND json_type(columns, '$.{column}') = ?{parameter}"),
             KeyValue::Number(_) => write!(
                 sql,
@@ -146,7 +146,7 @@ fn details(row: &Row<'_>) -> rusqlite::Result<ConversationDetails> {
     let id = row.get::<_, [u8; 16]>(4)?;
     let seconds = row.get::<_, Option<i64>>(6)?.and_then(|seconds| u64::try_from(seconds).ok());
     Ok(ConversationDetails {
-        conversation: rows::linked(row, id.into())?,
+        conversation: rows::to_conversation(row, id.into())?,
         subject: row.get(5)?,
         created_on: seconds.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
         agent: row.get::<_, Option<[u8; 16]>>(7)?.map(Into::into),
@@ -160,24 +160,24 @@ mod tests {
     use super::*;
     use crate::{
         domain::{Order, Property},
-        embedded::database::{self, Missing},
+        embedded::database::{self, IfMissing},
     };
 
     #[test]
-    fn a_page_follows_the_index_unless_few_rows_are_meant() {
+    fn a_page_uses_the_index_unless_few_rows_match() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = database::open(&folder.path().join("links.db"), Missing::Create).unwrap().unwrap();
+        let connection = database::open(&folder.path().join("links.db"), IfMissing::Create).unwrap().unwrap();
         let order = vec![Order { by: Property::CreatedOn, descending: true }];
-        let place = Place::read(&format!("[7,{:?}]", [0; 16]), &order).unwrap();
+        let cursor = Cursor::parse(&format!("[7,{:?}]", [0; 16]), &order).unwrap();
         let query = ConversationQuery { order, page_size: 250, ..ConversationQuery::default() };
         let of_agent = ConversationQuery { agent: Some([1; 16].into()), ..query.clone() };
         for (query, after, steps, is_sorted) in [
             (&query, None, "SCAN c USING INDEX", false),
-            (&query, Some(&place), "SEARCH c USING INDEX conversation_as_listed ((listed_by,id)<(?,?))", false),
+            (&query, Some(&cursor), "SEARCH c USING INDEX conversation_as_listed ((listed_by,id)<(?,?))", false),
             (&of_agent, None, "SCAN c;", true),
-            (&of_agent, Some(&place), "SCAN c;", true),
+            (&of_agent, Some(&cursor), "SCAN c;", true),
         ] {
-            let (sql, values) = statement(query, &place::keys(&query.order), after);
+            let (sql, values) = select(query, &cursor::sort_keys(&query.order), after);
             let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let plan = explained.query_map(rusqlite::params_from_iter(values), |row| row.get(3)).unwrap();
             let plan = plan.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ");

@@ -1,4 +1,6 @@
-//! What a test takes hold of: the faults and the clock.
+//! The API for tests: injected faults and the clock.
+
+pub(crate) mod http;
 
 use std::time::Duration;
 
@@ -8,16 +10,16 @@ use crate::{
     conditions::Conditions,
     faults::{self, FaultError},
     keys,
-    state::{Opening, Shared},
+    state::{Release, Shared},
 };
 
-/// The faults of one emulator. Rules, random plans and conditions are JSON, in the form that `emulator/index.d.ts` documents.
+/// The faults of one emulator. Rules, random plans and conditions are JSON, in the form documented in `emulator/index.d.ts`.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults<'a>(pub(crate) &'a Shared);
 
 impl Faults<'_> {
-    /// Adds a rule, or an array of rules, behind those that are there; each request takes the first that applies to it.
-    /// After an error, which names the field, none is added.
+    /// Appends a rule, or an array of rules. Each request takes the first rule that applies to it. After an error, which names the field,
+    /// none is added.
     ///
     /// ```
     /// # async fn example(emulator: omnichannel_link_emulator::Emulator) -> Result<(), Box<dyn std::error::Error>> {
@@ -32,14 +34,14 @@ impl Faults<'_> {
         self.0.lock().plan.add(rules.into())
     }
 
-    /// Lets faults come by chance to requests that no rule takes: `{ seed, rate, faults, on? }`. What the nth request since this
-    /// call meets depends on the seed and on n only. A further call replaces the plan.
+    /// Injects random faults into requests that no rule takes: `{ seed, rate, faults, on? }`. The fault of the nth request since this call
+    /// depends only on the seed and on n. Another call replaces the plan.
     pub fn random(&self, plan: impl Into<Value>) -> Result<(), FaultError> {
         self.0.lock().plan.set_random(plan.into())
     }
 
-    /// Sets what holds for all requests: limits, switches, lifetimes. What is not given goes back to its default, so `{}` restores
-    /// a service in good order.
+    /// Sets the conditions of all requests: limits, switches, lifetimes. Missing fields get their defaults, so `{}` restores a healthy
+    /// service.
     pub fn conditions(&self, conditions: impl Into<Value>) -> Result<(), FaultError> {
         let conditions: Conditions = faults::parse("conditions", conditions.into())?;
         let mut contents = self.0.lock();
@@ -49,7 +51,7 @@ impl Faults<'_> {
         Ok(())
     }
 
-    /// Removes rules, random faults and conditions, and releases what hangs. Log, rows, tokens and clock stay.
+    /// Removes rules, random faults and conditions, and releases requests that hang. Log, rows, tokens and clock stay.
     pub fn clear(&self) {
         let mut contents = self.0.lock();
         contents.plan = faults::Plan::default();
@@ -59,7 +61,7 @@ impl Faults<'_> {
         self.release();
     }
 
-    /// How many rules still wait for a request.
+    /// Number of rules that are not used up.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.0.lock().plan.waiting()
@@ -70,18 +72,18 @@ impl Faults<'_> {
         self.0.gate.until_hanging(count).await;
     }
 
-    /// Lets go what hangs now: it is executed if it was not yet, and answered.
+    /// Releases the requests that hang now: they are executed if they were not yet, and get their responses.
     pub fn release(&self) {
-        self.0.gate.open(Opening::Released);
+        self.0.gate.open(Release::Continue);
     }
 
-    /// Makes every token that the token endpoint has issued worthless.
+    /// Invalidates all tokens of the token endpoint.
     pub fn revoke_tokens(&self) {
         self.0.lock().tokens.revoke();
     }
 }
 
-/// The clock of one emulator. It starts at 0 and moves only when it is told to.
+/// The clock of one emulator. It starts at 0 and moves only when a test advances it.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock<'a>(pub(crate) &'a Shared);
 
@@ -92,7 +94,7 @@ impl Clock<'_> {
         Duration::from_millis(self.0.lock().now_in_ms)
     }
 
-    /// Moves it forward, by whole milliseconds.
+    /// Moves the clock forward, by whole milliseconds.
     pub fn advance(&self, by: Duration) {
         let mut contents = self.0.lock();
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);

@@ -1,15 +1,15 @@
-//! Unpaired surrogates in JSON: halves of a character that `JSON.stringify`, .NET and Python write when they cut a string in two.
+//! Unpaired surrogates in JSON. `JSON.stringify`, .NET and Python write them when a string was cut in the middle of a character.
 
 use crate::json::code_unit;
 
 const REPLACEMENT: &[u8] = br"\ufffd";
-/// Bytes of `\uXXXX`.
+/// Length of `\uXXXX` in bytes.
 const ESCAPE: usize = REPLACEMENT.len();
 
-/// Replaces every `\uXXXX` in `json` that is half of a surrogate pair by U+FFFD, in place. Everything else stays, valid or not.
+/// Replaces every unpaired surrogate `\uXXXX` in `json` with U+FFFD, in place. Everything else stays, valid or not.
 ///
-/// Returns how many bytes are final. The others begin an escape that may continue in the next piece of the text: they come first in
-/// the next call. There are none if `is_last`, and fewer than twelve otherwise.
+/// Returns the number of final bytes. The rest, fewer than twelve bytes, begins an escape that may continue in the next chunk; pass it
+/// again at the start of the next call. If `is_last`, all bytes are final.
 pub(super) fn replace_unpaired(json: &mut [u8], is_last: bool) -> usize {
     let mut at = 0;
     while let Some(found) = json.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\\')) {
@@ -21,9 +21,9 @@ pub(super) fn replace_unpaired(json: &mut [u8], is_last: bool) -> usize {
         }
         at += match code_unit(rest) {
             Some(0xD800..=0xDBFF) if matches!(code_unit(&rest[ESCAPE..]), Some(0xDC00..=0xDFFF)) => 2 * ESCAPE,
-            // Only what may still become the other half is waited for.
+            // The second half may follow in the next chunk.
             Some(0xD800..=0xDBFF)
-                if is_cut(2 * ESCAPE) && rest[ESCAPE..].iter().zip(br"\u").all(|(is, wanted)| is == wanted) =>
+                if is_cut(2 * ESCAPE) && rest[ESCAPE..].iter().zip(br"\u").all(|(byte, expected)| byte == expected) =>
             {
                 return at;
             }
@@ -31,7 +31,7 @@ pub(super) fn replace_unpaired(json: &mut [u8], is_last: bool) -> usize {
                 json[at..at + ESCAPE].copy_from_slice(REPLACEMENT);
                 ESCAPE
             }
-            // The escaped character may be a backslash, which begins nothing.
+            // Skips the escaped character too: it may be a backslash, which does not begin another escape.
             _ => 2,
         };
     }
@@ -42,28 +42,28 @@ pub(super) fn replace_unpaired(json: &mut [u8], is_last: bool) -> usize {
 mod tests {
     use super::*;
 
-    /// As one piece, and cut in two at every place.
+    /// Checks that the result is the same wherever the JSON is cut in two.
     fn replaced(json: &str) -> String {
-        let whole = in_pieces(&[json.as_bytes()]);
+        let whole = in_chunks(&[json.as_bytes()]);
         for cut in 0..=json.len() {
-            assert_eq!(in_pieces(&[&json.as_bytes()[..cut], &json.as_bytes()[cut..]]), whole, "{json} cut at {cut}");
+            assert_eq!(in_chunks(&[&json.as_bytes()[..cut], &json.as_bytes()[cut..]]), whole, "{json} cut at {cut}");
         }
         String::from_utf8(whole).unwrap()
     }
 
-    fn in_pieces(pieces: &[&[u8]]) -> Vec<u8> {
-        let (mut done, mut text) = (Vec::new(), Vec::new());
-        for (index, piece) in pieces.iter().enumerate() {
-            text.extend_from_slice(piece);
-            let is_final = replace_unpaired(&mut text, index + 1 == pieces.len());
-            assert!(text.len() - is_final < 2 * ESCAPE);
-            done.extend(text.drain(..is_final));
+    fn in_chunks(chunks: &[&[u8]]) -> Vec<u8> {
+        let (mut done, mut rest) = (Vec::new(), Vec::new());
+        for (index, chunk) in chunks.iter().enumerate() {
+            rest.extend_from_slice(chunk);
+            let is_final = replace_unpaired(&mut rest, index + 1 == chunks.len());
+            assert!(rest.len() - is_final < 2 * ESCAPE);
+            done.extend(rest.drain(..is_final));
         }
         done
     }
 
     #[test]
-    fn only_a_half_without_its_other_half_is_replaced() {
+    fn only_unpaired_surrogates_are_replaced() {
         for (json, expected) in [
             (r#""x\ud83d""#, r#""x\ufffd""#),
             (r#""\uD83D\uDE00""#, r#""\uD83D\uDE00""#),
@@ -74,7 +74,7 @@ mod tests {
             (r#""\\ud83d \\\ud83d""#, r#""\\ud83d \\\ufffd""#),
             (r#""\ud83dx\uDE00""#, r#""\ufffdx\ufffd""#),
             (r#"{"\udc00":"ü\u00fc"}"#, r#"{"\ufffd":"ü\u00fc"}"#),
-            // Not JSON, which is for the parser to say.
+            // Invalid JSON, left for the parser to report.
             (r"\ud8", r"\ud8"),
             (r"\ud83d\", r"\ufffd\"),
             (r"\ud83d\u12", r"\ufffd\u12"),

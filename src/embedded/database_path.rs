@@ -1,18 +1,18 @@
-//! Paths to database files. Names that SQLite, a shell or a URL parser would treat specially are refused rather than taken
-//! literally: a file called `:memory:` or a folder called `~` is not what was meant.
+//! Paths to database files. Names with a special meaning to SQLite, a shell or a URL parser are rejected instead of taken literally: a file
+//! called `:memory:` or a folder called `~` is certainly not intended.
 
 use std::{
     path::{PathBuf, absolute, is_separator},
     str::FromStr,
 };
 
-use super::files::{INDEX, JOURNAL, LOG};
+use super::files::{JOURNAL, SHM, WAL};
 
 /// An absolute path to a file, so that a later change of the working directory does not change the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabasePath(PathBuf);
 
-/// Why a string cannot be such a path.
+/// The reason why a string is not such a path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a path to a file ({reason})")]
 pub struct UnusablePath {
@@ -23,7 +23,7 @@ pub struct UnusablePath {
 const NAME_A_FILE: &str = "Name a file, such as omnichannel-link.db.";
 const IN_MEMORY: &str = "The store is a file, because a promise resolves only when its write is on the disk. For a test, use a file \
                          in a folder of fs.mkdtempSync(path.join(os.tmpdir(), 'links-')).";
-const PLAIN_PATH: &str = "Give a plain path; fileURLToPath() of node:url makes one of a file: URL.";
+const PLAIN_PATH: &str = "Give a plain path; fileURLToPath() of node:url converts a file: URL.";
 const ENVIRONMENT: &str = "The address of a Dataverse environment belongs in `dataverse.url`.";
 const HOME: &str = "Only a shell expands it. Use path.join(os.homedir(), 'omnichannel-link.db').";
 const VARIABLE: &str = "Only a shell expands it. Use process.env.";
@@ -33,7 +33,7 @@ const NO_LOG: &str = "SQLite keeps files of that name beside a database. Name th
 const SCHEMES: [&str; 4] = ["file", "jdbc", "sqlite", "sqlite3"];
 
 impl UnusablePath {
-    /// The name to use instead.
+    /// How to name the file instead.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         self.hint
@@ -58,7 +58,7 @@ impl FromStr for DatabasePath {
     }
 }
 
-/// Why a string is not a plain path to a file, and what to use instead.
+/// If the string is not a plain path to a file: the reason, and a hint.
 fn special(text: &str) -> Option<(&'static str, &'static str)> {
     if text.is_empty() {
         return Some(("it is empty", NAME_A_FILE));
@@ -70,7 +70,7 @@ fn special(text: &str) -> Option<(&'static str, &'static str)> {
         return Some(("it begins or ends with white space", NAME_A_FILE));
     }
     if text.starts_with(':') {
-        return Some(("names that begin with a colon mean something else to SQLite", IN_MEMORY));
+        return Some(("names that begin with a colon have a special meaning to SQLite", IN_MEMORY));
     }
     if let Some((scheme, rest)) = text.split_once(':') {
         let scheme = scheme.to_ascii_lowercase();
@@ -97,8 +97,8 @@ fn special(text: &str) -> Option<(&'static str, &'static str)> {
         if ["", ".", ".."].contains(&last) {
             return Some(("it names a folder", NAME_A_FILE));
         }
-        if [LOG, INDEX, JOURNAL].iter().any(|suffix| last.ends_with(suffix)) {
-            return Some(("it names the log beside a database", NO_LOG));
+        if [WAL, SHM, JOURNAL].iter().any(|suffix| last.ends_with(suffix)) {
+            return Some(("it names a file that SQLite keeps beside a database", NO_LOG));
         }
     }
     None
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_taken_for_something_else_is_refused_with_what_to_use_instead() {
+    fn special_names_are_rejected_with_a_hint() {
         for (text, reason, hint) in [
             ("", "empty", "Name a file"),
             (" ", "white space", "Name a file"),
@@ -140,9 +140,9 @@ mod tests {
             ("..", "folder", "Name a file"),
             ("data/.", "folder", "Name a file"),
             ("data/..", "folder", "Name a file"),
-            ("links.db-wal", "log", "database itself"),
-            ("/tmp/links.db-shm", "log", "database itself"),
-            ("links.db-journal", "log", "database itself"),
+            ("links.db-wal", "keeps beside", "database itself"),
+            ("/tmp/links.db-shm", "keeps beside", "database itself"),
+            ("links.db-journal", "keeps beside", "database itself"),
         ] {
             let error = text.parse::<DatabasePath>().unwrap_err();
             assert!(
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_name_is_taken_as_it_is() {
+    fn other_names_are_accepted_unchanged() {
         let here = std::env::current_dir().unwrap();
         for text in [
             "links.db",

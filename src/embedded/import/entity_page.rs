@@ -1,4 +1,4 @@
-//! A page of rows as a Web API GET returns it, read row by row.
+//! Reads a page of rows, as a Web API GET returns it, row by row.
 
 use std::{
     fmt,
@@ -13,140 +13,143 @@ use serde::{
 use serde_json::error::Category;
 
 use super::{
-    fault::staging_fault,
+    decoder::{CHUNK, Decoder, ReadLimit},
     staging::Staging,
     table::{Row, Table},
-    text::{Allowance, PIECE, Text},
 };
-use crate::error::{Code, LinkError};
+use crate::{
+    embedded::error::staging_error,
+    error::{Code, LinkError},
+};
 
 const CONTEXT: &str = "@odata.context";
 const VALUE: &str = "value";
 
-/// A page that was read to its end.
-pub(super) struct Page {
-    /// What errors call it: the path, or the argument.
+/// A page of rows that was read and checked.
+pub(in crate::embedded) struct EntityPage {
+    /// The path or the argument, for error messages.
     pub(super) origin: String,
     pub(super) table: Table,
     pub(super) rows: Staging,
-    /// The page ended with `@odata.nextLink`.
+    /// The page has an `@odata.nextLink`.
     pub(super) more_rows_exist: bool,
 }
 
 /// Reads a page, checks its rows and stages them.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT`, naming `origin`, and for a bad row its index, the column and the reason; `STORE` if the rows cannot be staged.
-pub(super) fn read(text: Text<'_, impl Read>, origin: &str) -> Result<Page, LinkError> {
-    let allowance = text.allowance();
-    let rows = Staging::new().map_err(staging_fault)?;
+/// `INVALID_ARGUMENT`, naming `origin`, and for an invalid row its index, the column and the reason; `STORE` if the rows cannot be staged.
+pub(super) fn read(decoder: Decoder<'_, impl Read>, origin: &str) -> Result<EntityPage, LinkError> {
+    let limit = decoder.limit();
+    let rows = Staging::new().map_err(staging_error)?;
     let mut reading = Reading {
         origin,
-        allowance,
+        limit,
         rows,
         table: None,
-        is_one_row: false,
+        is_single_row: false,
         more_rows_exist: false,
         has_value: false,
         at: None,
-        refused: None,
+        error: None,
     };
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(PIECE, text));
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(CHUNK, decoder));
     match json.deserialize_map(&mut reading).and_then(|others| json.end().map(|()| others)) {
         Ok(others) => reading.finish(&others),
         Err(error) => Err(reading.explain(error)),
     }
 }
 
-/// One row refuses the whole page.
-pub(super) fn bad_row(origin: &str, index: i64, reason: &str) -> LinkError {
+/// The error for an invalid row, which rejects the whole page.
+pub(super) fn invalid_row(origin: &str, index: i64, reason: &str) -> LinkError {
     LinkError::new(Code::InvalidArgument, format!("{origin}: row {index} of `{VALUE}`: {reason}."))
-        .hint("Nothing was imported; mend or remove the row and import the page again.")
+        .hint("Nothing was imported; fix or remove the row and import the page again.")
 }
 
 fn not_a_page(origin: &str, reason: &str) -> LinkError {
     LinkError::new(Code::InvalidArgument, format!("{origin}: not a page of a Web API GET: {reason}."))
-        .hint("A page is the whole answer: an object with `@odata.context` and `value`.")
+        .hint("A page is the whole response: an object with `@odata.context` and `value`.")
 }
 
-/// The state of a page that is being read.
+/// State of the reading.
 struct Reading<'a> {
     origin: &'a str,
-    allowance: Allowance,
+    limit: ReadLimit,
     rows: Staging,
-    /// Known once the context was read, which may come after the rows.
+    /// `None` until the context was read, which may come after the rows.
     table: Option<Table>,
-    /// The context is that of a single row.
-    is_one_row: bool,
+    /// The page is a single row, as a GET of one row returns it.
+    is_single_row: bool,
     more_rows_exist: bool,
     has_value: bool,
-    /// The row that is being read, and its column; empty before the first.
+    /// Index of the current row, and its current column (empty before the first).
     at: Option<(i64, String)>,
-    /// Why the page is refused, if not by the parser.
-    refused: Option<LinkError>,
+    /// An error that did not come from the parser.
+    error: Option<LinkError>,
 }
 
 impl Reading<'_> {
     fn context(&mut self, context: &str) -> Result<(), LinkError> {
         let set = context.split_once("$metadata#").map_or("", |(_, set)| set);
         let set = set.split(['(', '/']).next().unwrap_or_default();
-        let table = Table::named(set).ok_or_else(|| self.no_table(if set.is_empty() { "no table" } else { set }))?;
-        (self.table, self.is_one_row) = (Some(table), context.ends_with("/$entity"));
-        self.rows.begin(table).map_err(staging_fault)
+        let table =
+            Table::named(set).ok_or_else(|| self.unknown_table(if set.is_empty() { "no table" } else { set }))?;
+        (self.table, self.is_single_row) = (Some(table), context.ends_with("/$entity"));
+        self.rows.begin(table).map_err(staging_error)
     }
 
-    /// Whether the context is known, and that of a list.
+    /// Whether the context is known and names a list.
     fn is_list(&self) -> bool {
-        self.table.is_some() && !self.is_one_row
+        self.table.is_some() && !self.is_single_row
     }
 
-    fn no_table(&self, named: &str) -> LinkError {
+    fn unknown_table(&self, named: &str) -> LinkError {
         let known = "accounts, contacts, incidents or msdyn_ocliveworkitems";
         not_a_page(self.origin, &format!("its `{CONTEXT}` names {named}, not {known}"))
     }
 
-    fn keep(&mut self, index: i64, row: &Row) -> Result<(), LinkError> {
+    fn stage(&mut self, index: i64, row: &Row) -> Result<(), LinkError> {
         match self.table {
             Some(table) => {
-                let values = table.values(row).map_err(|reason| bad_row(self.origin, index, &reason))?;
-                self.rows.keep(values).map_err(staging_fault)
+                let values = table.values(row).map_err(|reason| invalid_row(self.origin, index, &reason))?;
+                self.rows.add(values).map_err(staging_error)
             }
-            None => self.rows.put_aside(&row.to_json()).map_err(staging_fault),
+            None => self.rows.defer(&row.to_json()).map_err(staging_error),
         }
     }
 
-    /// `others` are the members that could be the columns of a single row.
-    fn finish(mut self, others: &Row) -> Result<Page, LinkError> {
-        // A GET of one row is the row itself.
-        match () {
-            () if self.has_value => {}
-            () if self.is_one_row => self.keep(0, others)?,
-            () => return Err(not_a_page(self.origin, &format!("it has no `{VALUE}` array"))),
+    /// Stages the rows that are still missing. `others` are members that could be the columns of a single row.
+    fn finish(mut self, others: &Row) -> Result<EntityPage, LinkError> {
+        if !self.has_value && !self.is_single_row {
+            return Err(not_a_page(self.origin, &format!("it has no `{VALUE}` array")));
         }
-        let Some(table) = self.table else { return Err(self.no_table("no table")) };
+        if !self.has_value {
+            self.stage(0, others)?;
+        }
+        let Some(table) = self.table else { return Err(self.unknown_table("no table")) };
         for index in 0.. {
-            let Some(row) = self.rows.put_aside_at(index).map_err(staging_fault)? else { break };
+            let Some(row) = self.rows.deferred(index).map_err(staging_error)? else { break };
             let mut json = serde_json::Deserializer::from_str(&row);
             let row = OneRow(&mut String::new()).deserialize(&mut json);
-            let row = row.map_err(|error| bad_row(self.origin, index, &error.to_string()))?;
-            self.keep(index, &row)?;
+            let row = row.map_err(|error| invalid_row(self.origin, index, &error.to_string()))?;
+            self.stage(index, &row)?;
         }
-        self.rows.finish().map_err(staging_fault)?;
+        self.rows.finish().map_err(staging_error)?;
         let Self { origin, rows, more_rows_exist, .. } = self;
-        Ok(Page { origin: origin.to_owned(), table, rows, more_rows_exist })
+        Ok(EntityPage { origin: origin.to_owned(), table, rows, more_rows_exist })
     }
 
-    /// Why the parser stopped.
+    /// The error for which the parser stopped.
     fn explain(self, error: serde_json::Error) -> LinkError {
-        if let Some(refused) = self.refused {
-            return refused;
+        if let Some(error) = self.error {
+            return error;
         }
         let (category, cause) = (error.classify(), error.to_string());
         let cause = cause.replace("invalid unicode code point", "bytes that are not UTF-8");
         let cause = match io::Error::from(error) {
             _ if category != Category::Io => cause,
             error if error.kind() == io::ErrorKind::FileTooLarge => {
-                format!("longer than {} MiB", Allowance::MOST >> 20)
+                format!("longer than {} MiB", ReadLimit::MAX >> 20)
             }
             error => return error.downcast().unwrap_or_else(|error| not_a_page(self.origin, &error.to_string())),
         };
@@ -154,8 +157,8 @@ impl Reading<'_> {
             Some((index, _)) if category == Category::Eof => {
                 not_a_page(self.origin, &format!("it ends within row {index} of `{VALUE}` ({cause})"))
             }
-            Some((index, column)) if column.is_empty() => bad_row(self.origin, index, &cause),
-            Some((index, column)) => bad_row(self.origin, index, &format!("`{column}`: {cause}")),
+            Some((index, column)) if column.is_empty() => invalid_row(self.origin, index, &cause),
+            Some((index, column)) => invalid_row(self.origin, index, &format!("`{column}`: {cause}")),
             None => {
                 not_a_page(self.origin, &format!("it is not a JSON object with `{CONTEXT}` and `{VALUE}` ({cause})"))
             }
@@ -177,17 +180,17 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
                 CONTEXT if self.table.is_some() => return Err(de::Error::duplicate_field(CONTEXT)),
                 CONTEXT => {
                     if let Some(context) = map.next_value::<Option<String>>()? {
-                        self.context(&context).map_err(|refused| refuse(&mut self.refused, refused))?;
+                        self.context(&context).map_err(|error| stop(&mut self.error, error))?;
                     }
                 }
                 VALUE if self.has_value => return Err(de::Error::duplicate_field(VALUE)),
                 VALUE => map.next_value_seed(Rows(self))?,
                 "@odata.nextLink" => self.more_rows_exist |= map.next_value::<Option<IgnoredAny>>()?.is_some(),
-                // Not a column of a single row.
+                // Cannot be a column of a single row.
                 name if self.has_value || self.is_list() || name.starts_with('@') => {
-                    self.allowance.lift();
+                    self.limit.lift();
                     map.next_value::<IgnoredAny>()?;
-                    self.allowance.renew();
+                    self.limit.reset();
                 }
                 _ => others.0.push((name, map.next_value()?)),
             }
@@ -196,9 +199,9 @@ impl<'de> Visitor<'de> for &mut Reading<'_> {
     }
 }
 
-/// Keeps the error beside the parser: an error of the parser's own holds only its message.
-fn refuse<E: de::Error>(refused: &mut Option<LinkError>, error: LinkError) -> E {
-    E::custom(refused.insert(error))
+/// Stops the parser. The error is kept here, because the parser's own error type holds only a message.
+fn stop<E: de::Error>(stopped: &mut Option<LinkError>, error: LinkError) -> E {
+    E::custom(stopped.insert(error))
 }
 
 /// The array of rows.
@@ -219,7 +222,7 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
         f.write_str("a sequence")
     }
 
-    /// `null` is no array.
+    /// `null` counts as no array.
     fn visit_unit<E: de::Error>(self) -> Result<(), E> {
         Ok(())
     }
@@ -228,17 +231,17 @@ impl<'de> Visitor<'de> for Rows<'_, '_> {
         let Self(page) = self;
         page.has_value = true;
         for index in 0.. {
-            page.allowance.renew();
+            page.limit.reset();
             let (_, column) = page.at.insert((index, String::new()));
             let Some(row) = rows.next_element_seed(OneRow(column))? else { break };
-            page.keep(index, &row).map_err(|refused| refuse(&mut page.refused, refused))?;
+            page.stage(index, &row).map_err(|error| stop(&mut page.error, error))?;
         }
         page.at = None;
         Ok(())
     }
 }
 
-/// One row. The name of the column that is being read is kept in the string.
+/// One row. The string holds the name of the current column, for errors.
 struct OneRow<'r>(&'r mut String);
 
 impl<'de> DeserializeSeed<'de> for OneRow<'_> {
@@ -276,12 +279,12 @@ mod tests {
 
     const ID: &str = "6b726d86-d37c-43b8-b3a4-c4056ddd2e07";
 
-    fn parse(text: &str) -> Result<Page, LinkError> {
-        read(Text::new(text.as_bytes(), &|| false, &|error| panic!("{error}")), "page.json")
+    fn parse(text: &str) -> Result<EntityPage, LinkError> {
+        read(Decoder::new(text.as_bytes(), &|| false, &|error| panic!("{error}")), "page.json")
     }
 
-    /// What is kept of the first row, without its number and its id.
-    fn kept(text: &str) -> Vec<Value> {
+    /// The staged values of the first row, without its index and its id.
+    fn staged(text: &str) -> Vec<Value> {
         let page = parse(text).unwrap();
         let mut rows = page.rows.ordered().unwrap();
         let mut rows = rows.raw_query();
@@ -292,18 +295,18 @@ mod tests {
     #[test]
     fn absent_and_null_columns_differ() {
         let row = format!(r#""activityid":"{ID}","statuscode":2,"_msdyn_issueid_value":null"#);
-        let kept = kept(&format!(r#"{{"@odata.context":"$metadata#msdyn_ocliveworkitems","value":[{{{row}}}]}}"#));
-        // Its status, then pairs of whether there is one and which: customer, case, subject and so on.
-        assert_eq!(kept[..6], [2.into(), 0.into(), Value::Null, Value::Null, 1.into(), Value::Null]);
+        let staged = staged(&format!(r#"{{"@odata.context":"$metadata#msdyn_ocliveworkitems","value":[{{{row}}}]}}"#));
+        // The status, then pairs of presence and value: customer (entity and id), case, subject and so on.
+        assert_eq!(staged[..6], [2.into(), 0.into(), Value::Null, Value::Null, 1.into(), Value::Null]);
     }
 
     #[test]
-    fn a_single_row_is_a_page_too_wherever_its_context_stands() {
+    fn a_single_row_is_a_page_wherever_its_context_stands() {
         let row = format!(r#""accountid":"{ID}","name":"Contoso","x":-0,"y@z":1,"y":[1]"#);
         let context = r#""@odata.context":"https://x/$metadata#accounts(name)/$entity""#;
         for text in [format!("{{{context},{row}}}"), format!("{{{row},{context}}}")] {
             let columns = format!(r#"{{"accountid":"{ID}","name":"Contoso","x":-0}}"#);
-            assert_eq!(kept(&text), [1.into(), 1.into(), "Contoso".to_owned().into(), columns.into()]);
+            assert_eq!(staged(&text), [1.into(), 1.into(), "Contoso".to_owned().into(), columns.into()]);
             assert!(!parse(&text).unwrap().more_rows_exist);
         }
     }
@@ -317,8 +320,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_row_is_named_with_index_column_and_reason() {
-        let good = format!(r#"{{"activityid":"{ID}","statuscode":2}}"#);
+    fn an_invalid_row_is_named_with_index_column_and_reason() {
+        let valid = format!(r#"{{"activityid":"{ID}","statuscode":2}}"#);
         let with = |column: &str| format!(r#"{{"activityid":"{ID}",{column}}}"#);
         for (row, expected) in [
             ("{}".to_owned(), "missing field `activityid`"),
@@ -334,7 +337,7 @@ mod tests {
                 "neither 'account' nor 'contact'",
             ),
         ] {
-            let rows = format!(r#""value":[{good},{row}]"#);
+            let rows = format!(r#""value":[{valid},{row}]"#);
             let context = r#""@odata.context":"https://x/$metadata#msdyn_ocliveworkitems(a,b)""#;
             for text in [format!("{{{context},{rows}}}"), format!("{{{rows},{context}}}")] {
                 let error = parse(&text).err().unwrap();

@@ -1,4 +1,4 @@
-//! The text of a page as the JSON parser takes it: UTF-8 without a byte order mark, a piece at a time.
+//! Decodes a page for the JSON parser: UTF-8 without a byte order mark, a chunk at a time.
 
 use std::{
     cell::Cell,
@@ -7,31 +7,31 @@ use std::{
 };
 
 use super::surrogates;
-use crate::error::{Code, LinkError};
+use crate::{embedded::error::cancelled, error::LinkError};
 
 /// Bytes that are read at once.
-pub(super) const PIECE: usize = 64 * 1024;
-/// Bytes of the longest mark.
+pub(super) const CHUNK: usize = 64 * 1024;
+/// Length of the longest byte order mark.
 const LONGEST_MARK: usize = 3;
 
-/// Reads bytes as text: UTF-8, or UTF-16 with its byte order mark. Unpaired surrogates become U+FFFD. What is not UTF-8 is passed on:
-/// the parser finds it, and knows in which row and column.
+/// Decodes UTF-8, or UTF-16 with a byte order mark. Unpaired surrogates become U+FFFD. Invalid UTF-8 is passed on to the parser, which
+/// can report the row and the column.
 ///
-/// Its errors carry a [`LinkError`] that says why; but [`io::ErrorKind::FileTooLarge`], which is for the reader of rows to explain.
-pub(super) struct Text<'a, R> {
+/// Its I/O errors wrap a [`LinkError`], except [`io::ErrorKind::FileTooLarge`] from the [`ReadLimit`], which the reader of rows explains.
+pub(super) struct Decoder<'a, R> {
     bytes: R,
-    /// Whether the caller has stopped waiting.
-    is_gone: &'a dyn Fn() -> bool,
-    /// Explains why the bytes cannot be read.
+    is_cancelled: &'a dyn Fn() -> bool,
+    /// Makes the error for bytes that cannot be read.
     unreadable: &'a dyn Fn(&io::Error) -> LinkError,
     encoding: Option<Encoding>,
     raw: Vec<u8>,
     decoded: Vec<u8>,
-    /// Up to where `decoded` is final, and up to where it was given.
+    /// End of the final bytes in `decoded`.
     is_final: usize,
+    /// End of the bytes in `decoded` that the parser has read.
     given: usize,
     is_over: bool,
-    allowance: Allowance,
+    limit: ReadLimit,
 }
 
 #[derive(Clone, Copy)]
@@ -46,23 +46,22 @@ const MARKS: [(&[u8], Encoding); 3] = [
     (&[0xFE, 0xFF], Encoding::Utf16(u16::from_be_bytes)),
 ];
 
-/// How many bytes may be read before it is renewed: a page may be of any size, but what is kept of it at once is bounded.
+/// Bytes that may still be read before the limit is reset. A page may have any size, but a single row must fit into memory.
 #[derive(Clone)]
-pub(super) struct Allowance(Rc<Cell<usize>>);
+pub(super) struct ReadLimit(Rc<Cell<usize>>);
 
-impl Allowance {
-    /// The most of it.
-    pub(super) const MOST: usize = 16 * 1024 * 1024;
+impl ReadLimit {
+    pub(super) const MAX: usize = 16 * 1024 * 1024;
 
     fn new() -> Self {
-        Self(Rc::new(Cell::new(Self::MOST)))
+        Self(Rc::new(Cell::new(Self::MAX)))
     }
 
-    pub(super) fn renew(&self) {
-        self.0.set(Self::MOST);
+    pub(super) fn reset(&self) {
+        self.0.set(Self::MAX);
     }
 
-    /// For what is passed over, until it is renewed.
+    /// Removes the limit until it is reset, for values that are skipped.
     pub(super) fn lift(&self) {
         self.0.set(usize::MAX);
     }
@@ -73,39 +72,38 @@ impl Allowance {
     }
 }
 
-impl<'a, R: Read> Text<'a, R> {
+impl<'a, R: Read> Decoder<'a, R> {
     pub(super) fn new(
         bytes: R,
-        is_gone: &'a dyn Fn() -> bool,
+        is_cancelled: &'a dyn Fn() -> bool,
         unreadable: &'a dyn Fn(&io::Error) -> LinkError,
     ) -> Self {
-        let (raw, decoded) = (Vec::new(), Vec::new());
         Self {
             bytes,
-            is_gone,
+            is_cancelled,
             unreadable,
             encoding: None,
-            raw,
-            decoded,
+            raw: Vec::new(),
+            decoded: Vec::new(),
             is_final: 0,
             given: 0,
             is_over: false,
-            allowance: Allowance::new(),
+            limit: ReadLimit::new(),
         }
     }
 
-    /// What may be read before the reader of rows renews it.
-    pub(super) fn allowance(&self) -> Allowance {
-        self.allowance.clone()
+    /// The limit that the reader of rows resets after each row.
+    pub(super) fn limit(&self) -> ReadLimit {
+        self.limit.clone()
     }
 
     fn read_more(&mut self) -> io::Result<()> {
-        if (self.is_gone)() {
-            return Err(io::Error::other(LinkError::new(Code::Internal, "Nobody waits for this import.")));
+        if (self.is_cancelled)() {
+            return Err(io::Error::other(cancelled()));
         }
         self.decoded.drain(..self.given);
         let before = self.raw.len();
-        self.raw.resize(before + PIECE, 0);
+        self.raw.resize(before + CHUNK, 0);
         let read = loop {
             match self.bytes.read(&mut self.raw[before..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -122,7 +120,7 @@ impl<'a, R: Read> Text<'a, R> {
     fn decode(&mut self) -> io::Result<()> {
         let encoding = match self.encoding {
             Some(encoding) => encoding,
-            // A pipe may give a mark byte by byte.
+            // A pipe may deliver the mark byte by byte.
             None if self.raw.len() < LONGEST_MARK && !self.is_over => return Ok(()),
             None => {
                 let marked = MARKS.iter().find(|(mark, _)| self.raw.starts_with(mark));
@@ -139,10 +137,11 @@ impl<'a, R: Read> Text<'a, R> {
                     return Err(io::Error::other((self.unreadable)(&cut)));
                 }
                 let mut units: Vec<_> = pairs.iter().map(|pair| unit(*pair)).collect();
-                // Its other half may come with the next piece.
+                // The second half of a pair may follow in the next chunk.
                 units.pop_if(|last| (0xD800..=0xDBFF).contains(last) && !self.is_over);
                 self.raw.drain(..2 * units.len());
-                let characters = char::decode_utf16(units).map(|read| read.unwrap_or(char::REPLACEMENT_CHARACTER));
+                let characters =
+                    char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER));
                 self.decoded.extend_from_slice(characters.collect::<String>().as_bytes());
             }
         }
@@ -150,13 +149,13 @@ impl<'a, R: Read> Text<'a, R> {
     }
 }
 
-impl<R: Read> Read for Text<'_, R> {
+impl<R: Read> Read for Decoder<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         while self.given == self.is_final && !self.is_over {
             self.read_more()?;
         }
         let count = into.len().min(self.is_final - self.given);
-        self.allowance.take(count)?;
+        self.limit.take(count)?;
         into[..count].copy_from_slice(&self.decoded[self.given..self.given + count]);
         self.given += count;
         Ok(count)

@@ -1,4 +1,4 @@
-//! Connections that can be closed in the middle of an exchange, and what serves them.
+//! Accepts connections, serves them, and can abort each of them at any time.
 
 use std::{
     io,
@@ -21,13 +21,13 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::tls::Secured;
 
-/// The hand on one connection.
+/// Aborts one connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wire(Arc<AtomicBool>);
+pub(crate) struct AbortHandle(Arc<AtomicBool>);
 
-impl Wire {
-    /// From now on nothing more is sent; with the next attempt the connection is closed.
-    pub(crate) fn cut(&self) {
+impl AbortHandle {
+    /// Stops sending. The next attempt to write closes the connection.
+    pub(crate) fn abort(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -42,7 +42,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 pub(crate) struct Connection {
     stream: Box<dyn Stream>,
-    wire: Wire,
+    abort_handle: AbortHandle,
 }
 
 impl AsyncRead for Connection {
@@ -53,7 +53,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.wire.check()?;
+        self.abort_handle.check()?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -62,7 +62,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.wire.check()?;
+        self.abort_handle.check()?;
         Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
     }
 
@@ -79,24 +79,24 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// With an acceptor they are https, and nothing else is understood.
+/// A listener. With an acceptor it serves only https.
 pub(crate) struct Connections(pub(crate) TcpListener, pub(crate) Option<TlsAcceptor>);
 
 impl Connections {
     async fn accept(&mut self) -> Connection {
-        // axum waits and goes on when accepting a connection fails.
+        // axum retries when accepting a connection fails.
         let (stream, _) = Listener::accept(&mut self.0).await;
-        // Small answers must not wait for an acknowledgement. A socket that refuses the option works all the same.
+        // Small responses must not wait for an acknowledgement. Failure of this option is harmless.
         drop(stream.set_nodelay(true));
         let stream: Box<dyn Stream> = match &self.1 {
             Some(acceptor) => Box::new(Secured::new(acceptor, stream)),
             None => Box::new(stream),
         };
-        Connection { stream, wire: Wire::default() }
+        Connection { stream, abort_handle: AbortHandle::default() }
     }
 }
 
-/// Serves over HTTP/1.1, and nothing else, until `stopped`; returns when the last connection is gone.
+/// Serves only HTTP/1.1, until `stopped`. Returns when the last connection is closed.
 pub(crate) async fn serve(mut connections: Connections, router: Router, stopped: impl Future<Output = ()>) {
     let open = GracefulShutdown::new();
     let mut stopped = pin!(stopped);
@@ -105,10 +105,10 @@ pub(crate) async fn serve(mut connections: Connections, router: Router, stopped:
             connection = connections.accept() => connection,
             () = &mut stopped => break,
         };
-        let service = router.clone().layer(Extension(ConnectInfo(connection.wire.clone())));
+        let service = router.clone().layer(Extension(ConnectInfo(connection.abort_handle.clone())));
         let exchanges =
             http1::Builder::new().serve_connection(TokioIo::new(connection), TowerToHyperService::new(service));
-        // An error is the end of one connection, which its client sees.
+        // An error ends one connection, and its client notices that.
         let exchanges = open.watch(exchanges);
         tokio::spawn(async move { drop(exchanges.await) });
     }

@@ -1,4 +1,4 @@
-//! How the body of an answer gets to the client: at once, or with a fault on the way.
+//! Sends the body of a response, at once or with an injected fault.
 
 use std::{
     collections::VecDeque,
@@ -11,45 +11,45 @@ use std::{
 use axum::body::{Body, Bytes};
 use http_body::Frame;
 
-use crate::state::{Opening, Shared};
+use crate::state::{Release, Shared};
 
-/// What happens to a body on its way.
+/// Fault of a body.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Delivery {
+pub(crate) enum BodyFault {
     Whole,
-    /// So many bytes at once.
+    /// Sends chunks of this many bytes.
     Trickle(usize),
-    /// It hangs after so many bytes, by default after half of them, and before the last in any case.
+    /// Hangs after this many bytes, by default half of the body, and always before the last byte.
     Hang(Option<usize>),
-    /// It ends after so many bytes, by default after half of them, and before the last in any case.
+    /// Ends after this many bytes, by default half of the body, and always before the last byte.
     Truncate(Option<usize>),
-    /// Its bytes come again and again.
+    /// Repeats the body forever.
     Endless,
 }
 
-impl Delivery {
-    /// The body, and its length where a header must say it.
+impl BodyFault {
+    /// The body, and its length if a header must state it.
     pub(crate) fn body(self, bytes: &Bytes, shared: &Arc<Shared>) -> (Body, Option<usize>) {
         let before =
             |after: Option<usize>| bytes.slice(..after.unwrap_or(bytes.len() / 2).min(bytes.len().saturating_sub(1)));
         let mut steps = VecDeque::new();
         match self {
-            Delivery::Whole => return (Body::from(bytes.clone()), None),
-            Delivery::Trickle(at_once) => {
+            BodyFault::Whole => return (Body::from(bytes.clone()), None),
+            BodyFault::Trickle(at_once) => {
                 for start in (0..bytes.len()).step_by(at_once) {
                     steps.push_back(Step::Send(bytes.slice(start..(start + at_once).min(bytes.len()))));
                     steps.push_back(Step::flush());
                 }
             }
-            Delivery::Hang(after) => {
+            BodyFault::Hang(after) => {
                 let first = before(after);
                 let rest = bytes.slice(first.len()..);
                 steps.extend([Step::Send(first), Step::flush(), Step::hang(shared), Step::Send(rest)]);
             }
-            Delivery::Truncate(after) => {
+            BodyFault::Truncate(after) => {
                 steps.extend([Step::Send(before(after)), Step::flush(), Step::Fail]);
             }
-            Delivery::Endless => {
+            BodyFault::Endless => {
                 let chunk = if bytes.is_empty() { Bytes::from_static(b" ") } else { bytes.clone() };
                 let again = chunk.repeat(16 * 1024 / chunk.len() + 1).into();
                 return (Body::new(Endless { chunk: again, shared: Arc::clone(shared) }), None);
@@ -61,9 +61,9 @@ impl Delivery {
 
 enum Step {
     Send(Bytes),
-    /// Lets go of what was sent before the next step, and lets a client on the same runtime read it: Tokio looks at its sockets first.
+    /// Flushes the bytes sent so far, and lets a client on the same runtime read them: Tokio polls its sockets first.
     Flush(Pin<Box<dyn Future<Output = ()> + Send>>),
-    Hang(Pin<Box<dyn Future<Output = Opening> + Send>>),
+    Hang(Pin<Box<dyn Future<Output = Release> + Send>>),
     Fail,
 }
 
@@ -78,7 +78,7 @@ impl Step {
     }
 }
 
-/// A body that takes one step after another. It does not tell its length, so that a header may claim another.
+/// A body that performs one step after another. It has no length of its own, so that a header can state another one.
 struct Steps(VecDeque<Step>);
 
 impl http_body::Body for Steps {
@@ -98,11 +98,11 @@ impl http_body::Body for Steps {
                         return Poll::Pending;
                     }
                 }
-                Some(Step::Hang(mut opening)) => match opening.as_mut().poll(cx) {
-                    Poll::Ready(Opening::Released) => {}
-                    Poll::Ready(Opening::Cut | Opening::Ended) => return cut(),
+                Some(Step::Hang(mut release)) => match release.as_mut().poll(cx) {
+                    Poll::Ready(Release::Continue) => {}
+                    Poll::Ready(Release::Disconnect | Release::Stop) => return cut(),
                     Poll::Pending => {
-                        self.0.push_front(Step::Hang(opening));
+                        self.0.push_front(Step::Hang(release));
                         return Poll::Pending;
                     }
                 },

@@ -1,28 +1,28 @@
-//! What becomes of the log of a file that was moved or replaced while it was open.
+//! Handles the WAL of a file that was moved or replaced while it was open.
 
 use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, ErrorCode, FileControl, MAIN_DB, OpenFlags, config::DbConfig, ffi};
 
-/// How long the lock on a replaced file is waited for, each time.
+/// Wait per attempt to lock a replaced file.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Keeps SQLite from deleting a log by its name when it closes the connection.
-pub(super) fn leave_log(connection: &Connection) {
+/// Keeps SQLite from checkpointing and deleting the WAL, by its name, when it closes the connection.
+pub(super) fn keep_wal(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-/// Brings the log into a file that was moved or deleted, and says whether it did: not while another connection has the file open. SQLite does
-/// the same when it closes the last connection to a file, unless it finds the file moved.
-pub(super) fn complete(connection: &Connection) -> bool {
+/// Copies the whole WAL into a file that was moved or deleted, and returns whether that succeeded. It fails while another connection has
+/// the file open. SQLite does the same when the last connection is closed, unless it finds that the file was moved.
+pub(super) fn checkpoint(connection: &Connection) -> bool {
     let mut file: *mut ffi::sqlite3_file = std::ptr::null_mut();
     let (name, operation) = (c"main".as_ptr(), ffi::SQLITE_FCNTL_FILE_POINTER);
-    // SAFETY: the handle is that of an open connection, used by this thread alone, and the operation stores one pointer.
+    // SAFETY: the handle belongs to an open connection that only this thread uses, and the operation stores one pointer.
     let code = unsafe { ffi::sqlite3_file_control(connection.handle(), name, operation, (&raw mut file).cast()) };
-    // SAFETY: the file of an open connection is there as long as the connection, and so are its methods once it was opened.
+    // SAFETY: the file and its methods live as long as the open connection.
     let methods = unsafe { file.as_ref().and_then(|file| file.pMethods.as_ref()) };
     let Some((lock, unlock)) = methods.and_then(|methods| methods.xLock.zip(methods.xUnlock)) else { return false };
-    // SAFETY: the file's own method. The connection holds a shared lock, as every one in WAL mode does between its transactions.
+    // SAFETY: the file's own method. A connection in WAL mode holds a shared lock also between transactions.
     let is_alone = code == ffi::SQLITE_OK && unsafe { lock(file, ffi::SQLITE_LOCK_EXCLUSIVE) } == ffi::SQLITE_OK;
     let is_complete = is_alone
         && connection
@@ -31,26 +31,27 @@ pub(super) fn complete(connection: &Connection) -> bool {
                 Ok(!is_busy && frames == written)
             })
             .unwrap_or(false);
-    // SAFETY: as above. Back to what the connection takes itself to hold; a lock that was refused may have left its beginnings.
+    // SAFETY: as above. Goes back to the lock that the connection believes to hold, also after a failed attempt, which may have taken a
+    // part.
     unsafe { unlock(file, ffi::SQLITE_LOCK_SHARED) };
     is_complete
 }
 
-/// Locks a file that was put beside the log of another, so that the log can be removed. A program that has the file open has read the log as
-/// its own and may have written to it: then `None`.
+/// Locks the new file beside the WAL of an old one, so that the WAL can be removed. `None` if another program has the new file open: it
+/// has read the WAL as its own, and may have written to it.
 pub(super) fn lock_alone(resolved: &Path) -> Option<rusqlite::Result<Connection>> {
     let lock = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(resolved, flags)?;
         connection.busy_timeout(LOCK_TIMEOUT)?;
-        leave_log(&connection);
-        // Held from the first read on, without the index that all connections share.
+        keep_wal(&connection);
+        // Locks at the first read, without the shared wal-index.
         connection.pragma_update(None, "locking_mode", "exclusive")?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         Ok(connection)
     };
     let locked = lock();
-    // Another error says that it is not a database, which no program has open.
+    // Any other error means that it is not a database, so no program has it open.
     if locked.as_ref().is_err_and(is_busy) { None } else { Some(locked) }
 }
 
@@ -58,7 +59,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Whether SQLite finds another file where it opened this one.
+/// Whether there is another file, or none, where SQLite opened this one.
 #[cfg(unix)]
 pub(super) fn has_moved(connection: &Connection) -> bool {
     let mut moved = 0;

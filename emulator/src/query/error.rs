@@ -1,20 +1,20 @@
-//! What is wrong with a query, or with a key by name.
+//! Errors of queries and of alternate keys.
 
 use crate::table::Table;
 
 #[derive(Debug)]
-pub(crate) enum QueryFault {
+pub(crate) enum QueryError {
     /// `$skip`
     SkipNotSupported,
-    /// A literal that a column of a filter cannot be compared with.
+    /// A filter compares a column with a literal of another type.
     IncompatibleTypes { one: &'static str, other: &'static str, operator: &'static str },
-    /// An alternate key that no row has.
+    /// No row has this alternate key.
     KeyNotFound { table: &'static Table },
-    /// Columns that are no alternate key of the table. The code is a guess.
+    /// These columns are not an alternate key of the table. The code is a guess.
     KeyNotDefined { table: &'static Table },
 }
 
-impl QueryFault {
+impl QueryError {
     /// Status, code, message.
     pub(crate) fn parts(&self) -> (u16, &'static str, String) {
         match self {

@@ -1,4 +1,4 @@
-//! The control surface for other processes: what tests in Rust call as methods, over HTTP with the emulator's own credential.
+//! The test API over HTTP for other processes, with the emulator's own credential. Rust tests call the same methods directly.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,14 +12,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    faults,
-    handles::{Clock, Faults},
-    json,
+    faults, json,
     log::LoggedRequest,
     state::Shared,
+    test_api::{Clock, Faults},
 };
 
-/// Everything else is the Web API or the token endpoint.
+/// All other paths belong to the Web API or the token endpoint.
 pub(crate) const REQUESTS: &str = "/_emulator/requests";
 pub(crate) const METHODS: &str = "/_emulator/{method}";
 
@@ -43,7 +42,7 @@ pub(crate) async fn requests(State(shared): State<Arc<Shared>>, headers: HeaderM
     json_response(StatusCode::OK, &entries.into())
 }
 
-/// Calls a method with the JSON value in the body; 400 with a text when the value is wrong.
+/// Calls a method with the JSON value of the body. An invalid value is a 400 with a message.
 pub(crate) async fn call(
     State(shared): State<Arc<Shared>>,
     Path(method): Path<String>,
@@ -54,11 +53,11 @@ pub(crate) async fn call(
         return StatusCode::UNAUTHORIZED.into_response();
     }
     let argument = if body.is_empty() { Ok(Value::Null) } else { json::parse(&body) };
-    let answer = match argument {
+    let response = match argument {
         Ok(argument) => dispatch(&shared, &method, argument).await,
         Err(error) => Err(format!("not JSON: {error}")),
     };
-    match answer {
+    match response {
         Ok(value) => json_response(StatusCode::OK, &value),
         Err(text) => json_response(StatusCode::BAD_REQUEST, &json!({ "error": text })),
     }

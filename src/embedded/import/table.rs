@@ -1,32 +1,67 @@
-//! The rows of the four tables, read into what the store keeps.
-#![expect(clippy::option_option, reason = "a column is absent, null or a value: the first leaves the row's as it was")]
+//! The four tables: reads their rows from JSON, and writes them to the database.
+#![expect(clippy::option_option, reason = "a column is absent, null or a value; an absent one keeps the stored value")]
 
 use std::{collections::HashSet, time::UNIX_EPOCH};
 
-use rusqlite::types::Value;
+use rusqlite::{
+    Connection,
+    types::{ToSqlOutput, Value},
+};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
-use super::rows::number;
 use crate::{
     dataverse::{
         tables::{self, conversation},
         time,
     },
     domain::{AgentId, ConversationId, EntityLogicalName, RecordId},
+    embedded::rows::number,
     json::Whole,
 };
 
-/// A table that pages come from.
+/// A table that can be imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
     Records(EntityLogicalName),
     Conversations,
 }
 
-/// A row as it came: its columns and annotations, with their values as JSON.
+/// A row of a page: its columns and annotations, with their values as JSON.
 #[derive(Debug, Default)]
 pub(super) struct Row(pub(super) Vec<(String, Box<RawValue>)>);
+
+/// Effect of an imported row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upserted {
+    Inserted,
+    Updated,
+    /// The row is new, but lacks a column that a new row needs.
+    Incomplete,
+}
+
+/// Updates the columns that the imported row has; the others keep their values.
+const UPDATE_RECORD: &str = "
+    UPDATE record SET
+        name = CASE WHEN ?3 THEN ?4 ELSE name END,
+        columns = json_patch(coalesce(columns, '{}'), ?5)
+    WHERE id = ?1 AND entity = ?2";
+const INSERT_RECORD: &str =
+    "INSERT INTO record (id, entity, name, columns) VALUES (?1, ?2, ?4, ?5) ON CONFLICT DO NOTHING";
+
+const UPDATE_CONVERSATION: &str = "
+    UPDATE conversation SET
+        statuscode = coalesce(?2, statuscode),
+        customer_entity = CASE WHEN ?3 THEN ?4 ELSE customer_entity END,
+        customer_id = CASE WHEN ?3 THEN ?5 ELSE customer_id END,
+        case_id = CASE WHEN ?6 THEN ?7 ELSE case_id END,
+        subject = CASE WHEN ?8 THEN ?9 ELSE subject END,
+        created_on = CASE WHEN ?10 THEN ?11 ELSE created_on END,
+        agent_id = CASE WHEN ?12 THEN ?13 ELSE agent_id END
+    WHERE id = ?1";
+const INSERT_CONVERSATION: &str = "
+    INSERT INTO conversation (id, statuscode, customer_entity, customer_id, case_id, subject, created_on, agent_id)
+    SELECT ?1, ?2, ?4, ?5, ?7, ?9, ?11, ?13 WHERE ?2 IS NOT NULL ON CONFLICT DO NOTHING";
 
 impl Table {
     const ALL: [Self; 4] = [
@@ -36,7 +71,7 @@ impl Table {
         Self::Conversations,
     ];
 
-    /// The name that a Web API address has for it.
+    /// The name of the table in Web API URLs.
     pub(super) const fn entity_set(self) -> &'static str {
         match self {
             Self::Records(entity) => tables::table(entity).entity_set,
@@ -48,7 +83,7 @@ impl Table {
         Self::ALL.into_iter().find(|table| table.entity_set() == entity_set)
     }
 
-    /// How many values are kept of a row.
+    /// Number of values that are imported of a row.
     pub(super) const fn width(self) -> usize {
         match self {
             Self::Records(_) => 5,
@@ -56,16 +91,42 @@ impl Table {
         }
     }
 
-    /// What is kept of a row: the parameters of [`super::rows::upsert`]. Fails with the column and what is wrong with it.
+    /// The values of a row, in the order of the parameters of [`Table::upsert`]. The error names the column and the problem.
     pub(super) fn values(self, row: &Row) -> Result<Vec<Value>, String> {
         match self {
             Self::Records(entity) => row.record(entity),
             Self::Conversations => row.conversation(),
         }
     }
+
+    /// Inserts or updates a row with the [`Table::values`] that begin in the column `first` of `staged`.
+    pub(super) fn upsert(
+        self,
+        connection: &Connection,
+        staged: &rusqlite::Row<'_>,
+        first: usize,
+    ) -> rusqlite::Result<Upserted> {
+        let (update, insert) = match self {
+            Self::Records(_) => (UPDATE_RECORD, INSERT_RECORD),
+            Self::Conversations => (UPDATE_CONVERSATION, INSERT_CONVERSATION),
+        };
+        let changed = |sql| {
+            let mut statement = connection.prepare_cached(sql)?;
+            for parameter in 0..self.width() {
+                let value = staged.get_ref(first + parameter)?;
+                statement.raw_bind_parameter(parameter + 1, ToSqlOutput::Borrowed(value))?;
+            }
+            statement.raw_execute()
+        };
+        Ok(match changed(insert)? {
+            0 if changed(update)? == 0 => Upserted::Incomplete,
+            0 => Upserted::Updated,
+            _ => Upserted::Inserted,
+        })
+    }
 }
 
-/// Whether the row has the column, and its value: an absent column leaves the store's as it is, a null one empties it.
+/// Whether the row has the column, and its value. An absent column keeps the stored value, null clears it.
 fn optional<T>(column: Option<Option<T>>, value: impl Fn(T) -> Value) -> [Value; 2] {
     [column.is_some().into(), column.flatten().map(value).into()]
 }
@@ -92,8 +153,8 @@ impl Row {
         Ok(values)
     }
 
-    /// The columns that a record can be found by, as a JSON object: strings, numbers and flags as they came. Annotations, objects and
-    /// arrays are left out.
+    /// The columns by which a record can be found, as a JSON object: strings, numbers and flags, unchanged. Annotations, objects and arrays
+    /// are left out.
     fn columns(&self) -> Result<String, String> {
         let is_kept = |name: &str, value: &RawValue| !name.contains('@') && !value.get().starts_with(['[', '{']);
         let columns = self.0.iter().filter(|(name, value)| is_kept(name, value));
@@ -123,7 +184,7 @@ impl Row {
         Ok(values)
     }
 
-    /// Without the annotation an account cannot be told from a contact.
+    /// Entity of the customer. Only the annotation distinguishes an account from a contact.
     fn customer_entity(&self) -> Result<i64, String> {
         const NAME: &str = conversation::CUSTOMER_ENTITY;
         let annotation: Option<Option<String>> = self.column(NAME)?;
@@ -148,7 +209,7 @@ impl Row {
             return Err(repeated(name));
         }
         let read = serde_json::from_str(value.get()).map_err(|error| {
-            // Its line and column count from the value's own beginning.
+            // Cuts off the line and the column, which count from the start of the value.
             let cause = error.to_string();
             format!("`{name}`: {}", cause.split(" at line ").next().unwrap_or_default())
         });
@@ -156,12 +217,12 @@ impl Row {
     }
 }
 
-/// Either value could be the one that is meant.
+/// A repeated column is an error, because either value could be the intended one.
 fn repeated(name: &str) -> String {
     format!("`{name}` appears more than once")
 }
 
-/// Also a whole float: a program that keeps its numbers as floats writes `192350000.0`.
+/// A status code. Accepts whole floats too, because some programs write `192350000.0`.
 struct Status(i32);
 
 impl<'de> Deserialize<'de> for Status {
@@ -171,7 +232,7 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
-/// In seconds since 1970, as the Web API writes it.
+/// Seconds since 1970, from a time in the format of the Web API.
 struct Time(i64);
 
 impl<'de> Deserialize<'de> for Time {

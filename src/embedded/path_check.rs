@@ -1,8 +1,7 @@
-//! What is at the path of the database, as SQLite will find it. That something cannot be looked at does not mean that it is not
-//! there: only "not found" does.
+//! Checks the path of the database, and whether SQLite can create its files there, for the diagnosis. A file that cannot be accessed
+//! counts as missing only if the system reports "not found".
 
 use std::{
-    ffi::OsString,
     fs,
     io::{self, ErrorKind},
     path::{Path, PathBuf},
@@ -10,22 +9,21 @@ use std::{
 
 use rusqlite::ffi;
 
+use super::files::{JOURNAL, SHM, WAL, beside};
 use crate::error::{Code, LinkError};
 
-/// As many as Linux follows.
+/// Most symbolic links in a row; Linux has the same limit.
 const MAX_LINKS: usize = 40;
-/// What SQLite appends to the file's name.
-const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
+/// Suffixes of the files that SQLite creates beside the database, the longest first.
+const COMPANIONS: [&str; 3] = [JOURNAL, WAL, SHM];
 
-/// What is there.
 pub(super) enum Found {
-    /// A file.
     File,
-    /// Nothing, and a place where a file can be created.
+    /// No file, but one can be created.
     Nothing,
 }
 
-/// Looks at the path, and at the folder if there is nothing.
+/// Checks the path, and the folder if there is no file.
 pub(super) fn find(path: &Path) -> Result<Found, LinkError> {
     let path = &plain(path);
     let shown = path.display();
@@ -37,26 +35,26 @@ pub(super) fn find(path: &Path) -> Result<Found, LinkError> {
         }
         Ok(_) => Err(failed(format!("{shown} is not a regular file."), another)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            check_room(path)?;
+            check_wal_path(path)?;
             Ok(Found::Nothing)
         }
-        Err(error) => Err(hidden(path, &error)),
+        Err(error) => Err(inaccessible(path, &error)),
     }
 }
 
-/// Whether a database at this path can have its log beside it.
-pub(super) fn check_room(path: &Path) -> Result<(), LinkError> {
-    let target = target(&plain(path)).map_err(|error| hidden(path, &error))?;
+/// Checks that SQLite can create its files beside a database at this path.
+pub(super) fn check_wal_path(path: &Path) -> Result<(), LinkError> {
+    let target = target(&plain(path)).map_err(|error| inaccessible(path, &error))?;
     check_folder(target.parent().unwrap_or(&target))?;
     check_companions(&target)
 }
 
-/// Without a separator at its end, which SQLite ignores.
+/// The path without a trailing separator, which SQLite ignores.
 fn plain(path: &Path) -> PathBuf {
     path.components().collect()
 }
 
-/// Whether this user may create files in it.
+/// Checks that this user may create files in the folder.
 fn check_folder(folder: &Path) -> Result<(), LinkError> {
     let shown = folder.display();
     match fs::metadata(folder) {
@@ -72,24 +70,24 @@ fn check_folder(folder: &Path) -> Result<(), LinkError> {
             let fix = "Create it, or name another file in `embedded.path`.";
             Err(failed(format!("There is no folder {shown}."), fix))
         }
-        Err(error) => Err(hidden(folder, &error)),
+        Err(error) => Err(inaccessible(folder, &error)),
     }
 }
 
-/// SQLite follows links to what is not there, and creates that.
+/// The path after all symbolic links. SQLite follows links to a missing file, and creates that file.
 fn target(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
     for _ in 0..MAX_LINKS {
         match fs::read_link(&target) {
             Ok(next) => target = target.parent().unwrap_or(Path::new("/")).join(next),
-            // Windows says that what is not a link cannot be read as one in several ways.
+            // Not a link. Windows has several error codes for that.
             Err(_) => return Ok(target),
         }
     }
     Err(io::Error::other("too many links"))
 }
 
-/// A name may be short enough for the file, and too long for what SQLite keeps beside it; and something else may be there.
+/// Checks the files beside the database: their names may be too long, or something else may have such a name.
 fn check_companions(path: &Path) -> Result<(), LinkError> {
     let too_long = || {
         let what = format!("{} is too long for SQLite, which appends to the name.", path.display());
@@ -100,30 +98,28 @@ fn check_companions(path: &Path) -> Result<(), LinkError> {
         return Err(too_long());
     }
     for suffix in COMPANIONS {
-        let mut companion = OsString::from(path);
-        companion.push(suffix);
-        let companion = Path::new(&companion);
+        let companion = &beside(path, suffix);
         match fs::symlink_metadata(companion) {
             Ok(found) if !found.is_file() || !may_write(companion) => {
-                let what = format!("{} is in the way: SQLite keeps its log there.", companion.display());
+                let what = format!("{} is in the way: SQLite keeps its write-ahead log there.", companion.display());
                 return Err(failed(what, "Remove it, or give this user write permission if it is a database's log."));
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::InvalidFilename => return Err(too_long()),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(hidden(companion, &error)),
+            Err(error) => return Err(inaccessible(companion, &error)),
         }
     }
     Ok(())
 }
 
-/// As SQLite asks the system. Windows has no answer that is worth it: it knows attributes, and not rights.
+/// Asks the system in the same way as SQLite. Always true on Windows, where SQLite checks only attributes, not permissions.
 fn may_write(path: &Path) -> bool {
     let Ok(name) = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()) else { return false };
     let (Some(vfs), true) = (default_vfs(), cfg!(unix)) else { return true };
     let Some(access) = vfs.xAccess else { return true };
     let mut may = 0;
-    // SAFETY: the VFS lives as long as the process and its function takes itself, a C string and a place for the result.
+    // SAFETY: the VFS lives as long as the process. Its function takes the VFS, a C string and a pointer for the result.
     let asked = unsafe {
         access(std::ptr::from_ref(vfs).cast_mut(), name.as_ptr(), ffi::SQLITE_ACCESS_READWRITE, &raw mut may)
     };
@@ -131,16 +127,16 @@ fn may_write(path: &Path) -> bool {
 }
 
 fn default_vfs() -> Option<&'static ffi::sqlite3_vfs> {
-    // SAFETY: a null name asks for the default; what is returned is registered for the life of the process, or null.
+    // SAFETY: a null name means the default VFS. The result is null, or registered for the life of the process.
     unsafe { ffi::sqlite3_vfs_find(std::ptr::null()).as_ref() }
 }
 
-fn hidden(path: &Path, error: &io::Error) -> LinkError {
+fn inaccessible(path: &Path, error: &io::Error) -> LinkError {
     let fix = match error.kind() {
         ErrorKind::PermissionDenied => "Give this user permission to every folder on the way to it.",
         _ => "Check `embedded.path`, and each folder and link on the way to it.",
     };
-    failed(format!("{} cannot be looked at: {error}.", path.display()), fix)
+    failed(format!("{} cannot be accessed: {error}.", path.display()), fix)
 }
 
 fn failed(what: String, fix: &str) -> LinkError {
