@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{etag::Etag, fault, tables::conversation, time};
+use super::{error, etag::Etag, tables::conversation, time};
 use crate::{
     domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference},
     error::LinkError,
@@ -62,12 +62,15 @@ impl LiveWorkItem<'_> {
 /// # Errors
 /// `PROTOCOL` if it is anything else.
 pub(super) fn row(answer: &HttpResponse, expected: ConversationId) -> Result<Row, LinkError> {
-    item(answer, expected).map(|(row, _)| row)
+    row_and_details(answer, expected).map(|(row, _)| row)
 }
 
 /// The row, and all that was selected.
-pub(super) fn item(answer: &HttpResponse, expected: ConversationId) -> Result<(Row, ConversationDetails), LinkError> {
-    let not_a_row = |why: String| fault::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
+pub(super) fn row_and_details(
+    answer: &HttpResponse,
+    expected: ConversationId,
+) -> Result<(Row, ConversationDetails), LinkError> {
+    let not_a_row = |why: String| error::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
     let text = json::text(&answer.body);
     let item = LiveWorkItem(Object::parse(&text).map_err(|error| not_a_row(error.to_string()))?);
     let conversation = item.conversation().map_err(not_a_row)?;
@@ -78,7 +81,7 @@ pub(super) fn item(answer: &HttpResponse, expected: ConversationId) -> Result<(R
     let own = item.0.optional::<String>("@odata.etag").map_err(not_a_row)?;
     let etag = own.as_deref().map_or_else(|| Etag::from_headers(&answer.headers), Etag::parse);
     let etag = etag.map_err(|why| {
-        fault::protocol(answer, why).hint("A proxy on the way may strip or change it; writes depend on it.")
+        error::protocol(answer, why).hint("A proxy on the way may strip or change it; writes depend on it.")
     })?;
     let details = item.details(conversation.clone());
     Ok((Row { conversation, etag }, details))
@@ -91,7 +94,7 @@ pub(super) fn representation(answer: &HttpResponse, id: ConversationId) -> Optio
 
 /// Passes a successful answer on, and explains every other one.
 pub(super) fn success(answer: HttpResponse) -> Result<HttpResponse, LinkError> {
-    if answer.status.is_success() { Ok(answer) } else { Err(fault::explain(&answer)) }
+    if answer.status.is_success() { Ok(answer) } else { Err(error::explain(&answer)) }
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn classify(
 }
 
 /// An exchange without an answer.
-pub(super) fn unreachable(error: CallError) -> LinkError {
+pub(super) fn no_response(error: CallError) -> LinkError {
     match error {
         CallError::NoToken(fault) => fault,
         CallError::Exchange(error) => error.into_link_error("The server"),
@@ -137,13 +137,13 @@ pub(super) fn unreachable(error: CallError) -> LinkError {
 }
 
 /// A write that was given up on while there was still time to look at what became of it.
-pub(super) fn unanswered(after: Duration) -> LinkError {
+pub(super) fn write_timed_out(after: Duration) -> LinkError {
     LinkError::new(Code::Timeout, format!("The server did not answer the change within {} ms.", after.as_millis()))
         .hint("Raise `timeoutInMs` if the server is known to be slow.")
 }
 
 /// A write whose turn did not come while there was still time for it.
-pub(super) fn unsent(after: Duration) -> LinkError {
+pub(super) fn write_not_sent(after: Duration) -> LinkError {
     let message = format!(
         "The change was not sent within {} ms: requests wait while the server throttles this client, while too many are in flight, or for a token.",
         after.as_millis()
