@@ -6,6 +6,7 @@ use super::checks::get_json;
 use crate::{
     dataverse::{
         context::{Concurrency, RequestContext},
+        error::NO_VERSIONS_HINT,
         tables::{
             conversation::{ENTITY, ENTITY_SET, ID},
             table as linked,
@@ -57,11 +58,11 @@ pub(super) fn concurrency(checks_versions: Option<bool>, mode: Concurrency) -> C
     let found = match (checks_versions, mode) {
         (Some(true), Concurrency::CompareAndSwap) => "The table checks versions, and every write depends on one.",
         (Some(true), Concurrency::ReadCheckWrite) => {
-            "The table checks versions, but `concurrency: 'readCheckWrite'` does not use them: a change that another writer \
+            "The table checks versions, but `optimisticConcurrency: false` does not use them: a change that another writer \
              makes between our read and our write is overwritten. Leave the option out."
         }
         (Some(false), Concurrency::ReadCheckWrite) => {
-            "The table does not check versions, and `concurrency: 'readCheckWrite'` accepts that: a change that another writer makes \
+            "The table does not check versions, and `optimisticConcurrency: false` accepts that: a change that another writer makes \
              between our read and our write is overwritten."
         }
         (None, _) => {
@@ -71,10 +72,9 @@ pub(super) fn concurrency(checks_versions: Option<bool>, mode: Concurrency) -> C
             ));
         }
         (Some(false), Concurrency::CompareAndSwap) => {
-            return Err(LinkError::new(Code::InvalidConfiguration, "The table does not check versions.").hint(
-                "Turn on optimistic concurrency for msdyn_ocliveworkitem. Or set `concurrency: 'readCheckWrite'`, and accept that a \
-                 link may then overwrite another writer's.",
-            ));
+            return Err(
+                LinkError::new(Code::InvalidConfiguration, "The table does not check versions.").hint(NO_VERSIONS_HINT)
+            );
         }
     };
     Ok(((), CheckOutcome::Passed(found.into())))
