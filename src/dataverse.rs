@@ -1,25 +1,33 @@
-//! The port over the Dataverse Web API. Requests and answers are pure; the compare-and-swap loop is in `swap`.
+//! The store on the Dataverse Web API.
+//!
+//! Requests and responses are pure functions; the loop that makes a link atomic is in `compare_and_swap`.
 
-mod answer;
+mod compare_and_swap;
+mod context;
 mod diagnose;
 mod environment;
+mod error;
 mod etag;
-mod exchange;
-mod fault;
 mod find;
 mod lanes;
 mod read;
 mod remembered;
 mod request;
-mod swap;
+mod response;
 pub mod tables;
 pub mod time;
 
 use std::sync::Arc;
 
+pub use context::Concurrency;
 pub use environment::EnvironmentUrl;
 
-use self::{exchange::Exchange, lanes::Lanes, remembered::RememberedRows, swap::Swap};
+use self::{
+    compare_and_swap::CompareAndSwap,
+    context::{RequestContext, Shared},
+    lanes::Lanes,
+    remembered::RememberedRows,
+};
 use crate::{
     clock::SharedClock,
     domain::{
@@ -37,44 +45,21 @@ use crate::{
 pub struct DataverseStore {
     shared: Arc<Shared>,
     lanes: Lanes,
+    /// The network layer again, if its connections can be inspected for a diagnosis.
     inspected: Option<Arc<ReqwestService>>,
-    /// Below retries and tokens.
+    /// The network layer, below retries and tokens.
     network: Arc<dyn HttpService>,
 }
 
-/// How a write is kept from overwriting somebody else's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Concurrency {
-    /// By the version of the row that was decided on. Nothing of another writer is ever lost.
-    #[default]
-    CompareAndSwap,
-    /// Not at all, for tables whose optimistic concurrency is switched off: the row is read afresh, then written if it exists.
-    /// What another writer changes in between is overwritten.
-    ReadCheckWrite,
-}
-
-/// What may be chosen about a store.
+/// Options of a store.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DataverseOptions {
-    /// How often and how patiently requests are repeated.
+    /// Number of retries and delays between them.
     pub retries: RetryPolicy,
-    /// How a write is kept from overwriting somebody else's.
+    /// Protection of writes against other writers.
     pub concurrency: Concurrency,
-    /// On whose behalf calls are made that do not say so themselves.
+    /// The user to impersonate in calls that name no user.
     pub caller: Option<CallerId>,
-}
-
-/// What every call of one client has in common.
-struct Shared {
-    environment: EnvironmentUrl,
-    http: AuthorizedHttp,
-    /// The same requests before they get a token: what closing the client tells.
-    requests: Arc<RetryingHttp>,
-    budget: Arc<RetryBudget>,
-    remembered: RememberedRows,
-    concurrency: Concurrency,
-    caller: Option<CallerId>,
-    clock: SharedClock,
 }
 
 impl DataverseStore {
@@ -123,7 +108,8 @@ impl LinkStore for DataverseStore {
         let turn = self.lanes.line_up(id);
         Box::pin(async move {
             let _turn = turn.await;
-            Swap { exchange: Exchange::new(&shared, &call), id }.swap(&decide).await
+            let context = RequestContext { shared: &shared, call: &call };
+            CompareAndSwap { context, id }.run(&decide).await
         })
     }
 
@@ -131,20 +117,22 @@ impl LinkStore for DataverseStore {
         let shared = Arc::clone(&self.shared);
         let turn = self.lanes.line_up(id);
         Box::pin(async move {
-            // It sees what was called before it, and lets go what is called after it.
+            // It waits for earlier updates of the conversation, and holds up no later one.
             drop(turn.await);
-            read::conversation(&Exchange::new(&shared, &call), id).await
+            read::conversation(RequestContext { shared: &shared, call: &call }, id).await
         })
     }
 
     fn list(&self, query: ConversationQuery, next: Option<String>, call: Arc<Call>) -> StoreFuture<ConversationPage> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { read::page(&Exchange::new(&shared, &call), &query, next.as_deref()).await })
+        Box::pin(
+            async move { read::page(RequestContext { shared: &shared, call: &call }, &query, next.as_deref()).await },
+        )
     }
 
     fn find(&self, key: RecordKey, call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(async move { find::records(&Exchange::new(&shared, &call), &key).await })
+        Box::pin(async move { find::records(RequestContext { shared: &shared, call: &call }, &key).await })
     }
 
     fn diagnose(&self, call: Arc<Call>) -> StoreFuture<Report> {

@@ -1,4 +1,4 @@
-//! The address of an environment.
+//! URL of an environment.
 
 use std::{fmt, str::FromStr};
 
@@ -7,11 +7,11 @@ use url::Url;
 use super::tables::conversation;
 use crate::{domain::ConversationId, http};
 
-/// `https://<organisation>.crm<N>.dynamics.com`, or any address on this machine.
+/// `https://<organisation>.crm<N>.dynamics.com`, or any address of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentUrl(Url);
 
-/// Suffixes of environments, and the authorities of their clouds (`dataverse-wire.md` 7.3).
+/// Domains of environments, and the token authorities of their clouds (`dataverse-wire.md` 7.3).
 const CLOUDS: [(&str, &str); 4] = [
     (".dynamics.com", "https://login.microsoftonline.com"),
     (".microsoftdynamics.us", "https://login.microsoftonline.us"),
@@ -19,49 +19,47 @@ const CLOUDS: [(&str, &str); 4] = [
     (".dynamics.cn", "https://login.chinacloudapi.cn"),
 ];
 
-/// Why an address cannot be used.
+/// Reason why a URL cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableUrl {
-    /// It does not parse.
+    /// It is not a URL.
     #[error("expected a URL such as https://contoso.crm4.dynamics.com ({0})")]
     Malformed(url::ParseError),
-    /// The token would be sent in the clear.
-    #[error(
-        "expected https; plain http is accepted on this machine only, because the token would be readable on its way"
-    )]
+    /// The token would be sent unencrypted.
+    #[error("expected https; plain http is accepted on this machine only, because the token would be sent unencrypted")]
     NotHttps,
-    /// User and password belong into the credential.
+    /// It has a user, password, query or fragment.
     #[error("expected no user, password, query or fragment in it")]
     TooMuch,
-    /// Microsoft's environments have no path, and this one is of no page or service that is known.
-    #[error("expected the environment's address alone, such as https://contoso.crm4.dynamics.com, without a path")]
+    /// Microsoft's environments have no path, and this one is not that of a known page or service.
+    #[error("expected only the environment's address, such as https://contoso.crm4.dynamics.com, without a path")]
     Path,
 }
 
 impl EnvironmentUrl {
     const API: &str = "api/data/";
-    /// The version of the API that is spoken.
+    /// Version of the API that requests use.
     const VERSION: &str = "v9.2";
 
-    /// The address, with a slash at its end.
+    /// The URL, with a slash at its end.
     #[must_use]
     pub fn as_url(&self) -> &Url {
         &self.0
     }
 
-    /// What a token must be for: `<environment>/.default`.
+    /// Scope of its tokens: `<environment>/.default`.
     #[must_use]
     pub fn scope(&self) -> String {
         format!("{}/.default", self.origin())
     }
 
-    /// Scheme, host and port: what a token's audience is.
+    /// Scheme, host and port, which is the audience of its tokens.
     pub(super) fn origin(&self) -> String {
         self.0.origin().ascii_serialization()
     }
 
-    /// Who gives tokens for it, by the suffix that Microsoft's cloud gives its environments. Regions come and go, so nothing else of
-    /// the name counts. `None` for a name of no cloud that is known.
+    /// The authority that issues its tokens, derived from the domain. `None` if the domain does not belong to a known cloud. The rest of
+    /// the name is ignored, because Microsoft adds regions.
     #[must_use]
     pub fn authority_host(&self) -> Option<Url> {
         let host = self.0.host_str()?;
@@ -69,13 +67,13 @@ impl EnvironmentUrl {
         Url::parse(authority).ok()
     }
 
-    /// The set of conversations. `query` is the part after `?`.
+    /// URL of the entity set of conversations. `query` is the part after `?`.
     pub(super) fn conversations(&self, query: &str) -> Url {
         self.set(conversation::ENTITY_SET, query)
     }
 
-    /// Whether a URL leads to the set of conversations, in whatever version of the API: a token may go there, and nowhere else. Paths
-    /// count in either case, as the server sees it.
+    /// Whether a URL is that of the entity set of conversations, in any version of the API. A token may be sent only there. Paths are
+    /// not case-sensitive, as on the server.
     pub(super) fn has_conversations_at(&self, url: &Url) -> bool {
         let root = format!("{}{}v", self.0.path(), Self::API).to_ascii_lowercase();
         let path = url.path().to_ascii_lowercase();
@@ -89,17 +87,17 @@ impl EnvironmentUrl {
                 .is_some_and(|(major, minor)| is_number(major) && is_number(minor))
     }
 
-    /// A set. `query` is the part after `?`.
+    /// URL of an entity set. `query` is the part after `?`.
     pub(super) fn set(&self, name: &str, query: &str) -> Url {
         self.api(name, Some(query))
     }
 
-    /// The row of a conversation. `query` is the part after `?`.
+    /// URL of a conversation's row. `query` is the part after `?`.
     pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Url {
         self.api(&format!("{}({id})", conversation::ENTITY_SET), Some(query))
     }
 
-    /// Something below the API.
+    /// URL of a path below the API.
     pub(super) fn api(&self, path: &str, query: Option<&str>) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}{}{}/{path}", self.0.path(), Self::API, Self::VERSION));
@@ -108,7 +106,7 @@ impl EnvironmentUrl {
     }
 }
 
-/// The address as people write it, without the slash at its end.
+/// The URL as users write it, without the slash at its end.
 impl fmt::Display for EnvironmentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str().trim_end_matches('/'))
@@ -118,11 +116,11 @@ impl fmt::Display for EnvironmentUrl {
 impl FromStr for EnvironmentUrl {
     type Err = UnusableUrl;
 
-    /// Accepts the address as people copy it: with the path to the API, of a page in the browser or of an older service, and what
-    /// follows there.
+    /// Accepts the URL as users copy it: also the URL of the API, of a page in the browser or of an older service, of which the path is
+    /// removed.
     fn from_str(text: &str) -> Result<Self, UnusableUrl> {
         let mut url = Url::parse(text).map_err(UnusableUrl::Malformed)?;
-        // The root of DNS, which neither a token's audience nor a certificate names.
+        // A dot at the end of the host, which neither a token's audience nor a certificate has.
         if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned) {
             url.set_host(Some(&host)).map_err(UnusableUrl::Malformed)?;
         }
@@ -148,7 +146,7 @@ impl FromStr for EnvironmentUrl {
     }
 }
 
-/// Whether this is the path of the API, a page or a service below an environment's address. IIS, which serves them, knows no case.
+/// Whether this is the path of the API, a page or a service below an environment's address. Paths of IIS are not case-sensitive.
 fn begins_page(segments: &[&str]) -> bool {
     let is = |index: usize, name: &str| segments.get(index).is_some_and(|segment| segment.eq_ignore_ascii_case(name));
     let ends = |suffix: &str| segments[0].to_ascii_lowercase().ends_with(suffix);
@@ -161,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_forms_people_copy_lead_to_one_address() {
+    fn the_forms_that_users_copy_lead_to_one_address() {
         for text in [
             "https://contoso.crm4.dynamics.com",
             "https://contoso.crm4.dynamics.com/",
@@ -191,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_not_understood_belongs_to_another_server_or_is_refused() {
+    fn an_unknown_path_belongs_to_another_server_or_is_rejected() {
         for (text, address) in [
             ("https://crm.contoso.example:8443/Contoso/main.aspx?etc=1#2", "https://crm.contoso.example:8443/Contoso"),
             ("https://crm.contoso.example/Contoso/API/data/v8.2", "https://crm.contoso.example/Contoso"),
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_never_travels_in_the_clear_except_on_this_machine() {
+    fn a_token_is_never_sent_unencrypted_except_to_this_machine() {
         assert!("http://127.0.0.1:8080".parse::<EnvironmentUrl>().is_ok());
         for text in ["http://contoso.crm4.dynamics.com", "ftp://127.0.0.1", "http://192.168.0.1"] {
             assert_eq!(text.parse::<EnvironmentUrl>(), Err(UnusableUrl::NotHttps), "{text}");
@@ -235,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_in_the_address_are_refused() {
+    fn secrets_in_the_url_are_rejected() {
         for text in [
             "https://me:secret@x.dynamics.com",
             "https://x.dynamics.com?code=secret",

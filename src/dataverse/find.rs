@@ -1,11 +1,11 @@
-//! Records by what stands in their columns.
+//! Finding records by the values of their columns.
 
+use http::StatusCode;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    answer,
-    exchange::Exchange,
-    fault, request,
+    context::RequestContext,
+    error, request, response,
     tables::{Table, table},
 };
 use crate::{
@@ -14,28 +14,29 @@ use crate::{
     json::{self, Object},
 };
 
-/// Reads the records that fit.
-pub(super) async fn records(exchange: &Exchange<'_>, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
+/// Reads the records that match.
+pub(super) async fn records(context: RequestContext<'_>, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
     let Table { entity_set, id, name, .. } = *table(key.entity);
     let filter: Vec<_> = key.columns.iter().map(|(column, value)| format!("{column} eq {}", literal(value))).collect();
     let query = format!("$select={id},{name}&$filter={}&$top={}", filter.join(" and "), RecordKey::MOST + 1);
-    let url = exchange.shared.environment.set(entity_set, &query);
-    let answer = exchange.send(request::look(url, exchange.sender(), None)).await.map_err(fault::unreachable)?;
-    let is_bad = answer.status == http::StatusCode::BAD_REQUEST;
-    let answer = answer::success(answer).map_err(|error| if is_bad { misunderstood(&error) } else { error })?;
-    let no_set = |why: String| fault::protocol(&answer, &format!("the response is not a list of records: {why}"));
-    let text = json::text(&answer.body);
-    let set = Object::parse(&text).map_err(|error| no_set(error.to_string()))?;
-    let rows: Vec<Object<'_>> = set.required("value").map_err(no_set)?;
+    let url = context.shared.environment.set(entity_set, &query);
+    let response = context.send(request::get_with_names(context, url, None)).await?;
+    let is_bad_request = response.status == StatusCode::BAD_REQUEST;
+    let response =
+        response::success(response).map_err(|error| if is_bad_request { invalid_key(&error) } else { error })?;
+    let not_a_list = |why: String| error::protocol(&response, &format!("the response is not a list of records: {why}"));
+    let text = json::text(&response.body);
+    let set = Object::parse(&text).map_err(|error| not_a_list(error.to_string()))?;
+    let rows: Vec<Object<'_>> = set.required("value").map_err(not_a_list)?;
     rows.iter()
         .map(|row| {
-            let record = RecordReference { entity: key.entity, id: row.required(id).map_err(no_set)? };
+            let record = RecordReference { entity: key.entity, id: row.required(id).map_err(not_a_list)? };
             Ok(NamedRecord { record, name: row.lenient(name) })
         })
         .collect()
 }
 
-/// Quotes are doubled, and nothing of a text is left that could mean something in a query.
+/// The value as an OData literal: quotes doubled, and every character encoded that has a meaning in a query.
 fn literal(value: &KeyValue) -> String {
     match value {
         KeyValue::Text(text) => {
@@ -47,11 +48,11 @@ fn literal(value: &KeyValue) -> String {
     }
 }
 
-/// Only the caller's columns can be wrong with the request.
-fn misunderstood(error: &LinkError) -> LinkError {
+/// The columns are the only part of the request that the caller chooses.
+fn invalid_key(error: &LinkError) -> LinkError {
     let details = error.details().clone();
-    let why = details.service_message.clone().unwrap_or_else(|| "it does not understand it".to_owned());
-    LinkError::new(Code::InvalidArgument, format!("`key`: the server refused it: {why}"))
+    let why = details.service_message.clone().unwrap_or_else(|| "it did not understand it".to_owned());
+    LinkError::new(Code::InvalidArgument, format!("`key`: the server rejected it: {why}"))
         .hint("Use logical names of columns of this table, and values of their types.")
         .with(|given| *given = details)
 }
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_of_a_text_means_anything_in_a_query() {
+    fn a_string_has_no_meaning_in_a_query() {
         for (value, expected) in [
             (KeyValue::Text("A-1".into()), "'A%2D1'"),
             (KeyValue::Text("O'Hara & #1+1=2%".into()), "'O%27%27Hara%20%26%20%231%2B1%3D2%25'"),

@@ -1,4 +1,4 @@
-//! Calls on one conversation wait for each other, in call order; calls on different ones do not.
+//! Queues of calls: calls on one conversation run one after the other, in call order; calls on different conversations do not wait.
 
 use std::{
     collections::HashMap,
@@ -13,21 +13,21 @@ use crate::domain::ConversationId;
 
 type Lane = tokio::sync::Mutex<()>;
 
-/// One lane per conversation that has calls.
+/// One lane for each conversation that has calls.
 #[derive(Default)]
 pub(super) struct Lanes(Mutex<HashMap<ConversationId, Weak<Lane>>>);
 
-/// Lanes are swept when the map has grown to this many, and then whenever it has doubled.
+/// Number of lanes at which unused ones are removed, and again whenever the map has doubled.
 const SWEEP_AT: usize = 1_024;
 
-/// The right to work on a conversation; dropping it lets the next call go.
+/// The right to work on a conversation. Dropping it lets the next call run.
 pub(super) type Turn = OwnedMutexGuard<()>;
 
 impl Lanes {
-    /// Takes a place in the conversation's lane now. Awaiting it is awaiting the turn; dropping it is leaving the lane.
+    /// Queues in the conversation's lane immediately. The future completes when it is the call's turn; dropping it leaves the lane.
     pub(super) fn line_up(&self, id: ConversationId) -> impl Future<Output = Turn> + Send + use<> {
         let mut waiting: Pin<Box<dyn Future<Output = Turn> + Send>> = Box::pin(self.lane(id).lock_owned());
-        // Tokio's mutex is fair: the first poll takes the place in its queue, so it happens here and not when a scheduler likes.
+        // Tokio's mutex is fair, and the first poll takes the place in its queue. So it is polled here, not when a scheduler gets to it.
         let first = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         async move {
             match first {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_come_in_the_order_of_lining_up_however_they_are_polled() {
+    fn turns_come_in_call_order_in_whatever_order_they_are_polled() {
         let lanes = Lanes::default();
         let first = lanes.line_up(id(1));
         let mut second = Box::pin(lanes.line_up(id(1)));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_the_lane_lets_the_next_one_up_but_not_past_the_first() {
+    fn leaving_the_lane_lets_the_next_one_move_up_but_not_past_the_first() {
         let lanes = Lanes::default();
         let first = lanes.line_up(id(1)).now_or_never().unwrap();
         let second = lanes.line_up(id(1));
@@ -88,11 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn other_conversations_do_not_wait_and_old_lanes_are_forgotten() {
+    fn other_conversations_do_not_wait_and_unused_lanes_are_removed() {
         let lanes = Lanes::default();
         let held = lanes.line_up(id(0)).now_or_never().unwrap();
         for number in 1..100_000 {
-            drop(lanes.line_up(id(number)).now_or_never().expect("nobody else is here"));
+            drop(lanes.line_up(id(number)).now_or_never().expect("the lane is empty"));
         }
         assert!(lanes.0.lock().unwrap().len() <= 4 * SWEEP_AT);
         assert!(lanes.line_up(id(0)).now_or_never().is_none(), "a lane in use is kept");

@@ -1,14 +1,14 @@
-//! Reading conversations with what people want to see of them. Nothing here decides, and nothing rests on what was remembered.
+//! Reading conversations. Cached rows are not used, because a reader expects the current state.
 
 use std::time::SystemTime;
 
 use url::Url;
 
 use super::{
-    answer::{self, LiveWorkItem},
+    context::RequestContext,
     environment::EnvironmentUrl,
-    exchange::Exchange,
-    fault, request,
+    error, request,
+    response::{self, LiveWorkItem, Row},
     tables::{conversation, table},
 };
 use crate::{
@@ -17,64 +17,70 @@ use crate::{
         conversation_not_found,
     },
     error::{Code, LinkError},
+    http::HttpResponse,
     json::{self, Object},
 };
 
-/// Reads one, and remembers its row for the next link.
+/// Reads the row that decisions are based on.
+pub(super) async fn row(context: RequestContext<'_>, id: ConversationId) -> Result<Row, LinkError> {
+    let response = context.send(request::get_row(context, id)).await?;
+    response::row(&found(response, id)?, id)
+}
+
+/// Reads a conversation for display, and caches its row for the next link.
 pub(super) async fn conversation(
-    exchange: &Exchange<'_>,
+    context: RequestContext<'_>,
     id: ConversationId,
 ) -> Result<ConversationDetails, LinkError> {
-    let environment = &exchange.shared.environment;
-    let request = request::look(environment.conversation(id, request::DETAILS), exchange.sender(), None);
-    let asked = exchange.shared.clock.now();
-    let answer = exchange.send(request).await.map_err(fault::unreachable)?;
-    if fault::is_row_not_found(&answer) {
-        return Err(conversation_not_found(id));
-    }
-    let answer = answer::success(answer)?;
-    let (row, details) = answer::item(&answer, id)?;
-    exchange.remember_read(row, asked);
+    let url = context.shared.environment.conversation(id, request::SELECT_DETAILS);
+    let asked = context.shared.clock.now();
+    let response = context.send(request::get_with_names(context, url, None)).await?;
+    let (row, details) = response::row_and_details(&found(response, id)?, id)?;
+    context.remember_read(row, asked);
     Ok(details)
 }
 
-/// Reads a page.
+fn found(response: HttpResponse, id: ConversationId) -> Result<HttpResponse, LinkError> {
+    if error::is_row_not_found(&response) { Err(conversation_not_found(id)) } else { response::success(response) }
+}
+
+/// Reads a page of conversations: the first one, or the one that a link leads to.
 pub(super) async fn page(
-    exchange: &Exchange<'_>,
+    context: RequestContext<'_>,
     query: &ConversationQuery,
     next: Option<&str>,
 ) -> Result<ConversationPage, LinkError> {
-    let environment = &exchange.shared.environment;
+    let environment = &context.shared.environment;
     let url = match next {
         None => environment.conversations(&filtered(query)),
-        Some(next) => followed(environment, environment.as_url(), next)?,
+        Some(next) => follow(environment, environment.as_url(), next)?,
     };
-    let request = request::look(url.clone(), exchange.sender(), Some(query.page_size));
-    let answer = answer::success(exchange.send(request).await.map_err(fault::unreachable)?)?;
-    let not_a_set =
-        |why: String| fault::protocol(&answer, &format!("the response is not a page of conversations: {why}"));
-    let text = json::text(&answer.body);
-    let set = Object::parse(&text).map_err(|error| not_a_set(error.to_string()))?;
-    let rows: Vec<LiveWorkItem<'_>> = set.required("value").map_err(not_a_set)?;
-    let next_link: Option<String> = set.optional("@odata.nextLink").map_err(not_a_set)?;
+    let request = request::get_with_names(context, url.clone(), Some(query.page_size));
+    let response = response::success(context.send(request).await?)?;
+    let not_a_page =
+        |why: String| error::protocol(&response, &format!("the response is not a page of conversations: {why}"));
+    let text = json::text(&response.body);
+    let set = Object::parse(&text).map_err(|error| not_a_page(error.to_string()))?;
+    let rows: Vec<LiveWorkItem<'_>> = set.required("value").map_err(not_a_page)?;
+    let next_link: Option<String> = set.optional("@odata.nextLink").map_err(not_a_page)?;
     let mut conversations = Vec::with_capacity(rows.len());
     for (index, item) in rows.iter().enumerate() {
-        let conversation = item.conversation().map_err(|why| not_a_set(format!("row {}: {why}", index + 1)))?;
-        // An id alone does not tell an account from a contact.
-        let fits = query.linked.is_none_or(|record| conversation.linked(record.entity.slot()) == Some(record));
-        if fits {
+        let conversation = item.conversation().map_err(|why| not_a_page(format!("row {}: {why}", index + 1)))?;
+        // The server compares ids only, and an account may have the id of a contact.
+        let matches = query.linked.is_none_or(|record| conversation.linked(record.entity.slot()) == Some(record));
+        if matches {
             conversations.push(item.details(conversation));
         }
     }
-    let next = next_link.map(|link| followed(environment, &url, &link)).transpose()?;
+    let next = next_link.map(|link| follow(environment, &url, &link)).transpose()?;
     if next.as_ref() == Some(&url) {
-        return Err(not_a_set("its link to the next one leads back to itself".to_owned()));
+        return Err(not_a_page("its link to the next page leads to itself".to_owned()));
     }
     Ok(ConversationPage { conversations, next: next.map(Into::into) })
 }
 
-/// The URL of the next page. The token goes along, so a link is followed to the environment's own conversations and nowhere else.
-fn followed(environment: &EnvironmentUrl, page: &Url, link: &str) -> Result<Url, LinkError> {
+/// URL of the next page. The request carries the token, so a link must lead to the conversations of the same environment.
+fn follow(environment: &EnvironmentUrl, page: &Url, link: &str) -> Result<Url, LinkError> {
     let url = page.join(link).ok().filter(|url| !link.is_empty() && environment.has_conversations_at(url));
     let mut url = url.ok_or_else(|| {
         let message = "The link to the next page does not lead to the environment's conversations.";
@@ -103,7 +109,7 @@ fn filtered(query: &ConversationQuery) -> String {
     let filter = if filters.is_empty() { String::new() } else { format!("&$filter={}", filters.join(" and ")) };
     let mut order: Vec<_> = query.order.iter().copied().map(ordered).collect();
     order.push(conversation::ID.to_owned());
-    format!("{}{filter}&$orderby={}", request::DETAILS, order.join(","))
+    format!("{}{filter}&$orderby={}", request::SELECT_DETAILS, order.join(","))
 }
 
 fn ordered(Order { by, descending }: Order) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 
-use super::answer::Row;
+use super::response::Row;
 use crate::{
     clock::SharedClock,
     domain::{CallerId, ConversationId},

@@ -1,4 +1,4 @@
-//! One call: what its caller may say about it, and what it carries with it into the store.
+//! One call: its options, and the context that it passes to the store.
 
 use std::{
     str::FromStr,
@@ -9,30 +9,30 @@ use std::{
 use super::ids::{CallerId, RequestId};
 use crate::progress::Progress;
 
-/// What a caller may say about one call.
+/// Options of a call.
 #[derive(Clone, Debug, Default)]
 pub struct CallOptions {
-    /// How long the call may take; the service's default if absent.
+    /// Timeout of the call; the service's default if absent.
     pub timeout: Option<Duration>,
-    /// On whose behalf; the store's default if absent.
+    /// The user to impersonate; the store's default if absent.
     pub caller: Option<CallerId>,
     /// The trace that the call belongs to.
     pub traceparent: Option<Traceparent>,
-    /// Whether a link or an unlink is only decided, and nothing written.
+    /// Whether a link or unlink is only decided, and nothing is written.
     pub dry_run: bool,
 }
 
-/// A place in a distributed trace, in the form of the W3C's recommendation.
+/// Position in a distributed trace, as W3C Trace Context defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traceparent(String);
 
-/// The text is no place in a trace.
+/// Error of a string that is not a `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a W3C traceparent such as 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")]
 pub struct MalformedTraceparent;
 
 impl Traceparent {
-    /// The header's value.
+    /// Value of the header.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -61,7 +61,7 @@ impl FromStr for Traceparent {
     }
 }
 
-/// What one call carries with it into the store.
+/// Context of a call, which it passes to the store.
 #[derive(Debug)]
 pub struct Call {
     request_id: RequestId,
@@ -72,26 +72,26 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call that has not written anything.
+    /// A call that has not written yet.
     #[must_use]
     pub fn new(request_id: RequestId, deadline: Option<Instant>, options: CallOptions) -> Self {
         let CallOptions { caller, traceparent, .. } = options;
         Self { request_id, deadline, caller, traceparent, progress: Arc::default() }
     }
 
-    /// The id that logs on both sides show.
+    /// The id of the call in the logs of client and server.
     #[must_use]
     pub fn request_id(&self) -> RequestId {
         self.request_id
     }
 
-    /// When the caller stops waiting. The service sees to it; a store only needs it to keep some time in reserve.
+    /// End of the call's timeout. The service enforces it; a store uses it only to keep some time in reserve.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// On whose behalf, if the caller said so.
+    /// The user to impersonate, if the caller named one.
     #[must_use]
     pub fn caller(&self) -> Option<CallerId> {
         self.caller
@@ -103,7 +103,7 @@ impl Call {
         self.traceparent.as_ref()
     }
 
-    /// How far its write has come.
+    /// Progress of its write.
     #[must_use]
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress
@@ -115,10 +115,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_place_in_a_trace_is_passed_on() {
-        let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(good.parse::<Traceparent>().unwrap().as_str(), good);
-        for wrong in [
+    fn only_a_valid_traceparent_is_passed_on() {
+        let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(valid.parse::<Traceparent>().unwrap().as_str(), valid);
+        for invalid in [
             "",
             "00",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
@@ -129,7 +129,7 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1\n",
         ] {
-            assert_eq!(wrong.parse::<Traceparent>(), Err(MalformedTraceparent), "{wrong}");
+            assert_eq!(invalid.parse::<Traceparent>(), Err(MalformedTraceparent), "{invalid}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! A conversation as far as links are concerned.
+//! The part of a conversation that links depend on.
 
 use std::fmt;
 
 use super::ids::{ConversationId, EntityLogicalName, RecordReference};
 
-/// The place a record is linked in. The two are independent: linking one never touches the other.
+/// Place of a linked record. The two slots are independent: a link in one never changes the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
     /// One account or contact.
@@ -14,7 +14,7 @@ pub enum Slot {
 }
 
 impl EntityLogicalName {
-    /// The slot that records of this table go into.
+    /// The slot for records of this table.
     #[must_use]
     pub const fn slot(self) -> Slot {
         match self {
@@ -33,18 +33,18 @@ impl fmt::Display for Slot {
     }
 }
 
-/// The `statuscode` of a conversation. An unknown number is kept and is not active.
+/// The `statuscode` of a conversation. Unknown numbers are kept and are not active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Status(i32);
 
 impl Status {
     /// Waiting in a queue.
     pub const OPEN: Self = Self(1);
-    /// An agent is talking; the only status that can be linked unless more are allowed.
+    /// An agent is serving the customer. The only status in which a conversation can be linked, unless others are allowed.
     pub const ACTIVE: Self = Self(2);
     /// The agent left without ending it.
     pub const WAITING: Self = Self(3);
-    /// Over for good.
+    /// Closed finally.
     pub const CLOSED: Self = Self(4);
     /// Ended; the agent is still working on it.
     pub const WRAP_UP: Self = Self(5);
@@ -63,18 +63,18 @@ impl Status {
         (Self::SCHEDULED, "scheduled"),
     ];
 
-    /// The names that [`Status::from_name`] knows.
+    /// All names that [`Status::from_name`] accepts.
     pub fn names() -> impl Iterator<Item = &'static str> {
         Self::NAMES.iter().map(|(_, name)| *name)
     }
 
-    /// The status of that name.
+    /// The status with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(_, known)| *known == name).map(|(status, _)| *status)
     }
 
-    /// Its name, unless the number is unknown.
+    /// Its name. `None` for an unknown number.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         Self::NAMES.iter().find(|(status, _)| *status == self).map(|(_, name)| *name)
@@ -102,21 +102,21 @@ impl fmt::Display for Status {
     }
 }
 
-/// The part of a conversation's row that decisions rest on.
+/// The part of a conversation's row that decisions are based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
-    /// Which one.
+    /// Its id.
     pub id: ConversationId,
-    /// Where it is in its life.
+    /// Its status.
     pub status: Status,
-    /// The account or contact it is linked to.
+    /// The linked account or contact.
     pub customer: Option<RecordReference>,
-    /// The incident it is linked to.
+    /// The linked incident.
     pub case: Option<RecordReference>,
 }
 
 impl Conversation {
-    /// What a slot holds.
+    /// The record in a slot.
     #[must_use]
     pub fn linked(&self, slot: Slot) -> Option<RecordReference> {
         match slot {

@@ -1,4 +1,4 @@
-//! What a link or an unlink would change, computed from the conversation alone. Rows 4 to 8 of the table in the README.
+//! Decisions: the change that a link or unlink makes, computed from the conversation alone. Rows 4 to 8 of the table in the README.
 
 use super::{
     conversation::{Conversation, Slot, Status},
@@ -6,60 +6,60 @@ use super::{
 };
 use crate::error::{Code, LinkError};
 
-/// When a link may be made.
+/// Conditions of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkPolicy {
-    /// Statuses that can be linked besides active.
+    /// Statuses besides active in which a conversation can be linked.
     pub linkable_statuses: Vec<Status>,
-    /// What becomes of another record in the slot.
+    /// Treatment of another record in the slot.
     pub if_linked: IfLinked,
-    /// If given, what the slot must hold.
+    /// Required content of the slot, if given.
     pub expected: Option<Option<RecordReference>>,
 }
 
-/// What becomes of another record in the slot.
+/// Treatment of another record in the slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IfLinked {
-    /// The new one overrides it.
+    /// The new record replaces it.
     #[default]
     Replace,
-    /// It stays, and that is an outcome.
+    /// It stays, and the outcome states it.
     Keep,
-    /// It stays, and that is an error.
+    /// It stays, and the call fails.
     Reject,
 }
 
-/// The change of one slot. It writes exactly if `before` and `after` differ.
+/// Change of one slot. Nothing is written if `before` equals `after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The slot.
     pub slot: Slot,
-    /// What it holds now.
+    /// Its content now.
     pub before: Option<RecordReference>,
-    /// What it shall hold.
+    /// Its content afterwards.
     pub after: Option<RecordReference>,
 }
 
 impl Decision {
-    /// Whether there is anything to write.
+    /// Whether anything has to be written.
     #[must_use]
     pub fn writes(&self) -> bool {
         self.before != self.after
     }
 }
 
-/// A decision not yet taken: a value rather than a closure, so that a store can queue it, take it again on a newer row,
-/// and show it in a test's failure.
+/// A link or unlink that has not been decided yet. A value rather than a closure, so that a store can queue it, decide again on a newer
+/// row, and print it when a test fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decide {
-    /// Put the record into its slot, whatever that holds.
+    /// Put the record into its slot, as the policy allows.
     Link(RecordReference, LinkPolicy),
     /// Empty the slot, if it holds this record.
     Unlink(RecordReference),
 }
 
 impl Decide {
-    /// Takes the decision on a row.
+    /// Decides on a row.
     pub fn on(&self, conversation: &Conversation) -> Result<Decision, LinkError> {
         match self {
             Self::Link(record, policy) => decide_link(conversation, *record, policy),
@@ -67,7 +67,7 @@ impl Decide {
         }
     }
 
-    /// Whether there is any row it could be taken on.
+    /// Checks that it can succeed on any row at all.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`].
@@ -77,12 +77,13 @@ impl Decide {
         if expected.entity.slot() == slot {
             return Ok(());
         }
-        let message =
-            format!("`options.expected`: the {expected} is never in the {slot} slot, which the {record} goes into.");
+        let message = format!(
+            "`options.expected`: the {expected} can never be in the {slot} slot, which is the slot of the {record}."
+        );
         Err(LinkError::new(Code::InvalidArgument, message))
     }
 
-    /// The record that is to be linked or unlinked.
+    /// The record to link or unlink.
     #[must_use]
     pub fn record(&self) -> RecordReference {
         match self {
@@ -91,11 +92,11 @@ impl Decide {
     }
 }
 
-/// A new link overrides the old one, unless the policy says otherwise; only active conversations can be linked.
+/// Decides on a link: it replaces another record unless the policy forbids it. Only active conversations can be linked.
 ///
 /// # Errors
-/// [`Code::ConversationNotActive`]; [`Code::Conflict`] if the slot does not hold what is expected, [`Code::Occupied`] if it holds what
-/// must not be replaced, both with what it holds.
+/// [`Code::ConversationNotActive`]; [`Code::Conflict`] if the slot does not hold what is expected, [`Code::Occupied`] if it holds a record
+/// that must not be replaced; both with the content of the slot.
 fn decide_link(
     conversation: &Conversation,
     record: RecordReference,
@@ -115,28 +116,30 @@ fn decide_link(
     }
     let slot = record.entity.slot();
     let before = conversation.linked(slot);
-    let holds = |code, why: &str| {
+    let unsuitable = |code, why: &str| {
         let instead = before.map_or_else(|| "nothing".to_owned(), |current| current.to_string());
         let message = format!("The {slot} slot of conversation {} holds {instead}, {why}.", conversation.id);
         LinkError::new(code, message).with(|details| details.current = Some(before.map(Into::into)))
     };
     if policy.expected.is_some_and(|expected| expected != before) {
-        // Whoever calls again with the same expectation meets the same.
-        return Err(holds(Code::Conflict, "and not what was expected").with(|details| details.retryable = Some(false)));
+        // A retry with the same expectation fails in the same way.
+        return Err(
+            unsuitable(Code::Conflict, "not the expected record").with(|details| details.retryable = Some(false))
+        );
     }
     let after = match policy.if_linked {
         _ if before.is_none_or(|held| held == record) => record,
         IfLinked::Replace => record,
         IfLinked::Keep => before.unwrap_or(record),
-        IfLinked::Reject => return Err(holds(Code::Occupied, "which is not to be replaced")),
+        IfLinked::Reject => return Err(unsuitable(Code::Occupied, "which must not be replaced")),
     };
     Ok(Decision { slot, before, after: Some(after) })
 }
 
-/// Removes exactly the record named, in every status.
+/// Decides on an unlink: it removes exactly this record, in every status.
 ///
 /// # Errors
-/// [`Code::NotLinked`], with what is linked instead.
+/// [`Code::NotLinked`], with the record that is linked instead.
 fn decide_unlink(conversation: &Conversation, record: RecordReference) -> Result<Decision, LinkError> {
     let slot = record.entity.slot();
     let before = conversation.linked(slot);
@@ -151,13 +154,13 @@ fn decide_unlink(conversation: &Conversation, record: RecordReference) -> Result
     .with(|details| details.current = Some(before.map(Into::into))))
 }
 
-/// The answer for a conversation that the store does not have, worded alike by every store.
+/// Error of every store for an unknown conversation.
 #[must_use]
 pub fn conversation_not_found(id: ConversationId) -> LinkError {
     LinkError::new(Code::ConversationNotFound, format!("Conversation {id} does not exist in this store."))
 }
 
-/// The answer for a record that the store does not have, worded alike by every store.
+/// Error of every store for an unknown record.
 #[must_use]
 pub fn record_not_found(record: RecordReference) -> LinkError {
     LinkError::new(Code::RecordNotFound, format!("The {record} does not exist in this store."))
@@ -214,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn row_6_the_record_that_is_held_is_not_written_again() {
+    fn row_6_a_record_that_is_linked_is_not_written_again() {
         let held = record(CONTACT, 1);
         let decision = link(&conversation(Status::ACTIVE, Some(held), None), held).unwrap();
         assert!(!decision.writes());
     }
 
     #[test]
-    fn row_6_unlinking_the_record_that_is_held_empties_its_slot() {
+    fn row_6_unlinking_the_linked_record_empties_its_slot() {
         let held = record(CONTACT, 1);
         let decision = decide_unlink(&conversation(Status::ACTIVE, Some(held), None), held).unwrap();
         assert_eq!(decision, Decision { slot: Slot::Customer, before: Some(held), after: None });
@@ -229,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn row_7_a_new_link_overrides_the_old_one_and_knows_it() {
+    fn row_7_a_new_link_replaces_the_old_one_and_reports_it() {
         let (old, new) = (record(ACCOUNT, 1), record(CONTACT, 2));
         let decision = link(&conversation(Status::ACTIVE, Some(old), None), new).unwrap();
         assert_eq!(decision, Decision { slot: Slot::Customer, before: Some(old), after: Some(new) });
     }
 
     #[test]
-    fn row_7_unlinking_another_record_leaves_the_held_one() {
+    fn row_7_unlinking_another_record_leaves_the_linked_one() {
         // The same id in another table is another record.
         for (held, named) in [
             (record(ACCOUNT, 1), record(ACCOUNT, 2)),
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn row_8_an_empty_slot_is_linked_or_refused() {
+    fn row_8_an_empty_slot_can_be_linked_but_not_unlinked() {
         let empty = conversation(Status::ACTIVE, None, None);
         let decision = link(&empty, record(INCIDENT, 1)).unwrap();
         assert_eq!((decision.slot, decision.before), (Slot::Case, None));
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn another_record_is_replaced_kept_or_a_reason_to_refuse() {
+    fn another_record_is_replaced_kept_or_an_error() {
         let (old, new) = (record(ACCOUNT, 1), record(CONTACT, 2));
         let held = conversation(Status::ACTIVE, Some(old), None);
         let decide = |conversation: &Conversation, if_linked| {
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_must_be_there_exactly() {
+    fn the_slot_must_hold_exactly_the_expected_record() {
         let (old, new) = (record(ACCOUNT, 1), record(ACCOUNT, 2));
         for (holds, expected, fits) in [
             (None, None, true),
@@ -305,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_fits_the_slot_is_not_expected_there() {
+    fn a_record_of_the_other_slot_cannot_be_expected() {
         let decide = |record, expected| Decide::Link(record, LinkPolicy { expected, ..LinkPolicy::default() });
         let (account, contact, incident) = (record(ACCOUNT, 1), record(CONTACT, 1), record(INCIDENT, 1));
         for expected in [None, Some(None), Some(Some(account)), Some(Some(contact))] {

@@ -1,4 +1,4 @@
-//! Ids that parse rather than validate: who holds one holds a good one.
+//! Ids as types: a value of one is always valid.
 
 use std::{fmt, str::FromStr};
 
@@ -7,18 +7,18 @@ use uuid::Uuid;
 
 use crate::error::CurrentRecord;
 
-/// Why a text is no id.
+/// Error of a string that is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a GUID of 8-4-4-4-12 hexadecimal digits, with or without braces")]
 pub struct MalformedGuid;
 
-/// Either case, with or without a matching pair of braces; nothing else, so that a typing error never becomes another id.
+/// Accepts upper and lower case, with or without a pair of braces. Nothing else, so that a typing error never becomes another id.
 fn parse_guid(text: &str) -> Result<Uuid, MalformedGuid> {
     let bare = match text.strip_prefix('{') {
         Some(rest) => rest.strip_suffix('}').ok_or(MalformedGuid)?,
         None => text,
     };
-    // Of the forms `Uuid` reads, only the hyphenated one has this length.
+    // Of the forms that `Uuid` parses, only the hyphenated one has this length.
     if bare.len() != uuid::fmt::Hyphenated::LENGTH {
         return Err(MalformedGuid);
     }
@@ -46,7 +46,7 @@ macro_rules! guid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The 16 bytes, in the order of the text.
+            /// The 16 bytes, in the order of the string.
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
@@ -99,12 +99,12 @@ guid_id! {
 }
 
 guid_id! {
-    /// The Entra object id of a user on whose behalf a call is made.
+    /// The Entra object id of an impersonated user.
     CallerId
 }
 
 guid_id! {
-    /// The id of a call or of an answer, as logs show it.
+    /// The id of a call or of a response, as logs show it.
     RequestId
 }
 
@@ -116,21 +116,21 @@ guid_id! {
 /// The tables whose records can be linked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EntityLogicalName {
-    /// A company; goes into the customer slot.
+    /// A company, in the customer slot.
     Account,
-    /// A person; goes into the customer slot.
+    /// A person, in the customer slot.
     Contact,
-    /// A case; goes into the case slot.
+    /// A case, in the case slot.
     Incident,
 }
 
-/// The text is none of the three logical names.
+/// Error of a string that is not one of the three logical names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected 'account', 'contact' or 'incident'")]
 pub struct UnknownEntity;
 
 impl EntityLogicalName {
-    /// All of them.
+    /// All tables.
     pub const ALL: [Self; 3] = [Self::Account, Self::Contact, Self::Incident];
 
     /// The name as Dataverse spells it.
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn everything_else_is_rejected() {
         let simple = TEXT.replace('-', "");
         let urn = format!("urn:uuid:{TEXT}");
         for wrong in [
@@ -220,14 +220,14 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_printed_parses_back(bytes: [u8; 16]) {
+        fn a_printed_id_parses_to_itself(bytes: [u8; 16]) {
             let id = RecordId::from(bytes);
             proptest::prop_assert_eq!(id.to_string().parse::<RecordId>(), Ok(id));
             proptest::prop_assert_eq!(id.as_bytes(), &bytes);
         }
 
         #[test]
-        fn no_text_makes_it_panic(text: String) {
+        fn no_string_makes_it_panic(text: String) {
             let _ = text.parse::<RecordId>();
         }
     }

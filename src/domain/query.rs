@@ -1,4 +1,4 @@
-//! Reading: a conversation with what people want to see of it, and which conversations are asked for.
+//! Reading: conversations with their details, and queries for conversations and records.
 
 use std::time::SystemTime;
 
@@ -8,130 +8,130 @@ use super::{
 };
 use crate::error::{Code, LinkError};
 
-/// A conversation, with what no decision rests on.
+/// A conversation, with columns for display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationDetails {
-    /// What decisions rest on.
+    /// The part that decisions are based on.
     pub conversation: Conversation,
     /// Its title.
     pub subject: Option<String>,
-    /// When it was created.
+    /// Its time of creation.
     pub created_on: Option<SystemTime>,
-    /// The system user who serves it or did last.
+    /// The system user who handles it, or who handled it last.
     pub agent: Option<AgentId>,
-    /// The name of the account or contact that is linked.
+    /// Name of the linked account or contact.
     pub customer_name: Option<String>,
-    /// The title of the case that is linked.
+    /// Title of the linked case.
     pub case_name: Option<String>,
 }
 
-/// Which conversations, in which order. All that is given must fit.
+/// Selects and orders conversations. All given conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConversationQuery {
     /// Linked to this record.
     pub linked: Option<RecordReference>,
-    /// Served by this user, or by them last.
+    /// Handled by this user, or handled last.
     pub agent: Option<AgentId>,
-    /// In one of these; in any if there are none.
+    /// In one of these statuses; in any status if empty.
     pub statuses: Vec<Status>,
-    /// Created then or before.
+    /// Created at this time or earlier.
     pub created_until: Option<SystemTime>,
-    /// By what they are ordered. Ties are broken by id.
+    /// Order of the list. Ties are broken by id.
     pub order: Vec<Order>,
-    /// At most so many in one page.
+    /// Most conversations in one page.
     pub page_size: u32,
 }
 
-/// More of them than there are would make a request that no server takes.
-const MOST_STATUSES: usize = 100;
+/// Far more than exist. More would make a URL that servers reject.
+const MAX_STATUSES: usize = 100;
 
-/// Each of the statuses once.
+/// The statuses without repetitions.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` if there are none, which would be no condition, or too many.
+/// `INVALID_ARGUMENT` if there are none, because an empty list would select every status, or too many.
 pub fn distinct_statuses(given: &[Status]) -> Result<Vec<Status>, LinkError> {
     let mut statuses: Vec<Status> = Vec::new();
     for status in given {
         if !statuses.contains(status) {
             statuses.push(*status);
         }
-        if statuses.len() > MOST_STATUSES {
-            let message = format!("`options.statuses`: expected {MOST_STATUSES} different ones at the most.");
+        if statuses.len() > MAX_STATUSES {
+            let message = format!("`options.statuses`: expected at most {MAX_STATUSES} different statuses.");
             return Err(LinkError::new(Code::InvalidArgument, message));
         }
     }
     if statuses.is_empty() {
-        let message = "`options.statuses`: expected at least one; leave it out for every status.";
+        let message = "`options.statuses`: expected at least one status; omit the option for all statuses.";
         return Err(LinkError::new(Code::InvalidArgument, message));
     }
     Ok(statuses)
 }
 
-/// One part of an order.
+/// One criterion of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// By what.
+    /// The property.
     pub by: Property,
-    /// The greatest first.
+    /// Whether the greatest value comes first.
     pub descending: bool,
 }
 
-/// What conversations can be ordered by.
+/// Properties that conversations can be ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Property {
-    /// When they were created.
+    /// Time of creation.
     CreatedOn,
-    /// Their status, by number.
+    /// Number of the status.
     Status,
-    /// Their title.
+    /// Title.
     Subject,
 }
 
-/// Some of the conversations asked for.
+/// A page of conversations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationPage {
-    /// In order.
+    /// In the order of the query.
     pub conversations: Vec<ConversationDetails>,
-    /// What to ask for the next ones with: the store's own word. `None` for the last page.
+    /// Continuation token of the next page. `None` for the last page.
     pub next: Option<String>,
 }
 
-/// Columns by which a record is looked for, such as an alternate key. All must fit; upper and lower case are the same.
+/// Columns that identify a record, such as an alternate key. All must match; strings are compared case-insensitively.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordKey {
     /// The table.
     pub entity: EntityLogicalName,
-    /// Logical names of columns, checked to be such, and what they must hold. At least one.
+    /// Logical names of columns, checked, with the required values. At least one.
     pub columns: Vec<(String, KeyValue)>,
 }
 
-/// What a column must hold.
+/// Required value of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyValue {
-    /// A text.
+    /// A string.
     Text(String),
     /// A whole number.
     Number(i64),
-    /// Yes or no.
+    /// A boolean.
     Flag(bool),
-    /// The record's own id, or that of a record it leads to.
+    /// The record's own id, or the id in a lookup.
     Id(RecordId),
 }
 
-/// A record, with its name if the store knows it.
+/// A record, with its name if the store has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedRecord {
-    /// Which one.
+    /// The record.
     pub record: RecordReference,
-    /// The account's or contact's name or the case's title.
+    /// Name of the account or contact, or title of the case.
     pub name: Option<String>,
 }
 
 impl RecordKey {
-    /// As many are looked for as it takes to see that it is not one, and to name some.
+    /// Most candidates that an `AMBIGUOUS` error lists.
     pub const MOST: usize = 10;
 
-    /// The one that was found.
+    /// The only record that was found.
     ///
     /// # Errors
     /// `RECORD_NOT_FOUND`, or `AMBIGUOUS` with candidates.

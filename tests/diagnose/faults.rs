@@ -34,7 +34,7 @@ async fn each_fault_fails_its_own_check() {
             "concurrency",
             Code::InvalidConfiguration,
             "",
-            "readCheckWrite",
+            "optimisticConcurrency",
         ),
         (
             json!({ "hiddenRelationships": ["msdyn_incident_msdyn_ocliveworkitem"] }),

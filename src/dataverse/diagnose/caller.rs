@@ -6,8 +6,9 @@ use http::{HeaderMap, StatusCode, header::DATE};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Asker, parsed, word};
+use super::checks::{get, parse, word};
 use crate::{
+    dataverse::context::RequestContext,
     domain::{CheckKind, CheckOutcome, CheckResult},
     error::{Code, LinkError},
     http::{Audience, field_lines},
@@ -60,9 +61,9 @@ const NEEDED: [&str; 6] = [
     "prvAppendToIncident",
 ];
 
-pub(super) async fn token(asker: Asker<'_>) -> CheckResult<()> {
-    let environment = &asker.shared.environment;
-    let (token, good_for) = asker.shared.http.current_token().await?;
+pub(super) async fn token(context: RequestContext<'_>) -> CheckResult<()> {
+    let environment = &context.shared.environment;
+    let (token, good_for) = context.shared.http.current_token().await?;
     let age = good_for.map_or_else(String::new, |left| format!(" It is valid for {} more.", rounded(left)));
     let Some(claims) = token.claims() else {
         let found = format!("An opaque token; its audience cannot be inspected.{age}");
@@ -96,7 +97,7 @@ pub(super) struct WhoAmIResponse {
     took: Duration,
 }
 
-pub(super) async fn who_am_i(asker: Asker<'_>, facts: &mut Option<WhoAmIResponse>) -> CheckResult<Uuid> {
+pub(super) async fn who_am_i(context: RequestContext<'_>, facts: &mut Option<WhoAmIResponse>) -> CheckResult<Uuid> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Me {
@@ -104,16 +105,16 @@ pub(super) async fn who_am_i(asker: Asker<'_>, facts: &mut Option<WhoAmIResponse
         organization_id: Uuid,
     }
 
-    let clock = &asker.shared.clock;
+    let clock = &context.shared.clock;
     let (begun, since) = (clock.wall(), clock.now());
-    let answer = asker.ask("WhoAmI", None).await?;
+    let response = get(context, "WhoAmI", None).await?;
     let took = clock.now().saturating_duration_since(since);
-    *facts = Some(WhoAmIResponse { headers: answer.headers.clone(), begun, took });
-    if answer.status == StatusCode::NOT_FOUND {
+    *facts = Some(WhoAmIResponse { headers: response.headers.clone(), begun, took });
+    if response.status == StatusCode::NOT_FOUND {
         let fix = "Check the URL: use the environment's own address, such as https://contoso.crm4.dynamics.com, without a path.";
         return Err(LinkError::new(Code::InvalidConfiguration, "There is no Web API at this address (404).").hint(fix));
     }
-    let Me { user_id, organization_id } = parsed(answer)?;
+    let Me { user_id, organization_id } = parse(response)?;
     Ok((user_id, CheckOutcome::Passed(format!("User {user_id} of organisation {organization_id}."))))
 }
 
@@ -140,12 +141,12 @@ pub(super) fn clock_skew(WhoAmIResponse { headers, begun, took }: &WhoAmIRespons
     Err(LinkError::new(Code::AuthenticationFailed, found).hint(fix))
 }
 
-pub(super) async fn latency(asker: Asker<'_>) -> CheckResult<()> {
-    let clock = &asker.shared.clock;
+pub(super) async fn latency(context: RequestContext<'_>) -> CheckResult<()> {
+    let clock = &context.shared.clock;
     let mut trips = Vec::with_capacity(ROUND_TRIPS);
     for _ in 0..ROUND_TRIPS {
         let since = clock.now();
-        parsed::<serde::de::IgnoredAny>(asker.ask("WhoAmI", None).await?)?;
+        parse::<serde::de::IgnoredAny>(get(context, "WhoAmI", None).await?)?;
         trips.push(clock.now().saturating_duration_since(since));
     }
     trips.sort_unstable();
@@ -153,7 +154,7 @@ pub(super) async fn latency(asker: Asker<'_>) -> CheckResult<()> {
     Ok(((), CheckOutcome::Passed(format!("A round trip takes {median:.1} ms, the median of {ROUND_TRIPS}."))))
 }
 
-pub(super) async fn privileges(asker: Asker<'_>, user: Uuid) -> CheckResult<()> {
+pub(super) async fn privileges(context: RequestContext<'_>, user: Uuid) -> CheckResult<()> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Held {
@@ -168,12 +169,12 @@ pub(super) async fn privileges(asker: Asker<'_>, user: Uuid) -> CheckResult<()> 
     let path =
         format!("systemusers({user})/Microsoft.Dynamics.CRM.RetrieveUserSetOfPrivilegesByNames(PrivilegeNames=@p)");
     let query = format!("@p=[\"{}\"]", NEEDED.join("\",\""));
-    let answer = asker.ask(&path, Some(&query)).await?;
-    if answer.status == StatusCode::FORBIDDEN {
+    let response = get(context, &path, Some(&query)).await?;
+    if response.status == StatusCode::FORBIDDEN {
         // Links do not need the privilege to read privileges.
         return Ok(((), CheckOutcome::Skipped("The caller may not read its own privileges (403).".into())));
     }
-    let Held { role_privileges } = parsed(answer)?;
+    let Held { role_privileges } = parse(response)?;
     let is_held = |name: &&str| role_privileges.iter().any(|held| held.privilege_name == **name);
     let missing: Vec<_> = NEEDED.into_iter().filter(|name| !is_held(name)).collect();
     if missing.is_empty() {

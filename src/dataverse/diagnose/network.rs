@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::Checks;
+use super::checks::Checks;
 use crate::{
     domain::{CheckKind, CheckOutcome, CheckResult},
     error::{Code, LinkError},

@@ -2,10 +2,11 @@
 
 use serde::Deserialize;
 
-use super::Asker;
+use super::checks::get_json;
 use crate::{
     dataverse::{
-        Concurrency,
+        context::{Concurrency, RequestContext},
+        error::NO_VERSIONS_HINT,
         tables::{
             conversation::{ENTITY, ENTITY_SET, ID},
             table as linked,
@@ -32,7 +33,7 @@ pub(super) const NAVIGATION: CheckKind = CheckKind {
 };
 
 /// Checks the names. Returns whether the table checks versions, if the environment states it.
-pub(super) async fn table(asker: Asker<'_>) -> CheckResult<Option<bool>> {
+pub(super) async fn table(context: RequestContext<'_>) -> CheckResult<Option<bool>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Definition {
@@ -44,7 +45,7 @@ pub(super) async fn table(asker: Asker<'_>) -> CheckResult<Option<bool>> {
     let path = format!("EntityDefinitions(LogicalName='{ENTITY}')");
     let select = "$select=EntitySetName,PrimaryIdAttribute,IsOptimisticConcurrencyEnabled";
     let Definition { entity_set_name: set, primary_id_attribute: key, is_optimistic_concurrency_enabled } =
-        asker.read(&path, Some(select)).await?;
+        get_json(context, &path, Some(select)).await?;
     if set == ENTITY_SET && key == ID {
         return Ok((is_optimistic_concurrency_enabled, CheckOutcome::Passed(format!("{set}, by {key}."))));
     }
@@ -57,11 +58,11 @@ pub(super) fn concurrency(checks_versions: Option<bool>, mode: Concurrency) -> C
     let found = match (checks_versions, mode) {
         (Some(true), Concurrency::CompareAndSwap) => "The table checks versions, and every write depends on one.",
         (Some(true), Concurrency::ReadCheckWrite) => {
-            "The table checks versions, but `concurrency: 'readCheckWrite'` does not use them: a change that another writer \
+            "The table checks versions, but `optimisticConcurrency: false` does not use them: a change that another writer \
              makes between our read and our write is overwritten. Leave the option out."
         }
         (Some(false), Concurrency::ReadCheckWrite) => {
-            "The table does not check versions, and `concurrency: 'readCheckWrite'` accepts that: a change that another writer makes \
+            "The table does not check versions, and `optimisticConcurrency: false` accepts that: a change that another writer makes \
              between our read and our write is overwritten."
         }
         (None, _) => {
@@ -71,16 +72,15 @@ pub(super) fn concurrency(checks_versions: Option<bool>, mode: Concurrency) -> C
             ));
         }
         (Some(false), Concurrency::CompareAndSwap) => {
-            return Err(LinkError::new(Code::InvalidConfiguration, "The table does not check versions.").hint(
-                "Turn on optimistic concurrency for msdyn_ocliveworkitem. Or set `concurrency: 'readCheckWrite'`, and accept that a \
-                 link may then overwrite another writer's.",
-            ));
+            return Err(
+                LinkError::new(Code::InvalidConfiguration, "The table does not check versions.").hint(NO_VERSIONS_HINT)
+            );
         }
     };
     Ok(((), CheckOutcome::Passed(found.into())))
 }
 
-pub(super) async fn navigation(asker: Asker<'_>) -> CheckResult<()> {
+pub(super) async fn navigation(context: RequestContext<'_>) -> CheckResult<()> {
     #[derive(Deserialize)]
     struct Relationships {
         value: Vec<Relationship>,
@@ -95,7 +95,7 @@ pub(super) async fn navigation(asker: Asker<'_>) -> CheckResult<()> {
     let path = "RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata";
     let select = "$select=SchemaName,ReferencedEntity,ReferencingAttribute,ReferencingEntityNavigationPropertyName";
     let query = format!("{select}&$filter=ReferencingEntity eq '{ENTITY}'");
-    let Relationships { value } = asker.read(path, Some(&query)).await?;
+    let Relationships { value } = get_json(context, path, Some(&query)).await?;
     let is_there = |entity: &EntityLogicalName| {
         value.iter().any(|one| {
             one.referenced_entity == entity.as_str()

@@ -1,4 +1,4 @@
-//! Answers and exchanges that are not what was asked for, as errors. Status first; messages are passed on, never understood.
+//! Maps unsuccessful responses and transport errors to `LinkError`. The status decides; messages are passed on, never interpreted.
 
 use std::{fmt, time::Duration};
 
@@ -17,41 +17,42 @@ use crate::{
 
 const ROW_NOT_FOUND: &str = "0x80040217";
 const CONCURRENCY_OFF: [&str; 2] = ["0x8006088d", "0x80060883"];
-/// Undeclared property, bad syntax, unknown column: the request itself was not understood.
-const NOT_UNDERSTOOD: [&str; 4] = ["0x80048d19", "0x80060888", "0x0", ""];
+/// Undeclared property, invalid syntax, unknown column: the request itself is invalid.
+const INVALID_REQUEST: [&str; 4] = ["0x80048d19", "0x80060888", "0x0", ""];
 
-/// Whether this is Dataverse saying that a row does not exist, and not some proxy saying that a page does not.
+/// Whether Dataverse itself reports that a row does not exist. A proxy may report the same of a page.
 pub(super) fn is_row_not_found(response: &HttpResponse) -> bool {
-    response.status == StatusCode::NOT_FOUND && ServiceError::of(response).code.as_deref() == Some(ROW_NOT_FOUND)
+    response.status == StatusCode::NOT_FOUND && ServiceError::parse(response).code.as_deref() == Some(ROW_NOT_FOUND)
 }
 
 /// Whether the row changed since it was read.
 pub(super) fn is_stale(response: &HttpResponse) -> bool {
-    response.status == StatusCode::PRECONDITION_FAILED && !CONCURRENCY_OFF.contains(&ServiceError::of(response).code())
+    response.status == StatusCode::PRECONDITION_FAILED
+        && !CONCURRENCY_OFF.contains(&ServiceError::parse(response).code())
 }
 
-/// An answer that does not follow the Web API.
-pub(super) fn protocol(response: &HttpResponse, what: &str) -> LinkError {
+/// Error of a response that does not follow the Web API.
+pub(super) fn protocol(response: &HttpResponse, why: &str) -> LinkError {
     let status = response.status.as_u16();
-    // It may quote the answer.
-    let what = redact(what, &[]).unwrap_or_default();
-    LinkError::new(Code::Protocol, format!("The server answered {status}, but {what}."))
-        .hint("Check that the URL is the environment's own and that no proxy answers in its place.")
+    // The reason may quote the response.
+    let why = redact(why, &[]).unwrap_or_default();
+    LinkError::new(Code::Protocol, format!("The server returned {status}, but {why}."))
+        .hint("Check that the URL is the environment's own and that the response does not come from a proxy.")
         .with(|details| details.http_status = Some(status))
 }
 
-/// An answer that is not a success.
+/// Error of an unsuccessful response.
 pub(super) fn explain(response: &HttpResponse) -> LinkError {
     let status = response.status;
-    let mut service = ServiceError::of(response);
+    let mut service = ServiceError::parse(response);
     for text in [&mut service.message, &mut service.code] {
         *text = text.take().and_then(|text| redact(&text, &[]));
     }
     let after = response.retry_after();
-    let (code, what, hint) = classify(status, &service, after);
+    let (code, summary, hint) = classify(status, &service, after);
     let message = match &service.message {
-        Some(text) => format!("{what} ({}): {text}", status.as_u16()),
-        None => format!("{what} ({}, without a readable explanation).", status.as_u16()),
+        Some(text) => format!("{summary} ({}): {text}", status.as_u16()),
+        None => format!("{summary} ({}, without error details).", status.as_u16()),
     };
     let mut error = LinkError::new(code, message);
     if let Some(hint) = hint {
@@ -65,22 +66,20 @@ pub(super) fn explain(response: &HttpResponse) -> LinkError {
     })
 }
 
-/// The token is good, but belongs to nobody in this environment, or to somebody who is disabled there.
+/// The token is valid, but its user does not exist in this environment or is disabled there.
 const NO_USER: [&str; 2] = ["0x80072560", "0x80040225"];
 
+/// Hint if the conversation table has no optimistic concurrency.
+pub(super) const NO_VERSIONS_HINT: &str = "Turn on optimistic concurrency for msdyn_ocliveworkitem. Or set `optimisticConcurrency: false`, and accept that a link may then overwrite another writer's.";
+
+/// Code, summary and hint.
 fn classify(
     status: StatusCode,
     service: &ServiceError,
     after: Option<Duration>,
 ) -> (Code, &'static str, Option<&'static str>) {
     if CONCURRENCY_OFF.contains(&service.code()) {
-        return (
-            Code::InvalidConfiguration,
-            "The conversation table does not check versions",
-            Some(
-                "Turn on optimistic concurrency for msdyn_ocliveworkitem. Or set `optimisticConcurrency: false`, and accept that a link may then overwrite another writer's.",
-            ),
-        );
+        return (Code::InvalidConfiguration, "The conversation table does not check versions", Some(NO_VERSIONS_HINT));
     }
     if NO_USER.contains(&service.code()) {
         return (
@@ -95,7 +94,7 @@ fn classify(
         300..=399 => (
             Code::Protocol,
             "The server redirected the request",
-            Some("Redirects are not followed, because the token would travel along. Use the environment's own URL."),
+            Some("Redirects are not followed, because the request holds the token. Use the environment's own URL."),
         ),
         401 => (
             Code::AuthenticationFailed,
@@ -113,37 +112,37 @@ fn classify(
         ),
         404 => (
             Code::InvalidConfiguration,
-            "The server does not know the conversation table",
+            "The environment has no conversation table",
             Some("Check the URL, and that Omnichannel for Customer Service is installed in this environment."),
         ),
         429 => {
             let hint = if after.is_some() { "Wait for `retryAfterInMs`." } else { "Call again later, and less often." };
-            (Code::Throttled, "The server's limits for this user are used up", Some(hint))
+            (Code::Throttled, "The server is throttling this user", Some(hint))
         }
-        400 if !NOT_UNDERSTOOD.contains(&service.code()) => {
-            (Code::Rejected, "The server refused the change", Some("A plug-in or a business rule may be behind it."))
+        400 if !INVALID_REQUEST.contains(&service.code()) => {
+            (Code::Rejected, "The server rejected the change", Some("A plug-in or a business rule may be the cause."))
         }
-        400..=499 => (Code::Protocol, "The server did not understand the request", None),
+        400..=499 => (Code::Protocol, "The server rejected the request as invalid", None),
         _ => (Code::Unavailable, "The server failed", None),
     }
 }
 
-/// An exchange without an answer.
-pub(super) fn unreachable(error: CallError) -> LinkError {
+/// Error of a request without a response.
+pub(super) fn no_response(error: CallError) -> LinkError {
     match error {
-        CallError::NoToken(fault) => fault,
+        CallError::NoToken(error) => error,
         CallError::Exchange(error) => error.into_link_error("The server"),
     }
 }
 
-/// A write that was given up on while there was still time to look at what became of it.
-pub(super) fn unanswered(after: Duration) -> LinkError {
-    LinkError::new(Code::Timeout, format!("The server did not answer the change within {} ms.", after.as_millis()))
+/// Error of a write that was cancelled early enough to find out whether it was applied.
+pub(super) fn write_timed_out(after: Duration) -> LinkError {
+    LinkError::new(Code::Timeout, format!("The server did not respond to the change within {} ms.", after.as_millis()))
         .hint("Raise `timeoutInMs` if the server is known to be slow.")
 }
 
-/// A write whose turn did not come while there was still time for it.
-pub(super) fn unsent(after: Duration) -> LinkError {
+/// Error of a write that waited for its turn until it was too late.
+pub(super) fn write_not_sent(after: Duration) -> LinkError {
     let message = format!(
         "The change was not sent within {} ms: requests wait while the server throttles this client, while too many are in flight, or for a token.",
         after.as_millis()
@@ -151,7 +150,7 @@ pub(super) fn unsent(after: Duration) -> LinkError {
     LinkError::new(Code::Timeout, message).hint("Make fewer calls at once, or raise `timeoutInMs`.")
 }
 
-/// The three shapes in which errors come (`dataverse-wire.md` 4.7), and everything else.
+/// Code and message of an error response, in any of its three forms (`dataverse-wire.md` 4.7).
 #[derive(Default)]
 struct ServiceError {
     code: Option<String>,
@@ -159,13 +158,12 @@ struct ServiceError {
 }
 
 impl ServiceError {
-    /// Takes what is there, piece by piece and up to where the body stops being JSON: what is odd in it must not hide why the
-    /// server refused.
-    fn of(response: &HttpResponse) -> Self {
+    /// Parses field by field, up to the first invalid JSON, so that an irregular body does not hide the server's error.
+    fn parse(response: &HttpResponse) -> Self {
         let (mut inner, mut bare) = (Self::default(), Self::default());
         let text = json::text(&response.body);
-        // It fails at the end of what can be read; what was read until then counts.
-        let _ = Pieces { found: &mut bare, inner: Some(&mut inner) }
+        // It fails at the first invalid JSON; the fields before it are used.
+        let _ = Fields { found: &mut bare, inner: Some(&mut inner) }
             .deserialize(&mut serde_json::Deserializer::from_str(&text));
         Self { code: inner.code.or(bare.code), message: inner.message.or(bare.message) }
     }
@@ -176,12 +174,12 @@ impl ServiceError {
 }
 
 /// Code and message of an object, and of the object `error` in it.
-struct Pieces<'p> {
+struct Fields<'p> {
     found: &'p mut ServiceError,
     inner: Option<&'p mut ServiceError>,
 }
 
-impl<'de> DeserializeSeed<'de> for Pieces<'_> {
+impl<'de> DeserializeSeed<'de> for Fields<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, object: D) -> Result<(), D::Error> {
@@ -189,7 +187,7 @@ impl<'de> DeserializeSeed<'de> for Pieces<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Pieces<'_> {
+impl<'de> Visitor<'de> for Fields<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -229,7 +227,7 @@ impl<'de> Visitor<'de> for Pieces<'_> {
         while let Some(key) = object.next_key::<String>()? {
             match key.to_ascii_lowercase().as_str() {
                 "error" if let Some(found) = self.inner.take() => {
-                    object.next_value_seed(Pieces { found, inner: None })?;
+                    object.next_value_seed(Fields { found, inner: None })?;
                 }
                 "code" | "errorcode" => {
                     let code = object.next_value().map(code)?;
@@ -246,7 +244,7 @@ impl<'de> Visitor<'de> for Pieces<'_> {
     }
 }
 
-/// A code in hexadecimal; the same numbers appear as decimals, with and without a sign.
+/// The code in hexadecimal. Servers also write it as a decimal, with or without a sign.
 fn code(value: &RawValue) -> Option<String> {
     if let Ok(Whole(number)) = serde_json::from_str(value.get()) {
         return hexadecimal(number);
@@ -260,7 +258,7 @@ fn hexadecimal(code: i64) -> Option<String> {
     Some(format!("{code:#010x}"))
 }
 
-/// A message, which older services give in an object with its language.
+/// The message. Older services return it in an object with its language.
 fn message(value: &RawValue) -> Option<String> {
     let text = value.get();
     serde_json::from_str(text).ok().or_else(|| Object::parse(text).ok()?.lenient("value"))
@@ -275,7 +273,7 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, body: &str) -> HttpResponse {
+    fn response(status: u16, body: &str) -> HttpResponse {
         let status = StatusCode::from_u16(status).unwrap();
         HttpResponse {
             status,
@@ -290,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_fault_has_its_code() {
+    fn every_documented_error_has_its_code() {
         for (status, service, expected) in [
             (400, "0x80048d19", Code::Protocol),
             (400, "0x80060888", Code::Protocol),
@@ -313,7 +311,7 @@ mod tests {
             (503, "", Code::Unavailable),
             (302, "", Code::Protocol),
         ] {
-            let error = explain(&answer(status, &odata(service)));
+            let error = explain(&response(status, &odata(service)));
             assert_eq!(error.code(), expected, "{status} {service}");
             assert_eq!(error.details().http_status, Some(status));
             let shown = error.details().service_code.as_deref().unwrap_or_default();
@@ -323,8 +321,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_named_only_if_the_server_names_one() {
-        let mut refused = answer(429, "");
+    fn the_hint_mentions_a_pause_only_if_the_server_requests_one() {
+        let mut refused = response(429, "");
         let hint = |error: LinkError| error.details().hint.clone().unwrap_or_default();
         assert_eq!(hint(explain(&refused)), "Call again later, and less often.");
         refused.headers.insert(::http::header::RETRY_AFTER, 7.into());
@@ -332,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn no_body_makes_an_empty_message() {
+    fn no_body_leads_to_an_empty_message() {
         for body in [
             "",
             "<html><title>502</title>",
@@ -342,39 +340,39 @@ mod tests {
             r#"{"error":{"message":""}}"#,
             "null",
         ] {
-            let error = explain(&answer(502, body));
-            assert_eq!(error.message(), "The server failed (502, without a readable explanation).", "{body}");
+            let error = explain(&response(502, body));
+            assert_eq!(error.message(), "The server failed (502, without error details).", "{body}");
             assert_eq!(error.details().service_message, None);
         }
     }
 
     #[test]
-    fn the_other_shapes_are_read_too() {
+    fn the_other_forms_are_parsed_too() {
         for body in [
             r#"{"Message":"Busy","ErrorCode":"0x80040217"}"#,
             r#"{"message":"Busy","code":-2147220969}"#,
             r#"{"error":{"code":"-2147220969","message":"Busy"}}"#,
         ] {
-            let error = explain(&answer(404, body));
+            let error = explain(&response(404, body));
             assert_eq!(error.details().service_message.as_deref(), Some("Busy"), "{body}");
-            assert!(is_row_not_found(&answer(404, body)), "{body}");
+            assert!(is_row_not_found(&response(404, body)), "{body}");
         }
-        assert!(!is_row_not_found(&answer(404, "<html>")));
+        assert!(!is_row_not_found(&response(404, "<html>")));
         // Not quite JSON.
         for message in [r"C:\Temp", r"C:\users"] {
             let body =
                 format!(r#"{{"error":{{"innererror":{{"took":NaN}},"message":"{message}","code":"0x80040217"}}}}"#);
-            let error = explain(&answer(404, &body));
+            let error = explain(&response(404, &body));
             assert_eq!(error.details().service_message.as_deref(), Some(message));
-            assert!(is_row_not_found(&answer(404, &body)), "{body}");
+            assert!(is_row_not_found(&response(404, &body)), "{body}");
         }
     }
 
     #[test]
     fn any_412_means_stale_unless_versions_are_not_checked() {
-        assert!(is_stale(&answer(412, "")));
-        assert!(is_stale(&answer(412, &odata("0x80060882"))));
-        assert!(!is_stale(&answer(412, &odata("0x80060883"))));
-        assert!(!is_stale(&answer(404, "")));
+        assert!(is_stale(&response(412, "")));
+        assert!(is_stale(&response(412, &odata("0x80060882"))));
+        assert!(!is_stale(&response(412, &odata("0x80060883"))));
+        assert!(!is_stale(&response(404, "")));
     }
 }

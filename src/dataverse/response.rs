@@ -1,8 +1,8 @@
-//! What came back, as pure functions.
+//! Responses, as pure functions.
 
 use serde::Deserialize;
 
-use super::{etag::Etag, fault, tables::conversation, time};
+use super::{error, etag::Etag, tables::conversation, time};
 use crate::{
     domain::{Conversation, ConversationDetails, ConversationId, EntityLogicalName, RecordId, RecordReference},
     error::LinkError,
@@ -10,25 +10,25 @@ use crate::{
     json::{self, Object, Whole},
 };
 
-/// A conversation and the version it was read at, from one and the same answer.
+/// A conversation and its version, from the same response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) conversation: Conversation,
     pub(super) etag: Etag,
 }
 
-/// The selected columns. What decisions rest on is read strictly, and a lookup is not absent when it is null, so both must be there.
-/// Everything else is for people to look at: what cannot be read of it counts as absent.
+/// The selected columns of a row. Columns that decisions are based on are parsed strictly; lookups among them must be present, even if
+/// null. All other columns are for display: a value that cannot be parsed counts as absent.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(super) struct LiveWorkItem<'a>(#[serde(borrow)] Object<'a>);
 
 impl LiveWorkItem<'_> {
-    /// The part that decisions rest on, or why it is not there.
+    /// The part that decisions are based on. Fails with a reason.
     pub(super) fn conversation(&self) -> Result<Conversation, String> {
         let Self(columns) = self;
         let Whole(status) = columns.required(conversation::STATUS)?;
-        let status = i32::try_from(status).map_err(|_| format!("`statuscode`: {status} is no statuscode"))?;
+        let status = i32::try_from(status).map_err(|_| format!("`statuscode`: {status} is not a statuscode"))?;
         let customer = match columns.required::<Option<RecordId>>(conversation::CUSTOMER)? {
             None => None,
             Some(id) => match columns.optional::<String>(conversation::CUSTOMER_ENTITY)?.map(|name| name.parse()) {
@@ -43,7 +43,7 @@ impl LiveWorkItem<'_> {
         Ok(Conversation { id: columns.required(conversation::ID)?, status: status.into(), customer, case })
     }
 
-    /// The whole of it.
+    /// The conversation with all columns for display.
     pub(super) fn details(&self, conversation: Conversation) -> ConversationDetails {
         let Self(columns) = self;
         ConversationDetails {
@@ -57,41 +57,42 @@ impl LiveWorkItem<'_> {
     }
 }
 
-/// The row in a successful answer.
-///
-/// # Errors
-/// `PROTOCOL` if it is anything else.
-pub(super) fn row(answer: &HttpResponse, expected: ConversationId) -> Result<Row, LinkError> {
-    item(answer, expected).map(|(row, _)| row)
+/// The row in a successful response. Anything else is a `PROTOCOL` error.
+pub(super) fn row(response: &HttpResponse, expected: ConversationId) -> Result<Row, LinkError> {
+    row_and_details(response, expected).map(|(row, _)| row)
 }
 
-/// The row, and all that was selected.
-pub(super) fn item(answer: &HttpResponse, expected: ConversationId) -> Result<(Row, ConversationDetails), LinkError> {
-    let not_a_row = |why: String| fault::protocol(answer, &format!("the answer is not the conversation's row: {why}"));
-    let text = json::text(&answer.body);
+/// The row, and the columns for display.
+pub(super) fn row_and_details(
+    response: &HttpResponse,
+    expected: ConversationId,
+) -> Result<(Row, ConversationDetails), LinkError> {
+    let not_a_row =
+        |why: String| error::protocol(response, &format!("the response is not the conversation's row: {why}"));
+    let text = json::text(&response.body);
     let item = LiveWorkItem(Object::parse(&text).map_err(|error| not_a_row(error.to_string()))?);
     let conversation = item.conversation().map_err(not_a_row)?;
     if conversation.id != expected {
         return Err(not_a_row(format!("it is conversation {}", conversation.id)));
     }
-    // The row's own, if it has one: proxies change headers.
+    // The one in the body is preferred, because proxies change headers.
     let own = item.0.optional::<String>("@odata.etag").map_err(not_a_row)?;
-    let etag = own.as_deref().map_or_else(|| Etag::from_headers(&answer.headers), Etag::parse);
+    let etag = own.as_deref().map_or_else(|| Etag::from_headers(&response.headers), Etag::parse);
     let etag = etag.map_err(|why| {
-        fault::protocol(answer, why).hint("A proxy on the way may strip or change it; writes depend on it.")
+        error::protocol(response, why).hint("A proxy may have removed or changed it; writes depend on it.")
     })?;
     let details = item.details(conversation.clone());
     Ok((Row { conversation, etag }, details))
 }
 
-/// What a PATCH showed of its result: nothing (204, or a body without an `ETag`), or the row.
-pub(super) fn representation(answer: &HttpResponse, id: ConversationId) -> Option<Row> {
-    row(answer, id).ok()
+/// The row in the response to a PATCH. `None` if there is none, as in a 204 or a body without an `ETag`.
+pub(super) fn representation(response: &HttpResponse, id: ConversationId) -> Option<Row> {
+    row(response, id).ok()
 }
 
-/// Passes a successful answer on, and explains every other one.
-pub(super) fn success(answer: HttpResponse) -> Result<HttpResponse, LinkError> {
-    if answer.status.is_success() { Ok(answer) } else { Err(fault::explain(&answer)) }
+/// Returns a successful response, and makes an error of any other one.
+pub(super) fn success(response: HttpResponse) -> Result<HttpResponse, LinkError> {
+    if response.status.is_success() { Ok(response) } else { Err(error::explain(&response)) }
 }
 
 #[cfg(test)]
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_read_with_its_version() {
+    fn a_row_is_parsed_with_its_etag() {
         let row = parse(&format!(
             r#"{{"@odata.etag":"W/\"1\"","activityid":"{ID}","statecode":0,"statuscode":2,"_msdyn_issueid_value":null,
             "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":"contact","_msdyn_customer_value":"{CUSTOMER}"}}"#
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_the_row_is_a_protocol_error_with_a_reason() {
+    fn anything_but_the_row_is_a_protocol_error_with_a_reason() {
         let whole =
             format!(r#""activityid":"{ID}","statuscode":2,"_msdyn_customer_value":null,"_msdyn_issueid_value":null"#);
         for (body, reason) in [
