@@ -352,12 +352,12 @@ async fn an_expired_call_says_timeout_and_the_next_one_works(world: World) {
     let held = world.hold();
     let options = CallOptions { timeout: Some(Duration::from_secs(7)), ..CallOptions::default() };
     let call = world.service.link(account(1), Some(conversation(CONVERSATION)), LinkPolicy::default(), options);
-    world.clock.expire();
+    world.clock.set_instant_sleeps(true);
     let error = call.await.unwrap_err();
     assert_eq!((error.code(), error.is_retryable()), (Code::Timeout, true));
     assert!(error.message().contains("7000 ms"), "{error}");
     drop(held);
-    world.clock.pass(Duration::ZERO);
+    world.clock.set_instant_sleeps(false);
     link(&world, incident(1)).await.unwrap();
     assert_eq!(world.links().1, Some(incident(1)));
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support::{CONVERSATION, TestClock};
+use crate::support::{CONVERSATION, clock::TestClock};
 
 pub(crate) struct World {
     pub(crate) service: LinkService,

@@ -8,7 +8,6 @@
 mod support;
 
 mod calls;
-mod clock;
 mod dice;
 mod doctored;
 mod fates;

@@ -14,11 +14,11 @@ use tokio::{net::TcpListener, task::AbortHandle};
 
 use crate::{
     calls::{Call, End, Kind},
-    clock::OrderedClock,
     dice::Dice,
     fates::{self, Sent},
     rows::{Rows, conversation_id},
     server::{Numbered, Wire},
+    support::clock::TestClock,
 };
 
 const CLIENTS: usize = 2;
@@ -38,7 +38,7 @@ pub(crate) struct World {
     pub(crate) wire: Arc<Wire>,
     pub(crate) history: Arc<Mutex<History>>,
     clients: Vec<LinkService>,
-    clock: Arc<OrderedClock>,
+    clock: Arc<TestClock>,
     pub(crate) dice: Dice,
     running: Vec<(usize, AbortHandle)>,
     /// Writes that are still on their way although their clients have lost or cancelled them.
@@ -73,7 +73,7 @@ impl World {
         let mut dice = Dice::new(seed);
         let rows = Rows::new(CONVERSATIONS, &mut dice);
         let history = Arc::new(Mutex::new(History { rows, calls: Vec::new(), sent: Vec::new() }));
-        let (wire, clock) = <(Arc<Wire>, Arc<OrderedClock>)>::default();
+        let (wire, clock) = (Arc::<Wire>::default(), Arc::new(TestClock::manual()));
         let (clients, running, late) = (Vec::new(), Vec::new(), Vec::new());
         Self { wire, history, clients, clock, dice, running, late, is_told }
     }
@@ -134,7 +134,7 @@ impl World {
             }
             3 => fates::deliver(self),
             4 => {
-                self.clock.pass();
+                self.clock.end_next_sleep();
                 self.tell(|| format!("time: {:?}", self.clock.elapsed()));
             }
             _ => {

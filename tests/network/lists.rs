@@ -20,10 +20,11 @@ use tokio::{
 use url::Url;
 
 use crate::{
-    StillClock, fails, get, get_by,
+    fails, get, get_by,
     proxies::Pac,
     refusing,
     servers::{Authority, Does, Server, TestProxy},
+    support::clock::TestClock,
     trusting,
 };
 
@@ -36,13 +37,13 @@ const UPSTREAM_TTL: Duration = Duration::from_secs(60);
 struct Client {
     authority: Authority,
     pac: Arc<Pac>,
-    clock: Arc<StillClock>,
+    clock: Arc<TestClock>,
     service: ReqwestService,
 }
 
 impl Client {
     fn new() -> Self {
-        let (authority, pac, clock) = (Authority::new(), Arc::<Pac>::default(), StillClock::new());
+        let (authority, pac, clock) = (Authority::new(), Arc::<Pac>::default(), Arc::new(TestClock::manual()));
         let options = NetworkOptions { proxy: Proxy::Resolver(pac.clone()), ..trusting(&authority) };
         let service = ReqwestService::new(options, clock.clone());
         Self { authority, pac, clock, service }
@@ -55,7 +56,7 @@ impl Client {
     /// Sets the result of the script.
     fn set(&self, result: &str) {
         self.pac.set(result);
-        self.clock.pass(UPSTREAM_TTL + Duration::from_secs(1));
+        self.clock.advance(UPSTREAM_TTL + Duration::from_secs(1));
     }
 }
 
@@ -137,7 +138,7 @@ async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() 
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     assert_eq!((disconnecting.connections(), garbled.connections()), (2, 1));
     // ... until the time is over.
-    client.clock.pass(AVOIDED_FOR);
+    client.clock.advance(AVOIDED_FOR);
     client.set(&format!("PROXY {}; PROXY {}", disconnecting.address, good.address));
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     assert_eq!(disconnecting.connections(), 3);
@@ -245,7 +246,7 @@ async fn a_silent_proxy_gets_a_share_of_the_time() {
     let in_time = async {
         silent.met.notified().await;
         // A third of the ten seconds that a connection may take.
-        client.clock.pass(Duration::from_millis(3_334));
+        client.clock.advance(Duration::from_millis(3_334));
     };
     let (outcome, ()) = tokio::join!(get(&client.service, URL), in_time);
     assert_eq!(outcome.unwrap(), 200);
@@ -263,15 +264,15 @@ async fn a_call_with_little_time_avoids_a_proxy_for_less_long() {
         client.set(&format!("PROXY {}; PROXY {}", silent.address, good.address));
         let in_time = async {
             silent.met.notified().await;
-            client.clock.pass(share);
+            client.clock.advance(share);
         };
         let deadline = client.clock.now() + 2 * share;
         let (outcome, ()) = tokio::join!(get_by(&client.service, URL, Some(deadline)), in_time);
         assert_eq!(outcome.unwrap(), 200);
         let url = Url::parse(URL).unwrap();
-        client.clock.pass(Duration::from_secs(avoided_for - 1));
+        client.clock.advance(Duration::from_secs(avoided_for - 1));
         assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()));
-        client.clock.pass(Duration::from_secs(1));
+        client.clock.advance(Duration::from_secs(1));
         assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(silent.address));
     }
 }
@@ -292,7 +293,7 @@ async fn a_request_that_may_have_been_sent_is_not_sent_again_through_the_next_en
                 outcome = get(&client.service, URL) => panic!("{outcome:?}"),
                 () = async {
                     server.unanswered().await;
-                    client.clock.pass(Duration::from_secs(60));
+                    client.clock.advance(Duration::from_secs(60));
                     for _ in 0..100 {
                         tokio::task::yield_now().await;
                     }

@@ -6,75 +6,32 @@ mod encodings;
 mod lists;
 mod proxies;
 mod servers;
+#[path = "../support/mod.rs"]
+mod support;
 mod threads;
 mod trust;
 
 use std::{
     error::Error,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant, SystemTime},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
-use omnichannel_link::{
-    clock::{Clock, Sleep, SystemClock},
-    http::{HttpError, HttpErrorKind, HttpRequest, HttpService, NetworkOptions, Proxy, ReqwestService},
+use omnichannel_link::http::{
+    HttpError, HttpErrorKind, HttpRequest, HttpService, NetworkOptions, Proxy, ReqwestService,
 };
 use servers::{Authority, Does, Server, TestProxy};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use support::clock::TestClock;
+use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
 /// For requests that must time out.
 const SOON: Duration = Duration::from_millis(50);
 
-/// A clock that only the test moves.
-#[derive(Debug)]
-struct StillClock {
-    start: Instant,
-    awake: watch::Sender<Duration>,
-    asleep: Mutex<Duration>,
-}
-
-impl StillClock {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { start: SystemClock.now(), awake: watch::Sender::default(), asleep: Mutex::default() })
-    }
-
-    fn pass(&self, time: Duration) {
-        self.awake.send_modify(|awake| *awake += time);
-    }
-
-    fn sleep_through(&self, time: Duration) {
-        *self.asleep.lock().unwrap() += time;
-    }
-}
-
-impl Clock for StillClock {
-    fn now(&self) -> Instant {
-        self.start + *self.awake.borrow()
-    }
-
-    fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + *self.awake.borrow() + *self.asleep.lock().unwrap()
-    }
-
-    fn sleep(&self, duration: Duration) -> Sleep {
-        let mut awake = self.awake.subscribe();
-        let until = *awake.borrow() + duration;
-        Box::pin(async move { drop(awake.wait_for(|awake| *awake >= until).await) })
-    }
-
-    fn random(&self) -> u128 {
-        0
-    }
-}
-
 fn service(options: NetworkOptions) -> ReqwestService {
-    ReqwestService::new(options, StillClock::new())
+    ReqwestService::new(options, Arc::new(TestClock::manual()))
 }
 
 fn trusting(authority: &Authority) -> NetworkOptions {

@@ -6,7 +6,6 @@
 mod support;
 
 mod cases;
-mod clock;
 mod doctored;
 mod introduction;
 mod judge;

@@ -12,7 +12,7 @@ use omnichannel_link::http::{
     HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, NetworkOptions, ReqwestService,
 };
 
-use crate::clock::JumpingClock;
+use crate::support::clock::TestClock;
 
 const SERVICE_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-service-request-id");
 
@@ -56,7 +56,7 @@ impl fmt::Display for Exchange {
 
 pub(crate) struct Network {
     inner: ReqwestService,
-    clock: Arc<JumpingClock>,
+    clock: Arc<TestClock>,
     seen: Mutex<Seen>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Seen {
 }
 
 impl Network {
-    pub(crate) fn new(options: NetworkOptions, clock: Arc<JumpingClock>) -> Self {
+    pub(crate) fn new(options: NetworkOptions, clock: Arc<TestClock>) -> Self {
         Self { inner: ReqwestService::new(options, clock.clone()), clock, seen: Mutex::default() }
     }
 

@@ -24,10 +24,9 @@ use uuid::Uuid;
 
 use crate::{
     cases::{Case, Credential, Way},
-    clock::JumpingClock,
     network::{Ending, Exchange, Network},
     relay::Relay,
-    support::{CONVERSATION, account, contact, incident},
+    support::{CONVERSATION, account, clock::TestClock, contact, incident},
 };
 
 /// The call's whole time, as by default.
@@ -51,7 +50,7 @@ fn bystander() -> RecordReference {
 
 pub(crate) struct World {
     pub(crate) service: LinkService,
-    pub(crate) clock: Arc<JumpingClock>,
+    pub(crate) clock: Arc<TestClock>,
     pub(crate) network: Arc<Network>,
     pub(crate) relay: Option<Relay>,
     emulator: Emulator,
@@ -119,7 +118,7 @@ impl World {
             }
             Way::Direct | Way::Distrusted => emulator.url().to_owned(),
         };
-        let clock = Arc::new(JumpingClock::default());
+        let clock = Arc::new(TestClock::manual());
         let network = Arc::new(Network::new(options, Arc::clone(&clock)));
         let service = client(case, &url.parse().unwrap(), &emulator, &network, &clock);
         Self { service, clock, network, relay, emulator, in_order: AtomicUsize::new(0) }
@@ -143,7 +142,7 @@ impl World {
             tokio::select! {
                 biased;
                 outcome = &mut call => return outcome,
-                () = self.stands_still() => self.clock.jump(),
+                () = self.stands_still() => assert!(self.clock.end_next_sleep(), "every call has a deadline"),
             }
         }
     }
@@ -214,7 +213,7 @@ fn client(
     environment: &EnvironmentUrl,
     emulator: &Emulator,
     network: &Arc<Network>,
-    clock: &Arc<JumpingClock>,
+    clock: &Arc<TestClock>,
 ) -> LinkService {
     let retries = RetryPolicy::default();
     let tokens: Arc<dyn TokenProvider> = match case.credential {

@@ -279,8 +279,8 @@ async fn a_write_that_is_not_answered_is_given_up_in_time_to_look() {
         let clock = exchange.clock.clone();
         let call = exchange.link(account(1));
         tokio::pin!(call);
-        for time in [Duration::ZERO, Duration::from_secs(25), Duration::MAX] {
-            clock.pass(time);
+        for time in [Duration::ZERO, Duration::from_secs(25), Duration::from_secs(5)] {
+            clock.advance(time);
             for _ in 0..8 {
                 if let Some(outcome) = futures_util::FutureExt::now_or_never(call.as_mut()) {
                     assert!(time > Duration::ZERO, "too early");

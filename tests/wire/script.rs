@@ -23,7 +23,7 @@ use omnichannel_link::{
     },
 };
 
-use crate::support::{CONVERSATION, TestClock, conversation};
+use crate::support::{CONVERSATION, clock::TestClock, conversation};
 
 const SERVICE_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-service-request-id");
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -52,7 +52,7 @@ fn error(tokens: OneToken, answers: impl IntoIterator<Item = Answer>) -> LinkErr
     let call = exchange.link(account(1));
     tokio::pin!(call);
     for time in [Duration::ZERO, Duration::from_secs(25)] {
-        clock.pass(time);
+        clock.advance(time);
         for _ in 0..8 {
             if let Some(outcome) = call.as_mut().now_or_never() {
                 return outcome.unwrap_err();
