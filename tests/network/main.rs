@@ -23,8 +23,10 @@ use omnichannel_link::http::{
     HttpError, HttpErrorKind, HttpRequest, HttpService, NetworkOptions, Proxy, ReqwestService,
 };
 use servers::{Authority, Does, Server, TestProxy};
-use support::clock::TestClock;
-use tokio::net::{TcpListener, TcpStream};
+use support::{
+    clock::TestClock,
+    http::{ScriptedServer, refused_address},
+};
 use url::Url;
 
 /// For requests that must time out.
@@ -136,28 +138,9 @@ async fn an_inspection_shows_the_certificate_that_was_rejected() {
     assert_eq!(inspection.proxy, Some(proxy.address.to_string()));
 }
 
-/// An address without a listener.
-async fn refusing() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-/// A server that accepts connections and handles each with `does`.
-async fn raw<F: Future<Output = ()> + Send + 'static>(does: fn(TcpStream) -> F) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(does(stream));
-        }
-    });
-    address
-}
-
 #[tokio::test]
 async fn each_cause_has_its_message() {
     use HttpErrorKind::{Connect, ConnectTimeout, Interrupted, ReadTimeout};
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     let authority = Authority::new();
     let patient = NetworkOptions { connect_timeout: Duration::from_secs(60), ..trusting(&authority) };
@@ -165,16 +148,9 @@ async fn each_cause_has_its_message() {
     let strict = NetworkOptions { read_timeout: SOON, ..trusting(&authority) };
     let silent = Server::plain(|_, _| Does::NeverResponds).await;
     let leaving = Server::plain(|_, _| Does::Disconnects).await;
-    let mute = raw(|stream| async move {
-        std::future::pending::<()>().await;
-        drop(stream);
-    })
-    .await;
-    let no_tls = raw(|mut stream| async move {
-        drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
-        drop(stream.read(&mut [0; 4096]).await);
-    });
-    let deaf = raw(|mut stream| async move { drop(stream.read(&mut [0; 4096]).await) }).await;
+    let mute = ScriptedServer::silent().await.address;
+    let no_tls = ScriptedServer::sending("HTTP/1.1 400 Bad Request\r\n\r\n").await.address;
+    let deaf = ScriptedServer::disconnecting().await.address;
     // Too long for a label, so that no name server is queried.
     let nameless = format!("http://{}.invalid/", "x".repeat(64));
     let by = |proxy: &str| through(&format!("http://me:p%40ss@{proxy}"), &authority);
@@ -185,9 +161,9 @@ async fn each_cause_has_its_message() {
         (&by_deaf, contoso(), Connect, " closed the connection while tunnelling to contoso.test:443"),
         (&by_nameless, contoso(), Connect, "xx:80 cannot be resolved ("),
         (&by_mute, contoso(), ConnectTimeout, "no connection to contoso.test:443 through the proxy 127.0.0.1:"),
-        (&patient, format!("http://{}/", refusing().await), Connect, "refused the connection ("),
+        (&patient, format!("http://{}/", refused_address().await), Connect, "refused the connection ("),
         (&patient, nameless, Connect, ".invalid cannot be resolved ("),
-        (&patient, format!("https://{}/", no_tls.await), Connect, "the TLS handshake with 127.0.0.1 failed ("),
+        (&patient, format!("https://{no_tls}/"), Connect, "the TLS handshake with 127.0.0.1 failed ("),
         (&patient, format!("https://{deaf}/"), Connect, "closed the connection during the TLS handshake"),
         (&hasty, format!("https://{mute}/"), ConnectTimeout, " within 50 ms"),
         (&strict, format!("http://{}/", silent.address), ReadTimeout, "127.0.0.1 was silent for 50 ms"),

@@ -12,10 +12,10 @@ use omnichannel_link::http::{
 use url::Url;
 
 use crate::{
-    fails, get, refusing,
+    fails, get,
     servers::{Authority, Server, TestProxy},
     service,
-    support::clock::TestClock,
+    support::{clock::TestClock, http::refused_address},
     through, trusting,
 };
 
@@ -151,7 +151,7 @@ async fn a_function_is_called_once_a_minute_and_after_an_error() {
     assert_eq!((pac.calls(), second.heads().len()), (3, 1));
 
     // After a connection error the function is called again at once.
-    pac.set(format!("PROXY {}", refusing().await));
+    pac.set(format!("PROXY {}", refused_address().await));
     clock.advance(Duration::from_secs(61));
     let error = fails(&service, "https://contoso.test/").await;
     assert_eq!(error.kind, HttpErrorKind::Connect);

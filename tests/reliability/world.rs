@@ -19,14 +19,13 @@ use omnichannel_link::{
 };
 use omnichannel_link_emulator::{Changes, Emulator, LoggedRequest, Organisation, Reference, table};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::{
     cases::{Case, Credential, Way},
     network::{Ending, Exchange, Network},
     relay::Relay,
-    support::{CONVERSATION, account, clock::TestClock, contact, incident},
+    support::{CONVERSATION, account, clock::TestClock, contact, http::refused_address, incident},
 };
 
 /// The call's whole time, as by default.
@@ -105,10 +104,7 @@ impl World {
                 options.ca_certificates = CaCertificate::read_pem(pem.as_bytes()).unwrap();
                 emulator.url().to_owned()
             }
-            Way::Refused => {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                format!("http://{}", listener.local_addr().unwrap())
-            }
+            Way::Refused => format!("http://{}", refused_address().await),
             // Too long for a label, so that no name server is asked.
             Way::Nameless => format!("https://{}.invalid", "x".repeat(64)),
             Way::RefusedAtTheWrite | Way::Late | Way::Last => {

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 pub(crate) mod clock;
+pub(crate) mod http;
 
 use omnichannel_link::domain::{ConversationId, EntityLogicalName, RecordReference};
 
