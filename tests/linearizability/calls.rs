@@ -39,7 +39,7 @@ pub(crate) struct Call {
     pub(crate) end: Option<(Tick, End)>,
 }
 
-/// What an end claims about the conversation. The sequential specification has the same type, so that both can be compared.
+/// The claim of an end about the conversation. The sequential specification has the same type, so that both can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     Linked,
@@ -82,7 +82,7 @@ impl Kind {
         }
     }
 
-    /// What the call must claim about a conversation in this state.
+    /// The correct claim of the call about a conversation in this state.
     pub(crate) fn on(&self, state: &State) -> Option<Claim> {
         let record = self.record()?;
         let held = state.slot(record.entity.slot());
@@ -120,7 +120,7 @@ fn policy(record: RecordReference, dice: &mut Dice) -> LinkPolicy {
 }
 
 impl End {
-    /// What it claims about the conversation, if anything.
+    /// Its claim about the conversation, if it makes one.
     pub(crate) fn claim(&self) -> Option<Claim> {
         match self {
             Self::Linked(LinkOutcome { status, previous, current, .. }) => match (status, previous, current) {
@@ -159,7 +159,7 @@ impl End {
     }
 }
 
-/// What the slot holds, if the error states it.
+/// The record in the slot, if the error states it.
 #[expect(clippy::option_option, reason = "unknown differs from empty")]
 pub(crate) fn held(error: &LinkError) -> Option<Option<RecordReference>> {
     let current = error.details().current.as_ref()?;

@@ -14,7 +14,7 @@ pub(crate) const CLOSED: i32 = 4;
 /// A moment. Every event of a run has its own.
 pub(crate) type Tick = u64;
 
-/// What a row holds.
+/// The state of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) status: i32,
@@ -38,7 +38,7 @@ impl State {
     }
 }
 
-/// Whose write made a version.
+/// The writer of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     Start,

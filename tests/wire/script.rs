@@ -91,7 +91,7 @@ fn client_with(
 ) -> (Arc<TestClock>, LinkService) {
     let clock = Arc::new(TestClock::default());
     let environment = "https://contoso.crm4.dynamics.com".parse().unwrap();
-    // What is repeated without a decision is tested in tests/retries.rs.
+    // Retries of single requests are tested in tests/retries.rs.
     let retries = RetryPolicy { max_retries: 0, ..RetryPolicy::default() };
     let store = DataverseStore::new(
         environment,
