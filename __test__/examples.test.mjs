@@ -53,7 +53,7 @@ test('CTI middleware links a caller that it knows, after the agent has accepted'
     stdout: `refresh whoever looks at d2a4f6b8-1c3e-4a5f-9b7d-0e2c4a6f8b1d
 +1-555-0166 is Taras Kalynohir: linked
 +1-555-0148 is one of 2 contacts: the agent will choose
-+1-555-0000 is missingId we know
++1-555-0000 is nobody we know
 `,
     customer: 'Taras Kalynohir',
     case: null
