@@ -1,4 +1,4 @@
-// Stopping a call: by its signal, or by its deadline.
+// Cancelling a call, by its signal or its deadline.
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -14,7 +14,7 @@ const isSame = reason => error => {
   return true
 }
 
-/** A server that leaves requests of one method hanging and answers the others, and a client of it. */
+/** A server that never responds to requests of one method, and a client of it. */
 async function hanging(t, method) {
   const server = await serve(t, (request, response) => {
     if (request.method !== method) row(response, conversation)
@@ -46,7 +46,7 @@ for (const [name, reason] of Object.entries(reasons)) {
   })
 }
 
-test('without a reason it is the AbortError of the platform', { timeout: 60_000 }, async t => {
+test('without a reason the call rejects with an AbortError', { timeout: 60_000 }, async t => {
   const { client } = await hanging(t, 'GET')
   for (const abort of [controller => controller.abort(), controller => controller.abort(undefined)]) {
     const controller = new AbortController()
@@ -57,7 +57,7 @@ test('without a reason it is the AbortError of the platform', { timeout: 60_000 
 })
 
 for (const [name, open] of Object.entries({ embedded: emptyEmbedded, dataverse: t => hanging(t, 'GET') })) {
-  test(`a signal that was aborted before stops every method, ${name}`, { timeout: 60_000 }, async t => {
+  test(`a signal that is already aborted cancels every method, ${name}`, { timeout: 60_000 }, async t => {
     const { client, path, server } = await open(t)
     const reason = new Error('before')
     const signal = AbortSignal.abort(reason)
@@ -71,7 +71,7 @@ for (const [name, open] of Object.entries({ embedded: emptyEmbedded, dataverse: 
 }
 
 for (const method of ['GET', 'PATCH']) {
-  test(`aborting while ${method} is pending closes its connection`, { timeout: 60_000 }, async t => {
+  test(`aborting a pending ${method} closes its connection`, { timeout: 60_000 }, async t => {
     const { server, client } = await hanging(t, method)
     const controller = new AbortController()
     const arrived = arrival(server.server, method)
@@ -85,18 +85,18 @@ for (const method of ['GET', 'PATCH']) {
   })
 }
 
-test('a deadline while GET is pending is TIMEOUT, and nothing was applied', { timeout: 60_000 }, async t => {
+test('a deadline during the GET is TIMEOUT without maybeApplied', { timeout: 60_000 }, async t => {
   const { client } = await hanging(t, 'GET')
   const error = await rejects(link(client, { timeoutInMs: 20 }), 'TIMEOUT', /20 ms/, { isRetryable: true, maybeApplied: false, store: 'dataverse' })
   assert.match(error.requestId, GUID)
   assert.match(error.hint, /timeoutInMs/)
 })
 
-test('a deadline while PATCH is pending is TIMEOUT, says that it may have been applied, and closes its connection', { timeout: 60_000 }, async t => {
+test('a deadline during the PATCH is TIMEOUT with maybeApplied, and closes the connection', { timeout: 60_000 }, async t => {
   const { server, client } = await hanging(t, 'PATCH')
   let patched
   arrival(server.server, 'PATCH').then(arrived => (patched = arrived))
-  // However slow the machine is, one of the deadlines leaves time to be answered and to write.
+  // Even on a slow machine one of the deadlines leaves enough time for the read and the write.
   for (let timeoutInMs = 50; ; timeoutInMs *= 2) {
     const error = await rejects(link(client, { timeoutInMs }), 'TIMEOUT')
     if (!patched) continue
@@ -106,7 +106,7 @@ test('a deadline while PATCH is pending is TIMEOUT, says that it may have been a
   await patched.left
 })
 
-test("the client's deadline holds for calls that name none, and a call's beats it", { timeout: 60_000 }, async t => {
+test("a call uses the timeout of the client unless it has its own", { timeout: 60_000 }, async t => {
   const { server } = await hanging(t, 'GET')
   const hasty = client(t, { dataverse: server.dataverse, timeoutInMs: 20 })
   await rejects(link(hasty), 'TIMEOUT', /20 ms/)
@@ -116,14 +116,14 @@ test("the client's deadline holds for calls that name none, and a call's beats i
   await rejects(link(patient, { timeoutInMs: 0.5 }), 'TIMEOUT')
 })
 
-test('the deadline includes the wait for a credential', { timeout: 60_000 }, async t => {
+test('the deadline includes the time of the credential', { timeout: 60_000 }, async t => {
   const { server } = await hanging(t, 'GET')
   const waiting = client(t, { dataverse: { url: server.url, credential: () => new Promise(() => {}) } })
   await rejects(link(waiting, { timeoutInMs: 20 }), 'TIMEOUT', undefined, { maybeApplied: false })
   assert.deepEqual(server.requests, [])
 })
 
-test('AbortSignal.timeout rejects with the TimeoutError of the platform', { timeout: 60_000 }, async t => {
+test('AbortSignal.timeout rejects with a TimeoutError', { timeout: 60_000 }, async t => {
   const { client } = await hanging(t, 'GET')
   const signal = AbortSignal.timeout(20)
   await assert.rejects(link(client, { signal }), error => error === signal.reason && error.name === 'TimeoutError')
@@ -138,7 +138,7 @@ test('AbortSignal.any aborts with the first reason', { timeout: 60_000 }, async 
   await assert.rejects(pending, isSame('two'))
 })
 
-test('one signal stops many calls, and only those', { timeout: 60_000 }, async t => {
+test('one signal cancels several calls and no others', { timeout: 60_000 }, async t => {
   const { server, client } = await hanging(t, 'GET')
   const controller = new AbortController()
   const stopped = Array.from({ length: 20 }, (_, number) => link(client, { signal: controller.signal }, numbered(number)))
@@ -151,7 +151,7 @@ test('one signal stops many calls, and only those', { timeout: 60_000 }, async t
   await assert.rejects(kept, isSame('kept'))
 })
 
-test('a call that was stopped lets the next one on its conversation go', { timeout: 60_000 }, async t => {
+test('a cancelled call lets the next one on its conversation proceed', { timeout: 60_000 }, async t => {
   let first = true
   const server = await serve(t, (_, response) => {
     if (!first) row(response, conversation, { customer: contact })
@@ -177,7 +177,7 @@ test('aborting after the outcome changes nothing', { timeout: 60_000 }, async t 
   assert.deepEqual((await read(conversation)).customer, contact)
 })
 
-test('an import can be stopped, and leaves nothing', { timeout: 60_000 }, async t => {
+test('a cancelled import changes nothing', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const controller = new AbortController()
   const stopped = client.importRecords(conversations(20_000), { signal: controller.signal })
@@ -189,7 +189,7 @@ test('an import can be stopped, and leaves nothing', { timeout: 60_000 }, async 
 })
 
 describe('a long-lived signal', () => {
-  test('does not collect the calls it was given to', { timeout: 60_000 }, async t => {
+  test('keeps no reference to the calls', { timeout: 60_000 }, async t => {
     const { client } = emptyEmbedded(t)
     await client.importRecords(conversations(500))
     await client.importRecords(page('contacts', { contactid: contact.recordId }))
@@ -208,7 +208,7 @@ describe('a long-lived signal', () => {
     assert.deepEqual(warnings, [])
   })
 
-  test('is left alone by calls that are refused', { timeout: 60_000 }, async t => {
+  test('gets no listener from invalid calls', { timeout: 60_000 }, async t => {
     const server = await emulator(t)
     const remote = client(t, { dataverse: { url: server.url, credential: server.credential } })
     const { signal } = new AbortController()

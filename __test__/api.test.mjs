@@ -1,4 +1,4 @@
-// Every function and method of index.d.ts as it is meant to be used: one table of cases over both stores, then the client itself.
+// Every function and method of the typings in normal use: one table of cases for both stores, then the client itself.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,14 +7,14 @@ import { folder } from './support/afterwards.mjs'
 import { GUID, isOutcome, rejects } from './support/expect.mjs'
 import {
   account, byStatus, closedConversation, contact, conversation, danglingConversation, data, emptyConversation, incident,
-  missingContact, nobody, otherAccount, otherIncident
+  missingContact, missingId, otherAccount, otherIncident
 } from './support/sample.mjs'
 import { client, emptyEmbedded, emulator, stores } from './support/stores.mjs'
 
 const link = (client, { entityLogicalName, recordId }, ...rest) => client.linkToConversation(entityLogicalName, recordId, ...rest)
 const unlink = (client, { entityLogicalName, recordId }, ...rest) => client.unlinkFromConversation(entityLogicalName, recordId, ...rest)
 
-/** Name, what is called, and what the conversation is linked to afterwards. Every case begins with the sample data. */
+/** Name, call, and the links of the conversation afterwards. Every case begins with the sample data. */
 const cases = {
   async 'the documented example links and unlinks an incident'({ client, name, read }) {
     isOutcome(await client.linkToConversation('incident', incident.recordId, conversation), {
@@ -80,7 +80,7 @@ const cases = {
     }
     await rejects(link(client, contact, closedConversation, { linkableStatuses: ['open', 5] }), 'CONVERSATION_NOT_ACTIVE')
     assert.equal((await link(client, contact, closedConversation, { linkableStatuses: [4] })).status, 'replaced')
-    // Active is always in it, and unlinking never asks.
+    // Active is always included, and unlinking ignores the status.
     assert.equal((await link(client, contact, emptyConversation, { linkableStatuses: ['closed'] })).status, 'linked')
     assert.equal((await unlink(client, contact, closedConversation)).status, 'unlinked')
     assert.deepEqual(await read(closedConversation), { customer: null, case: null })
@@ -99,7 +99,7 @@ const cases = {
     assert.deepEqual((await read(emptyConversation)).customer, account)
   },
 
-  async 'null and undefined options are no options'({ client }) {
+  async 'null and undefined options are ignored'({ client }) {
     for (const options of [undefined, null, {}, { timeoutInMs: undefined, signal: undefined, linkableStatuses: undefined }]) {
       assert.ok(await link(client, incident, conversation, options))
     }
@@ -117,7 +117,7 @@ const cases = {
 
   async 'close lets pending calls finish, also when it is called twice'({ client, read }) {
     let settled = 0
-    // Many, so that the last of them have not begun when close is called.
+    // Many, so that the last have not begun when close is called.
     const pending = Array.from({ length: 100 }, async (_, number) => {
       const { status } = await [link, unlink][number % 2](client, incident, conversation)
       settled += 1
@@ -127,12 +127,12 @@ const cases = {
     assert.equal(await client.close(), undefined)
     assert.equal(settled, 100, 'the second close did not wait')
     await closing
-    // They take effect in call order; in which order they settle is nobody's promise.
+    // They take effect in call order. The order in which they settle is not specified.
     assert.deepEqual(await Promise.all(pending), Array.from({ length: 100 }, (_, number) => (number % 2 ? 'unlinked' : 'linked')))
     assert.deepEqual(await read(conversation), { customer: account, case: null })
   },
 
-  async 'close refuses new calls from the moment it is called'({ client, name }) {
+  async 'close rejects later calls at once'({ client, name }) {
     const closing = client.close()
     await rejects(link(client, incident, conversation), 'CLOSED', /closed/, { store: name, isRetryable: false })
     await rejects(unlink(client, incident, conversation), 'CLOSED')
@@ -141,7 +141,7 @@ const cases = {
   },
 
   async 'every error of the store names it, and the call'({ client, name }) {
-    const error = await rejects(link(client, account, nobody), 'CONVERSATION_NOT_FOUND', new RegExp(nobody), { store: name })
+    const error = await rejects(link(client, account, missingId), 'CONVERSATION_NOT_FOUND', new RegExp(missingId), { store: name })
     assert.match(error.requestId, GUID)
   }
 }
@@ -152,7 +152,7 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
-test('a client opens and sends nothing before the first call', { timeout: 60_000 }, async t => {
+test('a client opens no file and sends nothing before the first call', { timeout: 60_000 }, async t => {
   const server = await emulator(t)
   const remote = client(t, { dataverse: { url: server.url, credential: server.credential } })
   const { path, client: local } = emptyEmbedded(t)
@@ -165,7 +165,7 @@ test('a client opens and sends nothing before the first call', { timeout: 60_000
   assert.equal(existsSync(path), false)
 })
 
-test('two clients have two stores', { timeout: 60_000 }, async t => {
+test('two clients have separate stores', { timeout: 60_000 }, async t => {
   const [one, two] = [emptyEmbedded(t), emptyEmbedded(t)]
   await one.client.importRecords(join(data, 'msdyn_ocliveworkitems.json'))
   await rejects(one.client.linkToConversation('account', otherAccount.recordId, conversation), 'RECORD_NOT_FOUND')
@@ -185,7 +185,7 @@ test('a relative path is resolved when the client is made', { timeout: 60_000 },
   await relative.close()
 })
 
-test('a credential may be a text, a function or an async function', { timeout: 60_000 }, async t => {
+test('a credential may be a string, a function or an async function', { timeout: 60_000 }, async t => {
   const { url, credential } = await emulator(t)
   let asked = 0
   const given = [credential, () => credential, async () => (asked++, credential)]
@@ -196,7 +196,7 @@ test('a credential may be a text, a function or an async function', { timeout: 6
   assert.equal(asked, 1)
 })
 
-test('the URL may be copied with the path of the API', { timeout: 60_000 }, async t => {
+test('the URL may include the path of the API', { timeout: 60_000 }, async t => {
   const { url, credential } = await emulator(t)
   for (const form of [`${url}/`, `${url}/api/data/v9.2/`, url.replace('127.0.0.1', 'localhost')]) {
     assert.equal((await link(client(t, { dataverse: { url: form, credential } }), account, conversation)).store, 'dataverse')

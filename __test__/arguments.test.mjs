@@ -1,4 +1,4 @@
-// What a call is refused for before anything is read or written, and which of two reasons is told.
+// Invalid arguments: rejected before anything is read or written, and in which order they are checked.
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { after, describe, test } from 'node:test'
@@ -6,18 +6,18 @@ import { LinkError, OmnichannelClient, createOmnichannel } from 'omnichannel-lin
 import { serveOmnichannel } from 'omnichannel-link/electron'
 import { startEmulator } from 'omnichannel-link-emulator'
 import { rejects, throws } from './support/expect.mjs'
-import { account, closedConversation, contact, conversation, data, incident, missingContact, nobody } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, data, incident, missingContact, missingId } from './support/sample.mjs'
 import { client, emptyEmbedded, stores } from './support/stores.mjs'
 
 const show = value => (typeof value === 'object' ? JSON.stringify(value) : String(value))
 
 const ID = incident.recordId
-/** Nothing but a text can be an id or a table. */
+/** Values that are not strings. */
 const notTexts = [5, 5n, NaN, true, {}, [], [ID], Symbol('id'), () => ID, Object(ID), new Date(0)]
 const malformed = [
   '', ' ', '{}', 'null', '0', ` ${ID}`, `${ID} `, `${ID}\0`, `${ID}\n`, `{${ID}`, `${ID}}`, `{{${ID}}}`, `(${ID})`, `'${ID}'`,
   ID.replaceAll('-', ''), ID.slice(1), `${ID}0`, ID.replace('6', 'g'), ID.replaceAll('-', '–'), `urn:uuid:${ID}`, '6b726d86d-37c-43b8-b3a4-c4056ddd2e07',
-  // Longer than a GUID by one character that takes two, three or four bytes.
+  // A GUID and one more character of two, three or four bytes.
   `${ID}é`, `${ID}€`, `${ID}😀`, `{${ID}}é`, `{${ID}}€`, `{${ID}}😀`, `😀${ID}`, `${ID}\ud800`, ID.repeat(1000)
 ]
 const entities = ['lead', '', ' ', 'Account', 'accounts', 'account ', 'account\0', 'case', 'msdyn_ocliveworkitem', '__proto__', 'a'.repeat(1e6)]
@@ -28,7 +28,7 @@ const statuses = [
 ]
 const signals = [null, {}, 'signal', 5, new AbortController(), { aborted: true, reason: 'x' }, new EventTarget()]
 
-/** Argument or option, values that are wrong for it, and the arguments of a call that has one of them. */
+/** An argument or option, invalid values of it, and the arguments of a call with one of them. */
 const wrong = [
   ['entityLogicalName', [...entities, ...notTexts, null, undefined], value => [value, ID, conversation]],
   ['recordId', [...malformed, ...notTexts, null, undefined], value => ['incident', value, conversation]],
@@ -47,7 +47,7 @@ const wrongForLink = [
 ]
 const wrongForUnlink = [['options.linkableStatuses', [['closed']], linkableStatuses => ['incident', ID, conversation, { linkableStatuses }]]]
 
-// One for all of these tests, which must not send it anything.
+// Shared by these tests, which must not send it anything.
 const server = await startEmulator({ seed: data })
 after(() => server.close())
 
@@ -65,7 +65,7 @@ for (const [name, open] of Object.entries({ embedded: local, dataverse: remote }
   describe(name, () => {
     for (const [method, table] of [['linkToConversation', [...wrong, ...wrongForLink]], ['unlinkFromConversation', [...wrong, ...wrongForUnlink]]]) {
       for (const [argument, values, call] of table) {
-        test(`${method} refuses a wrong ${argument} by name and touches nothing`, { timeout: 60_000 }, async t => {
+        test(`${method} rejects an invalid ${argument} by name and touches nothing`, { timeout: 60_000 }, async t => {
           const { client, untouched } = await open(t)
           const accepted = []
           for (const value of values) {
@@ -80,7 +80,7 @@ for (const [name, open] of Object.entries({ embedded: local, dataverse: remote }
       }
     }
 
-    test('the focus takes nothing but a GUID', { timeout: 60_000 }, async t => {
+    test('focus methods accept only a GUID', { timeout: 60_000 }, async t => {
       const { client, untouched } = await open(t)
       client.openConversation(conversation)
       for (const method of ['openConversation', 'focusConversation', 'closeConversation']) {
@@ -94,7 +94,7 @@ for (const [name, open] of Object.entries({ embedded: local, dataverse: remote }
 
 const made = async options => new OmnichannelClient(options)
 
-test('no refusal repeats a long text', { timeout: 60_000 }, async t => {
+test('no error repeats a long string', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const long = 'ä'.repeat(1e6)
   const options = [
@@ -127,7 +127,7 @@ test('no refusal repeats a long text', { timeout: 60_000 }, async t => {
   }))
 })
 
-test('arguments that throw when they are read are wrong arguments', { timeout: 60_000 }, async t => {
+test('arguments that throw when read are INVALID_ARGUMENT', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   for (const thrown of [new Error('a trap'), 'a trap']) {
     const trap = new Proxy({}, { get() { throw thrown }, ownKeys() { throw thrown } })
@@ -138,7 +138,7 @@ test('arguments that throw when they are read are wrong arguments', { timeout: 6
   }
 })
 
-test('options that throw when they are read make a LinkError', { timeout: 60_000 }, async t => {
+test('options that throw when read are a LinkError', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   for (const name of ['timeoutInMs', 'signal', 'linkableStatuses', 'onProgress']) {
     const options = { get [name]() { throw new Error('a getter of the caller') } }
@@ -151,14 +151,14 @@ test('options that throw when they are read make a LinkError', { timeout: 60_000
   await rejects(client.linkToConversation('account', account.recordId, conversation, { linkableStatuses: nested }), 'INVALID_ARGUMENT', /linkableStatuses/)
 })
 
-/** Ways to be refused, by the order of the table in the design. Each call is also wrong in every later way. */
+/** Reasons for an error, in the order of the checks. Each call also has every later fault. */
 const order = {
   'a bad argument beats an aborted signal': { entity: 'lead', aborted: true, closed: true, focus: null, code: 'INVALID_ARGUMENT' },
   'a bad option beats an aborted signal': { options: { unknown: 1 }, aborted: true, closed: true, focus: null, code: 'INVALID_ARGUMENT' },
   'an aborted signal beats a closed client': { aborted: true, closed: true, focus: null },
   'a closed client beats a missing focus': { closed: true, focus: null, code: 'CLOSED' },
   'a missing focus beats everything the store knows': { focus: null, code: 'NO_FOCUSED_CONVERSATION' },
-  'a missing conversation beats a missing record': { focus: nobody, code: 'CONVERSATION_NOT_FOUND' },
+  'the conversation is checked before the record': { focus: missingId, code: 'CONVERSATION_NOT_FOUND' },
   'a status beats a missing record': { focus: closedConversation, code: 'CONVERSATION_NOT_ACTIVE', unlinked: 'NOT_LINKED' },
   'a missing record comes last': { focus: conversation, code: 'RECORD_NOT_FOUND', unlinked: 'NOT_LINKED' }
 }
@@ -181,7 +181,7 @@ for (const [name, open] of Object.entries(stores)) {
       })
     }
 
-    test('a status beats what is linked already', { timeout: 60_000 }, async t => {
+    test('the status is checked before the existing link', { timeout: 60_000 }, async t => {
       const { client } = await open(t)
       await client.linkToConversation('contact', contact.recordId, closedConversation, { linkableStatuses: ['closed'] })
       await rejects(client.linkToConversation('contact', contact.recordId, closedConversation), 'CONVERSATION_NOT_ACTIVE')
@@ -189,7 +189,7 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
-test('imports are refused in the same order', { timeout: 60_000 }, async t => {
+test('imports are checked in the same order', { timeout: 60_000 }, async t => {
   const { path, client } = emptyEmbedded(t)
   const reason = new Error('reason')
   const signal = AbortSignal.abort(reason)

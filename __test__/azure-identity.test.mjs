@@ -1,4 +1,4 @@
-// The real @azure/identity, in a program of its own, because its authority must be https and trusted from the start.
+// The real @azure/identity, in a separate process, because its authority must be https and trusted from the start.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -48,7 +48,7 @@ test('a ClientSecretCredential is a credential: a hundred calls, one token', { t
   assert.deepEqual(await run(emulator.application), { printed: 'alreadyLinked linked', tokens: 1 })
 })
 
-test('what Entra refuses it is told with its number, and without the secret', { timeout: 60_000 }, async () => {
+test('an error of Entra is reported with its number and without the secret', { timeout: 60_000 }, async () => {
   const { printed, tokens } = await run({ ...emulator.application, clientSecret: 'hunter2' })
   assert.match(printed, /^AUTHENTICATION_FAILED .*AADSTS7000215/)
   assert.doesNotMatch(printed, /hunter2/)

@@ -1,4 +1,4 @@
-// Long lists: memory stays bounded, and every outcome is true when the server fails and throttles.
+// Long lists: memory stays bounded, and every outcome is true while the server fails and throttles.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { test } from 'node:test'
@@ -36,11 +36,11 @@ test('two hundred thousand requests in bounded memory', { timeout: 300_000 }, as
     })()`, { cwd: folder(t), contact, page: conversations(1000), contacts: page('contacts', { contactid: contact.recordId }) })
   const { code, stdout, stderr } = await ended
   assert.equal(code, 0, stderr)
-  // A hundred bytes kept for each request would be 20 MB.
+  // A hundred bytes per request would be 20 MB.
   assert.ok(JSON.parse(stdout).growth < 5e6, stdout)
 })
 
-test('two thousand links are what their outcomes say, with one fault in a hundred and a server that throttles', { timeout: 120_000 }, async t => {
+test('two thousand outcomes are true with one percent faults and a server that throttles', { timeout: 120_000 }, async t => {
   const count = 1000
   const seed = [conversations(count), page('contacts', { contactid: contact.recordId }), page('accounts', { accountid: account.recordId })]
   const server = await emulator(t, seed)
@@ -50,13 +50,13 @@ test('two thousand links are what their outcomes say, with one fault in a hundre
     { kind: 'drop' }, { kind: 'drop', commit: true }, { kind: 'status', status: 503 }, { kind: 'status', status: 502, body: 'html', commit: true },
     { kind: 'throttle', limit: 'concurrency', retryAfterInSeconds: 0 }, { kind: 'truncate' }, { kind: 'writer', when: 'before', changes: { subject: 'Touched' } }
   ]
-  // Each request that meets the limit lengthens the pause by a second: two at once keep it short.
+  // Each throttled request lengthens the pause by a second. Two at once keep it short.
   await server.faults.random({ seed: 7, rate: 0.01, faults })
   await server.faults.conditions({ limits: { requests: 2500, windowInMs: 1000 } })
-  // The server's time goes on when the client begins to wait for it.
+  // Move the server's clock when the client begins to wait.
   let throttled = 0
   const advance = ({ delayInMs }) => {
-    // Not for the random faults, which ask for no pause.
+    // Not for random faults, which have no Retry-After.
     if (delayInMs < 1000) return
     throttled++
     server.clock.advance(delayInMs)
@@ -74,7 +74,7 @@ test('two thousand links are what their outcomes say, with one fault in a hundre
     if (outcome) {
       succeeded++
       if (!doubtful.has(request.conversationId)) {
-        // A link that rests on a remembered row and loses its response finds its own work.
+        // A link from a cached row that loses its response finds its own write.
         const isFound = expected.has(request.conversationId) && outcome.status === 'alreadyLinked'
         if (isFound) found++
         else assert.equal(outcome.status, expected.has(request.conversationId) ? 'replaced' : 'linked')
@@ -96,7 +96,7 @@ test('two thousand links are what their outcomes say, with one fault in a hundre
   for (const { activityid, _msdyn_customer_value: held } of rows) {
     if (!doubtful.has(activityid)) assert.equal(held, expected.get(activityid) ?? null)
   }
-  // The 429 is that of the limits; the random one is a fault.
+  // 429 of the limits. The random 429 counts as a fault.
   assert.ok(throttled > 0 && met.has(429) && met.has('throttle') && met.has('drop'), [...met].join())
   assert.ok(succeeded > 0.98 * list.length)
 })

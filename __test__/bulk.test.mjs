@@ -1,18 +1,18 @@
-// Lists of links and unlinks: what comes back, in which order, how far ahead the list is read, and how it ends.
+// Lists of links and unlinks: their results and order, how far ahead the list is read, and how it ends.
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
 import { bulk } from '../lib/bulk.js'
 import { SHAPES } from '../lib/options.js'
 import { rejects } from './support/expect.mjs'
-import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody, numbered } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, emptyConversation, incident, missingId, numbered } from './support/sample.mjs'
 import { emptyEmbedded, stores } from './support/stores.mjs'
 
-/** What the addon's client says of itself. */
+/** The properties of the addon's client. */
 const native = { note: () => null, store: () => 'embedded' }
 const WINDOW = 256
 const request = (record, conversationId, more) => ({ ...record, conversationId, ...more })
-/** The events that results promise. */
+/** The events that belong to the results. */
 const failures = results => results.filter(({ error }) => error).map(({ request, error }) => [true, request?.conversationId ?? null, error])
 const sorted = rows => rows.toSorted(([, , one], [, , other]) => one.message.localeCompare(other.message))
 const requests = count => Array.from({ length: count }, (_, number) => request(contact, numbered(number)))
@@ -30,7 +30,7 @@ for (const [store, open] of Object.entries(stores)) {
       const unreadable = Object.defineProperty({}, 'recordId', { enumerable: true, get: () => assert.fail('mine') })
       const list = [
         request(incident, conversation, { line: 7 }), request(incident, closedConversation), request(contact, conversation), null, 'text',
-        request({ entityLogicalName: 'lead' }, conversation), unreadable, request(contact, null), request(incident, conversation), request(contact, nobody)
+        request({ entityLogicalName: 'lead' }, conversation), unreadable, request(contact, null), request(incident, conversation), request(contact, missingId)
       ]
       const results = await all(client.linkMany(list))
       assert.deepEqual(results.map(({ outcome, error }) => outcome?.status ?? error.code), [
@@ -44,7 +44,7 @@ for (const [store, open] of Object.entries(stores)) {
       assert.deepEqual(await read(conversation), { customer: contact, case: incident })
     })
 
-    test('unlinkMany unlinks what is named, and options count for every request', { timeout: 60_000 }, async t => {
+    test('unlinkMany unlinks the named records, and options apply to every request', { timeout: 60_000 }, async t => {
       const { client, read } = await open(t)
       const linked = await all(client.linkMany(new Set([request(incident, closedConversation)]), { linkableStatuses: ['closed'] }))
       assert.equal(linked[0].outcome.status, 'linked')
@@ -54,7 +54,7 @@ for (const [store, open] of Object.entries(stores)) {
       assert.deepEqual(await read(conversation), { customer: null, case: null })
     })
 
-    test('each error has one event and nothing else has, also of requests that are malformed', { timeout: 60_000 }, async t => {
+    test('each error has exactly one event, also for malformed requests', { timeout: 60_000 }, async t => {
       const { client } = await open(t)
       const events = []
       client.on('failed', event => events.push(event))
@@ -62,7 +62,7 @@ for (const [store, open] of Object.entries(stores)) {
       await rejects(client.linkMany([], { linkableStatuses: ['done'] }).next(), 'INVALID_ARGUMENT')
       await rejects(client.unlinkMany([], { ifLinked: 'keep' }).next(), 'INVALID_ARGUMENT')
       assert.deepEqual(events, [])
-      const list = [null, contact, request({ entityLogicalName: 'lead' }, conversation), request(contact, nobody), request(incident, conversation)]
+      const list = [null, contact, request({ entityLogicalName: 'lead' }, conversation), request(contact, missingId), request(incident, conversation)]
       const told = method => events.splice(0).map(event => [event.method === method, event.conversationId, event.error])
       const linked = await all(client.linkMany(list))
       assert.equal(linked.at(-1).outcome.status, 'linked')
@@ -98,7 +98,7 @@ test('the fields of a request may be getters of its class', { timeout: 60_000 },
   assert.equal((await first).value.outcome?.conversationId, conversation)
 })
 
-/** A bulk whose calls settle when the test says so. `begun` lists them. */
+/** A bulk whose calls settle when the test decides. `begun` lists them. */
 function staged(list, options, now) {
   const begun = []
   const call = async (entityLogicalName, recordId, conversationId, { signal }) => {
@@ -116,10 +116,10 @@ function withResolvers() {
   return resolvers
 }
 
-/** Lets everything happen that can happen without anything from outside. */
+/** Runs all pending tasks. */
 const settle = () => new Promise(resolve => setImmediate(resolve))
 
-/** An endless list that tells how far it was read, and whether it was closed. */
+/** An endless list that records how far it was read and whether it was closed. */
 function endless() {
   const list = { read: 0, isClosed: false }
   list.requests = (function* () {
@@ -132,7 +132,7 @@ function endless() {
   return list
 }
 
-test('the list is read while results are taken, one window ahead', { timeout: 60_000 }, async () => {
+test('the list is read one window ahead of the results', { timeout: 60_000 }, async () => {
   const list = endless()
   const { begun, results } = staged(list.requests)
   await settle()
@@ -142,7 +142,7 @@ test('the list is read while results are taken, one window ahead', { timeout: 60
   assert.deepEqual([list.read, begun.length], [WINDOW, WINDOW])
   for (const { resolve } of begun) resolve()
   await settle()
-  assert.equal(list.read, WINDOW + 1, 'results that nobody takes let it be read on')
+  assert.equal(list.read, WINDOW + 1, 'it is read further although no result was taken')
   assert.equal((await first).value.outcome.conversationId, numbered(0))
   for (let number = 1; number <= 10; number++) await results.next()
   await settle()
@@ -150,7 +150,7 @@ test('the list is read while results are taken, one window ahead', { timeout: 60
   await results.return()
 })
 
-test('leaving early reads no further, closes the list, and aborts what is pending', { timeout: 60_000 }, async () => {
+test('leaving early stops reading, closes the list, and aborts pending calls', { timeout: 60_000 }, async () => {
   const list = endless()
   const { begun, results } = staged(list.requests)
   setImmediate(() => begun[0].resolve())
@@ -167,7 +167,7 @@ test('leaving early reads no further, closes the list, and aborts what is pendin
   assert.equal((await results.next()).done, true)
 })
 
-test('leaving early waits for what is pending', { timeout: 60_000 }, async () => {
+test('leaving early waits for pending calls', { timeout: 60_000 }, async () => {
   let [begun, stopped] = [0, 0]
   const call = async (_entity, _record, conversationId, { signal }) => {
     if (conversationId === numbered(0)) return await settle()
@@ -181,7 +181,7 @@ test('leaving early waits for what is pending', { timeout: 60_000 }, async () =>
   assert.deepEqual([begun, stopped], [9, 9])
 })
 
-test('leaving early waits for a list that closes', { timeout: 60_000 }, async () => {
+test('leaving early waits until the list is closed', { timeout: 60_000 }, async () => {
   let isClosed = false
   const { begun, results } = staged((async function* () {
     try {
@@ -199,7 +199,7 @@ test('leaving early waits for a list that closes', { timeout: 60_000 }, async ()
   assert.equal(isClosed, true)
 })
 
-test('a call has ten minutes unless it is told otherwise', { timeout: 60_000 }, async () => {
+test('a call has ten minutes by default', { timeout: 60_000 }, async () => {
   for (const [options, expected] of [[undefined, 600_000], [{ timeoutInMs: undefined }, 600_000], [{ timeoutInMs: 5 }, 5]]) {
     const given = []
     const call = async (...[, , , { timeoutInMs }]) => given.push(timeoutInMs)
@@ -208,7 +208,7 @@ test('a call has ten minutes unless it is told otherwise', { timeout: 60_000 }, 
   }
 })
 
-test('a slow list keeps nothing back, and is not waited for at the end', { timeout: 60_000 }, async () => {
+test('a slow list delays no result and is not awaited at the end', { timeout: 60_000 }, async () => {
   const answers = []
   let closed
   const isClosed = new Promise(resolve => (closed = resolve))
@@ -232,7 +232,7 @@ test('a slow list keeps nothing back, and is not waited for at the end', { timeo
   assert.equal(begun.length, 1)
 })
 
-test('what the list throws comes after the results of all it gave before', { timeout: 60_000 }, async () => {
+test('an error of the list comes after the results of all earlier requests', { timeout: 60_000 }, async () => {
   const broken = new Error('line 4 is torn')
   const { begun, results } = staged((function* () {
     yield* requests(3)
@@ -260,14 +260,14 @@ for (const [what, list] of Object.entries({ 'a pending call': requests(3), 'a li
   })
 }
 
-test('a signal that was aborted before reads nothing', { timeout: 60_000 }, async () => {
+test('an aborted signal reads nothing', { timeout: 60_000 }, async () => {
   const list = endless()
   const { results } = staged(list.requests, { signal: AbortSignal.abort(new Error('before')) })
   await assert.rejects(results.next(), /before/)
   assert.equal(list.read, 0)
 })
 
-test('progress is told at most five times a second, and at the end', { timeout: 60_000 }, async () => {
+test('progress is reported at most five times a second, and at the end', { timeout: 60_000 }, async () => {
   let time = 1000
   const told = []
   const { begun, results } = staged(requests(5), { onProgress: progress => told.push(progress) }, () => time)
@@ -284,7 +284,7 @@ test('progress is told at most five times a second, and at the end', { timeout: 
   assert.deepEqual(told.slice(1), [{ done: 5, succeeded: 5, failed: 0 }])
 })
 
-test('progress counts failures, and is not told after the loop was left', { timeout: 60_000 }, async t => {
+test('progress counts failures and ends when the loop is left', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const told = []
   await all(client.linkMany(requests(3), { onProgress: progress => told.push(progress) }))
@@ -314,7 +314,7 @@ test('wrong options are rejected before the list is read', { timeout: 60_000 }, 
   for (const options of [undefined, null, {}]) assert.deepEqual(await all(client.linkMany([], options)), [])
 })
 
-test('a closed client refuses every request', { timeout: 60_000 }, async t => {
+test('a closed client rejects every request', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   await client.close()
   assert.deepEqual((await all(client.linkMany(requests(2)))).map(({ error }) => error.code), ['CLOSED', 'CLOSED'])

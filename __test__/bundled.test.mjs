@@ -1,4 +1,4 @@
-// A program that a bundler has put into one file, without the addon: what it is told. The bundles are made as esbuild and webpack make them.
+// Errors of a bundled program that lacks the addon. The bundles have the form of esbuild and webpack.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ const bundles = {
 }
 
 for (const [what, [name, code]] of Object.entries(bundles)) {
-  test(`a bundle is told that the addon is missing, and what to do: ${what}`, { timeout: 60_000 }, t => {
+  test(`a bundle without the addon gets an error with a hint: ${what}`, { timeout: 60_000 }, t => {
     const place = folder(t)
     writeFileSync(join(place, name), code)
     writeFileSync(join(place, 'package.json'), '{ "name": "program" }')
@@ -28,7 +28,7 @@ for (const [what, [name, code]] of Object.entries(bundles)) {
   })
 }
 
-test('the package without the addon is told to be built or installed', { timeout: 60_000 }, t => {
+test('without the addon the error asks to build or install it', { timeout: 60_000 }, t => {
   const place = folder(t)
   mkdirSync(join(place, 'lib'))
   writeFileSync(join(place, 'lib', 'binding.js'), source)
@@ -37,7 +37,7 @@ test('the package without the addon is told to be built or installed', { timeout
   assert.match(stderr, /Error: omnichannel-link has no addon for .*`npm run build`/)
 })
 
-test('an addon that is there and does not load is reported as it is', { timeout: 60_000 }, t => {
+test('the error of an addon that does not load is passed on', { timeout: 60_000 }, t => {
   const place = folder(t)
   const { platform, arch } = process
   const libc = { linux: '-gnu', win32: '-msvc' }[platform] ?? ''

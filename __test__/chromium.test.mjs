@@ -1,4 +1,4 @@
-// Scripts written for the agent's page, in a page of a real Chromium: over the preload's functions, on both stores.
+// Scripts for the agent's page, run in a real Chromium page with the preload's functions, on both stores.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { chromium, openPage } from './support/chromium.mjs'
@@ -31,7 +31,7 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
-test('a page hears of links', options, async t => {
+test('a page gets events of links', options, async t => {
   const { client } = await stores.embedded(t)
   const { run, focus } = await openPage(t, client)
   focus(conversation)
@@ -39,7 +39,7 @@ test('a page hears of links', options, async t => {
   assert.deepEqual(await run(`Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}')`), ['log', 'linked', incident.recordId])
 })
 
-test('a page of another origin is refused', options, async t => {
+test('a page of another origin is rejected', options, async t => {
   const { client, read } = await stores.embedded(t)
   const { run } = await openPage(t, client, 'localhost')
   const [what, failure] = await run(link)

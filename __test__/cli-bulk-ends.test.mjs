@@ -1,4 +1,4 @@
-// How `bulk` ends before its list does: Ctrl-C, SIGTERM, a terminal that is closed, a reader that is gone, and failures that every item would meet.
+// Early ends of `bulk`: Ctrl-C, SIGTERM, a closed terminal, a closed stdout, and errors that affect every item.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,7 +22,7 @@ const documents = text => lines(text).map(line => JSON.parse(line))
 const item = conversationId => JSON.stringify({ ...contact, conversationId })
 const listOf = count => Array.from({ length: count }, (_, number) => item(numbered(number))).join('\n')
 
-/** A list of many conversations, and a store that has them. */
+/** A list of many conversations, and a store with them. */
 async function long(t, count = 5000) {
   const cwd = folder(t)
   const store = client(t, { embedded: { path: join(cwd, 'links.db') } })
@@ -35,10 +35,10 @@ async function long(t, count = 5000) {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  test(`${signal} ends the list, and everything begun is accounted for`, withoutSignals, async t => {
+  test(`${signal} ends the list, and every item that began has a result`, withoutSignals, async t => {
     const { cwd, linked } = await long(t)
     const { child, ended, says } = startCli(t, ['bulk', 'list.jsonl', '--json', '--db', 'links.db'], { cwd })
-    // While nobody reads on, it cannot get to its end.
+    // It cannot reach its end while stdout is not read.
     child.stdout.once('data', () => child.stdout.pause())
     await new Promise(resolve => child.stdout.once('pause', resolve))
     child.kill(signal)
@@ -55,7 +55,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   })
 }
 
-test('a reader that goes away ends the list, and what was done is told on stderr', withoutSignals, async t => {
+test('a closed stdout ends the list, and the summary is on stderr', withoutSignals, async t => {
   const { cwd, linked } = await long(t)
   const { child, ended } = startCli(t, ['bulk', 'list.jsonl', '--json', '--db', 'links.db'], { cwd })
   child.stdout.once('data', () => child.stdout.destroy())
@@ -68,10 +68,10 @@ test('a reader that goes away ends the list, and what was done is told on stderr
 })
 
 for (const signal of ['SIGINT', 'SIGHUP']) {
-  test(`a second ${signal} gives up what is under way, and tells so`, withoutSignals, async t => {
+  test(`a second ${signal} cancels calls in progress and reports it`, withoutSignals, async t => {
     const server = await emulator(t)
     const cwd = folder(t)
-    // Each line ends, so that both are begun at once: the second does not wait for the end of the file.
+    // Both lines are complete, so that both calls begin before the end of the file.
     writeFileSync(join(cwd, 'list.jsonl'), `${item(conversation)}\n${item(emptyConversation)}\n`)
     await server.faults.add({ times: 2, fault: { kind: 'hang' } })
     const env = { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }
@@ -84,7 +84,7 @@ for (const signal of ['SIGINT', 'SIGHUP']) {
     assert.equal(code, 130)
     assert.match(stdout, /2 {6}given up {2}line 1: It was given up while it was under way\.\n {2}line 2: /)
     assert.match(stdout, /Of the items that failed 2 may have taken effect all the same\.\nWhat failed is in list\.failed\.jsonl/)
-    // The whole list was begun.
+    // All items have begun.
     assert.match(stderr, /^Stopping: .*\nInterrupted\.\n$/)
     assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, 2)
   })
@@ -92,14 +92,14 @@ for (const signal of ['SIGINT', 'SIGHUP']) {
 
 const withTerminal = { skip: process.platform !== 'linux' || spawnSync('script', ['--version']).status !== 0, timeout: 60_000 }
 
-test('a terminal that is closed ends the list in order', withTerminal, async t => {
+test('a closed terminal ends the list cleanly', withTerminal, async t => {
   const server = await emulator(t)
   const cwd = folder(t)
   writeFileSync(join(cwd, 'list.jsonl'), `${item(conversation)}\n${item(emptyConversation)}\n`)
   await server.faults.add({ times: 2, fault: { kind: 'hang' } })
   execFileSync('mkfifo', [join(cwd, 'code')])
   const env = { ...process.env, DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential, NODE: process.execPath, PROGRAM }
-  // The shell outlives its terminal, to tell the exit code.
+  // The shell outlives its terminal, to report the exit code.
   const command = `trap '' HUP; "$NODE" "$PROGRAM" bulk list.jsonl; echo $? > code`
   const terminal = spawn('script', ['-qfc', command, '/dev/null'], { cwd, env, stdio: 'ignore' })
   await server.faults.hanging(2)
@@ -111,11 +111,11 @@ test('a terminal that is closed ends the list in order', withTerminal, async t =
   assert.deepEqual((await readServer(server, emptyConversation)).customer, contact)
 })
 
-test('what waits for its turn on a conversation does not get it because the call before it is given up', () => {
+test('a queued call does not begin because the call before it is cancelled', () => {
   const controller = new AbortController()
   const waiting = [1, 2, 3]
   const gotThrough = []
-  // As calls on one conversation: the first is under way, and the next one begins as soon as it ends.
+  // Like calls on one conversation: the first is in progress, and the next begins when it ends.
   const end = number => {
     const isFirst = waiting[0] === number
     waiting.splice(waiting.indexOf(number), 1)
@@ -126,7 +126,7 @@ test('what waits for its turn on a conversation does not get it because the call
   assert.deepEqual([waiting, gotThrough], [[], []])
 })
 
-test('what is under way has ten seconds, for who waits for it', t => {
+test('calls in progress have ten seconds', t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const interruption = new Interruption()
   const { givingUp, signal } = interruption
@@ -139,7 +139,7 @@ test('what is under way has ten seconds, for who waits for it', t => {
   assert.equal(givingUp.aborted, true)
 })
 
-test('Ctrl-C does not wait for a list that somebody else may never write', withoutSignals, async t => {
+test('Ctrl-C does not wait for a list that is never written', withoutSignals, async t => {
   const cwd = folder(t)
   const { child, ended, says } = startCli(t, ['bulk', '-', '--failed', 'failed.jsonl', '--json', '--db', 'links.db'], { cwd })
   child.stdin.write(`${item(conversation)}\n{ "torn`)
@@ -151,7 +151,7 @@ test('Ctrl-C does not wait for a list that somebody else may never write', witho
   assert.deepEqual([code, summary.items, summary.notBegunFromLine], [130, 1, 2])
 })
 
-test('a token that is not accepted ends the list at its first item, with the hint once', { timeout: 120_000 }, async t => {
+test('a rejected token ends the list at its first item, with one hint', { timeout: 120_000 }, async t => {
   const { url } = await emulator(t)
   const cwd = folder(t)
   writeFileSync(join(cwd, 'list.jsonl'), listOf(2000))
@@ -163,7 +163,7 @@ test('a token that is not accepted ends the list at its first item, with the hin
   assert.equal(stdout.match(/^AUTHENTICATION_FAILED: .*scope/gm).length, 1)
 })
 
-test('a store that fails time and again ends the list', { timeout: 120_000 }, async t => {
+test('a store that fails repeatedly ends the list', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   mkdirSync(join(cwd, 'links.db'))
   writeFileSync(join(cwd, 'list.jsonl'), listOf(2000))
@@ -175,7 +175,7 @@ test('a store that fails time and again ends the list', { timeout: 120_000 }, as
 })
 
 for (const [code, fault] of [['TIMEOUT', { kind: 'hang' }], ['THROTTLED', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 3600 }]]) {
-  test(`a server that answers nothing but ${code} ends the list`, { timeout: 120_000 }, async t => {
+  test(`a server that only returns ${code} ends the list`, { timeout: 120_000 }, async t => {
     const server = await emulator(t)
     const cwd = folder(t)
     writeFileSync(join(cwd, 'list.jsonl'), listOf(2000))
@@ -189,7 +189,7 @@ for (const [code, fault] of [['TIMEOUT', { kind: 'hang' }], ['THROTTLED', { kind
   })
 }
 
-test('progress is the share of the file up to the last item that is done', { timeout: 60_000 }, async t => {
+test('progress is the share of the file up to the last finished item', { timeout: 60_000 }, async t => {
   const path = join(folder(t), 'list.csv')
   for (const encoding of ['utf8', 'utf16le']) {
     writeFileSync(path, Buffer.from(`\ufeffentityLogicalName,recordId,conversationId\n${'a,b,ü\n'.repeat(20_000)}`, encoding))
@@ -202,7 +202,7 @@ test('progress is the share of the file up to the last item that is done', { tim
   }
 })
 
-test('the line of progress fits into the window, and needs no size', () => {
+test('the progress line fits the window, and works without a size', () => {
   const written = []
   const bar = progressLine({ isTTY: true, columns: 40, write: text => written.push(text) })
   bar.show(0.5, 'a text that is longer than the window')

@@ -1,4 +1,4 @@
-// `bulk`: lists in both forms, and the file of what failed.
+// `bulk`: both list formats, and the file of failed items.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,13 +10,13 @@ import { fileURLToPath } from 'node:url'
 import { List } from '../cli/lists.js'
 import { folder } from './support/afterwards.mjs'
 import { cli, startCli } from './support/cli.mjs'
-import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, emptyConversation, incident, missingId } from './support/sample.mjs'
 import { emulator, readServer } from './support/stores.mjs'
 
 const HEADER = 'conversationId,note,entityLogicalName,recordId'
 const lines = text => text.trim().split(/\r?\n/)
 
-/** The command on an emulator with the sample data, in a folder of its own that holds a file. */
+/** The command with an emulator with the sample data, in a separate folder with one file. */
 async function prepared(t, name, content) {
   const server = await emulator(t)
   const cwd = folder(t)
@@ -32,7 +32,7 @@ ${closedConversation},"two
 lines",contact,${contact.recordId}\r
 ${conversation},third, contact ,${contact.recordId}\r
 short,row\r
-${emptyConversation},fifth,contact,${nobody}\r
+${emptyConversation},fifth,contact,${missingId}\r
 `)
   const { code, stdout, stderr } = await run('list.csv')
   assert.deepEqual([code, stderr], [7, ''])
@@ -42,14 +42,14 @@ ${emptyConversation},fifth,contact,${nobody}\r
   const failed = read('list.failed.csv')
   assert.match(failed, new RegExp(`^\ufeffbulkError,${HEADER}\r\n"?CONVERSATION_NOT_ACTIVE: .*,${closedConversation},"two\nlines",contact,${contact.recordId}\r\n"INVALID_.*",short,row\r\n`))
 
-  // It can be given to bulk again, and what has failed once more is written with one error column.
+  // bulk accepts this file, and writes items that fail again with one error column.
   const again = await run('list.failed.csv', '--status', 'closed')
   assert.equal(again.code, 7)
   assert.match(again.stdout, /1 {6}linked/)
   const header = lines(read('list.failed.failed.csv'))[0]
   assert.equal(header, `bulkError,${HEADER}`)
 
-  // What an earlier run has left is no result of this one.
+  // Files of an earlier run are not results of this one.
   writeFileSync(join(cwd, 'list.csv'), `${HEADER}\n${conversation},x,incident,${incident.recordId}\n`)
   const fine = await run('list.csv')
   assert.deepEqual([fine.code, /1 {6}alreadyLinked/.test(fine.stdout)], [0, true])
@@ -60,7 +60,7 @@ const item = (record, conversationId, more) => JSON.stringify({ ...record, conve
 
 test('JSON Lines, with --json and --unlink', { timeout: 120_000 }, async t => {
   const { run, read } = await prepared(t, 'list.jsonl', [
-    item(account, conversation, { ticket: 7 }), '', '{ "torn": ', '[1]', item(contact, conversation, { error: 'mine' }).replace('}', ',"ticket":12345678901234567890}'), item(incident, nobody), '{}'
+    item(account, conversation, { ticket: 7 }), '', '{ "torn": ', '[1]', item(contact, conversation, { error: 'mine' }).replace('}', ',"ticket":12345678901234567890}'), item(incident, missingId), '{}'
   ].join('\r\n'))
   const { code, stdout, stderr } = await run('list.jsonl', '--unlink', '--json')
   assert.equal(code, 7)
@@ -81,12 +81,12 @@ test('JSON Lines, with --json and --unlink', { timeout: 120_000 }, async t => {
   assert.match(failed[2], /^\{.*,"error":"mine","ticket":12345678901234567890,"bulkError":"NOT_LINKED: [^"]*"\}\r$/)
   assert.ok(failed[2].startsWith(row))
 
-  // An error that has met the next one is not kept.
+  // Only the latest error is kept.
   assert.equal((await run('list.failed.jsonl', '--unlink')).code, 7)
   assert.equal(read('list.failed.failed.jsonl'), read('list.failed.jsonl'))
 })
 
-test('a row that is not the header\'s is never a call, and stays as it is until it is mended', { timeout: 120_000 }, async t => {
+test('a row that does not match the header is not called, and stays unchanged until it is fixed', { timeout: 120_000 }, async t => {
   const { server, run, read, cwd } = await prepared(t, 'list.csv', `entityLogicalName,recordId,conversationId,note
 contact,${contact.recordId},${conversation}
 contact,${contact.recordId},${conversation},one,"two, three"
@@ -103,7 +103,7 @@ contact,${contact.recordId},${conversation},one,"two, three"
   assert.match((await run('list.failed.csv')).stdout, /1 {6}replaced\n/)
 })
 
-test('lists as spreadsheets save them', { timeout: 120_000 }, async t => {
+test('lists in the forms of spreadsheets', { timeout: 120_000 }, async t => {
   const ids = `contact;${contact.recordId};${conversation}`
   const { run, read, cwd } = await prepared(t, 'list.csv', `Entity Logical Name;RecordId;CONVERSATIONID;error\rlead;${contact.recordId};${conversation};mine\r${ids};\r`)
   assert.match((await run('list.csv')).stdout, /1 {6}INVALID_ARGUMENT .*\n {2}1 {6}replaced/)
@@ -121,7 +121,7 @@ test('lists as spreadsheets save them', { timeout: 120_000 }, async t => {
 
 const bytes = (text, encoding = 'latin1') => Buffer.from(text, encoding)
 
-test('a list in another encoding is refused: what failed could not be written back', { timeout: 120_000 }, async t => {
+test('a list in another encoding is rejected, because failed items could not be written back', { timeout: 120_000 }, async t => {
   const { server, run, cwd } = await prepared(t, 'list.csv', '')
   const row = `${conversation},x,contact,${contact.recordId}\n`
   for (const [content, encoding] of [
@@ -136,7 +136,7 @@ test('a list in another encoding is refused: what failed could not be written ba
     assert.match(stderr, new RegExp(`^INVALID_ARGUMENT 'list\\.csv' is not ${encoding}: .*\n.* UTF-8, or UTF-16 .*"CSV UTF-8"\\.\n$`))
   }
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
-  // In a long list it is found on the way.
+  // In a long list it is found later.
   writeFileSync(join(cwd, 'list.csv'), bytes(`${HEADER}\n${row.repeat(1000)}${conversation},Müller,lead,x\n`))
   const { code, stdout, stderr } = await run('list.csv')
   assert.equal(code, 2)
@@ -144,7 +144,7 @@ test('a list in another encoding is refused: what failed could not be written ba
   assert.match(stderr, /^INVALID_ARGUMENT 'list\.csv' is not UTF-8/)
 })
 
-test('a list on stdin, in either form', { timeout: 120_000 }, async t => {
+test('a list on stdin, in both formats', { timeout: 120_000 }, async t => {
   const { read, cwd, env } = await prepared(t, 'unused', '')
   const piped = async (text, ...args) => {
     const { child, ended } = startCli(t, ['bulk', '-', ...args], { cwd, env })
@@ -173,7 +173,7 @@ test('a pipe is read as stdin, and not by its path', { skip: process.platform ==
   assert.match((await run('.', '--failed', 'failed.csv')).stderr, /^INVALID_ARGUMENT '\.' cannot be read: EISDIR\.\n$/)
 })
 
-test('what comes byte by byte is told by its first character, and by its mark', async t => {
+test('the format of a list that comes byte by byte is detected by its first character and byte order mark', async t => {
   const text = `\ufeff \n{"entityLogicalName":"ü"}\n`
   const wide = Buffer.from(text, 'utf16le')
   for (const bytes of [Buffer.from(text), wide, Buffer.from(wide).swap16(), Buffer.from(text.slice(1))]) {
@@ -184,7 +184,7 @@ test('what comes byte by byte is told by its first character, and by its mark', 
   }
 })
 
-test('a file for failed items that cannot be made stops everything before it begins', { timeout: 120_000 }, async t => {
+test('without a file for failed items nothing begins', { timeout: 120_000 }, async t => {
   const { server, run, read, cwd } = await prepared(t, 'list.csv', `${HEADER}\n${conversation},,contact,${contact.recordId}\n`)
   mkdirSync(join(cwd, 'list.failed.csv'))
   const list = read('list.csv')
@@ -200,7 +200,7 @@ test('a file for failed items that cannot be made stops everything before it beg
   assert.deepEqual([await readServer(server, conversation), read('list.csv')], [{ customer: account, case: null }, list])
 })
 
-test('a disk that is full ends the list as Ctrl-C does', { skip: process.platform !== 'linux', timeout: 120_000 }, async t => {
+test('a full disk ends the list like Ctrl-C', { skip: process.platform !== 'linux', timeout: 120_000 }, async t => {
   const { cwd, read } = await prepared(t, 'list.jsonl', `${item({ entityLogicalName: 'lead' }, 'x')}\n`.repeat(5000))
   const program = fileURLToPath(new URL('../cli/index.js', import.meta.url))
   // Files of at most four kilobytes.
@@ -216,7 +216,7 @@ test('a disk that is full ends the list as Ctrl-C does', { skip: process.platfor
   assert.match(stderr, /cannot be written: EFBIG\.\nNothing from line \d+ on was begun\./)
 })
 
-test('--dry-run writes nothing, not even what would fail', { timeout: 120_000 }, async t => {
+test('--dry-run writes nothing, not even failed items', { timeout: 120_000 }, async t => {
   const { server, run, read, cwd } = await prepared(t, 'list.csv', `${HEADER}\n${conversation},,contact,${contact.recordId}\n${conversation},,lead,x\n`)
   writeFileSync(join(cwd, 'list.failed.csv'), 'of the real run')
   const { code, stdout } = await run('list.csv', '--dry-run')
@@ -226,7 +226,7 @@ test('--dry-run writes nothing, not even what would fail', { timeout: 120_000 },
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
 })
 
-test('a list that is none is 2', { timeout: 120_000 }, async t => {
+test('an invalid list exits with 2', { timeout: 120_000 }, async t => {
   const { run } = await prepared(t, 'list.csv', 'a,b\n1,2\n')
   const { code, stdout, stderr } = await run('list.csv')
   assert.deepEqual([code, stdout], [2, ''])
@@ -242,7 +242,7 @@ test('a list that is none is 2', { timeout: 120_000 }, async t => {
   assert.match(forLinks.stderr, /--if-linked is for links: it cannot go with --unlink/)
 })
 
-test('a torn end is told after the results before it', { timeout: 120_000 }, async t => {
+test('a truncated end is reported after the results before it', { timeout: 120_000 }, async t => {
   const { run } = await prepared(t, 'list.csv', `${HEADER}\n${conversation},,incident,${incident.recordId}\n${conversation},"never closed`)
   const { code, stdout, stderr } = await run('list.csv')
   assert.equal(code, 2)

@@ -1,4 +1,4 @@
-// The file of failed items is a copy of the list: where it is written, and who may read it.
+// The file of failed items is a copy of the list: its place and its permissions.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,7 +11,7 @@ import { cli, PROGRAM } from './support/cli.mjs'
 const posix = { skip: process.platform === 'win32', timeout: 120_000 }
 const LIST = '{"entityLogicalName":"lead"}\n'
 
-/** A list with one item, which fails, in a folder of its own. */
+/** A list with one failing item, in a separate folder. */
 function prepared(t) {
   const cwd = folder(t)
   const at = name => join(cwd, name)
@@ -23,7 +23,7 @@ function prepared(t) {
 const written = path => JSON.parse(readFileSync(path, 'utf8')).bulkError.split(':')[0]
 const mode = path => (statSync(path).mode & 0o777).toString(8)
 
-test('only its owner may read it, whatever the list, an earlier run and the umask allow', posix, async t => {
+test('only its owner may read it, whatever the permissions of the list, an earlier file and the umask are', posix, async t => {
   const { at, run } = prepared(t)
   const before = process.umask(0)
   t.after(() => process.umask(before))
@@ -36,10 +36,10 @@ test('only its owner may read it, whatever the list, an earlier run and the umas
 })
 
 for (const args of [[], ['--failed', 'list.failed.jsonl']]) {
-  test(`a link is never written through${args.length > 0 ? ', also one that is named' : ''}`, posix, async t => {
+  test(`symbolic links are not followed${args.length > 0 ? ', even if named' : ''}`, posix, async t => {
     const { at, run } = prepared(t)
     mkdirSync(at('folder'))
-    writeFileSync(at('other'), 'of somebody else')
+    writeFileSync(at('other'), 'of another program')
     for (const target of ['other', 'missing', 'folder', '/dev/full/nothing', ...(args.length > 0 ? [] : ['/dev/null'])]) {
       symlinkSync(target, at('list.failed.jsonl'))
       const { code, stdout, stderr } = await run(...args)
@@ -48,38 +48,38 @@ for (const args of [[], ['--failed', 'list.failed.jsonl']]) {
       assert.ok(lstatSync(at('list.failed.jsonl')).isSymbolicLink())
       execFileSync('rm', [at('list.failed.jsonl')])
     }
-    assert.deepEqual([readFileSync(at('other'), 'utf8'), existsSync(at('missing'))], ['of somebody else', false])
-    // A second name of a file is given up, and the file is not written to.
+    assert.deepEqual([readFileSync(at('other'), 'utf8'), existsSync(at('missing'))], ['of another program', false])
+    // A hard link is replaced, and the file that it shares is not written.
     linkSync(at('other'), at('list.failed.jsonl'))
     assert.equal((await run(...args)).code, 7)
-    assert.deepEqual([readFileSync(at('other'), 'utf8'), written(at('list.failed.jsonl'))], ['of somebody else', 'INVALID_ARGUMENT'])
+    assert.deepEqual([readFileSync(at('other'), 'utf8'), written(at('list.failed.jsonl'))], ['of another program', 'INVALID_ARGUMENT'])
   })
 }
 
-test('the list itself is not taken for it under another name', posix, async t => {
+test('the list itself is not overwritten under another name', posix, async t => {
   const { at, run } = prepared(t)
   symlinkSync('list.jsonl', at('list.failed.jsonl'))
   assert.match((await run()).stderr, /'list\.failed\.jsonl' is the list itself/)
   assert.equal(readFileSync(at('list.jsonl'), 'utf8'), LIST)
 })
 
-test('a pipe or a device is written to if it is named, and left where it is', posix, async t => {
+test('a named pipe or device is written to and not replaced', posix, async t => {
   const { at, cwd, run } = prepared(t)
   execFileSync('mkfifo', [at('list.failed.jsonl')])
   const unnamed = await run()
   assert.deepEqual([unnamed.code, unnamed.stdout], [2, ''])
   assert.match(unnamed.stderr, /cannot be written: it is a link, or no regular file\.\n {2}Remove it, or name another file with --failed\.\n$/)
-  // What the shell gives for `>(…)` is a link in /dev/fd that leads to a pipe.
+  // The shell passes `>(…)` as a link in /dev/fd to a pipe.
   const command = '{ "$0" "$1" bulk list.jsonl --db links.db --failed >(cat >&3) >/dev/null; } 3>&1 | cat'
   const piped = execFileSync('bash', ['-c', command, process.execPath, PROGRAM], { cwd, encoding: 'utf8' })
   assert.match(piped, /^\{"entityLogicalName":"lead","bulkError":"INVALID_ARGUMENT: /)
   assert.match((await run('--failed', '/dev/null')).stdout, /What failed is in \/dev\/null/)
   assert.ok(existsSync('/dev/null'))
-  // Which other systems do not have.
+  // Not on other systems.
   if (process.platform === 'linux') assert.match((await run('--failed', '/dev/full')).stderr, /'\/dev\/full', for the items that fail, cannot be written: ENOSPC/)
 })
 
-test('a pipe that nothing reads is refused instead of waited for', posix, async t => {
+test('a pipe without a reader is an error, not a wait', posix, async t => {
   const { at, run } = prepared(t)
   execFileSync('mkfifo', [at('pipe')])
   symlinkSync('pipe', at('link'))
@@ -90,17 +90,17 @@ test('a pipe that nothing reads is refused instead of waited for', posix, async 
   }
 })
 
-test('a pipe that is read slowly gets every failed item', posix, async t => {
+test('a slowly read pipe gets every failed item', posix, async t => {
   const { at, cwd, run } = prepared(t)
   execFileSync('mkfifo', [at('pipe')])
   const count = 2000
   writeFileSync(at('list.jsonl'), LIST.repeat(count))
-  // More than a pipe holds.
+  // More than the buffer of a pipe.
   const reader = spawn('bash', ['-c', 'exec 3<pipe; dd bs=512 <&3 2>/dev/null | grep -c bulkError'], { cwd })
   let counted = ''
   reader.stdout.on('data', text => (counted += text))
   const ended = once(reader, 'close')
-  // Reads nothing, and lets both ends open the pipe in any order.
+  // Reads nothing, and allows both ends to open the pipe in any order.
   const holder = openSync(at('pipe'), 'r+')
   t.after(() => reader.kill('SIGKILL'))
   assert.equal((await run('--failed', 'pipe')).code, 7)
@@ -109,7 +109,7 @@ test('a pipe that is read slowly gets every failed item', posix, async t => {
   assert.equal(counted.trim(), String(count))
 })
 
-test('the end says where it is', { timeout: 120_000 }, async t => {
+test('the summary names the file', { timeout: 120_000 }, async t => {
   const { at, run } = prepared(t)
   assert.match((await run('--failed', at('mine.jsonl'))).stdout, /What failed is in .*mine\.jsonl, /)
   assert.equal(JSON.parse((await run('--json')).stderr).summary.failedFile, 'list.failed.jsonl')

@@ -1,4 +1,4 @@
-// Lists as spreadsheets and other programs really write them, and files of failed items that a spreadsheet can open.
+// Lists as spreadsheets and other programs write them, and files of failed items that a spreadsheet can open.
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { account, contact, conversation } from './support/sample.mjs'
 import { rejects } from './support/expect.mjs'
 import { emulator, readServer } from './support/stores.mjs'
 
-/** The items of a list, as arrays of what stands in it, and the list. */
+/** The items of a list, as arrays of its cells, and the list. */
 async function read(t, name, content) {
   const path = join(folder(t), name)
   writeFileSync(path, content)
@@ -21,7 +21,7 @@ async function read(t, name, content) {
   return { list, items, rows: items.map(({ line, broken, recordId }) => [line, broken ?? recordId]) }
 }
 
-/** What a bulk writes of a list when every item of it fails. */
+/** The file of failed items if every item of a list fails. */
 const failed = ({ list, items }) => list.head + items.map(({ source }) => source('WHY')).join('')
 
 const HEADER = 'entityLogicalName,recordId,conversationId,note'
@@ -38,19 +38,19 @@ const emptyRows = {
 }
 
 for (const [what, content] of Object.entries(emptyRows)) {
-  test(`rows with nothing in them are empty rows: ${what}`, async t => {
+  test(`rows without content are skipped: ${what}`, async t => {
     assert.deepEqual((await read(t, 'list.csv', content)).rows.map(([, found]) => found), ['1', '2'])
   })
 }
 
-test('a row that has something anywhere is an item', async t => {
+test('a row with content anywhere is an item', async t => {
   const { rows } = await read(t, 'list.csv', `${HEADER}\n,,,note\n,,.,\n`)
   assert.deepEqual(rows, [[2, ''], [3, '']])
 })
 
 for (const separator of [';', ',', '\t', '|', '^', ']', '\\', '-']) {
   for (const line of [`sep=${separator}`, `SEP=${separator}`, `"sep=${separator}"`, `"sep=${separator}"${separator.repeat(3)}`]) {
-    test(`the first line ${JSON.stringify(line)} names the separator, also of what is written back`, async t => {
+    test(`the first line ${JSON.stringify(line)} sets the separator, also of the file of failed items`, async t => {
       const content = `\ufeff${line}\r\n${HEADER.replaceAll(',', separator)}\r\n${['contact', '1', 'x', '"a,b;c"'].join(separator)}\r\n${separator.repeat(3)}\r\n`
       const found = await read(t, 'list.csv', content)
       assert.deepEqual(found.rows, [[3, '1']])
@@ -63,7 +63,7 @@ for (const separator of [';', ',', '\t', '|', '^', ']', '\\', '-']) {
   }
 }
 
-test('sep= that names nothing, or stands elsewhere, is no such line', async t => {
+test('sep= without a separator, or elsewhere, is an ordinary row', async t => {
   for (const content of [`sep=\n${HEADER}\n`, `sep=ab\n${HEADER}\n`]) await rejects(read(t, 'list.csv', content), 'INVALID_ARGUMENT', /header lacks/)
   assert.deepEqual((await read(t, 'list.csv', `${HEADER}\nsep=;\n`)).rows, [[2, 'The row has 1 fields, but the header 4.']])
 })
@@ -89,7 +89,7 @@ const documents = {
 }
 
 for (const [what, content] of Object.entries(documents)) {
-  test(`a document is refused as a whole: ${what}`, async t => {
+  test(`a document is rejected as a whole: ${what}`, async t => {
     for (const [name, text] of [['list.json', content], ['list.jsonl', content], ['list', `\ufeff  \r\n${content.replaceAll('\n', '\r\n')}`]]) {
       await rejects(read(t, name, text), 'INVALID_ARGUMENT', /'.*list(\.jsonl?)?' is a JSON (array|object over several lines), not JSON Lines: nothing of it was begun\./)
     }
@@ -105,7 +105,7 @@ const lines = {
 }
 
 for (const [what, content] of Object.entries(lines)) {
-  test(`JSON Lines ${what}, and what is written back of them`, async t => {
+  test(`JSON Lines ${what}, and the file of failed items`, async t => {
     for (const name of ['list.jsonl', 'list']) {
       const found = await read(t, name, content)
       assert.deepEqual(found.rows.map(([, recordId]) => recordId), ['1', '2', '3'])
@@ -116,23 +116,23 @@ for (const [what, content] of Object.entries(lines)) {
   })
 }
 
-test('lines are counted by line breaks alone', async t => {
+test('only line breaks count as lines', async t => {
   const { rows } = await read(t, 'list.jsonl', `\n\x1e${item('1')}\x1e${item('2')}\n\n\x1e${item('3')},\n`)
   assert.deepEqual(rows, [[2, '1'], [2, '2'], [4, '3']])
 })
 
-test('a line may have any run of white space and commas in it', { timeout: 60_000 }, async t => {
+test('a line may contain any white space and commas', { timeout: 60_000 }, async t => {
   const run = ' ,'.repeat(400_000)
   const { rows } = await read(t, 'list.jsonl', `${item('1', { note: run })},\n${run}\n{${run}\n${item('2')}\n`)
   assert.deepEqual(rows, [[1, '1'], [3, 'The line is not JSON.'], [4, '2']])
   for (const text of [`sep=${' '.repeat(800_000)}x\n${HEADER}\n`, `sep=,${','.repeat(800_000)}x\n${HEADER}\n`]) await rejects(read(t, 'list.csv', text), 'INVALID_ARGUMENT', /header lacks/)
 })
 
-test('a row that is too long is no document if there are items before it', async t => {
+test('a row that is too long is not a document if items come before it', async t => {
   await rejects(read(t, 'list.jsonl', `${item('1')}\n[${' '.repeat(1 << 21)}]\n`), 'INVALID_ARGUMENT', /line 2: a row of more than 1048576 characters/)
 })
 
-test('a torn line is one item, also the first', async t => {
+test('a truncated line is one item, also the first line', async t => {
   for (const torn of ['{ "torn": ', '{"torn": [', '{"torn', '{ "torn": "a string', '[1]', '{', '{"a":1},{"a":2}', '{"a" "b"}', 'torn']) {
     for (const rest of [[], [item('1')], [item('1'), item('2')], [torn, item('1'), item('2')], ['[1]', item('1'), torn]]) {
       const content = [torn, ...rest].join('\n')
@@ -149,7 +149,7 @@ const cells = [
   '=1+1', '+49 89 123', '-5', '@SUM(A1)', '\t=1', '\r=1', '\n=1', ' =1', "'=1", "''=1", "'", "'plain", '=', '"=1"', '=a,"b"', '-', '＝1', '\u00a0+1', "' =1", '==', '\t', "'\t", 'a=1', ''
 ]
 
-test('a cell that a spreadsheet would run is written as its text, and read back as it was', async t => {
+test('a cell that a spreadsheet would execute is escaped and read back unchanged', async t => {
   for (const separator of [',', ';', '\t']) {
     const header = ['=x()', ...HEADER.split(',')].map(quoted).join(separator)
     const content = `${header}\n${cells.map(cell => [cell, '@lead', '+1', '-2', cell].map(quoted).join(separator)).join('\n')}\n`
@@ -160,17 +160,17 @@ test('a cell that a spreadsheet would run is written as its text, and read back 
     assert.deepEqual(again.items.map(({ entityLogicalName, recordId, conversationId }) => [entityLogicalName, recordId, conversationId]),
       cells.map(() => ['@lead', '+1', '-2']))
     assert.equal(failed(again), back)
-    // Without the errors it is the list itself.
+    // Without the error column it equals the list.
     assert.deepEqual(again.items.map(({ source }) => source('').length), first.items.map(({ source }) => source('').length))
   }
 })
 
-test('an apostrophe of a list that no bulk wrote is left alone', async t => {
+test('an apostrophe in any other list is kept', async t => {
   const { items } = await read(t, 'list.csv', `${HEADER}\n'=contact,'-1,'+x,'@\n`)
   assert.deepEqual([items[0].entityLogicalName, items[0].recordId, items[0].conversationId], ["'=contact", "'-1", "'+x"])
 })
 
-test('a bulk takes its own file of failed items for what the list said, spreadsheet or not', { timeout: 120_000 }, async t => {
+test('bulk reads its own file of failed items as the original items, also after a spreadsheet', { timeout: 120_000 }, async t => {
   const server = await emulator(t)
   const cwd = folder(t)
   const env = { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }
@@ -184,7 +184,7 @@ test('a bulk takes its own file of failed items for what the list said, spreadsh
   assert.deepEqual(await readServer(server, conversation), { customer: contact, case: null })
 })
 
-test('a document is refused before anything of it is linked, from a file and from stdin', { timeout: 120_000 }, async t => {
+test('a document is rejected before any item is linked, from a file and from stdin', { timeout: 120_000 }, async t => {
   const server = await emulator(t)
   const cwd = folder(t)
   const env = { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }

@@ -1,4 +1,4 @@
-// A polluted `Object.prototype` does not reach what the command line does.
+// A polluted `Object.prototype` has no effect on the command line.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { cli } from './support/cli.mjs'
 import { account, closedConversation, contact, conversation, data, incident, pages } from './support/sample.mjs'
 import { emulator, readServer } from './support/stores.mjs'
 
-// Names of variables, of options at the prompt, of a command's own properties and of a list's. The library's options are tried elsewhere.
+// Names of variables, of command line options, and of properties of commands and lists. The library's options are tested elsewhere.
 const POLLUTION = {
   DATAVERSE_URL: 'https://evil.example', DATAVERSE_TOKEN: 'evil', NO_COLOR: '1', TERM: 'dumb',
   json: true, unlink: true, failed: 'evil.jsonl', db: 'evil.db', url: 'https://evil.example', 'dry-run': true, 'if-linked': 'keep', help: true, version: true, timeout: '1',
@@ -25,7 +25,7 @@ const environment = place => {
   return { NODE_OPTIONS: `--require ${JSON.stringify(preload)}` }
 }
 
-test('options, variables, commands and columns are only those that were given', { timeout: 120_000 }, async t => {
+test('only given options, variables, commands and columns are used', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   const env = environment(cwd)
   const run = (...args) => cli(t, [...args, '--db', 'links.db'], { cwd, env })
@@ -39,7 +39,7 @@ test('options, variables, commands and columns are only those that were given', 
   assert.match((await run('show', conversation, '--evil')).stderr, /Unknown option '--evil'/)
 })
 
-test('a list says what is called, and where failed items go', { timeout: 120_000 }, async t => {
+test('only the list decides the calls and the file of failed items', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   const env = environment(cwd)
   const server = await emulator(t)

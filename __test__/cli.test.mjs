@@ -1,4 +1,4 @@
-// The command line as its users see it: both stores, what is printed where, and every class of exit code.
+// The command line on both stores: its output on stdout and stderr, and every exit code.
 import assert from 'node:assert/strict'
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,14 +9,14 @@ import { LinkError } from 'omnichannel-link'
 import { afterwards, folder } from './support/afterwards.mjs'
 import { cli, startCli } from './support/cli.mjs'
 import { GUID } from './support/expect.mjs'
-import { account, closedConversation, contact, conversation, data, incident, nobody, numbered, otherAccount, page, pages } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, data, incident, missingId, numbered, otherAccount, page, pages } from './support/sample.mjs'
 import { emulator, filesOf } from './support/stores.mjs'
 import { closedUrl } from './support/server.mjs'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 const files = pages.map(page => join(data, `${page}.json`))
 
-/** A way to run the command on each store, with the sample data in it. */
+/** Runs the command on each store with the sample data. */
 const stores = {
   async embedded(t) {
     const cwd = folder(t)
@@ -35,7 +35,7 @@ const link = ({ entityLogicalName, recordId }, id = conversation) => ['link', en
 
 for (const [name, open] of Object.entries(stores)) {
   describe(name, () => {
-    test('link, show and unlink, for people', { timeout: 120_000 }, async t => {
+    test('link, show and unlink, as text', { timeout: 120_000 }, async t => {
       const { run } = await open(t)
       assert.deepEqual(await run(...link(incident)), { code: 0, stdout: 'linked\n', stderr: '' })
       const replaced = await run(...link(contact))
@@ -47,7 +47,7 @@ for (const [name, open] of Object.entries(stores)) {
       assert.match((await run('show', conversation)).stdout, /case {6}-\n/)
     })
 
-    test('link, show and unlink, for programs', { timeout: 120_000 }, async t => {
+    test('link, show and unlink, as JSON', { timeout: 120_000 }, async t => {
       const { run } = await open(t)
       const { requestId, ...outcome } = JSON.parse((await run(...link(incident), '--json')).stdout)
       assert.match(requestId, GUID)
@@ -60,7 +60,7 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual([error.name, error.code, error.current], ['LinkError', 'NOT_LINKED', account])
     })
 
-    test('the options of a link reach it', { timeout: 120_000 }, async t => {
+    test('the options of link have an effect', { timeout: 120_000 }, async t => {
       const { run } = await open(t)
       assert.match((await run(...link(contact), '--dry-run')).stdout, /^replaced .*nothing was written: --dry-run\n$/)
       assert.match((await run(...link(contact), '--if-linked', 'keep')).stdout, new RegExp(`^kept  it holds account ${account.recordId}\n$`))
@@ -69,7 +69,7 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal((await run(...link(contact, closedConversation), '--status', 'waiting', '--status', 'closed')).stdout, 'linked\n')
     })
 
-    test('conversations, for people and for programs', { timeout: 120_000 }, async t => {
+    test('conversations, as text and as JSON', { timeout: 120_000 }, async t => {
       const { run } = await open(t)
       const lines = (await run('conversations', '--status', 'active', '--top', '3')).stdout.trim().split('\n')
       assert.equal(lines.length, 3)
@@ -83,18 +83,18 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(ofAgent.stdout.trim().split('\n').map(line => JSON.parse(line)), rows.filter(row => row.agentId === agentId))
       const malformed = await run('conversations', '--record', `account:${account.recordId}`, '--agent', 'x')
       assert.deepEqual([malformed.code, malformed.stdout, malformed.stderr.split(' ')[0]], [2, '', 'INVALID_ARGUMENT'])
-      const none = await run('conversations', '--record', `contact:${nobody}`)
+      const none = await run('conversations', '--record', `contact:${missingId}`)
       assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No conversation matches.\n'])
     })
 
-    test('what is not there is 3, what a rule refuses is 4, what is malformed is 2', { timeout: 120_000 }, async t => {
+    test('not found exits with 3, a rule with 4, an invalid argument with 2', { timeout: 120_000 }, async t => {
       const { run } = await open(t)
       for (const [code, name, ...args] of [
-        [3, 'CONVERSATION_NOT_FOUND', 'show', nobody],
-        [3, 'RECORD_NOT_FOUND', 'link', 'contact', nobody, conversation],
+        [3, 'CONVERSATION_NOT_FOUND', 'show', missingId],
+        [3, 'RECORD_NOT_FOUND', 'link', 'contact', missingId, conversation],
         [4, 'CONVERSATION_NOT_ACTIVE', ...link(contact, closedConversation)],
         [4, 'NOT_LINKED', 'unlink', 'account', otherAccount.recordId, conversation],
-        [2, 'INVALID_ARGUMENT', 'link', 'lead', nobody, conversation],
+        [2, 'INVALID_ARGUMENT', 'link', 'lead', missingId, conversation],
         [2, 'INVALID_ARGUMENT', 'show', 'x'],
         [2, 'INVALID_ARGUMENT', ...link(contact), '--timeout', 'soon'],
         [2, 'INVALID_ARGUMENT', 'conversations', '--top', 'many'],
@@ -107,14 +107,14 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
-/** The oldest of many conversations of `account` are those of another agent, waiting or active. */
+/** Many conversations of `account`. The oldest belong to another agent and are waiting or active. */
 const ofAccount = number => ({
   activityid: numbered(number), statuscode: number < 3 ? 3 : 2, createdon: new Date(Date.UTC(2026, 2, 1, 8, 0, number)).toISOString(),
   _msdyn_customer_value: account.recordId, '_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'account',
   _msdyn_activeagentid_value: numbered(number < 4 ? 0xa : 0xb), '_msdyn_activeagentid_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'systemuser'
 })
 
-test("a record's conversations of one agent are found among any number of others", { timeout: 120_000 }, async t => {
+test("the conversations of a record and an agent are found among many others", { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   writeFileSync(join(cwd, 'page.json'), JSON.stringify(page('msdyn_ocliveworkitems', ...Array.from({ length: 60 }, (_, number) => ofAccount(number)))))
   assert.equal((await cli(t, ['import', 'page.json', '--db', 'links.db'], { cwd })).code, 0)
@@ -127,7 +127,7 @@ test("a record's conversations of one agent are found among any number of others
   assert.deepEqual(await found('--status', 'waiting', '--status', 'closed', '--top', '2'), [2, 1].map(numbered))
 })
 
-test('import tells of each file, and a file that fails does not hide those before it', { timeout: 120_000 }, async t => {
+test('import reports each file, also those before a file that fails', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   const { stdout } = await cli(t, ['import', ...files], { cwd })
   assert.match(stdout, /accounts\.json: 90 accounts new, 0 updated\n[^]*2 links lead to records that are not there\n$/)
@@ -138,12 +138,12 @@ test('import tells of each file, and a file that fails does not hide those befor
   assert.equal(JSON.parse(partly.stderr).error.code, 'INVALID_ARGUMENT')
 })
 
-test('wrong usage is 2, says what is right, and touches nothing', { timeout: 120_000 }, async t => {
+test('wrong usage exits with 2 and an explanation, and touches nothing', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   for (const [args, message] of [
     [[], /A command is missing/], [['frob'], /no command 'frob'/], [['toString'], /no command/], [['link'], /Usage: omnichannel-link link <account/],
-    [['link', '--nope'], /'--nope'/], [['show', nobody, 'more'], /Usage/], [['link', ...link(contact).slice(1), '--if-linked'], /if-linked/],
-    [['show', nobody, '--db', 'a.db', '--url', closedUrl], /--url and --db/], [['show', nobody, '--dry-run'], /'--dry-run'/], [['help', 'frob'], /'frob'/],
+    [['link', '--nope'], /'--nope'/], [['show', missingId, 'more'], /Usage/], [['link', ...link(contact).slice(1), '--if-linked'], /if-linked/],
+    [['show', missingId, '--db', 'a.db', '--url', closedUrl], /--url and --db/], [['show', missingId, '--dry-run'], /'--dry-run'/], [['help', 'frob'], /'frob'/],
     [['bulk', 'list.csv'], /'list\.csv' cannot be read: ENOENT/]
   ]) {
     const { code, stdout, stderr } = await cli(t, args, { cwd })
@@ -153,7 +153,7 @@ test('wrong usage is 2, says what is right, and touches nothing', { timeout: 120
   assert.deepEqual(filesOf(cwd), [])
 })
 
-test('messages speak of the command line, and not of the library', { timeout: 120_000 }, async t => {
+test('messages use the names of the command line, not of the library', { timeout: 120_000 }, async t => {
   const { run, cwd } = await stores.embedded(t)
   for (const [args, message] of [
     [link(contact, closedConversation), /\n {2}Use --status to link in further statuses, if/],
@@ -172,21 +172,21 @@ test('messages speak of the command line, and not of the library', { timeout: 12
     assert.match(stderr, message)
     assert.doesNotMatch(stderr, /`options|linkableStatuses|importRecords|InMs/)
   }
-  const unset = await cli(t, ['show', nobody], { cwd: folder(t) })
+  const unset = await cli(t, ['show', missingId], { cwd: folder(t) })
   assert.match(unset.stderr, /does not exist yet: .* because no store was configured and DATAVERSE_URL is not set/)
-  const nameless = await cli(t, ['show', nobody, '--url', 'https://contoso.crm4.dynamics.com'], { cwd })
+  const nameless = await cli(t, ['show', missingId, '--url', 'https://contoso.crm4.dynamics.com'], { cwd })
   assert.match(nameless.stderr, /^INVALID_CONFIGURATION DATAVERSE_TOKEN: expected a credential\.\n {2}Set DATAVERSE_TOKEN .* AZURE_TENANT_ID/)
-  const { error } = JSON.parse((await cli(t, ['show', nobody, '--url', 'https://contoso.crm4.dynamics.com', '--json'], { cwd })).stderr)
+  const { error } = JSON.parse((await cli(t, ['show', missingId, '--url', 'https://contoso.crm4.dynamics.com', '--json'], { cwd })).stderr)
   assert.match(error.message, /DATAVERSE_TOKEN/)
 })
 
-test('what others wrote does nothing to a terminal', { timeout: 120_000 }, async t => {
+test('control characters from other programs do not reach the terminal', { timeout: 120_000 }, async t => {
   const evil = 'evil \x1b[31mred\x1b]0;title\x07\r\nsecond\u009b2J line\u202e'
   const cwd = folder(t)
-  writeFileSync(join(cwd, 'page.json'), JSON.stringify(page('msdyn_ocliveworkitems', { activityid: nobody, statuscode: 2, subject: evil })))
+  writeFileSync(join(cwd, 'page.json'), JSON.stringify(page('msdyn_ocliveworkitems', { activityid: missingId, statuscode: 2, subject: evil })))
   const run = (...args) => cli(t, [...args, '--db', 'links.db'], { cwd })
   await run('import', 'page.json')
-  for (const args of [['conversations'], ['show', nobody]]) {
+  for (const args of [['conversations'], ['show', missingId]]) {
     assert.match((await run(...args)).stdout, /evil \ufffd\[31mred\ufffd\]0;title\ufffdsecond\ufffd2J line\ufffd\n/)
     assert.equal(JSON.parse((await run(...args, '--json')).stdout).subject, evil)
   }
@@ -198,7 +198,7 @@ test('what others wrote does nothing to a terminal', { timeout: 120_000 }, async
   assert.doesNotMatch(stderr, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/)
 })
 
-test('help teaches, and --version tells', { timeout: 120_000 }, async t => {
+test('help and --version', { timeout: 120_000 }, async t => {
   const { code, stdout } = await cli(t, ['help'])
   assert.equal(code, 0)
   for (const word of ['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor', 'DATAVERSE_URL', 'AZURE_CLIENT_SECRET', 'HTTPS_PROXY', '--db', '130']) assert.ok(stdout.includes(word), word)
@@ -211,7 +211,7 @@ test('help teaches, and --version tells', { timeout: 120_000 }, async t => {
   assert.deepEqual(await cli(t, ['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
 })
 
-test('a token that is not accepted is 5 and is not shown; a server out of reach is 6', { timeout: 120_000 }, async t => {
+test('a rejected token exits with 5 and is not shown; an unreachable server exits with 6', { timeout: 120_000 }, async t => {
   const { url } = await emulator(t)
   const refused = await cli(t, ['show', conversation], { env: { DATAVERSE_URL: url, DATAVERSE_TOKEN: 'hunter2' } })
   assert.deepEqual([refused.code, refused.stderr.split(' ')[0]], [5, 'AUTHENTICATION_FAILED'])
@@ -222,14 +222,14 @@ test('a token that is not accepted is 5 and is not shown; a server out of reach 
   assert.deepEqual([nothing.code, nothing.stderr.split(' ')[0]], [2, 'INVALID_CONFIGURATION'])
 })
 
-test('the application of the environment signs in', { timeout: 120_000 }, async t => {
+test('AZURE_* variables sign in', { timeout: 120_000 }, async t => {
   const { url, application } = await emulator(t)
   const { tenantId, clientId, clientSecret } = application
   const env = { DATAVERSE_URL: url, AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId, AZURE_CLIENT_SECRET: clientSecret, AZURE_AUTHORITY_HOST: url }
   assert.equal((await cli(t, link(incident), { env })).stdout, 'linked\n')
 })
 
-test('Ctrl-C ends a call, and the program with 130', { skip: process.platform === 'win32', timeout: 120_000 }, async t => {
+test('Ctrl-C cancels a call and exits with 130', { skip: process.platform === 'win32', timeout: 120_000 }, async t => {
   const message = 'Interrupted. A write that was already sent is not undone.'
   for (const [more, expected] of [[[], message], [['--json'], JSON.stringify({ error: { name: 'AbortError', message } })]]) {
     const server = await emulator(t)
@@ -242,7 +242,7 @@ test('Ctrl-C ends a call, and the program with 130', { skip: process.platform ==
   }
 })
 
-test('results that cannot be written are no success; who reads enough may go', { skip: process.platform !== 'linux', timeout: 120_000 }, async t => {
+test('results that cannot be written are an error; closing stdout early is not', { skip: process.platform !== 'linux', timeout: 120_000 }, async t => {
   const { cwd } = await stores.embedded(t)
   const full = openSync('/dev/full', 'w')
   afterwards(t, () => closeSync(full))
@@ -263,7 +263,7 @@ test('every code has its exit code', () => {
   assert.equal(exitCode(new TypeError('a defect')), 1)
 })
 
-test('colours are for terminals, and not with NO_COLOR', { timeout: 120_000 }, async t => {
+test('colours appear only on terminals without NO_COLOR', { timeout: 120_000 }, async t => {
   const terminal = { isTTY: true }
   for (const env of [{}, { NO_COLOR: '' }]) assert.equal(palette(terminal, env).red('x'), '\x1b[31mx\x1b[0m')
   for (const [stream, env] of [[terminal, { NO_COLOR: '1' }], [terminal, { TERM: 'dumb' }], [{}, {}]]) assert.equal(palette(stream, env).red('x'), 'x')
@@ -271,7 +271,7 @@ test('colours are for terminals, and not with NO_COLOR', { timeout: 120_000 }, a
   assert.ok(!stderr.includes('\x1b'))
 })
 
-test('the doctor tells what is wrong and what mends it, and 7 says that something is', { timeout: 120_000 }, async t => {
+test('doctor reports failures with fixes, and exits with 7', { timeout: 120_000 }, async t => {
   const { run, server } = await stores.dataverse(t)
   const well = await run('doctor')
   assert.deepEqual([well.code, well.stderr], [0, ''])
@@ -285,15 +285,15 @@ test('the doctor tells what is wrong and what mends it, and 7 says that somethin
   assert.deepEqual([code, healthy, checks.find(({ name }) => name === 'privileges').status], [7, false, 'failed'])
 })
 
-test('the doctor checks a file', { timeout: 120_000 }, async t => {
+test('doctor checks a file', { timeout: 120_000 }, async t => {
   const { run } = await stores.embedded(t)
   const { code, stdout } = await run('doctor')
   assert.equal(code, 0)
   assert.match(stdout, /passed {3}integrity/)
 })
 
-test('nothing is written where nothing is wanted', { timeout: 120_000 }, async t => {
+test('a failed command creates no file', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
-  assert.equal((await cli(t, ['show', nobody], { cwd })).code, 3)
+  assert.equal((await cli(t, ['show', missingId], { cwd })).code, 3)
   assert.equal(existsSync(join(cwd, 'omnichannel-link.db')), false)
 })

@@ -1,4 +1,4 @@
-// A client secret, from the options and from the environment, against the emulator's token endpoint.
+// A client secret from the options or the environment, on the emulator's token endpoint.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +13,7 @@ const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
 const incident = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
 const link = client => client.linkToConversation('incident', incident, conversation)
 
-/** A fresh emulator, and what makes clients of it that are closed with it. */
+/** A new emulator, and a function that makes clients of it. */
 async function fresh(t) {
   const emulator = await startEmulator({ seed })
   const clients = []
@@ -38,7 +38,7 @@ function variables(t, values) {
   Object.assign(process.env, values)
 }
 
-test('a hundred calls at once ask for one token', async t => {
+test('a hundred concurrent calls request one token', async t => {
   const { client, tokens, credential } = await fresh(t)
   const made = client(credential)
   await Promise.all(Array.from({ length: 100 }, () => link(made)))
@@ -49,7 +49,7 @@ test('a hundred calls at once ask for one token', async t => {
   assert.match(request.body, /grant_type=client_credentials&client_id=[^&]+&scope=http%3A%2F%2F127\.0\.0\.1%3A\d+%2F\.default&client_secret=/)
 })
 
-test('a token that was revoked is asked for once more', async t => {
+test('a revoked token is requested once more', async t => {
   const { emulator, client, tokens, credential } = await fresh(t)
   const made = client(credential)
   await link(made)
@@ -58,7 +58,7 @@ test('a token that was revoked is asked for once more', async t => {
   assert.equal((await tokens()).length, 2)
 })
 
-test('a token endpoint that fails for a moment is asked again', async t => {
+test('a token endpoint that fails briefly is retried', async t => {
   const { emulator, client, tokens, credential } = await fresh(t)
   const on = { path: '/oauth2/' }
   await emulator.faults.add({ on, fault: { kind: 'status', status: 503 } }, { on, fault: { kind: 'drop' } })
@@ -66,7 +66,7 @@ test('a token endpoint that fails for a moment is asked again', async t => {
   assert.equal((await tokens()).length, 3)
 })
 
-test('the variables of @azure/identity are a credential', async t => {
+test('the variables of @azure/identity work as a credential', async t => {
   const { emulator, credential } = await fresh(t)
   variables(t, {
     DATAVERSE_URL: emulator.url,
@@ -82,7 +82,7 @@ test('the variables of @azure/identity are a credential', async t => {
   throws(() => new OmnichannelClient(), 'INVALID_CONFIGURATION', /the variables AZURE_CLIENT_ID as well/, {})
 })
 
-test('a lifetime in quotes is one too', { timeout: 60_000 }, async t => {
+test('a lifetime may be a string', { timeout: 60_000 }, async t => {
   const { emulator, client, credential } = await fresh(t)
   const { url, requests } = await serve(t, (_request, response) => json(response, 200, { token_type: 'Bearer', expires_in: '3599', access_token: emulator.credential }))
   const made = client({ ...credential, authorityHost: url })
@@ -94,7 +94,7 @@ test('a lifetime in quotes is one too', { timeout: 60_000 }, async t => {
 for (const [what, wrong, number, hint] of [
   ['a wrong secret', { clientSecret: 'wr0ng-secret' }, 'AADSTS7000215', /value, not its id/],
   ['an unknown application', { clientId: '11111111-2222-4333-8444-555555555555' }, 'AADSTS700016', /clientId/],
-  ['an unknown tenant', { tenantId: 'nobody.example' }, 'AADSTS90002', /tenantId/]
+  ['an unknown tenant', { tenantId: 'missing.example' }, 'AADSTS90002', /tenantId/]
 ]) {
   test(`${what} is explained`, async t => {
     const { client, tokens, credential } = await fresh(t)
@@ -111,13 +111,13 @@ for (const [what, wrong, number, hint] of [
   })
 }
 
-test('a secret that has expired is explained', async t => {
+test('an expired secret is explained', async t => {
   const { emulator, client, credential } = await fresh(t)
   await emulator.faults.conditions({ secretExpired: true })
   await assert.rejects(link(client(credential)), { code: 'AUTHENTICATION_FAILED', serviceCode: 'AADSTS7000222', httpStatus: 401 })
 })
 
-test('what is no token endpoint is not taken for one', async t => {
+test('other servers are not taken for a token endpoint', async t => {
   const { emulator, client, credential } = await fresh(t)
   const answers = async (fault, code) => {
     await emulator.faults.add({ on: { path: '/oauth2/' }, times: 'always', fault })
@@ -130,7 +130,7 @@ test('what is no token endpoint is not taken for one', async t => {
   await answers({ kind: 'status', status: 502, body: 'html' }, 'UNAVAILABLE')
   await answers({ kind: 'status', status: 429, headers: { 'retry-after': '3600' } }, 'THROTTLED')
   await answers({ kind: 'drop' }, 'UNAVAILABLE')
-  // A server that repeats what it was sent.
+  // A server that repeats the request.
   const message = `You sent ${credential.clientSecret}, ${encodeURIComponent(credential.clientSecret)} and ${btoa(`x:${credential.clientSecret}`)}`
   await answers({ kind: 'status', status: 400, message }, 'AUTHENTICATION_FAILED')
 })
@@ -140,13 +140,13 @@ for (const [what, credential, message, url = 'https://contoso.crm4.dynamics.com'
   ['no tenant', { ...whole, tenantId: undefined }, /tenantId/],
   ['a tenant that leads elsewhere', { ...whole, tenantId: '../../evil' }, /tenantId/],
   ['an empty secret', { ...whole, clientSecret: ' ' }, /clientSecret/],
-  ['a secret that is no text', { ...whole, clientSecret: 73577357 }, /clientSecret`: expected a string\.$/],
+  ['a secret that is not a string', { ...whole, clientSecret: 73577357 }, /clientSecret`: expected a string\.$/],
   ['an unknown field', { ...whole, secret: 'hunter2' }, /unknown field `secret`/],
   ['an authority in plain text', { ...whole, authorityHost: 'http://login.example' }, /authorityHost`: expected https/],
   ['an authority with a password', { ...whole, authorityHost: 'https://me:hunter2@login.example' }, /authorityHost/],
   ['an environment of no known cloud', whole, /authorityHost`: expected a URL/, 'https://dataverse.contoso.example']
 ]) {
-  test(`the constructor refuses ${what}`, () => {
+  test(`the constructor rejects ${what}`, () => {
     const error = throws(() => new OmnichannelClient({ dataverse: { url, credential } }), 'INVALID_CONFIGURATION', message, {})
     assert.doesNotMatch(inspect(error), /hunter2|73577357/)
   })

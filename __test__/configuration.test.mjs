@@ -1,4 +1,4 @@
-// Options no client can be made of.
+// Options that the constructor rejects.
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
@@ -12,7 +12,7 @@ const url = 'https://contoso.crm4.dynamics.com'
 const credential = 'secret-token'
 const dataverse = { url, credential }
 
-/** What is wrong, options that have it, and what the message must say. */
+/** A fault, options with it, and a part of the message. */
 const faults = [
   ['both stores', { embedded: { path: 'a.db' }, dataverse }, /got both/],
   ['both stores, with a function', { embedded: { path: 'a.db' }, dataverse: { url, credential: () => credential } }, /got both/],
@@ -23,13 +23,13 @@ const faults = [
   ['an unknown option beside a function', { dataverse: { url, credential: () => credential, retries: 5 } }, /`options\.dataverse\.retries`/],
   ['no path', { embedded: {} }, /path/],
   ['an empty path', { embedded: { path: '' } }, /`options\.embedded\.path`/],
-  ['a path that is no text', { embedded: { path: 5 } }, /`options\.embedded\.path`/],
+  ['a path that is not a string', { embedded: { path: 5 } }, /`options\.embedded\.path`/],
   ...[':memory:', 'file:links.db', '~/links.db', '$HOME/links.db', 'data/', '.', ' ', 'links.db-wal', url].map(path => [
     `the path ${path}`, { embedded: { path } }, /`options\.embedded\.path`: expected a path to a file \(.*\)/
   ]),
   ['a path with a zero byte', { embedded: { path: 'a\0b' } }, /`options\.embedded\.path`/],
-  ['embedded that is no object', { embedded: 'a.db' }, /`options\.embedded`/],
-  ['dataverse that is no object', { dataverse: url }, /`options\.dataverse`/],
+  ['embedded that is not an object', { embedded: 'a.db' }, /`options\.embedded`/],
+  ['dataverse that is not an object', { dataverse: url }, /`options\.dataverse`/],
   ['no credential', { dataverse: { url } }, /`options\.dataverse\.credential`/],
   ['a credential that is undefined', { dataverse: { url, credential: undefined } }, /`options\.dataverse\.credential`/],
   ['a credential that is null', { dataverse: { url, credential: null } }, /`options\.dataverse\.credential`/],
@@ -41,7 +41,7 @@ const faults = [
   ['no URL', { dataverse: { credential } }, /`options\.dataverse\.url`: expected .*, because DATAVERSE_URL is not set/],
   ['an empty URL', { dataverse: { url: '', credential } }, /`options\.dataverse\.url`/],
   ['a URL without its scheme', { dataverse: { url: 'contoso.crm4.dynamics.com', credential } }, /`options\.dataverse\.url`/],
-  ['a URL that is no text', { dataverse: { url: new URL(url), credential } }, /`options\.dataverse\.url`/],
+  ['a URL that is not a string', { dataverse: { url: new URL(url), credential } }, /`options\.dataverse\.url`/],
   ['plain http to another machine', { dataverse: { url: 'http://contoso.crm4.dynamics.com', credential } }, /https/],
   ['plain http to a private address', { dataverse: { url: 'http://192.168.0.1', credential } }, /https/],
   ['plain http to a name that begins like this machine', { dataverse: { url: 'http://localhost.example.com', credential } }, /https/],
@@ -58,7 +58,7 @@ const faults = [
 ]
 
 for (const [fault, options, message] of faults) {
-  test(`the constructor refuses ${fault}`, t => {
+  test(`the constructor rejects ${fault}`, t => {
     const before = process.cwd()
     t.after(() => process.chdir(before))
     process.chdir(folder(t))
@@ -68,13 +68,13 @@ for (const [fault, options, message] of faults) {
   })
 }
 
-test('a setting that went missing does not make the default store', () => {
+test('an undefined setting does not select the default store', () => {
   for (const empty of [undefined, null]) {
     for (const name of ['dataverse', 'embedded']) throws(() => new OmnichannelClient({ [name]: empty }), 'INVALID_CONFIGURATION', new RegExp(`\`options\\.${name}\``))
   }
 })
 
-test('no options make the default store', async () => {
+test('without options the default store is used', async () => {
   for (const options of [undefined, {}, { timeoutInMs: undefined }]) {
     const client = new OmnichannelClient(options)
     client.openConversation(conversation)
@@ -82,7 +82,7 @@ test('no options make the default store', async () => {
   }
 })
 
-test('this machine may be reached by http, everything else by https', async () => {
+test('http is allowed for this machine only', async () => {
   for (const url of ['http://127.0.0.1:1', 'http://[::1]:1', 'http://localhost:1', 'https://contoso.crm4.dynamics.com/', 'HTTPS://CONTOSO.CRM4.DYNAMICS.COM']) {
     await new OmnichannelClient({ dataverse: { url, credential } }).close()
   }

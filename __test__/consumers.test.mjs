@@ -1,4 +1,4 @@
-// Projects that use the packages as published: compiled by every TypeScript that is supported, and run by Node.
+// Projects that use the published packages: compiled by every supported TypeScript and run by Node.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,16 +19,16 @@ const compilers = ['typescript', 'typescript-7'].map(name => {
   return { version: JSON.parse(readFileSync(manifest, 'utf8')).version, tsc: join(manifest, '..', 'bin', 'tsc') }
 })
 const kinds = [
-  // As TypeScript 5.9 understands it, this knows nothing of `exports`.
+  // In TypeScript 5.9 this mode ignores `exports`.
   ['commonjs', { module: 'commonjs' }],
   ['commonjs', { module: 'node16' }], ['commonjs', { module: 'nodenext' }], ['module', { module: 'node16' }], ['module', { module: 'nodenext' }],
   ['module', { module: 'esnext', moduleResolution: 'bundler' }]
 ]
-// A page has no Node, a service no DOM, and a library maybe neither.
+// A page has no Node, a service has no DOM, and a library may have neither.
 const surroundings = [[['es2020'], []], [['es2022'], []], [['es2022', 'dom'], []], [['es2022'], ['node']]]
 const options = { target: 'es2022', strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false, types: ['node'] }
 const documents = ['README.md', ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)]
-/** Whole modules that README and guides show, under names of their own. */
+/** Complete modules from README and guides, by name. */
 const blocks = documents.flatMap(path =>
   [...readFileSync(join(root, path), 'utf8').matchAll(/```[jt]s\n(.*?)```/gs)].map(([, code], index) => [`${basename(path, '.md')}-${index}.ts`, code])
 ).filter(([, code]) => code.includes('import ') && !code.includes('require('))
@@ -45,7 +45,7 @@ before(() => {
 
 after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
-/** A project beside the installed packages, with these programs in it. Node's types are its own, if it has them. */
+/** A project with the installed packages and these programs, with or without Node's types. */
 function project(type, compilerOptions = {}, files = readdirSync(programs)) {
   const place = join(folder, `${type}-${count++}`)
   for (const file of files) cpSync(join(programs, file), join(place, file))
@@ -61,7 +61,7 @@ function project(type, compilerOptions = {}, files = readdirSync(programs)) {
   return place
 }
 
-/** Runs a program of Node's to its end. */
+/** Runs a program with Node to its end. */
 async function run(cwd, ...args) {
   const { DATAVERSE_URL: _, ...env } = process.env
   const child = spawn(process.execPath, args, { cwd, env })
@@ -71,7 +71,7 @@ async function run(cwd, ...args) {
   return { code, text }
 }
 
-test('there is a TypeScript 5.9 and a TypeScript 7', () => {
+test('both TypeScript 5.9 and TypeScript 7 are installed', () => {
   assert.deepEqual(compilers.map(({ version }) => version.match(/^(5\.9|7)\./)?.[1]), ['5.9', '7'])
 })
 
@@ -98,7 +98,7 @@ for (const { version, tsc } of compilers) {
       assert.deepEqual(text.split('\n').filter(line => line && !untyped.test(line)), [])
     })
 
-    test('a switch that lacks a code is an error, and so is one with a code that is none', { timeout: 120_000 }, async () => {
+    test('a switch with a missing or an unknown code does not compile', { timeout: 120_000 }, async () => {
       const place = project('module', { module: 'nodenext' })
       const file = join(place, 'errors.ts')
       const whole = readFileSync(file, 'utf8')
@@ -112,7 +112,7 @@ for (const { version, tsc } of compilers) {
   })
 }
 
-test('typings that are not published are missed', { timeout: 120_000 }, async () => {
+test('missing typings are noticed', { timeout: 120_000 }, async () => {
   const place = project('module', { module: 'nodenext' })
   const file = join(folder, 'node_modules', 'omnichannel-link', 'types', 'outcomes.d.ts')
   renameSync(file, `${file}.hidden`)
@@ -136,7 +136,7 @@ const use = `
     return [status, failed]
   }`
 
-test('Node requires and imports the published files, with the same names either way', { timeout: 120_000 }, async () => {
+test('Node requires and imports the published files with the same names', { timeout: 120_000 }, async () => {
   const place = project('commonjs')
   writeFileSync(join(place, 'required.cjs'), `${use}
     const { join } = require('node:path')

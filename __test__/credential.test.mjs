@@ -1,4 +1,4 @@
-// What a credential may be, and how often it is asked, against the emulator's own idea of a good token.
+// Forms of a credential and how often it is called, checked by the emulator.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OmnichannelClient } from 'omnichannel-link'
@@ -9,7 +9,7 @@ const seed = fileURLToPath(new URL('../examples/data', import.meta.url))
 const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
 const incident = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
 
-/** A client of a fresh emulator whose credential is made of the emulator's token, and the questions it was asked. */
+/** A client of a new emulator with a credential made from the emulator's token, and the calls of the credential. */
 async function client(t, credential) {
   const emulator = await startEmulator({ seed })
   const questions = []
@@ -21,7 +21,7 @@ async function client(t, credential) {
   return { emulator, questions, link: () => made.linkToConversation('incident', incident, conversation) }
 }
 
-/** As every credential of @azure/identity is. */
+/** The form of every credential of @azure/identity. */
 const azure = (emulator, questions) => ({
   async getToken(scope, options) {
     questions.push([scope, options])
@@ -29,13 +29,13 @@ const azure = (emulator, questions) => ({
   }
 })
 
-/** A function, as a caller would write it around a library of his own. */
+/** A function, as a caller would write it around another library. */
 const written = (emulator, questions) => async request => {
   questions.push(request)
   return emulator.credential
 }
 
-test('a credential of @azure/identity is asked for the scope of the environment', async t => {
+test('a credential of @azure/identity gets the scope of the environment', async t => {
   const { emulator, questions, link } = await client(t, azure)
   assert.equal((await link()).status, 'linked')
   const [[scope, options]] = questions
@@ -44,7 +44,7 @@ test('a credential of @azure/identity is asked for the scope of the environment'
   assert.equal('claims' in options, false)
 })
 
-test('a function is told the same', async t => {
+test('a function gets the same arguments', async t => {
   const { emulator, questions, link } = await client(t, written)
   await link()
   assert.equal(questions[0].scope, `${emulator.url}/.default`)
@@ -52,14 +52,14 @@ test('a function is told the same', async t => {
 })
 
 for (const [name, credential] of Object.entries({ azure, written })) {
-  test(`a hundred calls at once ask ${name} once`, async t => {
+  test(`a hundred concurrent calls call ${name} once`, async t => {
     const { questions, link } = await client(t, credential)
     const outcomes = await Promise.all(Array.from({ length: 100 }, link))
     assert.equal(outcomes.filter(({ status }) => status === 'linked').length, 1)
     assert.equal(questions.length, 1)
   })
 
-  test(`a refused token of ${name} is asked for once more, and the call succeeds with the new one`, async t => {
+  test(`a rejected token of ${name} is requested once more, and the call succeeds with the new one`, async t => {
     const { emulator, questions, link } = await client(t, (emulator, questions) => {
       const good = credential(emulator, questions)
       const first = () => (questions.length === 1 ? 'an-old-token' : undefined)
@@ -92,7 +92,7 @@ const oddTimes = {
   'that is missing': undefined
 }
 for (const [name, expiresOnTimestamp] of Object.entries(oddTimes)) {
-  test(`a token with a time ${name} is kept as one that does not say how long it is good`, async t => {
+  test(`a token with a time ${name} is cached like one without a lifetime`, async t => {
     const { questions, link } = await client(t, (emulator, questions) => async () => {
       questions.push('again')
       return { token: emulator.credential, expiresOnTimestamp }
@@ -102,20 +102,20 @@ for (const [name, expiresOnTimestamp] of Object.entries(oddTimes)) {
   })
 }
 
-test('a function that gives the bare token is not asked for each call', async t => {
+test('the token string of a function is cached', async t => {
   const { questions, link } = await client(t, written)
   await link()
   await link()
   assert.equal(questions.length, 1)
 })
 
-test('a token that is refused for ever is AUTHENTICATION_FAILED, after one more try', async t => {
+test('a token that is always rejected is AUTHENTICATION_FAILED after one retry', async t => {
   const { emulator, link } = await client(t, (_, questions) => async () => `wrong-${questions.push('again')}`)
   await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', httpStatus: 401, maybeApplied: false })
   assert.equal((await emulator.requests()).length, 2)
 })
 
-test('a credential that gives null, as getToken may, is AUTHENTICATION_FAILED', async t => {
+test('a credential that returns null is AUTHENTICATION_FAILED', async t => {
   const { emulator, link } = await client(t, () => ({ getToken: async () => null }))
   await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it returned null instead of a token/ })
   assert.deepEqual(await emulator.requests(), [])
@@ -125,7 +125,7 @@ for (const [thrown, what] of [
   ['x', 'a string'], [{}, 'an object'], [undefined, 'nothing'], [null, 'null'], [5, 'a number'], [{ name: undefined }, 'an object'], [{ name: {} }, 'an object'],
   [() => {}, 'a function'], [new RangeError('hunter2'), 'RangeError']
 ]) {
-  test(`a credential that throws ${what} (${JSON.stringify(thrown) ?? typeof thrown}) is told so`, async t => {
+  test(`a credential that throws ${what} (${JSON.stringify(thrown) ?? typeof thrown}) gets an explanation`, async t => {
     const { link } = await client(t, () => () => Promise.reject(thrown))
     await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: new RegExp(`it threw ${what}(\\W|$)`) })
   })

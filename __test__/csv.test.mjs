@@ -1,4 +1,4 @@
-// The command line's lists: CSV as RFC 4180 and Excel have it, in pieces of any size.
+// The CSV reader of the command line: RFC 4180 and Excel, in pieces of any size.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { format, parse } from '../cli/csv.js'
@@ -20,7 +20,7 @@ const cases = {
   'commas and lines': ['a,b\nc,d\n', [[1, 'a', 'b'], [2, 'c', 'd']]],
   'CRLF, and no line break at the end': ['a,b\r\nc,d', [[1, 'a', 'b'], [2, 'c', 'd']]],
   'CR, as old spreadsheets have it': ['a,b\r"c\rd",e\rf,g', [[1, 'a', 'b'], [2, 'c\rd', 'e'], [4, 'f', 'g']]],
-  'semicolons, told by the first row': ['\na;b,c;d\n1,5;2;3\n', [[2, 'a', 'b,c', 'd'], [3, '1,5', '2', '3']]],
+  'semicolons, detected in the first row': ['\na;b,c;d\n1,5;2;3\n', [[2, 'a', 'b,c', 'd'], [3, '1,5', '2', '3']]],
   'tabs': ['a\tb\n"1\t2"\t3\n', [[1, 'a', 'b'], [2, '1\t2', '3']]],
   'quotes around commas, quotes and line breaks': ['"a,1","say ""hi""","two\r\nlines"\nx,y,z\n', [[1, 'a,1', 'say "hi"', 'two\r\nlines'], [3, 'x', 'y', 'z']]],
   'empty fields and empty lines': [',\n\n\r\n"",\n""\nx', [[1, '', ''], [4, '', ''], [5, ''], [6, 'x']]],
@@ -37,11 +37,11 @@ for (const [what, [text, expected]] of Object.entries(cases)) {
   })
 }
 
-test('a quote that is never closed is refused with its line', async () => {
+test('an unclosed quote is reported with its line', async () => {
   await rejects(rows('a,b\nc,"d\ne\n'), 'INVALID_ARGUMENT', /^the list, line 2: a quote is never closed/)
 })
 
-test('a row has an end, or a stray quote would make one of the rest of the file', async () => {
+test('a row has a maximum length, so a stray quote does not swallow the rest of the file', async () => {
   let read = 0
   const pieces = function* () {
     yield 'a,b\nc,"d\n'
@@ -51,12 +51,12 @@ test('a row has an end, or a stray quote would make one of the rest of the file'
   assert.equal(read, 256)
 })
 
-test('each row tells where it ends', async () => {
+test('each row has its end position', async () => {
   const found = await taken(['a,b\r\n', '\n"c\n', '",d\ne'])
   assert.deepEqual(found.map(({ end }) => end), [5, 13, 14])
 })
 
-test('what is written is read again', async () => {
+test('written rows can be read again', async () => {
   const form = { separator: ',', eol: '\r\n' }
   const fields = ['plain', 'a,b', 'say "hi"', 'two\r\nlines', ' space ', '', 'ü😀']
   assert.equal(format(['a', 'b,c'], form), 'a,"b,c"\r\n')

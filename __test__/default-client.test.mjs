@@ -1,16 +1,16 @@
-// The functions of the module itself. Their client exists once per process, so every test has a process of its own.
+// The functions of the module. Their client exists once per process, so every test starts a process.
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder } from './support/afterwards.mjs'
 import { run } from './support/child.mjs'
-import { account, conversation, data, incident, nobody, pages } from './support/sample.mjs'
+import { account, conversation, data, incident, missingId, pages } from './support/sample.mjs'
 import { emulator, readFile, readServer } from './support/stores.mjs'
 
 const DATABASE = 'omnichannel-link.db'
 
-/** Runs `code`, an async function's body; what it returns comes back. `failure(f)` gives an error's fields, or null. */
+/** Runs `code`, the body of an async function, and returns its result. `failure(f)` gives an error's fields, or null. */
 function program(t, code, { cwd = folder(t), env, ...values } = {}) {
   const helpers = `
     const failure = async call => {
@@ -23,25 +23,25 @@ function program(t, code, { cwd = folder(t), env, ...values } = {}) {
       try { call() } catch (error) { return error.code ?? String(error) }
       return null
     }`
-  const options = { cwd, env, account, conversation, incident, nobody, data, pages, ...values }
+  const options = { cwd, env, account, conversation, incident, missingId, data, pages, ...values }
   return run(t, `${helpers}\n(async () => { ${code} })().then(value => console.log(JSON.stringify(value)))`, options)
 }
 
-test('by default it is embedded, on a file in the working directory that an import creates', { timeout: 60_000 }, async t => {
+test('the default is an embedded store in the working directory, created by an import', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
   const { before, error, summaries, statuses, focused } = await program(t, `
     const error = await failure(() => link.linkToConversation('incident', incident.recordId, conversation))
     const before = require('node:fs').readdirSync('.')
     const summaries = []
     for (const page of pages) summaries.push(await link.defaultClient().importRecords(data + page + '.json'))
-    link.openConversation(nobody)
+    link.openConversation(missingId)
     link.openConversation(conversation)
     const statuses = [
       (await link.linkToConversation('incident', incident.recordId)).status,
       (await link.unlinkFromConversation('account', account.recordId, conversation)).status
     ]
-    link.focusConversation(nobody)
-    link.closeConversation(nobody)
+    link.focusConversation(missingId)
+    link.closeConversation(missingId)
     const focused = link.getConversationId()
     await link.defaultClient().close()
     return { before, error, summaries, statuses, focused }`, { cwd })
@@ -54,7 +54,7 @@ test('by default it is embedded, on a file in the working directory that an impo
   assert.deepEqual(readFile(join(cwd, DATABASE), conversation), { customer: null, case: incident })
 })
 
-test('every error of it tells the file, that DATAVERSE_URL is not set, and the store', { timeout: 60_000 }, async t => {
+test('its errors name the file and the store, and state that DATAVERSE_URL is not set', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
   const failures = await program(t, `
     const id = account.recordId
@@ -89,7 +89,7 @@ test('every error of it tells the file, that DATAVERSE_URL is not set, and the s
   assert.equal(existsSync(join(cwd, DATABASE)), false)
 })
 
-test('a client that was configured has no such hint', { timeout: 60_000 }, async t => {
+test('a configured client has no such hint', { timeout: 60_000 }, async t => {
   const error = await program(t, `
     link.configure({ embedded: { path: 'mine.db' } })
     return failure(() => link.linkToConversation('account', account.recordId))`)
@@ -97,7 +97,7 @@ test('a client that was configured has no such hint', { timeout: 60_000 }, async
   assert.doesNotMatch(error.hint, /DATAVERSE_URL|omnichannel-link\.db/)
 })
 
-test('configure() decides once, before the first use', { timeout: 60_000 }, async t => {
+test('configure() works once, before the first use', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
   const { first, wrong, second, late } = await program(t, `
     const wrong = sync(() => link.configure({ embedded: { path: 'a.db' }, unknown: 1 }))
@@ -107,28 +107,28 @@ test('configure() decides once, before the first use', { timeout: 60_000 }, asyn
     const late = await failure(() => link.configure({}))
     await link.defaultClient().close()
     return { first, wrong, second, late }`, { cwd })
-  assert.equal(wrong, 'INVALID_CONFIGURATION', 'refused options must not count')
+  assert.equal(wrong, 'INVALID_CONFIGURATION', 'rejected options must not count')
   assert.equal(first.inserted, 90)
   assert.equal(second, 'INVALID_CONFIGURATION')
   assert.match(late.message, /configure\(\) was called too late/)
   assert.deepEqual(readdirSync(cwd), ['mine.db'])
 })
 
-test('configure() was called too late after any use', { timeout: 60_000 }, async t => {
-  for (const use of ['link.getConversationId()', 'link.openConversation(nobody)', 'link.defaultClient()', "await link.linkToConversation('lead').catch(() => {})"]) {
+test('configure() after any use is an error', { timeout: 60_000 }, async t => {
+  for (const use of ['link.getConversationId()', 'link.openConversation(missingId)', 'link.defaultClient()', "await link.linkToConversation('lead').catch(() => {})"]) {
     const late = await program(t, `${use}; return sync(() => link.configure({ embedded: { path: 'late.db' } }))`)
     assert.equal(late, 'INVALID_CONFIGURATION', use)
   }
 })
 
-test('the default client is one, and its functions use it', { timeout: 60_000 }, async t => {
+test('there is one default client, and all functions use it', { timeout: 60_000 }, async t => {
   const { same, focused } = await program(t, `
     link.defaultClient().openConversation(conversation)
     return { same: link.defaultClient() === link.defaultClient(), focused: link.getConversationId() }`)
   assert.deepEqual({ same, focused }, { same: true, focused: conversation })
 })
 
-test('DATAVERSE_URL without a credential is refused, never the embedded store', { timeout: 60_000 }, async t => {
+test('DATAVERSE_URL without a credential is an error, never the embedded store', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
   const failures = await program(t, `
     return [
@@ -146,7 +146,7 @@ test('DATAVERSE_URL without a credential is refused, never the embedded store', 
   assert.deepEqual(readdirSync(cwd), [])
 })
 
-test('an unusable DATAVERSE_URL is named', { timeout: 60_000 }, async t => {
+test('an invalid DATAVERSE_URL is named', { timeout: 60_000 }, async t => {
   const code = 'return failure(() => link.defaultClient())'
   const { code: refused, message } = await program(t, code, { env: { DATAVERSE_URL: 'http://contoso.crm4.dynamics.com' } })
   assert.equal(refused, 'INVALID_CONFIGURATION')
@@ -154,7 +154,7 @@ test('an unusable DATAVERSE_URL is named', { timeout: 60_000 }, async t => {
   assert.equal(await program(t, 'return sync(() => link.getConversationId())', { env: { DATAVERSE_URL: '' } }), null, 'empty is not set')
 })
 
-test('dataverse.url defaults to DATAVERSE_URL, and embedded wins over it', { timeout: 60_000 }, async t => {
+test('dataverse.url defaults to DATAVERSE_URL, and embedded overrides it', { timeout: 60_000 }, async t => {
   const server = await emulator(t)
   const { stores, file } = await program(t, `
     link.configure({ dataverse: { credential: async () => credential } })
@@ -166,7 +166,7 @@ test('dataverse.url defaults to DATAVERSE_URL, and embedded wins over it', { tim
   assert.deepEqual((await readServer(server, conversation)).case, incident)
 })
 
-test('inside Electron a path must be given', { timeout: 60_000 }, async t => {
+test('in Electron a path is required', { timeout: 60_000 }, async t => {
   const failures = await program(t, `
     Object.defineProperty(process.versions, 'electron', { value: '30.0.0' })
     return [
@@ -179,7 +179,7 @@ test('inside Electron a path must be given', { timeout: 60_000 }, async t => {
   assert.match(failures[0].message, /Electron.*options\.embedded\.path/)
 })
 
-test('a worker has a default client of its own', { timeout: 60_000 }, async t => {
+test('each worker has its own default client', { timeout: 60_000 }, async t => {
   const focused = await program(t, `
     const { Worker } = require('node:worker_threads')
     link.openConversation(conversation)

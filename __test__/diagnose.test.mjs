@@ -33,7 +33,7 @@ function isReport({ store, target, healthy, checks, ...rest }, expected) {
   return Object.fromEntries(checks.map(check => [check.name, check]))
 }
 
-test('a Dataverse client tells of the way, the caller and the tables', { timeout: 60_000 }, async t => {
+test('a Dataverse client reports the network, the caller and the tables', { timeout: 60_000 }, async t => {
   const { url, credential } = await emulator(t)
   const report = await client(t, { dataverse: { url, credential } }).diagnose()
   const checks = isReport(report, { store: 'dataverse', target: url })
@@ -42,7 +42,7 @@ test('a Dataverse client tells of the way, the caller and the tables', { timeout
   assert.ok(!JSON.stringify(report).includes(credential))
 })
 
-test('over https it shows whose certificate the server has', { timeout: 60_000 }, async t => {
+test('over https it reports the certificate of the server', { timeout: 60_000 }, async t => {
   const server = await startEmulator({ seed: data, tls: true })
   afterwards(t, () => server.close())
   const { url, credential, caCertificate } = server
@@ -56,7 +56,7 @@ test('over https it shows whose certificate the server has', { timeout: 60_000 }
   assert.match(tls.fix, /caCertificates/)
 })
 
-test('what is wrong stands in the report, with the code of the error that a link meets', { timeout: 60_000 }, async t => {
+test('the report contains failures with the error codes that a link would get', { timeout: 60_000 }, async t => {
   const server = await emulator(t)
   await server.faults.conditions({ concurrencyOff: ['msdyn_ocliveworkitem'] })
   const examined = client(t, { dataverse: { url: server.url, credential: server.credential } })
@@ -65,7 +65,7 @@ test('what is wrong stands in the report, with the code of the error that a link
   assert.equal(concurrency.code, error.code)
 })
 
-test('an embedded client tells of its file and creates none', { timeout: 60_000 }, async t => {
+test('an embedded client reports on its file and creates none', { timeout: 60_000 }, async t => {
   const { client: empty, path } = emptyEmbedded(t)
   const report = await empty.diagnose()
   const checks = isReport(report, { store: 'embedded', target: path })
@@ -78,7 +78,7 @@ test('an embedded client tells of its file and creates none', { timeout: 60_000 
   assert.match((await filled.diagnose()).checks.at(-1).found, /^Conversations: \d+\. .* Dangling links: 2\.$/)
 })
 
-test('what this user may not look at or write is not called healthy', { timeout: 60_000, skip: process.platform === 'win32' }, async t => {
+test('a file without permissions is not reported as healthy', { timeout: 60_000, skip: process.platform === 'win32' }, async t => {
   const folder = dirname(emptyEmbedded(t).path)
   for (const name of ['hidden', 'closed', 'open']) mkdirSync(join(folder, name))
   const page = { '@odata.context': 'https://x/$metadata#accounts', value: [] }
@@ -117,7 +117,7 @@ test('what this user may not look at or write is not called healthy', { timeout:
   for (const [, , , , fix] of reports.slice(0, 4)) assert.match(fix, /permission/)
 })
 
-test('bad options are refused by name', { timeout: 60_000 }, async t => {
+test('invalid options are rejected by name', { timeout: 60_000 }, async t => {
   const { client: embedded } = emptyEmbedded(t)
   const { url, credential } = await emulator(t)
   const dataverse = client(t, { dataverse: { url, credential } })
@@ -133,7 +133,7 @@ test('bad options are refused by name', { timeout: 60_000 }, async t => {
   }
 })
 
-test('a closed client, a signal and the deadline of the whole reject', { timeout: 60_000 }, async t => {
+test('a closed client, a signal and the deadline reject', { timeout: 60_000 }, async t => {
   const { dataverse } = await serve(t)
   const examined = client(t, { dataverse })
   await rejects(examined.diagnose({ timeoutInMs: 1 }), 'TIMEOUT')

@@ -1,4 +1,4 @@
-// What a program and a log can see of the traffic.
+// Diagnostics channels and the log.
 import assert from 'node:assert/strict'
 import { execFile, execFileSync, spawn } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -23,7 +23,7 @@ before(async () => {
 })
 after(() => emulator.close())
 
-/** Collects what a channel is told, until the test ends. `until(n)` resolves when there are so many. */
+/** Collects the messages of a channel until the test ends. `until(n)` resolves when there are `n`. */
 function collect(t, name) {
   const messages = []
   let wake
@@ -47,7 +47,7 @@ function client(t, options) {
   return made
 }
 
-test('each attempt, retry and pause is told', { timeout: 60_000 }, async t => {
+test('each attempt, retry and pause is published', { timeout: 60_000 }, async t => {
   await emulator.reset()
   await emulator.faults.add(
     { on: { method: 'GET' }, fault: { kind: 'status', status: 503 } },
@@ -74,7 +74,7 @@ test('each attempt, retry and pause is told', { timeout: 60_000 }, async t => {
   assert.ok(delayInMs >= 1)
 })
 
-test('an attempt without an answer says why', { timeout: 60_000 }, async t => {
+test('an attempt without a response has a reason', { timeout: 60_000 }, async t => {
   await emulator.reset()
   await emulator.faults.add({ fault: { kind: 'drop' } }, { fault: { kind: 'hang' } })
   const request = collect(t, 'request')
@@ -86,7 +86,7 @@ test('an attempt without an answer says why', { timeout: 60_000 }, async t => {
   assert.deepEqual((await request.until(2)).map(({ status, error }) => [status, error]), [[null, 'Interrupted'], [null, 'cancelled']])
 })
 
-test('nobody is told who does not listen', { timeout: 60_000 }, async t => {
+test('nothing is published without a subscriber', { timeout: 60_000 }, async t => {
   await emulator.reset()
   const made = client(t)
   const heard = []
@@ -109,7 +109,7 @@ for (const [level, lines] of [
   ['off', []],
   ['', []]
 ]) {
-  test(`OMNICHANNEL_LINK_LOG=${level} writes what it says to stderr`, { timeout: 60_000 }, async () => {
+  test(`OMNICHANNEL_LINK_LOG=${level} writes to stderr`, { timeout: 60_000 }, async () => {
     await emulator.reset()
     await emulator.faults.add({ on: { method: 'GET' }, fault: { kind: 'status', status: 503 } })
     const env = { ...process.env, DATAVERSE_URL: emulator.url, TOKEN: emulator.credential, OMNICHANNEL_LINK_LOG: level }
@@ -124,14 +124,14 @@ for (const [level, lines] of [
   })
 }
 
-test('a stderr that is never read stops neither a call nor the end of the program', { skip: process.platform === 'win32', timeout: 60_000 }, async t => {
+test('a stderr that is never read blocks neither calls nor the exit', { skip: process.platform === 'win32', timeout: 60_000 }, async t => {
   await emulator.reset()
   const pipe = join(folder(t), 'stderr')
   execFileSync('mkfifo', [pipe])
-  // Open at both ends, so that opening does not wait and the program finds a reader.
+  // Open at both ends, so that opening does not block and the pipe has a reader.
   const stderr = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)
   afterwards(t, () => closeSync(stderr))
-  // More than a pipe holds.
+  // More than the buffer of a pipe.
   const program = `
     const { OmnichannelClient } = require('omnichannel-link')
     const client = new OmnichannelClient({ dataverse: { credential: process.env.TOKEN } })

@@ -1,4 +1,4 @@
-// The blocks of JavaScript in the guides and in the emulator's README: each is run here as printed, or is a part of what other suites run. And no
+// The JavaScript blocks in the guides and in the emulator's README: each is run here as printed, or is part of another suite. And no
 // link in them is dead.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -13,7 +13,7 @@ import { startEmulator } from 'omnichannel-link-emulator'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = path => readFileSync(join(root, path), 'utf8')
-// What other tests write they compare themselves.
+// Generated documents are compared by the tests that write them.
 const written = new Set(['command-line.md', 'reliability.md'])
 const guides = [
   ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && !written.has(name)).map(name => join('docs', name)),
@@ -38,7 +38,7 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/** Writes a block down, and an environment as a service has it. */
+/** Writes a block to a file, with the environment of a service. */
 function prepared(code) {
   const { url, credential, application } = emulator
   const file = join(folder, `block.${code.includes('require(') ? 'cjs' : 'mjs'}`)
@@ -58,7 +58,7 @@ function run(code) {
   return stdout
 }
 
-test('the desktop that the guide builds is the example', () => {
+test('the desktop guide shows the example', () => {
   const [, part] = read('docs/electron-desktop.md').split('\n## ')
   const blocks = part.split('```js\n').slice(1).map(rest => rest.split('```')[0])
   assert.ok(blocks.length > 3)
@@ -66,7 +66,7 @@ test('the desktop that the guide builds is the example', () => {
 })
 
 for (const guide of guides) {
-  test(`${guide} shows what runs`, async () => {
+  test(`the code in ${guide} runs`, async () => {
     const blocks = read(guide).split('```js\n').slice(1).map(rest => rest.split('```')[0])
     assert.ok(blocks.length > 0)
     for (const code of blocks.filter(code => !runElsewhere.some(text => text.includes(code)))) {
@@ -76,7 +76,7 @@ for (const guide of guides) {
     }
   })
 
-  test(`${guide} links to what is there`, () => {
+  test(`the links in ${guide} work`, () => {
     for (const [, path, anchor] of read(guide).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
       const file = path ? join(dirname(guide), path) : guide
       assert.ok(existsSync(join(root, file)), file)
@@ -88,7 +88,7 @@ for (const guide of guides) {
 
 const service = read('docs/node-service.md').split('```js\n').find(rest => rest.includes('async function consume')).split('```')[0]
 
-test('the service of the guide stops when its secret has expired, and gives the message back', async () => {
+test('the service of the guide stops when its secret has expired, and returns the message', async () => {
   await emulator.reset()
   await emulator.faults.conditions({ secretExpired: true })
   const { status, stdout, stderr } = spawnSync(...prepared(service))
@@ -96,7 +96,7 @@ test('the service of the guide stops when its secret has expired, and gives the 
   assert.match(stderr, /^AUTHENTICATION_FAILED .*\n$/)
 })
 
-test('the service of the guide delivers again what is throttled, and sets aside what is not there', async () => {
+test('the service of the guide retries throttled messages, and sets aside those of missing records', async () => {
   for (const [code, result, fault] of [['THROTTLED', 'again', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 60 }], ['CONVERSATION_NOT_FOUND', 'aside']]) {
     await emulator.reset()
     if (fault) await emulator.faults.add({ on: { path: 'msdyn_ocliveworkitems' }, times: 'always', fault })
@@ -106,7 +106,7 @@ test('the service of the guide delivers again what is throttled, and sets aside 
   }
 })
 
-test('the service of the guide finishes what is under way when it is told to end', { skip: process.platform === 'win32' && 'no signals' }, async () => {
+test('the service of the guide finishes messages in progress before it exits', { skip: process.platform === 'win32' && 'no signals' }, async () => {
   await emulator.reset()
   await emulator.faults.add({ on: { method: 'PATCH' }, fault: { kind: 'hang' } })
   const child = spawn(...prepared(service))
@@ -119,7 +119,7 @@ test('the service of the guide finishes what is under way when it is told to end
   assert.deepEqual([...(await ended), await printed], [0, null, 'done\n'])
 })
 
-/** A heading's anchor as GitHub makes it. */
+/** The GitHub anchor of a heading. */
 function slug(heading) {
   return heading.replace(/^#+ /, '').toLowerCase().replace(/[^\p{L}\p{N} -]/gu, '').replaceAll(' ', '-')
 }

@@ -1,4 +1,4 @@
-// What was confirmed is in the file: under load, beside another process, and after a kill.
+// Confirmed links are in the file: under load, beside another process, and after a kill.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -8,7 +8,7 @@ import { start } from './support/child.mjs'
 import { account, contact, conversations, incident, numbered, page } from './support/sample.mjs'
 import { client } from './support/stores.mjs'
 
-/** A file with `count` active conversations, contacts numbered alike, and one account and incident. */
+/** A file with `count` active conversations and contacts of the same numbers, one account and one incident. */
 async function prepared(t, count) {
   const path = join(folder(t), 'links.db')
   const store = client(t, { embedded: { path } })
@@ -41,7 +41,7 @@ test('ten thousand concurrent links are all in the file', { timeout: 120_000 }, 
   assert.deepEqual(rows(path), outcomes.map(({ conversationId: id, record }) => ({ id, customer_type: 'contact', customer_id: record.recordId, case_id: null })))
 })
 
-test('concurrent links of one slot leave the last one', { timeout: 60_000 }, async t => {
+test('of concurrent links of one slot the last one stays', { timeout: 60_000 }, async t => {
   const count = 500
   const { path, store } = await prepared(t, count)
   const outcomes = await Promise.all(Array.from({ length: count }, (_, number) => store.linkToConversation('contact', numbered(number), numbered(0))))
@@ -50,7 +50,7 @@ test('concurrent links of one slot leave the last one', { timeout: 60_000 }, asy
   assert.equal(rows(path)[0].customer_id, numbered(count - 1))
 })
 
-test('two processes that link in one file lose nothing', { timeout: 120_000 }, async t => {
+test('two processes that link in one file lose no link', { timeout: 120_000 }, async t => {
   const count = 1000
   const { path, store } = await prepared(t, count)
   const { child, line, ended } = start(t, `
@@ -82,8 +82,8 @@ test('two processes that link in one file lose nothing', { timeout: 120_000 }, a
   assert.deepEqual(rows(path), expected)
 })
 
-// A race, so that it is run a few times; each has a file of its own.
-for (const round of [1, 2, 3, 4, 5]) test(`two processes that open a new file at once both import (${round})`, { timeout: 60_000 }, async t => {
+// A race, so it runs several times, each with a new file.
+for (const round of [1, 2, 3, 4, 5]) test(`two processes that create a file at once both import (${round})`, { timeout: 60_000 }, async t => {
   const path = join(folder(t), 'links.db')
   const code = `
     const client = new link.OmnichannelClient({ embedded: { path } })
@@ -101,7 +101,7 @@ for (const round of [1, 2, 3, 4, 5]) test(`two processes that open a new file at
   assert.equal((await store.linkToConversation('contact', contact.recordId, numbered(0))).status, 'linked')
 })
 
-test('an outcome that was printed survives SIGKILL', { timeout: 60_000 }, async t => {
+test('a printed outcome survives SIGKILL', { timeout: 60_000 }, async t => {
   const { path, store } = await prepared(t, 20)
   const [linked, unlinked, busy] = [1, 2, 3].map(numbered)
   await store.linkToConversation('contact', unlinked, unlinked)
@@ -116,7 +116,7 @@ test('an outcome that was printed survives SIGKILL', { timeout: 60_000 }, async 
     Promise.all([client.linkToConversation('contact', linked, linked), client.unlinkFromConversation('contact', unlinked, unlinked)])
       .then(outcomes => {
         console.log(outcomes.map(({ status }) => status).join())
-        // So that it is killed while writing.
+        // Kill it while it writes.
         return writing()
       })`, { path, linked, unlinked, busy, account })
   assert.equal(await line(), 'linked,unlinked')

@@ -1,4 +1,4 @@
-// What the program's own functions do to the Electron kit when they fail, and what pages learn of it.
+// Failing functions of the program in the Electron kit, and what pages see of them.
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
@@ -7,7 +7,7 @@ import { LinkError } from 'omnichannel-link'
 import { ORIGIN, refused, shell } from './support/electron.mjs'
 import { conversation } from './support/sample.mjs'
 
-/** Whatever a program can throw, with `secret` somewhere in it. */
+/** Values that a program can throw, with `secret` in them. */
 const secret = 'what only the program may know'
 const thrown = {
   'an Error': new TypeError(secret),
@@ -19,7 +19,7 @@ const thrown = {
 }
 
 for (const [what, value] of Object.entries(thrown)) {
-  test(`${what} that a callback or the client throws stays in the program, as a warning`, { timeout: 60_000 }, async t => {
+  test(`${what} thrown by a callback or the client becomes a warning in the program and does not reach pages`, { timeout: 60_000 }, async t => {
     const client = { linkToConversation: () => Promise.reject(value), getConversation: async conversationId => ({ conversationId }) }
     const fail = () => {
       throw value
@@ -56,7 +56,7 @@ const crashed = {
   'a function that cannot tell': [frame => new URL(frame.url).host === 'desktop', window => (window.frame = window.mainFrame = { url: '' })]
 }
 for (const [what, [allow, damage]] of Object.entries(crashed)) {
-  test(`${what} is told and answered nothing, and the others are`, { timeout: 60_000 }, async t => {
+  test(`${what} gets no events and responses, and the others do`, { timeout: 60_000 }, async t => {
     const client = Object.assign(new EventEmitter(), { linkToConversation() {} })
     const { one, other, focus } = shell(t, client, { forwardEvents: true, allow })
     for (const window of [one, other]) {

@@ -1,4 +1,4 @@
-// The example in a real Electron, plain and packed, where there is one. electron.test.mjs tests the kit without it.
+// The example in a real Electron, if installed, plain and packed. electron.test.mjs tests the kit without Electron.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { afterwards, folder } from './support/afterwards.mjs'
 import { run as execute } from './support/child.mjs'
 import { install, pack } from './support/packed.mjs'
-import { conversation, incident, nobody } from './support/sample.mjs'
+import { conversation, incident, missingId } from './support/sample.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const require = createRequire(import.meta.url)
@@ -23,7 +23,7 @@ const attempt = call => {
   }
 }
 
-/** The binary: `ELECTRON`, the one that the package `electron` names, or `electron` on the path. */
+/** The binary: `ELECTRON`, the one of the package `electron`, or `electron` on the path. */
 const electron = [process.env.ELECTRON, attempt(() => require('electron')), ...process.env.PATH.split(delimiter).map(folder => join(folder, 'electron'))]
   .find(path => path && attempt(() => accessSync(path) ?? true))
 
@@ -32,7 +32,7 @@ const options = {
   timeout: 120_000
 }
 
-/** Runs an app to its end, without a screen where there is none. What it printed must be JSON. */
+/** Runs an app to its end, headless if there is no screen. Its output must be JSON. */
 async function run(t, app, main) {
   const headless = process.platform === 'linux' && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY ? ['--ozone-platform=headless'] : []
   const child = spawn(electron, ['--no-sandbox', ...headless, app], { env: { ...process.env, SMOKE_DATA: folder(t), SMOKE_MAIN: main } })
@@ -53,7 +53,7 @@ function isRight({ loaded }) {
     ({ focused: id, refused: 'INVALID_ARGUMENT', isolated: 'undefined undefined', cases: ['6b726d86-d37c-43b8-b3a4-c4056ddd2e07'] })))
 }
 
-test('what is published is all that is needed', { timeout: 60_000 }, async t => {
+test('the published files are enough', { timeout: 60_000 }, async t => {
   const app = folder(t)
   install(app)
   const outcome = await execute(t, `
@@ -61,14 +61,14 @@ test('what is published is all that is needed', { timeout: 60_000 }, async t => 
     const { serveOmnichannel } = require('omnichannel-link/electron')
     const { existsSync } = require('node:fs')
     const client = new OmnichannelClient({ embedded: { path: 'links.db' } })
-    createOmnichannel(client).linkToConversation('account', '${nobody}', '${nobody}').catch(({ error }) =>
+    createOmnichannel(client).linkToConversation('account', '${missingId}', '${missingId}').catch(({ error }) =>
       console.log(JSON.stringify([error.code, typeof serveOmnichannel, existsSync(require.resolve('omnichannel-link/preload'))])))`, { cwd: app, COMMONJS: 'node:fs' })
   assert.deepEqual(outcome, ['CONVERSATION_NOT_FOUND', 'function', true])
 })
 
-test('what was linked in the example is linked when it starts again', { timeout: 60_000 }, async t => {
+test('links of the example survive a restart', { timeout: 60_000 }, async t => {
   const data = folder(t)
-  // Electron, as far as the example's start needs it.
+  // The parts of Electron that the start of the example needs.
   const modules = folder(t)
   mkdirSync(join(modules, 'electron'))
   writeFileSync(join(modules, 'electron/index.js'), `
@@ -96,7 +96,7 @@ test('the example works', options, async t => {
   isRight(await run(t, join(root, '__test__/support/in-electron.cjs'), join(root, 'examples/electron/main.js')))
 })
 
-test('packed in an asar archive it works as well', options, async t => {
+test('the example works in an asar archive', options, async t => {
   const place = folder(t)
   const app = join(place, 'app')
   install(app)

@@ -1,4 +1,4 @@
-// What the typings of the page's functions and of the Electron kit allow and refuse. Compiled, never run: `npm run types`.
+// Valid and invalid uses of the page's functions and the Electron kit in the typings. Compiled, never run: `npm run types`.
 import { createOmnichannel } from 'omnichannel-link'
 import type { ConversationFocus, Omnichannel, OmnichannelClient, OmnichannelConversation, OmnichannelFailure, OmnichannelQuery, OmnichannelRecord, OmnichannelSuccess } from 'omnichannel-link'
 import { serveOmnichannel } from 'omnichannel-link/electron'
@@ -8,7 +8,7 @@ import type { OmnichannelMicrosoft } from 'omnichannel-link/preload'
 declare const client: OmnichannelClient
 declare const Microsoft: OmnichannelMicrosoft
 declare const ipcMain: IpcMain<Contents>
-/** As Electron's: more than the kit needs. */
+/** Like Electron's, with more than the kit needs. */
 interface Contents extends WebContents {
   readonly mainFrame: Frame
   reload(): void
@@ -16,7 +16,7 @@ interface Contents extends WebContents {
 declare const contents: Contents
 const id = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
 
-// The documentation's script, as TypeScript sees it in a page.
+// The documentation's script in a TypeScript page.
 export const documented = () => Microsoft.Omnichannel.linkToConversation('incident', id, id).then(
   (response: OmnichannelSuccess) => Microsoft.Apm.refreshTab(response.liveWorkItemId),
   (error: OmnichannelFailure) => console.log(error.error.code === 'NOT_LINKED', error.error.hint)
@@ -36,7 +36,7 @@ export async function facade() {
   await page.linkToConversation('incident', id, id, { timeoutInMs: 5 })
   // @ts-expect-error: leads cannot be linked
   await page.unlinkFromConversation('lead', id)
-  // @ts-expect-error: whose conversations
+  // @ts-expect-error: the query is required
   await page.getConversations({})
   // @ts-expect-error: conversations are not ordered by their agents
   await page.getConversations({ agentId: id, orderBy: [{ attributeName: 'msdyn_activeagentid' }] })
@@ -54,24 +54,24 @@ export function shell() {
   service.getWindows(id).forEach(contents => contents.reload())
   const focused: string | null = service.getConversationId(contents)
   serveOmnichannel({ ipcMain, client, allow: frame => frame.origin === 'app://desktop' }).close()
-  // @ts-expect-error: somebody must be allowed
+  // @ts-expect-error: allowed origins are required
   serveOmnichannel({ ipcMain, client })
   // @ts-expect-error: origins are a list
   serveOmnichannel({ ipcMain, client, allow: 'app://desktop' })
   // @ts-expect-error: there is no such option
   serveOmnichannel({ ipcMain, client, allow: [], origins: [] })
-  // @ts-expect-error: a number is no window
+  // @ts-expect-error: a number is not a window
   service.focus(5, id)
   return focused
 }
 
-/** As Electron's: its `ipcMain` tells what its windows are. */
+/** Like Electron's; its `ipcMain` has typed windows. */
 declare const electron: {
   handle(channel: string, listener: (event: { sender: Contents, senderFrame: Frame | null, frameId: number }, ...args: any[]) => (Promise<any>) | (any)): void
   handleOnce(channel: string): void
   removeHandler(channel: string): void
 }
-/** As Electron's. */
+/** Like Electron's. */
 interface Frame {
   readonly origin: string
   readonly url: string
@@ -84,8 +84,8 @@ export function program() {
   })
   service.focus(browserWindow.webContents, id)
   service.getWindows(id).forEach(contents => contents.reload())
-  // @ts-expect-error: the window's contents are meant
+  // @ts-expect-error: the window's contents are required
   service.focus(browserWindow, id)
-  // @ts-expect-error: a number is no window
+  // @ts-expect-error: a number is not a window
   service.getConversationId(5)
 }

@@ -1,4 +1,4 @@
-// The Electron kit without Electron: the real main.js and preload.js, over a real structured clone.
+// The Electron kit without Electron: the real main.js and preload.js, connected by structured clones.
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { serveOmnichannel } from 'omnichannel-link/electron'
 import { ORIGIN, electron, refused, shell } from './support/electron.mjs'
 import { throws } from './support/expect.mjs'
 import { link, unlink } from './support/page-scripts.mjs'
-import { account, contact, conversation, emptyConversation, incident, nobody } from './support/sample.mjs'
+import { account, contact, conversation, emptyConversation, incident, missingId } from './support/sample.mjs'
 import { arrival, row, serve } from './support/server.mjs'
 import { client as clientOf, emptyEmbedded, stores } from './support/stores.mjs'
 
@@ -23,7 +23,7 @@ for (const [name, open] of Object.entries(stores)) {
       const { client, read } = await open(t)
       const refreshed = []
       const { one } = shell(t, client, { onRefreshTab: (tab, webContents) => refreshed.push([tab, webContents]) })
-      // The script does not return what refreshTab does, so the window is asked for something afterwards.
+      // The script does not return the promise of refreshTab, so another call follows it.
       for (const script of [link, unlink, link]) {
         await one.run(script)
         await refused(one.run(getId))
@@ -32,7 +32,7 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(await read(conversation), { customer: account, case: incident })
     })
 
-    test('every window has a focus of its own', { timeout: 60_000 }, async t => {
+    test('every window has its own focus', { timeout: 60_000 }, async t => {
       const { client, read } = await open(t)
       const opened = []
       const { one, other, ...service } = shell(t, client, { onOpenConversation: (id, webContents) => opened.push([id, webContents]) })
@@ -61,7 +61,7 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
-test('a call means the conversation that is focused when it arrives', { timeout: 60_000 }, async t => {
+test('a call uses the conversation that is focused when it arrives', { timeout: 60_000 }, async t => {
   const server = await serve(t, (request, response) => row(response, conversation))
   const { one, ...service } = shell(t, clientOf(t, { dataverse: server.dataverse }))
   service.focus(one.webContents, conversation)
@@ -74,10 +74,10 @@ test('a call means the conversation that is focused when it arrives', { timeout:
   assert.equal(await one.run(getId), emptyConversation)
 })
 
-test('errors keep their code on the other side, and become errors again', { timeout: 60_000 }, async t => {
+test('errors keep their code in the page and become errors again', { timeout: 60_000 }, async t => {
   const { client } = await stores.dataverse(t)
   const { one } = shell(t, client)
-  const failure = await refused(one.run(`Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}', '${nobody}')`))
+  const failure = await refused(one.run(`Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}', '${missingId}')`))
   assert.equal(failure.status, 'failure')
   assert.equal(failure.error.code, 'CONVERSATION_NOT_FOUND')
   assert.equal(failure.message, failure.error.message)
@@ -88,7 +88,7 @@ test('errors keep their code on the other side, and become errors again', { time
   assert.deepEqual([query.status, query.error.code, query.error.message], [false, 'INVALID_ARGUMENT', 'Missing key "agentId" in input object'])
 })
 
-test('pages that are not allowed get nothing, not even a focus', { timeout: 60_000 }, async t => {
+test('pages that are not allowed get nothing, not even the focus', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   const { open, one, ...service } = shell(t, client)
   for (const origin of ['https://evil.example', 'app://desktop.evil', 'app://', 'null', '', undefined]) {
@@ -99,12 +99,12 @@ test('pages that are not allowed get nothing, not even a focus', { timeout: 60_0
       assert.deepEqual([error.code, error.hint], ['FORBIDDEN', undefined])
     }
   }
-  // The window's page has navigated while its message was under way.
+  // The page navigated while its message was in flight.
   one.frame = null
   assert.equal((await refused(one.run(getId))).error.code, 'FORBIDDEN')
 })
 
-test('the frame that calls is judged, and the page that is told', { timeout: 60_000 }, async t => {
+test('the origins of the calling frame and of the receiving page are checked', { timeout: 60_000 }, async t => {
   const client = Object.assign(new EventEmitter(), { linkToConversation() {} })
   const { one: within, other: around, focus } = shell(t, client, { forwardEvents: true })
   within.frame = { origin: 'https://advertisement.example' }
@@ -119,7 +119,7 @@ test('the frame that calls is judged, and the page that is told', { timeout: 60_
   assert.deepEqual([within, around].map(window => structuredClone(window.run('seen'))), [['linked'], []])
 })
 
-test('a function can say who is allowed', { timeout: 60_000 }, async t => {
+test('a function can decide which pages are allowed', { timeout: 60_000 }, async t => {
   const frames = []
   const allow = frame => {
     frames.push(frame)
@@ -135,7 +135,7 @@ test('a function can say who is allowed', { timeout: 60_000 }, async t => {
   assert.equal(frames[1], one.frame)
 })
 
-test('pages hand over ids, and nothing else is taken', { timeout: 60_000 }, async t => {
+test('pages can pass ids and nothing else', { timeout: 60_000 }, async t => {
   const calls = []
   const client = {
     linkToConversation: async (...values) => {
@@ -155,7 +155,7 @@ test('pages hand over ids, and nothing else is taken', { timeout: 60_000 }, asyn
   assert.equal((await refused(one.run(`Microsoft.Omnichannel.getConversations({ agentId: () => 'a' })`))).status, false)
   assert.equal(calls.length, 1)
 
-  // A renderer that was taken over says what it likes, on the channel that there is.
+  // A compromised renderer sends any message on the channel.
   let handler
   ipcMain.handle = (_channel, given) => (handler = given)
   serveOmnichannel({ ipcMain, client, allow: [ORIGIN] })
@@ -180,7 +180,7 @@ test('no token reaches a page', { timeout: 60_000 }, async t => {
   assert.ok(!JSON.stringify(seen).includes(credential))
 })
 
-test('a window that is destroyed is forgotten, and its calls come to their end', { timeout: 60_000 }, async t => {
+test('a destroyed window is forgotten, and its calls finish', { timeout: 60_000 }, async t => {
   const server = await serve(t)
   const refreshed = []
   const client = clientOf(t, { dataverse: server.dataverse })
@@ -197,7 +197,7 @@ test('a window that is destroyed is forgotten, and its calls come to their end',
   await answered
   service.focus(one.webContents, conversation)
   assert.deepEqual(service.getWindows(conversation), [], 'it does not come back')
-  // A message that was still under way when the window went.
+  // A message still in flight when the window closed.
   const late = once(one.webContents, 'answered')
   void one.run('Microsoft.Apm.refreshTab("tab")')
   await late
@@ -206,7 +206,7 @@ test('a window that is destroyed is forgotten, and its calls come to their end',
   assert.deepEqual(refreshed, ['tab'])
 })
 
-test('links drive the shell, and if it asks, the pages on that conversation', { timeout: 60_000 }, async t => {
+test('links notify the shell and, on request, the pages of that conversation', { timeout: 60_000 }, async t => {
   const client = (await stores.embedded(t)).client
   const { one, other, open, ...service } = shell(t, client, { forwardEvents: true })
   const foreign = open('https://evil.example')
@@ -220,7 +220,7 @@ test('links drive the shell, and if it asks, the pages on that conversation', { 
   await client.unlinkFromConversation('contact', contact.recordId, conversation)
   service.focus(other.webContents, null)
   await refused(client.linkToConversation('contact', contact.recordId))
-  // Messages come in order, so these answers come after the events.
+  // Messages keep their order, so these replies come after the events.
   for (const window of windows) await window.run(`${getId}.catch(() => {})`)
   assert.deepEqual(windows.map(window => structuredClone(window.run('seen'))), [[['replaced', conversation], ['unlinked', conversation]], [], []])
   assert.deepEqual(concerned, [one.webContents, foreign.webContents])
@@ -230,7 +230,7 @@ test('links drive the shell, and if it asks, the pages on that conversation', { 
   await assert.rejects(one.run(getId), /No handler registered/)
 })
 
-test('a window that goes while a conversation is looked up does not open it', { timeout: 60_000 }, async t => {
+test('a window that closes during a lookup does not open the conversation', { timeout: 60_000 }, async t => {
   const opened = []
   const lookups = new EventEmitter()
   const client = {
@@ -254,7 +254,7 @@ test('a window that goes while a conversation is looked up does not open it', { 
   assert.deepEqual(opened, [conversation], 'only the other window opened it')
 })
 
-test('what the program focuses while a conversation is looked up stays focused', { timeout: 60_000 }, async t => {
+test('a focus set by the program during a lookup is kept', { timeout: 60_000 }, async t => {
   const lookups = new EventEmitter()
   const opened = []
   const client = {
@@ -279,7 +279,7 @@ test('what the program focuses while a conversation is looked up stays focused',
   assert.equal(one.webContents.listenerCount('destroyed'), 1)
 })
 
-test('an event carries its error as data, and nobody listens after the end', { timeout: 60_000 }, async t => {
+test('an event carries its error as data, and no listener stays after the end', { timeout: 60_000 }, async t => {
   const client = Object.assign(new EventEmitter(), { linkToConversation() {} })
   const { one, focus, close } = shell(t, client, { forwardEvents: true })
   focus(one.webContents, conversation)
@@ -292,7 +292,7 @@ test('an event carries its error as data, and nobody listens after the end', { t
   assert.deepEqual(client.eventNames(), [])
 })
 
-test('a program is served once at a time', { timeout: 60_000 }, t => {
+test('a client can have one kit at a time', { timeout: 60_000 }, t => {
   const { client } = emptyEmbedded(t)
   const { ipcMain, close } = shell(t, client)
   throws(() => serveOmnichannel({ ipcMain, client, allow: [] }), 'INVALID_CONFIGURATION', /served already/, { hint: 'Call serveOmnichannel once, or close() of what it returned before.' })
@@ -300,13 +300,13 @@ test('a program is served once at a time', { timeout: 60_000 }, t => {
   serveOmnichannel({ ipcMain, client, allow: [] })
 })
 
-test('without a handler, refreshing a tab is refused', { timeout: 60_000 }, async t => {
+test('without a handler refreshTab is rejected', { timeout: 60_000 }, async t => {
   const { one } = shell(t, emptyEmbedded(t).client)
   const { component, error } = await refused(one.run('Microsoft.Apm.refreshTab("tab-id-3")'))
   assert.deepEqual([component, error.code], ['refreshTab', 'INVALID_CONFIGURATION'])
 })
 
-test('wrong options are refused by name', { timeout: 60_000 }, t => {
+test('invalid options are rejected by name', { timeout: 60_000 }, t => {
   const { ipcMain } = electron(t)
   const { client } = emptyEmbedded(t)
   const refusals = [
@@ -335,7 +335,7 @@ test('wrong options are refused by name', { timeout: 60_000 }, t => {
   }
 })
 
-test('a window is known by its webContents and by nothing else', { timeout: 60_000 }, t => {
+test('a window is identified by its webContents only', { timeout: 60_000 }, t => {
   const { focus, getConversationId, one } = shell(t, emptyEmbedded(t).client)
   const browserWindow = Object.assign(new EventEmitter(), { isDestroyed: () => false, webContents: one.webContents })
   for (const value of [browserWindow, undefined, null, 5, 'window', {}]) {
@@ -345,7 +345,7 @@ test('a window is known by its webContents and by nothing else', { timeout: 60_0
   assert.equal(getConversationId(one.webContents), null)
 })
 
-test('a function takes its arguments and leaves others alone, as in Node', { timeout: 60_000 }, async t => {
+test('functions ignore extra arguments, as in Node', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   const refreshed = []
   const { one } = shell(t, client, { onRefreshTab: (...values) => refreshed.push(values) })
@@ -359,7 +359,7 @@ test('a function takes its arguments and leaves others alone, as in Node', { tim
   assert.deepEqual(refreshed, [['tab', one.webContents]])
 })
 
-test('both halves use the same channels, and the preload needs nothing but Electron', () => {
+test('main and preload use the same channels, and the preload needs only Electron', () => {
   const require = createRequire(import.meta.url)
   const [main, preload] = ['omnichannel-link/electron', 'omnichannel-link/preload'].map(name => readFileSync(require.resolve(name), 'utf8'))
   const [sends, listens] = [preload, main].map(text => text.match(/'omnichannel-link:\w+'/g))

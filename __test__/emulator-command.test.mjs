@@ -1,4 +1,4 @@
-// `npx omnichannel-link-emulator`: a command that ends its server, however it ends itself.
+// `npx omnichannel-link-emulator`: the command stops its server, however the command ends.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ const PROGRAM = fileURLToPath(new URL('../emulator/index.js', import.meta.url))
 const ACCOUNT = '0b7e4c0e-7d35-4a0c-a4e4-0f6d2a3c9e02'
 const page = { '@odata.context': 'https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#accounts', value: [{ accountid: ACCOUNT }] }
 
-/** The command. `ended` resolves with how it ended and what it wrote, which is when the server that has inherited its stdout is gone, too. */
+/** The command. `ended` resolves with its exit and output, after the server that inherited its stdout has exited too. */
 function start(t, args = []) {
   const child = spawn(process.execPath, [PROGRAM, ...args])
   afterwards(t, () => child.kill('SIGKILL'))
@@ -26,7 +26,7 @@ function start(t, args = []) {
   return { child, ended, listens }
 }
 
-/** Nothing listens there. */
+/** Asserts that the port refuses connections. */
 async function assertGone(url) {
   const { hostname, port } = new URL(url)
   const [error] = await once(connect(Number(port), hostname), 'error')
@@ -36,7 +36,7 @@ async function assertGone(url) {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL']) {
   for (const args of [[], ['--tls'], ['--stdin-seed']]) {
     const skip = process.platform === 'win32' && signal !== 'SIGKILL'
-    test(`${signal} ends the server as well${args.map(arg => `, with ${arg}`)}`, { skip, timeout: 60_000 }, async t => {
+    test(`${signal} also stops the server${args.map(arg => `, with ${arg}`)}`, { skip, timeout: 60_000 }, async t => {
       const { child, ended, listens } = start(t, args)
       child.stdin.write('[]\n')
       const { url } = await listens()
@@ -48,7 +48,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL']) {
   }
 }
 
-test('the command lives without a stdin, and a server that is killed ends it', { skip: process.platform !== 'linux', timeout: 60_000 }, async t => {
+test('the command runs without a stdin, and ends when its server is killed', { skip: process.platform !== 'linux', timeout: 60_000 }, async t => {
   const { child, ended, listens } = start(t)
   child.stdin.end()
   const { url } = await listens()
@@ -58,7 +58,7 @@ test('the command lives without a stdin, and a server that is killed ends it', {
   assert.equal((await ended).signal, 'SIGKILL')
 })
 
-test('a seed comes over stdin, whose end is the end', { timeout: 60_000 }, async t => {
+test('a seed may come over stdin, and its end stops the command', { timeout: 60_000 }, async t => {
   const { child, ended, listens } = start(t, ['--stdin-seed'])
   child.stdin.write(`${JSON.stringify([page])}\n`)
   const { url, credential } = await listens()
@@ -69,7 +69,7 @@ test('a seed comes over stdin, whose end is the end', { timeout: 60_000 }, async
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
 })
 
-test('wrong flags end it with the status and the words of the server', { timeout: 60_000 }, async t => {
+test('invalid flags end it with the status and message of the server', { timeout: 60_000 }, async t => {
   for (const [args, message] of [[['--port'], /--port needs a value; see --help/], [['--prot'], /unknown argument '--prot'; see --help/]]) {
     const { code, stdout, stderr } = await start(t, args).ended
     assert.deepEqual([code, stdout], [2, ''])

@@ -1,4 +1,4 @@
-// Faults, clock and reset as a Node program sees them. What each fault does on the wire is tested in Rust: emulator/tests/.
+// Faults, clock and reset in the Node package. Rust tests check each fault on the wire: emulator/tests/.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -22,7 +22,7 @@ function get({ url, credential }, { token = credential, ...init } = {}) {
   return fetch(`${url}/api/data/v9.2/${ROW}`, { ...init, headers: { authorization: `Bearer ${token}` } })
 }
 
-test('rules, in order, then nothing', { timeout: 60_000 }, async (t) => {
+test('rules apply in order and then end', { timeout: 60_000 }, async (t) => {
   const emulator = await start(t)
   await emulator.faults.add(
     { on: { method: 'GET' }, fault: { kind: 'status', status: 503, headers: { 'retry-after': '3' } } },
@@ -48,7 +48,7 @@ test('rules, in order, then nothing', { timeout: 60_000 }, async (t) => {
   assert.equal((await get(emulator)).status, 200)
 })
 
-test('a request hangs until it is released or given up', { timeout: 60_000 }, async (t) => {
+test('a request hangs until it is released or cancelled', { timeout: 60_000 }, async (t) => {
   const emulator = await start(t)
   await emulator.faults.add({ times: 2, fault: { kind: 'hang' } })
   const pending = get(emulator)
@@ -65,7 +65,7 @@ test('a request hangs until it is released or given up', { timeout: 60_000 }, as
   await emulator.faults.hanging(0)
 })
 
-test('limits open and tokens expire when the clock is moved', { timeout: 60_000 }, async (t) => {
+test('moving the clock resets limits and expires tokens', { timeout: 60_000 }, async (t) => {
   const emulator = await start(t)
   const { tenantId, clientId, clientSecret } = emulator.application
   const token = await fetch(`${emulator.url}/${tenantId}/oauth2/v2.0/token`, {
@@ -90,7 +90,7 @@ test('limits open and tokens expire when the clock is moved', { timeout: 60_000 
   assert.equal((await get(emulator)).status, 200)
 })
 
-test('conditions reach the service, and go with the next ones', { timeout: 60_000 }, async (t) => {
+test('conditions apply until the next ones replace them', { timeout: 60_000 }, async (t) => {
   const emulator = await start(t)
   await emulator.faults.conditions({
     alternateKeys: { msdyn_ocliveworkitem: ['subject'] },
@@ -113,7 +113,7 @@ test('conditions reach the service, and go with the next ones', { timeout: 60_00
   }
 })
 
-test('random faults repeat with their seed, and reset brings back the start', { timeout: 60_000 }, async (t) => {
+test('random faults repeat with their seed, and reset restores the start', { timeout: 60_000 }, async (t) => {
   const emulator = await start(t)
   const runs = []
   for (const _ of [1, 2]) {
@@ -130,7 +130,7 @@ test('random faults repeat with their seed, and reset brings back the start', { 
   assert.equal((await get(emulator)).status, 200)
 })
 
-test('wrong rules and plans are refused by name', { timeout: 60_000 }, async (t) => {
+test('invalid rules and plans are rejected by name', { timeout: 60_000 }, async (t) => {
   const { faults, clock } = await start(t)
   const drop = { kind: 'drop' }
   for (const [work, message] of [

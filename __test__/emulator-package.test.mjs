@@ -1,4 +1,4 @@
-// The emulator's package as it is published: its licence, and typings that need nothing of the program that uses them.
+// The published emulator package: its licence, and typings without further requirements.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -14,20 +14,20 @@ const source = join(root, 'emulator')
 const read = (...path) => readFileSync(join(...path), 'utf8')
 const require = createRequire(import.meta.url)
 
-test('it brings the licence', t => {
+test('it includes the licence', t => {
   const place = folder(t)
   install(place, source)
   assert.equal(read(place, 'node_modules', 'omnichannel-link-emulator', 'LICENSE'), read(root, 'LICENSE'))
 })
 
-test('its binary is a file also under Yarn, which runs nothing out of its archives', t => {
+test('its binary is unpacked under Yarn, which cannot run files inside archives', t => {
   const place = folder(t)
   install(place, source)
   assert.equal(JSON.parse(read(place, 'node_modules', 'omnichannel-link-emulator', 'package.json')).preferUnplugged, true)
 })
 
 for (const compiler of ['typescript', 'typescript-7']) {
-  test(`${compiler} takes its typings with the library of ES2022 and no types of Node's`, { timeout: 120_000 }, t => {
+  test(`${compiler} compiles its typings with ES2022 and without Node's types`, { timeout: 120_000 }, t => {
     const place = folder(t)
     install(place, source)
     const compilerOptions = { module: 'nodenext', target: 'es2022', lib: ['es2022'], types: [], strict: true, skipLibCheck: false, noEmit: true }

@@ -1,4 +1,4 @@
-// The emulator over https as a Node program sees it. The rest is tested in Rust: emulator/tests/.
+// The emulator over https in the Node package. Rust tests check the rest: emulator/tests/.
 
 import assert from 'node:assert/strict'
 import https from 'node:https'
@@ -18,7 +18,7 @@ async function start(t, options) {
   return emulator
 }
 
-// What a proxy does that maps a name of production to the emulator: the name stays in SNI, certificate check and Host.
+// Like a proxy that maps a production name to the emulator: SNI, certificate check and Host keep the name.
 function get(emulator, host, { ca = emulator.caCertificate } = {}) {
   const { port } = new URL(emulator.url)
   const headers = { host, authorization: `Bearer ${emulator.credential}` }
@@ -34,7 +34,7 @@ function get(emulator, host, { ca = emulator.caCertificate } = {}) {
   })
 }
 
-test('serves https under the names asked for, and its own calls work', { timeout: 60_000 }, async (t) => {
+test('serves https under the given names, and its own calls work', { timeout: 60_000 }, async (t) => {
   const emulator = await start(t, { seed: accounts, tls: { hosts: ['contoso.crm4.dynamics.com'] } })
   assert.match(emulator.url, /^https:\/\/localhost:\d+$/)
   assert.match(emulator.caCertificate, /^-----BEGIN CERTIFICATE-----/)
@@ -48,7 +48,7 @@ test('serves https under the names asked for, and its own calls work', { timeout
   assert.deepEqual((await emulator.requests()).map(({ status }) => status), [200])
 })
 
-test('tls: true has the names of this machine; without it there is no certificate', { timeout: 60_000 }, async (t) => {
+test('tls: true uses the names of this machine; without tls there is no certificate', { timeout: 60_000 }, async (t) => {
   const secured = await start(t, { seed: accounts, tls: true })
   assert.equal((await get(secured, 'localhost')).name, 'Fabrikam Coffee')
   for (const tls of [false, undefined]) {
@@ -58,7 +58,7 @@ test('tls: true has the names of this machine; without it there is no certificat
   }
 })
 
-test('wrong options of tls are refused by name', { timeout: 60_000 }, async () => {
+test('invalid tls options are rejected by name', { timeout: 60_000 }, async () => {
   for (const [tls, message] of [
     ['localhost', /options\.tls: expected a boolean or a plain object/],
     [null, /options\.tls: expected a boolean or a plain object/],

@@ -1,4 +1,4 @@
-// The emulator as a Node program sees it. The rules of the Web API are tested in Rust: emulator/tests/.
+// The Node package of the emulator. Rust tests check the rules of the Web API: emulator/tests/.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -43,19 +43,19 @@ async function folder(t) {
   return created
 }
 
-// Opens an idle connection, whose end is the event that tells that the emulator is gone. Resolves with a function that awaits it.
+// Opens an idle connection that ends when the emulator exits. Resolves with a function that awaits this.
 async function connection(t, url) {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
   t.after(() => socket.destroy())
   await once(socket, 'connect')
-  // Not `once`, which rejects on 'error': a killed process resets the connection if it had not accepted it yet.
+  // Not `once`, which rejects on 'error': a killed process resets a connection that it has not accepted yet.
   const closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve))
   socket.resume()
   return () => closed
 }
 
-// A process of its own that starts an emulator, prints its URL, and goes on as `rest` says.
+// A process that starts an emulator, prints its URL, and continues with `rest`.
 async function parent(t, rest) {
   const script = `
     import { startEmulator } from ${JSON.stringify(MODULE.href)}
@@ -68,7 +68,7 @@ async function parent(t, rest) {
   return { child, url: url.trim() }
 }
 
-test('answers GET and PATCH and logs both', { timeout: 60_000 }, async (t) => {
+test('responds to GET and PATCH and logs both', { timeout: 60_000 }, async (t) => {
   const emulator = await start(t, { seed: [conversations, accounts] })
   assert.match(emulator.url, /^http:\/\/127\.0\.0\.1:\d+$/)
 
@@ -104,7 +104,7 @@ test('answers GET and PATCH and logs both', { timeout: 60_000 }, async (t) => {
   assert.ok(!JSON.stringify(log).includes(emulator.credential))
 })
 
-test('takes a page, pages, a file, a folder, or nothing as seed', { timeout: 60_000 }, async (t) => {
+test('accepts a page, pages, a file, a folder, or no seed', { timeout: 60_000 }, async (t) => {
   const data = await folder(t)
   const file = path.join(data, 'accounts.json')
   await writeFile(file, JSON.stringify(accounts))
@@ -123,7 +123,7 @@ test('takes a page, pages, a file, a folder, or nothing as seed', { timeout: 60_
   }
 })
 
-test('carries a seed larger than any pipe', { timeout: 60_000 }, async (t) => {
+test('accepts a seed larger than the buffer of a pipe', { timeout: 60_000 }, async (t) => {
   const rows = Array.from({ length: 5000 }, (_, n) => ({
     accountid: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
     name: `Náměstí ${n}`,
@@ -133,7 +133,7 @@ test('carries a seed larger than any pipe', { timeout: 60_000 }, async (t) => {
   assert.equal((await last.json()).name, 'Náměstí 4999')
 })
 
-test('refuses a bad seed with the file or page, and the row', { timeout: 60_000 }, async (t) => {
+test('rejects an invalid seed and names the file or page and the row', { timeout: 60_000 }, async (t) => {
   const bad = page('accounts', { accountid: ACCOUNT }, { name: 'no key' })
   await assert.rejects(startEmulator({ seed: bad }), { name: 'Error', message: /seed page 1: row 2: no 'accountid'/ })
   await assert.rejects(startEmulator({ seed: [accounts, { value: [] }] }), /seed page 2: no "@odata.context"/)
@@ -143,7 +143,7 @@ test('refuses a bad seed with the file or page, and the row', { timeout: 60_000 
   await assert.rejects(startEmulator({ seed: `${file}.missing` }), (error) => error.message.includes(`${file}.missing: `))
 })
 
-test('refuses unknown and wrong options by name', async () => {
+test('rejects unknown and invalid options by name', async () => {
   for (const [options, message] of [
     [{ sede: accounts }, /unknown option 'sede'; expected port, seed, tls/],
     [{ port: '80' }, /options\.port: expected an integer/],
@@ -161,13 +161,13 @@ test('refuses unknown and wrong options by name', async () => {
   }
 })
 
-test('takes plain options of any realm, and options without a prototype', { timeout: 60_000 }, async (t) => {
+test('accepts options of any realm, and without a prototype', { timeout: 60_000 }, async (t) => {
   for (const options of [vm.runInNewContext('({ tls: { hosts: ["a.example"] } })'), { __proto__: null, tls: { __proto__: null, hosts: undefined } }]) {
     assert.match((await start(t, options)).url, /^https:/)
   }
 })
 
-// A program of its own, with this before the emulator's module.
+// A process that runs this code before it loads the emulator.
 async function program(t, before, rest) {
   const script = `
     ${before}
@@ -181,7 +181,7 @@ async function program(t, before, rest) {
   return { code, text }
 }
 
-test('takes nothing of a polluted Object.prototype for an option or an answer', { timeout: 60_000 }, async (t) => {
+test('ignores a polluted Object.prototype in options and responses', { timeout: 60_000 }, async (t) => {
   const polluted = { port: 1, seed: 7, tls: true, hosts: ['x y'], error: 'not mine', count: 9, stdio: 'ignore', env: {}, cwd: '/nowhere', detached: true, agent: 1 }
   const before = `Object.assign(Object.prototype, ${JSON.stringify(polluted)})`
   const rest = `
@@ -200,7 +200,7 @@ test('starts where pipes have no unref, as in Bun', { timeout: 60_000 }, async (
   assert.deepEqual(await program(t, before, 'await (await startEmulator()).close(); console.log("closed")'), { code: 0, text: 'closed\n' })
 })
 
-test('says where a binary has to be that cannot be started', { timeout: 60_000 }, async (t) => {
+test('names the path of a binary that cannot be started', { timeout: 60_000 }, async (t) => {
   const before = `
     const { default: processes } = await import('node:child_process')
     processes.spawn = () => { throw new Error('spawn ENOTDIR') }`
@@ -218,7 +218,7 @@ test('leaves no child behind when it fails after the start', { timeout: 60_000 }
   assert.deepEqual(await program(t, before, 'await startEmulator().catch(({ message }) => console.log(message))'), { code: 0, text: 'no unref\ngone\n' })
 })
 
-test('listens on the port asked for, and says so when it is in use', { timeout: 60_000 }, async (t) => {
+test('listens on the given port, and reports a port in use', { timeout: 60_000 }, async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.after(() => taken.close())
   await once(taken, 'listening')
@@ -229,14 +229,14 @@ test('listens on the port asked for, and says so when it is in use', { timeout: 
   assert.equal((await start(t, { port })).url, `http://127.0.0.1:${port}`)
 })
 
-test('says how to build a missing binary', async (t) => {
+test('explains how to build a missing binary', async (t) => {
   const elsewhere = path.join(await folder(t), 'index.cjs')
   await copyFile(MODULE, elsewhere)
   const { startEmulator: start } = await import(pathToFileURL(elsewhere))
   await assert.rejects(start(), /binary is missing: .*`npm run build`/)
 })
 
-test('close ends it, once and for all', { timeout: 60_000 }, async (t) => {
+test('close stops it for good', { timeout: 60_000 }, async (t) => {
   const emulator = await start(t)
   const gone = await connection(t, emulator.url)
   const first = emulator.close()
@@ -253,7 +253,7 @@ test('close ends it, once and for all', { timeout: 60_000 }, async (t) => {
   }
 })
 
-test('emulators share nothing', { timeout: 60_000 }, async (t) => {
+test('emulators share no state', { timeout: 60_000 }, async (t) => {
   const [one, two] = await Promise.all([start(t, { seed: accounts }), start(t)])
   assert.notEqual(one.credential, two.credential)
   assert.equal((await send({ ...one, credential: two.credential }, `accounts(${ACCOUNT})`)).status, 401)
@@ -261,8 +261,8 @@ test('emulators share nothing', { timeout: 60_000 }, async (t) => {
   assert.equal((await one.requests()).length, 1)
 })
 
-test('keeps no process alive, and ends with it', { timeout: 60_000 }, async (t) => {
-  // The first line from the parent's stdin lets it end, so that the connection stands before.
+test('does not keep the process alive, and ends with it', { timeout: 60_000 }, async (t) => {
+  // It ends after the first line on stdin, so that the connection is open before.
   const { child, url } = await parent(t, `
     await emulator.requests()
     process.stdin.once('data', () => process.stdin.destroy())`)
@@ -272,14 +272,14 @@ test('keeps no process alive, and ends with it', { timeout: 60_000 }, async (t) 
   await gone()
 })
 
-test('ends with a killed process', { timeout: 60_000 }, async (t) => {
+test('ends when its process is killed', { timeout: 60_000 }, async (t) => {
   const { child, url } = await parent(t, 'process.stdin.resume()')
   const gone = await connection(t, url)
   child.kill('SIGKILL')
   await gone()
 })
 
-test('a seed may hold a text that was cut in the middle of an emoji', async t => {
+test('a seed may hold a string that was cut in the middle of an emoji', async t => {
   const emulator = await start(t, { seed: [page('accounts', { accountid: ACCOUNT, name: 'x\ud83d' })] })
   const answer = await send(emulator, `accounts(${ACCOUNT})?$select=name`)
   assert.equal((await answer.json()).name, 'x\ufffd')

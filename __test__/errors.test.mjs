@@ -1,4 +1,4 @@
-// What goes wrong in the stores and on the way to them, code by code.
+// Errors of the stores and of the network, by code.
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { inspect } from 'node:util'
 import initSqlJs from 'sql.js'
 import { folder } from './support/afterwards.mjs'
 import { GUID, rejects } from './support/expect.mjs'
-import { account, byStatus, contact, conversation, data, emptyConversation, incident, nobody, otherAccount, page } from './support/sample.mjs'
+import { account, byStatus, contact, conversation, data, emptyConversation, incident, missingId, otherAccount, page } from './support/sample.mjs'
 import { closedUrl, fault, json, row, serve } from './support/server.mjs'
 import { client, emptyEmbedded, emulator, stores } from './support/stores.mjs'
 
@@ -27,7 +27,7 @@ for (const [name, open] of Object.entries(stores)) {
     test('CONVERSATION_NOT_FOUND creates nothing', { timeout: 60_000 }, async t => {
       const { client } = await open(t)
       for (const method of ['linkToConversation', 'unlinkFromConversation', 'linkToConversation']) {
-        const error = await rejects(client[method]('contact', contact.recordId, nobody), 'CONVERSATION_NOT_FOUND', new RegExp(nobody))
+        const error = await rejects(client[method]('contact', contact.recordId, missingId), 'CONVERSATION_NOT_FOUND', new RegExp(missingId))
         assert.deepEqual([error.store, error.isRetryable, error.maybeApplied], [name, false, false])
       }
     })
@@ -44,15 +44,15 @@ for (const [name, open] of Object.entries(stores)) {
     test('RECORD_NOT_FOUND changes nothing', { timeout: 60_000 }, async t => {
       const { client, read } = await open(t)
       for (const entity of ['account', 'contact', 'incident']) {
-        const error = await rejects(client.linkToConversation(entity, nobody, conversation), 'RECORD_NOT_FOUND', new RegExp(`${entity} ${nobody}`))
+        const error = await rejects(client.linkToConversation(entity, missingId, conversation), 'RECORD_NOT_FOUND', new RegExp(`${entity} ${missingId}`))
         assert.equal(error.maybeApplied, false)
       }
-      // The id of an account is not the id of a contact.
+      // The id belongs to an account, not to a contact.
       await rejects(client.linkToConversation('contact', account.recordId, conversation), 'RECORD_NOT_FOUND')
       assert.deepEqual(await read(conversation), { customer: account, case: null })
     })
 
-    test('NOT_LINKED tells what is', { timeout: 60_000 }, async t => {
+    test('NOT_LINKED states the linked record', { timeout: 60_000 }, async t => {
       const { client, read } = await open(t)
       const unlink = (entity, { recordId }, id = conversation) => client.unlinkFromConversation(entity, recordId, id)
       await rejects(unlink('account', otherAccount), 'NOT_LINKED', /account 0b7e4c0e/, { current: account, maybeApplied: false })
@@ -64,7 +64,7 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
-test('a status without a name is told as its number', { timeout: 60_000 }, async t => {
+test('an unknown status is reported as its number', { timeout: 60_000 }, async t => {
   const { client: local } = emptyEmbedded(t)
   await local.importRecords(page('msdyn_ocliveworkitems', { activityid: conversation, statuscode: 192_350_000 }))
   const server = await serve(t, (_, response) => row(response, conversation, { status: 192_350_000 }))
@@ -75,7 +75,7 @@ test('a status without a name is told as its number', { timeout: 60_000 }, async
   assert.equal((await link(local, { linkableStatuses: [192_350_000] })).status, 'linked')
 })
 
-test('STORE: the file is not ours to write', { timeout: 60_000 }, async t => {
+test('STORE: the file belongs to another program', { timeout: 60_000 }, async t => {
   const SQL = await initSqlJs()
   const foreign = new SQL.Database()
   foreign.run('CREATE TABLE theirs (id INTEGER)')
@@ -145,13 +145,13 @@ for (const [what, credential] of Object.entries(credentials)) {
   })
 }
 
-test('UNAVAILABLE: nobody listens', { timeout: 60_000 }, async t => {
+test('UNAVAILABLE: connection refused', { timeout: 60_000 }, async t => {
   const store = client(t, { dataverse: { url: closedUrl, credential: 'secret-token', retryOptions: { maxRetries: 0 } } })
   const error = await rejects(link(store), 'UNAVAILABLE', undefined, { isRetryable: true, maybeApplied: false })
   assert.doesNotMatch(inspect(error) + JSON.stringify(error), /secret-token/)
 })
 
-/** Answers to GET and, when that succeeds, to PATCH; the code they lead to; and fields of the error. */
+/** Responses to GET and, after a success, to PATCH; the code of the error; and its fields. */
 const read = response => row(response, conversation)
 const cut = response => response.destroy()
 const answers = {
@@ -161,8 +161,8 @@ const answers = {
     httpStatus: 500, serviceCode: '0x80044150', serviceMessage: 'Generic SQL error', maybeApplied: false
   }],
   'a gateway that gave up while writing': [read, r => fault(r, 502, '', 'Bad gateway'), 'UNAVAILABLE', { httpStatus: 502, maybeApplied: true }],
-  'a lacking privilege': [r => fault(r, 403, '0x80040220', 'missing prvRead', { 'x-ms-service-request-id': nobody }), null, 'FORBIDDEN', {
-    httpStatus: 403, serviceCode: '0x80040220', serviceMessage: 'missing prvRead', serviceRequestId: nobody
+  'a lacking privilege': [r => fault(r, 403, '0x80040220', 'missing prvRead', { 'x-ms-service-request-id': missingId }), null, 'FORBIDDEN', {
+    httpStatus: 403, serviceCode: '0x80040220', serviceMessage: 'missing prvRead', serviceRequestId: missingId
   }],
   'a lacking privilege to write': [read, r => fault(r, 403, '0x80040220', 'missing prvAppendTo'), 'FORBIDDEN', { maybeApplied: false }],
   'a plug-in': [read, r => fault(r, 400, '0x80040265', 'Not on Sundays'), 'REJECTED', {
@@ -172,9 +172,9 @@ const answers = {
     httpStatus: 429, retryAfterInMs: 7000, isRetryable: true, maybeApplied: false
   }],
   'a page for people': [r => r.end('<html>Welcome</html>'), null, 'PROTOCOL', { httpStatus: 200, maybeApplied: false }],
-  'another conversation': [r => row(r, nobody), null, 'PROTOCOL', {}],
+  'another conversation': [r => row(r, missingId), null, 'PROTOCOL', {}],
   'a row without a version': [r => json(r, 200, { activityid: conversation, statuscode: 2, _msdyn_customer_value: null, _msdyn_issueid_value: null }), null, 'PROTOCOL', {}],
-  'a customer nobody can tell': [r => row(r, conversation, { customer: { recordId: nobody } }), null, 'PROTOCOL', {}],
+  'a customer of an unknown table': [r => row(r, conversation, { customer: { recordId: missingId } }), null, 'PROTOCOL', {}],
   'a request not understood': [read, r => fault(r, 400, '0x80048d19', 'Undeclared property'), 'PROTOCOL', { httpStatus: 400 }],
   'an answer without an end': [r => r.end(`{"activityid":"${' '.repeat(5 << 20)}"}`), null, 'PROTOCOL', { maybeApplied: false }],
   'a missing table': [r => fault(r, 404, '0x8006088a', 'Resource not found'), null, 'INVALID_CONFIGURATION', { httpStatus: 404 }],
@@ -191,26 +191,26 @@ const answers = {
 }
 
 for (const [what, [get, patch, code, fields]] of Object.entries(answers)) {
-  test(`${code}: the server answers with ${what}`, { timeout: 60_000 }, async t => {
+  test(`${code}: the server returns ${what}`, { timeout: 60_000 }, async t => {
     const server = await serve(t, ({ method }, response) => (method === 'GET' ? get : patch)(response))
     const error = await rejects(link(client(t, { dataverse: server.dataverse })), code, undefined, { store: 'dataverse', ...fields })
     assert.match(error.requestId, GUID)
     assert.equal(server.requests.includes('PATCH'), patch !== null)
-    // A write whose end nobody knows is looked up, and sent again on the same condition; any other is sent once.
+    // A write with an unknown result is followed by a read and sent again on the same condition. Any other is sent once.
     const most = code === 'UNAVAILABLE' && fields.maybeApplied ? 5 : 1
     assert.ok(server.requests.filter(method => method === 'PATCH').length <= most, server.requests.join(' '))
     assert.doesNotMatch(inspect(error) + JSON.stringify(error), /secret-token/)
   })
 }
 
-test('PROTOCOL: a redirect is not followed, because the token would be', { timeout: 60_000 }, async t => {
+test('PROTOCOL: a redirect is not followed, because the token would follow it', { timeout: 60_000 }, async t => {
   const elsewhere = await serve(t, (_, response) => row(response, conversation))
   const server = await serve(t, (request, response) => response.writeHead(302, { location: elsewhere.url + request.url }).end())
   await rejects(link(client(t, { dataverse: server.dataverse })), 'PROTOCOL', /redirect/, { httpStatus: 302 })
   assert.deepEqual(elsewhere.requests, [])
 })
 
-test('CONFLICT: somebody writes at every try', { timeout: 60_000 }, async t => {
+test('CONFLICT: another writer comes first every time', { timeout: 60_000 }, async t => {
   let asked = 0
   let version = 0
   const server = await serve(t, ({ method }, response) =>
@@ -218,11 +218,11 @@ test('CONFLICT: somebody writes at every try', { timeout: 60_000 }, async t => {
   )
   const store = client(t, { dataverse: { url: server.url, credential: () => `token-${++asked}` } })
   await rejects(link(store), 'CONFLICT', new RegExp(conversation), { isRetryable: true, maybeApplied: false })
-  assert.equal(asked, 1, 'the credential function is asked once per call')
+  assert.equal(asked, 1, 'the credential function is called once per call')
   assert.ok(server.requests.filter(method => method === 'PATCH').length > 1, 'it gave up at once')
 })
 
-test("the server's text is cut and redacted", { timeout: 60_000 }, async t => {
+test("the server's message is shortened and redacted", { timeout: 60_000 }, async t => {
   const text = `Token eyJhbGciOi.J9.sig refused, see https://login/?code=hunter2 ${'x'.repeat(1000)}`
   const server = await serve(t, (_, response) => fault(response, 400, '0x80040265', text))
   const error = await rejects(link(client(t, { dataverse: server.dataverse })), 'REJECTED')
@@ -231,7 +231,7 @@ test("the server's text is cut and redacted", { timeout: 60_000 }, async t => {
   assert.doesNotMatch(inspect(error) + JSON.stringify(error), /eyJ|hunter2/)
 })
 
-test('a token that the server repeats is not passed on', { timeout: 60_000 }, async t => {
+test('a token in a server message is redacted', { timeout: 60_000 }, async t => {
   const server = await serve(t, (request, response) => fault(response, 400, '0x80040265', `${request.headers.authorization} was refused`))
   const error = await rejects(link(client(t, { dataverse: server.dataverse })), 'REJECTED', undefined, { httpStatus: 400 })
   assert.doesNotMatch(inspect(error) + JSON.stringify(error), /secret-token/)

@@ -1,4 +1,4 @@
-// What listeners are told, when, and what becomes of those that throw.
+// Events: their content, their time, and listeners that throw.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
@@ -7,11 +7,11 @@ import { Events } from '../lib/events.js'
 import { start } from './support/child.mjs'
 import { folder } from './support/afterwards.mjs'
 import { rejects, throws } from './support/expect.mjs'
-import { account, closedConversation, contact, conversation, incident, nobody, numbered } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, incident, missingId, numbered } from './support/sample.mjs'
 import { client, emptyEmbedded, stores } from './support/stores.mjs'
 import { arrival, serve } from './support/server.mjs'
 
-/** What the addon's client says of itself. */
+/** The properties of the addon's client. */
 const native = { note: () => null, store: () => 'embedded' }
 const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
 
@@ -24,7 +24,7 @@ function heard(client) {
 
 for (const [store, open] of Object.entries(stores)) {
   describe(store, () => {
-    test('each change has one event with before and after, and what changes nothing has none', { timeout: 60_000 }, async t => {
+    test('each change has one event with before and after; calls without a change have none', { timeout: 60_000 }, async t => {
       const { client } = await open(t)
       const events = heard(client)
       const linked = await client.linkToConversation('incident', incident.recordId, conversation)
@@ -44,8 +44,8 @@ for (const [store, open] of Object.entries(stores)) {
       const errors = [
         ['linkToConversation', await rejects(client.linkToConversation('incident', incident.recordId, closedConversation), 'CONVERSATION_NOT_ACTIVE')],
         ['linkToConversation', await rejects(client.linkToConversation('lead', incident.recordId, conversation), 'INVALID_ARGUMENT')],
-        ['linkToConversation', await rejects(client.linkToConversation('contact', nobody, conversation, { signal: 5 }), 'INVALID_ARGUMENT')],
-        ['linkToConversation', await rejects(client.linkToConversation('contact', nobody, conversation, { dryRun: 'yes' }), 'INVALID_ARGUMENT')],
+        ['linkToConversation', await rejects(client.linkToConversation('contact', missingId, conversation, { signal: 5 }), 'INVALID_ARGUMENT')],
+        ['linkToConversation', await rejects(client.linkToConversation('contact', missingId, conversation, { dryRun: 'yes' }), 'INVALID_ARGUMENT')],
         ['unlinkFromConversation', await rejects(client.unlinkFromConversation('contact', contact.recordId, conversation), 'NOT_LINKED')]
       ]
       assert.deepEqual(events.map(([name]) => name), Array(errors.length).fill('failed'))
@@ -58,7 +58,7 @@ for (const [store, open] of Object.entries(stores)) {
   })
 }
 
-test('a dry run has no event, whatever it ends with', { timeout: 60_000 }, async t => {
+test('a dry run has no event, however it ends', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   const events = heard(client)
   const dry = { dryRun: true }
@@ -69,17 +69,17 @@ test('a dry run has no event, whatever it ends with', { timeout: 60_000 }, async
   assert.deepEqual(events, [])
 })
 
-test('what a listener does to its event is not done to what the call resolves with', { timeout: 60_000 }, async t => {
+test('a listener that changes its event does not change the outcome of the call', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   client.on('replaced', event => {
     event.outcome.status = 'kept'
-    event.before.recordId = event.after.recordId = event.outcome.record.recordId = event.outcome.previous.recordId = nobody
+    event.before.recordId = event.after.recordId = event.outcome.record.recordId = event.outcome.previous.recordId = missingId
   })
   const { status, record, previous } = await client.linkToConversation('contact', contact.recordId, conversation)
   assert.deepEqual({ status, record, previous }, { status: 'replaced', record: contact, previous: account })
 })
 
-test('outcomes that stand for no change have no event', () => {
+test('outcomes without a change have no event', () => {
   const events = new Events(native)
   const told = []
   for (const name of NAMES) events.change('on', name, () => told.push(name))
@@ -91,12 +91,12 @@ test('outcomes that stand for no change have no event', () => {
   assert.deepEqual(told, ['linked'])
 })
 
-test('a call that its signal aborts has no event', { timeout: 60_000 }, async t => {
+test('an aborted call has no event', { timeout: 60_000 }, async t => {
   const server = await serve(t)
   const store = client(t, { dataverse: server.dataverse })
   const events = heard(store)
   const call = signal => store.linkToConversation('contact', contact.recordId, conversation, { signal })
-  // Whatever the program chose as its reason.
+  // With any reason.
   const reasons = [new Error('before'), LinkError.fromJSON({ code: 'TIMEOUT', message: 'before', isRetryable: true, maybeApplied: false }), 'before', undefined]
   for (const reason of reasons) await assert.rejects(call(AbortSignal.abort(reason)))
   const controller = new AbortController()
@@ -106,7 +106,7 @@ test('a call that its signal aborts has no event', { timeout: 60_000 }, async t 
   controller.abort(new Error('meanwhile'))
   await assert.rejects(pending, /meanwhile/)
   assert.deepEqual(events, [])
-  // One that failed for another reason was not stopped by its signal.
+  // A call that failed for another reason was not cancelled.
   const { signal } = new AbortController()
   const refused = store.linkToConversation('lead', contact.recordId, conversation, { signal: AbortSignal.abort('before') })
   await rejects(refused, 'INVALID_ARGUMENT')
@@ -114,33 +114,33 @@ test('a call that its signal aborts has no event', { timeout: 60_000 }, async t 
   assert.deepEqual(events.map(([name]) => name), ['failed', 'failed'])
 })
 
-test('listeners have run before the code that awaits the call goes on', { timeout: 60_000 }, async t => {
+test('listeners run before the awaiting code continues', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   const order = []
   client.on('linked', () => order.push('linked'))
   client.on('failed', () => order.push('failed'))
   const link = id => client.linkToConversation('incident', incident.recordId, id).then(() => order.push('resolved'), () => order.push('rejected'))
   await link(conversation)
-  await link(nobody)
+  await link(missingId)
   assert.deepEqual(order, ['linked', 'resolved', 'failed', 'rejected'])
 })
 
-test('a listener that comes while the call is under way hears which conversation it means', { timeout: 60_000 }, async t => {
+test('a listener added during a call gets the conversation of the call', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   const heard = []
   client.openConversation(closedConversation)
   const calls = [
-    client.linkToConversation('contact', contact.recordId, `{${nobody.toUpperCase()}}`),
+    client.linkToConversation('contact', contact.recordId, `{${missingId.toUpperCase()}}`),
     client.linkToConversation('contact', contact.recordId)
   ]
   client.closeConversation(closedConversation)
   client.on('failed', ({ conversationId, error }) => heard.push([conversationId, error.code]))
   await Promise.allSettled(calls)
-  // Calls on different conversations have no order.
-  assert.deepEqual(heard.toSorted(), [[nobody, 'CONVERSATION_NOT_FOUND'], [closedConversation, 'CONVERSATION_NOT_ACTIVE']])
+  // Calls on different conversations are not ordered.
+  assert.deepEqual(heard.toSorted(), [[missingId, 'CONVERSATION_NOT_FOUND'], [closedConversation, 'CONVERSATION_NOT_ACTIVE']])
 })
 
-test('focus tells of every move, before the method returns, and of nothing else', t => {
+test('focus events report every change of focus, before the method returns', t => {
   const { client } = emptyEmbedded(t)
   const [one, two] = [numbered(1), numbered(2)]
   const moves = []
@@ -159,7 +159,7 @@ test('focus tells of every move, before the method returns, and of nothing else'
   assert.deepEqual(moves, [[null, one], [one, two], [two, one], [one, null]])
 })
 
-test('a call in a listener moves the focus on, and every listener hears of the moves in their order', t => {
+test('a listener may move the focus, and every listener gets the changes in order', t => {
   const { client } = emptyEmbedded(t)
   const [one, two, three] = [numbered(1), numbered(2), numbered(3)]
   const moves = []
@@ -179,7 +179,7 @@ test('a call in a listener moves the focus on, and every listener hears of the m
   assert.deepEqual(moves, [['first', three, two], ['last', three, two]])
 })
 
-test('once hears once, off takes one away, and two clients do not hear each other', t => {
+test('once listens once, off removes a listener, and clients do not share events', t => {
   const [{ client }, { client: other }] = [emptyEmbedded(t), emptyEmbedded(t)]
   const calls = []
   const [first, second] = ['first', 'second'].map(name => () => calls.push(name))
@@ -193,14 +193,14 @@ test('once hears once, off takes one away, and two clients do not hear each othe
   assert.deepEqual(calls, ['first', 'second', 'second', 'second'])
 })
 
-test('any number may listen, and Node has nothing to say to that', { timeout: 60_000 }, async t => {
+test('any number of listeners causes no warning of Node', { timeout: 60_000 }, async t => {
   const { ended } = start(t, `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     for (let number = 0; number < 50; number++) client.on('linked', () => {})`, { cwd: folder(t) })
   assert.deepEqual(await ended, { code: 0, signal: null, stdout: '', stderr: '' })
 })
 
-test('wrong names and listeners are refused', t => {
+test('invalid names and listeners are rejected', t => {
   const { client } = emptyEmbedded(t)
   for (const method of ['on', 'once', 'off']) {
     for (const name of ['link', 'error', '', undefined, Symbol('linked'), '__proto__']) {
@@ -210,7 +210,7 @@ test('wrong names and listeners are refused', t => {
   }
 })
 
-test('what a listener throws is an uncaught exception of the program, and the others and the call go on', { timeout: 60_000 }, async t => {
+test('an error of a listener is an uncaught exception; other listeners and the call continue', { timeout: 60_000 }, async t => {
   const { ended } = start(t, `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     process.on('uncaughtException', error => console.log('uncaught', error.message))
@@ -228,7 +228,7 @@ test('what a listener throws is an uncaught exception of the program, and the ot
   assert.equal(code, 0)
 })
 
-test('without a handler it ends the program, as any other exception', { timeout: 60_000 }, async t => {
+test('without a handler it ends the program like any other exception', { timeout: 60_000 }, async t => {
   const { child, ended } = start(t, `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     client.on('focus', () => { throw new Error('mine') }).openConversation(id)`, { cwd: folder(t), id: numbered(1) })

@@ -1,4 +1,4 @@
-// The examples, run as they are, each in a folder that has the packages installed and nothing else.
+// The examples, unchanged, each in a folder with only the packages installed.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ before(() => {
   mkdirSync(emulator, { recursive: true })
   symlinkSync(root, join(folder, 'node_modules', 'omnichannel-link'), 'junction')
   cpSync(join(root, 'examples'), folder, { recursive: true })
-  // The emulator as it is, but before it closes its conversations are written down.
+  // The emulator, which saves its conversations before it closes.
   writeFileSync(
     join(emulator, 'index.mjs'),
     `import { writeFileSync } from 'node:fs'
@@ -37,7 +37,7 @@ before(() => {
 
 after(() => rmSync(folder, { recursive: true }))
 
-/** Runs an example: what it printed, and what it left in the slots of a conversation. */
+/** Runs an example. Returns its output and the slots of a conversation afterwards. */
 function run(example, conversation) {
   const { DATAVERSE_URL: _, NODE_TEST_CONTEXT: __, ...env } = process.env
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, example)], { cwd: folder, env, encoding: 'utf8' })
@@ -48,7 +48,7 @@ function run(example, conversation) {
   return { stdout, customer: name('_msdyn_customer_value'), case: name('_msdyn_issueid_value') }
 }
 
-test('CTI middleware links the caller it is sure of, when the agent has accepted', () => {
+test('CTI middleware links a caller that it knows, after the agent has accepted', () => {
   assert.deepEqual(run('cti-middleware.mjs', 'd2a4f6b8-1c3e-4a5f-9b7d-0e2c4a6f8b1d'), {
     stdout: `refresh whoever looks at d2a4f6b8-1c3e-4a5f-9b7d-0e2c4a6f8b1d
 +1-555-0166 is Taras Kalynohir: linked
@@ -60,7 +60,7 @@ test('CTI middleware links the caller it is sure of, when the agent has accepted
   })
 })
 
-test('a bot hands over who and what it knows, and overwrites nothing that it did not expect', () => {
+test('a bot hands over the customer and the case, and overwrites no unexpected link', () => {
   assert.deepEqual(run('bot-handover.mjs', '8e9c0807-9b57-4b16-a569-2269a528c767'), {
     stdout: `contact "Ana Testa": linked
 incident "Coffee machine leaks after descaling": linked
@@ -75,7 +75,7 @@ incident still stands
   })
 })
 
-test("a user's own tests pass, and the last one, which may not write, leaves the rows as they were", () => {
+test("the tests of the example pass, and the last one, without write access, changes no row", () => {
   const { stdout, ...slots } = run('own-tests.test.mjs', 'b7397aae-ecf8-43a6-aeb0-07d294efb494')
   assert.match(stdout, /pass 6\n/)
   assert.deepEqual(slots, { customer: 'Fabrikam Coffee', case: null })

@@ -1,13 +1,13 @@
-// Which conversation a call without an id means.
+// The focus: the conversation of a call without an id.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { GUID, rejects, throws } from './support/expect.mjs'
-import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody, numbered } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, emptyConversation, incident, missingId, numbered } from './support/sample.mjs'
 import { emptyEmbedded, stores } from './support/stores.mjs'
 
 const [one, two, three] = [1, 2, 3].map(numbered)
 
-/** Opens, focuses (`!`) and closes (`-`) conversations in turn, and tells what is focused after each step. */
+/** Opens, focuses (`!`) and closes (`-`) conversations in turn. Returns the focus after each step. */
 function focused(t, ...steps) {
   const { client } = emptyEmbedded(t)
   return steps.map(step => {
@@ -29,13 +29,13 @@ test('opening focuses, and closing returns the focus along its history', t => {
   assert.deepEqual(focused(t, one, two, three, `!${two}`, `!${one}`, `-${one}`, `-${two}`).slice(3), [two, one, two, three])
 })
 
-test('closing one that is not focused leaves the focus, and takes it out of the history', t => {
+test('closing an unfocused conversation keeps the focus and removes it from the history', t => {
   assert.deepEqual(focused(t, one, two, three, `-${two}`, `-${three}`).slice(3), [three, one])
-  assert.deepEqual(focused(t, one, `-${nobody}`), [one, one])
-  assert.deepEqual(focused(t, `-${nobody}`), [null])
+  assert.deepEqual(focused(t, one, `-${missingId}`), [one, one])
+  assert.deepEqual(focused(t, `-${missingId}`), [null])
 })
 
-test('opening twice is opening once, and focuses', t => {
+test('opening an open conversation focuses it', t => {
   assert.deepEqual(focused(t, one, two, one, `-${one}`, `-${two}`), [one, two, one, two, null])
 })
 
@@ -54,7 +54,7 @@ test('a conversation that is not open cannot be focused', t => {
   assert.equal(client.getConversationId(), two)
 })
 
-test('wrong ids throw at once, and change nothing', t => {
+test('invalid ids throw and change nothing', t => {
   const { client } = emptyEmbedded(t)
   client.openConversation(one)
   for (const method of ['openConversation', 'focusConversation', 'closeConversation']) {
@@ -63,9 +63,9 @@ test('wrong ids throw at once, and change nothing', t => {
   assert.equal(client.getConversationId(), one)
 })
 
-test('every form of an id is the same conversation', t => {
+test('all forms of an id are the same conversation', t => {
   assert.deepEqual(focused(t, `{${one.toUpperCase()}}`, two, `!${one.toUpperCase()}`, `-{${one}}`), [one, two, one, two])
-  assert.match(focused(t, nobody.toUpperCase())[0], GUID)
+  assert.match(focused(t, missingId.toUpperCase())[0], GUID)
 })
 
 test('the functions return nothing', t => {
@@ -73,7 +73,7 @@ test('the functions return nothing', t => {
   assert.deepEqual([client.openConversation(one), client.focusConversation(one), client.closeConversation(one)], [undefined, undefined, undefined])
 })
 
-test('every client has a focus of its own', { timeout: 60_000 }, async t => {
+test('every client has its own focus', { timeout: 60_000 }, async t => {
   const { client, make } = await stores.embedded(t)
   const other = make()
   client.openConversation(conversation)
@@ -86,7 +86,7 @@ test('every client has a focus of its own', { timeout: 60_000 }, async t => {
 
 for (const [name, open] of Object.entries(stores)) {
   describe(name, () => {
-    test('null and undefined mean the focused one, an id means itself', { timeout: 60_000 }, async t => {
+    test('null and undefined mean the focused conversation', { timeout: 60_000 }, async t => {
       const { client, read } = await open(t)
       client.openConversation(emptyConversation)
       client.openConversation(conversation)
@@ -99,7 +99,7 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(await read(emptyConversation), { customer: null, case: incident })
     })
 
-    test('a call means the conversation that is focused when it is made', { timeout: 60_000 }, async t => {
+    test('a call uses the conversation that is focused when it is made', { timeout: 60_000 }, async t => {
       const { client, read } = await open(t)
       client.openConversation(emptyConversation)
       client.openConversation(conversation)
@@ -117,10 +117,10 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(await read(conversation), { customer: null, case: incident })
     })
 
-    test('a focused conversation need not exist before a call needs it', { timeout: 60_000 }, async t => {
+    test('a focused conversation is checked only when a call needs it', { timeout: 60_000 }, async t => {
       const { client } = await open(t)
-      client.openConversation(nobody)
-      await rejects(client.linkToConversation('incident', incident.recordId), 'CONVERSATION_NOT_FOUND', new RegExp(nobody))
+      client.openConversation(missingId)
+      await rejects(client.linkToConversation('incident', incident.recordId), 'CONVERSATION_NOT_FOUND', new RegExp(missingId))
     })
   })
 }

@@ -1,4 +1,4 @@
-// On whose behalf a call is made, the trace it belongs to, and the ids by which both sides find it again.
+// Impersonation, trace context, and the request ids of both sides.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -27,28 +27,28 @@ async function made(t, options) {
 }
 const sent = async name => (await emulator.requests()).map(({ headers }) => headers[name])
 
-test('a call is made on behalf of the client\'s user, or of its own', async t => {
+test('a call acts for the user of the client, or for its own', async t => {
   const client = await made(t, { callerObjectId: `{${agent.toUpperCase()}}` })
   await client.linkToConversation('incident', incident, conversation)
   await client.unlinkFromConversation('incident', incident, conversation, { callerObjectId: other })
   assert.deepEqual(await sent('callerobjectid'), [agent, agent, other, other])
 })
 
-test('who may not act for others is told so', async t => {
+test('missing permission to act for others is explained', async t => {
   const client = await made(t)
   await emulator.faults.conditions({ unprivilegedCallers: [agent] })
   const call = client.linkToConversation('incident', incident, conversation, { callerObjectId: agent })
   await rejects(call, 'FORBIDDEN', /403/, { serviceCode: '0x80040220', httpStatus: 403 })
 })
 
-test('a place in a trace is passed on', async t => {
+test('the trace context is passed on', async t => {
   const client = await made(t)
   await client.linkToConversation('incident', incident, conversation, { traceparent })
   await client.unlinkFromConversation('incident', incident, conversation, { traceparent })
   assert.deepEqual(await sent('traceparent'), [traceparent, traceparent, traceparent])
 })
 
-test('every request carries the call\'s id, and every error both sides\' ids', async t => {
+test('every request has the id of the call, and every error the ids of both sides', async t => {
   const client = await made(t)
   for (const [call, code] of [
     [() => client.unlinkFromConversation('incident', incident, conversation), 'NOT_LINKED'],
@@ -67,7 +67,7 @@ for (const [name, value, message] of [
   ['callerObjectId', 5, /`options\.callerObjectId`/],
   ['traceparent', '00-1-2-3', /`options\.traceparent`: expected a W3C traceparent/]
 ]) {
-  test(`${name} ${value} is refused`, async t => {
+  test(`${name} ${value} is rejected`, async t => {
     const client = await made(t)
     await rejects(client.linkToConversation('incident', incident, conversation, { [name]: value }), 'INVALID_ARGUMENT', message)
     await rejects(client.unlinkFromConversation('incident', incident, conversation, { [name]: value }), 'INVALID_ARGUMENT', message)
@@ -75,12 +75,12 @@ for (const [name, value, message] of [
   })
 }
 
-test('a client refuses a user that is none', () => {
+test('a client rejects an invalid user', () => {
   const { url, credential } = emulator
   throws(() => new OmnichannelClient({ dataverse: { url, credential, callerObjectId: 'me' } }), 'INVALID_CONFIGURATION', /callerObjectId`: expected a GUID/)
 })
 
-test('the embedded store acts for nobody else', async t => {
+test('the embedded store rejects impersonation', async t => {
   const client = new OmnichannelClient({ embedded: { path: 'never-made.db' } })
   t.after(() => client.close())
   const call = client.linkToConversation('incident', incident, conversation, { callerObjectId: agent })

@@ -1,4 +1,4 @@
-// Importing files that belong to others, seen from outside of the process: what it keeps in memory and on the disk, and how it ends.
+// Importing files of other programs, seen from outside the process: its memory, its disk use, and its end.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { closeSync, createWriteStream, existsSync, openSync, readdirSync, readlinkSync, statSync, writeSync } from 'node:fs'
@@ -24,7 +24,7 @@ const head = '{"@odata.context":"https://x/$metadata#accounts","value":['
 const rows = (from, count) =>
   Array.from({ length: count }, (_, number) => JSON.stringify({ accountid: numbered(from + number), description: 'Some words. '.repeat(40) })).join(',')
 
-/** A page of so many bytes, more or less. */
+/** A page of about this many bytes. */
 function largePage(t, bytes) {
   const path = join(folder(t), 'large.json')
   const file = openSync(path, 'w')
@@ -35,7 +35,7 @@ function largePage(t, bytes) {
   return path
 }
 
-test('a large page is read in little memory', { skip: process.platform !== 'linux', timeout: 120_000 }, async t => {
+test('reading a large page needs little memory', { skip: process.platform !== 'linux', timeout: 120_000 }, async t => {
   const code = `
     const { readFileSync } = require('node:fs')
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
@@ -50,7 +50,7 @@ test('a large page is read in little memory', { skip: process.platform !== 'linu
   assert.ok(grown < 20 * MEGABYTE, `${grown} bytes more`)
 })
 
-test('a process that is killed while it reads leaves nothing', { skip: process.platform !== 'linux', timeout: 60_000 }, async t => {
+test('a process that is killed while reading leaves no file', { skip: process.platform !== 'linux', timeout: 60_000 }, async t => {
   const [cwd, temporary, path] = [folder(t), folder(t), pipe(t)]
   const { child, ended } = start(t, 'new link.OmnichannelClient({ embedded: { path: "links.db" } }).importRecords(path)', { cwd, path, env: { SQLITE_TMPDIR: temporary } })
   const feeder = createWriteStream(path).on('error', () => {})
@@ -66,7 +66,7 @@ test('a process that is killed while it reads leaves nothing', { skip: process.p
   assert.deepEqual([readdirSync(temporary), readdirSync(cwd)], [[], []])
 })
 
-test('a full folder for temporary files fails the import alone, and says so', { skip, timeout: 60_000 }, async t => {
+test('a full folder for temporary files fails only the import, with an explanation', { skip, timeout: 60_000 }, async t => {
   const code = `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     client.importRecords(large).catch(async ({ code, message, hint, maybeApplied }) => {
@@ -74,7 +74,7 @@ test('a full folder for temporary files fails the import alone, and says so', { 
       const { inserted } = await client.importRecords(small)
       console.log(JSON.stringify({ code, message, hint, maybeApplied, exists, inserted }))
     })`
-  // No file may grow beyond a megabyte, as on a disk that has no more.
+  // No file may grow beyond a megabyte, as on a full disk.
   const values = { small: page('accounts', { accountid: account.recordId }), large: largePage(t, 8 * MEGABYTE) }
   const limited = `require('node:child_process').spawnSync('sh', ['-c', 'ulimit -f 2048; exec "$0" --input-type=commonjs --eval "$1"', process.execPath, code], { stdio: 'inherit' })`
   const inner = `const link = require(${JSON.stringify(COMMONJS)}); const { small, large } = ${JSON.stringify(values)}; ${code}`
@@ -84,7 +84,7 @@ test('a full folder for temporary files fails the import alone, and says so', { 
   assert.deepEqual(failed, { code: 'STORE', maybeApplied: false, exists: false, inserted: 1 })
 })
 
-test('a file that never answers is waited for as long as the call says, and holds up nothing', { skip, timeout: 60_000 }, async t => {
+test('a file that never responds is awaited until the timeout and blocks nothing else', { skip, timeout: 60_000 }, async t => {
   const { client, path } = emptyEmbedded(t)
   await rejects(client.importRecords(pipe(t), { timeoutInMs: 1 }), 'TIMEOUT', /./, { maybeApplied: false })
   const controller = new AbortController()
@@ -99,17 +99,17 @@ test('a file that never answers is waited for as long as the call says, and hold
   assert.equal(existsSync(path), true)
 })
 
-test('a file that never answers keeps no process', { skip, timeout: 60_000 }, async t => {
+test('a file that never responds does not keep the process alive', { skip, timeout: 60_000 }, async t => {
   const { code, stdout } = await start(t, `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     client.importRecords(path, { timeoutInMs: 10 }).catch(({ code }) => console.log(code))`, { cwd: folder(t), path: pipe(t) }).ended
   assert.deepEqual([code, stdout], [0, 'TIMEOUT\n'])
 })
 
-test('Ctrl-C ends an import whose file never answers', { skip, timeout: 60_000 }, async t => {
+test('Ctrl-C ends an import of a file that never responds', { skip, timeout: 60_000 }, async t => {
   const [cwd, path] = [folder(t), pipe(t)]
   const { child, ended } = startCli(t, ['import', path, '--db', 'links.db'], { cwd })
-  // It can be opened as soon as the program has opened it, and then it stays silent.
+  // Opening it succeeds as soon as the program has opened it. Nothing is ever written.
   const feeder = createWriteStream(path)
   afterwards(t, () => feeder.destroy())
   await new Promise(resolve => feeder.once('open', resolve))

@@ -1,11 +1,11 @@
-// Bringing pages of the Web API into the embedded store.
+// Importing pages of the Web API into the embedded store.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder } from './support/afterwards.mjs'
 import { rejects } from './support/expect.mjs'
-import { account, contact, conversation, conversations, data, emptyConversation, incident, nobody, numbered, page, pages } from './support/sample.mjs'
+import { account, contact, conversation, conversations, data, emptyConversation, incident, missingId, numbered, page, pages } from './support/sample.mjs'
 import { client, emptyEmbedded, emulator, readFile } from './support/stores.mjs'
 
 const CUSTOMER = '_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname'
@@ -13,7 +13,7 @@ const samplePage = name => JSON.parse(readFileSync(join(data, `${name}.json`), '
 const summary = (entitySet, inserted, updated, danglingLinks, moreRowsExist = false) => ({ entitySet, inserted, updated, danglingLinks, moreRowsExist })
 const liveWorkItem = (row = {}) => page('msdyn_ocliveworkitems', { activityid: conversation, statuscode: 2, ...row })
 
-test('a page comes from a file or as an object, and twice changes nothing', { timeout: 60_000 }, async t => {
+test('a page may be a file or an object, and importing it twice changes nothing', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   assert.deepEqual(await client.importRecords(join(data, 'accounts.json')), summary('accounts', 90, 0, 0))
   assert.deepEqual(await client.importRecords(samplePage('accounts')), summary('accounts', 0, 90, 0))
@@ -21,7 +21,7 @@ test('a page comes from a file or as an object, and twice changes nothing', { ti
   assert.deepEqual(await client.importRecords(join(data, 'contacts.json')), summary('contacts', 0, 140, 0))
 })
 
-test('a relative path is one of the working directory', { timeout: 60_000 }, async t => {
+test('a relative path is resolved in the working directory', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const before = process.cwd()
   t.after(() => process.chdir(before))
@@ -43,17 +43,17 @@ test('pages may come in any order, and dangling links are counted', { timeout: 6
   assert.deepEqual(states[0][0], { customer: account, case: null })
 })
 
-test('dangling links are those of the whole store after the import', { timeout: 60_000 }, async t => {
+test('dangling links are counted in the whole store after the import', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const both = { _msdyn_customer_value: contact.recordId, [CUSTOMER]: 'contact', _msdyn_issueid_value: incident.recordId }
   assert.equal((await client.importRecords(liveWorkItem(both))).danglingLinks, 2)
-  // The same id in another table is another record.
+  // The same id in another table is a different record.
   assert.equal((await client.importRecords(page('accounts', { accountid: contact.recordId }))).danglingLinks, 2)
   assert.equal((await client.importRecords(page('contacts', { contactid: contact.recordId }))).danglingLinks, 1)
   assert.equal((await client.importRecords(page('incidents', { incidentid: incident.recordId }))).danglingLinks, 0)
 })
 
-test('columns that are absent stay, columns that are null are emptied', { timeout: 60_000 }, async t => {
+test('absent columns are kept, null columns are cleared', { timeout: 60_000 }, async t => {
   const { client, path } = emptyEmbedded(t)
   await client.importRecords(liveWorkItem({ _msdyn_customer_value: account.recordId, [CUSTOMER]: 'account', _msdyn_issueid_value: incident.recordId }))
   assert.deepEqual(await client.importRecords(page('msdyn_ocliveworkitems', { activityid: conversation })), summary('msdyn_ocliveworkitems', 0, 1, 2))
@@ -62,7 +62,7 @@ test('columns that are absent stay, columns that are null are emptied', { timeou
   assert.deepEqual(readFile(path, conversation), { customer: account, case: null })
 })
 
-test('an import overwrites what was linked, and a link what was imported', { timeout: 60_000 }, async t => {
+test('imports overwrite links, and links overwrite imports', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   await client.importRecords(liveWorkItem())
   await client.importRecords(page('accounts', { accountid: account.recordId }))
@@ -74,7 +74,7 @@ test('an import overwrites what was linked, and a link what was imported', { tim
   assert.equal((await link()).status, 'linked')
 })
 
-test('GUIDs of a page come in every form', { timeout: 60_000 }, async t => {
+test('GUIDs in a page may have any form', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   await client.importRecords(page('accounts', { accountid: `{${account.recordId.toUpperCase()}}` }))
   assert.equal((await client.importRecords(page('accounts', { accountid: account.recordId }))).updated, 1)
@@ -100,21 +100,21 @@ const badRows = {
   'a malformed id': [{ activityid: 'x' }, /`activityid`.*GUID/],
   'no object': [7, /7/],
   null: [null, /null/],
-  'a status that is a text': [{ activityid: nobody, statuscode: '2' }, /`statuscode`/],
-  'no status, and it is new': [{ activityid: nobody }, /`statuscode` is absent/],
-  'a customer without its annotation': [{ activityid: nobody, statuscode: 2, _msdyn_customer_value: nobody }, /lookuplogicalname` is missing.*Prefer/],
-  'a customer of another table': [{ activityid: nobody, statuscode: 2, _msdyn_customer_value: nobody, [CUSTOMER]: 'lead' }, /neither 'account' nor 'contact'/],
-  'a malformed case': [{ activityid: nobody, statuscode: 2, _msdyn_issueid_value: 'x' }, /`_msdyn_issueid_value`/]
+  'a status that is a string': [{ activityid: missingId, statuscode: '2' }, /`statuscode`/],
+  'no status, and it is new': [{ activityid: missingId }, /`statuscode` is absent/],
+  'a customer without its annotation': [{ activityid: missingId, statuscode: 2, _msdyn_customer_value: missingId }, /lookuplogicalname` is missing.*Prefer/],
+  'a customer of another table': [{ activityid: missingId, statuscode: 2, _msdyn_customer_value: missingId, [CUSTOMER]: 'lead' }, /neither 'account' nor 'contact'/],
+  'a malformed case': [{ activityid: missingId, statuscode: 2, _msdyn_issueid_value: 'x' }, /`_msdyn_issueid_value`/]
 }
 
 for (const [what, [row, reason]] of Object.entries(badRows)) {
-  test(`a row with ${what} is named, and nothing is imported`, { timeout: 60_000 }, async t => {
+  test(`a row with ${what} is reported, and nothing is imported`, { timeout: 60_000 }, async t => {
     const { client } = emptyEmbedded(t)
     const bad = { ...liveWorkItem(), value: [...conversations(2).value, row, { activityid: 'y' }] }
     const file = join(folder(t), 'page.json')
     writeFileSync(file, JSON.stringify(bad))
     for (const source of [bad, file]) {
-      // A row that is complete in itself is only found wanting by the store, so the one after it is found first.
+      // Only the store finds this row invalid, so the row after it is reported first.
       const index = what.startsWith('no status') ? 3 : 2
       const error = await rejects(client.importRecords(source), 'INVALID_ARGUMENT', new RegExp(`row ${index} of \`value\``), { isRetryable: false, maybeApplied: false })
       if (index === 2) assert.match(error.message, reason)
@@ -133,12 +133,12 @@ const notPages = {
   'an array': [],
   'no context': { value: [] },
   'no value': { '@odata.context': 'https://x/$metadata#accounts' },
-  'a value that is no array': { '@odata.context': 'https://x/$metadata#accounts', value: {} },
+  'a value that is not an array': { '@odata.context': 'https://x/$metadata#accounts', value: {} },
   'another table': page('leads'),
-  'a context that is no text': { '@odata.context': 5, value: [] },
+  'a context that is not a string': { '@odata.context': 5, value: [] },
   'what JSON cannot hold': { ...page('accounts'), number: 5n },
   'a circle': (() => { const circle = page('accounts'); circle.value.push(circle); return circle })(),
-  'an object that refuses': { toJSON() { throw new Error('no') } }
+  'an object that throws': { toJSON() { throw new Error('no') } }
 }
 
 for (const [what, wrong] of Object.entries(notPages)) {
@@ -149,7 +149,7 @@ for (const [what, wrong] of Object.entries(notPages)) {
   })
 }
 
-test('a file that is no page is named, and creates nothing', { timeout: 60_000 }, async t => {
+test('a file that is not a page is reported, and creates nothing', { timeout: 60_000 }, async t => {
   const { client, path } = emptyEmbedded(t)
   const here = folder(t)
   for (const [name, content] of [['empty.json', ''], ['text.json', 'hello'], ['cut.json', '{"@odata.context":"x/$metadata#accounts","value":[{'], ['list.json', '[]']]) {
@@ -164,7 +164,7 @@ test('a file that is no page is named, and creates nothing', { timeout: 60_000 }
   assert.equal(existsSync(path), false)
 })
 
-test('wrong arguments are refused by name', { timeout: 60_000 }, async t => {
+test('invalid arguments are rejected by name', { timeout: 60_000 }, async t => {
   const { client, path } = emptyEmbedded(t)
   const file = join(data, 'accounts.json')
   for (const wrong of [undefined, null, 5, true, 5n, Symbol('path'), () => file]) {
@@ -178,11 +178,11 @@ test('wrong arguments are refused by name', { timeout: 60_000 }, async t => {
   for (const options of [5, 'x', () => {}, []]) await rejects(client.importRecords(file, options), 'INVALID_ARGUMENT', /`options`/)
 })
 
-test('an empty path is refused by the name of its argument', { timeout: 60_000 }, async t => {
+test('an empty path is rejected by name', { timeout: 60_000 }, async t => {
   await rejects(emptyEmbedded(t).client.importRecords(''), 'INVALID_ARGUMENT', /`pathOrPage`/)
 })
 
-test('a Dataverse client imports nothing', { timeout: 60_000 }, async t => {
+test('a Dataverse client rejects imports', { timeout: 60_000 }, async t => {
   const server = await emulator(t)
   const remote = client(t, { dataverse: { url: server.url, credential: server.credential } })
   await rejects(remote.importRecords(join(data, 'accounts.json')), 'INVALID_CONFIGURATION', /embedded/)
@@ -191,7 +191,7 @@ test('a Dataverse client imports nothing', { timeout: 60_000 }, async t => {
   assert.deepEqual(await server.requests(), [])
 })
 
-test('an import takes its place among the calls', { timeout: 60_000 }, async t => {
+test('an import takes effect in call order', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const link = () => client.linkToConversation('account', account.recordId, conversation)
   const outcomes = await Promise.allSettled([
@@ -208,7 +208,7 @@ test('an import takes its place among the calls', { timeout: 60_000 }, async t =
   ])
 })
 
-test('progress grows, and ends with the promise', { timeout: 120_000 }, async t => {
+test('progress grows, and ends when the promise settles', { timeout: 120_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const rowsTotal = 200_000
   const calls = []
@@ -218,7 +218,7 @@ test('progress grows, and ends with the promise', { timeout: 120_000 }, async t 
     .finally(() => (settled = true))
   assert.deepEqual(done, summary('msdyn_ocliveworkitems', rowsTotal, 0, 0))
   const count = calls.length
-  // Whatever were on its way would come with the next turns of the loop.
+  // Pending callbacks would run in the next turns of the loop.
   for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
   assert.equal(calls.length, count)
   let before = 0

@@ -1,4 +1,4 @@
-// Functions that a client asks, its credential and its proxy function, and the calls they make.
+// Calls to the client from inside its credential and its proxy function.
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import { test } from 'node:test'
@@ -12,7 +12,7 @@ const incident = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
 
 const refused = { name: 'LinkError', code: 'INVALID_CONFIGURATION', store: 'dataverse', message: /called the client that waits for it/ }
 
-/** A fresh emulator, and what makes clients of it that are closed in the end. */
+/** A new emulator, and a function that makes clients of it. */
 async function world(t) {
   const emulator = await startEmulator({ seed })
   const made = []
@@ -40,7 +40,7 @@ const calls = {
 }
 
 for (const [name, call] of Object.entries(calls)) {
-  test(`${name}() inside the credential of its own client is refused`, { timeout: 20_000 }, async t => {
+  test(`${name}() inside the credential of its own client is rejected`, { timeout: 20_000 }, async t => {
     const { emulator, client } = await world(t)
     const nested = []
     const own = client({
@@ -56,7 +56,7 @@ for (const [name, call] of Object.entries(calls)) {
   })
 }
 
-test('a credential that fails because it called its own client says so, and is asked once', { timeout: 20_000 }, async t => {
+test('a credential that fails because it called its own client is explained, and is called once', { timeout: 20_000 }, async t => {
   const { client } = await world(t)
   let asked = 0
   const own = client({ credential: { getToken: () => (asked++, read(own)) } })
@@ -68,10 +68,10 @@ test('a credential that fails because it called its own client says so, and is a
   assert.equal(asked, 1)
 })
 
-test('a proxy function that calls its own client is refused as well', { timeout: 20_000 }, async t => {
+test('a proxy function that calls its own client is rejected as well', { timeout: 20_000 }, async t => {
   const { client } = await world(t)
   const nested = []
-  // A proxy is not looked for on this machine.
+  // No proxy is used for this machine.
   const own = client({
     url: 'https://contoso.crm4.dynamics.com',
     credential: 'token',
@@ -84,7 +84,7 @@ test('a proxy function that calls its own client is refused as well', { timeout:
   assert.throws(() => { throw nested[0] }, refused)
 })
 
-test('credentials that wait for each other over two clients are refused', { timeout: 20_000 }, async t => {
+test('credentials that wait for each other through two clients are rejected', { timeout: 20_000 }, async t => {
   const { emulator, client } = await world(t)
   const nested = []
   const first = client({ credential: async () => (await read(second), emulator.credential) })
@@ -98,7 +98,7 @@ test('credentials that wait for each other over two clients are refused', { time
   assert.throws(() => { throw nested[0] }, refused)
 })
 
-test('a credential that closes its own client is refused, and the client stays open', { timeout: 20_000 }, async t => {
+test('a credential that closes its own client is rejected, and the client stays open', { timeout: 20_000 }, async t => {
   const { emulator, client } = await world(t)
   const nested = []
   const own = client({ credential: async () => (nested.push(await own.close().catch(error => error)), emulator.credential) })
@@ -107,7 +107,7 @@ test('a credential that closes its own client is refused, and the client stays o
   await read(own)
 })
 
-test('what a credential returns may not call its client when it is awaited', { timeout: 20_000 }, async t => {
+test('a thenable returned by a credential may not call its client', { timeout: 20_000 }, async t => {
   const { emulator, client } = await world(t)
   const nested = []
   // oxlint-disable-next-line unicorn/no-thenable
@@ -125,7 +125,7 @@ test('a credential may use another client', async t => {
   await read(own)
 })
 
-test('calls that happen while the credential is asked wait for it', async t => {
+test('other calls during the credential wait for it', async t => {
   const { emulator, client } = await world(t)
   let give
   const asked = new Promise(resolve => {
@@ -141,7 +141,7 @@ test('calls that happen while the credential is asked wait for it', async t => {
   assert.equal(questions.length, 1)
 })
 
-test('what a credential leaves behind may call the client once the token is there', async t => {
+test('tasks started by a credential may call the client after it has returned', async t => {
   const { emulator, client } = await world(t)
   let later
   let finish
@@ -159,7 +159,7 @@ test('what a credential leaves behind may call the client once the token is ther
   await later
 })
 
-test('a token that comes after the call that asked for it serves the next call', async t => {
+test('a token that arrives after its call is used by the next call', async t => {
   const { emulator, client } = await world(t)
   let give
   const token = new Promise(resolve => {

@@ -1,4 +1,4 @@
-// A private authority and an authenticating CONNECT proxy, for real: the emulator under the names of production, behind both.
+// A private certificate authority and an authenticating CONNECT proxy: the emulator under production names, behind both.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -35,7 +35,7 @@ after(async () => {
 
 const port = () => Number(new URL(emulator.url).port)
 
-/** Links once with a client of these options. */
+/** Links once with a client with these options. */
 async function link(options) {
   const client = new OmnichannelClient({ dataverse: { url: emulator.url, credential: emulator.credential, retryOptions: { maxRetries: 0 }, ...options } })
   try {
@@ -45,7 +45,7 @@ async function link(options) {
   }
 }
 
-/** Runs a program of its own with these variables and gives what it printed. */
+/** Runs a process with these variables and returns its output. */
 async function run(program, variables) {
   const env = { ...process.env, SystemRoot: process.env.SystemRoot, ...variables }
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', program], { cwd: root, env })
@@ -57,7 +57,7 @@ const linking = `
   linkToConversation('incident', '${incident}', '${conversation}').then(({ status }) => console.log(status), error => console.log(error.code, error.message, error.hint))
 `
 
-test('a private authority is trusted when it is named', async () => {
+test('a private authority is trusted if it is given', async () => {
   await emulator.reset()
   const { caCertificate } = emulator
   const other = await startEmulator({ tls: true })
@@ -73,7 +73,7 @@ test('a private authority is trusted when it is named', async () => {
   }
 })
 
-test('NODE_EXTRA_CA_CERTS is trusted, and that it cannot be read is told to who needs it', async () => {
+test('NODE_EXTRA_CA_CERTS is trusted, and an unreadable file is reported when it matters', async () => {
   await emulator.reset()
   const variables = {
     DATAVERSE_URL: emulator.url,
@@ -86,7 +86,7 @@ test('NODE_EXTRA_CA_CERTS is trusted, and that it cannot be read is told to who 
   assert.match(await run(linking, { ...variables, NODE_EXTRA_CA_CERTS: join(folder, 'none.pem') }), /^INVALID_CONFIGURATION .*none\.pem/)
 })
 
-test('everything is as in production: proxy, authority by cloud, secret and certificates from the environment', async t => {
+test('as in production: proxy, authority by cloud, secret and certificates from the environment', async t => {
   await emulator.reset()
   const proxy = await connectProxy(t, port())
   const printed = await run(linking, {
@@ -102,7 +102,7 @@ test('everything is as in production: proxy, authority by cloud, secret and cert
   assert.deepEqual(proxy.asked.toSorted(), ['contoso.crm4.dynamics.com:443', 'login.microsoftonline.com:443'])
 })
 
-test('the variables count in both cases, and not for what NO_PROXY names', async t => {
+test('the proxy variables work in both cases, except for hosts in NO_PROXY', async t => {
   await emulator.reset()
   const proxy = await connectProxy(t, port())
   const variables = { DATAVERSE_URL: production, NODE_EXTRA_CA_CERTS: caFile, HTTPS_PROXY: undefined, https_proxy: proxy.url }
@@ -113,12 +113,12 @@ test('the variables count in both cases, and not for what NO_PROXY names', async
   `
   assert.equal(await run(program, variables), 'linked')
   assert.deepEqual(proxy.asked, ['contoso.crm4.dynamics.com:443'])
-  // There is no such host without the proxy.
+  // The host exists only behind the proxy.
   assert.equal(await run(program, { ...variables, no_proxy: '.dynamics.com' }), 'UNAVAILABLE')
   assert.equal(proxy.asked.length, 1)
 })
 
-test('a proxy of the options is used, for this machine too', async t => {
+test('a proxy in the options is used, also for this machine', async t => {
   await emulator.reset()
   const proxy = await connectProxy(t, port())
   const { caCertificate: caCertificates } = emulator
@@ -127,7 +127,7 @@ test('a proxy of the options is used, for this machine too', async t => {
   assert.deepEqual(proxy.asked, [`localhost:${port()}`])
 })
 
-test('a proxy that wants something else is explained, and no password shown', async t => {
+test('a proxy with another authentication scheme is explained, without the password', async t => {
   const proxy = await connectProxy(t, port(), { wants: 'NTLM' })
   const error = await rejects(link({ proxy: `http://me:hunter2@${proxy.host}` }), 'INVALID_CONFIGURATION', new RegExp(`the proxy ${proxy.host} did not accept the user and password`))
   assert.match(error.hint, /NTLM or Kerberos/)
@@ -135,13 +135,13 @@ test('a proxy that wants something else is explained, and no password shown', as
   assert.equal(proxy.refused, 1)
 })
 
-test('a function finds the proxy, as session.resolveProxy of Electron does', async t => {
+test('a function may choose the proxy, like session.resolveProxy of Electron', async t => {
   await emulator.reset()
   const proxy = await connectProxy(t, port())
   const { caCertificate: caCertificates } = emulator
   const asked = []
   const session = { resolveProxy: async url => (asked.push(url), `SOCKS5 127.0.0.1:9; PROXY ${proxy.host}; DIRECT`) }
-  // PAC rules have no room for a password.
+  // PAC rules cannot have a password.
   await rejects(link({ caCertificates, proxy: url => session.resolveProxy(url) }), 'INVALID_CONFIGURATION', /requires a user and password/)
   assert.deepEqual(asked, [`${emulator.url}/`])
   assert.equal((await link({ caCertificates, proxy: () => proxy.url })).status, 'linked')
@@ -149,11 +149,11 @@ test('a function finds the proxy, as session.resolveProxy of Electron does', asy
   assert.equal(proxy.asked.length, 1)
 })
 
-test('the entries of a PAC script are tried in order, and what was sent once is not sent again', { timeout: 60_000 }, async t => {
+test('the entries of a PAC script are tried in order, and a sent request is not sent again', { timeout: 60_000 }, async t => {
   await emulator.reset()
   const { caCertificate: caCertificates, url, credential } = emulator
   const proxy = await connectProxy(t, port())
-  // Takes connections, and never says anything.
+  // Accepts connections and never sends anything.
   const silent = createTcpServer(() => {}).listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const sockets = []
@@ -187,7 +187,7 @@ for (const [what, answers, message] of [
   })
 }
 
-test('a program says who it is', async () => {
+test('a program identifies itself in the user agent', async () => {
   await emulator.reset()
   await link({ caCertificates: emulator.caCertificate, application: 'contoso-desk/2.1' })
   const agents = (await emulator.requests()).map(({ headers }) => headers['user-agent'])
@@ -204,19 +204,19 @@ for (const [option, value, message] of [
   ['caCertificates', [7], /`options\.dataverse\.caCertificates/],
   ['application', 'a\r\nb: c', /`options\.dataverse\.application`: expected 1 to 256/]
 ]) {
-  test(`${option} ${inspect(value)} is refused`, () => {
+  test(`${option} ${inspect(value)} is rejected`, () => {
     const dataverse = { url: production, credential: 'token', [option]: value }
     const error = throws(() => new OmnichannelClient({ dataverse }), 'INVALID_CONFIGURATION', message)
     assert.doesNotMatch(inspect(error), /hunter2|aHVudGVyMg/)
   })
 }
 
-test('a token never passes a proxy in the clear', () => {
+test('a token never goes through a proxy unencrypted', () => {
   const dataverse = { url: 'http://127.0.0.1:8080', credential: 'token', proxy: 'http://proxy.example:8080' }
   throws(() => new OmnichannelClient({ dataverse }), 'INVALID_CONFIGURATION', /`options\.dataverse\.proxy`: plain HTTP through a proxy/)
 })
 
-test('a machine that trusts nobody says so', { timeout: 60_000, skip: process.platform !== 'linux' }, async () => {
+test('a machine without trusted certificates is explained', { timeout: 60_000, skip: process.platform !== 'linux' }, async () => {
   const program = `
     const { OmnichannelClient } = require('omnichannel-link')
     const client = new OmnichannelClient({ dataverse: { url: '${emulator.url}', credential: 'x', retryOptions: { maxRetries: 0 } } })

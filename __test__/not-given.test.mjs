@@ -1,4 +1,4 @@
-// An option that is undefined is one that is not given, as the typings say.
+// An undefined option is the same as an absent one.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createOmnichannel } from 'omnichannel-link'
@@ -11,7 +11,7 @@ const everywhere = ['signal', 'timeoutInMs']
 const asWhom = [...everywhere, 'callerObjectId', 'traceparent']
 
 for (const [name, prepare] of Object.entries(stores)) {
-  test(`${name}: no call minds options that are undefined`, { timeout: 60_000 }, async t => {
+  test(`${name}: every call accepts undefined options`, { timeout: 60_000 }, async t => {
     const { client, make } = await prepare(t)
     const { entityLogicalName, recordId } = contact
     const target = [entityLogicalName, recordId, emptyConversation]
@@ -39,7 +39,7 @@ for (const [name, prepare] of Object.entries(stores)) {
   })
 }
 
-test('no client minds options of an environment that are undefined', { timeout: 60_000 }, async t => {
+test('a Dataverse client accepts undefined options', { timeout: 60_000 }, async t => {
   const { url, application } = await emulator(t)
   const others = nothing(
     'callerObjectId', 'retryOptions', 'maxConcurrency', 'proxy', 'caCertificates', 'application', 'optimisticConcurrency'

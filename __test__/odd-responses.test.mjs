@@ -1,4 +1,4 @@
-// Responses that are odd where nothing depends on it: of a token authority, and of an environment that challenges for claims.
+// Odd responses of a token authority, and of an environment that demands claims.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { OmnichannelClient } from 'omnichannel-link'
@@ -7,7 +7,7 @@ import { row, serve } from './support/server.mjs'
 const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
 const credential = { tenantId: 'contoso.example', clientId: 'client', clientSecret: 'hunter2' }
 
-/** An authority and an environment in one; `grant` is the body of a token response. Returns a read of the conversation and the forms of token requests. */
+/** A token authority and an environment. `grant` is the body of a token response. Returns a read of the conversation and the token requests. */
 async function world(t, { grant = '{"access_token":"token"}', answer = response => row(response, conversation), options } = {}) {
   const forms = []
   const server = await serve(t, (request, response) => {
@@ -34,7 +34,7 @@ for (const lifetime of odd) {
   })
 }
 
-test('a token response that says nothing of a lifetime, and is odd in other ways, gives the token', async t => {
+test('a token response without a lifetime, odd in other ways, is accepted', async t => {
   const { read, forms } = await world(t, { grant: '{"access_token":"token","x":1e999,"y":"\\ud83d","x":1,"z":[[[[]]]]}\r\n' })
   await read()
   await read()
@@ -42,7 +42,7 @@ test('a token response that says nothing of a lifetime, and is odd in other ways
 })
 
 for (const grant of ['{"access_token":"token"}x', '{"access_token":"token"}{}', '{"access_token":7}', '{"access_token":"a","access_token":"b"}', '[]', '']) {
-  test(`a token response ${grant} is refused`, async t => {
+  test(`a token response ${grant} is rejected`, async t => {
     const { read } = await world(t, { grant })
     await assert.rejects(read(), { code: 'AUTHENTICATION_FAILED' })
   })
@@ -84,7 +84,7 @@ for (const [name, lines] of Object.entries(challenges)) {
   })
 }
 
-test('a secret and a token that were read from a file may begin with a byte order mark', async t => {
+test('a secret or token may begin with a byte order mark', async t => {
   const { read, forms, server } = await world(t, { options: {} })
   await read()
   const marked = new OmnichannelClient({
@@ -107,7 +107,7 @@ test('a secret and a token that were read from a file may begin with a byte orde
 
 const item = subject => `{"activityid":"${conversation}","statuscode":2.0,"_msdyn_customer_value":null,"_msdyn_issueid_value":null,"subject":${subject}}`
 
-test('one odd row hides neither the others nor itself', async t => {
+test('an odd row hides neither itself nor the others', async t => {
   const { read, server } = await world(t, {
     answer: (response, { url }) => {
       const body = url.includes('msdyn_ocliveworkitems?') ? `{"value":[${item('"fine"')},${item('"x\\ud83d"')}]}` : item('"x\\ud83d"')
@@ -123,11 +123,11 @@ test('one odd row hides neither the others nor itself', async t => {
   const subjects = []
   for await (const { subject } of client.getConversations()) subjects.push(subject)
   assert.deepEqual(subjects, ['fine', 'x\ufffd'])
-  // It read the page.
+  // It has read the page.
   await assert.rejects(client.waitForConversation({ timeoutInMs: 5000 }), { code: 'AMBIGUOUS' })
 })
 
-test('an error keeps its code beside a message that is cut in half', async t => {
+test('an error keeps its code if its message is cut in half', async t => {
   const { read } = await world(t, {
     answer: response => {
       response.writeHead(404, { 'content-type': 'application/json' })

@@ -1,4 +1,4 @@
-// Scripts written for the agent's page, in Node: the documentation's own, and what the page's functions resolve and reject with.
+// Scripts for the agent's page, run in Node: the documentation's scripts, and the results of the page's functions.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
@@ -7,12 +7,12 @@ import { LinkError, OmnichannelClient, createOmnichannel } from 'omnichannel-lin
 import { afterwards } from './support/afterwards.mjs'
 import { GUID, throws } from './support/expect.mjs'
 import { link, unlink } from './support/page-scripts.mjs'
-import { account, closedConversation, contact, conversation, emptyConversation, incident, nobody } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, emptyConversation, incident, missingId } from './support/sample.mjs'
 import { emptyEmbedded, stores } from './support/stores.mjs'
 
 const agent = 'c2dd22d0-9d47-4799-8d95-355c298bd4f2'
 
-/** Runs a script as the page would, with this `Microsoft`. `printed` is what it logged. */
+/** Runs a script like the page, with this `Microsoft`. `printed` is its log. */
 async function run(t, script, Microsoft) {
   const printed = []
   t.mock.method(console, 'log', (...values) => printed.push(...values))
@@ -23,10 +23,10 @@ async function run(t, script, Microsoft) {
   return printed
 }
 
-/** What a promise is rejected with. */
+/** The reason of a rejected promise. */
 const refused = promise => promise.then(value => assert.fail(`resolved with ${inspect(value)}`), failure => failure)
 
-/** A failure of the page's form, with an error of this code. */
+/** A failure in the page's form, with an error of this code. */
 function isFailure({ error, ...failure }, code, expected) {
   assert.ok(error instanceof LinkError, inspect(error))
   assert.equal(error.code, code)
@@ -49,7 +49,7 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(await read(conversation), { customer: account, case: incident })
     })
 
-    test("changes resolve with the product's success object", { timeout: 60_000 }, async t => {
+    test("changes resolve with the success object of the product", { timeout: 60_000 }, async t => {
       const { linkToConversation, unlinkFromConversation } = createOmnichannel((await open(t)).client)
       for (const [call, message] of [[linkToConversation, 'Linking successful'], [unlinkFromConversation, 'UnLinking successful']]) {
         const { currentReqId, additionalDetails, ...success } = await call('contact', contact.recordId.toUpperCase(), `{${emptyConversation}}`)
@@ -63,7 +63,7 @@ for (const [name, open] of Object.entries(stores)) {
       }
     })
 
-    test("changes reject with the product's failure object, and its error says why", { timeout: 60_000 }, async t => {
+    test("changes reject with the failure object of the product, which has the error", { timeout: 60_000 }, async t => {
       const { linkToConversation, unlinkFromConversation } = createOmnichannel((await open(t)).client)
       const linking = { component: 'linkRecordToConversation', functionName: 'linkToConversation API' }
       const failure = await refused(linkToConversation('incident', incident.recordId, closedConversation))
@@ -85,7 +85,7 @@ for (const [name, open] of Object.entries(stores)) {
       })
     })
 
-    test('without a conversation, the focused one is meant', { timeout: 60_000 }, async t => {
+    test('without a conversation the focused one is used', { timeout: 60_000 }, async t => {
       const client = (await open(t)).client
       const { getConversationId, getLinkedRecords, linkToConversation, openConversation } = createOmnichannel(client)
       const { currentReqId: _, ...opened } = await openConversation(emptyConversation.toUpperCase(), 'a session', 'a workstream')
@@ -99,8 +99,8 @@ for (const [name, open] of Object.entries(stores)) {
       const linking = linkToConversation('incident', incident.recordId)
       client.openConversation(conversation)
       assert.equal((await linking).liveWorkItemId, emptyConversation, 'the focus of the moment of the call counts')
-      const { additionalDetails } = await refused(linkToConversation('incident', nobody))
-      assert.deepEqual(additionalDetails, { recordGuid: nobody, liveWorkItemId: conversation })
+      const { additionalDetails } = await refused(linkToConversation('incident', missingId))
+      assert.deepEqual(additionalDetails, { recordGuid: missingId, liveWorkItemId: conversation })
       assert.deepEqual(await getLinkedRecords(), [{ entityName: 'account', recordId: account.recordId }])
       await linkToConversation('incident', incident.recordId)
       assert.deepEqual(await getLinkedRecords(), [
@@ -113,20 +113,20 @@ for (const [name, open] of Object.entries(stores)) {
       const { openConversation } = createOmnichannel(client)
       const expected = { component: 'openConversation', functionName: 'openConversation API' }
       const details = { sessionId: undefined, liveWorkStreamId: undefined }
-      isFailure(await refused(openConversation(nobody)), 'CONVERSATION_NOT_FOUND', { ...expected, additionalDetails: { ...details, liveWorkItemId: nobody } })
+      isFailure(await refused(openConversation(missingId)), 'CONVERSATION_NOT_FOUND', { ...expected, additionalDetails: { ...details, liveWorkItemId: missingId } })
       isFailure(await refused(openConversation()), 'INVALID_ARGUMENT', {
         ...expected, message: 'Missing required Parameters', additionalDetails: { ...details, liveWorkItemId: undefined }
       })
       assert.equal(client.getConversationId(), null)
     })
 
-    test('of several that are asked for, the last one is focused', { timeout: 60_000 }, async t => {
+    test('of several openings in progress, the last one is focused', { timeout: 60_000 }, async t => {
       const client = (await open(t)).client
       const { openConversation } = createOmnichannel(client)
       const opening = [conversation, closedConversation, emptyConversation].map(id => openConversation(id))
       assert.deepEqual((await Promise.all(opening)).map(success => success.liveWorkItemId), [conversation, closedConversation, emptyConversation])
       assert.equal(client.getConversationId(), emptyConversation)
-      assert.deepEqual(await Promise.all([openConversation(conversation), refused(openConversation(nobody)), refused(openConversation('x'))])
+      assert.deepEqual(await Promise.all([openConversation(conversation), refused(openConversation(missingId)), refused(openConversation('x'))])
         .then(ends => ends.map(({ status }) => status)), ['success', 'failure', 'failure'])
       assert.equal(client.getConversationId(), conversation)
       const late = openConversation(conversation)
@@ -168,7 +168,7 @@ for (const [name, open] of Object.entries(stores)) {
   })
 }
 
-test('without a focused conversation, the functions say so as the page does', { timeout: 60_000 }, async t => {
+test('without a focused conversation the functions fail like in the page', { timeout: 60_000 }, async t => {
   const { getConversationId, getLinkedRecords, linkToConversation } = createOmnichannel(emptyEmbedded(t).client)
   for (const [call, component] of [[getConversationId, 'getConversationId'], [getLinkedRecords, 'getLinkedRecords']]) {
     isFailure(await refused(call()), 'NO_FOCUSED_CONVERSATION', {
@@ -182,7 +182,7 @@ test('without a focused conversation, the functions say so as the page does', { 
   assert.equal(error.code, 'NO_FOCUSED_CONVERSATION')
 })
 
-test('what is wrong anyway, also the client, comes before a focus that is not there', { timeout: 60_000 }, async t => {
+test('other errors, also of the client, come before a missing focus', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const failed = []
   client.on('failed', ({ error, conversationId }) => failed.push([error.code, conversationId]))
@@ -204,7 +204,7 @@ test('what is wrong anyway, also the client, comes before a focus that is not th
   for (const page of pages) assert.deepEqual(await codes(page), ['INVALID_ARGUMENT', 'INVALID_ARGUMENT', 'CLOSED', 'CLOSED'])
 })
 
-test('what is no client and no focus is refused at once', { timeout: 60_000 }, t => {
+test('an invalid client or focus is rejected at once', { timeout: 60_000 }, t => {
   for (const client of [undefined, null, {}, 'x', 5]) throws(() => createOmnichannel(client), 'INVALID_ARGUMENT', /^`client`: expected an OmnichannelClient, got \w+\.$/)
   const { client } = emptyEmbedded(t)
   for (const focus of [null, {}, conversation, { getConversationId: () => null }]) {
@@ -212,7 +212,7 @@ test('what is no client and no focus is refused at once', { timeout: 60_000 }, t
   }
 })
 
-test('a query that cannot be understood is refused before anything is read', { timeout: 60_000 }, async t => {
+test('an invalid query is rejected before anything is read', { timeout: 60_000 }, async t => {
   const { getConversations } = createOmnichannel(emptyEmbedded(t).client)
   for (const [input, message] of [
     [undefined, /^Missing key "agentId" in input object$/],
@@ -242,7 +242,7 @@ test('a query that cannot be understood is refused before anything is read', { t
   }
 })
 
-test('a slow answer does not move the focus back', async () => {
+test('a slow response does not move the focus back', async () => {
   const lookups = new Map()
   const client = {
     linkToConversation() {},
@@ -258,7 +258,7 @@ test('a slow answer does not move the focus back', async () => {
   assert.deepEqual(opened, ['fast'])
 })
 
-test("a query is passed on in the client's words", async () => {
+test("a query is translated to the options of the client", async () => {
   const asked = []
   const client = Object.assign(Object.create(OmnichannelClient.prototype), {
     getConversations: query => {
@@ -282,7 +282,7 @@ test("a query is passed on in the client's words", async () => {
   ])
 })
 
-test('what is no error of this package is told apart', async () => {
+test('an unexpected error becomes INTERNAL with its cause', async () => {
   const defect = new TypeError('secret')
   const client = Object.assign(Object.create(OmnichannelClient.prototype), { linkToConversation: async () => { throw defect } })
   const failure = await refused(createOmnichannel(client).linkToConversation('incident', incident.recordId, conversation))

@@ -1,4 +1,4 @@
-// Options that are not plain data: they are read by one rule, or refused by name, and never ignored.
+// Options that are not plain data: read by one rule or rejected by name, never ignored.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { createContext, runInContext } from 'node:vm'
@@ -13,7 +13,7 @@ const { entityLogicalName, recordId } = contact
 const request = { ...contact, conversationId: emptyConversation }
 const outcome = { status: 'linked', conversationId: emptyConversation, record: contact, store: 'embedded' }
 
-/** Every method that takes options, as a call with these, and the shape of theirs. */
+/** Every method with options, as a function of the options, and the shape of its options. */
 const calls = {
   linkToConversation: [(client, options) => client.linkToConversation(entityLogicalName, recordId, emptyConversation, options), SHAPES.link],
   unlinkFromConversation: [(client, options) => client.unlinkFromConversation(entityLogicalName, recordId, emptyConversation, options), SHAPES.unlink],
@@ -29,7 +29,7 @@ const calls = {
 }
 
 const realm = createContext()
-/** Ways in which an object may have a property of this name and value. */
+/** Ways for an object to have a property with this name and value. */
 const carriers = {
   'a getter of its class': (name, value) => new (class { get [name]() { return value } })(),
   'a getter of a class that it inherits from': (name, value) => new (class extends (class { get [name]() { return value } }) { get() {} toString() {} })(),
@@ -49,12 +49,12 @@ const carriers = {
 }
 
 for (const [method, [call, shape]] of Object.entries(calls)) {
-  test(`${method} reads each of its options from whatever has it`, { timeout: 60_000 }, async t => {
+  test(`${method} reads each option from any kind of object`, { timeout: 60_000 }, async t => {
     const { client } = emptyEmbedded(t)
     const ignored = []
     for (const name of Object.keys(shape)) {
       for (const [carrier, carry] of Object.entries(carriers)) {
-        // No option is a symbol.
+        // Symbols are not options.
         const error = await call(client, carry(name, Symbol('wrong'))).catch(error => error)
         const isNamed = error.code === 'INVALID_ARGUMENT' && error.message.includes(name)
         if (!isNamed) ignored.push(`${name}, ${carrier}: ${error.code} ${error.message}`)
@@ -65,7 +65,7 @@ for (const [method, [call, shape]] of Object.entries(calls)) {
 }
 
 for (const [store, open] of Object.entries(stores)) {
-  test(`${store}: a dry run writes nothing, whatever says that it is one`, { timeout: 60_000 }, async t => {
+  test(`${store}: a dry run writes nothing, in any kind of options object`, { timeout: 60_000 }, async t => {
     const { client, read } = await open(t)
     for (const [carrier, carry] of Object.entries(carriers)) {
       const linked = await client.linkToConversation(entityLogicalName, recordId, emptyConversation, carry('dryRun', true))
@@ -77,7 +77,7 @@ for (const [store, open] of Object.entries(stores)) {
   })
 }
 
-test('properties of nested objects count wherever they are', { timeout: 60_000 }, async t => {
+test('nested options are read from any kind of object', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const nested = [
     ['options.expected.recordId', value => client.linkToConversation(entityLogicalName, recordId, emptyConversation, { expected: value }), 'recordId'],
@@ -90,7 +90,7 @@ test('properties of nested objects count wherever they are', { timeout: 60_000 }
   ]
   for (const [path, call, name] of nested) {
     for (const [carrier, carry] of Object.entries(carriers)) {
-      // A key may have any name, so a proxy that does not tell has none.
+      // A key may have any name, so a proxy without ownKeys has none.
       if (path === 'key.name' && /names nothing|looks like/.test(carrier)) continue
       const error = await rejects(call(carry(name, Symbol('wrong'))), 'INVALID_ARGUMENT')
       assert.ok(error.message.includes(name), `${path}, ${carrier}: ${error.message}`)
@@ -109,7 +109,7 @@ const settings = [
   ])
 ]
 
-test('a client reads each of its options from whatever has it', () => {
+test('a client reads each option from any kind of object', () => {
   for (const [path, options, name] of settings) {
     for (const [carrier, carry] of Object.entries(carriers)) {
       const error = throws(() => new OmnichannelClient(options(carry(name, Symbol('wrong')))), 'INVALID_CONFIGURATION')
@@ -118,7 +118,7 @@ test('a client reads each of its options from whatever has it', () => {
   }
 })
 
-test('a client is made of the options of a class', { timeout: 60_000 }, async t => {
+test('a client accepts an instance of a class as options', { timeout: 60_000 }, async t => {
   const { path } = emptyEmbedded(t)
   const made = client(t, new (class {
     get embedded() { return new (class { get path() { return path } })() }
@@ -137,13 +137,13 @@ const containers = {
   Promise: Promise.resolve({ dryRun: true }), RegExp: /dryRun/, WeakMap: new WeakMap(), Error: new Error('dryRun'), Uint8Array: new Uint8Array(1e7),
   ArrayBuffer: new ArrayBuffer(8), URLSearchParams: new URLSearchParams('dryRun=true'), Headers: new Headers({ dryRun: 'true' }),
   Arguments: (function () { return arguments })({ dryRun: true }), 'methods, such as get()': new Settings(), 
-  // oxlint-disable-next-line unicorn/no-thenable -- a promise of options is no options
+  // oxlint-disable-next-line unicorn/no-thenable -- a promise is not options
   'methods, such as then()': new (class { then() {} })(),
   Generator: (function* () {})(), 'options.size': Object.setPrototypeOf(new Map(), Object.create({ get size() { return 1 } }))
 }
 
 for (const [method, [call]] of Object.entries(calls)) {
-  test(`${method} refuses what can hold no options`, { timeout: 60_000 }, async t => {
+  test(`${method} rejects values that cannot hold options`, { timeout: 60_000 }, async t => {
     const { client } = emptyEmbedded(t)
     for (const [what, options] of Object.entries(containers)) {
       const error = await rejects(call(client, options), 'INVALID_ARGUMENT', /`options/)
@@ -158,7 +158,7 @@ function revoked() {
   return proxy
 }
 
-describe('what throws when it is read', () => {
+describe('an option that throws when read', () => {
   const throwing = ['get', 'ownKeys', 'getPrototypeOf', 'getOwnPropertyDescriptor'].map(trap => new Proxy({ a: 1 }, { [trap]() { throw new Error('a trap') } }))
 
   test('is named by every call', { timeout: 60_000 }, async t => {
@@ -186,11 +186,11 @@ describe('what throws when it is read', () => {
       await rejects(client.getConversations({ statuses: bad }).next(), 'INVALID_ARGUMENT', /`options\.statuses/)
       await rejects(client.linkToConversation(bad, recordId, conversation), 'INVALID_ARGUMENT', /`entityLogicalName`/)
     }
-    // All names of a key count, whatever is said of them.
+    // All names of a key are read, whatever their descriptors are.
     for (const bad of [revoked(), ...throwing.slice(0, 3)]) await rejects(client.findRecord('account', bad), 'INVALID_ARGUMENT', /`key/)
   })
 
-  test('makes an item fail, and no other', { timeout: 60_000 }, async t => {
+  test('fails its item and no other', { timeout: 60_000 }, async t => {
     const { client } = emptyEmbedded(t)
     const codes = []
     const bad = [revoked(), ...throwing.filter((_, index) => index !== 1), { get recordId() { throw new Error('mine') } }]
@@ -217,13 +217,13 @@ describe('what throws when it is read', () => {
   })
 })
 
-test('prototypes without an end are refused', { timeout: 60_000 }, async t => {
+test('endless prototype chains are rejected', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const endless = () => new Proxy({}, { getPrototypeOf: endless })
   await rejects(client.diagnose(endless()), 'INVALID_ARGUMENT', /`options`: cannot be read: .*no end/)
 })
 
-test('an unknown getter is refused by name, and a method of a class is not an option', { timeout: 60_000 }, async t => {
+test('an unknown getter is rejected by name, and a method of a class is not an option', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   const misspelt = new (class { get dryrun() { return true } })()
   await rejects(client.linkToConversation(entityLogicalName, recordId, emptyConversation, misspelt), 'INVALID_ARGUMENT', /`options\.dryrun`/)
@@ -234,7 +234,7 @@ test('an unknown getter is refused by name, and a method of a class is not an op
   assert.equal((await client.getConversation(conversation, new (class { toString() { return '' } })())).conversationId, conversation)
 })
 
-test('arrays may be proxies, and have an end', { timeout: 60_000 }, async t => {
+test('arrays may be proxies, and have a maximum length', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   const listed = await client.getConversations({ statuses: new Proxy(['active'], {}), orderBy: new Proxy([{ property: 'subject' }], {}) }).next()
   assert.equal(listed.value.status, 'active')
@@ -243,7 +243,7 @@ test('arrays may be proxies, and have an end', { timeout: 60_000 }, async t => {
   }
 })
 
-test('the query of the page is read by the same rule', { timeout: 60_000 }, async t => {
+test('the query of the page follows the same rule', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
   const { getConversations } = createOmnichannel(client)
   for (const [carrier, carry] of Object.entries(carriers)) {
@@ -256,7 +256,7 @@ test('the query of the page is read by the same rule', { timeout: 60_000 }, asyn
 const known = message => [...message.split('expected one of')[1].matchAll(/`(\w+)`/g)].map(([, name]) => name).toSorted()
 const refusal = options => throws(() => new OmnichannelClient(options), 'INVALID_CONFIGURATION').message
 
-test('the names that JavaScript reads are those that the addon knows', { timeout: 60_000 }, async t => {
+test('JavaScript and the addon know the same names', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const inJavaScript = new Set(['signal', 'onProgress'])
   for (const [method, [call, shape]] of Object.entries(calls)) {
@@ -285,10 +285,10 @@ test('options are read once', { timeout: 60_000 }, async t => {
   assert.deepEqual(dry, [true, true, true])
 })
 
-/** An option at a path. */
+/** Options with one value at a path. */
 const nested = (path, value) => path.split('.').reduceRight((value, name) => ({ [name]: value }), value)
 
-test('a value of another kind is refused in plain words', { timeout: 60_000 }, async t => {
+test('a value of another type is rejected with a clear message', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const url = 'https://contoso.crm4.dynamics.com'
   const others = [() => {}, Symbol('s'), 5n, new Map(), [], {}]

@@ -1,4 +1,4 @@
-// Environments like a page's, such as Jest's with jsdom: their globals are older than Node's or missing, and their classes are of another realm.
+// Environments like a page, such as Jest with jsdom: their globals are old or missing, and their classes belong to another realm.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -12,7 +12,7 @@ import { account, contact, conversation, data, emptyConversation, pages } from '
 import { emulator, stores } from './support/stores.mjs'
 import { arrival, row, serve } from './support/server.mjs'
 
-/** Calls of a program on a client, and all it sees of them. */
+/** Makes calls on a client and returns everything that a program sees of them. */
 async function use({ OmnichannelClient, LinkError, createOmnichannel }, options, { AbortController, record, other, conversation, seed }) {
   const seen = []
   const client = new OmnichannelClient(options)
@@ -43,7 +43,7 @@ const expected = [
   ['replaced', emptyConversation], 'replaced', 1, 36, 'active', 'success', 'AbortError', 'AbortError', ['unlinked', emptyConversation], 'unlinked'
 ]
 
-/** An `AbortController` as jsdom 20 has it: its signal tells neither a reason nor a time. */
+/** The `AbortController` of jsdom 20: its signal has no reason and no timeout. */
 const POLYFILL = `class AbortController {
   #listeners = new Set()
   signal = {
@@ -58,7 +58,7 @@ const POLYFILL = `class AbortController {
 const given = { record: contact, other: account, conversation: emptyConversation }
 const seed = pages.map(page => `${data}${page}.json`)
 
-/** Loads the package into a realm of its own, as Jest does: Node's modules and the addon come from outside, `process` from the realm. */
+/** Loads the package into another realm, like Jest: Node's modules and the addon come from outside, `process` from the realm. */
 function load(context, process) {
   const loaded = new Map()
   const inContext = path => {
@@ -80,7 +80,7 @@ function load(context, process) {
 }
 
 for (const name of Object.keys(stores)) {
-  test(`${name}: a realm without any global of Node's is enough`, { timeout: 60_000 }, async t => {
+  test(`${name}: a realm without Node's globals is enough`, { timeout: 60_000 }, async t => {
     const context = createContext({})
     const { platform, arch } = process
     const link = load(context, { platform, arch })
@@ -120,7 +120,7 @@ test('a program that has lost its globals still links', { timeout: 60_000 }, asy
   assert.deepEqual(seen, expected)
 })
 
-/** Signals that fail at some point, and whether the call is made all the same. */
+/** Signals that fail at some point, and whether the call is made anyway. */
 const signals = {
   'cannot take its listener away': [{ aborted: false, addEventListener() {}, removeEventListener() { throw new Error('a signal') } }, 'linked'],
   'cannot take its listener away, and throws nothing': [{ aborted: false, addEventListener() {}, removeEventListener() { throw undefined } }, 'linked'],

@@ -1,4 +1,4 @@
-// The policies of a link, and outcomes that are verified later, on both stores.
+// Policies of a link and verification of outcomes, on both stores.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { rejects } from './support/expect.mjs'
@@ -13,7 +13,7 @@ async function collect(iterable) {
 
 for (const [name, open] of Object.entries(stores)) {
   describe(name, () => {
-    test('another record is replaced, kept or a reason to refuse', async t => {
+    test('another record is replaced, kept or rejected', async t => {
       const { client, read } = await open(t)
       const link = options => client.linkToConversation('contact', contact.recordId, conversation, options)
       const kept = await link({ ifLinked: 'keep' })
@@ -31,7 +31,7 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual((await read(conversation)).customer, contact)
     })
 
-    test('what is undefined is not given', async t => {
+    test('undefined means not given', async t => {
       const { client } = await open(t)
       const link = expected => client.linkToConversation('contact', contact.recordId, conversation, { expected, dryRun: true })
       assert.equal((await link(undefined)).status, 'replaced')
@@ -41,18 +41,18 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(outcome.status, 'replaced')
     })
 
-    test('what can never be in the slot cannot be expected there', async t => {
+    test('a record of the other slot cannot be expected', async t => {
       const { client } = await open(t)
       const link = (record, expected) => client.linkToConversation(record.entityLogicalName, record.recordId, emptyConversation, { expected })
       await rejects(link(contact, incident), 'INVALID_ARGUMENT', /`options\.expected`: .*incident.*customer slot/)
       await rejects(link(incident, account), 'INVALID_ARGUMENT', /`options\.expected`: .*account.*case slot/)
-      // A list may hold records of both slots.
+      // A list may have records of both slots.
       const requests = [{ ...incident, conversationId: emptyConversation }, { ...contact, conversationId: emptyConversation }]
       const results = await collect(client.linkMany(requests, { expected: incident }))
       assert.deepEqual(results.map(({ error }) => error.code), ['CONFLICT', 'INVALID_ARGUMENT'])
     })
 
-    test('an outcome can be held against the conversation later', async t => {
+    test('an outcome can be verified later', async t => {
       const { client } = await open(t)
       const linked = await client.linkToConversation('contact', contact.recordId, conversation)
       const verified = await client.verify(linked)

@@ -1,4 +1,4 @@
-// A program in which `Object.prototype` has been changed: nothing that is put there reaches a client or an outcome.
+// A program with a polluted `Object.prototype`: no property of it reaches a client or an outcome.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SHAPES } from '../lib/options.js'
@@ -9,7 +9,7 @@ import { emulator } from './support/stores.mjs'
 import { serve } from './support/server.mjs'
 
 
-/** The names of options in a shape, at every depth. */
+/** The names of all options in a shape, nested ones included. */
 function namesOf(shape) {
   if (Array.isArray(shape)) return namesOf(shape[0])
   return typeof shape === 'object' ? Object.keys(shape).concat(Object.values(shape).flatMap(namesOf)) : []
@@ -28,7 +28,7 @@ const results = [
   'aborted', 'reason', 'enumerable', 'configurable', 'writable', 'value', 'done', 'isAborted', 'shape', 'call', 'path', 'message', 'stack', 'name'
 ]
 
-/** All that a program sees of many calls, one after the other. Runs in a program of its own. */
+/** Everything that a program sees of several calls. Runs in a separate process. */
 async function scenario({ OmnichannelClient, createOmnichannel }, { url, credential, application, silent, path, data, ids }) {
   const { account, contact, incident, conversation, emptyConversation, closedConversation } = ids
   const seen = []
@@ -70,7 +70,7 @@ async function scenario({ OmnichannelClient, createOmnichannel }, { url, credent
   process.env.DATAVERSE_URL = url
   await note('a URL alone', () => new OmnichannelClient({}).getConversation(conversation))
   delete process.env.DATAVERSE_URL
-  // Nobody else is to be asked for a token: the authority of this machine is not known.
+  // Without this the authority of this machine would be unknown.
   await note('no authority', () => new OmnichannelClient({ dataverse: { url, credential: application } }))
   await note('no credential', () => new OmnichannelClient({ dataverse: { url } }))
   await note('no token', () => new OmnichannelClient({ dataverse: { url, credential: async () => ({}) } }).getConversation(conversation))
@@ -83,12 +83,12 @@ async function scenario({ OmnichannelClient, createOmnichannel }, { url, credent
   return JSON.stringify(seen, (name, value) => (differs.test(name) ? undefined : value)).replaceAll(path, 'FILE')
 }
 
-/** Puts something under each of these names, calls, and takes it away. */
+/** Defines each of these names, makes the calls, and removes the name. */
 async function polluted(names, kind, call) {
   const values = { text: 'https://evil.example', truth: true, number: 8, object: {}, method() { return 'https://evil.example' } }
   for (const name of names) {
     const accessor = { get: () => 'https://evil.example', set() {}, configurable: true }
-    // oxlint-disable-next-line eslint/no-extend-native -- as a program does that merges what it was sent
+    // oxlint-disable-next-line eslint/no-extend-native -- like a program that merges untrusted input
     Object.defineProperty(Object.prototype, name, { __proto__: null, ...(kind === 'accessor' ? accessor : { value: values[kind], writable: true, enumerable: true, configurable: true }) })
   }
   try {
@@ -112,14 +112,14 @@ const program = `
   const play = () => scenario(link, { ...values, path: join(process.cwd(), 'links' + file++ + '.db') });`
 
 const everything = [...new Set([...options, ...variables, ...results])]
-// The engine's own arrays do not survive an accessor that has the name of an index.
+// The engine's own arrays break if an index is an accessor.
 const names = everything.filter(name => !/^\d/.test(name))
-// The effect of one name must not hide that of another.
+// One name must not hide the effect of another.
 const groups = [[everything, 'text'], [everything, 'truth'], [everything, 'number'], [everything, 'object'], [everything, 'method'], [names, 'accessor']]
 const alone = [options, variables, results, ['dryRun'], ['cause'], ['claims'], ['failure'], ['record']].map(names => [names, 'text'])
 
 for (const [names, kind] of [...groups, ...alone]) {
-  test(`nothing is taken from Object.prototype: ${names.length} names, each a ${kind}`, { timeout: 120_000 }, async t => {
+  test(`Object.prototype is ignored: ${names.length} names, each a ${kind}`, { timeout: 120_000 }, async t => {
     const values = await given(t)
     const told = await run(t, `${program}
       (async () => {

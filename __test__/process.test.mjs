@@ -1,4 +1,4 @@
-// What the addon does to its process: threads, workers, staying alive, and ending.
+// The addon and its process: threads, workers, staying alive, and exit.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -14,7 +14,7 @@ import { emulator } from './support/stores.mjs'
 const require = createRequire(import.meta.url)
 const contacts = page('contacts', { contactid: contact.recordId })
 
-test('ESM and CommonJS get the same things, once', async () => {
+test('ESM and CommonJS share the same exports', async () => {
   const required = require('omnichannel-link')
   assert.equal(require('omnichannel-link'), required)
   assert.equal(namespace.default, required)
@@ -27,12 +27,12 @@ test('ESM and CommonJS get the same things, once', async () => {
   assert.equal((await import('omnichannel-link')).OmnichannelClient, required.OmnichannelClient)
 })
 
-test('nothing but the public files can be imported', () => {
+test('only the public files can be imported', () => {
   assert.throws(() => require('omnichannel-link/lib/binding.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
   assert.equal(require('omnichannel-link/package.json').name, 'omnichannel-link')
 })
 
-test('require starts no thread, the first call does', { skip: process.platform !== 'linux', timeout: 60_000 }, async t => {
+test('require starts no thread; the first call does', { skip: process.platform !== 'linux', timeout: 60_000 }, async t => {
   const code = `
     const { readdirSync, readFileSync } = require('node:fs')
     const threads = () => readdirSync('/proc/self/task').map(id => readFileSync('/proc/self/task/' + id + '/comm', 'utf8').trim())
@@ -47,7 +47,7 @@ test('require starts no thread, the first call does', { skip: process.platform !
       const called = ours()
       client.close().then(() => console.log(JSON.stringify({ code, before, required, made, called })))
     })`
-  // Not through the helper's own require.
+  // Not through the require of the helper.
   const { before, required, made, called, code: refused } = await run(t, code, { cwd: folder(t), COMMONJS: 'node:fs', PACKAGE: require.resolve('omnichannel-link') })
   assert.equal(refused, 'CONVERSATION_NOT_FOUND')
   assert.equal(required, before)
@@ -55,7 +55,7 @@ test('require starts no thread, the first call does', { skip: process.platform !
   assert.deepEqual(called, ['omnichannel-db', 'omnichannel-io'])
 })
 
-test('a client that is open and idle does not keep the process alive', { timeout: 60_000 }, async t => {
+test('an idle open client does not keep the process alive', { timeout: 60_000 }, async t => {
   const { url, credential } = await emulator(t)
   const { code, stdout, stderr } = await start(t, `
     (async () => {
@@ -79,7 +79,7 @@ test('a pending call keeps the process alive', { timeout: 60_000 }, async t => {
         .then(({ status }) => console.log(status))`, { url: server.url, contact, conversation })
     const answered = new Promise(resolve => server.server.once('request', (_, response) => resolve(response)))
     await arrived
-    // As long as a process takes that has nothing to do.
+    // As long as an idle process takes.
     spawnSync(process.execPath, ['--eval', ''])
     row(await answered, conversation, { customer: contact })
     const { code, stdout } = await ended
@@ -87,7 +87,7 @@ test('a pending call keeps the process alive', { timeout: 60_000 }, async t => {
   }
 })
 
-test('process.exit ends it at once, with fifty calls pending', { timeout: 60_000 }, async t => {
+test('process.exit works at once with fifty pending calls', { timeout: 60_000 }, async t => {
   const server = await serve(t)
   const arrived = arrival(server.server, 'GET')
   const { child, ended } = start(t, `
@@ -106,7 +106,7 @@ test('process.exit ends it at once, with fifty calls pending', { timeout: 60_000
   assert.deepEqual({ code, signal, stderr }, { code: 7, signal: null, stderr: '' })
 })
 
-test('five workers and the main thread link at once, each on a file of its own', { timeout: 60_000 }, async t => {
+test('five workers and the main thread link at once, each in its own file', { timeout: 60_000 }, async t => {
   const { outcomes, codes } = await run(t, `
     const { Worker } = require('node:worker_threads')
     const { once } = require('node:events')
@@ -164,24 +164,24 @@ test('workers are terminated with calls pending, and the main thread goes on', {
   assert.deepEqual({ code, signal, stdout, stderr }, { code: 0, signal: null, stdout: '100\n', stderr: '' })
 })
 
-test('promises nobody waits for are settled when close() is', { timeout: 60_000 }, async t => {
+test('promises that are not awaited settle before close() does', { timeout: 60_000 }, async t => {
   const settled = await run(t, `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     const settled = []
     client.importRecords(page).then(({ inserted }) => settled.push(inserted))
     for (const { activityid } of page.value) client.linkToConversation('contact', contact.recordId, activityid).catch(({ code }) => settled.push(code))
     client.close().then(() => console.log(JSON.stringify(settled)))`, { cwd: folder(t), page: conversations(100), contact })
-  // In whichever order: one that has more to do on its way back may be told of later.
+  // In any order: one with more work on its way back may settle later.
   assert.deepEqual(settled.toSorted(), [100, ...Array(100).fill('RECORD_NOT_FOUND')])
 })
 
-test('a rejection nobody handles ends the process as any other', { timeout: 60_000 }, async t => {
+test('an unhandled rejection ends the process as usual', { timeout: 60_000 }, async t => {
   const { code, stderr } = await start(t, "link.linkToConversation('lead', id, id)", { cwd: folder(t), id: numbered(1) }).ended
   assert.equal(code, 1)
   assert.match(stderr, /LinkError: `entityLogicalName`/)
 })
 
-test('the file is in the working directory of the process, wherever the package is', { timeout: 60_000 }, async t => {
+test('the default file is in the working directory, wherever the package is', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
   const hint = await run(t, "link.linkToConversation('account', id, id).catch(({ hint }) => console.log(JSON.stringify(hint)))", { cwd, id: numbered(1) })
   assert.ok(hint.includes(join(cwd, 'omnichannel-link.db')))

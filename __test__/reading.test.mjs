@@ -1,4 +1,4 @@
-// Reading, on both stores, held against the sample data itself.
+// Reading on both stores, compared with the sample data.
 import assert from 'node:assert/strict'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { all } from './support/all.mjs'
 import { rejects } from './support/expect.mjs'
-import { account, contact, conversation, data, emptyConversation, incident, missingContact, nobody, danglingConversation, numbered, page, pages } from './support/sample.mjs'
+import { account, contact, conversation, data, emptyConversation, incident, missingContact, missingId, danglingConversation, numbered, page, pages } from './support/sample.mjs'
 import { json, serve } from './support/server.mjs'
 import { client, emptyEmbedded, filesOf, stores } from './support/stores.mjs'
 
@@ -22,7 +22,7 @@ const TABLE = 'Microsoft.Dynamics.CRM.lookuplogicalname'
 
 const linked = (recordId, entityLogicalName) => recordId && { entityLogicalName, recordId, name: names.get(recordId) ?? null }
 
-/** A row of the sample data as the client should show it. */
+/** The expected form of a row of the sample data. */
 function shown(row) {
   return {
     conversationId: row.activityid,
@@ -35,7 +35,7 @@ function shown(row) {
   }
 }
 
-/** What Dataverse orders by: case does not count. Ids break ties, in an order of each store's own. */
+/** The sort key of Dataverse, which ignores case. Ids break ties, in an order that depends on the store. */
 const by = (...keys) => (a, b) => {
   for (const [key, sign] of keys) {
     const [left, right] = [a, b].map(row => (typeof row[key] === 'string' ? row[key].toLowerCase() : row[key]))
@@ -46,7 +46,7 @@ const by = (...keys) => (a, b) => {
 const newestFirst = by(['createdon', -1])
 const known = rows.msdyn_ocliveworkitems
 
-/** All linked to `account`, every second of them active; more than fit into a page. */
+/** All linked to `account`, every second one active; more than one page. */
 const manyConversations = {
   ...page('msdyn_ocliveworkitems'),
   value: Array.from({ length: 300 }, (_, number) => ({ ...liveWorkItem(number), createdon: new Date(1.7e12 + number * 1000).toISOString() }))
@@ -56,13 +56,13 @@ function liveWorkItem(number) {
   const [customer, agent] = ['_msdyn_customer_value', '_msdyn_activeagentid_value']
   return {
     activityid: numbered(number), statecode: 0, statuscode: number % 2 ? 3 : 2, [customer]: account.recordId, [`${customer}@${TABLE}`]: 'account',
-    _msdyn_issueid_value: null, [agent]: nobody, [`${agent}@${TABLE}`]: 'systemuser'
+    _msdyn_issueid_value: null, [agent]: missingId, [`${agent}@${TABLE}`]: 'systemuser'
   }
 }
 
 const linkTo = ({ headers }, page) => `http://${headers.host}/api/data/v9.2/msdyn_ocliveworkitems?page=${page}`
 
-/** The same conversations in an order that fits, whatever breaks its ties. */
+/** The same conversations in a valid order, with any order of ties. */
 function same(actual, expected, order) {
   assert.deepEqual(new Set(actual.map(({ conversationId }) => conversationId)), new Set(expected.map(({ activityid }) => activityid)))
   const byId = new Map(expected.map(row => [row.activityid, row]))
@@ -73,7 +73,7 @@ function same(actual, expected, order) {
 
 for (const [name, open] of Object.entries(stores)) {
   describe(name, () => {
-    test('a conversation is shown with what is linked to it, and names', async t => {
+    test('a conversation has its linked records and their names', async t => {
       const { client } = await open(t)
       const row = known.find(row => row._msdyn_customer_value && row._msdyn_issueid_value)
       const expected = shown(row)
@@ -84,7 +84,7 @@ for (const [name, open] of Object.entries(stores)) {
       assert.ok(expected.customer.name && expected.case.name)
     })
 
-    test('a link shows at once, and a dangling one without a name', async t => {
+    test('a link is visible at once; a dangling link has no name', async t => {
       const { client } = await open(t)
       const linked = client.linkToConversation('incident', incident.recordId, emptyConversation)
       const read = await client.getConversation(emptyConversation)
@@ -94,9 +94,9 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual({ ...customer, name: null }, { ...missingContact, name: null })
     })
 
-    test('what is not there is refused', async t => {
+    test('missing conversations and records are errors', async t => {
       const { client } = await open(t)
-      await rejects(client.getConversation(nobody), 'CONVERSATION_NOT_FOUND')
+      await rejects(client.getConversation(missingId), 'CONVERSATION_NOT_FOUND')
       await rejects(client.getConversation(), 'NO_FOCUSED_CONVERSATION')
       await rejects(client.getConversation(5), 'INVALID_ARGUMENT', /`conversationId`/)
       await rejects(client.getConversation(conversation, { timeout: 5 }), 'INVALID_ARGUMENT', /unknown field `timeout`/)
@@ -104,7 +104,7 @@ for (const [name, open] of Object.entries(stores)) {
       await assert.rejects(client.getConversation(conversation, { signal: aborted }), /enough/)
     })
 
-    test('all conversations come, page by page, the newest first', async t => {
+    test('all conversations come in pages, the newest first', async t => {
       const { client } = await open(t)
       same(await all(client.getConversations()), known, newestFirst)
     })
@@ -125,11 +125,11 @@ for (const [name, open] of Object.entries(stores)) {
       same(await all(client.getConversations({ createdBeforeDays: days })), old, newestFirst)
       assert.equal((await all(client.getConversations({ top: 7 }))).length, 7)
       assert.deepEqual(await all(client.getConversations({ statuses: [99] })), [])
-      // Before there were computers.
+      // Before any conversation.
       assert.deepEqual(await all(client.getConversations({ createdBeforeDays: 36_500 })), [])
     })
 
-    test('an iteration that is left asks for nothing more', async t => {
+    test('leaving an iteration sends no more requests', async t => {
       const { client } = await open(t)
       for await (const { conversationId } of client.getConversations({ orderBy: [] })) {
         assert.ok(conversationId)
@@ -137,7 +137,7 @@ for (const [name, open] of Object.entries(stores)) {
       }
     })
 
-    test('the conversations of a record are found, and those of its namesake in another table are not', async t => {
+    test('the conversations of a record are found, without those of the same id in another table', async t => {
       const { client } = await open(t)
       const recordId = '9a5d9d54-35b8-4488-ba41-7f521af02447'
       const linked = known.filter(row => row._msdyn_customer_value === recordId)
@@ -154,22 +154,22 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual((await all(client.getConversations({ record: incident }))).map(({ conversationId }) => conversationId), [emptyConversation])
     })
 
-    test('wrong queries are refused by name', async t => {
+    test('invalid queries are rejected by name', async t => {
       const { client } = await open(t)
       for (const [query, message] of [
         [{ agentId: 'me' }, /`options\.agentId`: expected a GUID/], [{ statuses: ['lost'] }, /`options\.statuses\[0\]`/],
         [{ top: 0 }, /`options\.top`/], [{ orderBy: [{ property: 'size' }] }, /`options\.orderBy\[0\]\.property`/], [{ createdBeforeDays: -1 }, /createdBeforeDays/],
-        [{ agent: nobody }, /unknown field `agent`/], [5, /`options`/],
+        [{ agent: missingId }, /unknown field `agent`/], [5, /`options`/],
         [{ orderBy: [{ property: 'status' }, { property: 'subject' }, { property: 'status', descending: true }] }, /`options\.orderBy\[2\]`: .* once/],
         ...['agentId', 'record', 'statuses', 'createdBeforeDays', 'orderBy', 'top'].map(name => [{ [name]: null }, new RegExp(`\`options\\.${name}\`: .* got null`)])
       ]) await rejects(client.getConversations(query).next(), 'INVALID_ARGUMENT', message)
       for (const [record, message] of [
         ['x', /`options\.record`: expected an object, got a string/], [{ ...account, recordId: 'x' }, /`options\.record\.recordId`: expected a GUID/],
-        [{ ...account, entityLogicalName: 'lead' }, /`options\.record\.entityLogicalName`: expected 'account'/], [{ recordId: nobody }, /missing field/]
+        [{ ...account, entityLogicalName: 'lead' }, /`options\.record\.entityLogicalName`: expected 'account'/], [{ recordId: missingId }, /missing field/]
       ]) await rejects(client.getConversations({ record }).next(), 'INVALID_ARGUMENT', message)
     })
 
-    test('a record is found by what stands in its columns', async t => {
+    test('a record is found by the values of its columns', async t => {
       const { client } = await open(t)
       for (const [entityLogicalName, column, id, nameOf, table] of [
         ['account', 'accountnumber', 'accountid', 'name', rows.accounts], ['contact', 'telephone1', 'contactid', 'fullname', rows.contacts],
@@ -196,7 +196,7 @@ for (const [name, open] of Object.entries(stores)) {
       ]) await rejects(client.findRecord(entity, key), 'INVALID_ARGUMENT', message)
     })
 
-    test('a wrong number is refused in words of the field', async t => {
+    test('an invalid number is rejected with the name of the field', async t => {
       const { client } = await open(t)
       const limits = { top: 'from 1 to 4294967295', createdBeforeDays: 'of days from 0 to 4294967295' }
       for (const [name, limit] of Object.entries(limits)) {
@@ -208,7 +208,7 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(client.getConversation(conversation, { timeoutInMs: Infinity }), 'INVALID_ARGUMENT', /`options\.timeoutInMs`: .*Infinity, expected a number of milliseconds/)
     })
 
-    test('a record with its name is a record', async t => {
+    test('a named record is accepted as a record', async t => {
       const { client } = await open(t)
       const { customer } = await client.getConversation(conversation)
       assert.ok(customer.name)
@@ -220,7 +220,7 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(all(client.getConversations({ record: circle })), 'INVALID_ARGUMENT', /`options\.record\.name`/)
     })
 
-    test('statuses are some, and each counts once', async t => {
+    test('statuses must not be empty, and duplicates count once', async t => {
       const { client } = await open(t)
       const list = statuses => all(client.getConversations({ statuses }))
       assert.deepEqual(await list(Array(5000).fill('active')), await list(['active']))
@@ -228,17 +228,17 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(list(Array.from({ length: 101 }, (_, code) => code)), 'INVALID_ARGUMENT', /`options\.statuses`: .*100/)
     })
 
-    test('the conversations of a record are all there are, unless fewer are asked for', async t => {
+    test('all conversations of a record are listed unless a limit is given', async t => {
       const { client } = await open(t, [page('accounts', { accountid: account.recordId }), manyConversations])
       assert.equal((await all(client.getConversations({ record: account }))).length, 300)
       assert.equal((await all(client.getConversations({ record: account, top: 260 }))).length, 260)
       const statuses = ['active']
       const orderBy = [{ property: 'createdOn' }]
-      const oldest = await all(client.getConversations({ record: account, agentId: nobody, statuses, createdBeforeDays: 1, orderBy, top: 2 }))
+      const oldest = await all(client.getConversations({ record: account, agentId: missingId, statuses, createdBeforeDays: 1, orderBy, top: 2 }))
       assert.deepEqual(oldest.map(({ conversationId }) => conversationId), [numbered(0), numbered(2)])
     })
 
-    test('an iteration stops where it is aborted, and its query was read when it began', async t => {
+    test('an iteration stops when aborted, and reads its query when it begins', async t => {
       const { client } = await open(t)
       for (const at of [1, 2, 10]) {
         const controller = new AbortController()
@@ -253,7 +253,7 @@ for (const [name, open] of Object.entries(stores)) {
       }
     })
 
-    test('a query that is changed while it is answered changes nothing', async t => {
+    test('changing the query object during a call has no effect', async t => {
       const { client } = await open(t, [manyConversations])
       const query = { statuses: ['active', 'waiting'], top: 280 }
       let count = 0
@@ -266,24 +266,24 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(count, 280)
     })
 
-    test('a record is found by ids, and by texts whatever their case', async t => {
-      const someone = { contactid: numbered(1), fullname: 'Jürgen MÜLLER', statecode: 1, jobtitle: nobody, _parentcustomerid_value: account.recordId, [`_parentcustomerid_value@${TABLE}`]: 'account' }
+    test('a record is found by ids, and by strings without case', async t => {
+      const someone = { contactid: numbered(1), fullname: 'Jürgen MÜLLER', statecode: 1, jobtitle: missingId, _parentcustomerid_value: account.recordId, [`_parentcustomerid_value@${TABLE}`]: 'account' }
       const { client } = await open(t, [page('accounts', { accountid: account.recordId, name: 'Żabka' }), page('contacts', someone, { contactid: numbered(2), fullname: 'Ann' })])
       const found = { entityLogicalName: 'contact', recordId: numbered(1), name: 'Jürgen MÜLLER' }
       for (const key of [
         { contactid: numbered(1) }, { contactid: `{${numbered(1).toUpperCase()}}` }, { _parentcustomerid_value: account.recordId.toUpperCase() },
-        { fullname: 'jürgen müller' }, { fullname: 'JÜRGEN MÜLLER', contactid: numbered(1) }, { jobtitle: nobody.toUpperCase() }
+        { fullname: 'jürgen müller' }, { fullname: 'JÜRGEN MÜLLER', contactid: numbered(1) }, { jobtitle: missingId.toUpperCase() }
       ]) assert.deepEqual(await client.findRecord('contact', key), found, JSON.stringify(key))
       assert.equal((await client.findRecord('account', { name: 'ŻABKA' })).recordId, account.recordId)
-      await rejects(client.findRecord('contact', { contactid: nobody }), 'RECORD_NOT_FOUND')
+      await rejects(client.findRecord('contact', { contactid: missingId }), 'RECORD_NOT_FOUND')
       await rejects(client.findRecord('contact', { fullname: '' }), 'RECORD_NOT_FOUND')
       for (const [key, message] of [
         [{ contactid: 'x' }, /`key\.contactid`: expected a GUID.*'x'/], [{ _parentcustomerid_value: '' }, /`key\._parentcustomerid_value`: expected a GUID/],
-        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is not a logical name/], [{ __value: nobody }, /'__value' is no logical name/]
+        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is not a logical name/], [{ __value: missingId }, /'__value' is no logical name/]
       ]) await rejects(client.findRecord('contact', key), 'INVALID_ARGUMENT', message)
     })
 
-    test('true is no number, and a number is not true', async t => {
+    test('booleans and numbers are different', async t => {
       const { client } = await open(t, [page('accounts', { accountid: numbered(1), creditonhold: true }, { accountid: numbered(2), numberofemployees: 1 })])
       assert.equal((await client.findRecord('account', { creditonhold: true })).recordId, numbered(1))
       assert.equal((await client.findRecord('account', { numberofemployees: 1 })).recordId, numbered(2))
@@ -292,14 +292,14 @@ for (const [name, open] of Object.entries(stores)) {
       }
     })
 
-    test('a time with an offset is shown in UTC', async t => {
+    test('a time with an offset is converted to UTC', async t => {
       const { client } = await open(t, [page('msdyn_ocliveworkitems', { ...liveWorkItem(1), createdon: '2026-11-21T12:30:00+02:30' })])
       assert.equal((await client.getConversation(numbered(1))).createdOn, '2026-11-21T10:00:00Z')
     })
   })
 }
 
-test('links to the next page that lead elsewhere, or nowhere, are not followed', { timeout: 60_000 }, async t => {
+test('invalid links to the next page are not followed', { timeout: 60_000 }, async t => {
   const links = [
     () => 'https://evil.example/api/data/v9.2/msdyn_ocliveworkitems?x=1',
     ({ headers, url }) => `http://${headers.host}${url}`
@@ -311,12 +311,12 @@ test('links to the next page that lead elsewhere, or nowhere, are not followed',
   }
 })
 
-test('a column that the server does not know is the caller\'s mistake', async t => {
+test('an unknown column is INVALID_ARGUMENT', async t => {
   const { client } = await stores.dataverse(t)
   await rejects(client.findRecord('account', { acountnumber: 'A-1' }), 'INVALID_ARGUMENT', /`key`: the server refused it/)
 })
 
-test('reading makes no file', async t => {
+test('reading creates no file', async t => {
   const { client, path } = emptyEmbedded(t)
   await rejects(client.getConversation(conversation), 'CONVERSATION_NOT_FOUND')
   assert.deepEqual(await all(client.getConversations()), [])
@@ -324,7 +324,7 @@ test('reading makes no file', async t => {
   assert.deepEqual(filesOf(dirname(path)), [])
 })
 
-test('pages that go round in a circle are refused, and empty ones end with the time of the call', { timeout: 60_000 }, async t => {
+test('a circle of pages is an error, and empty pages end at the deadline', { timeout: 60_000 }, async t => {
   const circle = await serve(t, (request, response) => {
     const number = Number(/page=(\d)/.exec(request.url)?.[1] ?? 1)
     json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': linkTo(request, number === 2 ? 3 : 2) })
@@ -337,8 +337,8 @@ test('pages that go round in a circle are refused, and empty ones end with the t
   await rejects(away.getConversations({ timeoutInMs: 50 }).next(), 'TIMEOUT')
 })
 
-test('the time of a call is that of each page', { timeout: 60_000 }, async t => {
-  // Every page but the last comes at once.
+test('the timeout applies to each page', { timeout: 60_000 }, async t => {
+  // Every page except the last comes at once.
   const server = await serve(t, (request, response, number) => {
     if (number < 4) json(response, 200, { value: [liveWorkItem(number)], '@odata.nextLink': linkTo(request, number) })
   })
@@ -351,7 +351,7 @@ test('the time of a call is that of each page', { timeout: 60_000 }, async t => 
   assert.equal(ids.size, 4)
 })
 
-test('a read waits for the calls before it, and holds up none after it', { timeout: 60_000 }, async t => {
+test('a read waits for earlier calls and delays no later ones', { timeout: 60_000 }, async t => {
   const { client, emulator } = await stores.dataverse(t)
   await emulator.faults.add({ on: { method: 'GET' }, times: 2, fault: { kind: 'hang' } })
   const controller = new AbortController()

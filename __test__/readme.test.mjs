@@ -1,4 +1,4 @@
-// The README's examples, run as printed, each in a folder that has the packages installed and nothing else.
+// The README's examples, run as printed, each in a folder with only the packages installed.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ before(async () => {
   mkdirSync(join(modules, 'electron'), { recursive: true })
   symlinkSync(root, join(modules, 'omnichannel-link'), 'junction')
   symlinkSync(join(root, 'emulator'), join(modules, 'omnichannel-link-emulator'), 'junction')
-  // Electron as far as the example knows it: its one window links on the focused conversation, and prints what it is told.
+  // The parts of Electron that the example uses: its window links on the focused conversation and prints the result.
   writeFileSync(
     join(modules, 'electron', 'index.js'),
     `let call
@@ -67,12 +67,12 @@ test('the Dataverse example links and prints the outcome', () => {
   assert.equal(run('A Node service with Dataverse', env), 'alreadyLinked null\n')
 })
 
-test('the example of an examination prints a line for each check', () => {
+test('the example of diagnose prints a line for each check', () => {
   const printed = run('When it does not work', { DATAVERSE_URL: emulator.url, DATAVERSE_TOKEN: emulator.credential })
   assert.match(printed, /^http\S+ is in order\npassed  proxy .*\n(?:.*\n)*passed  privileges  The user has /)
 })
 
-test('the Electron example answers its window with data, errors included', () => {
+test('the Electron example returns data to its window, errors included', () => {
   const [answer, reloaded] = run('An Electron agent desktop').split('\n')
   const { error } = JSON.parse(answer).failure
   assert.equal(error.code, 'CONVERSATION_NOT_FOUND')
@@ -88,25 +88,25 @@ test('the example for tests runs', () => {
   assert.equal(run('For tests'), '')
 })
 
-test('the example of reading lists the newest conversations, and keeps what is linked', () => {
+test('the reading example lists the newest conversations and changes no link', () => {
   const [first, second, third, ...outcome] = run('Reading, and linking with care').split('\n')
   for (const line of [first, second, third]) assert.match(line, /^\S.* \S+$/)
   assert.match(outcome.join(''), /^kept \{ +entityLogicalName: 'account', +recordId: '0b7e4c0e-7d35-4a0c-a4e4-0f6d2a3c9e02' *\}$/)
 })
 
-test('the example of events hears the focus move', () => {
+test('the events example gets focus changes', () => {
   assert.equal(run('Events'), 'now b7397aae-ecf8-43a6-aeb0-07d294efb494\n')
 })
 
-test('the example of many links has a result for each, also where there is nothing yet', () => {
+test('the bulk example has a result for each item', () => {
   assert.equal(run('Many at once'), '1 CONVERSATION_NOT_FOUND\n2 CONVERSATION_NOT_FOUND\n')
 })
 
-test('the example that waits gives up in time', () => {
+test('the waiting example times out', () => {
   assert.equal(run('The conversation to come'), 'TIMEOUT 0\n')
 })
 
-test('what is installed by its path is what a checkout packs', () => {
+test('the installed tarball is the one that a checkout packs', () => {
   for (const place of ['', 'emulator']) {
     const { name, version } = JSON.parse(readFileSync(join(root, place, 'package.json'), 'utf8'))
     assert.match(readme, new RegExp(`^npm install .*/${name}-${version.replaceAll('.', '\\.')}\\.tgz`, 'm'))

@@ -1,4 +1,4 @@
-// docs/command-line.md: what the commands print, recorded by running them. `UPDATE_DOCS=1` writes it; otherwise it must be up to date.
+// docs/command-line.md: the recorded output of the commands. `UPDATE_DOCS=1` writes it; otherwise it must be up to date.
 import assert from 'node:assert/strict'
 import { cpSync, existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, sep } from 'node:path'
@@ -8,7 +8,7 @@ import { startEmulator } from 'omnichannel-link-emulator'
 import { afterwards, folder } from './support/afterwards.mjs'
 import { cli } from './support/cli.mjs'
 import { connectProxy } from './support/proxy.mjs'
-import { closedConversation, contact, conversation, data, emptyConversation, incident, nobody } from './support/sample.mjs'
+import { closedConversation, contact, conversation, data, emptyConversation, incident, missingId } from './support/sample.mjs'
 
 const root = new URL('..', import.meta.url)
 const document = fileURLToPath(new URL('docs/command-line.md', root))
@@ -37,7 +37,7 @@ const SECTIONS = {
     `npx omnichannel-link unlink ${LINK}`,
     `npx omnichannel-link unlink ${LINK}`,
     `npx omnichannel-link link contact ${contact.recordId} ${closedConversation} --db try.db`,
-    `npx omnichannel-link show ${nobody} --db try.db --json`,
+    `npx omnichannel-link show ${missingId} --db try.db --json`,
     'npx omnichannel-link doctor --db try.db'
   ],
   'A Dataverse environment': [
@@ -60,10 +60,10 @@ incident,${incident.recordId},${conversation},T-1
 contact,${contact.recordId},${emptyConversation},T-2
 contact,${contact.recordId},${closedConversation},T-3
 lead,${contact.recordId},${conversation},T-4
-contact,${nobody},${conversation},T-5
+contact,${missingId},${conversation},T-5
 `
 
-/** A folder with the package's sample data and a list, and what leads from there to the emulator. */
+/** A folder with the sample data and a list, and the environment for the emulator. */
 async function prepared(t) {
   const emulator = await startEmulator({ seed: data, tls: { hosts: [HOST] } })
   afterwards(t, () => emulator.close())
@@ -84,14 +84,14 @@ async function prepared(t) {
   return { cwd, env, steady }
 }
 
-/** What the shell would make of `*`. */
+/** Expands `*` like the shell. */
 function expanded(cwd, word) {
   if (!word.includes('*')) return [word]
   const [place, end] = word.split('*')
   return readdirSync(join(cwd, place)).filter(name => name.endsWith(end)).sort().map(name => place + name)
 }
 
-/** A command and what it printed. */
+/** A command and its output. */
 async function record(t, { cwd, env, steady }, command) {
   const [program, ...words] = command.split(' ')
   if (program === 'cat') return `$ ${command}\n${steady(readFileSync(join(cwd, words[0]), 'utf8'))}`
@@ -99,7 +99,7 @@ async function record(t, { cwd, env, steady }, command) {
   return `$ ${command}\n${steady(stdout + stderr)}${code === 0 ? '' : `[exit code ${code}]\n`}`
 }
 
-test('docs/command-line.md is what the commands print', { timeout: 300_000 }, async t => {
+test('docs/command-line.md matches the output of the commands', { timeout: 300_000 }, async t => {
   const terminal = await prepared(t)
   let text = INTRODUCTION
   for (const [heading, commands] of Object.entries(SECTIONS)) {

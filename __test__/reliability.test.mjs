@@ -1,5 +1,5 @@
-// Faults on a real socket, one at a time: what the caller is told, and what the row holds afterwards. Nothing is applied twice,
-// nothing of another writer is cleared, nothing is misreported.
+// Faults on a real socket, one at a time: the outcome and the row afterwards. Nothing is applied twice,
+// no change of another writer is cleared, nothing is misreported.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -18,7 +18,7 @@ after(() => emulator.close())
 const patch = fault => ({ on: { method: 'PATCH' }, fault })
 const get = fault => ({ on: { method: 'GET' }, fault })
 
-/** What the case slot holds, asked without the client and without faults. */
+/** The record in the case slot, read without the client and without faults. */
 async function held() {
   await emulator.faults.clear()
   const answer = await fetch(`${emulator.url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})?$select=_msdyn_issueid_value`, {
@@ -28,9 +28,9 @@ async function held() {
 }
 
 /**
- * The verbs of a link or an unlink by a client that has not seen the conversation, and of an unlink by the client that has just linked: its
- * row is remembered, so there is no GET. If that one's response is lost after the commit, another writer may as well have emptied the slot
- * before the call, so it cannot say `unlinked`.
+ * The methods of a link or an unlink by a client without a cached row, and of an unlink by the client that has just linked: its
+ * row is cached, so there is no GET. If the response of that one is lost after the commit, another writer may have emptied the slot
+ * before the call, so it cannot report `unlinked`.
  */
 const cases = {
   'nothing': [[], 'GET PATCH', 'PATCH'],
@@ -87,7 +87,7 @@ for (const [what, [faults, fresh, remembered, doubt]] of Object.entries(cases)) 
   })
 }
 
-test('a table without versions is refused, unless the caller accepts the race', { timeout: 60_000 }, async () => {
+test('a table without versions is an error unless the caller accepts the race', { timeout: 60_000 }, async () => {
   await emulator.reset()
   await emulator.faults.conditions({ concurrencyOff: ['msdyn_ocliveworkitem'] })
   const { url, credential } = emulator

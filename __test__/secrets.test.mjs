@@ -1,5 +1,5 @@
-// Three secrets that reach the server, which repeats them wherever an answer has room, are looked for in everything a program can
-// show: plainly, percent-encoded, and in base64.
+// The server repeats three secrets in every part of its responses. They must not appear in anything that a program can
+// show: plain, percent-encoded or in base64.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +14,7 @@ const secrets = { token, clientSecret, password }
 
 const percent = text => Buffer.from(text).reduce((all, byte) => `${all}%${byte.toString(16).padStart(2, '0')}`, '')
 
-/** The characters of its base64 that depend on the secret alone, whatever stands before and behind it. */
+/** The characters of its base64 that depend on the secret alone, not on the text around it. */
 function base64(secret, encoding) {
   return [0, 1, 2].map(shift => {
     const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(secret)])
@@ -28,7 +28,7 @@ const forms = secret => [
 ]
 const found = (text, secret) => forms(secret).filter(form => text.includes(form))
 
-/** What a server that repeats everything answers, one after the other. */
+/** The responses of a server that repeats everything, in order. */
 const answers = [
   said => ({ status: 400, body: { error: { code: said, message: said, error_codes: [said] } } }),
   said => ({ status: 401, headers: { 'www-authenticate': `Bearer error="${said}", claims="${said}"` }, body: { Message: said, ErrorCode: said } }),
@@ -37,13 +37,13 @@ const answers = [
   said => ({ status: 200, body: { activityid: 'b7397aae-ecf8-43a6-aeb0-07d294efb494', statuscode: said, access_token: { said } } }),
   said => ({ status: 302, headers: { location: `https://evil.example/?said=${encodeURIComponent(said)}` }, body: said }),
   said => ({ status: 403, body: { error: { code: '0x80040220', message: `Principal ${said} misses a privilege` } } }),
-  // Longer than any call waits.
+  // Longer than the timeout of any call.
   said => ({ status: 429, headers: { 'retry-after': '3600', 'x-ms-retry-after-ms': said }, body: { error: { code: said, message: said } } }),
   said => ({ status: 500, headers: { 'content-type': 'text/html' }, body: `<html>${said}</html>` }),
   said => ({ status: 503, statusMessage: said.replaceAll(/[^\w-]/g, ''), body: said })
 ]
 
-test('no secret is shown, however the server repeats it', { timeout: 120_000 }, async t => {
+test('no secret is shown, in whatever form the server repeats it', { timeout: 120_000 }, async t => {
   let reached = ''
   let turn = 0
   const server = createServer(async (request, response) => {
@@ -80,7 +80,7 @@ test('no secret is shown, however the server repeats it', { timeout: 120_000 }, 
   for (const [name, secret] of Object.entries(secrets)) {
     assert.ok(reached.includes(secret), `the ${name} reached the server`)
     assert.deepEqual(found(shown, secret), [], `the ${name} is shown nowhere`)
-    // The search itself finds what is there.
+    // The search works.
     for (const form of forms(secret)) assert.notEqual(found(`${shown}${form}`, secret).length, 0)
   }
   for (const expected of ['AUTHENTICATION_FAILED', 'PROTOCOL', 'FORBIDDEN', 'THROTTLED', 'UNAVAILABLE', 'INVALID_CONFIGURATION', '[redacted]', 'OMNICHANNEL_LINK']) {

@@ -1,5 +1,5 @@
-// What the typings allow and what they refuse. Compiled, never run: `npm run types`.
-// oxlint-disable no-new -- whether one can be made is the question
+// Valid and invalid uses of the typings. Compiled, never run: `npm run types`.
+// oxlint-disable no-new -- the test is whether it compiles
 import {
   closeConversation, configure, defaultClient, focusConversation, getConversationId, linkToConversation, LinkError, OmnichannelClient,
   openConversation, unlinkFromConversation
@@ -34,9 +34,9 @@ export async function documented() {
   await linkToConversation('lead', id)
   // @ts-expect-error: logical names are in lower case
   await client.unlinkFromConversation('Account', id)
-  // @ts-expect-error: any text might be wrong
+  // @ts-expect-error: any string might be invalid
   await linkToConversation('account' as string, id)
-  // @ts-expect-error: an id is a text
+  // @ts-expect-error: an id is a string
   await linkToConversation('account', 5)
   // @ts-expect-error: the record is missing
   await linkToConversation('account')
@@ -68,11 +68,11 @@ export function focus() {
   void none
   const mine = defaultClient()
   same<typeof mine, OmnichannelClient>(true)
-  // @ts-expect-error: nobody can open no conversation
+  // @ts-expect-error: an id is required
   openConversation(null)
   // @ts-expect-error: an id is missing
   client.focusConversation()
-  // @ts-expect-error: nothing is waited for
+  // @ts-expect-error: a criterion is required
   client.closeConversation(id).then()
 }
 
@@ -100,15 +100,15 @@ export function clients() {
   new OmnichannelClient({ embedded: { path: 'links.db', mode: 'memory' } })
   // @ts-expect-error: a file is named
   new OmnichannelClient({ embedded: {} })
-  // @ts-expect-error: a URL is a text
+  // @ts-expect-error: a URL is a string
   new OmnichannelClient({ dataverse: { url: new URL(url), credential: 'token' } })
-  // @ts-expect-error: a credential gives a text
+  // @ts-expect-error: a credential returns a string
   new OmnichannelClient({ dataverse: { url, credential: async () => 5 } })
-  // @ts-expect-error: a setting that went missing must not change the store
+  // @ts-expect-error: an undefined setting must not change the store
   new OmnichannelClient({ dataverse: undefined })
-  // @ts-expect-error: a credential function is told more than the scope
+  // @ts-expect-error: a credential function gets more than the scope
   new OmnichannelClient({ dataverse: { url, credential: (scope: string) => scope } })
-  // @ts-expect-error: it must be told something
+  // @ts-expect-error: it needs an argument
   configure()
   // @ts-expect-error: it is a class
   OmnichannelClient({})
@@ -124,7 +124,7 @@ export async function imports() {
   const count: number = summary.inserted + summary.updated + summary.danglingLinks
   // @ts-expect-error: neither a path nor a page
   await client.importRecords(5)
-  // @ts-expect-error: there is always something to import
+  // @ts-expect-error: a page is required
   await client.importRecords()
   // @ts-expect-error: a page names its table
   await client.importRecords({ value: [] })
@@ -152,7 +152,7 @@ export async function bulks() {
   client.linkMany([{ entityLogicalName: 'contact', recordId: id }])
   // @ts-expect-error: statuses belong to links
   client.unlinkMany(rows, { linkableStatuses: [] })
-  // @ts-expect-error: one is not many
+  // @ts-expect-error: a request is not a list
   client.linkMany({ entityLogicalName: 'contact', recordId: id, conversationId: id })
 }
 
@@ -185,7 +185,7 @@ export function events() {
   client.on('unlinked', ({ error }) => console.log(error))
 }
 
-/** A code that is added or taken away breaks this. */
+/** Adding or removing a code breaks this. */
 export function advice(code: LinkErrorCode): string {
   switch (code) {
     case 'CONFLICT': case 'THROTTLED': case 'TIMEOUT': case 'UNAVAILABLE':
@@ -231,9 +231,9 @@ export function errors(error: unknown) {
   if (error.code === 'NOT_FOUND') return
   // @ts-expect-error: errors are not changed
   error.code = 'CLOSED'
-  // @ts-expect-error: that is not what toJSON returned
+  // @ts-expect-error: this is not a value of toJSON
   LinkError.fromJSON({ message: 'no code' })
-  // @ts-expect-error: nobody may extend what nobody may make
+  // @ts-expect-error: the class cannot be extended
   class Mine extends LinkError {}
   void Mine
 }
@@ -263,7 +263,7 @@ export const dataverse: DataverseOptions = { url, credential }
 export const embedded: EmbeddedOptions = { path: 'links.db' }
 export const either: ClientOptions[] = [{ dataverse }, { embedded }, { ...common, embedded }, common]
 
-// The agent desktop: the main process links, the renderer sees plain data and makes errors of it again.
+// The agent desktop: the main process links, the renderer gets plain data and restores errors from it.
 interface IpcMain { handle(channel: string, listener: (event: unknown, ...args: never[]) => Promise<unknown>): void }
 interface IpcRenderer { invoke(channel: string, ...args: unknown[]): Promise<{ outcome: LinkOutcome } | { error: LinkErrorJson }> }
 

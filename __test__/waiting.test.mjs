@@ -1,4 +1,4 @@
-// Waiting for a conversation: when it looks, what it takes, and what ends it. The time is the test's.
+// Waiting for a conversation: when it reads, which conversation it takes, and what ends it. The test controls the time.
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { describe, test } from 'node:test'
@@ -9,17 +9,17 @@ import { account, contact, conversation, emptyConversation, numbered } from './s
 import { arrival, json, serve } from './support/server.mjs'
 import { client, emptyEmbedded, stores } from './support/stores.mjs'
 
-/** What the addon's client says of itself. */
+/** The properties of the addon's client. */
 const native = { implicitStoreHint: () => null, store: () => 'embedded' }
 const agentId = numbered(0xa)
 const one = { conversationId: conversation, agentId }
 const two = { conversationId: emptyConversation, agentId: numbered(0xb) }
 const failure = (code, isRetryable) => LinkError.fromJSON({ code, message: 'a look failed', isRetryable, maybeApplied: false })
 
-/** No look takes too long. */
+/** No read takes too long. */
 const never = () => () => {}
 
-/** Waits with answers prepared: for each look what is found, or an error. The last holds on. `looks` lists time and question. */
+/** Waits with prepared results: for each read the conversations, or an error. The last one repeats. `looks` lists times and queries. */
 function wait(answers, options, random = () => 0.5, addon = native) {
   const looks = []
   let time = 0
@@ -42,13 +42,13 @@ function wait(answers, options, random = () => 0.5, addon = native) {
   return { found, looks, times: () => looks.map(([at]) => Math.round(at)) }
 }
 
-test('it looks at once, then ever more seldom, down to every five seconds', async () => {
+test('it reads at once, then with growing pauses of up to five seconds', async () => {
   const { found, times } = wait([[], [], [], [], [], [], [], [one]])
   assert.equal(await found, one)
   assert.deepEqual(times(), [0, 1000, 2500, 4750, 8125, 13_125, 18_125, 23_125])
 })
 
-test('clients that begin together do not go on together', async () => {
+test('clients that begin together drift apart', async () => {
   for (const [random, first] of [[0, 800], [1, 1200]]) {
     const { found, times } = wait([[], [one]], {}, () => random)
     await found
@@ -63,7 +63,7 @@ const asked = async options => {
   return { ...question, ...(question.record && { record: { ...question.record } }) }
 }
 
-test('what is asked for, with each criterion', async () => {
+test('the query for each criterion', async () => {
   const basics = { statuses: ['active'], timeoutInMs: 60_000, top: 10 }
   assert.deepEqual(await asked(undefined), basics)
   assert.deepEqual(await asked({ agentId, statuses: ['open'], timeoutInMs: 5000 }), { ...basics, agentId, statuses: ['open'], timeoutInMs: 5000 })
@@ -73,18 +73,18 @@ test('what is asked for, with each criterion', async () => {
   assert.deepEqual(await asked(reading), { ...basics, ...reading })
 })
 
-test('what was created before does not count, nor what has no date', async () => {
+test('conversations without a date or created earlier are ignored', async () => {
   const old = { ...one, createdOn: '2026-03-01T07:59:59Z' }
   const fresh = { ...one, createdOn: '2026-03-01T08:00:00Z' }
   const undated = { ...one, createdOn: null }
-  // Dates of the store are whole seconds.
+  // The store rounds dates to seconds.
   const createdAfter = new Date('2026-03-01T08:00:00.999Z')
   const { found, looks } = wait([[old, undated], [fresh, old, old]], { createdAfter })
   assert.equal(await found, fresh)
   assert.deepEqual(looks.map(([, question]) => [question.top, 'createdAfter' in question]), [[10, false], [10, false]])
   await rejects(wait([[fresh, fresh, old]], { createdAfter }).found, 'AMBIGUOUS', undefined, { candidates: [fresh, fresh] })
   assert.equal(await wait([[undated]]).found, undated)
-  // It is the moment that it was.
+  // It keeps its original value.
   const movable = new Date(createdAfter)
   const moved = wait([[old], [old], [fresh]], { createdAfter: movable })
   movable.setTime(0)
@@ -98,14 +98,14 @@ test('several are AMBIGUOUS at once, and the candidates survive JSON', async () 
   assert.deepEqual(LinkError.fromJSON(structuredClone(error.toJSON())).candidates, [one, two])
 })
 
-test('none until the end is TIMEOUT, after a last look at that moment', async () => {
+test('none until the deadline is TIMEOUT, after a last read', async () => {
   const { found, looks, times } = wait([[]], { timeoutInMs: 3000 })
   await rejects(found, 'TIMEOUT', /within 3000 ms\./, { isRetryable: true, cause: undefined })
   assert.deepEqual(times(), [0, 1000, 2500, 3000])
   assert.deepEqual(looks.map(([, { timeoutInMs }]) => timeoutInMs), [3000, 2000, 1000, 1000])
 })
 
-test('its errors tell the store, and on a client that nobody configured where that came from', async () => {
+test('its errors name the store, and the default client explains its choice', async () => {
   const unconfigured = { implicitStoreHint: () => 'Nobody configured it.', store: () => 'embedded' }
   for (const [store, hint] of [[native, undefined], [unconfigured, /Nobody configured it\.$/]]) {
     for (const [answers, options, code] of [[[[one, two]], {}, 'AMBIGUOUS'], [[[]], { timeoutInMs: 5 }, 'TIMEOUT'], [[], { pollInMs: 5 }, 'INVALID_ARGUMENT']]) {
@@ -115,7 +115,7 @@ test('its errors tell the store, and on a client that nobody configured where th
   }
 })
 
-test('a look that fails is repeated if that may help, and is the cause of a timeout', async () => {
+test('a failed read is retried if it is retryable, and becomes the cause of a timeout', async () => {
   const unavailable = failure('UNAVAILABLE', true)
   assert.equal(await wait([unavailable, [one]]).found, one)
   const { found } = wait([[], unavailable], { timeoutInMs: 3000 })
@@ -138,11 +138,11 @@ test('a signal ends it, before and while it sleeps', async t => {
   await assert.rejects(pending, error => error === reason)
 })
 
-test('a look ends when its time is up, however many pages a server makes of it', { timeout: 60_000 }, async t => {
+test('a read ends at the deadline, however many pages it has', { timeout: 60_000 }, async t => {
   const reason = new Error('enough')
   for (const options of [{}, { record: contact }]) {
     const asked = []
-    // Each page is empty, and there is always another.
+    // Each page is empty and has a next page.
     const pages = await serve(t, (request, response) => {
       asked.push(request)
       if (asked.length === 5) timeIsUp()
@@ -173,7 +173,7 @@ test('a look ends when its time is up, however many pages a server makes of it',
   }
 })
 
-test('the reason of a signal may be an error that would be worth another look', async () => {
+test('the reason of a signal may be a retryable error', async () => {
   const reason = failure('TIMEOUT', true)
   const controller = new AbortController()
   const answers = [[], () => {
@@ -183,7 +183,7 @@ test('the reason of a signal may be an error that would be worth another look', 
   await assert.rejects(wait(answers, { signal: controller.signal, timeoutInMs: 500 }).found, error => error === reason)
 })
 
-test('many may wait with one signal, which keeps nothing of them', { timeout: 60_000 }, async t => {
+test('many waits may share one signal, which keeps no reference to them', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const warnings = []
   const warned = warning => warnings.push(warning.message)
@@ -198,7 +198,7 @@ test('many may wait with one signal, which keeps nothing of them', { timeout: 60
   assert.deepEqual(warnings, [])
 })
 
-test('wrong options are refused', async t => {
+test('invalid options are rejected', async t => {
   const { client } = emptyEmbedded(t)
   const wrong = [
     [5, /`options`/], [[], /`options`/], [{ agent: agentId }, /`options.agent`/], [{ agentId: 'x' }, /`options.agentId`/],
@@ -214,10 +214,10 @@ test('wrong options are refused', async t => {
 
 for (const [store, open] of Object.entries(stores)) {
   describe(store, () => {
-    test('it finds the conversation of a record, and tells of several', { timeout: 60_000 }, async t => {
+    test('it finds the conversation of a record, and reports several', { timeout: 60_000 }, async t => {
       const { client } = await open(t)
       await client.linkToConversation('contact', contact.recordId, emptyConversation)
-      // What reading calls give is a record, too.
+      // A record as reading calls return it.
       const { customer } = await client.getConversation(emptyConversation)
       assert.equal(typeof customer.name, 'string')
       const found = await client.waitForConversation({ record: customer })
@@ -228,9 +228,9 @@ for (const [store, open] of Object.entries(stores)) {
       await rejects(client.waitForConversation({ record: account }), 'AMBIGUOUS')
     })
 
-    test("an agent's older conversations are no obstacle", { timeout: 60_000 }, async t => {
+    test("older conversations of an agent are ignored", { timeout: 60_000 }, async t => {
       const { client } = await open(t)
-      // The sample's newest.
+      // The newest of the sample data.
       const { value } = await client.getConversations({ statuses: ['active'], top: 1 }).next()
       await rejects(client.waitForConversation({ agentId: value.agentId }), 'AMBIGUOUS')
       const found = await client.waitForConversation({ agentId: value.agentId, createdAfter: new Date(value.createdOn) })
@@ -238,7 +238,7 @@ for (const [store, open] of Object.entries(stores)) {
       await rejects(client.waitForConversation({ createdAfter: new Date(Date.parse(value.createdOn) + 1000), timeoutInMs: 1 }), 'TIMEOUT')
     })
 
-    test('with a record and an agent both must fit', { timeout: 60_000 }, async t => {
+    test('with a record and an agent both must match', { timeout: 60_000 }, async t => {
       const { client } = await open(t)
       const { agentId } = await client.getConversation(conversation)
       await client.linkToConversation('contact', contact.recordId, conversation)

@@ -1,8 +1,7 @@
 //! Which requests are retried, when and how often, and how a 429 affects the whole client. Time is virtual.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-#[path = "support/paused_clock.rs"]
-mod paused_clock;
+mod support;
 
 use std::{
     sync::{Arc, Mutex},
@@ -17,7 +16,7 @@ use omnichannel_link::{
     http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, NoopObserver, RetryPolicy, RetryingHttp},
     progress::Progress,
 };
-use paused_clock::PausedClock;
+use support::clock::TestClock;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -44,19 +43,19 @@ struct Server<F> {
 impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
     fn call(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
         Box::pin(async move {
-            let time = PausedClock::default().now() - self.start;
+            let time = TestClock::auto_advance(0).now() - self.start;
             let number = {
                 let mut arrivals = self.arrivals.lock().unwrap();
                 arrivals.push(time);
                 arrivals.len() - 1
             };
             // So that requests overlap.
-            PausedClock::default().sleep(Duration::from_millis(5)).await;
+            TestClock::auto_advance(0).sleep(Duration::from_millis(5)).await;
             let mut headers = HeaderMap::new();
             let (status, retry_after) = match (self.does)(number, time) {
                 Does::Responds(status) => (status, None),
                 Does::RespondsLate(status) => {
-                    PausedClock::default().sleep(Duration::from_millis(50)).await;
+                    TestClock::auto_advance(0).sleep(Duration::from_millis(50)).await;
                     (status, None)
                 }
                 Does::Throttles(status, seconds) => (status, Some(seconds)),
@@ -76,7 +75,7 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
                 status: StatusCode::from_u16(status).unwrap(),
                 headers,
                 body: Bytes::new(),
-                received: PausedClock::default().wall(),
+                received: TestClock::auto_advance(0).wall(),
             })
         })
     }
@@ -92,7 +91,7 @@ fn client<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(does: F) -> Cl
 }
 
 fn client_with<F: Fn(usize, Duration) -> Does + Send + Sync + 'static>(policy: RetryPolicy, does: F) -> Client<F> {
-    let clock = Arc::new(PausedClock::default());
+    let clock = Arc::new(TestClock::auto_advance(0));
     let server = Arc::new(Server { does, start: clock.now(), arrivals: Mutex::default() });
     let http = RetryingHttp::new(server.clone(), clock, policy, Arc::default(), Arc::new(NoopObserver));
     Client { server, http }
@@ -109,7 +108,7 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync + 'static> Client<F> {
         time: Option<Duration>,
         progress: &Arc<Progress>,
     ) -> Result<u16, HttpError> {
-        let deadline = time.map(|time| PausedClock::default().now() + time);
+        let deadline = time.map(|time| TestClock::auto_advance(0).now() + time);
         let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
         let progress = Arc::clone(progress);
         let repeatable = method == Method::GET;
@@ -205,10 +204,10 @@ async fn a_429_without_a_time_is_waited_out_with_growing_pauses() {
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_call_sends_nothing_after_the_pause() {
     let client = client(|_, _| Does::Throttles(429, 1));
-    let cancelled = PausedClock::default().sleep(100 * SECOND);
+    let cancelled = TestClock::auto_advance(0).sleep(100 * SECOND);
     tokio::select! { outcome = client.send(Method::PATCH) => panic!("{outcome:?}"), () = cancelled => {} }
     let requests = client.arrivals().len();
-    PausedClock::default().sleep(100 * SECOND).await;
+    TestClock::auto_advance(0).sleep(100 * SECOND).await;
     assert_eq!(client.arrivals().len(), requests);
 }
 
@@ -246,7 +245,7 @@ async fn no_more_requests_are_in_flight_than_the_server_recommends() {
 async fn a_503_with_a_time_pauses_the_whole_client_too() {
     let client = client(|number, _| if number == 0 { Does::Throttles(503, 3) } else { Does::Responds(200) });
     let (first, second) = tokio::join!(client.send(Method::GET), async {
-        PausedClock::default().sleep(SECOND).await;
+        TestClock::auto_advance(0).sleep(SECOND).await;
         client.send(Method::GET).await
     });
     assert_eq!((first.unwrap(), second.unwrap()), (200, 200));
@@ -261,7 +260,7 @@ async fn a_late_response_to_an_earlier_request_does_not_end_the_pause() {
         _ => Does::Responds(200),
     });
     let (early, throttled, later) = tokio::join!(client.send(Method::GET), client.send(Method::GET), async {
-        PausedClock::default().sleep(SECOND).await;
+        TestClock::auto_advance(0).sleep(SECOND).await;
         client.send(Method::GET).await
     });
     assert_eq!((early.unwrap(), throttled.unwrap(), later.unwrap()), (200, 200, 200));
@@ -271,7 +270,7 @@ async fn a_late_response_to_an_earlier_request_does_not_end_the_pause() {
 #[tokio::test(start_paused = true)]
 async fn a_wait_beyond_the_deadline_is_not_begun() {
     let client = client(|_, _| Does::Throttles(429, 60));
-    let start = PausedClock::default().now();
+    let start = TestClock::auto_advance(0).now();
     let progress = Arc::default();
     assert_eq!(
         client.send_within(Method::PATCH, Some(30 * SECOND), &progress).await.unwrap(),
@@ -282,7 +281,7 @@ async fn a_wait_beyond_the_deadline_is_not_begun() {
     assert_eq!(next.kind, HttpErrorKind::Throttled);
     assert!(next.retry_after.unwrap() > 59 * SECOND);
     assert_eq!(client.arrivals().len(), 1, "the second call sent nothing");
-    assert!(PausedClock::default().now() - start < SECOND);
+    assert!(TestClock::auto_advance(0).now() - start < SECOND);
     assert!(!progress.maybe_applied());
 }
 
@@ -294,7 +293,7 @@ async fn after_a_cancelled_probe_the_next_request_is_sent() {
         tokio::pin!(first);
         // Until its probe is in flight.
         while client.arrivals().len() < 2 {
-            tokio::select! { _ = &mut first => unreachable!("it is dropped before"), () = PausedClock::default().sleep(Duration::from_millis(1)) => {} }
+            tokio::select! { _ = &mut first => unreachable!("it is dropped before"), () = TestClock::auto_advance(0).sleep(Duration::from_millis(1)) => {} }
         }
     }
     assert_eq!(client.send(Method::GET).await.unwrap(), 200);
@@ -308,13 +307,13 @@ async fn a_probe_without_a_response_delays_the_others_only_briefly() {
         1 => Does::Hangs,
         _ => Does::Responds(200),
     });
-    let start = PausedClock::default().now();
+    let start = TestClock::auto_advance(0).now();
     let all = join_all((0..20).map(|_| client.send(Method::GET)));
-    let time = PausedClock::default().sleep(6 * SECOND);
+    let time = TestClock::auto_advance(0).sleep(6 * SECOND);
     // Only the request that hangs is still waiting.
     tokio::select! { _ = all => unreachable!("one hangs"), () = time => {} }
     assert_eq!(client.arrivals().len(), 21, "{:?}", client.arrivals());
-    assert!(*client.arrivals().last().unwrap() < 5 * SECOND, "{:?}", PausedClock::default().now() - start);
+    assert!(*client.arrivals().last().unwrap() < 5 * SECOND, "{:?}", TestClock::auto_advance(0).now() - start);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,12 +4,11 @@
 mod support;
 
 use std::{
-    collections::VecDeque,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -18,17 +17,20 @@ use futures_util::{
     future::{BoxFuture, join_all},
 };
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderValue, Method,
     header::{AUTHORIZATION, WWW_AUTHENTICATE},
 };
 use omnichannel_link::{
     error::{Code, LinkError},
     http::{
-        AccessToken, AuthorizedHttp, CallError, ClientSecret, ClientSecretCredential, HttpError, HttpRequest,
-        HttpResponse, HttpService, Secret, Token, TokenCache, TokenProvider,
+        AccessToken, AuthorizedHttp, CallError, ClientSecret, ClientSecretCredential, HttpRequest, Secret, Token,
+        TokenCache, TokenProvider,
     },
 };
-use support::TestClock;
+use support::{
+    clock::TestClock,
+    http::{Reply, ScriptedHttp},
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -162,7 +164,7 @@ async fn a_refresh_that_fails_or_takes_long_is_not_repeated_for_a_while() {
     clock.advance(Duration::from_secs(30));
     *provider.failing.lock().unwrap() = false;
     *provider.hanging.lock().unwrap() = true;
-    clock.expire();
+    clock.set_instant_sleeps(true);
     assert_eq!(authorization(&cache).await, "Bearer token-1", "the call does not wait forever");
     assert_eq!(provider.requests(), 3);
 }
@@ -235,27 +237,19 @@ async fn a_request_that_times_out_fails_all_waiting_calls_and_a_later_call_tries
     let provider = Provider::hourly();
     *provider.hanging.lock().unwrap() = true;
     let (cache, clock) = cache(&provider);
-    clock.expire();
+    clock.set_instant_sleeps(true);
     for error in join_all((0..100).map(|_| cache.token())).await.into_iter().map(Result::unwrap_err) {
         assert_eq!(error.code(), Code::AuthenticationFailed);
     }
     assert_eq!(provider.requests(), 1);
     *provider.hanging.lock().unwrap() = false;
-    clock.pass(Duration::ZERO);
+    clock.set_instant_sleeps(false);
     clock.advance(Duration::from_secs(1));
     assert_eq!(authorization(&cache).await, "Bearer token-2");
 }
 
 #[tokio::test]
 async fn a_call_waits_ten_minutes_for_a_token_authority_that_throttles() {
-    struct Silent;
-
-    impl HttpService for Silent {
-        fn call(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
-            Box::pin(std::future::pending())
-        }
-    }
-
     let clock = Arc::new(TestClock::default());
     let client = ClientSecret {
         authority_host: "https://login.example".parse().unwrap(),
@@ -264,15 +258,15 @@ async fn a_call_waits_ten_minutes_for_a_token_authority_that_throttles() {
         client_secret: Secret::new("s3cret"),
         scope: "https://contoso.example/.default".into(),
     };
-    let provider = ClientSecretCredential::new(Arc::new(Silent), client, clock.clone());
+    let provider = ClientSecretCredential::new(ScriptedHttp::new(|_, _| Reply::Hangs), client, clock.clone());
     let cache = TokenCache::new(Arc::new(provider), clock.clone());
     let mut token = Box::pin(cache.token());
-    for seconds in [0, 60, 599] {
-        clock.pass(Duration::from_secs(seconds));
+    for seconds in [0, 60, 539] {
+        clock.advance(Duration::from_secs(seconds));
         tokio::task::yield_now().await;
         assert!(token.as_mut().now_or_never().is_none(), "{seconds}");
     }
-    clock.pass(Duration::from_secs(600));
+    clock.advance(Duration::from_secs(1));
     assert_eq!(token.await.unwrap_err().code(), Code::AuthenticationFailed);
 }
 
@@ -327,36 +321,27 @@ async fn a_challenge_during_a_token_request_without_its_claims_starts_a_new_requ
     assert_eq!(*provider.requests.lock().unwrap(), [None, None, Some("{}".to_owned())]);
 }
 
-/// Responds with these statuses and challenges. Returns the token in a header and in the body.
-struct Server {
-    statuses: Mutex<VecDeque<u16>>,
-    challenges: Vec<HeaderValue>,
-}
-
-impl HttpService for Server {
-    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
-        let status = self.statuses.lock().unwrap().pop_front().expect("no more requests");
-        let challenges = self.challenges.iter().map(|challenge| (WWW_AUTHENTICATE, challenge.clone()));
-        let token = request.headers[AUTHORIZATION].clone();
-        let body = format!(r#"{{"message":"not accepted: {}"}}"#, token.to_str().unwrap()).into();
-        let headers = challenges.chain([(AUTHORIZATION, token)]).collect();
-        let (status, received) = (StatusCode::from_u16(status).unwrap(), SystemTime::UNIX_EPOCH);
-        Box::pin(std::future::ready(Ok(HttpResponse { status, headers, body, received })))
-    }
-}
-
-async fn call(provider: &Arc<Provider>, statuses: impl Into<VecDeque<u16>>) -> Result<(u16, String), CallError> {
+async fn call(provider: &Arc<Provider>, statuses: impl IntoIterator<Item = u16>) -> Result<(u16, String), CallError> {
     challenged(provider, statuses, &["Bearer error=\"x\", claims=\"e30=\", y=\"z\""]).await
 }
 
+/// A request to a server with these statuses and challenges. It returns the token in a header and in the body.
 async fn challenged(
     provider: &Arc<Provider>,
-    statuses: impl Into<VecDeque<u16>>,
+    statuses: impl IntoIterator<Item = u16>,
     challenges: &[&str],
 ) -> Result<(u16, String), CallError> {
     let (cache, _) = cache(provider);
-    let challenges = challenges.iter().map(|text| HeaderValue::from_bytes(text.as_bytes()).unwrap()).collect();
-    let http = AuthorizedHttp::new(Arc::new(Server { statuses: Mutex::new(statuses.into()), challenges }), cache);
+    let challenges =
+        challenges.iter().map(|text| (WWW_AUTHENTICATE, HeaderValue::from_bytes(text.as_bytes()).unwrap()));
+    let (challenges, statuses): (HeaderMap, Vec<_>) = (challenges.collect(), statuses.into_iter().collect());
+    let server = ScriptedHttp::new(move |number, request| {
+        let (mut headers, token) = (challenges.clone(), &request.headers[AUTHORIZATION]);
+        headers.insert(AUTHORIZATION, token.clone());
+        let body = format!(r#"{{"message":"not accepted: {}"}}"#, token.to_str().unwrap());
+        Reply::response(*statuses.get(number).expect("no more requests"), headers, body)
+    });
+    let http = AuthorizedHttp::new(server, cache);
     let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
     let request = HttpRequest {
         repeatable: true,

@@ -1,4 +1,4 @@
-// A switch over every code: the compiler complains when there is one more, or one less.
+// A switch over every code: a missing or additional code does not compile.
 import { LinkError } from 'omnichannel-link'
 import type { LinkErrorCode } from 'omnichannel-link'
 

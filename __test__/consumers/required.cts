@@ -1,4 +1,4 @@
-// CommonJS as TypeScript writes it, whatever the project is.
+// CommonJS in TypeScript.
 import link = require('omnichannel-link')
 import electron = require('omnichannel-link/electron')
 import emulator = require('omnichannel-link-emulator')

@@ -1,4 +1,4 @@
-// A service in Node, with the emulator as its tests have it.
+// A Node service, with the emulator in its tests.
 import {
   configure, createOmnichannel, defaultClient, linkToConversation, LinkError, OmnichannelClient, unlinkFromConversation
 } from 'omnichannel-link'
@@ -43,7 +43,7 @@ export async function tested(): Promise<DiagnosisReport> {
 
 const changed = ({ conversationId, before, after }: SlotChange): void => console.log(conversationId, before?.recordId, after?.recordId)
 
-/** What a person should read of an outcome. Every status has what it is about. */
+/** A readable form of an outcome. Every status has its fields. */
 export function told(outcome: LinkOutcome): string {
   switch (outcome.status) {
     case 'linked':

@@ -1,4 +1,4 @@
-// A library that knows neither Node nor the DOM, and passes signals on.
+// A library without Node's and DOM's types that passes signals on.
 import type { LinkOutcome, OmnichannelClient } from 'omnichannel-link'
 
 export const link = (client: OmnichannelClient, recordId: string, signal: AbortSignal): Promise<LinkOutcome> =>

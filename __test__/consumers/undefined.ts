@@ -1,4 +1,4 @@
-// Options that come out of other variables: with `exactOptionalPropertyTypes`, undefined has to be allowed where an option may be left out.
+// Options from variables: with `exactOptionalPropertyTypes`, optional options must also accept undefined.
 import { OmnichannelClient } from 'omnichannel-link'
 import type {
   BulkLinkOptions, BulkUnlinkOptions, ClientSecretCredential, CommonOptions, ConversationQuery, Credential, DataverseOptions, DiagnoseOptions,
@@ -8,7 +8,7 @@ import type { EntityPage } from 'omnichannel-link'
 import type { ServeOptions } from 'omnichannel-link/electron'
 import { startEmulator, type Conditions, type EmulatorOptions, type Fault, type FaultRule, type FaultTarget, type RandomFaults } from 'omnichannel-link-emulator'
 
-/** All options that may be left out, each undefined. */
+/** All optional options, each undefined. */
 type Nothing<Options> = Record<{ [Name in keyof Options]-?: {} extends Pick<Options, Name> ? Name : never }[keyof Options], undefined>
 type Needed<Options> = Omit<Options, keyof Nothing<Options>>
 declare function accepts<Options>(nothing: Needed<Options> & Nothing<Options> extends Options ? true : false): void

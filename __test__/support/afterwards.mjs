@@ -1,11 +1,11 @@
-// Cleaning up behind a test: what was made last goes first, so that a client is closed before its folder is removed.
+// Cleanup after a test, in reverse order, so that a client is closed before its folder is removed.
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const duties = new WeakMap()
 
-/** Runs `duty` when the test has ended, however it ended. */
+/** Runs `duty` at the end of the test, also after a failure. */
 export function afterwards(t, duty) {
   if (!duties.has(t)) {
     duties.set(t, [])
@@ -16,7 +16,7 @@ export function afterwards(t, duty) {
   duties.get(t).push(duty)
 }
 
-/** A fresh folder, removed with all that is in it. Without symbolic links, as a child process sees its working directory. */
+/** A new folder, removed at the end. Its path has no symbolic links, like the working directory of a child process. */
 export function folder(t) {
   const created = realpathSync(mkdtempSync(join(tmpdir(), 'omnichannel-link-')))
   afterwards(t, () => rmSync(created, { recursive: true, force: true, maxRetries: 10 }))

@@ -1,16 +1,16 @@
-// Programs of their own, for what can only be seen from outside of a process.
+// Child processes, for effects that can only be seen from outside.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import { afterwards } from './afterwards.mjs'
 
-/** Where the package is, for code that does not run inside it. */
+/** The path of the package, for code outside it. */
 export const COMMONJS = createRequire(import.meta.url).resolve('omnichannel-link')
 
 /**
- * Starts a program. Its code is CommonJS and finds the package's exports in `link`, and what is given as `values` under their
- * names. `line()` resolves with the next line it prints, `ended` when it is gone.
+ * Starts a program. Its code is CommonJS. It has the package's exports in `link`, and the `values` under their
+ * names. `line()` resolves with the next line of its output, `ended` when it has exited.
  */
 export function start(t, code, { cwd, env, ...values } = {}) {
   const given = { COMMONJS, ...values }

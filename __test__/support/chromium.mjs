@@ -1,5 +1,5 @@
-// A page in a real Chromium, with the real preload.js and main.js. What lies between them is HTTP instead of Electron's IPC, so the
-// origins are those that Chromium itself names.
+// A page in a real Chromium, with the real preload.js and main.js. HTTP connects them instead of Electron's IPC, so the
+// origins are those of Chromium.
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { accessSync, constants, readFileSync } from 'node:fs'
@@ -25,14 +25,14 @@ export const chromium = process.env.CHROMIUM ?? ['chromium', 'chromium-browser',
   .flatMap(name => process.env.PATH.split(delimiter).map(folder => join(folder, name)))
   .find(isExecutable)
 
-/** Runs in the page: Electron as far as the preload knows it. Values are copied as the context bridge copies them. */
+/** Runs in the page: the parts of Electron that the preload uses. Values are copied like in the context bridge. */
 function electronInPage() {
-  // oxlint-disable-next-line unicorn/consistent-function-scoping -- only what is inside gets into the page
+  // oxlint-disable-next-line unicorn/consistent-function-scoping -- only code inside the function reaches the page
   const copy = value => (value instanceof Error ? new Error(value.message) : structuredClone(value))
   const proxy = call => (...values) => call(...values.map(copy)).then(copy, error => Promise.reject(copy(error)))
   const proxies = api => Object.freeze(Object.fromEntries(
     Object.entries(api).map(([name, value]) => [name, typeof value === 'function' ? proxy(value) : proxies(value)])))
-  // oxlint-disable-next-line unicorn/consistent-function-scoping -- only what is inside gets into the page
+  // oxlint-disable-next-line unicorn/consistent-function-scoping -- only code inside the function reaches the page
   const post = async (path, body) => await fetch(path, { method: 'POST', body: JSON.stringify(body) })
   const print = console.log
   console.log = (...values) => {
@@ -40,7 +40,7 @@ function electronInPage() {
     post('/log', values)
   }
   const contextBridge = { exposeInMainWorld: (name, api) => Object.defineProperty(globalThis, name, { value: proxies(api) }) }
-  // oxlint-disable-next-line unicorn/consistent-function-scoping -- only what is inside gets into the page
+  // oxlint-disable-next-line unicorn/consistent-function-scoping -- only code inside the function reaches the page
   const on = async (_channel, listener) => {
     for (let number = 0; ; number++) listener({}, ...await (await fetch(`/events/${number}`)).json())
   }
@@ -48,7 +48,7 @@ function electronInPage() {
   globalThis.require = () => ({ contextBridge, ipcRenderer })
 }
 
-/** Runs in the page: fetches one script after the other and runs it as a script of the page. */
+/** Runs in the page: fetches scripts and runs them as scripts of the page. */
 async function runScripts() {
   for (let number = 0; ; number++) {
     const script = document.createElement('script')
@@ -63,8 +63,8 @@ const html = `<!doctype html><meta charset="utf-8"><title>page</title><body>
 <script>(${runScripts})()</script>`
 
 /**
- * Opens a page under `host`; only `127.0.0.1` is allowed. `run(script)` runs a script in it and resolves with what happens first:
- * `['refreshTab', tab]`, or `['log', …]` with what it logged.
+ * Opens a page under `host`; only `127.0.0.1` is allowed. `run(script)` runs a script in it and resolves with the first of
+ * `['refreshTab', tab]` and `['log', …]`.
  */
 export async function openPage(t, client, host = '127.0.0.1') {
   const happenings = new EventEmitter()
@@ -78,7 +78,7 @@ export async function openPage(t, client, host = '127.0.0.1') {
   let call
   const ipcMain = { handle: (_channel, handler) => (call = handler), removeHandler() {} }
 
-  /** Answers with the next of a list, which grows with this happening. */
+  /** Responds with the next item of a list that grows with this event. */
   const next = async (response, list, growth, number) => {
     while (list.length <= number) await once(happenings, growth)
     response.end(list[number])
@@ -88,7 +88,7 @@ export async function openPage(t, client, host = '127.0.0.1') {
     const [, what, number] = /^\/(scripts|events)\/(\d+)$/.exec(request.url) ?? []
     if (what === 'scripts') return next(response, scripts, 'script', Number(number))
     if (what === 'events') return next(response, sent, 'sent', Number(number))
-    // Of what else a browser looks for, there is nothing.
+    // Everything else a browser requests is missing.
     if (request.method === 'GET') return response.writeHead(404).end()
     const body = JSON.parse(Buffer.concat(await request.toArray()))
     if (request.url === '/log') {
@@ -120,7 +120,7 @@ export async function openPage(t, client, host = '127.0.0.1') {
   return { run, focus: conversationId => service.focus(webContents, conversationId) }
 }
 
-/** Starts the browser with a profile of its own. The promise rejects when it ends before the test does. */
+/** Starts the browser with a new profile. The promise rejects if it ends before the test. */
 function start(t, url) {
   const child = spawn(chromium, [
     '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync',

@@ -1,4 +1,4 @@
-// Electron as far as the kit knows it: windows whose pages, preload scripts and main process see each other only through structured
+// The parts of Electron that the kit uses: windows whose pages, preload scripts and main process are connected only by structured
 // clones. main.js and preload.js are the real ones; they run as in a sandboxed window with context isolation.
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
@@ -11,14 +11,14 @@ import { afterwards } from './afterwards.mjs'
 
 export const ORIGIN = 'app://desktop'
 
-/** A shell over the client, with two windows of its own. */
+/** A shell over the client, with two windows. */
 export function shell(t, client, options) {
   const { ipcMain, open } = electron(t)
   const service = serveOmnichannel({ ipcMain, client, allow: [ORIGIN], ...options })
   return { ...service, open, ipcMain, one: open(ORIGIN), other: open(ORIGIN) }
 }
 
-/** What a script's promise is rejected with. */
+/** The reason of a script's rejected promise. */
 export const refused = promise => promise.then(value => assert.fail(`resolved with ${JSON.stringify(value)}`), failure => failure)
 
 const preloadPath = createRequire(import.meta.url).resolve('omnichannel-link/preload')
@@ -39,8 +39,8 @@ export function electron(t) {
 }
 
 /**
- * A window on a page of this origin. `run(script)` runs a script in the page and returns its value. `frame`, what the main process is
- * told of the sender, and `mainFrame`, the window's page, can be replaced: the sender may be a frame inside of the page.
+ * A window on a page of this origin. `run(script)` runs a script in the page and returns its value. `frame`, the sender for the main
+ * process, and `mainFrame`, the window's page, can be replaced: the sender may be a frame inside the page.
  */
 function openWindow(t, handlers, origin) {
   const { port1: mainPort, port2: windowPort } = new MessageChannel()
@@ -77,7 +77,7 @@ function openWindow(t, handlers, origin) {
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port has no origin
 const post = (port, message) => port.postMessage(message)
 
-/** Runs the handler as Electron does: what it throws reaches the other side as text. */
+/** Runs the handler like Electron: an error reaches the other side as text. */
 async function handle(handler, channel, event, values) {
   try {
     if (!handler) throw new Error(`No handler registered for '${channel}'`)
@@ -105,7 +105,7 @@ function renderer(port) {
   return { invoke, on: (channel, listener) => listeners.on(channel, listener) }
 }
 
-/** Copies values between the worlds, as the context bridge does: functions become proxies, and of an `Error` its message is left. */
+/** Copies values between the worlds like the context bridge: functions become proxies, and an `Error` keeps only its message. */
 function bridge(page) {
   const copy = value => {
     if (typeof value === 'function') return proxy(value)
@@ -121,7 +121,7 @@ function bridge(page) {
   }
 }
 
-/** A sandboxed preload has no `require` but for Electron. */
+/** A sandboxed preload can require only Electron. */
 function loadPreload(contextBridge, ipcRenderer, events) {
   const isolated = createContext({
     CustomEvent: class extends CustomEvent {

@@ -1,10 +1,10 @@
-// What every failure of this package must look like.
+// Assertions about errors and outcomes.
 import assert from 'node:assert/strict'
 import { LinkError } from 'omnichannel-link'
 
 export const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** Awaits a rejection with a `LinkError` of this code, message and fields, and returns the error. */
+/** Expects a rejection with a `LinkError` of this code, message and fields, and returns the error. */
 export async function rejects(promise, code, message, fields) {
   const error = await promise.then(
     outcome => assert.fail(`expected ${code}, but it resolved with ${JSON.stringify(outcome)}`),
@@ -36,7 +36,7 @@ function isLinkError(error, code, message, fields = {}) {
   return error
 }
 
-/** A link's outcome, exactly: its request id is a fresh GUID, everything else is as given. */
+/** Expects exactly this outcome of a link, with a new GUID as its request id. */
 export function isOutcome({ requestId, ...outcome }, expected) {
   assert.match(requestId, GUID)
   assert.deepEqual(outcome, expected)

@@ -1,4 +1,4 @@
-// The example under observation: what its windows show and can do is printed as one line of JSON.
+// Runs the example and prints the content and abilities of its windows as one line of JSON.
 const { app } = require('electron')
 
 app.setPath('userData', process.env.SMOKE_DATA)
@@ -21,9 +21,9 @@ async function observe(contents) {
   app.exit()
 }
 
-// A window links, the example reloads it because of that, and then it is looked at.
+// A window links, the example reloads it, and then it is inspected.
 app.on('browser-window-created', (_event, { webContents }) => webContents.once('did-finish-load', () => {
   webContents.once('did-finish-load', () => observe(webContents))
-  // The page that asked may be gone before it is answered.
+  // The calling page may be gone before the response.
   webContents.executeJavaScript(LINK).catch(() => {})
 }))

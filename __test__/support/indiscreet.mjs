@@ -1,4 +1,4 @@
-// A program that shows all it can get hold of, on both of its streams: every error, outcome and message of each call it makes.
+// A program that prints everything it can get, on both streams: every error, outcome and message of each call.
 import { subscribe } from 'node:diagnostics_channel'
 import { inspect } from 'node:util'
 import { OmnichannelClient } from 'omnichannel-link'
@@ -10,7 +10,7 @@ const show = value => console.log(inspect(value, { depth: Infinity, showHidden: 
 for (const name of ['request', 'retry', 'throttle']) subscribe(`omnichannel-link:${name}`, show)
 process.on('warning', show)
 
-/** Makes a client of these options, has it make every call there is, and shows what comes of it. */
+/** Makes a client with these options, makes every call, and prints the results. */
 async function tell(options) {
   try {
     const client = new OmnichannelClient({ dataverse: { retryOptions: { retryDelayInMs: 1, maxRetries: 0 }, ...options }, timeoutInMs: 20_000 })

@@ -1,11 +1,11 @@
-// The package as programs get it: the files it publishes and no others, in a folder or in an archive of Electron's.
+// The published files of the package, in a folder or in an Electron archive.
 import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Puts the published files into the `node_modules` of a folder: this package's, or those of the one in `source`. */
+/** Copies the published files of this package, or of the one in `source`, into the `node_modules` of a folder. */
 export function install(folder, source = root) {
   const { name, files } = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8'))
   const listed = files.flatMap(file => (file === '*.node' ? readdirSync(source).filter(found => found.endsWith('.node')) : file))
@@ -17,8 +17,8 @@ export function install(folder, source = root) {
 }
 
 /**
- * Packs a folder as Electron wants it: an asar archive, with the addons beside it in `<archive>.unpacked`. The archive's head is two of Chromium's
- * pickles: the size of the second, and in that the tree of files as JSON.
+ * Packs a folder for Electron: an asar archive, with the addons beside it in `<archive>.unpacked`. The header is two of Chromium's
+ * pickles: the size of the second one, and the tree of files as JSON.
  */
 export function pack(folder, archive) {
   const contents = []

@@ -1,11 +1,11 @@
-// A CONNECT proxy that wants a user and a password, and leads every name to one port of this machine.
+// A CONNECT proxy that requires a user and a password, and maps every name to one port of this machine.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { afterwards } from './afterwards.mjs'
 
 /**
- * `asked` lists what it was asked for, as `host:port`, and `refused` how often it wanted another password. `wants` is the scheme it
+ * `asked` lists the requested `host:port`, and `refused` counts the rejected passwords. `wants` is the scheme it
  * names then.
  */
 export async function connectProxy(t, port, { user = 'me', password = 'p@ss/w%rd', wants = 'Basic realm="proxy"' } = {}) {

@@ -1,4 +1,4 @@
-// The sample data of examples/data, by the names the tests use.
+// The sample data of examples/data, by the names in the tests.
 import { fileURLToPath } from 'node:url'
 
 export const data = fileURLToPath(new URL('../../examples/data/', import.meta.url))
@@ -16,7 +16,7 @@ export const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
 export const emptyConversation = '455ad61a-1b4f-4bef-a1da-4a23d647d08a'
 /** Closed; both slots are empty. */
 export const closedConversation = '3f0c9a52-64b1-4d0e-9a3b-5f1f7f3a2c04'
-/** Active; its customer is `missingContact`, which no page has. */
+/** Active; its customer is `missingContact`, which does not exist. */
 export const danglingConversation = 'bee06f94-242c-4f88-985f-59bce19b1c48'
 export const missingContact = { entityLogicalName: 'contact', recordId: '07866b38-7604-4be6-8b87-77035ac93eb6' }
 /** One conversation of every status. */
@@ -28,10 +28,10 @@ export const byStatus = {
   resolved: '62cdf650-f288-4708-96c5-8eb1ee922c0e',
   scheduled: '0b9d6a10-bcb2-4694-a882-6da35bf15787'
 }
-/** Nobody has it. */
-export const nobody = '00000000-0000-4000-8000-00000000dead'
+/** An id that does not exist. */
+export const missingId = '00000000-0000-4000-8000-00000000dead'
 
-/** A page as the Web API returns it. */
+/** A page in the form of the Web API. */
 export const page = (set, ...value) => ({ '@odata.context': `https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#${set}`, value })
 /** The `number`th of many ids. */
 export const numbered = number => `00000000-0000-4000-8000-${number.toString(16).padStart(12, '0')}`

@@ -1,11 +1,11 @@
-// A tiny HTTP server whose answers the test writes, for what the emulator never does.
+// A small HTTP server with scripted responses, for cases that the emulator never produces.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { afterwards } from './afterwards.mjs'
 
 /**
- * Listens on a free port and gives every request to `answer(request, response, number)`; an `answer` that does nothing leaves
- * the request hanging. `requests` lists `GET` and `PATCH` as they came in.
+ * Listens on a free port and passes every request to `answer(request, response, number)`; an `answer` that does nothing leaves
+ * the request hanging. `requests` lists the methods in order.
  */
 export async function serve(t, answer = () => {}) {
   const requests = []
@@ -25,7 +25,7 @@ export async function serve(t, answer = () => {}) {
   return { url, requests, server, dataverse: { url, credential: 'secret-token', retryOptions: { maxRetries: 0 } } }
 }
 
-/** Resolves with the request when the next one of that method comes in; `left` resolves when its connection is closed. */
+/** Resolves with the next request of that method; `left` resolves when its connection is closed. */
 export async function arrival(server, method) {
   for (;;) {
     const [request] = await once(server, 'request')
@@ -33,16 +33,16 @@ export async function arrival(server, method) {
   }
 }
 
-/** Answers with JSON. */
+/** Responds with JSON. */
 export function json(response, status, body, headers = {}) {
   response.writeHead(status, { 'content-type': 'application/json', ...headers })
   response.end(JSON.stringify(body))
 }
 
-/** A fault in the form Dataverse gives it. */
+/** An error in the form of Dataverse. */
 export const fault = (response, status, code, message, headers) => json(response, status, { error: { code, message } }, headers)
 
-/** Answers with the conversation's row: active and empty unless told otherwise. */
+/** Responds with the conversation's row, by default active and empty. */
 export function row(response, activityid, { etag = 'W/"1"', status = 2, customer = null, incident = null } = {}) {
   json(response, 200, {
     '@odata.etag': etag,
@@ -55,5 +55,5 @@ export function row(response, activityid, { etag = 'W/"1"', status = 2, customer
   })
 }
 
-/** A URL where nobody ever listens: port 0 cannot be taken. */
+/** A URL that always refuses connections: no server can use port 0. */
 export const closedUrl = 'http://127.0.0.1:0'

@@ -1,4 +1,4 @@
-// The two stores behind one face, with the sample data in them, and a way to look into each that is not the client's.
+// Both stores behind one interface, with the sample data, and access to each without the client.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { OmnichannelClient } from 'omnichannel-link'
@@ -7,29 +7,29 @@ import { query } from '../../examples/support/sqlite.mjs'
 import { afterwards, folder } from './afterwards.mjs'
 import { data, pages } from './sample.mjs'
 
-// The environment of whoever runs the tests is not theirs.
+// Without the environment of the test run.
 delete process.env.DATAVERSE_URL
 
-/** A client that is closed when the test has ended. */
+/** A client that is closed at the end of the test. */
 export function client(t, options) {
   const made = new OmnichannelClient(options)
   afterwards(t, () => made.close())
   return made
 }
 
-/** A client on a file that does not exist yet, in a folder of its own. */
+/** A client on a file that does not exist yet, in a new folder. */
 export function emptyEmbedded(t, options) {
   const path = join(folder(t), 'links.db')
   return { path, client: client(t, { ...options, embedded: { path } }) }
 }
 
-/** What the SQLite file says about a conversation. Its clients must be closed. */
+/** The conversation in the SQLite file. Its clients must be closed. */
 export function readFile(path, conversation) {
   const [row] = query(path, 'SELECT customer_type, customer_id, case_id FROM conversation_text WHERE id = ?', conversation)
   return row && slots(row.customer_type, row.customer_id, row.case_id)
 }
 
-/** What the server says about a conversation, as a program without this package would ask it. */
+/** The conversation on the server, read without this package. */
 export async function readServer({ url, credential }, conversation) {
   const answer = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})?$select=_msdyn_customer_value,_msdyn_issueid_value`, {
     headers: { authorization: `Bearer ${credential}`, prefer: 'odata.include-annotations="*"' }
@@ -43,7 +43,7 @@ const slots = (entityLogicalName, customerId, caseId) => ({
   case: caseId ? { entityLogicalName: 'incident', recordId: caseId } : null
 })
 
-/** An emulator with the sample data, or another seed. */
+/** An emulator with the sample data or another seed. */
 export async function emulator(t, seed = data) {
   const started = await startEmulator({ seed })
   afterwards(t, () => started.close())
@@ -58,7 +58,7 @@ async function embedded(t, seed = pages.map(page => join(data, `${page}.json`)))
     clients.push(client(t, { ...options, embedded: { path } }))
     return clients.at(-1)
   }
-  // Closing the last client brings everything into the file itself, which is all that the reader looks at.
+  // Closing the last client moves everything into the file, which is all that the reader reads.
   const read = async conversation => {
     await Promise.all(clients.map(client => client.close()))
     return readFile(path, conversation)
@@ -74,10 +74,10 @@ async function dataverse(t, seed) {
 }
 
 /**
- * Both stores with the sample data, or other pages. `make(options)` makes another client of the same store; `read(conversation)` tells what it
- * is linked to, and closes the embedded clients.
+ * Both stores with the sample data or other pages. `make(options)` makes another client of the same store; `read(conversation)` returns its
+ * links, and closes the embedded clients.
  */
 export const stores = { embedded, dataverse }
 
-/** Files of a folder, for tests that want none. */
+/** The files in a folder, for tests that expect none. */
 export const filesOf = folder => readdirSync(folder)

@@ -2,28 +2,28 @@
 //! against the emulator on a real socket. A bug fix begins with a case here.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod fixture;
 #[path = "../support/mod.rs"]
 mod support;
-mod world;
 
 use std::time::Duration;
 
+use fixture::StoreFixture;
 use futures_util::future::join_all;
 use omnichannel_link::{
     domain::{CallOptions, IfLinked, LinkOutcome, LinkPolicy, LinkStatus, RecordReference, Status, UnlinkOutcome},
     error::{Code, CurrentRecord, LinkError},
 };
 use support::{CONVERSATION, NOWHERE, account, contact, conversation, incident};
-use world::World;
 
 /// Runs every case over every store.
 macro_rules! conformance {
     ($($case:ident)+) => {
         mod embedded {
-            $(#[tokio::test] async fn $case() { super::$case(super::World::embedded().await).await; })+
+            $(#[tokio::test] async fn $case() { super::$case(super::StoreFixture::embedded().await).await; })+
         }
         mod dataverse {
-            $(#[tokio::test] async fn $case() { super::$case(super::World::dataverse().await).await; })+
+            $(#[tokio::test] async fn $case() { super::$case(super::StoreFixture::dataverse().await).await; })+
         }
     };
 }
@@ -59,137 +59,144 @@ conformance! {
 }
 
 /// The call has its place in line when this returns, awaited or not.
-fn link(world: &World, record: RecordReference) -> impl Future<Output = Result<LinkOutcome, LinkError>> + use<> {
-    world.service.link(record, Some(conversation(CONVERSATION)), LinkPolicy::default(), CallOptions::default())
+fn link(
+    fixture: &StoreFixture,
+    record: RecordReference,
+) -> impl Future<Output = Result<LinkOutcome, LinkError>> + use<> {
+    fixture.service.link(record, Some(conversation(CONVERSATION)), LinkPolicy::default(), CallOptions::default())
 }
 
-fn unlink(world: &World, record: RecordReference) -> impl Future<Output = Result<UnlinkOutcome, LinkError>> + use<> {
-    world.service.unlink(record, Some(conversation(CONVERSATION)), CallOptions::default())
+fn unlink(
+    fixture: &StoreFixture,
+    record: RecordReference,
+) -> impl Future<Output = Result<UnlinkOutcome, LinkError>> + use<> {
+    fixture.service.unlink(record, Some(conversation(CONVERSATION)), CallOptions::default())
 }
 
-async fn a_link_into_an_empty_slot_is_linked(world: World) {
-    let outcome = link(&world, incident(1)).await.unwrap();
+async fn a_link_into_an_empty_slot_is_linked(fixture: StoreFixture) {
+    let outcome = link(&fixture, incident(1)).await.unwrap();
     assert_eq!((outcome.status, outcome.record, outcome.previous), (LinkStatus::Linked, incident(1), None));
-    assert_eq!(world.links(), (None, Some(incident(1))));
+    assert_eq!(fixture.links(), (None, Some(incident(1))));
 }
 
-async fn a_link_over_another_record_replaces_it_and_says_what_it_replaced(world: World) {
-    world.set_links(Some(account(1)), None);
-    let outcome = link(&world, contact(2)).await.unwrap();
+async fn a_link_over_another_record_replaces_it_and_says_what_it_replaced(fixture: StoreFixture) {
+    fixture.set_links(Some(account(1)), None);
+    let outcome = link(&fixture, contact(2)).await.unwrap();
     assert_eq!((outcome.status, outcome.previous), (LinkStatus::Replaced, Some(account(1))));
-    assert_eq!(world.links(), (Some(contact(2)), None));
+    assert_eq!(fixture.links(), (Some(contact(2)), None));
 }
 
-async fn a_link_that_is_there_already_writes_nothing(world: World) {
-    world.set_links(Some(contact(1)), Some(incident(1)));
-    let before = world.version();
+async fn a_link_that_is_there_already_writes_nothing(fixture: StoreFixture) {
+    fixture.set_links(Some(contact(1)), Some(incident(1)));
+    let before = fixture.version();
     for record in [contact(1), incident(1)] {
-        let outcome = link(&world, record).await.unwrap();
+        let outcome = link(&fixture, record).await.unwrap();
         assert_eq!((outcome.status, outcome.previous), (LinkStatus::AlreadyLinked, None));
     }
-    assert_eq!(world.version(), before);
+    assert_eq!(fixture.version(), before);
 }
 
-async fn a_link_never_touches_the_other_slot(world: World) {
-    world.set_links(Some(account(1)), Some(incident(1)));
-    link(&world, incident(2)).await.unwrap();
-    assert_eq!(world.links(), (Some(account(1)), Some(incident(2))));
-    link(&world, contact(2)).await.unwrap();
-    unlink(&world, incident(2)).await.unwrap();
-    assert_eq!(world.links(), (Some(contact(2)), None));
+async fn a_link_never_touches_the_other_slot(fixture: StoreFixture) {
+    fixture.set_links(Some(account(1)), Some(incident(1)));
+    link(&fixture, incident(2)).await.unwrap();
+    assert_eq!(fixture.links(), (Some(account(1)), Some(incident(2))));
+    link(&fixture, contact(2)).await.unwrap();
+    unlink(&fixture, incident(2)).await.unwrap();
+    assert_eq!(fixture.links(), (Some(contact(2)), None));
 }
 
-async fn the_same_id_in_another_table_is_another_record(world: World) {
-    world.set_links(Some(account(1)), None);
-    assert_eq!(unlink(&world, contact(1)).await.unwrap_err().code(), Code::NotLinked);
-    assert_eq!(link(&world, contact(1)).await.unwrap().status, LinkStatus::Replaced);
-    assert_eq!(world.links(), (Some(contact(1)), None));
+async fn the_same_id_in_another_table_is_another_record(fixture: StoreFixture) {
+    fixture.set_links(Some(account(1)), None);
+    assert_eq!(unlink(&fixture, contact(1)).await.unwrap_err().code(), Code::NotLinked);
+    assert_eq!(link(&fixture, contact(1)).await.unwrap().status, LinkStatus::Replaced);
+    assert_eq!(fixture.links(), (Some(contact(1)), None));
 }
 
-async fn only_active_conversations_can_be_linked(world: World) {
-    world.set_links(Some(account(1)), None);
+async fn only_active_conversations_can_be_linked(fixture: StoreFixture) {
+    fixture.set_links(Some(account(1)), None);
     // The last one is a number that nobody knows: kept, and not active.
     for code in [1, 3, 4, 5, 6, 7, 192_350_000] {
-        world.set_status(code);
-        let before = world.version();
-        let error = link(&world, contact(2)).await.unwrap_err();
+        fixture.set_status(code);
+        let before = fixture.version();
+        let error = link(&fixture, contact(2)).await.unwrap_err();
         assert_eq!(error.code(), Code::ConversationNotActive, "{code}");
         assert_eq!(error.details().conversation_status, Some(code));
-        assert_eq!(world.version(), before);
+        assert_eq!(fixture.version(), before);
     }
-    assert_eq!(world.links(), (Some(account(1)), None));
+    assert_eq!(fixture.links(), (Some(account(1)), None));
 }
 
-async fn linkable_statuses_widen_the_set(world: World) {
-    world.set_status(5);
+async fn linkable_statuses_widen_the_set(fixture: StoreFixture) {
+    fixture.set_status(5);
     let policy = LinkPolicy { linkable_statuses: vec![Status::WRAP_UP], ..LinkPolicy::default() };
-    let call = world.service.link(account(1), Some(conversation(CONVERSATION)), policy, CallOptions::default());
+    let call = fixture.service.link(account(1), Some(conversation(CONVERSATION)), policy, CallOptions::default());
     assert_eq!(call.await.unwrap().status, LinkStatus::Linked);
 }
 
 fn link_with(
-    world: &World,
+    fixture: &StoreFixture,
     record: RecordReference,
     policy: LinkPolicy,
 ) -> impl Future<Output = Result<LinkOutcome, LinkError>> + use<> {
-    world.service.link(record, Some(conversation(CONVERSATION)), policy, CallOptions::default())
+    fixture.service.link(record, Some(conversation(CONVERSATION)), policy, CallOptions::default())
 }
 
-async fn another_record_is_kept_or_refused_as_the_policy_says(world: World) {
+async fn another_record_is_kept_or_refused_as_the_policy_says(fixture: StoreFixture) {
     let policy = |if_linked| LinkPolicy { if_linked, ..LinkPolicy::default() };
     for if_linked in [IfLinked::Keep, IfLinked::Reject] {
-        world.set_links(None, None);
-        assert_eq!(link_with(&world, account(1), policy(if_linked)).await.unwrap().status, LinkStatus::Linked);
-        assert_eq!(link_with(&world, account(1), policy(if_linked)).await.unwrap().status, LinkStatus::AlreadyLinked);
+        fixture.set_links(None, None);
+        assert_eq!(link_with(&fixture, account(1), policy(if_linked)).await.unwrap().status, LinkStatus::Linked);
+        assert_eq!(link_with(&fixture, account(1), policy(if_linked)).await.unwrap().status, LinkStatus::AlreadyLinked);
     }
-    let before = world.version();
-    let kept = link_with(&world, contact(2), policy(IfLinked::Keep)).await.unwrap();
+    let before = fixture.version();
+    let kept = link_with(&fixture, contact(2), policy(IfLinked::Keep)).await.unwrap();
     assert_eq!((kept.status, kept.previous, kept.current), (LinkStatus::Kept, None, Some(account(1))));
-    let refused = link_with(&world, contact(2), policy(IfLinked::Reject)).await.unwrap_err();
+    let refused = link_with(&fixture, contact(2), policy(IfLinked::Reject)).await.unwrap_err();
     assert_eq!((refused.code(), refused.is_retryable()), (Code::Occupied, false));
     assert_eq!(refused.details().current, Some(Some(CurrentRecord::from(account(1)))));
-    assert_eq!((world.version(), world.links()), (before, (Some(account(1)), None)));
+    assert_eq!((fixture.version(), fixture.links()), (before, (Some(account(1)), None)));
 }
 
-async fn what_is_expected_must_be_there(world: World) {
+async fn what_is_expected_must_be_there(fixture: StoreFixture) {
     let expecting = |expected| LinkPolicy { expected: Some(expected), ..LinkPolicy::default() };
-    let refused = link_with(&world, account(1), expecting(Some(account(2)))).await.unwrap_err();
+    let refused = link_with(&fixture, account(1), expecting(Some(account(2)))).await.unwrap_err();
     assert_eq!((refused.code(), refused.details().current.clone()), (Code::Conflict, Some(None)));
-    assert_eq!(link_with(&world, account(1), expecting(None)).await.unwrap().status, LinkStatus::Linked);
+    assert_eq!(link_with(&fixture, account(1), expecting(None)).await.unwrap().status, LinkStatus::Linked);
     // Behind the client's back, so that a remembered row is wrong.
-    world.set_links(Some(contact(2)), None);
-    let refused = link_with(&world, account(2), expecting(Some(account(1)))).await.unwrap_err();
+    fixture.set_links(Some(contact(2)), None);
+    let refused = link_with(&fixture, account(2), expecting(Some(account(1)))).await.unwrap_err();
     assert_eq!(refused.details().current, Some(Some(CurrentRecord::from(contact(2)))));
     assert!(!refused.details().maybe_applied);
-    let replaced = link_with(&world, account(2), expecting(Some(contact(2)))).await.unwrap();
-    assert_eq!((replaced.status, world.links()), (LinkStatus::Replaced, (Some(account(2)), None)));
+    let replaced = link_with(&fixture, account(2), expecting(Some(contact(2)))).await.unwrap();
+    assert_eq!((replaced.status, fixture.links()), (LinkStatus::Replaced, (Some(account(2)), None)));
 }
 
-async fn a_dry_run_decides_and_writes_nothing(world: World) {
-    world.set_links(Some(account(1)), None);
-    let before = world.version();
+async fn a_dry_run_decides_and_writes_nothing(fixture: StoreFixture) {
+    fixture.set_links(Some(account(1)), None);
+    let before = fixture.version();
     let id = Some(conversation(CONVERSATION));
     let dry = || CallOptions { dry_run: true, ..CallOptions::default() };
-    let outcome = world.service.link(contact(2), id, LinkPolicy::default(), dry()).await.unwrap();
+    let outcome = fixture.service.link(contact(2), id, LinkPolicy::default(), dry()).await.unwrap();
     assert_eq!((outcome.status, outcome.previous), (LinkStatus::Replaced, Some(account(1))));
     assert_eq!(
-        world.service.link(incident(1), id, LinkPolicy::default(), dry()).await.unwrap().status,
+        fixture.service.link(incident(1), id, LinkPolicy::default(), dry()).await.unwrap().status,
         LinkStatus::Linked
     );
-    world.service.unlink(account(1), id, dry()).await.unwrap();
-    assert_eq!(world.service.unlink(account(2), id, dry()).await.unwrap_err().code(), Code::NotLinked);
-    assert_eq!((world.version(), world.links()), (before, (Some(account(1)), None)));
-    world.set_status(4);
-    let refused = world.service.link(contact(2), id, LinkPolicy::default(), dry()).await.unwrap_err();
+    fixture.service.unlink(account(1), id, dry()).await.unwrap();
+    assert_eq!(fixture.service.unlink(account(2), id, dry()).await.unwrap_err().code(), Code::NotLinked);
+    assert_eq!((fixture.version(), fixture.links()), (before, (Some(account(1)), None)));
+    fixture.set_status(4);
+    let refused = fixture.service.link(contact(2), id, LinkPolicy::default(), dry()).await.unwrap_err();
     assert_eq!(refused.code(), Code::ConversationNotActive);
 }
 
-async fn a_dry_run_decides_on_what_the_calls_before_it_did(world: World) {
+async fn a_dry_run_decides_on_what_the_calls_before_it_did(fixture: StoreFixture) {
     let dry = CallOptions { dry_run: true, ..CallOptions::default() };
-    let linked = link(&world, account(1));
-    let decided = world.service.link(contact(2), Some(conversation(CONVERSATION)), LinkPolicy::default(), dry.clone());
-    let unlinked = unlink(&world, account(1));
-    let refused = world.service.unlink(contact(2), Some(conversation(CONVERSATION)), dry);
+    let linked = link(&fixture, account(1));
+    let decided =
+        fixture.service.link(contact(2), Some(conversation(CONVERSATION)), LinkPolicy::default(), dry.clone());
+    let unlinked = unlink(&fixture, account(1));
+    let refused = fixture.service.unlink(contact(2), Some(conversation(CONVERSATION)), dry);
     let (refused, unlinked, decided, linked) = tokio::join!(refused, unlinked, decided, linked);
     linked.unwrap();
     // Before or after the unlink, which it need not see.
@@ -198,92 +205,95 @@ async fn a_dry_run_decides_on_what_the_calls_before_it_did(world: World) {
     assert_eq!(refused.unwrap_err().details().current, Some(None));
 }
 
-async fn a_read_shows_what_the_calls_before_it_did(world: World) {
-    let linked = link(&world, account(1));
-    let read = world.service.read(Some(conversation(CONVERSATION)), CallOptions::default());
+async fn a_read_shows_what_the_calls_before_it_did(fixture: StoreFixture) {
+    let linked = link(&fixture, account(1));
+    let read = fixture.service.read(Some(conversation(CONVERSATION)), CallOptions::default());
     let (linked, read) = futures_util::future::join(linked, read).await;
     assert_eq!(linked.unwrap().status, LinkStatus::Linked);
     assert_eq!(read.unwrap().conversation.customer, Some(account(1)));
     // And it is the row's state now, not a remembered one.
-    world.set_links(Some(contact(2)), None);
-    let read = world.service.read(Some(conversation(CONVERSATION)), CallOptions::default()).await.unwrap();
+    fixture.set_links(Some(contact(2)), None);
+    let read = fixture.service.read(Some(conversation(CONVERSATION)), CallOptions::default()).await.unwrap();
     assert_eq!((read.conversation.customer, read.conversation.status), (Some(contact(2)), Status::ACTIVE));
-    let nowhere = world.service.read(Some(conversation(NOWHERE)), CallOptions::default()).await.unwrap_err();
+    let nowhere = fixture.service.read(Some(conversation(NOWHERE)), CallOptions::default()).await.unwrap_err();
     assert_eq!(nowhere.code(), Code::ConversationNotFound);
-    assert_eq!(world.service.read(None, CallOptions::default()).await.unwrap_err().code(), Code::NoFocusedConversation);
+    assert_eq!(
+        fixture.service.read(None, CallOptions::default()).await.unwrap_err().code(),
+        Code::NoFocusedConversation
+    );
 }
 
-async fn a_conversation_that_does_not_exist_is_not_created(world: World) {
+async fn a_conversation_that_does_not_exist_is_not_created(fixture: StoreFixture) {
     let nowhere = Some(conversation(NOWHERE));
-    let linked = world.service.link(account(1), nowhere, LinkPolicy::default(), CallOptions::default()).await;
-    let unlinked = world.service.unlink(account(1), nowhere, CallOptions::default()).await;
+    let linked = fixture.service.link(account(1), nowhere, LinkPolicy::default(), CallOptions::default()).await;
+    let unlinked = fixture.service.unlink(account(1), nowhere, CallOptions::default()).await;
     assert_eq!(linked.unwrap_err().code(), Code::ConversationNotFound);
     assert_eq!(unlinked.unwrap_err().code(), Code::ConversationNotFound);
-    assert_eq!(world.conversations(), 1);
+    assert_eq!(fixture.conversations(), 1);
 }
 
-async fn a_record_that_does_not_exist_is_refused_and_the_old_link_stays(world: World) {
-    world.set_links(Some(account(1)), None);
+async fn a_record_that_does_not_exist_is_refused_and_the_old_link_stays(fixture: StoreFixture) {
+    fixture.set_links(Some(account(1)), None);
     for missing in [account(99), contact(99), incident(99)] {
-        let error = link(&world, missing).await.unwrap_err();
+        let error = link(&fixture, missing).await.unwrap_err();
         assert_eq!(error.code(), Code::RecordNotFound);
         assert!(error.message().contains(&missing.to_string()), "{error}");
         assert!(!error.details().maybe_applied);
     }
-    assert_eq!(world.links(), (Some(account(1)), None));
+    assert_eq!(fixture.links(), (Some(account(1)), None));
 }
 
-async fn status_comes_before_everything_about_the_slot(world: World) {
-    world.set_links(Some(account(1)), None);
-    world.set_status(4);
+async fn status_comes_before_everything_about_the_slot(fixture: StoreFixture) {
+    fixture.set_links(Some(account(1)), None);
+    fixture.set_status(4);
     for record in [account(1), account(99)] {
-        assert_eq!(link(&world, record).await.unwrap_err().code(), Code::ConversationNotActive);
+        assert_eq!(link(&fixture, record).await.unwrap_err().code(), Code::ConversationNotActive);
     }
 }
 
-async fn an_unlink_removes_the_record_it_names(world: World) {
-    world.set_links(Some(contact(1)), Some(incident(1)));
-    unlink(&world, incident(1)).await.unwrap();
-    assert_eq!(world.links(), (Some(contact(1)), None));
-    unlink(&world, contact(1)).await.unwrap();
-    assert_eq!(world.links(), (None, None));
+async fn an_unlink_removes_the_record_it_names(fixture: StoreFixture) {
+    fixture.set_links(Some(contact(1)), Some(incident(1)));
+    unlink(&fixture, incident(1)).await.unwrap();
+    assert_eq!(fixture.links(), (Some(contact(1)), None));
+    unlink(&fixture, contact(1)).await.unwrap();
+    assert_eq!(fixture.links(), (None, None));
 }
 
-async fn an_unlink_of_another_record_leaves_the_one_that_is_linked(world: World) {
-    world.set_links(Some(account(1)), Some(incident(1)));
+async fn an_unlink_of_another_record_leaves_the_one_that_is_linked(fixture: StoreFixture) {
+    fixture.set_links(Some(account(1)), Some(incident(1)));
     for (named, held) in [(account(2), account(1)), (contact(1), account(1)), (incident(2), incident(1))] {
-        let error = unlink(&world, named).await.unwrap_err();
+        let error = unlink(&fixture, named).await.unwrap_err();
         assert_eq!(error.code(), Code::NotLinked);
         assert_eq!(error.details().current, Some(Some(CurrentRecord::from(held))));
     }
-    assert_eq!(world.links(), (Some(account(1)), Some(incident(1))));
+    assert_eq!(fixture.links(), (Some(account(1)), Some(incident(1))));
 }
 
-async fn an_unlink_from_an_empty_slot_is_refused(world: World) {
-    let error = unlink(&world, incident(1)).await.unwrap_err();
+async fn an_unlink_from_an_empty_slot_is_refused(fixture: StoreFixture) {
+    let error = unlink(&fixture, incident(1)).await.unwrap_err();
     assert_eq!((error.code(), error.details().current.clone()), (Code::NotLinked, Some(None)));
 }
 
-async fn an_unlink_is_allowed_in_every_status(world: World) {
+async fn an_unlink_is_allowed_in_every_status(fixture: StoreFixture) {
     for code in 1..=7 {
-        world.set_links(None, Some(incident(1)));
-        world.set_status(code);
-        unlink(&world, incident(1)).await.unwrap();
-        assert_eq!(world.links(), (None, None), "{code}");
+        fixture.set_links(None, Some(incident(1)));
+        fixture.set_status(code);
+        unlink(&fixture, incident(1)).await.unwrap();
+        assert_eq!(fixture.links(), (None, None), "{code}");
     }
 }
 
-async fn a_dangling_link_can_be_removed_and_replaced(world: World) {
-    world.set_links(Some(contact(99)), Some(incident(99)));
-    unlink(&world, contact(99)).await.unwrap();
-    let outcome = link(&world, incident(1)).await.unwrap();
+async fn a_dangling_link_can_be_removed_and_replaced(fixture: StoreFixture) {
+    fixture.set_links(Some(contact(99)), Some(incident(99)));
+    unlink(&fixture, contact(99)).await.unwrap();
+    let outcome = link(&fixture, incident(1)).await.unwrap();
     assert_eq!(outcome.previous, Some(incident(99)));
-    assert_eq!(world.links(), (None, Some(incident(1))));
+    assert_eq!(fixture.links(), (None, Some(incident(1))));
 }
 
-async fn calls_on_one_conversation_take_effect_in_call_order(world: World) {
+async fn calls_on_one_conversation_take_effect_in_call_order(fixture: StoreFixture) {
     let records = [account(1), contact(1), account(2), contact(2)];
-    let calls: Vec<_> = (0..40).map(|turn| link(&world, records[turn % records.len()])).collect();
+    let calls: Vec<_> = (0..40).map(|turn| link(&fixture, records[turn % records.len()])).collect();
     // Polled from the last to the first, which must not matter.
     let outcomes = join_all(calls.into_iter().rev()).await;
     for (turn, outcome) in outcomes.into_iter().rev().enumerate() {
@@ -291,82 +301,83 @@ async fn calls_on_one_conversation_take_effect_in_call_order(world: World) {
         let expected = turn.checked_sub(1).map(|before| records[before % records.len()]);
         assert_eq!((outcome.record, outcome.previous), (records[turn % records.len()], expected), "call {turn}");
     }
-    assert_eq!(world.links(), (Some(contact(2)), None));
+    assert_eq!(fixture.links(), (Some(contact(2)), None));
 }
 
-async fn two_clients_on_one_conversation_lose_nothing(world: World) {
-    let other = world.another_client();
+async fn two_clients_on_one_conversation_lose_nothing(fixture: StoreFixture) {
+    let other = fixture.another_client();
     let id = Some(conversation(CONVERSATION));
     let options = CallOptions::default;
     // One links customers, the other cases: whoever overwrote a row instead of a slot would lose one of them.
     for round in 1..=8 {
         let (customer, case) = tokio::join!(
-            world.service.link(account(round), id, LinkPolicy::default(), options()),
+            fixture.service.link(account(round), id, LinkPolicy::default(), options()),
             other.link(incident(round), id, LinkPolicy::default(), options()),
         );
         customer.unwrap();
         case.unwrap();
-        assert_eq!(world.links(), (Some(account(round)), Some(incident(round))));
+        assert_eq!(fixture.links(), (Some(account(round)), Some(incident(round))));
     }
     // Both replace the customer: each sees what it replaced, and together they form one chain.
     let rivals = [contact(1), contact(2)];
     let (one, two) = tokio::join!(
-        world.service.link(rivals[0], id, LinkPolicy::default(), options()),
+        fixture.service.link(rivals[0], id, LinkPolicy::default(), options()),
         other.link(rivals[1], id, LinkPolicy::default(), options()),
     );
     let (one, two) = (one.unwrap(), two.unwrap());
     let (first, second) = if one.previous == Some(account(8)) { (one, two) } else { (two, one) };
     assert_eq!(first.previous, Some(account(8)));
     assert_eq!(second.previous, Some(first.record));
-    assert_eq!(world.links().0, Some(second.record));
+    assert_eq!(fixture.links().0, Some(second.record));
 }
 
-async fn without_a_conversation_the_call_is_refused(world: World) {
-    let error = world.service.link(account(1), None, LinkPolicy::default(), CallOptions::default()).await.unwrap_err();
+async fn without_a_conversation_the_call_is_refused(fixture: StoreFixture) {
+    let error =
+        fixture.service.link(account(1), None, LinkPolicy::default(), CallOptions::default()).await.unwrap_err();
     assert_eq!(error.code(), Code::NoFocusedConversation);
-    let error = world.service.unlink(account(1), None, CallOptions::default()).await.unwrap_err();
+    let error = fixture.service.unlink(account(1), None, CallOptions::default()).await.unwrap_err();
     assert_eq!(error.code(), Code::NoFocusedConversation);
 }
 
-async fn a_closed_client_refuses_and_a_second_close_is_fine(world: World) {
-    link(&world, account(1)).await.unwrap();
-    world.service.close().await.unwrap();
-    world.service.close().await.unwrap();
-    assert_eq!(link(&world, account(2)).await.unwrap_err().code(), Code::Closed);
+async fn a_closed_client_refuses_and_a_second_close_is_fine(fixture: StoreFixture) {
+    link(&fixture, account(1)).await.unwrap();
+    fixture.service.close().await.unwrap();
+    fixture.service.close().await.unwrap();
+    assert_eq!(link(&fixture, account(2)).await.unwrap_err().code(), Code::Closed);
     // Closed comes before the focus, as in the table.
-    let error = world.service.unlink(account(1), None, CallOptions::default()).await.unwrap_err();
+    let error = fixture.service.unlink(account(1), None, CallOptions::default()).await.unwrap_err();
     assert_eq!(error.code(), Code::Closed);
-    assert_eq!(world.links(), (Some(account(1)), None));
+    assert_eq!(fixture.links(), (Some(account(1)), None));
 }
 
-async fn closing_lets_pending_calls_finish(world: World) {
-    let pending = join_all([account(1), incident(1), contact(2)].map(|record| link(&world, record)));
-    let (closed, outcomes) = tokio::join!(world.service.close(), pending);
+async fn closing_lets_pending_calls_finish(fixture: StoreFixture) {
+    let pending = join_all([account(1), incident(1), contact(2)].map(|record| link(&fixture, record)));
+    let (closed, outcomes) = tokio::join!(fixture.service.close(), pending);
     closed.unwrap();
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
-    assert_eq!(world.links(), (Some(contact(2)), Some(incident(1))));
+    assert_eq!(fixture.links(), (Some(contact(2)), Some(incident(1))));
 }
 
-async fn an_expired_call_says_timeout_and_the_next_one_works(world: World) {
+async fn an_expired_call_says_timeout_and_the_next_one_works(fixture: StoreFixture) {
     // Held before the call begins. The server cannot be held, but there the deadline is over before the first byte is sent.
-    let held = world.hold();
+    let held = fixture.hold();
     let options = CallOptions { timeout: Some(Duration::from_secs(7)), ..CallOptions::default() };
-    let call = world.service.link(account(1), Some(conversation(CONVERSATION)), LinkPolicy::default(), options);
-    world.clock.expire();
+    let call = fixture.service.link(account(1), Some(conversation(CONVERSATION)), LinkPolicy::default(), options);
+    fixture.clock.set_instant_sleeps(true);
     let error = call.await.unwrap_err();
     assert_eq!((error.code(), error.is_retryable()), (Code::Timeout, true));
     assert!(error.message().contains("7000 ms"), "{error}");
     drop(held);
-    world.clock.pass(Duration::ZERO);
-    link(&world, incident(1)).await.unwrap();
-    assert_eq!(world.links().1, Some(incident(1)));
+    fixture.clock.set_instant_sleeps(false);
+    link(&fixture, incident(1)).await.unwrap();
+    assert_eq!(fixture.links().1, Some(incident(1)));
 }
 
-async fn outcomes_carry_the_store_and_an_id_of_their_own(world: World) {
-    let (one, two) = (link(&world, account(1)).await.unwrap(), link(&world, account(2)).await.unwrap());
-    assert_eq!(one.store, world.name());
+async fn outcomes_carry_the_store_and_an_id_of_their_own(fixture: StoreFixture) {
+    let (one, two) = (link(&fixture, account(1)).await.unwrap(), link(&fixture, account(2)).await.unwrap());
+    assert_eq!(one.store, fixture.name());
     assert_ne!(one.request_id, two.request_id);
-    let error = link(&world, account(99)).await.unwrap_err();
-    assert_eq!(error.details().store, Some(world.name()));
+    let error = link(&fixture, account(99)).await.unwrap_err();
+    assert_eq!(error.details().store, Some(fixture.name()));
     assert_eq!(error.details().request_id.as_deref().map(str::len), Some(36));
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     fixture::named,
-    support::{CONVERSATION, TestClock},
+    support::{CONVERSATION, clock::TestClock},
     vfs::{self, Step},
 };
 

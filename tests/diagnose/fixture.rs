@@ -18,7 +18,7 @@ use omnichannel_link_emulator::{Emulator, Organisation};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{CONVERSATION, TestClock};
+use crate::support::{CONVERSATION, clock::TestClock};
 
 pub(crate) struct DiagnoseFixture {
     pub(crate) emulator: Emulator,

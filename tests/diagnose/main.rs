@@ -69,7 +69,7 @@ async fn a_request_without_a_response_fails_its_check_and_not_the_report() {
     fixture.emulator.faults().add(json!({ "on": { "path": "WhoAmI" }, "fault": { "kind": "hang" } })).unwrap();
     let hanging = async {
         fixture.emulator.faults().hanging(1).await;
-        fixture.clock.pass(std::time::Duration::from_secs(15));
+        fixture.clock.advance(std::time::Duration::from_secs(15));
     };
     let (report, ()) = tokio::join!(fixture.report(), hanging);
     let check = report.checks.iter().find(|check| check.name == "whoAmI").unwrap();
@@ -83,7 +83,7 @@ async fn the_callers_timeout_limits_the_whole_diagnosis() {
     let ten = CallOptions { timeout: Some(std::time::Duration::from_secs(10)), ..CallOptions::default() };
     let hanging = async {
         fixture.emulator.faults().hanging(1).await;
-        fixture.clock.pass(std::time::Duration::from_secs(10));
+        fixture.clock.advance(std::time::Duration::from_secs(10));
     };
     let (report, ()) = tokio::join!(fixture.service().diagnose(ten), hanging);
     assert_eq!(report.unwrap_err().code(), Code::Timeout);

@@ -1,16 +1,15 @@
 //! Faults of the connection: certificates, names and proxies.
 
 use futures_util::future::BoxFuture;
+use omnichannel_link::error::Code;
 use omnichannel_link::http::{NetworkOptions, Proxy, ProxyResolver};
 use std::sync::Arc;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-};
 use url::Url;
 
-use crate::fixture::{DiagnoseFixture, code, named};
-use omnichannel_link::error::Code;
+use crate::{
+    fixture::{DiagnoseFixture, code, named},
+    support::http::{ScriptedServer, refused_address},
+};
 
 /// Checks that need a connection, besides those of the connection itself.
 const BEYOND: &str = "whoAmI clockSkew latency table concurrency navigation privileges limits";
@@ -38,24 +37,11 @@ async fn a_name_that_cannot_be_resolved_fails_dns() {
 #[tokio::test]
 async fn a_refused_connection_fails_tls() {
     let mut fixture = DiagnoseFixture::secure().await;
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let free = refused_address().await;
     fixture.url = format!("https://{free}");
     let report = fixture.report().await;
     assert_eq!((named(&report, "failed"), named(&report, "skipped")), ("tls".into(), format!("dns {BEYOND}")));
     assert!(report.checks[2].found().contains("refused the connection"), "{report:?}");
-}
-
-/// A proxy that sends this response to every request.
-async fn proxy(answer: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            drop(stream.read(&mut [0; 4096]).await);
-            drop(stream.write_all(answer.as_bytes()).await);
-        }
-    });
-    address
 }
 
 #[tokio::test]
@@ -66,7 +52,7 @@ async fn a_proxy_is_named_without_its_password_and_fails_its_own_check() {
         (wants_more, "proxy", format!("dns tls {BEYOND}")),
         ("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n", "tls", format!("dns {BEYOND}")),
     ] {
-        let address = proxy(answer).await;
+        let address = ScriptedServer::sending(answer).await.address;
         let url = format!("http://me:s3cret@{address}").parse().unwrap();
         let through = NetworkOptions { proxy: Proxy::Url(url), ..fixture.network.clone() };
         let through = DiagnoseFixture { network: through, ..DiagnoseFixture::secure().await };
@@ -103,8 +89,8 @@ impl ProxyResolver for Pac {
 
 #[tokio::test]
 async fn the_proxy_of_a_list_that_is_used_is_named_with_the_errors_of_those_before_it() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let blocking = proxy("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await;
+    let free = refused_address().await;
+    let blocking = ScriptedServer::sending("HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").await.address;
     for (list, failed, words) in [
         (
             format!("PROXY {free}; DIRECT"),

@@ -1,4 +1,4 @@
-//! What clients call, what it ended with, and what that says.
+//! Calls of clients, their ends, and what an end claims about the conversation.
 
 use omnichannel_link::{
     domain::{ConversationDetails, IfLinked, LinkOutcome, LinkPolicy, LinkStatus, RecordReference, UnlinkOutcome},
@@ -23,7 +23,7 @@ pub(crate) enum End {
     Unlinked(UnlinkOutcome),
     Read(ConversationDetails),
     Failed(LinkError),
-    /// Its caller stopped waiting, and was told nothing.
+    /// Its caller stopped waiting.
     Cancelled,
 }
 
@@ -35,13 +35,13 @@ pub(crate) struct Call {
     pub(crate) kind: Kind,
     pub(crate) is_dry: bool,
     pub(crate) begin: Tick,
-    /// When it ended, and with what.
+    /// When and how it ended.
     pub(crate) end: Option<(Tick, End)>,
 }
 
-/// What an end says of the conversation: the sequential specification, and what is compared with it.
+/// The claim of an end about the conversation. The sequential specification has the same type, so that both can be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Says {
+pub(crate) enum Claim {
     Linked,
     Replaced(RecordReference),
     AlreadyLinked,
@@ -53,17 +53,17 @@ pub(crate) enum Says {
     NotLinked(Option<RecordReference>),
 }
 
-impl Says {
-    /// Whether it says that the slot was changed.
+impl Claim {
+    /// Whether it claims that the slot was changed.
     pub(crate) fn is_change(self) -> bool {
         matches!(self, Self::Linked | Self::Replaced(_) | Self::Unlinked)
     }
 }
 
 impl Kind {
-    /// Some call of a conversation in this state.
+    /// A random call on a conversation in this state.
     pub(crate) fn any(state: &State, dice: &mut Dice) -> Self {
-        // Some records are meant more often, so that calls meet.
+        // Some records are more likely, so that calls collide.
         let record = records()[dice.weighted(&[6, 3, 3, 4, 2, 1])];
         match dice.weighted(&[7, 3, 1]) {
             0 => Self::Link(record, policy(record, dice)),
@@ -82,23 +82,23 @@ impl Kind {
         }
     }
 
-    /// What the call has to say of a conversation in this state.
-    pub(crate) fn on(&self, state: &State) -> Option<Says> {
+    /// The correct claim of the call about a conversation in this state.
+    pub(crate) fn on(&self, state: &State) -> Option<Claim> {
         let record = self.record()?;
         let held = state.slot(record.entity.slot());
         let Self::Link(_, LinkPolicy { linkable_statuses, if_linked, expected }) = self else {
-            return Some(if held == Some(record) { Says::Unlinked } else { Says::NotLinked(held) });
+            return Some(if held == Some(record) { Claim::Unlinked } else { Claim::NotLinked(held) });
         };
         let is_linkable = state.status == ACTIVE || linkable_statuses.contains(&state.status.into());
         Some(match held {
-            _ if !is_linkable => Says::NotActive(state.status),
-            held if expected.is_some_and(|expected| expected != held) => Says::NotExpected(held),
-            None => Says::Linked,
-            Some(held) if held == record => Says::AlreadyLinked,
+            _ if !is_linkable => Claim::NotActive(state.status),
+            held if expected.is_some_and(|expected| expected != held) => Claim::NotExpected(held),
+            None => Claim::Linked,
+            Some(held) if held == record => Claim::AlreadyLinked,
             Some(held) => match if_linked {
-                IfLinked::Replace => Says::Replaced(held),
-                IfLinked::Keep => Says::Kept(held),
-                IfLinked::Reject => Says::Occupied(held),
+                IfLinked::Replace => Claim::Replaced(held),
+                IfLinked::Keep => Claim::Kept(held),
+                IfLinked::Reject => Claim::Occupied(held),
             },
         })
     }
@@ -120,29 +120,29 @@ fn policy(record: RecordReference, dice: &mut Dice) -> LinkPolicy {
 }
 
 impl End {
-    /// What it says of the conversation, if it says anything.
-    pub(crate) fn says(&self) -> Option<Says> {
+    /// Its claim about the conversation, if it makes one.
+    pub(crate) fn claim(&self) -> Option<Claim> {
         match self {
             Self::Linked(LinkOutcome { status, previous, current, .. }) => match (status, previous, current) {
-                (LinkStatus::Linked, None, None) => Some(Says::Linked),
-                (LinkStatus::Replaced, Some(previous), None) => Some(Says::Replaced(*previous)),
-                (LinkStatus::AlreadyLinked, None, None) => Some(Says::AlreadyLinked),
-                (LinkStatus::Kept, None, Some(current)) => Some(Says::Kept(*current)),
+                (LinkStatus::Linked, None, None) => Some(Claim::Linked),
+                (LinkStatus::Replaced, Some(previous), None) => Some(Claim::Replaced(*previous)),
+                (LinkStatus::AlreadyLinked, None, None) => Some(Claim::AlreadyLinked),
+                (LinkStatus::Kept, None, Some(current)) => Some(Claim::Kept(*current)),
                 _ => None,
             },
-            Self::Unlinked(_) => Some(Says::Unlinked),
+            Self::Unlinked(_) => Some(Claim::Unlinked),
             Self::Read(_) | Self::Cancelled => None,
             Self::Failed(error) => match (error.code(), held(error)) {
-                (Code::ConversationNotActive, _) => error.details().conversation_status.map(Says::NotActive),
-                (Code::Conflict, Some(held)) if !error.is_retryable() => Some(Says::NotExpected(held)),
-                (Code::Occupied, Some(Some(held))) => Some(Says::Occupied(held)),
-                (Code::NotLinked, Some(held)) => Some(Says::NotLinked(held)),
+                (Code::ConversationNotActive, _) => error.details().conversation_status.map(Claim::NotActive),
+                (Code::Conflict, Some(held)) if !error.is_retryable() => Some(Claim::NotExpected(held)),
+                (Code::Occupied, Some(Some(held))) => Some(Claim::Occupied(held)),
+                (Code::NotLinked, Some(held)) => Some(Claim::NotLinked(held)),
                 _ => None,
             },
         }
     }
 
-    /// Its word or its code, and whether that is in doubt.
+    /// Its status or code, and whether it is in doubt.
     pub(crate) fn word(&self) -> (&'static str, bool) {
         let word = match self {
             Self::Linked(outcome) => outcome.status.as_str(),
@@ -159,8 +159,8 @@ impl End {
     }
 }
 
-/// What the slot holds, if the error tells.
-#[expect(clippy::option_option, reason = "nothing known is another thing than nothing held")]
+/// The record in the slot, if the error states it.
+#[expect(clippy::option_option, reason = "unknown differs from empty")]
 pub(crate) fn held(error: &LinkError) -> Option<Option<RecordReference>> {
     let current = error.details().current.as_ref()?;
     Some(

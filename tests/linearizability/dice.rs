@@ -1,4 +1,4 @@
-//! Numbers that follow from a seed alone (`SplitMix64`), so that a run can be replayed.
+//! Random numbers that depend on the seed alone (`SplitMix64`), so that a run can be replayed.
 
 pub(crate) struct Dice(u64);
 
@@ -14,12 +14,12 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// Evenly from 0 to one less than `sides`.
+    /// A uniform number from 0 to `sides - 1`.
     pub(crate) fn roll(&mut self, sides: usize) -> usize {
         usize::try_from(self.next() % sides as u64).expect("less than `sides`")
     }
 
-    /// True so many times out of a hundred.
+    /// True with this probability.
     pub(crate) fn percent(&mut self, percent: usize) -> bool {
         self.roll(100) < percent
     }
@@ -29,7 +29,7 @@ impl Dice {
         of[self.roll(of.len())]
     }
 
-    /// The index of one of them, as often as its weight says.
+    /// An index, with a probability in proportion to its weight.
     pub(crate) fn weighted(&mut self, weights: &[usize]) -> usize {
         let mut rest = self.roll(weights.iter().sum());
         for (index, weight) in weights.iter().enumerate() {

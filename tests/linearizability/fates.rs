@@ -1,18 +1,18 @@
-//! What becomes of a request: mostly it is served, and otherwise everything that networks, gateways and servers do to one.
+//! The fate of each request. Most are served; the others meet every fault of networks, gateways and servers.
 
 use crate::{
     rows::{Applied, Tick, Write, change, conversation_id},
+    run::{CONVERSATIONS, Run},
     server::{Reply, Request},
-    world::{CONVERSATIONS, World},
 };
 
 /// A write that reached the server.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) write: Write,
-    /// Whether the response proves what became of it.
+    /// Whether the response proves that it was applied or that it was not.
     pub(crate) is_proven: bool,
-    /// When it was tried, and whether it was applied. A late one may never be.
+    /// When the server processed it, and the result. A late write may never arrive.
     pub(crate) tried: Option<(Tick, Applied)>,
 }
 
@@ -22,23 +22,23 @@ const NO_PRIVILEGE: &str = "0x80040220";
 const TOO_MANY: &str = "0x80072322";
 const PAGE: &str = "<html>Welcome</html>";
 
-/// Decides what becomes of a request that has arrived.
-pub(crate) fn befall(world: &mut World, number: u64, request: &Request) {
+/// Decides the fate of a request that has arrived.
+pub(crate) fn decide(run: &mut Run, number: u64, request: &Request) {
     if request.is_write {
-        befall_write(world, number, request);
+        decide_write(run, number, request);
     } else {
-        befall_read(world, number, request);
+        decide_read(run, number, request);
     }
 }
 
-/// Decides what becomes of a request that its client has cancelled before anything else befell it.
-pub(crate) fn outlive(world: &mut World, request: &Request) {
+/// Decides the fate of a request that its client has cancelled before it was served.
+pub(crate) fn client_cancelled(run: &mut Run, request: &Request) {
     if request.is_write {
-        let index = arrive(world, request);
-        if world.dice.percent(50) {
-            world.late.push(index);
+        let index = arrive(run, request);
+        if run.dice.percent(50) {
+            run.late.push(index);
         }
-        world.tell(|| format!("the write of call {} is cancelled", request.call));
+        run.log(|| format!("the write of call {} is cancelled", request.call));
     }
 }
 
@@ -48,42 +48,42 @@ fn conversation(request: &Request) -> usize {
     (0..CONVERSATIONS).find(|index| conversation_id(*index) == id).unwrap()
 }
 
-/// Takes a write down, and says where.
-fn arrive(world: &World, request: &Request) -> usize {
+/// Records a write and returns its index.
+fn arrive(run: &Run, request: &Request) -> usize {
     let (slot, after) = change(&request.body).expect("the change of one slot");
     let condition = request.condition.clone().expect("a condition");
     let write = Write { conversation: conversation(request), call: request.call, condition, slot, after };
-    let mut history = world.history();
+    let mut history = run.history();
     history.sent.push(Sent { write, is_proven: false, tried: None });
     history.sent.len() - 1
 }
 
-fn befall_read(world: &mut World, number: u64, request: &Request) {
-    let row = response(200, "", &world.history().rows.json(conversation(request)));
-    let (what, reply) = match world.dice.weighted(&[100, 4, 1, 2, 2, 3, 1]) {
+fn decide_read(run: &mut Run, number: u64, request: &Request) {
+    let row = response(200, "", &run.history().rows.json(conversation(request)));
+    let (what, reply) = match run.dice.weighted(&[100, 4, 1, 2, 2, 3, 1]) {
         0 => ("served", Reply::Response(row)),
         1 => ("lost", Reply::Lost),
         2 => {
-            world.tell(|| format!("the read of call {} hangs", request.call));
-            return world.wire.hang(number);
+            run.log(|| format!("the read of call {} hangs", request.call));
+            return run.wire.hang(number);
         }
         3 => ("500", Reply::Response(fault(500, "", "0x80044150"))),
-        4 => ("503", Reply::Response(fault(503, retry_after(world), ""))),
-        5 => ("429", Reply::Response(fault(429, retry_after(world), TOO_MANY))),
+        4 => ("503", Reply::Response(fault(503, retry_after(run), ""))),
+        5 => ("429", Reply::Response(fault(429, retry_after(run), TOO_MANY))),
         _ => ("a page", Reply::Response(response(200, "", PAGE))),
     };
-    world.tell(|| format!("the read of call {}: {what}", request.call));
-    world.wire.release(number, reply);
+    run.log(|| format!("the read of call {}: {what}", request.call));
+    run.wire.release(number, reply);
 }
 
-fn befall_write(world: &mut World, number: u64, request: &Request) {
-    let index = arrive(world, request);
-    // Whether the server carries out what is then said badly.
-    let is_stored = world.dice.percent(50);
-    let fate = world.dice.weighted(&[100, 4, 14, 5, 3, 4, 3, 3, 2, 2, 2]);
+fn decide_write(run: &mut Run, number: u64, request: &Request) {
+    let index = arrive(run, request);
+    // Whether the server applies the write although its response is faulty.
+    let is_stored = run.dice.percent(50);
+    let fate = run.dice.weighted(&[100, 4, 14, 5, 3, 4, 3, 3, 2, 2, 2]);
     let (what, reply) = match fate {
         0 | 1 => {
-            let (applied, row) = serve(world, index, true);
+            let (applied, row) = serve(run, index, true);
             let reply = match applied {
                 Applied::Yes if fate == 1 => response(204, "", ""),
                 Applied::Yes => response(200, "", &row),
@@ -93,63 +93,63 @@ fn befall_write(world: &mut World, number: u64, request: &Request) {
             ("served", Reply::Response(reply))
         }
         3 => {
-            world.late.push(index);
+            run.late.push(index);
             ("lost, and late", Reply::Lost)
         }
-        5 => ("429", Reply::Response(refused(world, index, 429, TOO_MANY))),
-        6 => ("403", Reply::Response(refused(world, index, 403, NO_PRIVILEGE))),
+        5 => ("429", Reply::Response(refused(run, index, 429, TOO_MANY))),
+        6 => ("403", Reply::Response(refused(run, index, 403, NO_PRIVILEGE))),
         _ => {
             if is_stored {
-                serve(world, index, false);
+                serve(run, index, false);
             }
             match fate {
                 2 => ("lost", Reply::Lost),
                 4 => ("hangs", Reply::Lost),
-                7 => ("503", Reply::Response(fault(503, retry_after(world), ""))),
-                8 => ("502 or 408", Reply::Response(response(world.dice.pick(&[502, 408]), "", PAGE))),
+                7 => ("503", Reply::Response(fault(503, retry_after(run), ""))),
+                8 => ("502 or 408", Reply::Response(response(run.dice.pick(&[502, 408]), "", PAGE))),
                 9 => ("403, a page", Reply::Response(response(403, "", PAGE))),
                 _ => ("200, a page", Reply::Response(response(200, "", PAGE))),
             }
         }
     };
-    world.tell(|| {
-        let Sent { write, tried, .. } = &world.history().sent[index];
+    run.log(|| {
+        let Sent { write, tried, .. } = &run.history().sent[index];
         format!("the write of call {} on {}: {what}, {tried:?}", write.call, write.condition)
     });
-    if what == "hangs" { world.wire.hang(number) } else { world.wire.release(number, reply) }
+    if what == "hangs" { run.wire.hang(number) } else { run.wire.release(number, reply) }
 }
 
 /// A late write arrives.
-pub(crate) fn deliver(world: &mut World) {
-    let which = world.dice.roll(world.late.len());
-    let index = world.late.swap_remove(which);
-    let (applied, _) = serve(world, index, false);
-    world.tell(|| format!("the late write of call {}: {applied:?}", world.history().sent[index].write.call));
+pub(crate) fn deliver(run: &mut Run) {
+    let which = run.dice.roll(run.late.len());
+    let index = run.late.swap_remove(which);
+    let (applied, _) = serve(run, index, false);
+    run.log(|| format!("the late write of call {}: {applied:?}", run.history().sent[index].write.call));
 }
 
-/// Carries a write out, and shows the row.
-fn serve(world: &mut World, index: usize, is_proven: bool) -> (Applied, String) {
-    let mut history = world.history.lock().unwrap();
+/// Applies a write and returns the row.
+fn serve(run: &mut Run, index: usize, is_proven: bool) -> (Applied, String) {
+    let mut history = run.history.lock().unwrap();
     let write = history.sent[index].write.clone();
-    let applied = history.rows.apply(&write, &mut world.dice);
+    let applied = history.rows.apply(&write, &mut run.dice);
     let now = history.rows.now;
     history.sent[index].is_proven = is_proven;
     history.sent[index].tried = Some((now, applied));
     (applied, history.rows.json(write.conversation))
 }
 
-fn refused(world: &mut World, index: usize, status: u16, code: &str) -> String {
-    world.history().sent[index].is_proven = true;
-    let pause = if status == 429 { retry_after(world) } else { "" };
+fn refused(run: &mut Run, index: usize, status: u16, code: &str) -> String {
+    run.history().sent[index].is_proven = true;
+    let pause = if status == 429 { retry_after(run) } else { "" };
     fault(status, pause, code)
 }
 
-fn retry_after(world: &mut World) -> &'static str {
-    world.dice.pick(&["", "retry-after: 0\r\n", "retry-after: 1\r\n", "retry-after: 3\r\n"])
+fn retry_after(run: &mut Run) -> &'static str {
+    run.dice.pick(&["", "retry-after: 0\r\n", "retry-after: 1\r\n", "retry-after: 3\r\n"])
 }
 
 fn fault(status: u16, headers: &str, code: &str) -> String {
-    response(status, headers, &format!(r#"{{"error":{{"code":"{code}","message":"So says the server"}}}}"#))
+    response(status, headers, &format!(r#"{{"error":{{"code":"{code}","message":"A message of the server"}}}}"#))
 }
 
 fn response(status: u16, headers: &str, body: &str) -> String {

@@ -1,5 +1,5 @@
-//! Whether a history is one that calls taking effect at single moments could have left. It rests on what the server stored and on what
-//! the callers were told, and on nothing that the client does in between.
+//! Checks that each call took effect at a single moment. Uses only what the server stored and the ends of the calls, nothing from
+//! inside the client.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use omnichannel_link::{
 };
 
 use crate::{
-    calls::{Call, End, Says, held},
+    calls::{Call, Claim, End, held},
     fates::Sent,
     rows::{self, Applied, By, Rows, State, Tick, Version},
-    world::History,
+    run::History,
 };
 
 struct Judge<'a> {
@@ -26,10 +26,10 @@ struct Judge<'a> {
     broken: Vec<String>,
 }
 
-/// All that is wrong with it, in words.
+/// Describes every violation.
 pub(crate) fn broken(history: &History) -> Vec<String> {
     let mut broken = versions(history);
-    // When the last update ended that a client had called on a conversation.
+    // The end of the last update of each client on a conversation.
     let mut turns = HashMap::new();
     for (number, call) in history.calls.iter().enumerate() {
         let Some((last, end)) = &call.end else {
@@ -50,7 +50,7 @@ pub(crate) fn broken(history: &History) -> Vec<String> {
     broken
 }
 
-/// Every version is made by exactly one write, which was conditional on the version before it.
+/// Every version comes from exactly one write, which was conditional on the version before it.
 fn versions(history: &History) -> Vec<String> {
     let mut broken = Vec::new();
     for (conversation, versions) in history.rows.histories.iter().enumerate() {
@@ -87,7 +87,7 @@ impl Judge<'_> {
         during.map(|version| version.state).collect()
     }
 
-    /// The call's own changes: what was there before, and since when it is there.
+    /// The call's own changes: the state before each, and when it was made.
     fn own(&self) -> Vec<(State, Tick)> {
         let versions = self.rows.histories[self.call.conversation].windows(2);
         let own = versions.filter(|pair| pair[1].by == By::Call(self.number));
@@ -97,13 +97,13 @@ impl Judge<'_> {
     fn judge(&mut self) {
         let (own, unproven) = (self.own(), self.sent.iter().filter(|sent| !sent.is_proven).count());
         self.must(own.len() <= 1 + unproven, || format!("it was applied {} times", own.len()));
-        self.must(own.is_empty() || !self.call.is_dry, || "it was dry, and applied".to_owned());
+        self.must(own.is_empty() || !self.call.is_dry, || "it was a dry run, but applied".to_owned());
         self.must(self.sent.is_empty() || self.call.kind.record().is_some(), || "a read that writes".to_owned());
         let is_undoubted = !self.end.is_in_doubt() && !matches!(self.end, End::Cancelled);
         let is_over = own.iter().all(|(_, since)| *since <= self.span.1);
         self.must(!is_undoubted || is_over, || "it was applied after its end".to_owned());
-        if let Some(says) = self.end.says() {
-            self.says_what_is_true(says, &own, unproven);
+        if let Some(claim) = self.end.claim() {
+            self.claims_what_is_true(claim, &own, unproven);
         }
         match self.end {
             End::Failed(error) => self.fails_honestly(error, &own, unproven),
@@ -116,30 +116,32 @@ impl Judge<'_> {
             | End::Unlinked(UnlinkOutcome { conversation_id, record, .. }) => {
                 let is_its = *conversation_id == rows::conversation_id(self.call.conversation)
                     && Some(*record) == self.call.kind.record();
-                self.must(is_its && self.end.says().is_some(), || "the outcome is another call's".to_owned());
+                self.must(is_its && self.end.claim().is_some(), || "the outcome is another call's".to_owned());
             }
             End::Cancelled => {}
         }
     }
 
-    fn says_what_is_true(&mut self, says: Says, own: &[(State, Tick)], unproven: usize) {
-        let is_true = |state: &State| self.call.kind.on(state) == Some(says);
+    fn claims_what_is_true(&mut self, claim: Claim, own: &[(State, Tick)], unproven: usize) {
+        let is_true = |state: &State| self.call.kind.on(state) == Some(claim);
         let moments = self.moments();
-        if !says.is_change() || self.call.is_dry {
-            self.must(moments.iter().any(is_true), || format!("{says:?} was true at no moment of it"));
-            self.must(own.is_empty() || unproven > 0, || format!("{says:?}, but it was applied"));
+        if !claim.is_change() || self.call.is_dry {
+            self.must(moments.iter().any(is_true), || format!("{claim:?} was not true at any moment of it"));
+            self.must(own.is_empty() || unproven > 0, || format!("{claim:?}, but it was applied"));
         } else if let Some((before, _)) = own.last() {
-            self.must(is_true(before), || format!("{says:?}, but it changed {before:?}"));
+            self.must(is_true(before), || format!("{claim:?}, but it changed {before:?}"));
         } else {
-            // Nothing tells such a change from another writer's, if that came in between.
+            // Such a change cannot be told apart from one of another writer in between.
             let record = self.call.kind.record();
-            let wanted = if says == Says::Unlinked { None } else { record };
+            let wanted = if claim == Claim::Unlinked { None } else { record };
             let slot = record.map(|record| record.entity.slot());
             let is_wanted = |state: &State| slot.is_some_and(|slot| state.slot(slot) == wanted);
             let since = moments.iter().position(is_true);
             let is_led_to = since.is_some_and(|since| moments[since..].iter().any(is_wanted));
-            self.must(unproven > 0, || format!("{says:?}, but no write was stored or lost"));
-            self.must(is_led_to, || format!("{says:?}, but nothing was stored, and it was true at no moment of it"));
+            self.must(unproven > 0, || format!("{claim:?}, but no write was stored or lost"));
+            self.must(is_led_to, || {
+                format!("{claim:?}, but nothing was stored, and it was not true at any moment of it")
+            });
         }
     }
 
@@ -152,8 +154,8 @@ impl Judge<'_> {
             self.must(own.is_empty(), || "it changed nothing for certain, but was applied".to_owned());
             self.must(unproven == 0, || "it changed nothing for certain, but a write was lost".to_owned());
         }
-        let is_told = !error.details().maybe_applied || !error.message().contains("nothing was");
-        self.must(is_told, || "the message is certain, and maybeApplied is not".to_owned());
+        let is_verbose = !error.details().maybe_applied || !error.message().contains("nothing was");
+        self.must(is_verbose, || "the message is certain, and maybeApplied is not".to_owned());
         let may_happen = !matches!(
             code,
             Code::ConversationNotFound | Code::Internal | Code::InvalidArgument | Code::Rejected | Code::Store

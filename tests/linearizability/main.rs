@@ -1,21 +1,20 @@
-//! Many calls on few conversations, with another writer about, and with everything lost, late and refused that a network can lose, delay
-//! and refuse: is what the callers are told true? The client is the real one, over real sockets; only time and chance are not.
+//! Checks that every outcome is true. Many calls work on few conversations beside another writer, and requests and responses are lost,
+//! delayed and rejected. The client is the real one on real sockets; only time and randomness are simulated.
 //!
-//! A run follows from its seed: `LINEARIZABILITY_SEED=7` replays one and prints what happens in it.
+//! A run depends on its seed alone: `LINEARIZABILITY_SEED=7` replays one and prints its events.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod calls;
-mod clock;
 mod dice;
-mod doctored;
 mod fates;
 mod judge;
+mod judge_tests;
 mod rows;
+mod run;
 mod server;
-mod world;
 
 use std::{
     collections::HashMap,
@@ -26,12 +25,12 @@ use std::{
     thread,
 };
 
-use world::{History, World};
+use run::{History, Run};
 
 const RUNS: u64 = 250;
 const CALLS_PER_RUN: usize = 400;
 
-/// Ends that the runs must come to, in doubt or not, or they show nothing.
+/// Ends that the runs must reach, and whether they are in doubt. Otherwise the runs prove nothing.
 const WORDS: [(&str, bool); 15] = [
     ("linked", false),
     ("replaced", false),
@@ -50,12 +49,12 @@ const WORDS: [(&str, bool); 15] = [
     ("TIMEOUT", true),
 ];
 
-/// How often each, at least.
+/// How often each must be reached at least.
 const LEAST: usize = 20;
 
-fn run(seed: u64, is_told: bool) -> History {
+fn run(seed: u64, is_verbose: bool) -> History {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(World::run(seed, CALLS_PER_RUN, is_told))
+    runtime.block_on(Run::run(seed, CALLS_PER_RUN, is_verbose))
 }
 
 #[test]

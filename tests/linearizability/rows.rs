@@ -14,7 +14,7 @@ pub(crate) const CLOSED: i32 = 4;
 /// A moment. Every event of a run has its own.
 pub(crate) type Tick = u64;
 
-/// What a row holds.
+/// The state of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) status: i32,
@@ -38,7 +38,7 @@ impl State {
     }
 }
 
-/// Whose write made a version.
+/// The writer of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     Start,
@@ -66,7 +66,7 @@ pub(crate) struct Write {
     pub(crate) after: Option<RecordReference>,
 }
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
     Yes,
@@ -79,7 +79,7 @@ pub(crate) struct Rows {
     pub(crate) now: Tick,
     /// Of each conversation, oldest first.
     pub(crate) histories: Vec<Vec<Version>>,
-    /// When a record came into being (true) or was deleted.
+    /// When a record was created (true) or deleted.
     pub(crate) existence: Vec<(Tick, RecordReference, bool)>,
     last_number: u64,
     looks_for_records_first: bool,
@@ -142,17 +142,17 @@ impl Rows {
         }
     }
 
-    /// Another writer does something that calls may care about.
-    pub(crate) fn interfere(&mut self, conversation: usize, dice: &mut Dice) -> String {
+    /// Another writer makes a random change.
+    pub(crate) fn other_write(&mut self, conversation: usize, dice: &mut Dice) -> String {
         let mut state = self.current(conversation).state;
-        // What is not active soon is again, or nothing would be linked.
+        // An inactive conversation soon becomes active again, or nothing would be linked.
         let status = if state.status == ACTIVE { 1 } else { 20 };
         match dice.weighted(&[6, 3, status, 2, 1]) {
             0 => state.customer = dice.pick(&[None, Some(account(1)), Some(account(2)), Some(contact(1))]),
             1 => state.case = dice.pick(&[None, Some(incident(1)), Some(incident(2))]),
             2 if state.status == ACTIVE => state.status = dice.pick(&[WAITING, CLOSED]),
             2 => state.status = ACTIVE,
-            // Another column: a new version of the same.
+            // Another column: a new version with the same state.
             3 => {}
             _ => {
                 let record = dice.pick(&records());
@@ -166,7 +166,7 @@ impl Rows {
     }
 
     fn push(&mut self, conversation: usize, state: State, by: By, dice: &mut Dice) {
-        // Whatever else is written in the organisation moves the numbers as well.
+        // Other writes in the organisation also increase the numbers.
         self.last_number += 1 + dice.roll(4) as u64;
         let (since, number) = (self.tick(), self.last_number);
         self.histories[conversation].push(Version { since, number, state, by });
@@ -189,7 +189,7 @@ impl Rows {
     }
 }
 
-/// The slot and the record that a body names, if it is the change of one slot and nothing else.
+/// The slot and the record in a body that changes one slot and nothing else.
 pub(crate) fn change(body: &str) -> Option<(Slot, Option<RecordReference>)> {
     let property = |text: &str| match text {
         "msdyn_customer_msdyn_ocliveworkitem_account" => Some((EntityLogicalName::Account, "accounts")),

@@ -1,5 +1,5 @@
-//! The wire: the clients' real connections, and a server that holds every request until the run decides what becomes of it. So the order
-//! of all events follows from the seed, whatever the sockets' timing.
+//! The clients' real connections, and a server that holds every request until the run decides its fate. So the order of all events
+//! depends on the seed alone, and not on the timing of sockets.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ const EXCHANGE: HeaderName = HeaderName::from_static("x-exchange");
 pub(crate) struct Request {
     pub(crate) is_write: bool,
     pub(crate) path: String,
-    /// The number of the call, which travels as its trace.
+    /// The number of the call, sent as its trace id.
     pub(crate) call: usize,
     /// The value of `If-Match`.
     pub(crate) condition: Option<String>,
@@ -46,32 +46,32 @@ pub(crate) enum Reply {
     Lost,
 }
 
-/// Where an exchange is that its client waits for.
+/// The state of an exchange that its client waits for.
 enum Exchange {
-    /// On its way to the server.
+    /// The request is in flight.
     Coming(Arc<Request>),
     Held {
         request: Arc<Request>,
         reply: oneshot::Sender<Reply>,
-        /// Whether its client shall wait until it cancels it.
+        /// Whether it is held until its client cancels it.
         hangs: bool,
     },
-    /// On its way back.
+    /// The response is in flight.
     Going,
 }
 
 #[derive(Default)]
 struct State {
-    /// By number, in the order in which the clients began them.
+    /// By number, in the order of their starts.
     exchanges: BTreeMap<u64, Exchange>,
     begun: u64,
-    /// Cancelled by their clients before anything became of them.
+    /// Cancelled by their clients before they were served.
     cancelled: Vec<Arc<Request>>,
-    /// Grows with everything that happens.
+    /// Counts all events.
     events: u64,
 }
 
-/// What the server holds and what moves.
+/// All exchanges of a run.
 #[derive(Default)]
 pub(crate) struct Wire(Mutex<State>);
 
@@ -82,12 +82,12 @@ impl Wire {
         state
     }
 
-    /// Notes that something happened beside the wire.
+    /// Records an event outside of the exchanges.
     pub(crate) fn note(&self) {
         drop(self.state());
     }
 
-    /// What is held and does not hang, by number.
+    /// The held requests that do not hang, by number.
     pub(crate) fn held(&self) -> Vec<(u64, Arc<Request>)> {
         let state = self.0.lock().unwrap();
         let held = state.exchanges.iter().filter_map(|(number, exchange)| match exchange {
@@ -97,7 +97,7 @@ impl Wire {
         held.collect()
     }
 
-    /// What clients have cancelled since this was asked last.
+    /// Requests that clients cancelled since the last call.
     pub(crate) fn cancelled(&self) -> Vec<Arc<Request>> {
         std::mem::take(&mut self.0.lock().unwrap().cancelled)
     }
@@ -116,8 +116,8 @@ impl Wire {
         }
     }
 
-    /// Waits until every exchange is held and nothing happens any more, so that the clients wait for nothing but the run.
-    pub(crate) async fn stands_still(&self) {
+    /// Waits until every exchange is held and no event happens, so that the clients wait only for the run.
+    pub(crate) async fn is_idle(&self) {
         let (mut times, mut before) = (0, 0);
         // More than once: one task wakes another.
         while times < 4 {
@@ -182,15 +182,15 @@ async fn next(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<(u64, Reques
     }
 }
 
-/// A client's side of the wire: the real network, with numbered exchanges.
-pub(crate) struct Numbered {
+/// The client's side: the real network, with numbered exchanges.
+pub(crate) struct NumberedHttp {
     pub(crate) network: ReqwestService,
     pub(crate) wire: Arc<Wire>,
 }
 
-struct Underway<'a>(&'a Wire, u64);
+struct InFlight<'a>(&'a Wire, u64);
 
-impl Drop for Underway<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         // The connection of a cancelled exchange is closed as well.
         let mut state = self.0.state();
@@ -201,7 +201,7 @@ impl Drop for Underway<'_> {
     }
 }
 
-impl HttpService for Numbered {
+impl HttpService for NumberedHttp {
     fn call(&self, mut request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
         Box::pin(async move {
             let header = |name: &str| Some(request.headers.get(name)?.to_str().unwrap().to_owned());
@@ -214,7 +214,7 @@ impl HttpService for Numbered {
                 state.exchanges.insert(number, Exchange::Coming(Arc::new(described)));
                 number
             };
-            let _underway = Underway(&self.wire, number);
+            let _underway = InFlight(&self.wire, number);
             request.headers.insert(EXCHANGE, HeaderValue::from(number));
             self.network.call(request).await
         })

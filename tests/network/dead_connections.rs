@@ -6,9 +6,11 @@ use omnichannel_link::http::{HttpErrorKind, HttpService as _, NetworkOptions, Re
 use tokio::sync::Barrier;
 
 use crate::{
-    SOON, StillClock, fails, get,
+    SOON, fails, get,
     servers::{Authority, Does, Server},
-    service, trusting,
+    service,
+    support::clock::TestClock,
+    trusting,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -24,12 +26,12 @@ async fn connections_are_not_used_after_the_machine_slept() {
     let url = format!("http://{}/", server.address);
     for sleeps in [true, false] {
         let before = server.connections();
-        let clock = StillClock::new();
+        let clock = Arc::new(TestClock::manual());
         let service = ReqwestService::new(NetworkOptions::default(), clock.clone());
         assert_eq!(get(&service, &url).await.unwrap(), 200);
-        clock.pass(HOUR / 120);
+        clock.advance(HOUR / 120);
         if sleeps {
-            clock.sleep_through(HOUR);
+            clock.suspend(HOUR);
         }
         assert_eq!(get(&service, &url).await.unwrap(), 200);
         assert_eq!(server.connections() - before, if sleeps { 2 } else { 1 });
@@ -38,7 +40,7 @@ async fn connections_are_not_used_after_the_machine_slept() {
     // Without the sleep the request would have gone to the dead connection.
     let server = Server::plain(|_, request| if request == 0 { Does::Responds } else { Does::NeverResponds }).await;
     let url = format!("http://{}/", server.address);
-    let service = ReqwestService::new(NetworkOptions::default(), StillClock::new());
+    let service = ReqwestService::new(NetworkOptions::default(), Arc::new(TestClock::manual()));
     assert_eq!(get(&service, &url).await.unwrap(), 200);
     tokio::select! {
         outcome = get(&service, &url) => panic!("{outcome:?} on a dead connection"),
@@ -57,7 +59,7 @@ async fn after_one_dead_connection_the_others_are_not_used() {
         });
         let server = server.await;
         let url = format!("http://{}/", server.address);
-        let clock = StillClock::new();
+        let clock = Arc::new(TestClock::manual());
         let mut options = NetworkOptions::default();
         if times_out {
             options.read_timeout = SOON;
@@ -71,7 +73,7 @@ async fn after_one_dead_connection_the_others_are_not_used() {
             // The call is cancelled after a while.
             tokio::select! {
                 outcome = get(&service, &url) => panic!("{outcome:?} on a dead connection"),
-                () = async { server.unanswered().await; clock.pass(Duration::from_secs(5)); } => {}
+                () = async { server.unanswered().await; clock.advance(Duration::from_secs(5)); } => {}
             }
         }
         assert_eq!(get(&service, &url).await.unwrap(), 200);

@@ -6,13 +6,9 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, Method, header};
 use omnichannel_link::http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService as _, MAX_BODY};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-};
 use url::Url;
 
-use crate::{Authority, service, trusting};
+use crate::{Authority, service, support::http::ScriptedServer, trusting};
 
 /// The response of a server that sends these headers and this body, and the request it received.
 async fn receive(head: &str, body: Vec<u8>) -> (Result<HttpResponse, HttpError>, String) {
@@ -21,19 +17,10 @@ async fn receive(head: &str, body: Vec<u8>) -> (Result<HttpResponse, HttpError>,
 }
 
 async fn receive_bytes(response: Vec<u8>) -> (Result<HttpResponse, HttpError>, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let server = tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = vec![0; 8192];
-        let length = stream.read(&mut request).await.unwrap();
-        // The client may have closed the connection.
-        drop(stream.write_all(&response).await);
-        String::from_utf8_lossy(&request[..length]).into_owned()
-    });
+    let server = ScriptedServer::sending(response).await;
     let request = HttpRequest {
         method: Method::GET,
-        url: Url::parse(&url).unwrap(),
+        url: Url::parse(&format!("http://{}/", server.address)).unwrap(),
         headers: HeaderMap::new(),
         body: Bytes::new(),
         repeatable: true,
@@ -41,7 +28,7 @@ async fn receive_bytes(response: Vec<u8>) -> (Result<HttpResponse, HttpError>, S
         progress: Arc::default(),
     };
     let response = service(trusting(&Authority::new())).call(request).await;
-    (response, server.await.unwrap())
+    (response, server.received().remove(0))
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {

@@ -1,29 +1,21 @@
 //! PAC scripts that return several proxies, which are tried in order.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use omnichannel_link::{
     clock::Clock as _,
     http::{HttpErrorKind, NetworkOptions, Proxy, ReqwestService},
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    sync::Notify,
-};
 use url::Url;
 
 use crate::{
-    StillClock, fails, get, get_by,
+    fails, get, get_by,
     proxies::Pac,
-    refusing,
     servers::{Authority, Does, Server, TestProxy},
+    support::{
+        clock::TestClock,
+        http::{ScriptedServer, refused_address},
+    },
     trusting,
 };
 
@@ -36,13 +28,13 @@ const UPSTREAM_TTL: Duration = Duration::from_secs(60);
 struct Client {
     authority: Authority,
     pac: Arc<Pac>,
-    clock: Arc<StillClock>,
+    clock: Arc<TestClock>,
     service: ReqwestService,
 }
 
 impl Client {
     fn new() -> Self {
-        let (authority, pac, clock) = (Authority::new(), Arc::<Pac>::default(), StillClock::new());
+        let (authority, pac, clock) = (Authority::new(), Arc::<Pac>::default(), Arc::new(TestClock::manual()));
         let options = NetworkOptions { proxy: Proxy::Resolver(pac.clone()), ..trusting(&authority) };
         let service = ReqwestService::new(options, clock.clone());
         Self { authority, pac, clock, service }
@@ -55,55 +47,7 @@ impl Client {
     /// Sets the result of the script.
     fn set(&self, result: &str) {
         self.pac.set(result);
-        self.clock.pass(UPSTREAM_TTL + Duration::from_secs(1));
-    }
-}
-
-/// A proxy that does not work. Counts its connections.
-struct Broken {
-    address: String,
-    connections: Arc<AtomicUsize>,
-    met: Arc<Notify>,
-}
-
-impl Broken {
-    async fn new<F: Future<Output = ()> + Send + 'static>(does: fn(TcpStream) -> F) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let (connections, met) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
-        let broken = Self { address, connections: connections.clone(), met: met.clone() };
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.fetch_add(1, Ordering::SeqCst);
-                met.notify_one();
-                tokio::spawn(does(stream));
-            }
-        });
-        broken
-    }
-
-    async fn disconnecting() -> Self {
-        Self::new(|mut stream| async move { drop(stream.read(&mut [0; 4096]).await) }).await
-    }
-
-    async fn silent() -> Self {
-        Self::new(|stream| async move {
-            std::future::pending::<()>().await;
-            drop(stream);
-        })
-        .await
-    }
-
-    async fn garbled() -> Self {
-        Self::new(|mut stream| async move {
-            drop(stream.read(&mut [0; 4096]).await);
-            drop(stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n\r\n\r\n").await);
-        })
-        .await
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
+        self.clock.advance(UPSTREAM_TTL + Duration::from_secs(1));
     }
 }
 
@@ -113,9 +57,10 @@ async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() 
     let server = client.server().await;
     let good = TestProxy::to(&[("contoso.test", &server)]).await;
     let untrusted = TestProxy::secure(&Authority::new().issue("127.0.0.1"), &[("contoso.test", &server)]).await;
-    let (disconnecting, garbled) = (Broken::disconnecting().await, Broken::garbled().await);
+    let (disconnecting, garbled) =
+        (ScriptedServer::disconnecting().await, ScriptedServer::sending("SSH-2.0-OpenSSH_9.6\r\n\r\n\r\n").await);
     let dead = [
-        format!("PROXY {}", refusing().await),
+        format!("PROXY {}", refused_address().await),
         // Too long for a label, so that no name server is queried.
         format!("PROXY {}.invalid:8080", "x".repeat(64)),
         format!("PROXY {}", disconnecting.address),
@@ -137,7 +82,7 @@ async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() 
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     assert_eq!((disconnecting.connections(), garbled.connections()), (2, 1));
     // ... until the time is over.
-    client.clock.pass(AVOIDED_FOR);
+    client.clock.advance(AVOIDED_FOR);
     client.set(&format!("PROXY {}; PROXY {}", disconnecting.address, good.address));
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     assert_eq!(disconnecting.connections(), 3);
@@ -147,7 +92,7 @@ async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() 
 async fn a_direct_connection_is_an_entry_like_any_other() {
     let client = Client::new();
     let near = Server::secure(&client.authority.issue("127.0.0.1")).await;
-    client.set(&format!("PROXY {}; DIRECT", refusing().await));
+    client.set(&format!("PROXY {}; DIRECT", refused_address().await));
     let url = format!("https://{}/", near.address);
     assert_eq!(get(&client.service, &url).await.unwrap(), 200);
 
@@ -179,7 +124,7 @@ async fn after_a_rejection_the_next_entry_is_not_tried() {
         assert_eq!((error.kind, proxy.heads().len()), (kind, 1));
         assert!(error.message.contains(message), "{error}");
 
-        let dead = refusing().await;
+        let dead = refused_address().await;
         client.set(&format!("PROXY {dead}; PROXY {}; PROXY {}", proxy.address, good.address));
         let error = fails(&client.service, URL).await;
         assert_eq!(error.kind, kind);
@@ -193,7 +138,7 @@ async fn after_a_rejection_the_next_entry_is_not_tried() {
 async fn if_no_entry_connects_the_error_names_all_and_none_is_avoided() {
     let client = Client::new();
     let server = client.server().await;
-    let (one, other) = (refusing().await, Broken::disconnecting().await);
+    let (one, other) = (refused_address().await, ScriptedServer::disconnecting().await);
     let untrusted = TestProxy::secure(&Authority::new().issue("127.0.0.1"), &[]).await;
     client.set(&format!("PROXY {one}; PROXY {}; HTTPS {}", other.address, untrusted.address));
     for _ in 0..2 {
@@ -219,7 +164,7 @@ async fn if_no_entry_connects_the_error_names_all_and_none_is_avoided() {
 async fn a_proxy_that_is_avoided_is_the_last_resort() {
     let client = Client::new();
     let server = client.server().await;
-    let first = refusing().await;
+    let first = refused_address().await;
     let second = TestProxy::to(&[("contoso.test", &server)]).await;
     let (list, address) = (format!("PROXY {first}; PROXY {}", second.address), second.address.to_string());
     client.set(&list);
@@ -240,12 +185,12 @@ async fn a_proxy_that_is_avoided_is_the_last_resort() {
 async fn a_silent_proxy_gets_a_share_of_the_time() {
     let client = Client::new();
     let server = client.server().await;
-    let (silent, good) = (Broken::silent().await, TestProxy::to(&[("contoso.test", &server)]).await);
+    let (silent, good) = (ScriptedServer::silent().await, TestProxy::to(&[("contoso.test", &server)]).await);
     client.set(&format!("PROXY {}; PROXY {}; DIRECT", silent.address, good.address));
     let in_time = async {
-        silent.met.notified().await;
+        silent.accepted().await;
         // A third of the ten seconds that a connection may take.
-        client.clock.pass(Duration::from_millis(3_334));
+        client.clock.advance(Duration::from_millis(3_334));
     };
     let (outcome, ()) = tokio::join!(get(&client.service, URL), in_time);
     assert_eq!(outcome.unwrap(), 200);
@@ -259,19 +204,19 @@ async fn a_call_with_little_time_avoids_a_proxy_for_less_long() {
     let server = client.server().await;
     let good = TestProxy::to(&[("contoso.test", &server)]).await;
     for (share, avoided_for) in [(Duration::from_millis(500), 30), (Duration::from_secs(2), 300)] {
-        let silent = Broken::silent().await;
+        let silent = ScriptedServer::silent().await;
         client.set(&format!("PROXY {}; PROXY {}", silent.address, good.address));
         let in_time = async {
-            silent.met.notified().await;
-            client.clock.pass(share);
+            silent.accepted().await;
+            client.clock.advance(share);
         };
         let deadline = client.clock.now() + 2 * share;
         let (outcome, ()) = tokio::join!(get_by(&client.service, URL, Some(deadline)), in_time);
         assert_eq!(outcome.unwrap(), 200);
         let url = Url::parse(URL).unwrap();
-        client.clock.pass(Duration::from_secs(avoided_for - 1));
+        client.clock.advance(Duration::from_secs(avoided_for - 1));
         assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()));
-        client.clock.pass(Duration::from_secs(1));
+        client.clock.advance(Duration::from_secs(1));
         assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(silent.address));
     }
 }
@@ -292,7 +237,7 @@ async fn a_request_that_may_have_been_sent_is_not_sent_again_through_the_next_en
                 outcome = get(&client.service, URL) => panic!("{outcome:?}"),
                 () = async {
                     server.unanswered().await;
-                    client.clock.pass(Duration::from_secs(60));
+                    client.clock.advance(Duration::from_secs(60));
                     for _ in 0..100 {
                         tokio::task::yield_now().await;
                     }
@@ -310,7 +255,7 @@ async fn a_request_that_may_have_been_sent_is_not_sent_again_through_the_next_en
 async fn an_inspection_shows_which_entry_was_used_and_why() {
     let client = Client::new();
     let server = client.server().await;
-    let (dead, good) = (refusing().await, TestProxy::to(&[("contoso.test", &server)]).await);
+    let (dead, good) = (refused_address().await, TestProxy::to(&[("contoso.test", &server)]).await);
     client.set(&format!("PROXY {dead}; PROXY {}; DIRECT", good.address));
     for _ in 0..2 {
         let inspection = client.service.inspect(&Url::parse(URL).unwrap()).await;

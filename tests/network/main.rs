@@ -6,75 +6,34 @@ mod encodings;
 mod lists;
 mod proxies;
 mod servers;
+#[path = "../support/mod.rs"]
+mod support;
 mod threads;
 mod trust;
 
 use std::{
     error::Error,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant, SystemTime},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
-use omnichannel_link::{
-    clock::{Clock, Sleep, SystemClock},
-    http::{HttpError, HttpErrorKind, HttpRequest, HttpService, NetworkOptions, Proxy, ReqwestService},
+use omnichannel_link::http::{
+    HttpError, HttpErrorKind, HttpRequest, HttpService, NetworkOptions, Proxy, ReqwestService,
 };
 use servers::{Authority, Does, Server, TestProxy};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
+use support::{
+    clock::TestClock,
+    http::{ScriptedServer, refused_address},
 };
 use url::Url;
 
 /// For requests that must time out.
 const SOON: Duration = Duration::from_millis(50);
 
-/// A clock that only the test moves.
-#[derive(Debug)]
-struct StillClock {
-    start: Instant,
-    awake: watch::Sender<Duration>,
-    asleep: Mutex<Duration>,
-}
-
-impl StillClock {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { start: SystemClock.now(), awake: watch::Sender::default(), asleep: Mutex::default() })
-    }
-
-    fn pass(&self, time: Duration) {
-        self.awake.send_modify(|awake| *awake += time);
-    }
-
-    fn sleep_through(&self, time: Duration) {
-        *self.asleep.lock().unwrap() += time;
-    }
-}
-
-impl Clock for StillClock {
-    fn now(&self) -> Instant {
-        self.start + *self.awake.borrow()
-    }
-
-    fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + *self.awake.borrow() + *self.asleep.lock().unwrap()
-    }
-
-    fn sleep(&self, duration: Duration) -> Sleep {
-        let mut awake = self.awake.subscribe();
-        let until = *awake.borrow() + duration;
-        Box::pin(async move { drop(awake.wait_for(|awake| *awake >= until).await) })
-    }
-
-    fn random(&self) -> u128 {
-        0
-    }
-}
-
 fn service(options: NetworkOptions) -> ReqwestService {
-    ReqwestService::new(options, StillClock::new())
+    ReqwestService::new(options, Arc::new(TestClock::manual()))
 }
 
 fn trusting(authority: &Authority) -> NetworkOptions {
@@ -179,28 +138,9 @@ async fn an_inspection_shows_the_certificate_that_was_rejected() {
     assert_eq!(inspection.proxy, Some(proxy.address.to_string()));
 }
 
-/// An address without a listener.
-async fn refusing() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().to_string()
-}
-
-/// A server that accepts connections and handles each with `does`.
-async fn raw<F: Future<Output = ()> + Send + 'static>(does: fn(TcpStream) -> F) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(does(stream));
-        }
-    });
-    address
-}
-
 #[tokio::test]
 async fn each_cause_has_its_message() {
     use HttpErrorKind::{Connect, ConnectTimeout, Interrupted, ReadTimeout};
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     let authority = Authority::new();
     let patient = NetworkOptions { connect_timeout: Duration::from_secs(60), ..trusting(&authority) };
@@ -208,16 +148,9 @@ async fn each_cause_has_its_message() {
     let strict = NetworkOptions { read_timeout: SOON, ..trusting(&authority) };
     let silent = Server::plain(|_, _| Does::NeverResponds).await;
     let leaving = Server::plain(|_, _| Does::Disconnects).await;
-    let mute = raw(|stream| async move {
-        std::future::pending::<()>().await;
-        drop(stream);
-    })
-    .await;
-    let no_tls = raw(|mut stream| async move {
-        drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
-        drop(stream.read(&mut [0; 4096]).await);
-    });
-    let deaf = raw(|mut stream| async move { drop(stream.read(&mut [0; 4096]).await) }).await;
+    let mute = ScriptedServer::silent().await.address;
+    let no_tls = ScriptedServer::sending("HTTP/1.1 400 Bad Request\r\n\r\n").await.address;
+    let deaf = ScriptedServer::disconnecting().await.address;
     // Too long for a label, so that no name server is queried.
     let nameless = format!("http://{}.invalid/", "x".repeat(64));
     let by = |proxy: &str| through(&format!("http://me:p%40ss@{proxy}"), &authority);
@@ -228,9 +161,9 @@ async fn each_cause_has_its_message() {
         (&by_deaf, contoso(), Connect, " closed the connection while tunnelling to contoso.test:443"),
         (&by_nameless, contoso(), Connect, "xx:80 cannot be resolved ("),
         (&by_mute, contoso(), ConnectTimeout, "no connection to contoso.test:443 through the proxy 127.0.0.1:"),
-        (&patient, format!("http://{}/", refusing().await), Connect, "refused the connection ("),
+        (&patient, format!("http://{}/", refused_address().await), Connect, "refused the connection ("),
         (&patient, nameless, Connect, ".invalid cannot be resolved ("),
-        (&patient, format!("https://{}/", no_tls.await), Connect, "the TLS handshake with 127.0.0.1 failed ("),
+        (&patient, format!("https://{no_tls}/"), Connect, "the TLS handshake with 127.0.0.1 failed ("),
         (&patient, format!("https://{deaf}/"), Connect, "closed the connection during the TLS handshake"),
         (&hasty, format!("https://{mute}/"), ConnectTimeout, " within 50 ms"),
         (&strict, format!("http://{}/", silent.address), ReadTimeout, "127.0.0.1 was silent for 50 ms"),

@@ -12,9 +12,11 @@ use omnichannel_link::http::{
 use url::Url;
 
 use crate::{
-    StillClock, fails, get, refusing,
+    fails, get,
     servers::{Authority, Server, TestProxy},
-    service, through, trusting,
+    service,
+    support::{clock::TestClock, http::refused_address},
+    through, trusting,
 };
 
 #[tokio::test]
@@ -124,7 +126,7 @@ async fn a_function_is_called_once_a_minute_and_after_an_error() {
     let server = Server::secure(&authority.issue("contoso.test")).await;
     let (first, second) =
         (TestProxy::to(&[("contoso.test", &server)]).await, TestProxy::to(&[("contoso.test", &server)]).await);
-    let (pac, clock) = (Arc::<Pac>::default(), StillClock::new());
+    let (pac, clock) = (Arc::<Pac>::default(), Arc::new(TestClock::manual()));
     let options = NetworkOptions { proxy: Proxy::Resolver(pac.clone()), ..trusting(&authority) };
     let service = ReqwestService::new(options, clock.clone());
 
@@ -136,7 +138,7 @@ async fn a_function_is_called_once_a_minute_and_after_an_error() {
 
     // The same result a minute later: the same connections.
     let connections = server.connections();
-    clock.pass(Duration::from_secs(61));
+    clock.advance(Duration::from_secs(61));
     assert_eq!(get(&service, URL).await.unwrap(), 200);
     assert_eq!((pac.calls(), server.connections()), (2, connections));
 
@@ -144,13 +146,13 @@ async fn a_function_is_called_once_a_minute_and_after_an_error() {
     pac.set(format!("PROXY {}", second.address));
     assert_eq!(get(&service, URL).await.unwrap(), 200);
     assert_eq!((pac.calls(), second.heads().len()), (2, 0));
-    clock.pass(Duration::from_secs(61));
+    clock.advance(Duration::from_secs(61));
     assert_eq!(get(&service, URL).await.unwrap(), 200);
     assert_eq!((pac.calls(), second.heads().len()), (3, 1));
 
     // After a connection error the function is called again at once.
-    pac.set(format!("PROXY {}", refusing().await));
-    clock.pass(Duration::from_secs(61));
+    pac.set(format!("PROXY {}", refused_address().await));
+    clock.advance(Duration::from_secs(61));
     let error = fails(&service, "https://contoso.test/").await;
     assert_eq!(error.kind, HttpErrorKind::Connect);
     assert!(error.message.starts_with("the proxy 127.0.0.1:"), "{error}");
@@ -164,7 +166,7 @@ async fn a_function_is_called_once_a_minute_and_after_an_error() {
         ("throws", "the proxy function failed: resolveProxy is not a function"),
     ] {
         pac.set(result);
-        clock.pass(Duration::from_secs(61));
+        clock.advance(Duration::from_secs(61));
         let error = fails(&service, "https://contoso.test/").await;
         assert_eq!(error.kind, HttpErrorKind::NoRoute);
         assert!(error.message.starts_with(message), "{error}");

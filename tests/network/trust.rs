@@ -2,12 +2,13 @@
 
 use omnichannel_link::http::{CaCertificate, HttpErrorKind, NetworkOptions, Proxy};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::{
-    fails, get, raw,
+    fails, get,
     servers::{Authority, Server, TestProxy, Tls},
-    service, through, trusting,
+    service,
+    support::http::ScriptedServer,
+    through, trusting,
 };
 
 const DAMAGED: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -186,23 +187,14 @@ async fn tls_errors_show_no_rust_names() {
         hello[45] = 0x2f;
         hello
     };
-    macro_rules! sending {
-        ($bytes:expr) => {
-            raw(|mut stream| async move {
-                drop(stream.read(&mut [0; 4096]).await);
-                drop(stream.write_all(&$bytes).await);
-                drop(stream.read(&mut [0; 4096]).await);
-            })
-            .await
-        };
-    }
+    let sending = async |bytes: &[u8]| ScriptedServer::sending(bytes).await.address;
     for (address, message) in [
-        (sending!(HANDSHAKE_FAILURE), "the other side ended it with the alert: handshake failure"),
-        (sending!(CERTIFICATE_REQUIRED), "a client certificate is required, and not supported"),
-        (sending!(UNKNOWN), "the other side ended it with the alert: unknown reason"),
-        (sending!(OLD), "the two sides support no common TLS version or cipher suite"),
-        (sending!(*b"HTTP/1.1 400 Bad Request\r\n\r\n"), "the data received is not valid TLS"),
-        (sending!([22, 3, 3, 0, 4, 14, 0, 0, 0]), "the other side violates the TLS protocol"),
+        (sending(&HANDSHAKE_FAILURE).await, "the other side ended it with the alert: handshake failure"),
+        (sending(&CERTIFICATE_REQUIRED).await, "a client certificate is required, and not supported"),
+        (sending(&UNKNOWN).await, "the other side ended it with the alert: unknown reason"),
+        (sending(&OLD).await, "the two sides support no common TLS version or cipher suite"),
+        (sending(b"HTTP/1.1 400 Bad Request\r\n\r\n").await, "the data received is not valid TLS"),
+        (sending(&[22, 3, 3, 0, 4, 14, 0, 0, 0]).await, "the other side violates the TLS protocol"),
     ] {
         let options = trusting(&Authority::new());
         let proxied = through(&format!("https://{address}"), &Authority::new());

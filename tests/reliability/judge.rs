@@ -1,34 +1,34 @@
-//! What must hold whatever goes wrong. It rests on what the server stored and logged, and on nothing that the table says.
+//! The promises, checked against what the server stored and logged. The expected table is not used.
 
 use omnichannel_link::domain::RecordReference;
 
 use crate::{
     cases::{Case, Does, Way, Writer},
+    fixture::{TIMEOUT, record},
     network::Ending,
     observe::{End, Observation},
     support::CONVERSATION,
-    world::{TIMEOUT, record},
 };
 
 const ACTIVE: i64 = 2;
 const CLOSED: i64 = 4;
 
-/// The codes that promise that the same call may succeed later.
+/// Codes of errors after which the same call may succeed.
 const RETRYABLE: [&str; 4] = ["CONFLICT", "THROTTLED", "TIMEOUT", "UNAVAILABLE"];
 
 struct Judge<'a> {
     case: &'a Case,
     seen: &'a Observation,
     writer: Option<Writer>,
-    /// How many of the writes are the client's.
+    /// Writes of the client that were stored.
     ours: u64,
     broken: Vec<String>,
 }
 
-/// All that is broken, in words.
+/// Describes every broken promise.
 pub(crate) fn broken(case: &Case, seen: &Observation) -> Vec<String> {
     let met = seen.log.iter().filter(|request| request.fault == Some("writer"));
-    // After a refused write it does not come.
+    // It does not write after a rejected write.
     let visits = met.filter(|request| case.writer().is_some_and(|writer| !writer.is_after || request.status < 300));
     let visits = visits.count() as u64;
     let writer = case.writer().filter(|_| visits > 0);
@@ -62,7 +62,7 @@ impl Judge<'_> {
         self.writer.map(|writer| writer.does)
     }
 
-    /// Whether the other writer was there and put this into the slot.
+    /// Whether the other writer put this into the slot.
     fn is_theirs(&self, held: Option<RecordReference>) -> bool {
         self.other_writer() == Some(Does::Links(held))
     }
@@ -75,21 +75,20 @@ impl Judge<'_> {
         self.other_writer() == Some(Does::Deletes)
     }
 
-    /// Writes that may have been stored for all the client could know.
+    /// Writes that the client cannot know to be stored or not.
     fn in_doubt(&self) -> impl Iterator<Item = &Ending> {
         let writes = self.seen.seen.exchanges.iter().filter(|exchange| exchange.what == "PATCH");
         let unproven = writes.filter(|exchange| !exchange.is_the_servers);
         unproven.map(|exchange| &exchange.ending).filter(|ending| **ending != Ending::Unsent)
     }
 
-    /// How often the change may have been made without anybody being able to tell: its answer was lost, and somebody else took it
-    /// back, so that the row looks as if nothing had been.
-    fn taken_back(&self) -> u64 {
+    /// How often the change may have been made and reverted unnoticed: its response was lost, and the other writer restored the slot.
+    fn possibly_reverted(&self) -> u64 {
         if self.took_the_slot() { self.in_doubt().count() as u64 } else { 0 }
     }
 
     fn applied_at_most_once(&mut self) {
-        self.must(self.ours <= 1 + self.taken_back(), format!("the change was applied {} times", self.ours));
+        self.must(self.ours <= 1 + self.possibly_reverted(), format!("the change was applied {} times", self.ours));
     }
 
     fn ends_as_the_row_shows(&mut self) {
@@ -100,12 +99,12 @@ impl Judge<'_> {
             End::Done(word, replaced) => {
                 self.must(holds == wanted || is_theirs, format!("{word}, but the slot holds {holds:?}"));
                 let was_already = *word == "alreadyLinked" && before.customer == wanted;
-                self.must(!self.seen.seen.exchanges.is_empty(), format!("{word}, but nobody was asked"));
+                self.must(!self.seen.seen.exchanges.is_empty(), format!("{word}, but no request was sent"));
                 self.must(
                     self.ours > 0 || self.is_theirs(wanted) || was_already,
                     format!("{word}, but nothing was stored"),
                 );
-                // A call that rests on a remembered row cannot tell a lost write of its own from another writer's before the call.
+                // With a cached row, a lost write of the call looks like a write of another writer before it.
                 let is_found = call.is_warm() && self.in_doubt().next().is_some();
                 self.must(*word != "alreadyLinked" || self.ours == 0 || is_found, "already linked, but stored");
                 self.must(
@@ -144,19 +143,19 @@ impl Judge<'_> {
             Does::Touches => self.must(after.subject.as_deref() == Some("Touched"), "another column was set back"),
             Does::Closes => {
                 self.must(after.status == Some(CLOSED), "the conversation was opened again");
-                // The write was the last, so the other writer had been there.
+                // The write was last, so the other writer came before it.
                 let is_last = self.seen.seen.exchanges.last().is_some_and(|sent| sent.what == "PATCH");
                 let is_certain = !is_after && is_last && call.is_link() && self.in_doubt().next().is_none();
                 self.must(!is_certain || matches!(end, End::Failed(_)), "a closed conversation was linked");
             }
-            // Whoever chose to go without versions accepted that it is overwritten.
+            // Without versions, overwriting is accepted.
             Does::Links(theirs) if self.case.checks_versions => {
                 let is_told = match end {
                     End::Done(_, replaced) => *replaced == theirs,
                     End::Failed(error) => error.details().maybe_applied,
                 };
                 let is_replaced = call.is_link() && is_told && after.customer == self.wanted();
-                // An unlink names the record, whoever linked it.
+                // An unlink removes the record that it names, no matter which writer linked it.
                 let is_named = !call.is_link() && theirs == Some(record());
                 let is_kept = after.customer == theirs || is_replaced || is_named;
                 self.must(is_kept, "what another writer linked is gone");
@@ -172,9 +171,9 @@ impl Judge<'_> {
         let is_said = !details.maybe_applied || !error.message().contains("nothing was");
         self.must(is_said, "the message is certain, and maybeApplied is not");
         self.must(code != "VERIFICATION_FAILED" || details.maybe_applied, "a failed verification is a doubt");
-        self.must(!["INTERNAL", "INVALID_ARGUMENT", "STORE"].contains(&code), format!("{code} is nobody's fault here"));
+        self.must(!["INTERNAL", "INVALID_ARGUMENT", "STORE"].contains(&code), format!("{code} is never expected here"));
         let held = self.seen.after.customer.map(Into::into);
-        // After the last look it may still change.
+        // It may still change after the last read.
         let is_last = self.writer.is_none_or(|writer| !writer.is_after);
         let is_current = details.current.as_ref().is_none_or(|current| *current == held || !is_last);
         self.must(is_current, format!("{code} with {:?} as current", details.current));
@@ -183,14 +182,14 @@ impl Judge<'_> {
         self.must(details.request_id.is_some(), "the error has no id of the call");
         if let Some(id) = &self.seen.seen.service_request_id {
             let is_there = details.service_request_id.as_ref() == Some(id);
-            self.must(is_there, "the error has not the id of the last answer");
+            self.must(is_there, "the error does not have the id of the last response");
         }
         let text = format!("{error} {error:?} {error:#?}");
         let is_discreet = self.seen.secrets.iter().all(|secret| !text.contains(secret));
         self.must(is_discreet, "the error shows a secret");
     }
 
-    /// There is something on the wire or in the row that the code is a word for.
+    /// A request or the row shows what the code stands for.
     fn codes_are_true(&mut self) {
         let End::Failed(error) = &self.seen.end else { return };
         let (code, after) = (error.code().as_str(), &self.seen.after);
@@ -219,7 +218,7 @@ impl Judge<'_> {
     fn requests_are_in_order(&mut self) {
         let Observation { log, seen, took, request_id, .. } = self.seen;
         let sent = seen.exchanges.iter().filter(|exchange| exchange.ending != Ending::Unsent).count();
-        // The gateway that delivers late delivers all the same.
+        // The gateway that delivers late also delivers.
         self.must(sent == log.len(), format!("{sent} requests were sent, {} arrived", log.len()));
         self.must(*took <= TIMEOUT, format!("it took {took:?}"));
         for request in log {
@@ -240,7 +239,7 @@ impl Judge<'_> {
             let pause = pair[1].began.saturating_sub(pair[0].ended);
             self.must(!asked || pause >= self.case.pause, format!("sent again after {pause:?}"));
         }
-        let is_expected = self.seen.met_the_fault()
+        let is_expected = self.seen.is_faulty()
             || self.case.hits == "no request"
             || self.case.hits.ends_with("links")
             || (self.seen.call.is_warm() && self.case.way == Way::Direct);

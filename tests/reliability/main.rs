@@ -1,29 +1,28 @@
-//! Every fault on a real socket, with link and with unlink: what the caller is told, and what the row holds. `docs/reliability.md` is
-//! what these tests saw; `UPDATE_DOCS=1` writes it. Nothing waits: see `clock.rs`.
+//! Every fault on a real socket, with link and with unlink: the outcome and the row. These tests write `docs/reliability.md` with
+//! `UPDATE_DOCS=1`, and compare it otherwise. Time is simulated: see `support/clock.rs`.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod cases;
-mod clock;
-mod doctored;
+mod fixture;
 mod introduction;
 mod judge;
+mod judge_tests;
 mod network;
 mod observe;
 mod relay;
 mod table;
-mod world;
 
 use std::fs;
 
 use observe::{Call, Observation};
 
-/// More than any call needs: five writes, a look after each, and the repetitions of one of them.
+/// Upper bound: five writes, a read after each, and the retries of one of them.
 const MOST_REQUESTS: usize = 16;
 
-/// Each is met by every call.
+/// Random mixtures of faults. Every call is tried with each.
 const MIXTURES: u64 = 130;
 
 #[tokio::test]
@@ -58,7 +57,7 @@ async fn every_fault_ends_as_documented_and_breaks_no_promise() {
         let changed = document.lines().filter(|line| !recorded.lines().any(|known| known == *line));
         broken.extend(changed.map(|line| format!("not in docs/reliability.md: {line}")));
         if broken.is_empty() && document != recorded {
-            broken.push("docs/reliability.md holds rows that no test saw".to_owned());
+            broken.push("docs/reliability.md has rows that no test produced".to_owned());
         }
     }
     assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));

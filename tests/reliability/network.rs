@@ -1,4 +1,4 @@
-//! The network of one client, watched: what was sent, and how each exchange ended as the client saw it.
+//! The real network of one client, recorded: its requests and how each of them ended for the client.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use omnichannel_link::http::{
     HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, NetworkOptions, ReqwestService,
 };
 
-use crate::clock::JumpingClock;
+use crate::support::clock::TestClock;
 
 const SERVICE_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-service-request-id");
 
@@ -20,9 +20,9 @@ const SERVICE_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-service-req
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Answered(u16),
-    /// The server has not seen it.
+    /// It did not reach the server.
     Unsent,
-    /// No answer, or a part of one.
+    /// No response, or a part of one.
     Lost,
     TooLong,
     /// Not over yet, or the client stopped waiting.
@@ -31,12 +31,12 @@ pub(crate) enum Ending {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Exchange {
-    /// The verb, or `token`.
+    /// The method, or `token`.
     pub(crate) what: String,
     pub(crate) ending: Ending,
     /// Whether the response to a write proves that it was stored or that it was not.
     pub(crate) is_the_servers: bool,
-    /// When it began, and when it was answered.
+    /// When it began and ended.
     pub(crate) began: Duration,
     pub(crate) ended: Duration,
 }
@@ -56,20 +56,20 @@ impl fmt::Display for Exchange {
 
 pub(crate) struct Network {
     inner: ReqwestService,
-    clock: Arc<JumpingClock>,
+    clock: Arc<TestClock>,
     seen: Mutex<Seen>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) exchanges: Vec<Exchange>,
-    /// The id in the last answer that had one.
+    /// The service request id of the last response that had one.
     pub(crate) service_request_id: Option<String>,
     pub(crate) in_flight: usize,
 }
 
 impl Network {
-    pub(crate) fn new(options: NetworkOptions, clock: Arc<JumpingClock>) -> Self {
+    pub(crate) fn new(options: NetworkOptions, clock: Arc<TestClock>) -> Self {
         Self { inner: ReqwestService::new(options, clock.clone()), clock, seen: Mutex::default() }
     }
 
@@ -77,12 +77,12 @@ impl Network {
         self.seen.lock().unwrap().clone()
     }
 
-    /// Forgets what was seen.
+    /// Clears the record.
     pub(crate) fn clear(&self) {
         *self.seen.lock().unwrap() = Seen::default();
     }
 
-    fn begin(&self, request: &HttpRequest) -> Underway<'_> {
+    fn begin(&self, request: &HttpRequest) -> InFlight<'_> {
         let has_claims = request.body.windows(7).any(|text| text == b"claims=");
         let what = match request.url.path().contains("/oauth2/") {
             true if has_claims => "token with claims",
@@ -93,20 +93,20 @@ impl Network {
         let (what, ending, began) = (what.to_owned(), Ending::Waiting, self.clock.elapsed());
         seen.exchanges.push(Exchange { what, ending, is_the_servers: false, began, ended: began });
         seen.in_flight += 1;
-        Underway { network: self, number: seen.exchanges.len() - 1 }
+        InFlight { network: self, number: seen.exchanges.len() - 1 }
     }
 }
 
-/// One exchange, which may be given up.
-struct Underway<'a> {
+/// One exchange. Dropping it cancels it.
+struct InFlight<'a> {
     network: &'a Network,
     number: usize,
 }
 
-impl Underway<'_> {
-    fn end(self, answer: &Result<HttpResponse, HttpError>) {
+impl InFlight<'_> {
+    fn end(self, result: &Result<HttpResponse, HttpError>) {
         let mut seen = self.network.seen.lock().unwrap();
-        let ending = match answer {
+        let ending = match result {
             Ok(response) => {
                 let id = text(&response.headers, &SERVICE_REQUEST_ID);
                 seen.service_request_id = id.or(seen.service_request_id.take());
@@ -118,17 +118,17 @@ impl Underway<'_> {
         };
         let exchange = &mut seen.exchanges[self.number];
         (exchange.ending, exchange.ended) = (ending, self.network.clock.elapsed());
-        exchange.is_the_servers = answer.as_ref().is_ok_and(is_the_servers);
+        exchange.is_the_servers = result.as_ref().is_ok_and(is_the_servers);
     }
 }
 
-impl Drop for Underway<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.network.seen.lock().unwrap().in_flight -= 1;
     }
 }
 
-/// By a status that nothing else gives, or by its body. A 5xx may come from a gateway, whatever is in it.
+/// Whether Dataverse itself sent it: by a status that no gateway sends, or by its body. A 5xx with any body may come from a gateway.
 fn is_the_servers(response: &HttpResponse) -> bool {
     let holds = |text: &[u8]| response.body.windows(text.len()).any(|part| part == text);
     match response.status.as_u16() {
@@ -146,10 +146,10 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 impl HttpService for Network {
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
         Box::pin(async move {
-            let underway = self.begin(&request);
-            let answer = self.inner.call(request).await;
-            underway.end(&answer);
-            answer
+            let in_flight = self.begin(&request);
+            let result = self.inner.call(request).await;
+            in_flight.end(&result);
+            result
         })
     }
 }

@@ -1,4 +1,4 @@
-//! One call while something goes wrong: what it ended with, what was sent, and what is there afterwards.
+//! One call with injected faults: its outcome, its requests, and the row afterwards.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use omnichannel_link_emulator::LoggedRequest;
 
 use crate::{
     cases::{Case, Way},
+    fixture::{Fixture, State, previous, record},
     network::{Ending, Seen},
     support::{CONVERSATION, conversation},
-    world::{State, World, previous, record},
 };
 
-/// What is called.
+/// The call to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     /// Into an empty slot.
     Link,
     /// Into a slot that holds another record.
     Replace,
-    /// By a client that has not seen the conversation.
+    /// By a client without a cached row.
     Unlink,
-    /// By a client that has just linked the record, and remembers the row.
+    /// By a client that has just linked the record, so that its row is cached.
     WarmUnlink,
-    /// Into a slot that holds another record, by a client that has just linked that one, and remembers the row.
+    /// Into a slot that holds another record, by a client that has just linked that one, so that the row is cached.
     WarmReplace,
-    /// By a client that has just linked the record, and links it once more.
+    /// By a client that has just linked the same record.
     Again,
 }
 
@@ -40,20 +40,20 @@ impl Call {
         matches!(self, Self::Link | Self::Replace | Self::WarmReplace | Self::Again)
     }
 
-    /// Whether the client remembers the row.
+    /// Whether the client has the row cached.
     pub(crate) fn is_warm(self) -> bool {
         matches!(self, Self::WarmReplace | Self::WarmUnlink | Self::Again)
     }
 
-    /// Whether it makes sense here.
+    /// Whether the case can occur in this call.
     pub(crate) fn applies_to(self, case: &Case) -> bool {
-        // A client that need not read meets another of the requests that a rule counts.
+        // A client that does not read first would change which request a counting rule hits.
         let counts_reads = case.faults.to_string().contains("nth");
         let is_warm_possible = !counts_reads && case.checks_versions;
         match self {
             Self::WarmReplace => is_warm_possible && is_reachable(case.way),
             Self::WarmUnlink => is_warm_possible && case.record_exists && is_reachable(case.way),
-            // It never comes to a write.
+            // It never writes.
             Self::Again => is_warm_possible && case.record_exists && case.way == Way::Direct,
             Self::Link | Self::Replace | Self::Unlink => true,
         }
@@ -72,10 +72,10 @@ fn is_reachable(way: Way) -> bool {
     !matches!(way, Way::Refused | Way::Nameless | Way::Distrusted)
 }
 
-/// What a call ended with.
+/// How a call ended.
 #[derive(Debug)]
 pub(crate) enum End {
-    /// The outcome's word, and what was replaced.
+    /// The status of the outcome, and the replaced record.
     Done(&'static str, Option<RecordReference>),
     Failed(LinkError),
 }
@@ -84,15 +84,15 @@ pub(crate) enum End {
 pub(crate) struct Observation {
     pub(crate) call: Call,
     pub(crate) end: End,
-    /// The id of the call, if it told.
+    /// The id of the call, if it was reported.
     pub(crate) request_id: Option<String>,
     pub(crate) before: State,
     pub(crate) after: State,
-    /// Rows that were written meanwhile, by whomever.
+    /// Writes during the call, by any writer.
     pub(crate) writes: u64,
-    /// By the client's account.
+    /// As the client recorded it.
     pub(crate) seen: Seen,
-    /// By the server's.
+    /// As the server recorded it.
     pub(crate) log: Vec<LoggedRequest>,
     pub(crate) took: Duration,
     pub(crate) secrets: [String; 2],
@@ -100,30 +100,30 @@ pub(crate) struct Observation {
 
 impl Observation {
     pub(crate) async fn of(case: &Case, call: Call) -> Self {
-        let mut world = World::new(case, call.held_before()).await;
+        let mut fixture = Fixture::new(case, call.held_before()).await;
         let id = Some(conversation(CONVERSATION));
         if call.is_warm() {
             let first = if call == Call::WarmReplace { previous() } else { record() };
-            let linked = world.service.link(first, id, LinkPolicy::default(), CallOptions::default());
-            world.settled(linked).await.unwrap();
+            let linked = fixture.service.link(first, id, LinkPolicy::default(), CallOptions::default());
+            fixture.settled(linked).await.unwrap();
         }
-        if let Some(relay) = &mut world.relay {
+        if let Some(relay) = &mut fixture.relay {
             match case.way {
                 Way::Late => relay.deliver_late(false),
                 Way::Last => relay.deliver_late(true),
                 _ => relay.leave_after(usize::from(!call.is_warm())).await,
             }
         }
-        world.let_go_wrong(case);
-        let (before, writes, start) = (world.state(), world.count_writes(), world.clock.elapsed());
+        fixture.inject_faults(case);
+        let (before, writes, start) = (fixture.state(), fixture.count_writes(), fixture.clock.elapsed());
         let (end, request_id) = if call.is_link() {
-            let linked = world.service.link(record(), id, LinkPolicy::default(), CallOptions::default());
-            match world.settled(linked).await {
+            let linked = fixture.service.link(record(), id, LinkPolicy::default(), CallOptions::default());
+            match fixture.settled(linked).await {
                 Ok(done) => (End::Done(done.status.as_str(), done.previous), Some(done.request_id.to_string())),
                 Err(error) => failed(error),
             }
         } else {
-            match world.settled(world.service.unlink(record(), id, CallOptions::default())).await {
+            match fixture.settled(fixture.service.unlink(record(), id, CallOptions::default())).await {
                 Ok(done) => (End::Done("unlinked", None), Some(done.request_id.to_string())),
                 Err(error) => failed(error),
             }
@@ -133,18 +133,18 @@ impl Observation {
             end,
             request_id,
             before,
-            after: world.state(),
-            // Counting is a write as well.
-            writes: world.count_writes() - writes - 1,
-            seen: world.network.seen(),
-            log: world.requests(),
-            took: world.clock.elapsed().saturating_sub(start),
-            secrets: world.secrets(),
+            after: fixture.state(),
+            // Counting itself writes once.
+            writes: fixture.count_writes() - writes - 1,
+            seen: fixture.network.seen(),
+            log: fixture.requests(),
+            took: fixture.clock.elapsed().saturating_sub(start),
+            secrets: fixture.secrets(),
         }
     }
 
-    /// Whether anything went wrong at all.
-    pub(crate) fn met_the_fault(&self) -> bool {
+    /// Whether any fault occurred.
+    pub(crate) fn is_faulty(&self) -> bool {
         let is_fine = |ending| matches!(ending, Ending::Answered(200..=299));
         self.log.iter().any(|request| request.fault.is_some())
             || self.seen.exchanges.iter().any(|exchange| !is_fine(exchange.ending))

@@ -1,4 +1,4 @@
-//! A gateway in front of the emulator, for what a server cannot do by itself: be gone after some answers, and deliver late.
+//! A gateway in front of the emulator that stops after some responses, or delivers a request late.
 
 use std::{
     net::SocketAddr,
@@ -23,10 +23,10 @@ pub(crate) struct Relay {
 
 #[derive(Default)]
 struct Orders {
-    /// Answers to give before it is gone; counted from the order on.
-    answers: AtomicUsize,
+    /// Responses left before it stops.
+    responses: AtomicUsize,
     leaves: AtomicBool,
-    /// The next PATCH is to be late: delivered before the one that follows it, or after.
+    /// Whether the next PATCH is late: delivered right before or right after the one that follows it.
     late: AtomicBool,
     last: AtomicBool,
     holds: AtomicBool,
@@ -41,17 +41,17 @@ impl Relay {
         Self { address, orders, task }
     }
 
-    /// Refuses connections after so many more answers.
-    pub(crate) async fn leave_after(&mut self, answers: usize) {
-        self.orders.answers.store(answers, Ordering::Relaxed);
+    /// Refuses connections after this many more responses.
+    pub(crate) async fn leave_after(&mut self, responses: usize) {
+        self.orders.responses.store(responses, Ordering::Relaxed);
         self.orders.leaves.store(true, Ordering::Relaxed);
-        if answers == 0 {
+        if responses == 0 {
             self.task.abort();
             drop((&mut self.task).await);
         }
     }
 
-    /// Holds the next PATCH until its sender has given up and sends another, and then delivers it before that one, or after.
+    /// Holds the next PATCH until its sender cancels it and sends another. Delivers it right before or right after that one.
     pub(crate) fn deliver_late(&self, is_last: bool) {
         self.orders.last.store(is_last, Ordering::Relaxed);
         self.orders.late.store(true, Ordering::Relaxed);
@@ -72,7 +72,7 @@ async fn relay(listener: TcpListener, server: SocketAddr, orders: Arc<Orders>) {
         let is_write = request.starts_with(b"PATCH");
         if is_write && orders.late.swap(false, Ordering::Relaxed) {
             orders.holds.store(true, Ordering::Relaxed);
-            // Until the client hangs up.
+            // Until the client closes the connection.
             drop(client.read(&mut [0]).await);
             orders.holds.store(false, Ordering::Relaxed);
             held = Some(request);
@@ -85,26 +85,26 @@ async fn relay(listener: TcpListener, server: SocketAddr, orders: Arc<Orders>) {
         if let Some(late) = first {
             exchange(server, &late).await;
         }
-        let answer = exchange(server, &request).await;
+        let response = exchange(server, &request).await;
         if let Some(late) = then {
             exchange(server, &late).await;
         }
-        let is_last = orders.leaves.load(Ordering::Relaxed) && orders.answers.fetch_sub(1, Ordering::Relaxed) == 1;
+        let is_last = orders.leaves.load(Ordering::Relaxed) && orders.responses.fetch_sub(1, Ordering::Relaxed) == 1;
         listener.take_if(|_| is_last);
-        client.write_all(&answer).await.unwrap();
+        client.write_all(&response).await.unwrap();
     }
 }
 
-/// The answer, made to be the last of its connection.
+/// The response, with `connection: close`.
 async fn exchange(server: SocketAddr, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(server).await.unwrap();
     stream.write_all(request).await.unwrap();
-    let answer = message(&mut stream).await.unwrap();
-    let line = answer.windows(2).position(|end| end == b"\r\n").unwrap();
-    [&answer[..line], b"\r\nconnection: close", &answer[line..]].concat()
+    let response = message(&mut stream).await.unwrap();
+    let line = response.windows(2).position(|end| end == b"\r\n").unwrap();
+    [&response[..line], b"\r\nconnection: close", &response[line..]].concat()
 }
 
-/// Head and body, as long as `content-length` says.
+/// Head and body, by `content-length`.
 async fn message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut message = Vec::new();
     while !message.ends_with(b"\r\n\r\n") {

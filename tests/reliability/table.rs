@@ -1,19 +1,19 @@
-//! What was observed, as the table that people read.
+//! The observations as Markdown tables.
 
 use std::{fmt::Write, time::Duration};
 
 use crate::{
     cases::{Case, Group},
+    fixture::{other, previous, record},
     network::Exchange,
     observe::{Call, End, Observation},
-    world::{other, previous, record},
 };
 
 pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
 
-/// How a row's end is told: the words of two calls are compared without what differs by nature.
+/// The cells of a row that are compared between calls.
 #[derive(PartialEq, Eq)]
-struct Told {
+struct Row {
     outcome: String,
     maybe_applied: &'static str,
     retryable: &'static str,
@@ -24,7 +24,7 @@ fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
 
-fn told(seen: &Observation) -> Told {
+fn describe(seen: &Observation) -> Row {
     let slot = match seen.after.customer {
         _ if seen.after.status.is_none() => "conversation gone",
         None => "empty",
@@ -43,31 +43,31 @@ fn told(seen: &Observation) -> Told {
             (format!("`{}`", error.code()), maybe, retryable)
         }
     };
-    Told { outcome, maybe_applied, retryable, slot }
+    Row { outcome, maybe_applied, retryable, slot }
 }
 
-/// The same end as of a call that began with other things in the slot.
+/// Whether the row differs from the usual call, apart from what the slot held before.
 fn differs(seen: &Observation, usual: &Observation) -> bool {
     let general = |seen: &Observation| {
-        let mut told = told(seen);
-        if told.outcome == "`replaced`" {
-            "`linked`".clone_into(&mut told.outcome);
+        let mut describe = describe(seen);
+        if describe.outcome == "`replaced`" {
+            "`linked`".clone_into(&mut describe.outcome);
         }
         if seen.after.customer == seen.before.customer && seen.after.status.is_some() {
-            told.slot = "as before";
+            describe.slot = "as before";
         }
-        told
+        describe
     };
-    seen.met_the_fault() && general(seen) != general(usual)
+    seen.is_faulty() && general(seen) != general(usual)
 }
 
 fn name(call: Call) -> &'static str {
     match call {
         Call::Link => "link",
         Call::Replace => "link over another",
-        Call::WarmReplace => "link over another, row remembered",
+        Call::WarmReplace => "link over another, row cached",
         Call::Unlink => "unlink",
-        Call::WarmUnlink => "unlink, row remembered",
+        Call::WarmUnlink => "unlink, row cached",
         Call::Again => "link once more",
     }
 }
@@ -75,7 +75,7 @@ fn name(call: Call) -> &'static str {
 /// `GET 200, (PATCH 412, GET 200) ×4`.
 fn requests(exchanges: &[Exchange]) -> String {
     let words: Vec<_> = exchanges.iter().map(ToString::to_string).collect();
-    let mut told = Vec::new();
+    let mut describe = Vec::new();
     let mut rest = &words[..];
     while !rest.is_empty() {
         let times = |length: usize| rest.chunks(length).take_while(|chunk| *chunk == &rest[..length]).count();
@@ -85,10 +85,10 @@ fn requests(exchanges: &[Exchange]) -> String {
             (_, 2..) => (format!("({}, {}) ×{two}", rest[0], rest[1]), 2 * two),
             _ => (rest[0].clone(), 1),
         };
-        told.push(text);
+        describe.push(text);
         rest = &rest[length..];
     }
-    told.join(", ")
+    describe.join(", ")
 }
 
 fn seconds(time: Duration) -> String {
@@ -99,13 +99,13 @@ fn seconds(time: Duration) -> String {
     }
 }
 
-/// The rows of one case: always link and unlink, the others where they end differently.
+/// The rows of one case: link and unlink always, the others if they end differently.
 pub(crate) fn rows(case: &Case, observations: &[Observation]) -> String {
     let find = |call| observations.iter().find(|seen| seen.call == call);
     let usual = |call: Call| {
         find(match call {
             Call::Link | Call::Replace | Call::Again => Call::Link,
-            // Shown where remembering makes the difference.
+            // Shown if the cached row makes a difference.
             Call::WarmReplace => Call::Replace,
             Call::Unlink | Call::WarmUnlink => Call::Unlink,
         })
@@ -114,14 +114,14 @@ pub(crate) fn rows(case: &Case, observations: &[Observation]) -> String {
     let mut fault = format!("{} | {}", case.fault, case.hits);
     for seen in Call::ALL.into_iter().filter_map(find) {
         let is_usual = matches!(seen.call, Call::Link | Call::Unlink);
-        // Its end is another by nature.
+        // It always ends differently.
         if seen.call == Call::Again {
             continue;
         }
         if !is_usual && !usual(seen.call).is_some_and(|usual| differs(seen, usual)) {
             continue;
         }
-        let Told { outcome, maybe_applied, retryable, slot } = told(seen);
+        let Row { outcome, maybe_applied, retryable, slot } = describe(seen);
         let (call, sent, time) = (name(seen.call), requests(&seen.seen.exchanges), seconds(seen.took));
         let _ = writeln!(
             text,
@@ -135,7 +135,7 @@ pub(crate) fn rows(case: &Case, observations: &[Observation]) -> String {
 pub(crate) fn section(group: &Group, rows: &str) -> String {
     format!(
         "\n## {}\n\n{}\n\n\
-         | what goes wrong | with | call | outcome | maybe applied | retryable | requests | time | the slot holds afterwards |\n\
+         | fault | with | call | outcome | maybe applied | retryable | requests | time | the slot holds afterwards |\n\
          |---|---|---|---|---|---|---|---|---|\n{rows}",
         group.title, group.about
     )

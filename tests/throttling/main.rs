@@ -1,8 +1,6 @@
 //! Links against servers that throttle. Time is virtual: minutes pass in milliseconds.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-#[path = "../support/paused_clock.rs"]
-mod paused_clock;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -26,9 +24,8 @@ use omnichannel_link::{
     error::{Code, LinkError},
     http::{NoopObserver, RetryPolicy, StaticToken, Token},
 };
-use paused_clock::PausedClock;
 use server::{Behaviour, Counting, Environment, Seen};
-use support::account;
+use support::{account, clock::TestClock};
 
 /// Included by tests/reliability.
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/throttling/table.md");
@@ -36,7 +33,7 @@ const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/throttling/table
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn client_with(environment: &Arc<Environment>, retries: RetryPolicy, timeout: Duration) -> LinkService {
-    let clock = Arc::new(PausedClock::seeded(environment.next_seed()));
+    let clock = Arc::new(TestClock::auto_advance(environment.next_seed()));
     let store = DataverseStore::new(
         "https://contoso.crm4.dynamics.com".parse().unwrap(),
         environment.clone(),
@@ -186,13 +183,13 @@ async fn closing_the_client_ends_the_wait() {
     let client = client(&environment);
     let calls = link_many(&client, 0..20);
     let closed = async {
-        PausedClock::default().sleep(Duration::from_millis(2_500)).await;
+        TestClock::auto_advance(0).sleep(Duration::from_millis(2_500)).await;
         client.close().await
     };
     let (outcomes, closed) = tokio::join!(calls, closed);
     closed.unwrap();
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.code() == Code::Throttled)));
-    assert!(PausedClock::default().now() - environment.start() < Duration::from_secs(4));
+    assert!(TestClock::auto_advance(0).now() - environment.start() < Duration::from_secs(4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,6 +247,6 @@ async fn busy_for_six_minutes(behaviour: Behaviour) -> (Seen, usize) {
         let _ = link_many(&client, number.into()..u128::from(number) + 1).await;
     };
     let all = join_all((0..48).map(|_| one()));
-    tokio::select! { biased; _ = all => unreachable!("they never end"), () = PausedClock::default().sleep(6 * MINUTE) => {} }
+    tokio::select! { biased; _ = all => unreachable!("they never end"), () = TestClock::auto_advance(0).sleep(6 * MINUTE) => {} }
     (environment.seen(), usize::try_from(calls.into_inner()).unwrap())
 }

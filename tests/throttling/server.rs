@@ -17,7 +17,7 @@ use omnichannel_link::{
     http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService},
 };
 
-use crate::paused_clock::PausedClock;
+use crate::support::clock::TestClock;
 
 /// How requests are counted. All allow the same rate in the long run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Behaviour {
 }
 
 pub(crate) struct Environment {
-    clock: PausedClock,
+    clock: TestClock,
     start: Instant,
     behaviour: Behaviour,
     state: Mutex<State>,
@@ -108,7 +108,7 @@ pub(crate) struct Seen {
 
 impl Environment {
     pub(crate) fn new(behaviour: Behaviour) -> Arc<Self> {
-        let clock = PausedClock::default();
+        let clock = TestClock::auto_advance(0);
         let start = clock.now();
         let state = State { bucket: capacity(behaviour), ..State::default() };
         Arc::new(Self { clock, start, behaviour, state: Mutex::new(state), clients: AtomicU64::default() })

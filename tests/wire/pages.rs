@@ -1,38 +1,29 @@
 //! Links to the next page: in every form that means the environment's own conversations, and how long a chain is followed.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{HeaderMap, StatusCode};
 use omnichannel_link::{
     dataverse::Concurrency,
     domain::{CallOptions, ConversationDetails, ConversationQuery, Listing},
     error::{Code, LinkError},
-    http::{HttpError, HttpRequest, HttpResponse, HttpService},
 };
 
 use crate::{
     ACTIVE,
-    script::{Answer, Conversation, client, row},
+    script::{Script, client, reply, row_json},
+    support::http::ScriptedHttp,
 };
 
 const SERVICE: &str = "https://contoso.crm4.dynamics.com/api/data/v9.2";
 
 /// A page with as many rows, and the link to the next one.
 fn page(rows: usize, next: Option<&str>) -> String {
-    let Answer::Is(_, row) = row(7, ACTIVE, None, None) else { unreachable!("a row") };
+    let row = row_json(7, ACTIVE, None, None);
     let next = next.map_or_else(String::new, |link| format!(r#","@odata.nextLink":"{link}""#));
     format!(r#"{{"value":[{}]{next}}}"#, vec![row; rows].join(","))
 }
 
-async fn list(server: &Conversation) -> Result<Vec<ConversationDetails>, LinkError> {
+async fn list(server: &Script) -> Result<Vec<ConversationDetails>, LinkError> {
     server.service.list_all(Listing::new(ConversationQuery::default(), None), CallOptions::default()).await
 }
 
@@ -62,8 +53,8 @@ async fn a_link_is_followed_in_every_form_that_leads_to_the_environments_convers
             "/api/data/v9.2/msdyn_ocliveworkitems",
         ),
     ] {
-        let pages = [page(2, Some(&link)), page(1, None)].map(|page| Answer::Is(200, page));
-        let server = Conversation::with(pages);
+        let pages = [page(2, Some(&link)), page(1, None)].map(|page| reply(200, page));
+        let server = Script::new(pages);
         assert_eq!(list(&server).await.unwrap().len(), 3, "{link}");
         let sent = server.sent();
         let (_, second) = sent.split_once("\n--\n").unwrap();
@@ -92,47 +83,33 @@ async fn a_link_that_leads_elsewhere_is_refused_and_nothing_is_sent_there() {
         "javascript:alert(1)",
         "",
     ] {
-        let server = Conversation::with([Answer::Is(200, page(1, Some(link)))]);
+        let server = Script::new([reply(200, page(1, Some(link)))]);
         let error = list(&server).await.unwrap_err();
         assert_eq!(error.code(), Code::Protocol, "{link}");
         assert!(!error.message().contains("hunter2"));
-        assert_eq!(server.verbs(), "GET", "{link}");
+        assert_eq!(server.methods(), "GET", "{link}");
     }
     let null = page(1, Some("")).replace(r#":"""#, ":null");
-    assert_eq!(list(&Conversation::with([Answer::Is(200, null)])).await.unwrap().len(), 1, "no link");
+    assert_eq!(list(&Script::new([reply(200, null)])).await.unwrap().len(), 1, "no link");
 }
 
-/// Never has anything but another page.
-#[derive(Default)]
-struct Endless {
-    asked: AtomicUsize,
-    /// Every page of this number has a row; none if zero.
-    filled: usize,
-}
-
-impl HttpService for Endless {
-    fn call(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
-        let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
-        let rows = usize::from(self.filled > 0 && number.is_multiple_of(self.filled));
-        let body = Bytes::from(page(rows, Some(&format!("?$skiptoken={number}"))));
-        Box::pin(std::future::ready(Ok(HttpResponse {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            body,
-            received: SystemTime::UNIX_EPOCH,
-        })))
-    }
+/// A server that always has another page. Every page whose number is divisible by `filled` has a row; none if it is 0.
+fn endless(filled: usize) -> Arc<ScriptedHttp> {
+    ScriptedHttp::new(move |number, _| {
+        let is_filled = filled > 0 && (number + 1).is_multiple_of(filled);
+        reply(200, page(is_filled.into(), Some(&format!("?$skiptoken={number}"))))
+    })
 }
 
 #[tokio::test]
 async fn a_chain_of_empty_pages_is_paced_and_ends() {
-    let server = Arc::new(Endless::default());
+    let server = endless(0);
     let (clock, service) = client(Concurrency::CompareAndSwap, server.clone());
     let listing = Listing::new(ConversationQuery::default(), None);
     let error = service.list(listing.clone(), CallOptions::default()).await.unwrap_err();
     assert_eq!(error.code(), Code::Protocol);
     assert!(error.message().contains("empty"), "{error}");
-    let (asked, waited) = (server.asked.load(Ordering::Relaxed), clock.pauses().iter().sum::<Duration>());
+    let (asked, waited) = (server.requests().len(), clock.pauses().iter().sum::<Duration>());
     assert!(asked <= 30, "{asked}");
     assert!(waited > Duration::from_secs(10) && waited < Duration::from_secs(30), "{waited:?}");
     assert_eq!(service.list_all(listing, CallOptions::default()).await.unwrap_err().code(), Code::Protocol);
@@ -140,7 +117,7 @@ async fn a_chain_of_empty_pages_is_paced_and_ends() {
 
 #[tokio::test]
 async fn a_few_empty_pages_before_a_row_cost_little() {
-    let server = Arc::new(Endless { filled: 3, ..Endless::default() });
+    let server = endless(3);
     let (clock, service) = client(Concurrency::CompareAndSwap, server.clone());
     let mut listing = Listing::new(ConversationQuery::default(), None);
     for _ in 0..100 {
@@ -148,6 +125,6 @@ async fn a_few_empty_pages_before_a_row_cost_little() {
         assert_eq!(rows.len(), 1);
         listing = rest.unwrap();
     }
-    assert_eq!(server.asked.load(Ordering::Relaxed), 300);
+    assert_eq!(server.requests().len(), 300);
     assert!(clock.pauses().iter().all(|pause| *pause <= Duration::from_millis(100)), "{:?}", clock.pauses());
 }

@@ -10,7 +10,7 @@ use omnichannel_link::{
 
 use crate::{
     ACTIVE, empty, holding,
-    script::{Answer, Conversation, row},
+    script::{Script, reply, row_json},
     support::{CONVERSATION, account, conversation},
 };
 
@@ -55,22 +55,21 @@ fn odd_properties() -> Vec<String> {
 
 /// The row with another property.
 fn with(property: &str) -> String {
-    let Answer::Is(_, body) = row(7, ACTIVE, Some(account(1)), None) else { unreachable!("a row") };
-    body.replacen('{', &format!("{{{property},"), 1)
+    row_json(7, ACTIVE, Some(account(1)), None).replacen('{', &format!("{{{property},"), 1)
 }
 
 async fn read(body: String) -> Result<ConversationDetails, LinkError> {
-    let server = Conversation::with([Answer::Is(200, body)]);
+    let server = Script::new([reply(200, body)]);
     server.service.read(Some(conversation(CONVERSATION)), CallOptions::default()).await
 }
 
 async fn list(body: String) -> Result<Vec<ConversationDetails>, LinkError> {
-    let server = Conversation::with([Answer::Is(200, body)]);
+    let server = Script::new([reply(200, body)]);
     server.service.list_all(Listing::new(ConversationQuery::default(), None), CallOptions::default()).await
 }
 
 async fn find(body: String) -> Result<NamedRecord, LinkError> {
-    let server = Conversation::with([Answer::Is(200, body)]);
+    let server = Script::new([reply(200, body)]);
     let columns = vec![("new_number".to_owned(), KeyValue::Number(1))];
     server.service.find(RecordKey { entity: EntityLogicalName::Account, columns }, CallOptions::default()).await
 }
@@ -89,7 +88,7 @@ async fn an_odd_property_hides_neither_its_row_nor_the_others_of_the_page() {
         let rows = list(page).await.unwrap_or_else(|error| panic!("{}: {error}", shorten(&property)));
         assert_eq!(rows.len(), 2);
         assert_eq!(rows[0].subject.as_deref(), Some("fine"));
-        let link = Conversation::with([Answer::Is(200, odd), holding(8, account(2))]);
+        let link = Script::new([reply(200, odd), holding(8, account(2))]);
         assert_eq!(link.link(account(2)).await.unwrap().status, LinkStatus::Replaced);
     }
     assert_eq!(read(with(r#""subject":"x\ud83d""#)).await.unwrap().subject.as_deref(), Some("x\u{fffd}"));
@@ -162,9 +161,9 @@ async fn a_document_may_begin_with_a_byte_order_mark_and_nothing_may_follow_it()
         assert_eq!(find(format!("{record}{rest}")).await.unwrap_err().code(), Code::Protocol, "{rest}");
         // The representation after a write counts for nothing then: the row is read.
         let shown = format!("{}{rest}", with("\"a\":1"));
-        let link = Conversation::with([empty(), Answer::Is(200, shown), holding(8, account(1))]);
+        let link = Script::new([empty(), reply(200, shown), holding(8, account(1))]);
         assert_eq!(link.link(account(1)).await.unwrap().status, LinkStatus::Linked);
-        assert_eq!(link.verbs(), "GET PATCH GET");
+        assert_eq!(link.methods(), "GET PATCH GET");
     }
 }
 
@@ -199,11 +198,11 @@ async fn the_code_and_the_message_of_an_error_are_found_whatever_else_is_odd_in_
         (r#"{"error":1.5,"code":"0x80040217","message":"Gone"}"#, Some("Gone")),
         (r#"{"error":{"code":["0x0"],"message":"Not this one"},"code":"0x80040217"}"#, Some("Not this one")),
     ] {
-        let server = Conversation::with([Answer::Is(400, body.to_owned())]);
+        let server = Script::new([reply(400, body.to_owned())]);
         let error = server.link(account(1)).await.unwrap_err();
         assert_eq!(error.details().service_code.as_deref(), Some(MISSING), "{body}");
         assert_eq!(error.details().service_message.as_deref(), message, "{body}");
-        let server = Conversation::with([Answer::Is(404, body.to_owned())]);
+        let server = Script::new([reply(404, body.to_owned())]);
         assert_eq!(server.link(account(1)).await.unwrap_err().code(), Code::ConversationNotFound, "{body}");
     }
 }

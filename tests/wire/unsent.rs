@@ -16,9 +16,9 @@ use omnichannel_link::{
 };
 
 use crate::{
-    Answer, empty, lost,
-    script::{Conversation, SECRET},
-    support::account,
+    empty, lost,
+    script::{SECRET, Script, reply},
+    support::{account, http::Reply},
 };
 
 /// Gives one token. From then on it fails, or hangs.
@@ -41,18 +41,18 @@ impl TokenProvider for OneToken {
     }
 }
 
-fn refused_token() -> Answer {
-    Answer::Is(401, String::new())
+fn refused_token() -> Reply {
+    reply(401, "")
 }
 
 /// The error of a call whose tokens come from there, after 25 of its 30 seconds.
-fn error(tokens: OneToken, answers: impl IntoIterator<Item = Answer>) -> LinkError {
-    let exchange = Conversation::of(Arc::new(tokens), Concurrency::CompareAndSwap, answers);
+fn error(tokens: OneToken, answers: impl IntoIterator<Item = Reply>) -> LinkError {
+    let exchange = Script::with_tokens(Arc::new(tokens), Concurrency::CompareAndSwap, answers);
     let clock = exchange.clock.clone();
     let call = exchange.link(account(1));
     tokio::pin!(call);
     for time in [Duration::ZERO, Duration::from_secs(25)] {
-        clock.pass(time);
+        clock.advance(time);
         for _ in 0..8 {
             if let Some(outcome) = call.as_mut().now_or_never() {
                 return outcome.unwrap_err();

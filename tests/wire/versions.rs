@@ -7,28 +7,28 @@ use omnichannel_link::{
 
 use crate::{
     empty, holding,
-    script::{Answer, Conversation},
-    support::{CONVERSATION, account, conversation},
+    script::{Script, reply},
+    support::{CONVERSATION, account, conversation, http::Reply},
 };
 
 const ODD: [&str; 8] = ["*", "", "7", "\"\"", "W/\"\"", "w/\"7\"", "W/\"7\", W/\"8\"", "W/\"7\"\r\nif-match: *"];
 
 /// The answer with another version.
-fn with_version(answer: Answer, version: u32, odd: &str) -> Answer {
-    let Answer::Is(status, body) = answer else { unreachable!("it is a row") };
-    let known = format!(r#""W/\"{version}\"""#);
+fn with_version(answer: Reply, version: u32, odd: &str) -> Reply {
+    let Reply::Response(response) = answer else { unreachable!("it is a row") };
+    let (known, body) = (format!(r#""W/\"{version}\"""#), str::from_utf8(&response.body).unwrap());
     assert!(body.contains(&known));
-    Answer::Is(status, body.replace(&known, &serde_json::json!(odd).to_string()))
+    reply(200, body.replace(&known, &serde_json::json!(odd).to_string()))
 }
 
 #[tokio::test]
 async fn a_row_without_a_version_is_never_written_to() {
     for odd in ODD {
-        let exchange = Conversation::with([with_version(empty(), 7, odd)]);
+        let exchange = Script::new([with_version(empty(), 7, odd)]);
         let error = exchange.link(account(1)).await.unwrap_err();
         assert_eq!((error.code(), error.details().maybe_applied), (Code::Protocol, false), "{odd}");
         assert!(error.message().contains("ETag"), "{error}");
-        assert_eq!(exchange.verbs(), "GET");
+        assert_eq!(exchange.methods(), "GET");
     }
 }
 
@@ -37,10 +37,10 @@ async fn a_row_without_a_version_is_not_remembered_from_a_write() {
     for odd in ODD {
         let shown = with_version(holding(8, account(1)), 8, odd);
         let answers = [empty(), shown, holding(8, account(1)), holding(9, account(2))];
-        let exchange = Conversation::with(answers);
+        let exchange = Script::new(answers);
         assert_eq!(exchange.link_more(account(1)).await.unwrap().status, LinkStatus::Linked, "{odd}");
         assert_eq!(exchange.link(account(2)).await.unwrap().previous, Some(account(1)));
-        assert_eq!(exchange.verbs(), "GET PATCH GET PATCH");
+        assert_eq!(exchange.methods(), "GET PATCH GET PATCH");
         assert_eq!(exchange.sent().matches("if-match: W/\"8\"").count(), 1);
     }
 }
@@ -48,10 +48,10 @@ async fn a_row_without_a_version_is_not_remembered_from_a_write() {
 #[tokio::test]
 async fn a_row_without_a_version_is_not_remembered_from_a_read() {
     for odd in ODD {
-        let exchange = Conversation::with([with_version(empty(), 7, odd), empty(), holding(8, account(1))]);
+        let exchange = Script::new([with_version(empty(), 7, odd), empty(), holding(8, account(1))]);
         let read = exchange.service.read(Some(conversation(CONVERSATION)), CallOptions::default());
         assert_eq!(read.await.unwrap_err().code(), Code::Protocol, "{odd}");
         exchange.link(account(1)).await.unwrap();
-        assert_eq!(exchange.verbs(), "GET GET PATCH");
+        assert_eq!(exchange.methods(), "GET GET PATCH");
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that are not what was asked for.
+//! Invalid and unexpected responses.
 
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub(super) fn group() -> Group {
         cases.push(Case::new(name, "the read", at("GET", fault)));
         cases.push(Case::new(name, "the write, stored", at("PATCH", fault)));
     }
-    for (name, fault) in [("200 with a web page", &page), ("200 with JSON that is no row", &no_row)] {
+    for (name, fault) in [("200 with a web page", &page), ("200 with JSON that is not a row", &no_row)] {
         cases.push(Case::new(name, "the read", at("GET", fault)));
         cases.push(Case::new(name, "the write, not stored", at("PATCH", fault)));
         cases.push(Case::new(name, "the write, stored", at("PATCH", &stored(fault))));
@@ -40,8 +40,8 @@ pub(super) fn group() -> Group {
         ]),
     ));
     Group {
-        title: "Broken answers",
-        about: "Answers that end too early, never, or are something else. A confirmed write is compared with what the server shows.",
+        title: "Broken responses",
+        about: "Responses that end too early, never end, or are something else. After a confirmed write the client compares the row in the response.",
         cases,
     }
 }

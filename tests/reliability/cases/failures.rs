@@ -17,7 +17,7 @@ pub(super) fn group() -> Group {
         .collect();
     Group {
         title: "Server failures",
-        about: "An answer with a 5xx does not say whether a write was stored, so the client looks.",
+        about: "A 5xx response does not show whether a write was stored, so the client reads the row.",
         cases,
     }
 }

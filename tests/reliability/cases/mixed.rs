@@ -1,4 +1,4 @@
-//! Faults that come by chance, one after the other.
+//! Random faults, one after the other.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Case, writers};
 
-/// One mixture per seed, and another writer in most of them: it has several things to do, each at two times.
+/// One mixture per seed. Most have another writer, with one of several changes at one of two times.
 pub(crate) fn mixtures(seeds: u64) -> impl Iterator<Item = Case> {
     let mut writers: Vec<Option<Value>> = vec![None];
     for when in ["before", "after"] {
@@ -14,7 +14,7 @@ pub(crate) fn mixtures(seeds: u64) -> impl Iterator<Item = Case> {
     }
     (0..seeds).zip(writers.into_iter().cycle()).map(|(seed, writer)| {
         let mut faults = faults();
-        // As likely as four others.
+        // As likely as four other faults together.
         faults.extend(writer.into_iter().flat_map(|writer| [(); 4].map(|()| writer.clone())));
         let random = json!({ "seed": seed, "rate": 0.5, "faults": faults, "on": { "path": "/api/" } });
         let case = Case::new(format!("Mixture {seed}"), "no request", json!([]));

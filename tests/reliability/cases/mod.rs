@@ -1,4 +1,4 @@
-//! What goes wrong, as data: the emulator's own rules, and who is called how.
+//! The faults as data: rules for the emulator, and how the client connects.
 
 mod authentication;
 mod broken;
@@ -15,44 +15,44 @@ pub(crate) use mixed::mixtures;
 use omnichannel_link::domain::RecordReference;
 use serde_json::{Value, json};
 
-use crate::world::{other, previous, record};
+use crate::fixture::{other, previous, record};
 
 /// One fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    /// What goes wrong.
+    /// The name of the fault.
     pub(crate) fault: String,
-    /// With which requests.
+    /// The requests that it affects.
     pub(crate) hits: &'static str,
     pub(crate) faults: Value,
-    /// A plan of faults that come by chance, or null.
+    /// A plan of random faults, or null.
     pub(crate) random: Value,
     pub(crate) conditions: Value,
     pub(crate) way: Way,
     pub(crate) credential: Credential,
     pub(crate) record_exists: bool,
     pub(crate) checks_versions: bool,
-    /// How long the server asks to be left alone.
+    /// The pause that the server asks for.
     pub(crate) pause: Duration,
 }
 
-/// How the client comes to the server.
+/// How the client connects to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     Direct,
     /// By https.
     Trusted,
-    /// By https, and the client does not know the authority.
+    /// By https with a certificate authority that the client does not trust.
     Distrusted,
     /// To a closed port.
     Refused,
     /// To a port that is closed after the first read.
     RefusedAtTheWrite,
-    /// To a name that nobody has.
+    /// To a name that does not exist.
     Nameless,
-    /// Over a gateway that holds the first write, and delivers it when its sender has given up and sends it again: before that one.
+    /// Through a gateway that holds the first write and delivers it late, right before the retry.
     Late,
-    /// The same, after that one.
+    /// The same, right after the retry.
     Last,
 }
 
@@ -60,7 +60,7 @@ pub(crate) enum Way {
 pub(crate) enum Credential {
     /// A token, always the same.
     Token,
-    /// A secret, for which the emulator's authority gives tokens.
+    /// A client secret, for which the token endpoint of the emulator issues tokens.
     Secret,
 }
 
@@ -115,7 +115,7 @@ impl Case {
         Self { credential: Credential::Secret, ..self }
     }
 
-    /// What another writer does, if there is one. No case has two.
+    /// The other writer, if there is one. No case has two.
     pub(crate) fn writer(&self) -> Option<Writer> {
         let rules = self.faults.as_array().into_iter().flatten().map(|rule| &rule["fault"]);
         let random = self.random["faults"].as_array().into_iter().flatten();
@@ -134,7 +134,7 @@ impl Case {
     }
 }
 
-/// Another writer, as far as the judge has to know.
+/// The properties of another writer that the judge needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Writer {
     pub(crate) is_after: bool,
@@ -143,7 +143,7 @@ pub(crate) struct Writer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Does {
-    /// Another column.
+    /// Changes another column.
     Touches,
     /// Puts this into the slot, or empties it.
     Links(Option<RecordReference>),

@@ -9,7 +9,7 @@ use super::{Case, Group, Way, at, stored, with_reads, with_writes};
 pub(super) fn group() -> Group {
     let (reset, hang) = (json!({ "kind": "drop" }), json!({ "kind": "hang" }));
     let in_body = json!({ "kind": "hangInBody" });
-    // Of the first write the answer, and then of every look at what became of it.
+    // Hits the response to the first write, and then every read that looks for its result.
     let unseen = |fault: &serde_json::Value| {
         json!([
             { "on": { "method": "PATCH" }, "fault": stored(fault) },
@@ -33,24 +33,24 @@ pub(super) fn group() -> Group {
         { "on": { "method": "GET" }, "times": "always", "fault": reset },
     ]);
     cases.push(Case::new("500, and then the connection is reset", "every read", then_reset));
-    cases.push(Case::new("No answer", "the read", at("GET", &hang)));
-    cases.extend(with_writes("No answer", &hang));
-    cases.push(Case::new("No answer", "the write, stored, and every read after it", unseen(&hang)));
-    cases.push(Case::new("Silence inside an answer", "the read", at("GET", &in_body)));
-    cases.push(Case::new("Silence inside an answer", "the write, stored", at("PATCH", &in_body)));
+    cases.push(Case::new("No response", "the read", at("GET", &hang)));
+    cases.extend(with_writes("No response", &hang));
+    cases.push(Case::new("No response", "the write, stored, and every read after it", unseen(&hang)));
+    cases.push(Case::new("Silence inside a response", "the read", at("GET", &in_body)));
+    cases.push(Case::new("Silence inside a response", "the write, stored", at("PATCH", &in_body)));
     cases.push(Case::over("Write delivered late, right before the second", "the write", Way::Late));
     cases.push(Case::over("Write delivered late, right after the second", "the write", Way::Last));
     let hour = Duration::from_secs(3_600);
     let throttled = json!({ "kind": "throttle", "limit": "requests", "retryAfterInSeconds": hour.as_secs() });
     let forbidden = json!({ "kind": "status", "status": 403, "code": "0x80040220", "message": "No." });
-    for (name, fault) in [("throttled for an hour", &throttled), ("refused (403)", &forbidden)] {
+    for (name, fault) in [("throttled for an hour", &throttled), ("rejected (403)", &forbidden)] {
         let fault =
             Case::new(format!("Write delivered late, after the second was {name}"), "the write", at("PATCH", fault));
         cases.push(Case { way: Way::Last, pause: hour, ..fault });
     }
     Group {
         title: "Network",
-        about: "No connection, a connection that ends before the answer does, and silence.",
+        about: "No connection, a connection that ends before the response does, and silence.",
         cases,
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that say no.
+//! Requests that the server rejects.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Case, Group, at};
 
 pub(super) fn group() -> Group {
     let missing = |privilege: &str| json!({ "missingPrivileges": [privilege] });
-    let says = |status: u16, code: &str| json!({ "kind": "status", "status": status, "code": code, "message": "No." });
+    let error = |status: u16, code: &str| json!({ "kind": "status", "status": status, "code": code, "message": "No." });
     let page = json!({ "kind": "status", "status": 404, "body": "html" });
     let elsewhere = json!({ "kind": "redirect", "location": "/elsewhere" });
     let gone = |method: &str| at(method, &json!({ "kind": "writer", "when": "before", "delete": true }));
@@ -35,21 +35,25 @@ pub(super) fn group() -> Group {
         },
         Case::new("404: the conversation does not exist", "every request", gone("GET")),
         Case::new("404: the conversation was deleted after the read", "the write", gone("PATCH")),
-        Case::new("404 of a row, although both exist", "the write", at("PATCH", &says(404, "0x80040217"))),
+        Case::new("404 of a row, although both exist", "the write", at("PATCH", &error(404, "0x80040217"))),
     ];
     cases.extend(both("404 of neither: a web page", &page));
-    cases.extend(both("404 of neither: no such table", &says(404, "0x8006088a")));
+    cases.extend(both("404 of neither: no such table", &error(404, "0x8006088a")));
     cases.extend(both("Redirect", &elsewhere));
     cases.extend([
-        Case::new("400: a plug-in refuses", "the write", at("PATCH", &says(400, "0x80040265"))),
-        Case::new("400: the request is not understood", "the write", at("PATCH", &says(400, "0x80048d19"))),
-        Case::new("413", "the write", at("PATCH", &says(413, "0x8004418a"))),
+        Case::new("400: a plug-in rejects the change", "the write", at("PATCH", &error(400, "0x80040265"))),
+        Case::new("400: the request is not understood", "the write", at("PATCH", &error(400, "0x80048d19"))),
+        Case::new("413", "the write", at("PATCH", &error(413, "0x8004418a"))),
         Case::under(
             "400: the table checks no versions",
             "every write",
             json!({ "concurrencyOff": ["msdyn_ocliveworkitem"] }),
         ),
-        Case::new("412: the table checks no versions", "the write", at("PATCH", &says(412, "0x80060883"))),
+        Case::new("412: the table checks no versions", "the write", at("PATCH", &error(412, "0x80060883"))),
     ]);
-    Group { title: "Refusals", about: "Answers that say no. Nothing is repeated that would be refused again.", cases }
+    Group {
+        title: "Rejections",
+        about: "Requests that the server rejects. A request that would be rejected again is not repeated.",
+        cases,
+    }
 }

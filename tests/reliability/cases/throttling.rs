@@ -1,4 +1,4 @@
-//! 429 with every limit and with every way to say how long.
+//! 429 of every limit and with every form of `Retry-After`.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use super::{Case, Group, at, at_every};
 
 const ABOUT: &str = concat!(
     "A 429, and a 503 with `Retry-After`, is waited out. The whole client pauses for as long as the server asks and up to a twentieth
-longer, so that clients that were refused together do not return together; without a time it pauses as between attempts. Then one
-request goes ahead, and the others follow when the server accepts it. Such a refusal costs neither the budget for retries nor
-`maxRetries`: the pause ends with the call's deadline, its signal, or `close()`. A pause that would end after the deadline is not
-begun, and the call rejects with `THROTTLED`. A write that met a 503 is looked up before it is sent again.
+longer, so that clients that were throttled together do not return together; without `Retry-After` it pauses as between attempts. Then one
+request goes ahead, and the others follow when the server accepts it. A throttled request costs neither the retry budget nor
+`maxRetries`. The pause ends with the call's deadline, its signal, or `close()`. A pause that would end after the deadline is not
+begun, and the call rejects with `THROTTLED`. After a 503 to a write the client reads the row before it sends the write again.
 
 The client learns what the server accepts. It begins with 4 requests in flight, adds one per round trip while all are in use, takes
-three tenths away after a refusal, and never exceeds `x-ms-dop-hint` or `maxConcurrency`. After a refusal it also keeps to the rate that it
-has seen accepted, and tries a little more after a while, ever less often. Refusals that a lower rate does not make rarer, such as
-those of one sick node behind a balancer, are not paced; only their pauses are kept. The table shows what that gives against servers with
-a steady limit that answer within 5 ms and refuse with `Retry-After: 1`: links of different conversations, 256 calls at once, each
-link two requests. Every one is linked. *Used* is the share of the limit, or of what the hint allows if that is less; *refused*
-the share of all requests. Of two clients the second has always more to do, and the first is measured until it is done. Time is
+30 % away after a rejection, and never exceeds `x-ms-dop-hint` or `maxConcurrency`. After a rejection it also keeps to the rate that
+was accepted, and from time to time tries a little more. Rejections that a lower rate does not make rarer, such as
+those of one broken node behind a load balancer, do not lower the rate; only their pauses are kept. The table shows the result on servers with
+a steady limit that respond within 5 ms and reject with `Retry-After: 1`: links of different conversations, 256 calls at once, each
+link two requests. Every one is linked. *Used* is the share of the limit, or of what the hint allows if that is less; *throttled*
+is the share of all requests. Of two clients the second is always busy, and the first is measured until it is done. Time is
 simulated (`tests/throttling`).
 
-| limit per second | counted in | hint | clients | links | used | refused |
+| limit per second | counted in | hint | clients | links | used | throttled |
 |---|---|---|---|---|---|---|
 ",
     include_str!("../../throttling/table.md"),
     "
-A server that allows no bursts and asks for much longer pauses than it needs takes half a minute to be used in full; so does one that
+A server that allows no bursts and asks for much longer pauses than it needs is used in full after half a minute; so is one that
 limits only the requests in flight. Faults meet one call each in the following table."
 );
 
-/// The pause that most of them ask for.
+/// The pause in most cases.
 const SEVEN: Duration = Duration::from_secs(7);
 const FIVE: Duration = Duration::from_secs(5);
 const NONE: Duration = Duration::ZERO;

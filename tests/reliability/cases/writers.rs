@@ -4,9 +4,9 @@ use omnichannel_link::domain::RecordReference;
 use serde_json::{Value, json};
 
 use super::{Case, Group, at};
-use crate::world::{other, record};
+use crate::fixture::{other, record};
 
-/// What the other writer does: in words, and in the terms of the emulator.
+/// The change of the other writer: its name, and the rule for the emulator.
 pub(super) fn deeds() -> [(&'static str, Value); 6] {
     let reference = |record: RecordReference| json!({ "entityLogicalName": record.entity.to_string(), "recordId": record.id.to_string() });
     let changes = |column: &str, to: Value| json!({ "changes": { column: to } });
@@ -20,14 +20,14 @@ pub(super) fn deeds() -> [(&'static str, Value); 6] {
     ]
 }
 
-/// The writer who does it right before a request is executed, or right after.
+/// The writer that acts right before or right after a request is executed.
 pub(super) fn coming(does: &Value, when: &str) -> Value {
     let mut fault = does.clone();
     (fault["kind"], fault["when"]) = ("writer".into(), when.into());
     fault
 }
 
-/// When it comes, and the rules around its own.
+/// When the writer acts, and the rules for it.
 fn steps(does: &Value) -> [(&'static str, Value); 6] {
     let lost = |commit: bool| {
         json!([
@@ -38,8 +38,8 @@ fn steps(does: &Value) -> [(&'static str, Value); 6] {
     [
         ("before the read", at("GET", &coming(does, "before"))),
         ("between read and write", at("PATCH", &coming(does, "before"))),
-        ("between the write and its answer", at("PATCH", &coming(does, "after"))),
-        ("after a stored write whose answer is lost", lost(true)),
+        ("between the write and its response", at("PATCH", &coming(does, "after"))),
+        ("after a stored write whose response is lost", lost(true)),
         ("after a lost write that was not stored", lost(false)),
         (
             "between the look for a lost write and the second write",
@@ -69,7 +69,7 @@ pub(super) fn group() -> Group {
     let takes_back = json!({ "changes": { "msdyn_customer": null, "statuscode": 4 } });
     let [.., (when, faults), _, _] = steps(&takes_back);
     cases.push(Case::new("The slot is emptied and the conversation is closed", when, faults));
-    // Accepted by whoever chooses that option.
+    // The option accepts this.
     cases.push(Case {
         conditions: json!({ "concurrencyOff": ["msdyn_ocliveworkitem"] }),
         checks_versions: false,
@@ -81,7 +81,7 @@ pub(super) fn group() -> Group {
     });
     Group {
         title: "Other writers",
-        about: "Somebody else changes the conversation at each step of the call. The last row shows what `concurrency: 'readCheckWrite'` costs, \
+        about: "Another writer changes the conversation at each step of the call. The last row shows what `concurrency: 'readCheckWrite'` costs, \
                 an option for environments that check no versions: there, and only there, another writer's link is overwritten unseen.",
         cases,
     }

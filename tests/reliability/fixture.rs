@@ -1,4 +1,4 @@
-//! One organisation, one client of it, and an eye on the row that is not the client's.
+//! One organisation, one client of it, and independent access to the row.
 
 use std::{
     sync::{
@@ -19,47 +19,45 @@ use omnichannel_link::{
 };
 use omnichannel_link_emulator::{Changes, Emulator, LoggedRequest, Organisation, Reference, table};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::{
     cases::{Case, Credential, Way},
-    clock::JumpingClock,
     network::{Ending, Exchange, Network},
     relay::Relay,
-    support::{CONVERSATION, account, contact, incident},
+    support::{CONVERSATION, account, clock::TestClock, contact, http::refused_address, incident},
 };
 
-/// The call's whole time, as by default.
+/// The default timeout of a call.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
-/// What is linked and unlinked.
+/// The record that calls link and unlink.
 pub(crate) fn record() -> RecordReference {
     account(1)
 }
-/// What a link replaces.
+/// The record that a link replaces.
 pub(crate) fn previous() -> RecordReference {
     contact(2)
 }
-/// What another writer links.
+/// The record that another writer links.
 pub(crate) fn other() -> RecordReference {
     contact(3)
 }
-/// In the other slot, which is nobody's business.
+/// The record in the other slot, which must not change.
 fn bystander() -> RecordReference {
     incident(1)
 }
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     pub(crate) service: LinkService,
-    pub(crate) clock: Arc<JumpingClock>,
+    pub(crate) clock: Arc<TestClock>,
     pub(crate) network: Arc<Network>,
     pub(crate) relay: Option<Relay>,
     emulator: Emulator,
-    /// How many requests came before anything went wrong.
+    /// Requests before the faults were injected.
     in_order: AtomicUsize,
 }
 
-/// The conversation, seen without the client.
+/// The conversation, read without the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) customer: Option<RecordReference>,
@@ -91,7 +89,7 @@ fn organisation(case: &Case, customer: Option<RecordReference>) -> Organisation 
     organisation
 }
 
-impl World {
+impl Fixture {
     pub(crate) async fn new(case: &Case, customer: Option<RecordReference>) -> Self {
         let organisation = organisation(case, customer);
         let emulator = match case.way {
@@ -106,10 +104,7 @@ impl World {
                 options.ca_certificates = CaCertificate::read_pem(pem.as_bytes()).unwrap();
                 emulator.url().to_owned()
             }
-            Way::Refused => {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                format!("http://{}", listener.local_addr().unwrap())
-            }
+            Way::Refused => format!("http://{}", refused_address().await),
             // Too long for a label, so that no name server is asked.
             Way::Nameless => format!("https://{}.invalid", "x".repeat(64)),
             Way::RefusedAtTheWrite | Way::Late | Way::Last => {
@@ -119,14 +114,14 @@ impl World {
             }
             Way::Direct | Way::Distrusted => emulator.url().to_owned(),
         };
-        let clock = Arc::new(JumpingClock::default());
+        let clock = Arc::new(TestClock::manual());
         let network = Arc::new(Network::new(options, Arc::clone(&clock)));
         let service = client(case, &url.parse().unwrap(), &emulator, &network, &clock);
         Self { service, clock, network, relay, emulator, in_order: AtomicUsize::new(0) }
     }
 
-    /// What was sent so far does not count, and from now on things go wrong.
-    pub(crate) fn let_go_wrong(&self, case: &Case) {
+    /// Forgets the requests so far and injects the faults.
+    pub(crate) fn inject_faults(&self, case: &Case) {
         self.network.clear();
         self.in_order.store(self.emulator.requests().len(), Ordering::Relaxed);
         self.emulator.faults().conditions(case.conditions.clone()).unwrap();
@@ -136,23 +131,23 @@ impl World {
         }
     }
 
-    /// Awaits a call, and lets time pass whenever nothing else can happen.
+    /// Awaits a call, and moves the time on whenever nothing else can happen.
     pub(crate) async fn settled<T>(&self, call: impl Future<Output = T>) -> T {
         tokio::pin!(call);
         loop {
             tokio::select! {
                 biased;
                 outcome = &mut call => return outcome,
-                () = self.stands_still() => self.clock.jump(),
+                () = self.is_idle() => assert!(self.clock.end_next_sleep(), "every call has a deadline"),
             }
         }
     }
 
-    /// Until the client waits for nothing but time: because nothing is on its way, or because it hangs where it went.
-    async fn stands_still(&self) {
+    /// Waits until only time can make progress: no request is in flight, or the one in flight hangs.
+    async fn is_idle(&self) {
         let mut times = 0;
         let mut before = usize::MAX;
-        // More than once, because a future may yield just so.
+        // More than once, because a future may yield without reason.
         while times < 3 {
             let seen = self.network.seen();
             let is_same = before == seen.exchanges.len();
@@ -168,13 +163,13 @@ impl World {
         }
         let log = self.requests();
         let sent = exchanges.iter().filter(|exchange| exchange.ending != Ending::Unsent).count();
-        // The last that was sent has arrived, and it is the one that hangs.
+        // The last request has arrived, and it is the one that hangs.
         log.len() == sent
             && log.last().and_then(|last| last.fault).is_some_and(|fault| fault.starts_with("hang"))
             && self.emulator.faults().hanging(1).now_or_never().is_some()
     }
 
-    /// What arrived since things go wrong.
+    /// The requests since the faults were injected.
     pub(crate) fn requests(&self) -> Vec<LoggedRequest> {
         self.emulator.requests().split_off(self.in_order.load(Ordering::Relaxed))
     }
@@ -201,7 +196,7 @@ impl World {
         })
     }
 
-    /// How many writes the organisation has seen, whoever made them and whatever is left of them. Counting is one.
+    /// Writes to the organisation so far, by any writer. Counting adds one.
     pub(crate) fn count_writes(&self) -> u64 {
         self.emulator.with_organisation(|organisation| {
             organisation.write(&table::INCIDENT, Uuid::from_bytes([9; 16]), Changes::new())
@@ -214,7 +209,7 @@ fn client(
     environment: &EnvironmentUrl,
     emulator: &Emulator,
     network: &Arc<Network>,
-    clock: &Arc<JumpingClock>,
+    clock: &Arc<TestClock>,
 ) -> LinkService {
     let retries = RetryPolicy::default();
     let tokens: Arc<dyn TokenProvider> = match case.credential {

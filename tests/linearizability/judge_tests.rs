@@ -1,4 +1,4 @@
-//! Whether the judge sees what is wrong: a small history that is in order, each time with one thing changed.
+//! Tests of the judge: a small valid history, each time with one thing changed.
 
 use omnichannel_link::{
     domain::{LinkOutcome, LinkPolicy, LinkStatus, RecordReference, Slot},
@@ -11,13 +11,13 @@ use crate::{
     fates::Sent,
     judge::broken,
     rows::{Applied, Rows, Tick, Write, conversation_id},
+    run::History,
     support::{account, contact},
-    world::History,
 };
 
 type Change = (&'static str, fn(&mut History));
 
-/// Call 0 replaces account 2, which another writer had linked, by account 1; call 1 finds that; call 2 is refused.
+/// Call 0 replaces account 2, which another writer linked, by account 1. Call 1 finds account 1. Call 2 is rejected.
 fn in_order() -> History {
     let mut dice = Dice::new(0);
     let mut history = History { rows: Rows::new(1, &mut dice), calls: Vec::new(), sent: Vec::new() };
@@ -43,7 +43,7 @@ fn end(history: &mut History, call: usize, end: End) {
     history.calls[call].end = Some((history.rows.tick(), end));
 }
 
-/// A call's write, or another writer's.
+/// Stores a write of a call, or of another writer.
 fn store(history: &mut History, call: Option<usize>, record: RecordReference) {
     let write = |call| {
         let (condition, slot) = (history.rows.etag(0), Slot::Customer);
@@ -77,21 +77,21 @@ fn refused(current: RecordReference, maybe: bool) -> End {
     End::Failed(error)
 }
 
-fn retold(history: &mut History, call: usize, end: End) {
+fn replace_end(history: &mut History, call: usize, end: End) {
     history.calls[call].end.as_mut().unwrap().1 = end;
 }
 
 #[test]
-fn the_judge_sees_each_thing_that_is_wrong() {
+fn the_judge_reports_every_violation() {
     assert_eq!(broken(&in_order()), [""; 0]);
     let changes: [Change; 13] = [
-        ("another record was replaced", |it| retold(it, 0, linked(LinkStatus::Replaced, Some(contact(1))))),
-        ("the slot was empty", |it| retold(it, 0, linked(LinkStatus::Linked, None))),
-        ("it was linked already, and yet written", |it| retold(it, 0, linked(LinkStatus::AlreadyLinked, None))),
-        ("a change that was not made", |it| retold(it, 1, linked(LinkStatus::Replaced, Some(account(2))))),
-        ("no doubt about a write", |it| retold(it, 0, refused(account(2), false))),
-        ("a doubt without a write", |it| retold(it, 2, refused(account(1), true))),
-        ("a refusal for what was there before the call", |it| retold(it, 2, refused(account(2), false))),
+        ("another record was replaced", |it| replace_end(it, 0, linked(LinkStatus::Replaced, Some(contact(1))))),
+        ("the slot was empty", |it| replace_end(it, 0, linked(LinkStatus::Linked, None))),
+        ("it was linked already, and yet written", |it| replace_end(it, 0, linked(LinkStatus::AlreadyLinked, None))),
+        ("a change that was not made", |it| replace_end(it, 1, linked(LinkStatus::Replaced, Some(account(2))))),
+        ("no doubt about a write", |it| replace_end(it, 0, refused(account(2), false))),
+        ("a doubt without a write", |it| replace_end(it, 2, refused(account(1), true))),
+        ("an error about the state before the call", |it| replace_end(it, 2, refused(account(2), false))),
         ("an outcome of another kind of call", |it| it.calls[1].kind = Kind::Unlink(account(1))),
         ("an outcome of another call", |it| it.calls[1].kind = Kind::Link(account(2), LinkPolicy::default())),
         ("a dry call that wrote", |it| it.calls[0].is_dry = true),
@@ -107,24 +107,24 @@ fn the_judge_sees_each_thing_that_is_wrong() {
 }
 
 #[test]
-fn what_a_lost_write_leaves_open_is_no_violation() {
+fn unknown_results_of_a_lost_write_are_not_violations() {
     let lost = |history: &mut History, tried: Option<(Tick, Applied)>| {
         let mut sent = history.sent[0].clone();
         (sent.write.call, sent.is_proven, sent.tried) = (1, false, tried);
         history.sent.push(sent);
     };
-    // Nothing tells whether a lost write was applied and taken back, or never applied.
+    // A lost write may have been applied and reverted, or never applied.
     let mut history = in_order();
     lost(&mut history, None);
     assert_eq!(broken(&history), [""; 0]);
     let lost_to_another = LinkError::new(Code::Conflict, "").with(|details| {
         (details.current, details.maybe_applied) = (Some(Some(account(1).into())), true);
     });
-    retold(&mut history, 1, End::Failed(lost_to_another));
+    replace_end(&mut history, 1, End::Failed(lost_to_another));
     assert_eq!(broken(&history), [""; 0]);
-    // But what is said must have been true while the call ran.
-    retold(&mut history, 1, linked(LinkStatus::Replaced, Some(account(2))));
+    // But every claim must have been true at some time during the call.
+    replace_end(&mut history, 1, linked(LinkStatus::Replaced, Some(account(2))));
     assert_ne!(broken(&history), [""; 0]);
-    retold(&mut history, 1, refused(account(1), false));
+    replace_end(&mut history, 1, refused(account(1), false));
     assert_ne!(broken(&history), [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! One run: two clients, another writer, and what becomes of each request, all drawn from a seed.
+//! One run: two clients, another writer and the fate of each request, all drawn from a seed.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -14,19 +14,19 @@ use tokio::{net::TcpListener, task::AbortHandle};
 
 use crate::{
     calls::{Call, End, Kind},
-    clock::OrderedClock,
     dice::Dice,
     fates::{self, Sent},
     rows::{Rows, conversation_id},
-    server::{Numbered, Wire},
+    server::{NumberedHttp, Wire},
+    support::clock::TestClock,
 };
 
 const CLIENTS: usize = 2;
 pub(crate) const CONVERSATIONS: usize = 3;
-/// Calls that wait at the same time.
+/// Most calls in flight.
 const MOST_AT_ONCE: usize = 4;
 
-/// All that happened in a run.
+/// The history of a run.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) rows: Rows,
@@ -34,34 +34,34 @@ pub(crate) struct History {
     pub(crate) sent: Vec<Sent>,
 }
 
-pub(crate) struct World {
+pub(crate) struct Run {
     pub(crate) wire: Arc<Wire>,
     pub(crate) history: Arc<Mutex<History>>,
     clients: Vec<LinkService>,
-    clock: Arc<OrderedClock>,
+    clock: Arc<TestClock>,
     pub(crate) dice: Dice,
     running: Vec<(usize, AbortHandle)>,
-    /// Writes that are still on their way although their clients have lost or cancelled them.
+    /// Writes still in flight although their clients lost or cancelled them.
     pub(crate) late: Vec<usize>,
-    is_told: bool,
+    is_verbose: bool,
 }
 
-impl World {
-    /// Runs so many calls and returns what happened. `is_told`: it is printed as well.
-    #[expect(clippy::print_stderr, reason = "a replay is there to be read")]
-    pub(crate) async fn run(seed: u64, calls: usize, is_told: bool) -> History {
-        let mut world = Self::new(seed, is_told);
+impl Run {
+    /// Makes this many calls and returns their history. `is_verbose` prints the events.
+    #[expect(clippy::print_stderr, reason = "a replay prints its events")]
+    pub(crate) async fn run(seed: u64, calls: usize, is_verbose: bool) -> History {
+        let mut run = Self::new(seed, is_verbose);
         let server = {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
-            world.clients = (0..CLIENTS).map(|_| world.client(&format!("http://{address}"))).collect();
-            tokio::spawn(Arc::clone(&world.wire).serve(listener))
+            run.clients = (0..CLIENTS).map(|_| run.client(&format!("http://{address}"))).collect();
+            tokio::spawn(Arc::clone(&run.wire).serve(listener))
         };
-        while world.step(calls).await {}
+        while run.step(calls).await {}
         server.abort();
-        let mut history = world.history();
+        let mut history = run.history();
         let (rows, calls, sent) = (history.rows.clone(), std::mem::take(&mut history.calls), history.sent.clone());
-        if is_told {
+        if is_verbose {
             for (index, call) in calls.iter().enumerate() {
                 eprintln!("call {index}: {call:?}");
             }
@@ -69,19 +69,19 @@ impl World {
         History { rows, calls, sent }
     }
 
-    fn new(seed: u64, is_told: bool) -> Self {
+    fn new(seed: u64, is_verbose: bool) -> Self {
         let mut dice = Dice::new(seed);
         let rows = Rows::new(CONVERSATIONS, &mut dice);
         let history = Arc::new(Mutex::new(History { rows, calls: Vec::new(), sent: Vec::new() }));
-        let (wire, clock) = <(Arc<Wire>, Arc<OrderedClock>)>::default();
+        let (wire, clock) = (Arc::<Wire>::default(), Arc::new(TestClock::manual()));
         let (clients, running, late) = (Vec::new(), Vec::new(), Vec::new());
-        Self { wire, history, clients, clock, dice, running, late, is_told }
+        Self { wire, history, clients, clock, dice, running, late, is_verbose }
     }
 
     fn client(&self, url: &str) -> LinkService {
         let options = NetworkOptions { proxy: Proxy::Direct, ..NetworkOptions::default() };
         let network = ReqwestService::new(options, self.clock.clone());
-        let wire = Arc::new(Numbered { network, wire: Arc::clone(&self.wire) });
+        let wire = Arc::new(NumberedHttp { network, wire: Arc::clone(&self.wire) });
         let tokens = Arc::new(StaticToken(Token::new("token").unwrap()));
         let (options, clock) = (DataverseOptions::default(), self.clock.clone());
         let store = DataverseStore::new(url.parse().unwrap(), wire, tokens, options, clock, Arc::new(NoopObserver));
@@ -92,19 +92,19 @@ impl World {
         self.history.lock().unwrap()
     }
 
-    #[expect(clippy::print_stderr, reason = "a replay is there to be read")]
-    pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
-        if self.is_told {
+    #[expect(clippy::print_stderr, reason = "a replay prints its events")]
+    pub(crate) fn log(&self, what: impl FnOnce() -> String) {
+        if self.is_verbose {
             let now = self.history().rows.now;
             eprintln!("{now}: {}", what());
         }
     }
 
-    /// Lets one thing happen. False when all calls are over.
+    /// Makes one event happen. Returns false when all calls are over.
     async fn step(&mut self, calls: usize) -> bool {
-        self.wire.stands_still().await;
+        self.wire.is_idle().await;
         for request in self.wire.cancelled() {
-            fates::outlive(self, &request);
+            fates::client_cancelled(self, &request);
         }
         self.running.retain(|(_, task)| !task.is_finished());
         let (begun, held) = (self.history().calls.len(), self.wire.held());
@@ -117,7 +117,7 @@ impl World {
             if_any(!held.is_empty(), 100),
             12,
             if_any(!self.late.is_empty(), 10),
-            // Deadlines pass too when time is all that is waited for; otherwise hardly ever.
+            // Deadlines mostly pass when every call waits for time only.
             if_any(is_waiting, if held.is_empty() { 60 } else { 2 }),
             if_any(is_waiting, 1),
         ];
@@ -125,21 +125,21 @@ impl World {
             0 => self.begin(begun),
             1 => {
                 let (number, request) = held[self.dice.roll(held.len())].clone();
-                fates::befall(self, number, &request);
+                fates::decide(self, number, &request);
             }
             2 => {
                 let conversation = self.dice.roll(CONVERSATIONS);
-                let what = self.history.lock().unwrap().rows.interfere(conversation, &mut self.dice);
-                self.tell(|| what);
+                let what = self.history.lock().unwrap().rows.other_write(conversation, &mut self.dice);
+                self.log(|| what);
             }
             3 => fates::deliver(self),
             4 => {
-                self.clock.pass();
-                self.tell(|| format!("time: {:?}", self.clock.elapsed()));
+                self.clock.end_next_sleep();
+                self.log(|| format!("time: {:?}", self.clock.elapsed()));
             }
             _ => {
                 let (number, task) = &self.running[self.dice.roll(self.running.len())];
-                self.tell(|| format!("call {number} is cancelled"));
+                self.log(|| format!("call {number} is cancelled"));
                 task.abort();
                 let mut history = self.history();
                 let tick = history.rows.tick();
@@ -161,7 +161,7 @@ impl World {
             let begin = history.rows.tick();
             history.calls.push(Call { client, conversation, kind: kind.clone(), is_dry, begin, end: None });
         }
-        self.tell(|| format!("client {client} calls {number}: {kind:?} of conversation {conversation}, dry: {is_dry}"));
+        self.log(|| format!("client {client} calls {number}: {kind:?} of conversation {conversation}, dry: {is_dry}"));
         let id = Some(conversation_id(conversation));
         let service = &self.clients[client];
         let (history, wire) = (Arc::clone(&self.history), Arc::clone(&self.wire));
@@ -171,7 +171,7 @@ impl World {
             history.calls[number].end = Some((tick, end));
             wire.note();
         };
-        // The call takes its place in line here, and not when its task is run.
+        // The call is queued here, not when its task runs.
         let task = match kind {
             Kind::Link(record, policy) => {
                 let call = service.link(record, id, policy, options);

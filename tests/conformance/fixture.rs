@@ -1,4 +1,4 @@
-//! A store with one active conversation and some records, and an independent way to look at it and to change it.
+//! A store with one active conversation and some records, and independent access to its rows.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -14,9 +14,9 @@ use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support::{CONVERSATION, TestClock};
+use crate::support::{CONVERSATION, clock::TestClock};
 
-pub(crate) struct World {
+pub(crate) struct StoreFixture {
     pub(crate) service: LinkService,
     pub(crate) clock: Arc<TestClock>,
     backing: Backing,
@@ -50,7 +50,7 @@ fn pages() -> Vec<serde_json::Value> {
     ]
 }
 
-impl World {
+impl StoreFixture {
     pub(crate) async fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::default());
