@@ -130,7 +130,7 @@ test('the errors of two copies of the package recognise each other', { timeout: 
   }
 })
 
-test('the codes are the same in the typings, in their table, in Rust and in the README', () => {
+test('the codes are the same in the typings, in their table, in Rust and in the guide', () => {
   const read = name => readFileSync(new URL(name, root), 'utf8')
   const typings = read('types/errors.d.ts')
   const union = /export type LinkErrorCode =([^/]*?)\n\n/.exec(typings)[1]
@@ -140,7 +140,7 @@ test('the codes are the same in the typings, in their table, in Rust and in the 
     rust: find(read('src/error.rs'), /^ +[A-Z]\w+ = "([A-Z_]+)", retryable/gm),
     'docs of Rust': find(read('src/error.rs'), /^ +\/\/\/ `([A-Z_]+)`: /gm)
   }
-  if (existsSync(new URL('README.md', root))) lists.readme = find(read('README.md'), /^\| `([A-Z_]+)` \|/gm)
+  if (existsSync(new URL('docs/guide.md', root))) lists.guide = find(read('docs/guide.md'), /^\| `([A-Z_]+)` \|/gm)
   assert.equal(lists.rust.length, 21)
   for (const [name, codes] of Object.entries(lists)) assert.deepEqual(codes, lists.rust, name)
 })
