@@ -1,5 +1,4 @@
-// The JavaScript blocks in the guides and in the emulator's README: each is run here as printed, or is part of another suite. And no
-// link in them is dead.
+// Blocks of JavaScript in the documents: each is run here as printed, or is part of an example that another suite runs. Links are checked, too.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,14 +12,17 @@ import { startEmulator } from 'omnichannel-link-emulator'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = path => readFileSync(join(root, path), 'utf8')
-// Generated documents are compared by the tests that write them.
-const written = new Set(['command-line.md', 'reliability.md'])
-const guides = [
-  ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && !written.has(name)).map(name => join('docs', name)),
-  join('emulator', 'README.md')
+// Written and compared by other tests.
+const generated = new Set(['command-line.md', 'reliability.md'])
+const written = readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && !generated.has(name)).map(name => join('docs', name))
+// readme.test.mjs runs the blocks of docs/guide.md.
+const guides = [...written.filter(path => path !== join('docs', 'guide.md')), join('emulator', 'README.md')]
+const linking = [
+  ...written, join('emulator', 'README.md'), join('examples', 'electron', 'README.md'), 'README.md', 'ARCHITECTURE.md', 'CHANGELOG.md',
+  'CONTRIBUTING.md', 'SECURITY.md'
 ]
 const runElsewhere = [
-  'README.md', 'examples/bot-handover.mjs', 'examples/cti-middleware.mjs', 'examples/own-tests.test.mjs', 'examples/electron/main.js',
+  'examples/bot-handover.mjs', 'examples/cti-middleware.mjs', 'examples/own-tests.test.mjs', 'examples/electron/main.js',
   'examples/electron/desktop.js'
 ].map(read)
 
@@ -38,7 +40,7 @@ after(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/** Writes a block to a file, with the environment of a service. */
+/** Writes a block to a file. Returns the arguments of `spawn` to run it in the environment of a service. */
 function prepared(code) {
   const { url, credential, application } = emulator
   const file = join(folder, `block.${code.includes('require(') ? 'cjs' : 'mjs'}`)
@@ -58,7 +60,7 @@ function run(code) {
   return stdout
 }
 
-test('the desktop guide shows the example', () => {
+test('the desktop that the guide builds is the example', () => {
   const [, part] = read('docs/electron-desktop.md').split('\n## ')
   const blocks = part.split('```js\n').slice(1).map(rest => rest.split('```')[0])
   assert.ok(blocks.length > 3)
@@ -66,7 +68,7 @@ test('the desktop guide shows the example', () => {
 })
 
 for (const guide of guides) {
-  test(`the code in ${guide} runs`, async () => {
+  test(`the code of ${guide} runs`, async () => {
     const blocks = read(guide).split('```js\n').slice(1).map(rest => rest.split('```')[0])
     assert.ok(blocks.length > 0)
     for (const code of blocks.filter(code => !runElsewhere.some(text => text.includes(code)))) {
@@ -75,10 +77,12 @@ for (const guide of guides) {
       assert.equal(run(code), expected, code)
     }
   })
+}
 
-  test(`the links in ${guide} work`, () => {
-    for (const [, path, anchor] of read(guide).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
-      const file = path ? join(dirname(guide), path) : guide
+for (const document of linking) {
+  test(`no link in ${document} is dead`, () => {
+    for (const [, path, anchor] of read(document).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
+      const file = path ? join(dirname(document), path) : document
       assert.ok(existsSync(join(root, file)), file)
       const anchors = anchor ? read(file).match(/^#+ .*/gm).map(slug) : []
       assert.ok(!anchor || anchors.includes(anchor), `${file}#${anchor}`)
@@ -88,7 +92,7 @@ for (const guide of guides) {
 
 const service = read('docs/node-service.md').split('```js\n').find(rest => rest.includes('async function consume')).split('```')[0]
 
-test('the service of the guide stops when its secret has expired, and returns the message', async () => {
+test('the service of the guide stops when its secret has expired, and gives the message back', async () => {
   await emulator.reset()
   await emulator.faults.conditions({ secretExpired: true })
   const { status, stdout, stderr } = spawnSync(...prepared(service))
@@ -96,7 +100,7 @@ test('the service of the guide stops when its secret has expired, and returns th
   assert.match(stderr, /^AUTHENTICATION_FAILED .*\n$/)
 })
 
-test('the service of the guide retries throttled messages, and sets aside those of missing records', async () => {
+test('the service of the guide delivers a throttled message again, and sets aside one whose conversation does not exist', async () => {
   for (const [code, result, fault] of [['THROTTLED', 'again', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 60 }], ['CONVERSATION_NOT_FOUND', 'aside']]) {
     await emulator.reset()
     if (fault) await emulator.faults.add({ on: { path: 'msdyn_ocliveworkitems' }, times: 'always', fault })
@@ -106,7 +110,7 @@ test('the service of the guide retries throttled messages, and sets aside those 
   }
 })
 
-test('the service of the guide finishes messages in progress before it exits', { skip: process.platform === 'win32' && 'no signals' }, async () => {
+test('the service of the guide finishes the call in progress when it gets a signal to end', { skip: process.platform === 'win32' && 'no signals' }, async () => {
   await emulator.reset()
   await emulator.faults.add({ on: { method: 'PATCH' }, fault: { kind: 'hang' } })
   const child = spawn(...prepared(service))
@@ -119,7 +123,7 @@ test('the service of the guide finishes messages in progress before it exits', {
   assert.deepEqual([...(await ended), await printed], [0, null, 'done\n'])
 })
 
-/** The GitHub anchor of a heading. */
+/** A heading's anchor as GitHub makes it. */
 function slug(heading) {
   return heading.replace(/^#+ /, '').toLowerCase().replace(/[^\p{L}\p{N} -]/gu, '').replaceAll(' ', '-')
 }

@@ -12,7 +12,7 @@ import { closedConversation, contact, conversation, data, emptyConversation, inc
 
 const root = new URL('..', import.meta.url)
 const document = fileURLToPath(new URL('docs/command-line.md', root))
-const readme = readFileSync(new URL('README.md', root), 'utf8')
+const guide = readFileSync(new URL('docs/guide.md', root), 'utf8')
 
 const HOST = 'contoso.crm4.dynamics.com'
 const INTRODUCTION = `# The command line, recorded
@@ -112,8 +112,8 @@ test('docs/command-line.md matches the output of the commands', { timeout: 300_0
   assert.equal(committed, text, 'look at what changed, then write it with UPDATE_DOCS=1')
 })
 
-test('every command of the README is recorded', () => {
-  const shown = readme.match(/^npx omnichannel-link .*$/gm)
+test('every command of the guide is recorded', () => {
+  const shown = guide.match(/^npx omnichannel-link .*$/gm)
   const recorded = new Set(Object.values(SECTIONS).flat())
   assert.ok(shown.length > 0)
   assert.deepEqual(shown.filter(command => !recorded.has(command)), [])

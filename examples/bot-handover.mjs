@@ -1,14 +1,14 @@
-// A bot hands a conversation over: it knows who writes and about which case, and links both before an agent takes it.
-// Run it with `node examples/bot-handover.mjs`; it brings an emulator, and in production only the client's options differ.
+// A bot hands a conversation over to an agent: it has identified the contact and the case, and links both before an agent accepts.
+// Run it with `node examples/bot-handover.mjs`. It starts an emulator; in production only the client's options differ.
 import { fileURLToPath } from 'node:url'
 import { OmnichannelClient } from 'omnichannel-link'
 import { startEmulator } from 'omnichannel-link-emulator'
 
 const conversationId = '8e9c0807-9b57-4b16-a569-2269a528c767'
-// Nobody serves the conversation yet, so it is open and not active.
+// No agent has accepted the conversation yet, so it is open and not active.
 const linkableStatuses = ['open']
 
-/** Links all that the bot found out. What is linked already stays: whoever linked it knew more. */
+/** Links the contact and the case. An existing link stays: a person or a better informed program made it. */
 async function handOver(client, { email, ticketNumber }) {
   const found = await Promise.all([
     client.findRecord('contact', { emailaddress1: email }),
@@ -23,7 +23,7 @@ async function handOver(client, { email, ticketNumber }) {
   return outcomes
 }
 
-/** The customer writes for a company: the account takes the contact's place, unless somebody has changed the link meanwhile. */
+/** The customer writes on behalf of a company: the account replaces the contact, unless the link has changed meanwhile. */
 async function correct(client, { record }, accountnumber) {
   const account = await client.findRecord('account', { accountnumber })
   try {
@@ -31,7 +31,7 @@ async function correct(client, { record }, accountnumber) {
     console.log(`account "${account.name}": ${status}`)
   } catch (error) {
     if (error.code !== 'CONFLICT') throw error
-    console.log(`account "${account.name}": left to whoever linked ${error.current?.entityLogicalName ?? 'nothing'}`)
+    console.log(`account "${account.name}": not linked, because the slot now holds ${error.current?.entityLogicalName ?? 'nothing'}`)
   }
 }
 
@@ -43,11 +43,11 @@ client.on('failed', ({ method, error }) => console.log(`${method} failed: ${erro
 try {
   const [customer, issue] = await handOver(client, { email: 'ana.testa@example.com', ticketNumber: 'CAS-01001-D8X4' })
   await correct(client, customer, 'ACC-10001')
-  // The bot does not know that it has corrected itself. What it expects is no longer there, so nothing is overwritten.
+  // A second correction still expects the contact. The slot no longer holds it, so nothing is overwritten.
   await correct(client, customer, 'ACC-10008')
   for (const outcome of [customer, issue]) {
     const { stands, current } = await client.verify(outcome)
-    console.log(`${outcome.record.entityLogicalName} ${stands ? 'still stands' : `gave way to ${current?.entityLogicalName} "${current?.name}"`}`)
+    console.log(`${outcome.record.entityLogicalName} ${stands ? 'is still linked' : `was replaced by ${current?.entityLogicalName} "${current?.name}"`}`)
   }
 } finally {
   await client.close()

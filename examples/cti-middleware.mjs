@@ -1,5 +1,5 @@
-// CTI middleware: a call arrives, its number tells the contact, and the contact is linked to the conversation that the agent accepts.
-// Run it with `node examples/cti-middleware.mjs`; it brings an emulator, and in production only the client's options differ.
+// CTI middleware: a call arrives, its number identifies a contact, and the contact is linked to the conversation that the agent accepts.
+// Run it with `node examples/cti-middleware.mjs`. It starts an emulator; in production only the client's options differ.
 import { readFileSync } from 'node:fs'
 import { OmnichannelClient } from 'omnichannel-link'
 import { startEmulator } from 'omnichannel-link-emulator'
@@ -8,12 +8,12 @@ const agentId = '5c1f0a7e-93d2-4b6a-8f41-2e7d90b3c6a8'
 const conversation = 'd2a4f6b8-1c3e-4a5f-9b7d-0e2c4a6f8b1d'
 const chat = '7b1e3d5f-0a2c-4e6b-8d9f-1c3a5e7b9d0f'
 
-// What the server's clock and this one may differ by, and how much sooner the server may have known of the call.
+// Allowance for the difference between the two clocks, and for a server that knew of the call earlier.
 const ALLOWANCE_IN_MS = 30_000
 
-/** Links whoever calls to the call's conversation, which the agent has accepted or is about to. What a person decided already stays. */
+/** Links the caller to the conversation of the call, which the agent has accepted or will accept soon. An existing link stays. */
 async function onCall(client, { number, agentId }) {
-  // The agent may have older conversations, and this is none of them.
+  // The agent may have older conversations.
   const createdAfter = new Date(Date.now() - ALLOWANCE_IN_MS)
   const contact = await findCaller(client, number)
   if (!contact) return
@@ -22,18 +22,18 @@ async function onCall(client, { number, agentId }) {
   console.log(`${number} is ${contact.name}: ${status}`)
 }
 
-/** The contact with this number; nothing where a person has to look. Whatever else fails is for the caller. */
+/** Finds the contact with this number. Returns undefined if no contact or several have it; other errors are thrown. */
 async function findCaller(client, number) {
   try {
     return await client.findRecord('contact', { telephone1: number })
   } catch (error) {
-    if (error.code === 'RECORD_NOT_FOUND') console.log(`${number} is nobody we know`)
-    else if (error.code === 'AMBIGUOUS') console.log(`${number} is one of ${error.candidates.length} contacts: the agent will choose`)
+    if (error.code === 'RECORD_NOT_FOUND') console.log(`${number} is not a known number`)
+    else if (error.code === 'AMBIGUOUS') console.log(`${number} belongs to ${error.candidates.length} contacts: the agent will choose`)
     else throw error
   }
 }
 
-// From here on everything plays the rest of the world: an agent who writes with somebody, and a call that rings and is not accepted yet.
+// The rest of this file simulates the environment: an agent with an active chat, and a call that is not accepted yet.
 const page = name => JSON.parse(readFileSync(new URL(`data/${name}.json`, import.meta.url), 'utf8'))
 const agent = { _msdyn_activeagentid_value: agentId, '_msdyn_activeagentid_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'systemuser' }
 const minutesAgo = minutes => new Date(Date.now() - minutes * 60_000).toISOString()
@@ -47,9 +47,9 @@ const conversations = {
 const emulator = await startEmulator({ seed: [page('accounts'), page('contacts'), page('incidents'), page('msdyn_ocliveworkitems'), conversations] })
 const { url, credential } = emulator
 const client = new OmnichannelClient({ dataverse: { url, credential } })
-client.on('linked', ({ conversationId }) => console.log(`refresh whoever looks at ${conversationId}`))
+client.on('linked', ({ conversationId }) => console.log(`refresh the windows of ${conversationId}`))
 
-/** The agent picks up the phone. */
+/** The agent accepts the call. */
 async function accept() {
   const { status } = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})`, {
     method: 'PATCH',

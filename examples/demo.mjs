@@ -1,5 +1,5 @@
-// The documentation's own example and some more, twice: on the embedded default, then over loopback HTTP through the
-// Dataverse Web API. Reads the rows back with eyes of its own. Run it with `npm run demo`.
+// Links and unlinks on both stores: the embedded default, then the Dataverse Web API over loopback HTTP. Reads the rows back without
+// using this package. Run it with `npm run demo`.
 import { mkdtempSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -18,7 +18,7 @@ const closedConversation = '3f0c9a52-64b1-4d0e-9a3b-5f1f7f3a2c04'
 const incident = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
 const contact = '2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10'
 
-/** The embedded store, as a program that configured nothing has it, in a folder of its own. */
+/** The embedded store of a program that configured nothing, in a temporary folder. */
 async function embedded() {
   delete process.env.DATAVERSE_URL
   process.chdir(mkdtempSync(join(tmpdir(), 'omnichannel-link-demo-')))
@@ -26,23 +26,23 @@ async function embedded() {
   const importer = new OmnichannelClient()
   for (const page of ['accounts', 'contacts', 'incidents', 'msdyn_ocliveworkitems']) {
     const { inserted, danglingLinks } = await importer.importRecords(join(data, `${page}.json`))
-    console.log(dim(`  imported ${inserted} ${page}${danglingLinks ? `, ${danglingLinks} links to records that are not there` : ''}`))
+    console.log(dim(`  imported ${inserted} ${page}${danglingLinks ? `, ${danglingLinks} links to missing records` : ''}`))
   }
-  // Closing brings everything into the file itself, where the reader below looks.
+  // Closing moves the content of the log into the file, which the reader below opens.
   await importer.close()
   return { where: file, source: 'the SQLite file', open: () => new OmnichannelClient(), read: () => readFile(file, conversation), end: () => {} }
 }
 
-/** A Dataverse client of the emulator, over real HTTP. */
+/** The Dataverse store on the emulator, over real HTTP. */
 async function dataverse() {
   const emulator = await startEmulator({ seed: data })
   const { url, credential } = emulator
   const open = () => new OmnichannelClient({ dataverse: { url, credential } })
   const read = async () => {
-    const answer = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})?$select=_msdyn_customer_value,_msdyn_issueid_value`, {
+    const response = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})?$select=_msdyn_customer_value,_msdyn_issueid_value`, {
       headers: { authorization: `Bearer ${credential}`, prefer: 'odata.include-annotations="*"' }
     })
-    const row = await answer.json()
+    const row = await response.json()
     const lookup = name =>
       row[name] && `${row[`${name}@Microsoft.Dynamics.CRM.lookuplogicalname`]} ${row[`${name}@OData.Community.Display.V1.FormattedValue`]}`
     return { customer: lookup('_msdyn_customer_value'), case: lookup('_msdyn_issueid_value') }
@@ -57,7 +57,7 @@ const links = [
 ]
 const unlink = [['later: unlink the incident', client => client.unlinkFromConversation('incident', incident, conversation)]]
 
-/** Makes the calls with a client of their own. A row for each: what was called, how it ended, how long it took. */
+/** Makes the calls with a new client. Returns a row for each: call, outcome, details, duration. */
 async function run(store, calls) {
   const client = store.open()
   const rows = []
@@ -65,7 +65,7 @@ async function run(store, calls) {
     const began = performance.now()
     const [outcome, details] = await call(client).then(
       ({ status, previous }) => [green(status), previous ? `was ${previous.entityLogicalName} ${previous.recordId.slice(0, 8)}…` : ''],
-      error => [red(`refused, ${error.code}`), error.conversationStatus ? `it is ${error.conversationStatus}` : error.message]
+      error => [red(`rejected, ${error.code}`), error.conversationStatus ? `it is ${error.conversationStatus}` : error.message]
     )
     rows.push([name, outcome, details, (performance.now() - began).toFixed(2)])
   }
@@ -74,10 +74,10 @@ async function run(store, calls) {
 }
 
 console.log(`${bold('omnichannel-link demo')} ${dim(`${buildProfile} build, Node ${process.version}`)}`)
-if (buildProfile === 'debug') console.log(red('This is a debug build: its timings say nothing.'))
+if (buildProfile === 'debug') console.log(red('This is a debug build: its timings are meaningless.'))
 let failed = false
 for (const setUp of [embedded, dataverse]) {
-  console.log(`\n${bold(setUp === embedded ? 'Embedded store' : 'Dataverse Web API, spoken with the emulator')}`)
+  console.log(`\n${bold(setUp === embedded ? 'Embedded store' : 'Dataverse Web API, served by the emulator')}`)
   const store = await setUp()
   console.log(`  ${store.where}\n`)
   const before = await store.read()
@@ -93,8 +93,8 @@ for (const setUp of [embedded, dataverse]) {
   await store.end()
 }
 if (failed) {
-  console.error(red('\nThe rows read back are not what the calls said.'))
+  console.error(red('\nThe rows differ from the outcomes of the calls.'))
   process.exitCode = 1
 } else {
-  console.log(`\nBoth stores agree. The SQLite file stays for you to look at; the view ${bold('conversation_text')} is made for people.`)
+  console.log(`\nBoth stores agree. The SQLite file is kept; its view ${bold('conversation_text')} shows readable ids.`)
 }

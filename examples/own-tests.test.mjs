@@ -1,4 +1,4 @@
-// How a program's own tests use the emulator: the code under test gets a client, and each test says what goes wrong.
+// Tests of a program that uses the emulator: the code under test gets a client, and each test defines the fault.
 // Run it with `node --test examples/own-tests.test.mjs`.
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
@@ -8,7 +8,7 @@ import { startEmulator } from 'omnichannel-link-emulator'
 
 const conversation = 'b7397aae-ecf8-43a6-aeb0-07d294efb494'
 
-/** The code under test: links a case by its ticket number, and says in a word what the agent is to see. */
+/** The code under test: links a case by its ticket number, and returns the text for the agent. */
 async function attach(client, ticketnumber) {
   try {
     const { recordId } = await client.findRecord('incident', { ticketnumber })
@@ -23,7 +23,7 @@ let emulator, client
 before(async () => {
   emulator = await startEmulator({ seed: fileURLToPath(new URL('data', import.meta.url)) })
 })
-// Every test begins with the same rows, no faults, an empty log, and a client that remembers nothing.
+// Every test starts with the same rows, no faults, an empty log, and a client without cached rows or tokens.
 beforeEach(async () => {
   await emulator.reset()
   const { url, credential } = emulator
@@ -46,17 +46,17 @@ test('another case is not overwritten', async () => {
   assert.equal(await attach(client, 'CAS-01001-D8X4'), 'OCCUPIED')
 })
 
-test('a wrong number is told', async () => {
+test('an unknown ticket number is reported', async () => {
   assert.equal(await attach(client, 'CAS-00000'), 'no such case')
 })
 
-test('a lost answer does no harm', async () => {
+test('a lost response does no harm', async () => {
   await emulator.faults.add({ on: { method: 'PATCH' }, fault: { kind: 'drop', commit: true } })
   assert.equal(await attach(client, 'CAS-01001-D8X4'), 'linked')
   assert.equal((await patches()).length, 1)
 })
 
-test('an outage is told as such', async () => {
+test('an outage is reported as temporary', async () => {
   await emulator.faults.add({ times: 'always', fault: { kind: 'status', status: 503 } })
   assert.equal(await attach(client, 'CAS-01001-D8X4'), 'try again')
 })

@@ -1,8 +1,8 @@
-// The page: a script as for the product's own agent desktop.
+// Script of the page, as it would run on the product's own agent desktop.
 const incident = '6b726d86-d37c-43b8-b3a4-c4056ddd2e07'
 const show = (id, text) => (document.getElementById(id).textContent = text)
 
-/** No conversation is named, so that of this window is meant. The program reloads the page when a link has changed. */
+/** Links or unlinks in the focused conversation of this window. The program reloads the page when a link has changed. */
 function change(call) {
   call('incident', incident).then(
     response => show('failure', response.message),

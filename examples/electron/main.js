@@ -9,12 +9,12 @@ const { serveOmnichannel } = require('omnichannel-link/electron')
 const PAGES = { '/': 'index.html', '/desktop.js': 'desktop.js' }
 const CONVERSATIONS = ['b7397aae-ecf8-43a6-aeb0-07d294efb494', '455ad61a-1b4f-4bef-a1da-4a23d647d08a']
 
-// A scheme of its own gives the desktop's pages an origin of their own; `file://` would be that of every file on the machine.
+// With their own scheme the desktop's pages have their own origin; `file://` would be the origin of every file on the machine.
 protocol.registerSchemesAsPrivileged([{ scheme: 'app', privileges: { standard: true, secure: true } }])
 
 /**
- * The embedded store. A new one gets the sample data; later that would undo the links made since. With `dataverse` instead of `embedded`
- * everything else stays as it is. The pages are required because only JavaScript can look into a packed app; the addon reads real files.
+ * Opens the embedded store. Sample data is imported only into a new one, because a later import would undo links. With `dataverse` instead of
+ * `embedded` nothing else changes. The pages are loaded with `require`, because the addon cannot read files inside a packed app.
  */
 async function openClient() {
   const path = join(app.getPath('userData'), 'links.db')
@@ -26,7 +26,7 @@ async function openClient() {
 
 async function openWindow(service, conversationId) {
   const window = new BrowserWindow({ width: 640, height: 360, webPreferences: { preload: require.resolve('omnichannel-link/preload') } })
-  // Nothing but the desktop's own pages is ever shown.
+  // Only the desktop's own pages are shown.
   window.webContents.on('will-navigate', event => event.preventDefault())
   window.webContents.setWindowOpenHandler(() => ({ action: 'deny' }))
   service.focus(window.webContents, conversationId)
@@ -46,7 +46,7 @@ async function start() {
     allow: ['app://desktop'],
     onRefreshTab: (_tabId, webContents) => webContents.reload()
   })
-  // However a link came about, whoever looks at its conversation sees it.
+  // Reload the windows of a conversation when one of its links has changed.
   for (const event of ['linked', 'replaced', 'unlinked']) {
     client.on(event, ({ conversationId }) => service.getWindows(conversationId).forEach(webContents => webContents.reload()))
   }

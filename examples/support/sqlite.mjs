@@ -1,11 +1,11 @@
-// Looks into the embedded store's file with another SQLite than the addon's: sql.js, which needs no compiler. It sees what is
-// in the file itself, so the client that wrote it must be closed, or have left its log.
+// Reads the embedded store's file with another SQLite than the addon's: sql.js, which needs no compiler. It reads only the file itself,
+// so the client that wrote it must be closed first.
 import { readFileSync } from 'node:fs'
 import initSqlJs from 'sql.js'
 
 const SQL = await initSqlJs()
 
-/** Rows of a query, as objects. */
+/** Runs a query. Returns its rows as objects. */
 export function query(file, sql, ...parameters) {
   const database = new SQL.Database(readFileSync(file))
   try {
@@ -20,7 +20,7 @@ export function query(file, sql, ...parameters) {
   }
 }
 
-/** What the conversation is linked to, by table and name. */
+/** Reads the links of a conversation: `customer` and `case`, each by table and name. */
 export function readConversation(file, id) {
   const [row] = query(
     file,

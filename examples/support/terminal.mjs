@@ -1,4 +1,4 @@
-// Tables and colours for people: colours only on a terminal that wants them.
+// Tables and colours; colours only on a terminal without NO_COLOR.
 import { stripVTControlCharacters } from 'node:util'
 
 const colours = process.stdout.isTTY && !process.env.NO_COLOR
@@ -9,7 +9,7 @@ export const dim = style('2')
 export const green = style('32')
 export const red = style('31')
 
-/** A table with a header; columns whose header is `ms` are aligned to the right. */
+/** Formats a table with a header. Columns with the header `ms` are right-aligned. */
 export function table(header, rows) {
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map(row => length(row[column]))))
   const line = (row, paint = cell => cell) =>
