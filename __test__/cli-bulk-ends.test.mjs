@@ -129,14 +129,14 @@ test('what waits for its turn on a conversation does not get it because the call
 test('what is under way has ten seconds, for who waits for it', t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const interruption = new Interruption()
-  const { givingUp, signal } = interruption
+  const { cancelSignal, signal } = interruption
   const reason = new Error('enough')
-  interruption.come(reason)
-  assert.deepEqual([signal.reason, givingUp.aborted], [reason, false])
+  interruption.request(reason)
+  assert.deepEqual([signal.reason, cancelSignal.aborted], [reason, false])
   t.mock.timers.tick(9999)
-  assert.equal(givingUp.aborted, false)
+  assert.equal(cancelSignal.aborted, false)
   t.mock.timers.tick(1)
-  assert.equal(givingUp.aborted, true)
+  assert.equal(cancelSignal.aborted, true)
 })
 
 test('Ctrl-C does not wait for a list that somebody else may never write', withoutSignals, async t => {

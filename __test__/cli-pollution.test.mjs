@@ -12,7 +12,7 @@ import { emulator, readServer } from './support/stores.mjs'
 const POLLUTION = {
   DATAVERSE_URL: 'https://evil.example', DATAVERSE_TOKEN: 'evil', NO_COLOR: '1', TERM: 'dumb',
   json: true, unlink: true, failed: 'evil.jsonl', db: 'evil.db', url: 'https://evil.example', 'dry-run': true, 'if-linked': 'keep', help: true, version: true, timeout: '1',
-  isVersion: true, isPatient: true, goesOn: true, command: 'x', options: { evil: { type: 'boolean' } }, short: 'e', multiple: true, form: { separator: '|' },
+  isVersion: true, drains: true, outlivesReader: true, command: 'x', options: { evil: { type: 'boolean' } }, short: 'e', multiple: true, form: { separator: '|' },
   recordId: contact.recordId, conversationId: conversation, entityLogicalName: 'contact', bulkError: 'evil', '.csv': 'evil',
   broken: 'evil', error: { code: 'evil', message: 'evil' }, outcome: 'evil', hint: 'evil', requestId: 'evil', code: 'evil', maybeApplied: true
 }

@@ -2,15 +2,14 @@
 
 // `bulk`: a list of requests, what becomes of each, and a file of those that failed.
 
-const { failure } = require('../lib/link-error.js')
+const { failure, own } = require('../lib/link-error.js')
 const { detailsOf } = require('./errors.js')
 const { INCOMPLETE, Interrupted, exitCode } = require('./exit-codes.js')
 const { FailedItems } = require('./failed-items.js')
 const { GRACE_IN_MS } = require('./interruption.js')
 const { List } = require('./lists.js')
-const { own } = require('./own.js')
 const { Progress } = require('./progress.js')
-const { Tally } = require('./tally.js')
+const { Summary } = require('./summary.js')
 const { describe, print } = require('./terminal.js')
 const { printable } = require('./printable.js')
 
@@ -26,7 +25,7 @@ class Bulk {
   #failedPath
   #failed
   #progress
-  #tally = new Tally()
+  #summary = new Summary()
   /** Lines: the last that was begun, and the first that was not, if that is known. */
   #begun = 0
   #notBegun
@@ -69,7 +68,7 @@ class Bulk {
       this.#progress.end()
       this.#failed.close()
       // Also if the list could not be read to its end.
-      if (this.#tally.items > 0 || (values.json && this.#isRead)) await this.#summarise()
+      if (this.#summary.items > 0 || (values.json && this.#isRead)) await this.#summarise()
     }
     return await this.#end()
   }
@@ -100,7 +99,7 @@ class Bulk {
   #account(result) {
     const { request, outcome, error: raw } = own(result)
     const error = raw && this.#errorOf(request, raw)
-    this.#tally.add(request.line, outcome, error)
+    this.#summary.add(request.line, outcome, error)
     this.#progress.reach(request)
     if (error) this.#write(request, error)
     this.#inARow = PASSING.has(error?.code) ? this.#inARow + 1 : 0
@@ -143,14 +142,14 @@ class Bulk {
 
   /** On stderr, if stdout is for programs. */
   async #summarise() {
-    const [{ count }, { failed }] = [this.#failed, this.#tally]
+    const [{ count }, { failed }] = [this.#failed, this.#summary]
     const failedFile = count > 0 ? this.#failedPath : null
     if (this.#context.values.json) {
-      const summary = { ...this.#tally.toJSON(), notBegunFromLine: this.#notBegun ?? null, failedFile, dryRun: this.#isDry }
+      const summary = { ...this.#summary.toJSON(), notBegunFromLine: this.#notBegun ?? null, failedFile, dryRun: this.#isDry }
       await print(JSON.stringify({ summary }), process.stderr)
       return
     }
-    await this.#tally.print(process.stdout)
+    await this.#summary.print(process.stdout)
     const what = count === failed ? 'What failed is' : `Of what failed, the first ${count} are`
     if (failedFile) await print(`${what} in ${printable(failedFile)}, to be given to bulk again.`)
     if (this.#isDry) await print('Nothing was written: --dry-run.')
@@ -159,8 +158,8 @@ class Bulk {
   /** Says how it ended, and returns the exit code. */
   async #end() {
     const { interruption: { signal: { aborted, reason } }, values } = this.#context
-    if (this.#tally.items === 0 && !aborted) await this.#say('The list is empty.')
-    if (!aborted) return this.#tally.failed > 0 ? INCOMPLETE : 0
+    if (this.#summary.items === 0 && !aborted) await this.#say('The list is empty.')
+    if (!aborted) return this.#summary.failed > 0 ? INCOMPLETE : 0
     if (values.json) await print(describe(reason, true), process.stderr)
     else {
       const again = values.unlink ? 'what is unlinked is NOT_LINKED then' : 'a link that stands is alreadyLinked then'

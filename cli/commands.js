@@ -2,10 +2,9 @@
 
 // The commands: their arguments, what `help` says of them, and what they do.
 
-const { failure } = require('../lib/link-error.js')
+const { failure, own } = require('../lib/link-error.js')
 const { bulk } = require('./bulk.js')
 const { INCOMPLETE } = require('./exit-codes.js')
-const { own } = require('./own.js')
 const { palette, print, progressLine, table } = require('./terminal.js')
 const { eachString, printable } = require('./printable.js')
 
@@ -159,7 +158,7 @@ const COMMANDS = {
     summary: 'bring pages of the Web API into the embedded store',
     usage: '<file...>',
     takes: [1, Infinity],
-    goesOn: true,
+    outlivesReader: true,
     about: 'Each file is what a GET of accounts, contacts, incidents or msdyn_ocliveworkitems returned. Each is imported whole or not at all, and\nmay be imported again.',
     examples: ['import accounts.json contacts.json --db links.db'],
     run: importFiles
@@ -168,8 +167,8 @@ const COMMANDS = {
     summary: 'link, or unlink, all that a file lists',
     usage: '<file.csv|file.jsonl|->',
     takes: [1, 1],
-    goesOn: true,
-    isPatient: true,
+    outlivesReader: true,
+    drains: true,
     options: {
       unlink: { type: 'boolean', help: 'unlink instead' },
       ...LINK_OPTIONS,

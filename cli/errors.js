@@ -2,7 +2,8 @@
 
 // Errors of the library at the prompt: the flag in place of the argument, and hints for those that name an option of the library.
 
-const { own } = require('./own.js')
+
+const { own } = require('../lib/link-error.js')
 
 /** The flag that sets an argument of the library. */
 const FLAGS = {

@@ -9,13 +9,12 @@ const { isatty } = require('node:tty')
 const { parseArgs } = require('node:util')
 const { version } = require('../package.json')
 const { LinkError, OmnichannelClient } = require('../index.js')
-const { failure } = require('../lib/link-error.js')
+const { failure, own } = require('../lib/link-error.js')
 const { COMMANDS, wholeNumber } = require('./commands.js')
 const { Interrupted, exitCode } = require('./exit-codes.js')
 const { GLOBAL_OPTIONS, general, ofCommand } = require('./help.js')
 const { Interruption } = require('./interruption.js')
-const { own } = require('./own.js')
-const { PatientClient } = require('./patient-client.js')
+const { DrainClient } = require('./drain-client.js')
 const { describe, print } = require('./terminal.js')
 
 /** What asks for an end: Ctrl-C, a service manager, a terminal that is closed, and Ctrl-Break, which only Windows has. */
@@ -62,11 +61,11 @@ function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN })
 
 async function run(args, interruption) {
   const { help, isVersion, command, given, values } = read(args)
-  whenNobodyReads(interruption, command)
+  onClosedStdout(interruption, command)
   if (help !== undefined) return await print(help === '' ? general(COMMANDS) : ofCommand(help, find(help)))
   if (isVersion) return await print(version)
   const options = clientOptions(values, own(process.env))
-  const client = command.isPatient ? new PatientClient(options, interruption.givingUp) : new OmnichannelClient(options)
+  const client = command.drains ? new DrainClient(options, interruption.cancelSignal) : new OmnichannelClient(options)
   try {
     return await command.run({ client, values, interruption, signal: interruption.signal, timeoutInMs: options.timeoutInMs }, given)
   } finally {
@@ -75,12 +74,12 @@ async function run(args, interruption) {
 }
 
 /** `| head` has read enough, which ends what only reads. What goes on writing is stopped, and so is all whose results get lost. */
-function whenNobodyReads(interruption, command) {
+function onClosedStdout(interruption, command) {
   process.stdout.on('error', ({ code }) => {
     const isHangup = code === 'EIO' && process.stdout.isTTY
     if (isHangup) leaveTerminal()
     const isGone = isHangup || code === 'EPIPE'
-    if (isGone && !command?.goesOn) process.exit()
+    if (isGone && !command?.outlivesReader) process.exit()
     const lost = failure('INVALID_ARGUMENT', `stdout cannot be written: ${code}.`)
     interruption.stop(isGone ? new Interrupted('Nobody reads the results any more.') : lost)
   })
@@ -106,7 +105,7 @@ function leaveTerminal() {
 async function main(args) {
   const interruption = new Interruption()
   process.once('SIGHUP', leaveTerminal)
-  for (const name of SIGNALS) process.on(name, () => interruption.come(new Interrupted('Interrupted.')))
+  for (const name of SIGNALS) process.on(name, () => interruption.request(new Interrupted('Interrupted.')))
   try {
     process.exitCode = (await run(args, interruption)) ?? 0
     // What came of the last line that was written is known now.

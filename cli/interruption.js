@@ -9,8 +9,8 @@ const GRACE_IN_MS = 10_000
 
 class Interruption {
   #stopping = new AbortController()
-  #givingUp = new AbortController()
-  #isPatient = false
+  #cancelling = new AbortController()
+  #drains = false
 
   /** Aborts when the command is to stop. */
   get signal() {
@@ -18,22 +18,22 @@ class Interruption {
   }
 
   /** For a command that lets what is under way come to its end: aborts when it is to wait no longer. */
-  get givingUp() {
-    this.#isPatient = true
-    return this.#givingUp.signal
+  get cancelSignal() {
+    this.#drains = true
+    return this.#cancelling.signal
   }
 
   /** Stops, for the first reason there is. */
   stop(reason) {
     if (this.signal.aborted) return
     this.#stopping.abort(reason)
-    if (this.#isPatient) setTimeout(() => this.#givingUp.abort(new Interrupted('Given up.')), GRACE_IN_MS).unref()
+    if (this.#drains) setTimeout(() => this.#cancelling.abort(new Interrupted('Given up.')), GRACE_IN_MS).unref()
   }
 
   /** Somebody wants an end: stops, then gives up, then leaves. */
-  come(reason) {
+  request(reason) {
     if (!this.signal.aborted) this.stop(reason)
-    else if (this.#isPatient && !this.#givingUp.signal.aborted) this.#givingUp.abort(reason)
+    else if (this.#drains && !this.#cancelling.signal.aborted) this.#cancelling.abort(reason)
     else process.exit(INTERRUPTED)
   }
 }

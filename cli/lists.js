@@ -3,11 +3,10 @@
 // Lists of requests: CSV with a header, or JSON Lines. Read as they are needed; what failed is written back in the same form.
 
 const { extname } = require('node:path')
-const { failure } = require('../lib/link-error.js')
+const { failure, own } = require('../lib/link-error.js')
 const csv = require('./csv.js')
 const jsonLines = require('./json-lines.js')
-const { own } = require('./own.js')
-const { Source } = require('./text.js')
+const { Source } = require('./source.js')
 
 const COLUMNS = ['entityLogicalName', 'recordId', 'conversationId']
 

@@ -4,8 +4,8 @@
 
 const { once } = require('node:events')
 const { stripVTControlCharacters } = require('node:util')
+const { own } = require('../lib/link-error.js')
 const { detailsOf } = require('./errors.js')
-const { own } = require('./own.js')
 const { eachString, printable } = require('./printable.js')
 
 const COLOURS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 }

@@ -8,7 +8,7 @@ const { printable } = require('./printable.js')
 // Of the errors of one code, this many are shown.
 const SHOWN = 3
 
-class Tally {
+class Summary {
   items = 0
   failed = 0
   /** Failed, and may have taken effect all the same. */
@@ -44,4 +44,4 @@ class Tally {
   }
 }
 
-module.exports = { Tally }
+module.exports = { Summary }
