@@ -62,7 +62,7 @@ test('a reader that goes away ends the list, and what was done is told on stderr
   const { code, stderr } = await ended
   assert.equal(code, 130)
   const [, { summary }, { error }] = documents(stderr)
-  assert.match(error.message, /^Nobody reads the results any more/)
+  assert.match(error.message, /^stdout was closed\. Writes that were already sent are not undone\.$/)
   assert.ok(summary.items < 5000)
   assert.equal(summary.items, linked())
 })
@@ -82,8 +82,8 @@ for (const signal of ['SIGINT', 'SIGHUP']) {
     child.kill(signal)
     const { code, stdout, stderr } = await ended
     assert.equal(code, 130)
-    assert.match(stdout, /2 {6}given up {2}line 1: It was given up while it was under way\.\n {2}line 2: /)
-    assert.match(stdout, /Of the items that failed 2 may have taken effect all the same\.\nWhat failed is in list\.failed\.jsonl/)
+    assert.match(stdout, /2 {6}given up {2}line 1: Cancelled while in progress\.\n {2}line 2: /)
+    assert.match(stdout, /Failed items that may have been applied: 2\.\n2 items failed; see list\.failed\.jsonl\. Run `bulk` on that file to retry\.\n/)
     // The whole list was begun.
     assert.match(stderr, /^Stopping: .*\nInterrupted\.\n$/)
     assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, 2)
@@ -131,7 +131,7 @@ test('what is under way has ten seconds, for who waits for it', t => {
   const interruption = new Interruption()
   const { cancelSignal, signal } = interruption
   const reason = new Error('enough')
-  interruption.request(reason)
+  interruption.escalate(reason)
   assert.deepEqual([signal.reason, cancelSignal.aborted], [reason, false])
   t.mock.timers.tick(9999)
   assert.equal(cancelSignal.aborted, false)
@@ -157,7 +157,7 @@ test('a token that is not accepted ends the list at its first item, with the hin
   writeFileSync(join(cwd, 'list.jsonl'), listOf(2000))
   const { code, stdout, stderr } = await cli(t, ['bulk', 'list.jsonl'], { cwd, env: { DATAVERSE_URL: url, DATAVERSE_TOKEN: 'hunter2' } })
   assert.equal(code, 5)
-  const [, begun] = /Stopped at line 1: every item would meet AUTHENTICATION_FAILED\.\nNothing from line (\d+) on was begun\. The same command again/.exec(stderr)
+  const [, begun] = /Stopped at line 1: every item would fail with AUTHENTICATION_FAILED\.\nNo item from line (\d+) on was started\. Run the same command again/.exec(stderr)
   assert.ok(begun < 1000)
   assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, begun - 1)
   assert.equal(stdout.match(/^AUTHENTICATION_FAILED: .*scope/gm).length, 1)
