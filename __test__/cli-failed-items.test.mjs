@@ -111,6 +111,6 @@ test('a pipe that is read slowly gets every failed item', posix, async t => {
 
 test('the end says where it is', { timeout: 120_000 }, async t => {
   const { at, run } = prepared(t)
-  assert.match((await run('--failed', at('mine.jsonl'))).stdout, /1 item failed; see .*mine\.jsonl\. Run `bulk` on that file to retry\./)
+  assert.match((await run('--failed', at('mine.jsonl'))).stdout, /1 item failed; see .*mine\.jsonl\. Run `bulk` on that file to retry it\./)
   assert.equal(JSON.parse((await run('--json')).stderr).summary.failedFile, 'list.failed.jsonl')
 })

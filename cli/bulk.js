@@ -151,9 +151,9 @@ class Bulk {
     }
     await this.#summary.print(process.stdout)
     const { failed } = this.#summary
-    const what = failed === 1 ? '1 item' : `${failed} items`
+    const [what, them] = failed === 1 ? ['1 item', 'it'] : [`${failed} items`, 'them']
     const first = count < failed ? ` for the first ${count}` : ''
-    if (failedFile) await print(`${what} failed; see ${printable(failedFile)}${first}. Run \`bulk\` on that file to retry.`)
+    if (failedFile) await print(`${what} failed; see ${printable(failedFile)}${first}. Run \`bulk\` on that file to retry ${them}.`)
     if (this.#isDry) await print('Nothing was written (--dry-run).')
   }
 
