@@ -62,7 +62,7 @@ test('a closed stdout ends the list, and the summary is on stderr', withoutSigna
   const { code, stderr } = await ended
   assert.equal(code, 130)
   const [, { summary }, { error }] = documents(stderr)
-  assert.match(error.message, /^Nobody reads the results any more/)
+  assert.match(error.message, /^stdout was closed\. Writes that were already sent are not undone\.$/)
   assert.ok(summary.items < 5000)
   assert.equal(summary.items, linked())
 })
@@ -82,8 +82,8 @@ for (const signal of ['SIGINT', 'SIGHUP']) {
     child.kill(signal)
     const { code, stdout, stderr } = await ended
     assert.equal(code, 130)
-    assert.match(stdout, /2 {6}given up {2}line 1: It was given up while it was under way\.\n {2}line 2: /)
-    assert.match(stdout, /Of the items that failed 2 may have taken effect all the same\.\nWhat failed is in list\.failed\.jsonl/)
+    assert.match(stdout, /2 {6}given up {2}line 1: Cancelled while in progress\.\n {2}line 2: /)
+    assert.match(stdout, /Failed items that may have been applied: 2\.\n2 items failed; see list\.failed\.jsonl\. Run `bulk` on that file to retry them\.\n/)
     // All items have begun.
     assert.match(stderr, /^Stopping: .*\nInterrupted\.\n$/)
     assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, 2)
@@ -129,14 +129,14 @@ test('a queued call does not begin because the call before it is cancelled', () 
 test('calls in progress have ten seconds', t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const interruption = new Interruption()
-  const { givingUp, signal } = interruption
+  const { cancelSignal, signal } = interruption
   const reason = new Error('enough')
-  interruption.come(reason)
-  assert.deepEqual([signal.reason, givingUp.aborted], [reason, false])
+  interruption.escalate(reason)
+  assert.deepEqual([signal.reason, cancelSignal.aborted], [reason, false])
   t.mock.timers.tick(9999)
-  assert.equal(givingUp.aborted, false)
+  assert.equal(cancelSignal.aborted, false)
   t.mock.timers.tick(1)
-  assert.equal(givingUp.aborted, true)
+  assert.equal(cancelSignal.aborted, true)
 })
 
 test('Ctrl-C does not wait for a list that is never written', withoutSignals, async t => {
@@ -157,7 +157,7 @@ test('a rejected token ends the list at its first item, with one hint', { timeou
   writeFileSync(join(cwd, 'list.jsonl'), listOf(2000))
   const { code, stdout, stderr } = await cli(t, ['bulk', 'list.jsonl'], { cwd, env: { DATAVERSE_URL: url, DATAVERSE_TOKEN: 'hunter2' } })
   assert.equal(code, 5)
-  const [, begun] = /Stopped at line 1: every item would meet AUTHENTICATION_FAILED\.\nNothing from line (\d+) on was begun\. The same command again/.exec(stderr)
+  const [, begun] = /Stopped at line 1: every item would fail with AUTHENTICATION_FAILED\.\nNo item from line (\d+) on was started\. Run the same command again/.exec(stderr)
   assert.ok(begun < 1000)
   assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, begun - 1)
   assert.equal(stdout.match(/^AUTHENTICATION_FAILED: .*scope/gm).length, 1)

@@ -36,8 +36,8 @@ ${emptyConversation},fifth,contact,${missingId}\r
 `)
   const { code, stdout, stderr } = await run('list.csv')
   assert.deepEqual([code, stderr], [7, ''])
-  assert.match(stdout, /items {2}outcome\n {2}1 {6}linked\n {2}1 {6}CONVERSATION_NOT_ACTIVE {2}line 3: .*\n {2}1 {6}replaced\n {2}1 {6}INVALID_ARGUMENT {9}line 6: The row has 2 fields, but the header 4\.\n {2}1 {6}RECORD_NOT_FOUND/)
-  assert.match(stdout, /What failed is in list\.failed\.csv/)
+  assert.match(stdout, /items {2}outcome\n {2}1 {6}linked\n {2}1 {6}CONVERSATION_NOT_ACTIVE {2}line 3: .*\n {2}1 {6}replaced\n {2}1 {6}INVALID_ARGUMENT {9}line 6: The row has 2 fields, but the header has 4\.\n {2}1 {6}RECORD_NOT_FOUND/)
+  assert.match(stdout, /3 items failed; see list\.failed\.csv\./)
   assert.deepEqual(await readServer(server, conversation), { customer: contact, case: incident })
   const failed = read('list.failed.csv')
   assert.match(failed, new RegExp(`^\ufeffbulkError,${HEADER}\r\n"?CONVERSATION_NOT_ACTIVE: .*,${closedConversation},"two\nlines",contact,${contact.recordId}\r\n"INVALID_.*",short,row\r\n`))
@@ -95,7 +95,7 @@ contact,${contact.recordId},${conversation},one,"two, three"
   for (const file of ['list', 'list.failed']) {
     const { code, stdout } = await run(`${file}.csv`)
     assert.equal(code, 7)
-    assert.match(stdout, /2 {6}INVALID_ARGUMENT {2}line 2: The row has 3 fields, but the header 4\.\n {2}line 3: The row has 5 fields, but the header 4\./)
+    assert.match(stdout, /2 {6}INVALID_ARGUMENT {2}line 2: The row has 3 fields, but the header has 4\.\n {2}line 3: The row has 5 fields, but the header has 4\./)
     assert.deepEqual(lines(read(`${file}.failed.csv`)).slice(1).map(line => line.replace(/^"[^"]*",/, '')), rows)
   }
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
@@ -133,7 +133,7 @@ test('a list in another encoding is rejected, because failed items could not be 
     writeFileSync(join(cwd, 'list.csv'), content)
     const { code, stdout, stderr } = await run('list.csv')
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT 'list\\.csv' is not ${encoding}: .*\n.* UTF-8, or UTF-16 .*"CSV UTF-8"\\.\n$`))
+    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT 'list\\.csv' is not valid ${encoding}\\.\n.* UTF-8, or UTF-16 .*"CSV UTF-8"\\.\n$`))
   }
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
   // In a long list it is found later.
@@ -141,7 +141,7 @@ test('a list in another encoding is rejected, because failed items could not be 
   const { code, stdout, stderr } = await run('list.csv')
   assert.equal(code, 2)
   assert.match(stdout, /\d+ +alreadyLinked/)
-  assert.match(stderr, /^INVALID_ARGUMENT 'list\.csv' is not UTF-8/)
+  assert.match(stderr, /^INVALID_ARGUMENT 'list\.csv' is not valid UTF-8/)
 })
 
 test('a list on stdin, in both formats', { timeout: 120_000 }, async t => {
@@ -154,7 +154,7 @@ test('a list on stdin, in both formats', { timeout: 120_000 }, async t => {
   const csv = `${HEADER}\n${conversation},,contact,${contact.recordId}\n${conversation},,lead,x\n`
   const refused = await piped(csv)
   assert.deepEqual([refused.code, refused.stdout], [2, ''])
-  assert.match(refused.stderr, /stdin is no file: --failed <file> is needed/)
+  assert.match(refused.stderr, /Reading from stdin requires --failed <file>/)
   assert.match((await piped(csv, '--dry-run')).stdout, /1 {6}replaced/)
   assert.match((await piped(csv, '--failed', 'failed.csv')).stdout, /1 {6}replaced/)
   assert.match(read('failed.csv'), /,lead,x\n$/)
@@ -168,7 +168,7 @@ test('a pipe is read as stdin, and not by its path', { skip: process.platform ==
   for (const path of ['pipe.csv', '/dev/stdin', '/dev/null']) {
     const { code, stdout, stderr } = await run(path, '--failed', 'failed.csv')
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT '${path}' is no regular file\\.\n {2}Give .* as stdin: \`omnichannel-link bulk - < pipe\`\\.\n$`))
+    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT '${path}' is not a regular file\\.\n {2}Pass .* as stdin: \`omnichannel-link bulk - < pipe\`\\.\n$`))
   }
   assert.match((await run('.', '--failed', 'failed.csv')).stderr, /^INVALID_ARGUMENT '\.' cannot be read: EISDIR\.\n$/)
 })
@@ -189,8 +189,8 @@ test('without a file for failed items nothing begins', { timeout: 120_000 }, asy
   mkdirSync(join(cwd, 'list.failed.csv'))
   const list = read('list.csv')
   for (const [args, message] of [
-    [[], /'list\.failed\.csv', for the items that fail, cannot be written: EISDIR\./],
-    [['--failed', 'nowhere/failed.csv'], /'nowhere\/failed\.csv', .*: ENOENT\./],
+    [[], /Failed items cannot be written to 'list\.failed\.csv': EISDIR\./],
+    [['--failed', 'nowhere/failed.csv'], /to 'nowhere\/failed\.csv': ENOENT\./],
     [['--failed', 'list.csv'], /'list\.csv' is the list itself/]
   ]) {
     const { code, stdout, stderr } = await run('list.csv', ...args)
@@ -212,8 +212,8 @@ test('a full disk ends the list like Ctrl-C', { skip: process.platform !== 'linu
   assert.equal(code, 2)
   const whole = lines(read('list.failed.jsonl'))
   assert.ok(whole.every(line => JSON.parse(line).bulkError.startsWith('INVALID_ARGUMENT')))
-  assert.match(stdout, new RegExp(`\\d+ +INVALID_ARGUMENT [^]*\nOf what failed, the first ${whole.length} are in list\\.failed\\.jsonl`))
-  assert.match(stderr, /cannot be written: EFBIG\.\nNothing from line \d+ on was begun\./)
+  assert.match(stdout, new RegExp(`\\d+ +INVALID_ARGUMENT [^]*\n\\d+ items failed; see list\\.failed\\.jsonl for the first ${whole.length}\\.`))
+  assert.match(stderr, /cannot be written to 'list\.failed\.jsonl': EFBIG\.\nNo item from line \d+ on was started\./)
 })
 
 test('--dry-run writes nothing, not even failed items', { timeout: 120_000 }, async t => {
@@ -221,7 +221,7 @@ test('--dry-run writes nothing, not even failed items', { timeout: 120_000 }, as
   writeFileSync(join(cwd, 'list.failed.csv'), 'of the real run')
   const { code, stdout } = await run('list.csv', '--dry-run')
   assert.equal(code, 7)
-  assert.match(stdout, /1 {6}replaced\n.*INVALID_ARGUMENT .*\nNothing was written: --dry-run\.\n$/)
+  assert.match(stdout, /1 {6}replaced\n.*INVALID_ARGUMENT .*\nNothing was written \(--dry-run\)\.\n$/)
   assert.equal(read('list.failed.csv'), 'of the real run')
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
 })
@@ -239,7 +239,7 @@ test('an invalid list exits with 2', { timeout: 120_000 }, async t => {
   const summary = { items: 0, failed: 0, uncertain: 0, outcomes: {}, notBegunFromLine: null, failedFile: null, dryRun: false }
   assert.deepEqual(told, [{ summary }, { notice: 'The list is empty.' }])
   const forLinks = await run('list.csv', '--unlink', '--if-linked', 'keep')
-  assert.match(forLinks.stderr, /--if-linked is for links: it cannot go with --unlink/)
+  assert.match(forLinks.stderr, /--if-linked cannot be combined with --unlink/)
 })
 
 test('a truncated end is reported after the results before it', { timeout: 120_000 }, async t => {

@@ -44,7 +44,7 @@ for (const args of [[], ['--failed', 'list.failed.jsonl']]) {
       symlinkSync(target, at('list.failed.jsonl'))
       const { code, stdout, stderr } = await run(...args)
       assert.deepEqual([code, stdout], [2, ''], target)
-      assert.match(stderr, /^INVALID_ARGUMENT 'list\.failed\.jsonl', for the items that fail, cannot be written: /)
+      assert.match(stderr, /^INVALID_ARGUMENT Failed items cannot be written to 'list\.failed\.jsonl': /)
       assert.ok(lstatSync(at('list.failed.jsonl')).isSymbolicLink())
       execFileSync('rm', [at('list.failed.jsonl')])
     }
@@ -68,15 +68,15 @@ test('a named pipe or device is written to and not replaced', posix, async t => 
   execFileSync('mkfifo', [at('list.failed.jsonl')])
   const unnamed = await run()
   assert.deepEqual([unnamed.code, unnamed.stdout], [2, ''])
-  assert.match(unnamed.stderr, /cannot be written: it is a link, or no regular file\.\n {2}Remove it, or name another file with --failed\.\n$/)
+  assert.match(unnamed.stderr, /'list\.failed\.jsonl': it is a link or not a regular file\.\n {2}Remove it, or choose another file with --failed\.\n$/)
   // The shell passes `>(…)` as a link in /dev/fd to a pipe.
   const command = '{ "$0" "$1" bulk list.jsonl --db links.db --failed >(cat >&3) >/dev/null; } 3>&1 | cat'
   const piped = execFileSync('bash', ['-c', command, process.execPath, PROGRAM], { cwd, encoding: 'utf8' })
   assert.match(piped, /^\{"entityLogicalName":"lead","bulkError":"INVALID_ARGUMENT: /)
-  assert.match((await run('--failed', '/dev/null')).stdout, /What failed is in \/dev\/null/)
+  assert.match((await run('--failed', '/dev/null')).stdout, /1 item failed; see \/dev\/null\./)
   assert.ok(existsSync('/dev/null'))
   // Not on other systems.
-  if (process.platform === 'linux') assert.match((await run('--failed', '/dev/full')).stderr, /'\/dev\/full', for the items that fail, cannot be written: ENOSPC/)
+  if (process.platform === 'linux') assert.match((await run('--failed', '/dev/full')).stderr, /Failed items cannot be written to '\/dev\/full': ENOSPC/)
 })
 
 test('a pipe without a reader is an error, not a wait', posix, async t => {
@@ -86,7 +86,7 @@ test('a pipe without a reader is an error, not a wait', posix, async t => {
   for (const name of ['pipe', 'link']) {
     const { code, stdout, stderr } = await run('--failed', name)
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, /cannot be written: it is a pipe that nothing reads\.\n {2}Start its reader first, or name another file with --failed\.\n$/)
+    assert.match(stderr, /cannot be written to '.*': it is a pipe without a reader\.\n {2}Start its reader first, or choose another file with --failed\.\n$/)
   }
 })
 
@@ -111,6 +111,6 @@ test('a slowly read pipe gets every failed item', posix, async t => {
 
 test('the summary names the file', { timeout: 120_000 }, async t => {
   const { at, run } = prepared(t)
-  assert.match((await run('--failed', at('mine.jsonl'))).stdout, /What failed is in .*mine\.jsonl, /)
+  assert.match((await run('--failed', at('mine.jsonl'))).stdout, /1 item failed; see .*mine\.jsonl\. Run `bulk` on that file to retry it\./)
   assert.equal(JSON.parse((await run('--json')).stderr).summary.failedFile, 'list.failed.jsonl')
 })

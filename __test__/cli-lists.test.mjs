@@ -65,7 +65,7 @@ for (const separator of [';', ',', '\t', '|', '^', ']', '\\', '-']) {
 
 test('sep= without a separator, or elsewhere, is an ordinary row', async t => {
   for (const content of [`sep=\n${HEADER}\n`, `sep=ab\n${HEADER}\n`]) await rejects(read(t, 'list.csv', content), 'INVALID_ARGUMENT', /header lacks/)
-  assert.deepEqual((await read(t, 'list.csv', `${HEADER}\nsep=;\n`)).rows, [[2, 'The row has 1 fields, but the header 4.']])
+  assert.deepEqual((await read(t, 'list.csv', `${HEADER}\nsep=;\n`)).rows, [[2, 'The row has 1 fields, but the header has 4.']])
 })
 
 const item = (recordId, more) => JSON.stringify({ entityLogicalName: 'contact', recordId, conversationId: 'x', ...more })
@@ -91,7 +91,7 @@ const documents = {
 for (const [what, content] of Object.entries(documents)) {
   test(`a document is rejected as a whole: ${what}`, async t => {
     for (const [name, text] of [['list.json', content], ['list.jsonl', content], ['list', `\ufeff  \r\n${content.replaceAll('\n', '\r\n')}`]]) {
-      await rejects(read(t, name, text), 'INVALID_ARGUMENT', /'.*list(\.jsonl?)?' is a JSON (array|object over several lines), not JSON Lines: nothing of it was begun\./)
+      await rejects(read(t, name, text), 'INVALID_ARGUMENT', /'.*list(\.jsonl?)?' is a JSON (array|object over several lines), not JSON Lines: no item was started\./)
     }
   })
 }
@@ -129,7 +129,7 @@ test('a line may contain any white space and commas', { timeout: 60_000 }, async
 })
 
 test('a row that is too long is not a document if items come before it', async t => {
-  await rejects(read(t, 'list.jsonl', `${item('1')}\n[${' '.repeat(1 << 21)}]\n`), 'INVALID_ARGUMENT', /line 2: a row of more than 1048576 characters/)
+  await rejects(read(t, 'list.jsonl', `${item('1')}\n[${' '.repeat(1 << 21)}]\n`), 'INVALID_ARGUMENT', /line 2: the row is longer than 1048576 characters/)
 })
 
 test('a truncated line is one item, also the first line', async t => {
@@ -195,7 +195,7 @@ test('a document is rejected before any item is linked, from a file and from std
   for (const [name, ended] of [["'list\\.jsonl'", cli(t, ['bulk', 'list.jsonl'], { cwd, env })], ['stdin', piped.ended]]) {
     const { code, stdout, stderr } = await ended
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT ${name} is a JSON array, not JSON Lines: nothing of it was begun\\.\n {2}bulk takes one object on each line: \`jq -c "\\.\\[\\]"\` makes`))
+    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT ${name} is a JSON array, not JSON Lines: no item was started\\.\n {2}bulk expects one object per line: \`jq -c "\\.\\[\\]"\` converts`))
   }
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
   assert.equal(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8'), 'of an earlier run')

@@ -39,7 +39,7 @@ for (const [name, open] of Object.entries(stores)) {
       const { run } = await open(t)
       assert.deepEqual(await run(...link(incident)), { code: 0, stdout: 'linked\n', stderr: '' })
       const replaced = await run(...link(contact))
-      assert.match(replaced.stdout, new RegExp(`^replaced  it held account ${account.recordId}\n$`))
+      assert.match(replaced.stdout, new RegExp(`^replaced  previous: account ${account.recordId}\n$`))
       const { stdout } = await run('show', conversation)
       assert.match(stdout, new RegExp(`^${conversation}\n  status    active\n  customer  contact ${contact.recordId}  Ana Testa\n  case      incident ${incident.recordId}  \\w`))
       const [, entity, id] = link(incident)
@@ -62,8 +62,8 @@ for (const [name, open] of Object.entries(stores)) {
 
     test('the options of link have an effect', { timeout: 120_000 }, async t => {
       const { run } = await open(t)
-      assert.match((await run(...link(contact), '--dry-run')).stdout, /^replaced .*nothing was written: --dry-run\n$/)
-      assert.match((await run(...link(contact), '--if-linked', 'keep')).stdout, new RegExp(`^kept  it holds account ${account.recordId}\n$`))
+      assert.match((await run(...link(contact), '--dry-run')).stdout, /^replaced .*nothing was written \(--dry-run\)\n$/)
+      assert.match((await run(...link(contact), '--if-linked', 'keep')).stdout, new RegExp(`^kept  current: account ${account.recordId}\n$`))
       const occupied = await run(...link(contact), '--if-linked', 'reject')
       assert.deepEqual([occupied.code, occupied.stderr.split(' ')[0]], [4, 'OCCUPIED'])
       assert.equal((await run(...link(contact, closedConversation), '--status', 'waiting', '--status', 'closed')).stdout, 'linked\n')
@@ -84,7 +84,7 @@ for (const [name, open] of Object.entries(stores)) {
       const malformed = await run('conversations', '--record', `account:${account.recordId}`, '--agent', 'x')
       assert.deepEqual([malformed.code, malformed.stdout, malformed.stderr.split(' ')[0]], [2, '', 'INVALID_ARGUMENT'])
       const none = await run('conversations', '--record', `contact:${missingId}`)
-      assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No conversation matches.\n'])
+      assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No matching conversations.\n'])
     })
 
     test('not found exits with 3, a rule with 4, an invalid argument with 2', { timeout: 120_000 }, async t => {
@@ -130,7 +130,7 @@ test("the conversations of a record and an agent are found among many others", {
 test('import reports each file, also those before a file that fails', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   const { stdout } = await cli(t, ['import', ...files], { cwd })
-  assert.match(stdout, /accounts\.json: 90 accounts new, 0 updated\n[^]*2 links lead to records that are not there\n$/)
+  assert.match(stdout, /accounts\.json: 90 accounts inserted, 0 updated\n[^]*2 links point to missing records\n$/)
   assert.ok(filesOf(cwd).includes('omnichannel-link.db'))
   const partly = await cli(t, ['import', files[0], join(cwd, 'missing.json'), '--json'], { cwd })
   assert.equal(partly.code, 2)
@@ -141,7 +141,7 @@ test('import reports each file, also those before a file that fails', { timeout:
 test('wrong usage exits with 2 and an explanation, and touches nothing', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   for (const [args, message] of [
-    [[], /A command is missing/], [['frob'], /no command 'frob'/], [['toString'], /no command/], [['link'], /Usage: omnichannel-link link <account/],
+    [[], /No command given/], [['frob'], /Unknown command 'frob'/], [['toString'], /Unknown command/], [['link'], /Usage: omnichannel-link link <account/],
     [['link', '--nope'], /'--nope'/], [['show', missingId, 'more'], /Usage/], [['link', ...link(contact).slice(1), '--if-linked'], /if-linked/],
     [['show', missingId, '--db', 'a.db', '--url', closedUrl], /--url and --db/], [['show', missingId, '--dry-run'], /'--dry-run'/], [['help', 'frob'], /'frob'/],
     [['bulk', 'list.csv'], /'list\.csv' cannot be read: ENOENT/]
@@ -156,10 +156,10 @@ test('wrong usage exits with 2 and an explanation, and touches nothing', { timeo
 test('messages use the names of the command line, not of the library', { timeout: 120_000 }, async t => {
   const { run, cwd } = await stores.embedded(t)
   for (const [args, message] of [
-    [link(contact, closedConversation), /\n {2}Use --status to link in further statuses, if/],
+    [link(contact, closedConversation), /\n {2}Use --status to allow linking in other statuses, if/],
     [['conversations', '--top', 'many'], /--top: expected a whole number greater than 0, got 'many'\./],
     [['conversations', '--top', '99999999999'], /^INVALID_ARGUMENT --top: /],
-    [['conversations', '--top', '99999999999999999999'], /^INVALID_ARGUMENT --top: 99999999999999999999 is too large a number\./],
+    [['conversations', '--top', '99999999999999999999'], /^INVALID_ARGUMENT --top: 99999999999999999999 is too large\./],
     [[...link(contact), '--timeout', 'soon'], /--timeout: expected a whole number/],
     [[...link(contact), '--timeout', '99999999999'], /^INVALID_CONFIGURATION --timeout: /],
     [[...link(contact), '--if-linked', 'explode'], /^INVALID_ARGUMENT --if-linked: /],
@@ -230,7 +230,7 @@ test('AZURE_* variables sign in', { timeout: 120_000 }, async t => {
 })
 
 test('Ctrl-C cancels a call and exits with 130', { skip: process.platform === 'win32', timeout: 120_000 }, async t => {
-  const message = 'Interrupted. A write that was already sent is not undone.'
+  const message = 'Interrupted. Writes that were already sent are not undone.'
   for (const [more, expected] of [[[], message], [['--json'], JSON.stringify({ error: { name: 'AbortError', message } })]]) {
     const server = await emulator(t)
     await server.faults.add({ fault: { kind: 'hang' } })
@@ -275,11 +275,11 @@ test('doctor reports failures with fixes, and exits with 7', { timeout: 120_000 
   const { run, server } = await stores.dataverse(t)
   const well = await run('doctor')
   assert.deepEqual([well.code, well.stderr], [0, ''])
-  assert.match(well.stdout, new RegExp(`^dataverse ${server.url}\n[^]*passed {3}whoAmI {7}\\S[^]*\nAll is well\\.\n$`))
+  assert.match(well.stdout, new RegExp(`^dataverse ${server.url}\n[^]*passed {3}whoAmI {7}\\S[^]*\nNo problems found\\.\n$`))
   await server.faults.conditions({ missingPrivileges: ['prvAppendToIncident'] })
   const ill = await run('doctor')
   assert.equal(ill.code, 7)
-  assert.match(ill.stdout, /failed {3}privileges {3}.*prvAppendToIncident\.\n {11}\S.*\n {11}Give user [^]*\nSomething is wrong\.\n$/)
+  assert.match(ill.stdout, /failed {3}privileges {3}.*prvAppendToIncident\.\n {11}\S.*\n {11}Give user [^]*\nProblems found\.\n$/)
   const { code, stdout } = await run('doctor', '--json')
   const { healthy, checks } = JSON.parse(stdout)
   assert.deepEqual([code, healthy, checks.find(({ name }) => name === 'privileges').status], [7, false, 'failed'])

@@ -47,7 +47,7 @@ test('a row has a maximum length, so a stray quote does not swallow the rest of 
     yield 'a,b\nc,"d\n'
     for (;;) yield 'e,f\n'.repeat(1024) + (read++, '')
   }
-  await rejects(taken(pieces()), 'INVALID_ARGUMENT', /^the list, line 2: a row of more than 1048576 characters\.$/)
+  await rejects(taken(pieces()), 'INVALID_ARGUMENT', /^the list, line 2: the row is longer than 1048576 characters\.$/)
   assert.equal(read, 256)
 })
 

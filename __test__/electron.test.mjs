@@ -295,7 +295,7 @@ test('an event carries its error as data, and no listener stays after the end', 
 test('a client can have one kit at a time', { timeout: 60_000 }, t => {
   const { client } = emptyEmbedded(t)
   const { ipcMain, close } = shell(t, client)
-  throws(() => serveOmnichannel({ ipcMain, client, allow: [] }), 'INVALID_CONFIGURATION', /served already/, { hint: 'Call serveOmnichannel once, or close() of what it returned before.' })
+  throws(() => serveOmnichannel({ ipcMain, client, allow: [] }), 'INVALID_CONFIGURATION', /already in use/, { hint: 'Call serveOmnichannel once, or close the service that it returned before.' })
   close()
   serveOmnichannel({ ipcMain, client, allow: [] })
 })

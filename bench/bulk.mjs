@@ -1,5 +1,6 @@
-// One long list against the emulator, with a fault in a hundred requests and a server that throttles: is every outcome true, and what does it
-// cost? Takes minutes, so it is no test: `node bench/bulk.mjs [items] [maxRetries]`. With 0 retries many items fail, some in doubt.
+// Runs one long list against the emulator, with a fault in one of a hundred requests and a server that throttles. Compares every outcome with
+// the rows and measures the cost. Takes minutes, so it is not a test: `node bench/bulk.mjs [items] [maxRetries]`. With 0 retries many items
+// fail, and some may have been applied.
 import { subscribe } from 'node:diagnostics_channel'
 import { createRequire } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
@@ -8,7 +9,7 @@ import { OmnichannelClient } from 'omnichannel-link'
 import { startEmulator } from 'omnichannel-link-emulator'
 
 const [items = 100_000, maxRetries = 3] = process.argv.slice(2).map(Number)
-// Each conversation is named by this many items, all of them in flight together.
+// Items per conversation, all of them in flight at once.
 const PER_CONVERSATION = 5
 const TOGETHER = 50
 const RATE = 0.01
@@ -17,7 +18,7 @@ const FAULTS = [
   { kind: 'throttle', limit: 'concurrency', retryAfterInSeconds: 0 }, { kind: 'truncate' }, { kind: 'writer', when: 'before', changes: { subject: 'Touched' } }
 ]
 const LIMITS = { requests: 50_000, windowInMs: 1000 }
-// Each request that meets the limits lengthens the pause by a second, so that few at once keep it short.
+// Each request over the limits extends the pause by a second, so a low concurrency keeps it short.
 const CONCURRENCY = 8
 
 const buildProfile = createRequire(import.meta.url)('../lib/binding.js').Client.buildProfile()
@@ -26,7 +27,7 @@ const page = (set, value) => ({ '@odata.context': `https://contoso.crm4.dynamics
 const numbers = count => Array.from({ length: count }, (_, number) => number)
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc')
-/** What is resident, and what of the heap is in use after a collection, in MB. */
+/** Resident memory, and the heap in use after a garbage collection, in MB. */
 const memory = () => {
   collectGarbage()
   const { rss, heapUsed } = process.memoryUsage()
@@ -37,7 +38,7 @@ const RECORDS = [['contact', 1], ['account', 2], ['incident', 3]]
 const RECORDS_OF_A_KIND = 10
 const conversations = Math.ceil(items / (TOGETHER * PER_CONVERSATION)) * TOGETHER
 
-/** The items: contacts, accounts and incidents take turns, so that most replace what an earlier one linked. One in a hundred links nobody. */
+/** Items: contacts, accounts and incidents alternate, so that most replace an earlier link. One in a hundred names a missing record. */
 function* list() {
   for (let at = 0; at < items; at++) {
     const [entityLogicalName, kind] = RECORDS[at % RECORDS.length]
@@ -47,8 +48,8 @@ function* list() {
   }
 }
 
-// The books take no room, so that the memory below is the client's: of each slot, which records it may hold by what the client said, a bit
-// each and bit 0 for nothing. It is one, or several after a call that may have been applied.
+// For each slot, a bit mask of the records that it may hold according to the outcomes; bit 0 means empty. After a call that may have been
+// applied several bits are set. A compact form, so that the memory measured below is the client's.
 const NOTHING = 1
 const bitOf = record => {
   if (!record) return NOTHING
@@ -59,34 +60,34 @@ const slots = new Uint32Array(2 * conversations).fill(NOTHING)
 const slotOf = (conversationId, isCase) => 2 * Number(`0x${conversationId.slice(24)}`) + (isCase ? 1 : 0)
 const bits = mask => mask.toString(2)
 const wrong = []
-let found = 0
-const tally = { succeeded: {}, certain: {}, doubtful: {} }
+let ownWrites = 0
+const totals = { succeeded: {}, certain: {}, doubtful: {} }
 const count = (group, name) => {
-  tally[group][name] = (tally[group][name] ?? 0) + 1
+  totals[group][name] = (totals[group][name] ?? 0) + 1
 }
 
-/** Compares an outcome with all outcomes before it, and remembers it. */
+/** Checks an outcome against all earlier ones, and records it. */
 function judge(request, outcome, error) {
   const slot = slotOf(request.conversationId, request.entityLogicalName === 'incident')
   const before = slots[slot]
-  const isNobody = request.at % 100 === 99
+  const isMissing = request.at % 100 === 99
   if (error) {
     count(error.maybeApplied ? 'doubtful' : 'certain', error.code)
-    if (error.code === 'RECORD_NOT_FOUND' && !isNobody) wrong.push(`item ${request.at}: the record is there`)
+    if (error.code === 'RECORD_NOT_FOUND' && !isMissing) wrong.push(`item ${request.at}: RECORD_NOT_FOUND, but the record exists`)
     if (error.maybeApplied) slots[slot] |= bitOf(request)
     return
   }
   count('succeeded', outcome.status)
   const held = bitOf(outcome.status === 'alreadyLinked' ? request : outcome.previous)
-  // A link that rests on a remembered row and loses its response finds its own work.
-  const isFound = outcome.status === 'alreadyLinked' && (before & held) === 0
-  if (isFound) found++
-  const isTrue = (isFound || (before & held) !== 0) && (outcome.status === 'linked') === (held === NOTHING) && !isNobody
-  if (!isTrue) wrong.push(`item ${request.at}: ${outcome.status}, it held ${bits(held)}; possible was ${bits(before)}`)
+  // A link based on a cached row that loses its response finds its own write.
+  const isOwnWrite = outcome.status === 'alreadyLinked' && (before & held) === 0
+  if (isOwnWrite) ownWrites++
+  const isTrue = (isOwnWrite || (before & held) !== 0) && (outcome.status === 'linked') === (held === NOTHING) && !isMissing
+  if (!isTrue) wrong.push(`item ${request.at}: ${outcome.status}, previous ${bits(held)}, possible ${bits(before)}`)
   slots[slot] = bitOf(request)
 }
 
-/** What the server holds, asked without this package. */
+/** All rows of the server, read without this package. */
 async function* rows({ url, credential }) {
   const headers = { authorization: `Bearer ${credential}`, prefer: 'odata.maxpagesize=5000,odata.include-annotations="*"' }
   let next = `${url}/api/data/v9.2/msdyn_ocliveworkitems?$select=_msdyn_customer_value,_msdyn_issueid_value`
@@ -107,7 +108,7 @@ const emulator = await startEmulator({
 })
 await emulator.faults.random({ seed: 7, rate: RATE, faults: FAULTS })
 await emulator.faults.conditions({ limits: LIMITS })
-// Of the server's clock, which stands still otherwise. Not for the random faults, which ask for no pause.
+// Advances the server's clock, which otherwise stands still. The random faults have no delay and are ignored here.
 let throttled = 0
 subscribe('omnichannel-link:throttle', ({ delayInMs }) => {
   if (delayInMs < 1000) return
@@ -126,7 +127,7 @@ for await (const { request, outcome, error } of client.linkMany(list())) {
   judge(request, outcome, error)
   if (results % Math.ceil(items / 10) === 0) {
     const seconds = ((performance.now() - started) / 1000).toFixed(1)
-    console.log(`  ${results} after ${seconds} s, ${throttled} waits, ${wrong.length} false, ${memory()} MB resident (of it heap in use)`)
+    console.log(`  ${results} after ${seconds} s, ${throttled} waits, ${wrong.length} false, ${memory()} MB resident (heap in use)`)
   }
 }
 const seconds = (performance.now() - started) / 1000
@@ -134,7 +135,7 @@ await client.close()
 
 const requests = (await emulator.requests()).at(-1).number
 await emulator.faults.clear()
-if (found > RATE * requests) wrong.push(`${found} items found their own work, with ${requests} requests`)
+if (ownWrites > RATE * requests) wrong.push(`${ownWrites} items found their own write, with ${requests} requests`)
 let compared = 0
 let doubtful = 0
 for await (const row of rows(emulator)) {
@@ -145,7 +146,7 @@ for await (const row of rows(emulator)) {
     if ((possible & (possible - 1)) === 0) compared++
     else doubtful++
     const held = bitOf(record.recordId && record)
-    if ((possible & held) === 0) wrong.push(`${row.activityid}: ${isCase ? 'case' : 'customer'} is ${bits(held)}; possible was ${bits(possible)}`)
+    if ((possible & held) === 0) wrong.push(`${row.activityid}: ${isCase ? 'case' : 'customer'} is ${bits(held)}, possible ${bits(possible)}`)
   }
 }
 await emulator.close()
@@ -153,12 +154,12 @@ await emulator.close()
 const sum = group => Object.values(group).reduce((sum, number) => sum + number, 0)
 const shown = group => `${sum(group)} ${JSON.stringify(group)}`
 console.log(`results     ${results}, ${unordered} out of order
-succeeded   ${shown(tally.succeeded)}
-failed      ${shown(tally.certain)}, certainly not applied
-in doubt    ${shown(tally.doubtful)}, maybeApplied
+succeeded   ${shown(totals.succeeded)}
+failed      ${shown(totals.certain)}, certainly not applied
+in doubt    ${shown(totals.doubtful)}, maybeApplied
 duration    ${seconds.toFixed(1)} s, ${Math.round(results / seconds)} items and ${Math.round(requests / seconds)} requests a second
-requests    ${requests}, ${throttled} told to wait by the limits
-compared    ${compared} slots of certain outcome and ${doubtful} in doubt, ${2 * conversations} in all
+requests    ${requests}, ${throttled} throttled
+compared    ${compared} slots with a certain outcome and ${doubtful} in doubt, ${2 * conversations} in total
 false       ${wrong.length}`)
 for (const line of wrong.slice(0, 20)) console.log(`  ${line}`)
 if (wrong.length > 0 || unordered > 0 || results !== items || compared + doubtful !== 2 * conversations) process.exitCode = 1

@@ -1,26 +1,25 @@
 'use strict'
 
-// The commands: their arguments, what `help` says of them, and what they do.
+// The commands: their arguments, their help and their code.
 
-const { failure } = require('../lib/link-error.js')
+const { failure, own } = require('../lib/link-error.js')
 const { bulk } = require('./bulk.js')
 const { INCOMPLETE } = require('./exit-codes.js')
-const { own } = require('./own.js')
 const { palette, print, progressLine, table } = require('./terminal.js')
 const { eachString, printable } = require('./printable.js')
 
 const LINK_OPTIONS = {
-  'if-linked': { type: 'string', value: '<what>', help: 'if the slot holds another record: replace it (the default), keep it, or reject' },
-  status: { type: 'string', multiple: true, value: '<status>', help: 'link in this status too, besides active; may be repeated' },
-  'dry-run': { type: 'boolean', help: 'tell what would be done, and write nothing' }
+  'if-linked': { type: 'string', value: '<policy>', help: 'if another record is linked: replace it (the default), keep it, or reject' },
+  status: { type: 'string', multiple: true, value: '<status>', help: 'allow linking in this status too, not only in active; may be repeated' },
+  'dry-run': { type: 'boolean', help: 'report what would be done, and write nothing' }
 }
 const DRY_RUN = { 'dry-run': LINK_OPTIONS['dry-run'] }
 
-/** An option that is a number, if it is given. */
+/** Parses a numeric option; undefined if it was not given. */
 function wholeNumber(option, text) {
   if (text !== undefined && !/^[1-9]\d*$/.test(text)) throw failure('INVALID_ARGUMENT', `${option}: expected a whole number greater than 0, got '${text}'.`)
-  // The library would show it as JavaScript rounds it.
-  if (text !== undefined && !Number.isSafeInteger(Number(text))) throw failure('INVALID_ARGUMENT', `${option}: ${text} is too large a number.`)
+  // The message of the library would show the rounded number.
+  if (text !== undefined && !Number.isSafeInteger(Number(text))) throw failure('INVALID_ARGUMENT', `${option}: ${text} is too large.`)
   return text === undefined ? undefined : Number(text)
 }
 
@@ -29,13 +28,13 @@ const given = options => own(Object.fromEntries(Object.entries(options).filter((
 const changeOptions = (values, more) => given({ ifLinked: values['if-linked'], linkableStatuses: statuses(values.status), dryRun: values['dry-run'], ...more })
 const named = record => (record ? `${record.entityLogicalName} ${record.recordId}${record.name ? `  ${record.name}` : ''}` : '-')
 
-/** Runs a link or an unlink. */
+/** The command that links or unlinks. */
 const change = method => async ({ client, values, signal }, [entity, recordId, conversationId]) => {
   const outcome = own(await client[method](entity, recordId, conversationId, changeOptions(values, { signal })))
   if (values.json) return print(JSON.stringify(outcome))
   const { green, dim } = palette(process.stdout)
   const was = outcome.status === 'replaced' ? outcome.previous : outcome.status === 'kept' ? outcome.current : null
-  const details = [was && `${outcome.status === 'kept' ? 'it holds' : 'it held'} ${named(was)}`, outcome.dryRun && 'nothing was written: --dry-run']
+  const details = [was && `${outcome.status === 'kept' ? 'current' : 'previous'}: ${named(was)}`, outcome.dryRun && 'nothing was written (--dry-run)']
   return print([green(outcome.status), ...details.filter(Boolean).map(dim)].join('  '))
 }
 
@@ -48,7 +47,7 @@ async function show({ client, values, signal }, [conversationId]) {
   return print(`${bold(conversation.conversationId)}\n${table(Object.entries(rows))}`)
 }
 
-/** A record as `entity:id`. */
+/** Parses a record given as `entity:id`. */
 function recordOf(option) {
   if (option === undefined) return undefined
   const [entityLogicalName, ...id] = option.split(':')
@@ -63,7 +62,7 @@ async function conversations({ client, values, signal }) {
     count++
     await print(values.json ? JSON.stringify(conversation) : lineOf(eachString(conversation, printable)))
   }
-  if (count === 0 && !values.json) process.stderr.write('No conversation matches.\n')
+  if (count === 0 && !values.json) process.stderr.write('No matching conversations.\n')
 }
 
 const short = record => (record ? (record.name ?? record.recordId) : '-')
@@ -85,14 +84,14 @@ async function importFiles({ client, values, signal }, files) {
     }
   } finally {
     bar.clear()
-    // Also if a file failed: those before it are in the store.
+    // Also when a file failed: those before it were imported.
     if (values.json) await print(JSON.stringify({ imports }))
   }
 }
 
 function importLine({ file, entitySet, inserted, updated, danglingLinks, moreRowsExist }) {
-  const notes = [danglingLinks > 0 && `${danglingLinks} links lead to records that are not there`, moreRowsExist && 'there are more pages: import them too']
-  return [`${file}: ${inserted} ${entitySet} new, ${updated} updated`, ...notes.filter(Boolean)].join('; ')
+  const notes = [danglingLinks > 0 && `${danglingLinks} links point to missing records`, moreRowsExist && 'more pages exist: import them too']
+  return [`${file}: ${inserted} ${entitySet} inserted, ${updated} updated`, ...notes.filter(Boolean)].join('; ')
 }
 
 async function doctor({ client, values, signal, timeoutInMs }) {
@@ -105,9 +104,9 @@ async function doctor({ client, values, signal, timeoutInMs }) {
     await print(`${bold(report.store)} ${printable(report.target)}`)
     for (const { name, status, found, meaning, fix } of eachString(report.checks, printable)) {
       await print(`  ${marks[status]}  ${name.padEnd(width)}  ${dim(found)}`)
-      if (status === 'failed') for (const text of [meaning, fix]) if (text) await print(`           ${text}`)
+      if (status === 'failed') for (const line of [meaning, fix]) if (line) await print(`           ${line}`)
     }
-    await print(report.healthy ? green('All is well.') : red('Something is wrong.'))
+    await print(report.healthy ? green('No problems found.') : red('Problems found.'))
   }
   return report.healthy ? 0 : INCOMPLETE
 }
@@ -120,7 +119,7 @@ const COMMANDS = {
     usage: '<account|contact|incident> <recordId> <conversationId>',
     takes: [3, 3],
     options: LINK_OPTIONS,
-    about: 'Accounts and contacts share the customer slot, incidents have the case slot. Ends when the store has confirmed the link.',
+    about: 'Accounts and contacts share the customer slot; incidents use the case slot. Succeeds only after the store has confirmed the link.',
     examples: [`link ${INCIDENT}`, `link ${INCIDENT} --if-linked reject --json`, `link ${INCIDENT} --dry-run --db links.db`],
     run: change('linkToConversation')
   },
@@ -129,7 +128,7 @@ const COMMANDS = {
     usage: '<account|contact|incident> <recordId> <conversationId>',
     takes: [3, 3],
     options: DRY_RUN,
-    about: 'Unlinks exactly this record: if the slot holds another one, that stays.',
+    about: 'Unlinks exactly this record. If another one is linked, the command fails and nothing changes.',
     examples: [`unlink ${INCIDENT}`],
     run: change('unlinkFromConversation')
   },
@@ -137,68 +136,70 @@ const COMMANDS = {
     summary: 'show a conversation and what is linked to it',
     usage: '<conversationId>',
     takes: [1, 1],
-    about: 'Reads it now.',
+    about: 'Always reads the current state from the store.',
     examples: ['show b7397aae-ecf8-43a6-aeb0-07d294efb494', 'show b7397aae-ecf8-43a6-aeb0-07d294efb494 --json'],
     run: show
   },
   conversations: {
-    summary: 'list conversations, the newest first',
+    summary: 'list conversations, newest first',
     usage: '[--agent <id>] [--record <entity>:<id>] [--status <status>] [--top <n>]',
     takes: [0, 0],
     options: {
-      agent: { type: 'string', value: '<id>', help: 'only those of this system user' },
-      record: { type: 'string', value: '<entity>:<id>', help: 'only those this record is linked to' },
-      status: { type: 'string', multiple: true, value: '<status>', help: 'only those in this status; may be repeated' },
-      top: { type: 'string', value: '<n>', help: 'at most so many' }
+      agent: { type: 'string', value: '<id>', help: 'only conversations of this system user' },
+      record: { type: 'string', value: '<entity>:<id>', help: 'only conversations this record is linked to' },
+      status: { type: 'string', multiple: true, value: '<status>', help: 'only conversations in this status; may be repeated' },
+      top: { type: 'string', value: '<n>', help: 'at most this many' }
     },
-    about: 'One line for each: id, status, day, customer, case, subject. With --json, JSON Lines.',
+    about: 'Prints one line per conversation: id, status, date, customer, case, subject. With --json, prints JSON Lines.',
     examples: ['conversations --status active --top 20', 'conversations --record contact:2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10', 'conversations --json | head'],
     run: conversations
   },
   import: {
-    summary: 'bring pages of the Web API into the embedded store',
+    summary: 'import Web API responses into the embedded store',
     usage: '<file...>',
     takes: [1, Infinity],
-    goesOn: true,
-    about: 'Each file is what a GET of accounts, contacts, incidents or msdyn_ocliveworkitems returned. Each is imported whole or not at all, and\nmay be imported again.',
+    outlivesReader: true,
+    about: 'Each file is the response to a GET of accounts, contacts, incidents or msdyn_ocliveworkitems. A file is imported completely or not at\nall, and can be imported again.',
     examples: ['import accounts.json contacts.json --db links.db'],
     run: importFiles
   },
   bulk: {
-    summary: 'link, or unlink, all that a file lists',
+    summary: 'link or unlink every item of a list',
     usage: '<file.csv|file.jsonl|->',
     takes: [1, 1],
-    goesOn: true,
-    isPatient: true,
+    outlivesReader: true,
+    drains: true,
     options: {
-      unlink: { type: 'boolean', help: 'unlink instead' },
+      unlink: { type: 'boolean', help: 'unlink instead of linking' },
       ...LINK_OPTIONS,
-      failed: { type: 'string', value: '<file>', help: 'where failed items go, instead of <file>.failed.csv' }
+      failed: { type: 'string', value: '<file>', help: 'file for the failed items, instead of <file>.failed.csv' }
     },
-    about: `A CSV file whose first line names the columns entityLogicalName, recordId and conversationId, or JSON Lines with these properties; what
-there is besides is kept. Commas, semicolons or tabs, or what Excel's first line sep=; names; rows with nothing in them are left out. UTF-8
-(Excel's "CSV UTF-8"), or UTF-16 with its mark; - is stdin, in either form, and the way to read a pipe. A million lines need no more memory
-than ten. A JSON array, or objects over several lines, are refused before anything is linked.
+    about: `The list is a CSV file whose first line names the columns entityLogicalName, recordId and conversationId, or JSON Lines with these
+properties. Other columns and properties are kept. CSV values are separated by commas, semicolons or tabs, or by the character that Excel's
+first line sep=; names. Empty rows are skipped. The encoding is UTF-8 (Excel's "CSV UTF-8") or UTF-16 with a byte order mark. Use - to read
+either format from stdin, for example from a pipe. Lists of any length need the same amount of memory. A JSON array, or an object that
+spans several lines, is rejected before anything is linked.
 
-An item that fails stops nothing. It is written, with the property or column bulkError, to <file>.failed.csv (or .jsonl), which replaces that of
-an earlier run and can be given to bulk again. Only its owner may read it (mode 0600). A cell of CSV that a spreadsheet would take for a
-formula has an apostrophe before it there, which bulk takes away. What would meet every item stops the bulk: a token that is not accepted,
-or 20 items in a row that do not reach the store or get no answer in time.
+A failed item does not stop the run. It is written to <file>.failed.csv (or .jsonl) with the error in the column or property bulkError. This
+file replaces that of an earlier run, can be passed to bulk again, and is readable by its owner only (mode 0600). A CSV cell that a
+spreadsheet would run as a formula is written with a leading apostrophe, which bulk removes when it reads the file. An error that would
+affect every item does stop the run: a rejected token, or 20 consecutive items that fail because the store does not work, cannot be
+reached, throttles or does not respond in time.
 
-Ctrl-C begins nothing more and lets what is under way come to its end; ten seconds, or a second one, give that up. SIGTERM and a terminal
-that is closed (SIGHUP) do the same. Node ignores nohup: setsid starts a bulk that outlives its terminal. The same command again goes
-through the whole list: a link that stands is alreadyLinked, an item that was unlinked is NOT_LINKED, and of two customers for one
-conversation the later one replaces the earlier again.
+Ctrl-C starts no further items and waits up to ten seconds for calls in progress; a second Ctrl-C cancels them. SIGTERM and closing the
+terminal (SIGHUP) do the same. Node ignores nohup: use setsid to keep a run going after its terminal is closed. Running the same command
+again processes the whole list: existing links are reported as alreadyLinked, items already unlinked as NOT_LINKED. If two items link
+different customers to one conversation, the later item replaces the earlier one again.
 
-With --json, JSON Lines: { line, request, outcome } or { line, request, error }. On stderr { summary }, { error } if it was
-stopped, and { notice } for what only people need to know.`,
+With --json, stdout contains JSON Lines: { line, request, outcome } or { line, request, error }. stderr contains { summary }, { error } if
+the run was stopped, and { notice } for messages meant only for people.`,
     examples: ['bulk links.csv', 'bulk links.jsonl --json > results.jsonl', 'bulk links.csv --dry-run', 'bulk links.failed.csv --if-linked keep', 'bulk links.csv --unlink', 'bulk - --failed failed.csv < links.csv'],
     run: (context, files) => bulk({ ...context, callOptions: changeOptions(context.values, { timeoutInMs: context.timeoutInMs }) }, files)
   },
   doctor: {
-    summary: 'find out why it does not work',
+    summary: 'diagnose why linking does not work',
     takes: [0, 0],
-    about: 'Looks, one after the other, at all that links rest on, and says what is wrong and what mends it. It only reads.',
+    about: 'Checks step by step everything that linking depends on, and reports what is wrong and how to fix it. It only reads.',
     examples: ['doctor', 'doctor --url https://contoso.crm4.dynamics.com'],
     run: doctor
   }

@@ -1,37 +1,37 @@
 'use strict'
 
-// Separated values as RFC 4180 and Excel have them: commas, semicolons or tabs, told by the first row, or whatever the line `sep=;` of
-// Excel's names; quotes, with separators and line breaks within; CRLF, LF or CR.
+// CSV as in RFC 4180 and Excel. Separators are commas, semicolons or tabs, detected from the first row, or the one that Excel's line `sep=;`
+// names. Quoted fields may contain separators and line breaks. Rows end with CRLF, LF or CR.
 
 const { failure } = require('../lib/link-error.js')
 
 const SEPARATORS = [',', ';', '\t']
 
-/** The line in which Excel is told the separator. Programs that do not know it quote it, and fill it up with separators. */
-const NAMED = /^"?sep=([^\w"\r\n])"?\1*\s*$/i
-const LONGEST_NAMED = 4096
+/** Excel's separator line. Programs that do not know it may quote it and append separators. */
+const SEPARATOR_LINE = /^"?sep=([^\w"\r\n])"?\1*\s*$/i
+const MAX_SEPARATOR_LINE = 4096
 
-/** Characters of a row: memory has an end. */
-const LONGEST = 1024 * 1024
+/** Characters of a row, to bound memory. */
+const MAX_ROW = 1024 * 1024
 
-const NOT_BEGUN = { hint: 'Nothing from that line on was begun. A quote that nothing closes makes one row of all that follows.' }
+const NOT_STARTED = { hint: 'No item from that line on was started. A quote that is never closed turns the rest of the file into one row.' }
 
 /**
- * The rows of a text that comes in pieces, each with the number of the line it begins in, with `end`, the characters up to its end, and
- * with `form`, which `format` writes it back in, behind `form.opening`. Empty lines are no rows.
+ * Parses rows from chunks of a string. Each row has the number of its first line, `end` (the characters up to its end) and `form`, with which
+ * `format` writes it back after `form.opening`. Empty lines are skipped.
  */
-async function* parse(pieces, name) {
+async function* parse(chunks, name) {
   const state = { text: '', line: 1, end: 0, form: undefined }
-  for await (const piece of pieces) {
-    state.text += piece
+  for await (const chunk of chunks) {
+    state.text += chunk
     yield* rows(state, false)
-    if (state.text.length > LONGEST) throw tooLong(name, state.line)
+    if (state.text.length > MAX_ROW) throw tooLong(name, state.line)
   }
   yield* rows(state, true)
-  if (state.text !== '') throw failure('INVALID_ARGUMENT', `${name}, line ${state.line}: a quote is never closed.`, NOT_BEGUN)
+  if (state.text !== '') throw failure('INVALID_ARGUMENT', `${name}, line ${state.line}: a quote is never closed.`, NOT_STARTED)
 }
 
-/** Takes whole rows off the text. */
+/** Removes complete rows from the buffered text. */
 function* rows(state, isLast) {
   const { text } = state
   let at = 0
@@ -41,10 +41,10 @@ function* rows(state, isLast) {
     if (!row) break
     const { fields, eol, next } = row
     state.end += next - at
-    const [, separator] = (!state.form && next - at < LONGEST_NAMED && NAMED.exec(text.slice(at, next - eol.length))) || []
+    const [, separator] = (!state.form && next - at < MAX_SEPARATOR_LINE && SEPARATOR_LINE.exec(text.slice(at, next - eol.length))) || []
     if (separator !== undefined) state.form = { ...form, separator, opening: text.slice(at, next) }
     else if (next - at > eol.length) {
-      // A row of nothing but separators does not say which they are in the others.
+      // A row that contains only separators does not show which one the other rows use.
       if (fields.some(field => field.trim() !== '')) state.form = form
       yield { line: state.line, end: state.end, fields, form }
     }
@@ -54,16 +54,16 @@ function* rows(state, isLast) {
   state.text = text.slice(at)
 }
 
-/** The separator is the one that makes the most of the first row. */
+/** The separator is the one that splits the first row into the most fields. */
 function formOf(text, at, isLast) {
   const found = SEPARATORS.map(separator => [rowAt(text, at, separator, isLast), separator])
-  // With the wrong one, a line break within quotes may look like the row's end.
+  // With the wrong separator, a line break inside quotes may look like the end of the row.
   if (found.some(([row]) => !row)) return undefined
   const [[{ eol }, separator]] = found.toSorted(([one], [other]) => other.fields.length - one.fields.length)
   return { separator, eol: eol || '\r\n', opening: '' }
 }
 
-/** The row that begins here, or nothing if it ends behind the text. */
+/** The row that begins here; undefined if the text ends before it does. */
 function rowAt(text, at, separator, isLast) {
   const plain = new RegExp(`[^\\${separator}\r\n]*`, 'y')
   const fields = []
@@ -71,7 +71,7 @@ function rowAt(text, at, separator, isLast) {
     let field = ''
     if (text[at] === '"') {
       const close = closing(text, at)
-      // A quote at the end of the text may be the first half of two.
+      // A quote at the end of the text may be the first half of an escaped quote.
       if (close === -1 || (close + 1 === text.length && !isLast)) return undefined
       field = text.slice(at + 1, close).replaceAll('""', '"')
       at = close + 1
@@ -83,14 +83,14 @@ function rowAt(text, at, separator, isLast) {
     if (text[at] === separator) at++
     else break
   }
-  // So may a carriage return.
+  // A carriage return at the end of the text may be the first half of CRLF.
   const isEnd = at === text.length || (text[at] === '\r' && at + 1 === text.length)
   if (isEnd && !isLast) return undefined
   const eol = text.startsWith('\r\n', at) ? '\r\n' : (text[at] ?? '')
   return { fields, eol, next: at + eol.length }
 }
 
-/** The quote that closes the one here, or -1. */
+/** Index of the quote that closes the one here, or -1. */
 function closing(text, at) {
   let close = text.indexOf('"', at + 1)
   while (close !== -1 && text[close + 1] === '"') close = text.indexOf('"', close + 2)
@@ -101,19 +101,19 @@ function breaks(text, from, to) {
   return text.slice(from, to).match(/\r\n|\r|\n/g)?.length ?? 0
 }
 
-const tooLong = (name, line) => failure('INVALID_ARGUMENT', `${name}, line ${line}: a row of more than ${LONGEST} characters.`, NOT_BEGUN)
+const tooLong = (name, line) => failure('INVALID_ARGUMENT', `${name}, line ${line}: the row is longer than ${MAX_ROW} characters.`, NOT_STARTED)
 
-/** What a spreadsheet takes for a formula, or for white space before one; and what was such a text. */
+/** Matches a value that a spreadsheet would run as a formula, also behind white space, and one that `inert` has escaped. */
 const FORMULA = /^'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/
 
-/** A text that a spreadsheet shows as it is, behind an apostrophe. `restored` takes that away again. */
-const inert = text => (FORMULA.test(text) ? `'${text}` : text)
-const restored = text => (text.startsWith("'") && FORMULA.test(text) ? text.slice(1) : text)
+/** Escapes a formula with an apostrophe, so that a spreadsheet shows it as text. `restored` removes the apostrophe. */
+const inert = value => (FORMULA.test(value) ? `'${value}` : value)
+const restored = value => (value.startsWith("'") && FORMULA.test(value) ? value.slice(1) : value)
 
-/** One row, with its line break. */
+/** Formats one row, including its line break. */
 function format(fields, { separator, eol }) {
-  const quoted = text => (text.includes(separator) || /["\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+  const quoted = value => (value.includes(separator) || /["\r\n]|^\s|\s$/.test(value) ? `"${value.replaceAll('"', '""')}"` : value)
   return fields.map(quoted).join(separator) + eol
 }
 
-module.exports = { LONGEST, format, inert, parse, restored, tooLong }
+module.exports = { MAX_ROW, format, inert, parse, restored, tooLong }

@@ -1,10 +1,11 @@
 'use strict'
 
-// Errors of the library at the prompt: the flag in place of the argument, and hints for those that name an option of the library.
+// Adapts the library's errors to the command line: messages name the flag instead of the argument, and hints name flags and variables.
 
-const { own } = require('./own.js')
 
-/** The flag that sets an argument of the library. */
+const { own } = require('../lib/link-error.js')
+
+/** The flag or variable that sets each argument of the library. */
 const FLAGS = {
   __proto__: null,
   'options.agentId': '--agent',
@@ -22,15 +23,15 @@ const FLAGS = {
   pathOrPage: '<file>'
 }
 
-/** Hints by code, or by the flag of an invalid argument. */
+/** Hints by error code, or by the flag of the invalid argument. */
 const HINTS = {
   __proto__: null,
-  CONVERSATION_NOT_ACTIVE: 'Use --status to link in further statuses, if your process does.',
-  DATAVERSE_TOKEN: 'Set DATAVERSE_TOKEN to an access token, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET to an application. For the embedded store use --db.',
-  TIMEOUT: 'Raise --timeout if the store is known to be slow.'
+  CONVERSATION_NOT_ACTIVE: 'Use --status to allow linking in other statuses, if your process permits it.',
+  DATAVERSE_TOKEN: 'Set DATAVERSE_TOKEN to an access token, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET to the credentials of an application. For the embedded store, use --db.',
+  TIMEOUT: 'Increase --timeout if the store is known to be slow.'
 }
 
-/** An error as data. An error that is not the library's is a defect. */
+/** An error as plain data. An error that the library did not create is a defect, hence INTERNAL. */
 function detailsOf(error) {
   const details = own(error.toJSON?.() ?? { code: 'INTERNAL', message: error.message })
   const { argument, code, message, hint } = details

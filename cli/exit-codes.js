@@ -1,32 +1,32 @@
 'use strict'
 
-// One exit code for each class of errors: what a script has to do differs between classes, not within them.
+// One exit code per class of errors. Scripts have to react differently to different classes only.
 
 const { LinkError } = require('../lib/link-error.js')
 
-/** Class, what it stands for, and its codes of a `LinkError`. */
+/** Exit code, its meaning, and the `LinkError` codes that belong to it. */
 const CLASSES = [
-  [0, 'all is well', []],
-  [1, 'a defect of this program', ['CLOSED', 'INTERNAL']],
-  [2, 'wrong arguments or configuration', ['INVALID_ARGUMENT', 'INVALID_CONFIGURATION', 'NO_FOCUSED_CONVERSATION']],
+  [0, 'success', []],
+  [1, 'a defect in this program', ['CLOSED', 'INTERNAL']],
+  [2, 'invalid arguments or configuration', ['INVALID_ARGUMENT', 'INVALID_CONFIGURATION', 'NO_FOCUSED_CONVERSATION']],
   [3, 'not found', ['CONVERSATION_NOT_FOUND', 'RECORD_NOT_FOUND']],
-  [4, 'refused by a rule', ['AMBIGUOUS', 'CONVERSATION_NOT_ACTIVE', 'NOT_LINKED', 'OCCUPIED', 'REJECTED', 'VERIFICATION_FAILED']],
-  [5, 'not signed in, or not allowed', ['AUTHENTICATION_FAILED', 'FORBIDDEN']],
-  [6, 'the store cannot be used now', ['CONFLICT', 'PROTOCOL', 'STORE', 'THROTTLED', 'TIMEOUT', 'UNAVAILABLE']],
-  [7, 'some of it failed: items of a bulk, checks of the doctor', []],
-  [130, 'interrupted: Ctrl-C, SIGTERM, SIGHUP, or nobody reads the results of import or bulk any more', []]
+  [4, 'rejected by a rule', ['AMBIGUOUS', 'CONVERSATION_NOT_ACTIVE', 'NOT_LINKED', 'OCCUPIED', 'REJECTED', 'VERIFICATION_FAILED']],
+  [5, 'not authenticated, or not permitted', ['AUTHENTICATION_FAILED', 'FORBIDDEN']],
+  [6, 'the store is not available at present', ['CONFLICT', 'PROTOCOL', 'STORE', 'THROTTLED', 'TIMEOUT', 'UNAVAILABLE']],
+  [7, 'partial failure: items of bulk or checks of doctor failed', []],
+  [130, 'interrupted by Ctrl-C, SIGTERM or SIGHUP, or because stdout was closed during import or bulk', []]
 ]
 
 const INCOMPLETE = 7
 const INTERRUPTED = 130
 
-/** Somebody wanted an end: no failure. */
+/** The reason for an early end that is not a failure, such as Ctrl-C. */
 class Interrupted extends Error {
   name = 'AbortError'
 
-  constructor(what) {
-    super(`${what} A write that was already sent is not undone.`)
-    this.what = what
+  constructor(summary) {
+    super(`${summary} Writes that were already sent are not undone.`)
+    this.summary = summary
   }
 
   toJSON() {
@@ -34,7 +34,7 @@ class Interrupted extends Error {
   }
 }
 
-/** What a program that failed with this error exits with. */
+/** The exit code after this error. */
 function exitCode(error) {
   if (error instanceof Interrupted) return INTERRUPTED
   const [code] = (error instanceof LinkError && CLASSES.find(([, , codes]) => codes.includes(error.code))) || [1]

@@ -1,39 +1,39 @@
 'use strict'
 
-// What ends a command before its end: Ctrl-C, SIGTERM, a terminal that is closed, a reader that is gone, or a failure that concerns the whole of it.
+// Stops a command early: on Ctrl-C, SIGTERM, a closed terminal or stdout, or an error that affects the whole run.
 
 const { INTERRUPTED, Interrupted } = require('./exit-codes.js')
 
-/** How long what is under way may take when all is to stop. */
+/** Time for calls in progress to finish after a stop. */
 const GRACE_IN_MS = 10_000
 
 class Interruption {
   #stopping = new AbortController()
-  #givingUp = new AbortController()
-  #isPatient = false
+  #cancelling = new AbortController()
+  #drains = false
 
-  /** Aborts when the command is to stop. */
+  /** Aborts when the command must stop. */
   get signal() {
     return this.#stopping.signal
   }
 
-  /** For a command that lets what is under way come to its end: aborts when it is to wait no longer. */
-  get givingUp() {
-    this.#isPatient = true
-    return this.#givingUp.signal
+  /** Aborts when calls in progress must be cancelled too. Reading it declares that the command lets them finish first. */
+  get cancelSignal() {
+    this.#drains = true
+    return this.#cancelling.signal
   }
 
-  /** Stops, for the first reason there is. */
+  /** Stops the command. Only the first reason counts. */
   stop(reason) {
     if (this.signal.aborted) return
     this.#stopping.abort(reason)
-    if (this.#isPatient) setTimeout(() => this.#givingUp.abort(new Interrupted('Given up.')), GRACE_IN_MS).unref()
+    if (this.#drains) setTimeout(() => this.#cancelling.abort(new Interrupted('Cancelled.')), GRACE_IN_MS).unref()
   }
 
-  /** Somebody wants an end: stops, then gives up, then leaves. */
-  come(reason) {
+  /** Handles a signal: the first stops, the second cancels calls in progress, the third exits. */
+  escalate(reason) {
     if (!this.signal.aborted) this.stop(reason)
-    else if (this.#isPatient && !this.#givingUp.signal.aborted) this.#givingUp.abort(reason)
+    else if (this.#drains && !this.#cancelling.signal.aborted) this.#cancelling.abort(reason)
     else process.exit(INTERRUPTED)
   }
 }

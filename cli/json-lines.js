@@ -1,101 +1,101 @@
 'use strict'
 
-// JSON Lines: one object on each line, also with a comma behind it, as lines out of an array have one, or with the record separators of
-// RFC 7464. A document that spans several lines is refused as a whole: its lines would look like items, and some of them would be.
+// JSON Lines: one object per line. Lines may end with a comma, as lines copied from an array do, or be separated by the record separators of
+// RFC 7464. A document that spans several lines is rejected as a whole, because some of its lines could be taken for items.
 
 const { failure } = require('../lib/link-error.js')
 const csv = require('./csv.js')
 
-/** Between lines; RFC 7464 has the second one, in front of each text. */
+/** Separates lines. RFC 7464 puts the second character in front of each value. */
 // oxlint-disable-next-line no-control-regex
 const BREAK = /([\n\x1e])/
 
-/** The lines that are not blank: `raw`, as it is, and `text`, without commas around it. */
-async function* parse(pieces, name) {
+/** Yields the lines that are not blank: `raw` is the trimmed line, `text` is the same without leading and trailing commas. */
+async function* parse(chunks, name) {
   const ahead = []
   const document = new Document()
   let isDecided = false
-  for await (const { text: whole, ...place } of lines(pieces, name)) {
+  for await (const { text: whole, ...place } of lines(chunks, name)) {
     const raw = whole.trim()
     const text = withoutCommas(raw)
     if (text === '') continue
     ahead.push({ ...place, raw, text, eol: whole.endsWith('\r') ? '\r\n' : '\n' })
     isDecided ||= document.read(raw, text)
-    if (document.what) throw refusal(name, document.what)
+    if (document.kind) throw notJsonLines(name, document.kind)
     if (isDecided) yield* ahead.splice(0)
   }
   if (!isDecided) document.end()
-  if (document.what) throw refusal(name, document.what)
+  if (document.kind) throw notJsonLines(name, document.kind)
   yield* ahead
 }
 
-const isOutside = character => character === ',' || character.trim() === ''
+const isPadding = character => character === ',' || character.trim() === ''
 
-/** Character by character: an expression would go through a long run of white space once for each character of it. */
+/** Goes character by character, because a regular expression would take quadratic time for a long run of white space. */
 function withoutCommas(text) {
   let [from, to] = [0, text.length]
-  while (from < to && isOutside(text[from])) from++
-  while (from < to && isOutside(text[to - 1])) to--
+  while (from < to && isPadding(text[from])) from++
+  while (from < to && isPadding(text[to - 1])) to--
   return text.slice(from, to)
 }
 
-const refusal = (name, what) => failure('INVALID_ARGUMENT', `${name} is ${what}, not JSON Lines: nothing of it was begun.`, {
-  hint: 'bulk takes one object on each line: `jq -c ".[]"` makes such lines of an array, `jq -c .` of objects that span lines.'
+const notJsonLines = (name, kind) => failure('INVALID_ARGUMENT', `${name} is ${kind}, not JSON Lines: no item was started.`, {
+  hint: 'bulk expects one object per line: `jq -c ".[]"` converts an array, `jq -c .` converts objects that span several lines.'
 })
 
 const ARRAY = 'a JSON array'
 const OBJECT = 'a JSON object over several lines'
 
-/** What the first lines of a list may be the beginning of, instead of JSON Lines. */
+/** Detects from the first lines whether the list is one JSON document instead of JSON Lines. */
 class Document {
-  /** Known when it is certain. */
-  what
+  /** `ARRAY` or `OBJECT` once that is certain. */
+  kind
   #value = new Value()
   #lines = 0
   #characters = 0
 
-  /** Takes a line, with and without commas around it. Returns whether it is certain by now that these are JSON Lines. */
+  /** Reads a line, with and without its outer commas. Returns whether it is now certain that these are JSON Lines. */
   read(raw, text) {
     this.#lines++
     this.#characters += raw.length
     if (this.#lines === 1) {
       const value = parsed(text)
       const isOfObjects = Array.isArray(value) && (value.length === 0 || value.some(isObject))
-      if (isOfObjects || (value === undefined && text.startsWith('['))) this.what = ARRAY
-      if (value !== undefined || !text.startsWith('{')) return this.what === undefined
+      if (isOfObjects || (value === undefined && text.startsWith('['))) this.kind = ARRAY
+      if (value !== undefined || !text.startsWith('{')) return this.kind === undefined
     }
-    if (!this.#value.goesOn(raw)) return true
-    if (this.#value.isWhole || this.#characters > csv.LONGEST) this.what = OBJECT
+    if (!this.#value.accepts(raw)) return true
+    if (this.#value.isComplete || this.#characters > csv.MAX_ROW) this.kind = OBJECT
     return false
   }
 
-  /** The list ends within an object. With two lines it looks like a torn one, and a whole one after it. */
+  /** Called if the list ends inside an object. Two lines are more likely a truncated item and a complete one. */
   end() {
-    if (this.#lines > 2) this.what = OBJECT
+    if (this.#lines > 2) this.kind = OBJECT
   }
 }
 
 const TOKEN = /\s*([{}[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}[\],:"]+)/y
 
-/** A JSON value that comes line by line, as far as its brackets, commas and colons say whether it can go on like that. */
+/** A JSON value read line by line. Checks only whether its tokens are in a possible order. */
 class Value {
-  isWhole = false
+  isComplete = false
   #open = []
-  /** Which may come next: a value, a key, a colon, a comma, the end of what is open. */
+  /** Tokens allowed next: a value, a key, a colon, a comma, or the closing bracket. */
   #next = ['value']
 
-  goesOn(text) {
+  accepts(line) {
     TOKEN.lastIndex = 0
-    const end = text.trimEnd().length
+    const end = line.trimEnd().length
     while (TOKEN.lastIndex < end) {
-      const [, token] = TOKEN.exec(text) ?? []
+      const [, token] = TOKEN.exec(line) ?? []
       if (token === undefined || !this.#take(token)) return false
     }
     return true
   }
 
   #take(token) {
-    const may = what => this.#next.includes(what)
+    const may = token => this.#next.includes(token)
     const inObject = this.#open.at(-1) === '{'
     if (token === '{' || token === '[') {
       if (!may('value')) return false
@@ -119,12 +119,12 @@ class Value {
   }
 
   #hasValue() {
-    this.isWhole = this.#open.length === 0
-    this.#next = this.isWhole ? [] : [',', 'end']
+    this.isComplete = this.#open.length === 0
+    this.#next = this.isComplete ? [] : [',', 'end']
   }
 }
 
-/** The value that a text is, if it is JSON. */
+/** The value of a JSON string; undefined if it is not JSON. */
 function parsed(text) {
   try {
     return JSON.parse(text)
@@ -135,19 +135,19 @@ function parsed(text) {
 
 const isObject = value => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** What stands between line breaks and record separators, with its line and the characters up to its end. */
-async function* lines(texts, name) {
+/** Splits at line breaks and record separators. Yields each string with its line number and the characters up to its end. */
+async function* lines(chunks, name) {
   let [line, end, rest, isBlank] = [1, 0, '', true]
-  for await (const text of texts) {
-    const whole = (rest + text).split(BREAK)
-    rest = whole.pop()
-    for (let at = 0; at < whole.length; at += 2) {
-      end += whole[at].length + 1
-      isBlank &&= whole[at].trim() === ''
-      yield { line, end, text: whole[at] }
-      if (whole[at + 1] === '\n') line++
+  for await (const chunk of chunks) {
+    const parts = (rest + chunk).split(BREAK)
+    rest = parts.pop()
+    for (let at = 0; at < parts.length; at += 2) {
+      end += parts[at].length + 1
+      isBlank &&= parts[at].trim() === ''
+      yield { line, end, text: parts[at] }
+      if (parts[at + 1] === '\n') line++
     }
-    if (rest.length > csv.LONGEST) throw isBlank && rest.trimStart().startsWith('[') ? refusal(name, ARRAY) : csv.tooLong(name, line)
+    if (rest.length > csv.MAX_ROW) throw isBlank && rest.trimStart().startsWith('[') ? notJsonLines(name, ARRAY) : csv.tooLong(name, line)
   }
   yield { line, end: end + rest.length, text: rest }
 }

@@ -1,31 +1,30 @@
 'use strict'
 
-// Lists of requests: CSV with a header, or JSON Lines. Read as they are needed; what failed is written back in the same form.
+// Lists of requests: CSV with a header, or JSON Lines. Items are read on demand; failed ones are written back in the same format.
 
 const { extname } = require('node:path')
-const { failure } = require('../lib/link-error.js')
+const { failure, own } = require('../lib/link-error.js')
 const csv = require('./csv.js')
 const jsonLines = require('./json-lines.js')
-const { own } = require('./own.js')
-const { Source } = require('./text.js')
+const { Source } = require('./source.js')
 
 const COLUMNS = ['entityLogicalName', 'recordId', 'conversationId']
 
-/** The column, or property, that items written back have besides their own: a name that no list has by chance. */
+/** Column or property for the error of an item that is written back. A name that no list has by accident. */
 const ERROR = 'bulkError'
 
-/** The first character that is not white space or a record separator, if it begins JSON or if it does not. */
+/** Matches up to the first character that is not white space or a record separator. Captures it if it begins JSON. */
 // oxlint-disable-next-line no-control-regex
-const BEGINNING = /^[\s\x1e]*(?:([{[])|[^\s\x1e])/
+const FIRST_CHARACTER = /^[\s\x1e]*(?:([{[])|[^\s\x1e])/
 
-const FORMS = { __proto__: null, '.csv': fromCsv, '.jsonl': fromJsonLines, '.ndjson': fromJsonLines }
+const FORMATS = { __proto__: null, '.csv': fromCsv, '.jsonl': fromJsonLines, '.ndjson': fromJsonLines }
 
 /**
- * A list. `requests()` are its items, each with the `line` it begins in, with `end`, the characters up to its end, and with
- * `source(error)`, the text that gives it to another bulk. One that is malformed has `broken`, which says why, and nothing to call with.
+ * A list. `requests()` yields its items. Each has `line`, the line it begins in; `end`, the characters up to its end; and `source(error)`, which
+ * returns the item as a string for the file of failed items. A malformed item has only `broken`, the reason, instead of the arguments of a call.
  */
 class List {
-  /** What stands before the items that are written back. Known with the first of them. */
+  /** The start of the file of failed items: byte order mark and header. Known once the first item is. */
   head = ''
   #source
   #extension
@@ -35,17 +34,17 @@ class List {
     this.#extension = extname(path)
     this.name = this.#source.name
     this.isFile = this.#source.isFile
-    /** Where failed items go by default; nowhere if the list is no file. */
+    /** Default path of the file of failed items; undefined if the list is stdin. */
     this.failedPath = this.#source.isFile ? `${path.slice(0, path.length - this.#extension.length)}.failed${this.#extension}` : undefined
   }
 
   async *requests() {
     const source = this.#source
-    const texts = source.pieces()
-    const known = FORMS[this.#extension.toLowerCase()]
-    const first = await opening(texts)
-    const form = known ?? (BEGINNING.exec(first)?.[1] ? fromJsonLines : fromCsv)
-    yield* form(this, behind(first, texts), source)
+    const chunks = source.chunks()
+    const known = FORMATS[this.#extension.toLowerCase()]
+    const first = await beginning(chunks)
+    const read = known ?? (FIRST_CHARACTER.exec(first)?.[1] ? fromJsonLines : fromCsv)
+    yield* read(this, prepend(first, chunks), source)
   }
 
   share(characters) {
@@ -57,52 +56,52 @@ class List {
   }
 }
 
-/** As many pieces as it takes to see more than white space, which tells the form. */
-async function opening(texts) {
+/** Reads chunks until they contain the character that shows the format. */
+async function beginning(chunks) {
   let text = ''
-  while (!BEGINNING.test(text) && text.length < csv.LONGEST) {
-    const { done, value } = await texts.next()
+  while (!FIRST_CHARACTER.test(text) && text.length < csv.MAX_ROW) {
+    const { done, value } = await chunks.next()
     if (done) break
     text += value
   }
   return text
 }
 
-async function* behind(first, others) {
+async function* prepend(first, rest) {
   yield first
-  yield* others
+  yield* rest
 }
 
 const mark = ({ hasMark }) => (hasMark ? '\ufeff' : '')
 
-async function* fromCsv(list, texts, source) {
+async function* fromCsv(list, chunks, source) {
   let header
-  for await (const { line, end, fields, form } of csv.parse(texts, source.name)) {
+  for await (const { line, end, fields, form } of csv.parse(chunks, source.name)) {
     if (fields.every(isBlank)) continue
     if (!header) {
       header = headerOf(fields, source.name)
       list.head = mark(source) + form.opening + csv.format([ERROR, ...header.names].map(csv.inert), form)
       continue
     }
-    // The error comes first, so that it stands in its column also where the fields are too few or too many for theirs.
-    const own = header.error === -1 ? fields : fields.toSpliced(header.error, 1).map(csv.restored)
-    if (own.every(isBlank)) continue
-    const back = error => csv.format([error, ...own].map(csv.inert), form)
-    if (own.length === header.names.length) yield { ...header.read(own), line, end, source: back }
-    else yield { line, end, source: back, broken: `The row has ${own.length} fields, but the header ${header.names.length}.` }
+    // The error comes first, so that it is in its column even if the row has too few or too many fields.
+    const values = header.error === -1 ? fields : fields.toSpliced(header.error, 1).map(csv.restored)
+    if (values.every(isBlank)) continue
+    const back = error => csv.format([error, ...values].map(csv.inert), form)
+    if (values.length === header.names.length) yield { ...header.read(values), line, end, source: back }
+    else yield { line, end, source: back, broken: `The row has ${values.length} fields, but the header has ${header.names.length}.` }
   }
 }
 
-/** Spreadsheets write such rows for what was cleared in them. */
+/** Spreadsheets write rows of blank fields for cells that were cleared. */
 const isBlank = field => field.trim() === ''
 
 /** Column names are compared without case and spaces. */
-const plain = text => text.replaceAll(/\s/g, '').toLowerCase()
+const plain = name => name.replaceAll(/\s/g, '').toLowerCase()
 
-/** What the first row says: the list's own columns, which of them make a request, and where an earlier bulk wrote its errors. */
+/** Interprets the first row: the column names, how to read a request, and the index of the error column of an earlier run. */
 function headerOf(fields, name) {
   const wrong = what => failure('INVALID_ARGUMENT', `${name}: the header ${what}.`, {
-    hint: `The first line names the columns: ${COLUMNS.join(',')}. Others may follow.`
+    hint: `The first line must name the columns ${COLUMNS.join(', ')}. Other columns are allowed.`
   })
   const places = fields.map(plain)
   const repeated = [...COLUMNS, ERROR].filter(column => places.indexOf(plain(column)) !== places.lastIndexOf(plain(column)))
@@ -110,36 +109,36 @@ function headerOf(fields, name) {
   const missing = COLUMNS.filter(column => !places.includes(plain(column)))
   if (missing.length > 0) throw wrong(`lacks ${missing.join(', ')}`)
   const error = places.indexOf(plain(ERROR))
-  const own = error === -1 ? places : places.toSpliced(error, 1)
+  const columns = error === -1 ? places : places.toSpliced(error, 1)
   return {
     error,
     names: error === -1 ? fields : fields.toSpliced(error, 1).map(csv.restored),
-    read: row => Object.fromEntries(COLUMNS.map(column => [column, row[own.indexOf(plain(column))].trim()]))
+    read: row => Object.fromEntries(COLUMNS.map(column => [column, row[columns.indexOf(plain(column))].trim()]))
   }
 }
 
-async function* fromJsonLines(list, texts, source) {
+async function* fromJsonLines(list, chunks, source) {
   list.head = mark(source)
-  for await (const { line, end, ...item } of jsonLines.parse(texts, source.name)) yield { line, end, ...fromJson(item) }
+  for await (const { line, end, ...item } of jsonLines.parse(chunks, source.name)) yield { line, end, ...fromJson(item) }
 }
 
 function fromJson({ raw, text, eol }) {
   const value = jsonLines.parsed(text)
   if (!jsonLines.isObject(value)) return { source: () => raw + eol, broken: value === undefined ? 'The line is not JSON.' : 'The line is not a JSON object.' }
-  // Only what the line itself says.
+  // `own`, so that nothing is read from a prototype.
   const { entityLogicalName, recordId, conversationId, [ERROR]: error } = own(value)
-  return { entityLogicalName, recordId, conversationId, source: told => withError(text, error, told) + eol }
+  return { entityLogicalName, recordId, conversationId, source: failed => withError(text, error, failed) + eol }
 }
 
 const property = error => `${JSON.stringify(ERROR)}:${JSON.stringify(error)}}`
 
-/** The text itself, and the error behind its last property: numbers that JavaScript cannot hold stay as they are. */
+/** Appends the error as the last property, instead of an earlier one. Works on the string, so that large numbers keep their digits. */
 function withError(text, before, error) {
   const last = property(before)
   if (text === `{${last}`) return `{${property(error)}`
   const earlier = `,${last}`
-  const own = text.endsWith(earlier) ? text.slice(0, -earlier.length) : text.slice(0, -1).trimEnd()
-  return own + (own === '{' ? '' : ',') + property(error)
+  const object = text.endsWith(earlier) ? text.slice(0, -earlier.length) : text.slice(0, -1).trimEnd()
+  return object + (object === '{' ? '' : ',') + property(error)
 }
 
 module.exports = { List }

@@ -1,15 +1,15 @@
 'use strict'
 
-// Strings of other programs, made safe for a terminal.
+// Makes strings from other programs safe to print on a terminal.
 
-// C0 and C1 controls, of which some move the cursor, rename the window or break the line; and controls of the writing direction.
+// C0 and C1 control characters, which can move the cursor, rename the window or break the line, and controls of the writing direction.
 // oxlint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g
 
-/** A string without control characters. */
-const printable = text => text.replace(CONTROLS, found => (/^\s+$/.test(found) ? ' ' : '\ufffd'))
+/** Replaces control characters. */
+const printable = string => string.replace(CONTROLS, found => (/^\s+$/.test(found) ? ' ' : '\ufffd'))
 
-/** A copy of a value with all of its strings changed. */
+/** Copies a value, with `change` applied to every string in it. */
 function eachString(value, change) {
   if (typeof value === 'string') return change(value)
   if (typeof value !== 'object' || value === null) return value

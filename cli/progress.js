@@ -1,6 +1,6 @@
 'use strict'
 
-// How far a bulk is, for whoever sits at a terminal.
+// The progress of `bulk`, shown on a terminal.
 
 const { subscribe, unsubscribe } = require('node:diagnostics_channel')
 const { progressLine } = require('./terminal.js')
@@ -12,16 +12,16 @@ class Progress {
   #list
   #characters = 0
   #counts = '0 done'
-  #throttled = ({ delayInMs }) => this.#show(`${this.#counts}; the server asks to wait ${Math.ceil(delayInMs / 1000)} s`)
+  #throttled = ({ delayInMs }) => this.#show(`${this.#counts}; throttled by the server, waiting ${Math.ceil(delayInMs / 1000)} s`)
 
   constructor(list) {
     this.#list = list
-    // Events of the traffic cost something, so they are asked for only if somebody sees them.
-    if (this.#bar.isSeen) subscribe(THROTTLE, this.#throttled)
+    // These events have a cost, so subscribe only if the progress is visible.
+    if (this.#bar.isVisible) subscribe(THROTTLE, this.#throttled)
     this.#show(this.#counts)
   }
 
-  /** Everything up to here is done. */
+  /** Marks every item up to this one as done. */
   reach({ end }) {
     this.#characters = end
   }

@@ -1,28 +1,28 @@
 'use strict'
 
-// What people and programs see: colours only where somebody looks at them, results on stdout, everything else on stderr.
+// Output: colours on terminals only, results on stdout, everything else on stderr.
 
 const { once } = require('node:events')
 const { stripVTControlCharacters } = require('node:util')
+const { own } = require('../lib/link-error.js')
 const { detailsOf } = require('./errors.js')
-const { own } = require('./own.js')
 const { eachString, printable } = require('./printable.js')
 
-const COLOURS = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 }
+const COLOURS = { bold: 1, dim: 2, red: 31, green: 32 }
 
-/** Functions that colour a text, or leave it alone: on what is no terminal, and with NO_COLOR (https://no-color.org). */
+/** Functions that colour a string. They return it unchanged off a terminal and with NO_COLOR (https://no-color.org). */
 function palette(stream, { NO_COLOR, TERM } = own(process.env)) {
   const isColoured = stream.isTTY === true && !NO_COLOR && TERM !== 'dumb'
   return Object.fromEntries(Object.entries(COLOURS).map(([name, code]) => [name, text => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)]))
 }
 
-/** Writes a line, and waits while nobody reads. What happens when nobody ever will, cli/index.js decides. */
+/** Writes a line, and waits until the stream can take more. cli/index.js handles a stream that was closed. */
 async function print(line, stream = process.stdout) {
   if (stream.errored || stream.write(`${line}\n`)) return
   await once(stream, 'drain').catch(() => {})
 }
 
-/** Rows with their columns aligned. */
+/** Formats rows with aligned columns. */
 function table(rows) {
   const widths = rows.map(lengths).reduce((widths, row) => row.map((length, column) => Math.max(length, widths[column] ?? 0)), [])
   const line = row => lengths(row).map((length, column) => row[column] + ' '.repeat(widths[column] - length)).join('  ')
@@ -31,7 +31,7 @@ function table(rows) {
 
 const lengths = row => row.map(cell => [...stripVTControlCharacters(cell)].length)
 
-/** An error for people, or for a program. */
+/** Formats an error for people, or as JSON. */
 function describe(error, isJson, { red, dim } = palette(process.stderr)) {
   const details = detailsOf(error)
   if (isJson) return JSON.stringify({ error: details })
@@ -41,20 +41,20 @@ function describe(error, isJson, { red, dim } = palette(process.stderr)) {
   return lines.filter(Boolean).join('\n')
 }
 
-/** A line on stderr that is written over, for a terminal; nothing for a file. */
+/** A line on a terminal that overwrites itself. Writes nothing if stderr is not a terminal. */
 function progressLine(stream = process.stderr) {
   const { dim } = palette(stream)
-  const isSeen = stream.isTTY === true
-  const clear = () => isSeen && stream.write('\r\x1b[K')
-  /** A share from 0 to 1; none if nobody knows the whole. A line that wraps could not be written over. */
+  const isVisible = stream.isTTY === true
+  const clear = () => isVisible && stream.write('\r\x1b[K')
+  /** `share` is between 0 and 1, or undefined if the total is unknown. The line is cut to the width: a wrapped one could not be overwritten. */
   const show = (share, text) => {
-    if (!isSeen) return
+    if (!isVisible) return
     const room = (stream.columns || 80) - 1
     const full = Math.round(20 * Math.min(1, share))
     const bar = share === undefined ? '' : `${'█'.repeat(full)}${dim('░'.repeat(20 - full))} ${String(Math.floor(100 * Math.min(1, share))).padStart(3)} %  `
     stream.write(`\r\x1b[K${bar}${printable(text).slice(0, Math.max(0, room - (bar && 28)))}`)
   }
-  return { clear, isSeen, show }
+  return { clear, isVisible, show }
 }
 
 module.exports = { describe, palette, print, progressLine, table }

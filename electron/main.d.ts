@@ -1,78 +1,79 @@
 /**
- * The main process's half of the kit for Electron: `require('omnichannel-link/electron')`.
+ * The main-process half of the Electron kit: `require('omnichannel-link/electron')`.
  *
  * @module omnichannel-link/electron
  */
 import type { OmnichannelClient } from '../index'
 
-/** What this kit uses of Electron's `ipcMain`. `Contents` is Electron's `WebContents`. */
+/** The part of Electron's `ipcMain` that this kit uses. `Contents` is Electron's `WebContents`. */
 export interface IpcMain<Contents extends WebContents = WebContents> {
-  /** Answers what pages `invoke`. */
+  /** Handles what pages `invoke`. */
   handle(channel: string, listener: (event: InvokeEvent<Contents>, ...values: any[]) => unknown): void
-  /** Stops answering. */
+  /** Removes the handler. */
   removeHandler(channel: string): void
 }
 
-/** What it uses of an `IpcMainInvokeEvent`. */
+/** The part of an `IpcMainInvokeEvent` that this kit uses. */
 export interface InvokeEvent<Contents extends WebContents = WebContents> {
-  /** The window that asks. */
+  /** The calling window. */
   readonly sender: Contents
-  /** The frame in it that asks. */
+  /** The calling frame in it. */
   readonly senderFrame: Contents['mainFrame'] | null
 }
 
-/** What it uses of a `WebFrameMain`. */
+/** The part of a `WebFrameMain` that this kit uses. */
 export interface Frame {
-  /** As Chromium writes it. */
+  /** Its origin, as Chromium writes it. */
   readonly origin: string
 }
 
-/** What it uses of a window's `webContents`. */
+/** The part of a window's `webContents` that this kit uses. */
 export interface WebContents {
-  /** The frame that is the window's page. */
+  /** The frame of the window's page. */
   readonly mainFrame: Frame
-  /** Whether the window is gone. */
+  /** Whether the window is destroyed. */
   isDestroyed(): boolean
-  /** Tells when it goes. */
+  /** Listens for its destruction. */
   once(event: 'destroyed', listener: () => void): unknown
-  /** Tells the page something. */
+  /** Sends a message to the page. */
   send(channel: string, ...values: any[]): void
 }
 
-/** Options of {@link serveOmnichannel}. `Contents` is Electron's `WebContents`, which `ipcMain` tells. */
+/** Options of {@link serveOmnichannel}. `Contents` is Electron's `WebContents`, inferred from `ipcMain`. */
 export interface ServeOptions<Contents extends WebContents = WebContents> {
-  /** Electron's. */
+  /** Electron's `ipcMain`. */
   ipcMain: IpcMain<Contents>
-  /** The one client of all windows. It, its token and its options stay in the main process. */
+  /** The client that all windows share. The client, its token and its options stay in the main process. */
   client: OmnichannelClient
   /**
-   * Whose pages may call: origins as Chromium writes them (`https://agent.contoso.com`, `app://desktop`, `file://`), or a function that
-   * is given the calling frame, an Electron `WebFrameMain`, and says true. Every call is checked; others reject with `FORBIDDEN`. A function
-   * that throws, as the accessors of a frame do whose window crashed, has not said true.
+   * Pages that may call: origins as Chromium writes them (`https://agent.contoso.com`, `app://desktop`, `file://`), or a function that gets the
+   * calling frame, an Electron `WebFrameMain`, and returns true. Every call is checked; calls of other pages reject with `FORBIDDEN`. A
+   * function that throws, as the accessors of a frame do after its window crashed, denies the call.
    */
   allow: readonly string[] | ((frame: Contents['mainFrame']) => boolean)
   /**
-   * What `Microsoft.Apm.refreshTab(tabId)` does; the page's promise waits for it. Without it that call rejects.
+   * Implements `Microsoft.Apm.refreshTab(tabId)`; the page's promise waits for it. Without it that call rejects.
    *
-   * What a callback throws, or its promise rejects with, is a warning of the process (`process.on('warning')`), or the `cause` of one if
-   * it is no `Error`; the page learns only that `onRefreshTab` failed.
+   * An error that a callback throws or rejects with becomes a warning of the process (`process.on('warning')`), or the `cause` of one if it
+   * is not an `Error`; the page learns only that `onRefreshTab` failed.
    */
   onRefreshTab?: ((tabId: string | null | undefined, webContents: Contents) => unknown) | undefined
-  /** Told when a page has opened a conversation with `Microsoft.Omnichannel.openConversation`, which is then its window's focused one. */
+  /** Called after a page has opened a conversation with `Microsoft.Omnichannel.openConversation` and its window has focused it. */
   onOpenConversation?: ((conversationId: string, webContents: Contents) => unknown) | undefined
   /**
-   * Whether pages are told of links: the client's events `linked`, `replaced`, `unlinked` and `failed` become an event `omnichannel-link`
-   * of `window` in the windows on whose focused conversation they happened, with the event's data and its `type` as `detail`.
+   * Whether pages receive events: each `linked`, `replaced`, `unlinked` and `failed` event of the client is dispatched as an event
+   * `omnichannel-link` on `window`, in the windows that have its conversation focused. Its `detail` has the data and the `type` of the event.
    * @default false
    */
   forwardEvents?: boolean | undefined
 }
 
-/** What {@link serveOmnichannel} returns, for the shell. */
+/** The service that {@link serveOmnichannel} returns, for the desktop program. */
 export interface OmnichannelService<Contents extends WebContents = WebContents> {
   /**
-   * Focuses a conversation in one window, given by its `webContents`, or none with null. A window has no focus at first, keeps it when it navigates, and is forgotten
-   * when it is destroyed. Whether the conversation exists is not checked. What a page asked to open before does not move the focus any more.
+   * Focuses a conversation in one window, given by its `webContents`; null removes the focus. A window starts without a focus, keeps it when it
+   * navigates, and is forgotten when it is destroyed. Whether the conversation exists is not checked. A conversation that the page asked to
+   * open earlier no longer changes the focus.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   focus(webContents: Contents, conversationId: string | null): void
@@ -82,22 +83,22 @@ export interface OmnichannelService<Contents extends WebContents = WebContents> 
    */
   getConversationId(webContents: Contents): string | null
   /**
-   * The windows in which a conversation is focused: those to refresh when the client tells that a link of it changed.
+   * The windows in which a conversation is focused: those to refresh after an event that a link of it has changed.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   getWindows(conversationId: string): Contents[]
-  /** Stops answering. Calls under way are finished; the client stays open. */
+  /** Stops handling calls. Calls in progress finish; the client stays open. */
   close(): void
 }
 
 /**
- * Answers the pages that have the preload script `omnichannel-link/preload`. Call it once, in the main process.
+ * Handles the calls of pages that have the preload script `omnichannel-link/preload`. Call it once, in the main process.
  *
- * Each window has a focused conversation of its own, and a call that names none means the one of its window at the moment when the call
- * arrives. Pages hand over ids and nothing else: they cannot name a window, nor pass options. They get plain data back; an error is what
- * `LinkError.prototype.toJSON` returns. Pages cannot have the class: they switch on `failure.error.code`. Other processes of Node can make
- * an error of it again, with `LinkError.fromJSON`.
+ * Each window has its own focused conversation, which a call without a conversation id uses; the focus at the time of the call counts.
+ * Pages can pass ids only: they cannot choose a window or pass options. They receive plain data; an error has the form that
+ * `LinkError.prototype.toJSON` returns. Pages do not have the class: they switch on `failure.error.code`. Other Node processes can turn
+ * it back into an error with `LinkError.fromJSON`.
  *
- * @throws {LinkError} `INVALID_CONFIGURATION`, naming the option, or if `ipcMain` is served already
+ * @throws {LinkError} `INVALID_CONFIGURATION`, naming the option, or if this `ipcMain` is already in use
  */
 export function serveOmnichannel<Contents extends WebContents = WebContents>(options: ServeOptions<Contents>): OmnichannelService<Contents>

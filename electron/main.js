@@ -1,7 +1,7 @@
 'use strict'
 
-// The main process's half of `Microsoft.Omnichannel` in windows: it owns the client, and gives every window a focus of its own and
-// the page's functions. main.d.ts is the documentation; preload.js is the other half.
+// The main-process half of `Microsoft.Omnichannel` in windows. It owns the client and gives every window a focus of its own and the page's
+// functions. main.d.ts documents it; preload.js is the other half.
 
 const process = require('node:process')
 const { URL } = require('node:url')
@@ -10,21 +10,21 @@ const { createOmnichannel, rejection } = require('../lib/omnichannel.js')
 const { LinkError, failure, own } = require('../lib/link-error.js')
 const { SHAPES, attempt, read } = require('../lib/options.js')
 
-// preload.js has the same names: it may require nothing but Electron.
+// Repeated in preload.js, which may require nothing but Electron.
 const CALLS = 'omnichannel-link:call'
 const EVENTS = 'omnichannel-link:event'
 
 const LINK_EVENTS = ['linked', 'replaced', 'unlinked', 'failed']
-/** Longer than every id there is. */
-const LONGEST_TEXT = 256
+/** Longer than any id. */
+const MAX_STRING = 256
 
 function serveOmnichannel(options) {
   const { ipcMain, client, allow, onRefreshTab, onOpenConversation, forwardEvents = false } = checkedOptions(options)
   const permits = typeof allow === 'function' ? frame => allow(frame) === true : frame => allow.includes(frame.origin)
-  /** What there is for each window that is alive and was heard of. */
+  /** The focus and the functions of each live window, by its `webContents`. */
   const windows = new Map()
 
-  /** Whether a frame's page may call and be told. Of a frame that was disposed of, as in a window that crashed, Electron's accessors throw. */
+  /** Whether a frame's page may call and receive events. Electron's accessors throw for a disposed frame, as after a crash. */
   const isAllowed = frameOf => {
     try {
       const frame = frameOf()
@@ -43,62 +43,62 @@ function serveOmnichannel(options) {
     return windows.get(webContents)
   }
 
-  /** Begins anew with a focus, so that what pages asked for before does not move it any more. */
+  /** Sets a window's focus. Earlier requests of its page can no longer change it. */
   const setWindow = (webContents, focused) => {
     const window = { focused }
     const omnichannel = createOmnichannel(client, {
       getConversationId: () => window.focused,
       openConversation: conversationId => {
-        // Whether it exists was looked up. The window may have gone meanwhile, or the program have focused another conversation.
+        // While the conversation was read, the window may have closed, or the program may have set another focus.
         if (windows.get(webContents) !== window) return
         window.focused = conversationId
-        // The focus has moved, whatever the program makes of it.
+        // A failing callback does not undo the new focus.
         if (onOpenConversation) void succeeds(() => onOpenConversation(conversationId, webContents))
       }
     })
     const refreshTab = async tabId => {
       if (!onRefreshTab) throw failure('INVALID_CONFIGURATION', 'This program has no `onRefreshTab`.')
-      if (!(await succeeds(() => onRefreshTab(tabId, webContents)))) throw failure('INTERNAL', 'The program failed to answer the call.')
+      if (!(await succeeds(() => onRefreshTab(tabId, webContents)))) throw failure('INTERNAL', "The program's `onRefreshTab` failed.")
     }
     windows.set(webContents, Object.assign(window, { calls: { ...omnichannel, refreshTab } }))
   }
 
   /**
-   * Answers a page. Until the function itself is called nothing is awaited: the sender's frame has to be looked at before it can
-   * navigate, and the focus is that of the moment in which the call arrived.
+   * Handles a call of a page. Nothing is awaited before the function is called: the sender's frame must be checked before it can navigate,
+   * and the focus is the one at the time of the call.
    */
-  const answer = async (event, name, values) => {
+  const handle = async (event, name, values) => {
     try {
       const { sender } = event
       if (sender.isDestroyed() || !isAllowed(() => event.senderFrame)) throw failure('FORBIDDEN', 'This page may not use Omnichannel.')
       const { calls } = windowOf(sender)
-      if (typeof name !== 'string' || !Object.hasOwn(calls, name)) throw failure('INVALID_ARGUMENT', 'There is no such function.')
+      if (typeof name !== 'string' || !Object.hasOwn(calls, name)) throw failure('INVALID_ARGUMENT', `Unknown function ${described(name)}.`)
       return { value: plain(await calls[name](...checkedValues(name, calls[name].length, values))) }
     } catch (thrown) {
-      const refused = own(thrown).error instanceof LinkError ? thrown : rejection(typeof name === 'string' ? name : 'unknown', thrown)
-      if (refused.error.code === 'INTERNAL' && refused.error.cause !== undefined) {
-        warn(refused.error.cause)
-        delete refused.error.cause
+      const rejected = own(thrown).error instanceof LinkError ? thrown : rejection(typeof name === 'string' ? name : 'unknown', thrown)
+      if (rejected.error.code === 'INTERNAL' && rejected.error.cause !== undefined) {
+        warn(rejected.error.cause)
+        delete rejected.error.cause
       }
-      return { failure: plain(refused) }
+      return { failure: plain(rejected) }
     }
   }
 
   const windowsOn = conversationId => [...windows].flatMap(([webContents, { focused }]) => (focused === conversationId ? [webContents] : []))
 
   const forwards = forwardEvents ? LINK_EVENTS.map(type => [type, event => {
-    // A failure that meant no conversation is none of a window's, also of those that have none.
+    // A failure without a conversation concerns no window, not even those without a focus.
     for (const webContents of event.conversationId === null ? [] : windowsOn(event.conversationId)) {
-      // The window may show another page by now, which is not to know what is linked.
+      // The window may show another page by now, which must not learn about links.
       if (!webContents.isDestroyed() && isAllowed(() => webContents.mainFrame)) webContents.send(EVENTS, plain({ ...event, type }))
     }
   }]) : []
 
   try {
-    ipcMain.handle(CALLS, answer)
+    ipcMain.handle(CALLS, handle)
   } catch (cause) {
-    const hint = 'Call serveOmnichannel once, or close() of what it returned before.'
-    throw failure('INVALID_CONFIGURATION', 'serveOmnichannel: this `ipcMain` is served already.', { cause, hint })
+    const hint = 'Call serveOmnichannel once, or close the service that it returned before.'
+    throw failure('INVALID_CONFIGURATION', 'serveOmnichannel: this `ipcMain` is already in use by another call.', { cause, hint })
   }
   for (const [type, forward] of forwards) client.on(type, forward)
 
@@ -123,7 +123,7 @@ function serveOmnichannel(options) {
   }
 }
 
-/** Calls a callback of the program's. How it fails the page is not told, but whoever wrote it is. */
+/** Calls a callback of the program. Its error becomes a warning of the process and is not shown to the page. */
 async function succeeds(call) {
   try {
     await call()
@@ -134,29 +134,29 @@ async function succeeds(call) {
   }
 }
 
-/** Only an `Error` can be a warning; what else was thrown is its `cause`, which Node does not print. */
+/** Emits a warning. Only an `Error` can be one; any other thrown value becomes its `cause`, which Node does not print. */
 function warn(thrown) {
-  const message = 'A callback of this program threw what is not an Error of its own.'
+  const message = 'A callback of this program threw a value that is not an Error.'
   try {
     process.emitWarning(thrown instanceof Error ? thrown : new Error(message, { cause: thrown }))
   } catch {
-    // This program's `Error` may be another than Node's, as under Jest.
+    // Under Jest, for example, the `Error` of this realm is not the one that Node expects.
     process.emitWarning(message)
   }
 }
 
-/** Data that every channel carries as it is; a `LinkError` becomes its `toJSON()`. */
+/** Plain data for IPC; a `LinkError` becomes its `toJSON()`. */
 const plain = value => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
 
-/** What a page may hand over: ids and the like, and the query of `getConversations`, which the facade reads piece by piece. */
-function checkedValues(name, most, values) {
+/** Checks the arguments of a page: short strings, and the query of `getConversations`, which lib/omnichannel.js checks further. */
+function checkedValues(name, max, values) {
   const isFit = (value, index) => {
     if (value === undefined || value === null) return true
-    if (typeof value === 'string') return value.length <= LONGEST_TEXT
+    if (typeof value === 'string') return value.length <= MAX_STRING
     return name === 'getConversations' && index === 0 && typeof value === 'object'
   }
-  if (Array.isArray(values) && values.length <= most && values.every(isFit)) return values
-  throw failure('INVALID_ARGUMENT', `Too many arguments, or one that is no text of at most ${LONGEST_TEXT} characters.`)
+  if (Array.isArray(values) && values.length <= max && values.every(isFit)) return values
+  throw failure('INVALID_ARGUMENT', `Too many arguments, or one that is not a string of at most ${MAX_STRING} characters.`)
 }
 
 const wrong = (option, why, details) => {
@@ -177,25 +177,25 @@ function checkedOptions(options) {
   if (forwardEvents && typeof client.on !== 'function') throw wrong('options.client', 'expected a client with events, because `forwardEvents` is set')
   if (typeof allow === 'function') return given
   if (!Array.isArray(allow)) throw wrong('options.allow', 'expected an array of origins, or a function')
-  const bad = allow.filter(origin => !isOrigin(origin))
-  if (bad.length > 0) throw wrong('options.allow', `expected origins as Chromium writes them, such as "https://agent.contoso.com", "app://desktop" or "file://"; got ${described(bad[0])}`)
+  const invalid = allow.filter(origin => !isOrigin(origin))
+  if (invalid.length > 0) throw wrong('options.allow', `expected origins as Chromium writes them, such as "https://agent.contoso.com", "app://desktop" or "file://"; got ${described(invalid[0])}`)
   return given
 }
 
 const described = value => (typeof value === 'string' ? JSON.stringify(value) : typeof value)
 
-/** A scheme and a host, without a `*`, and with a port only where the web's schemes have one. Hosts are ASCII and in lower case. */
+/** Matches a scheme, an ASCII host in lower case, and a port. */
 const ORIGIN = /^(?!file:)[a-z][a-z0-9+.-]*:\/\/([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\.|\[[0-9a-f:.]+\])(:\d+)?$/
 
-/** Whether a text is an origin in the one form in which Chromium writes it. Any other would never match. */
-function isOrigin(text) {
-  if (text === 'file://') return true
-  if (typeof text !== 'string' || !ORIGIN.test(text) || !URL.canParse(text)) return false
-  const { origin, port } = new URL(text)
-  return origin === text || (origin === 'null' && port === '')
+/** Whether a value is an origin exactly as Chromium writes it. Any other spelling would never match. Only web schemes have ports. */
+function isOrigin(value) {
+  if (value === 'file://') return true
+  if (typeof value !== 'string' || !ORIGIN.test(value) || !URL.canParse(value)) return false
+  const { origin, port } = new URL(value)
+  return origin === value || (origin === 'null' && port === '')
 }
 
-/** A window itself has a `webContents` and much that looks alike, but no page is ever known by it. */
+/** Throws unless the value is a `webContents`. A `BrowserWindow` looks similar but is never the sender of a call. */
 function demandContents(value) {
   if (attempt('webContents', () => typeof value?.send === 'function' && 'mainFrame' in value, invalidArgument)) return
   throw invalidArgument('webContents', 'expected the `webContents` of a window, as in `window.webContents`')

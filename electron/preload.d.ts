@@ -1,6 +1,6 @@
 /**
- * The page's half of the kit for Electron. The preload script has no exports: its path, `require.resolve('omnichannel-link/preload')`, goes
- * into a window's `webPreferences.preload`, and pages find `Microsoft`. It works in sandboxed windows with context isolation, which are
+ * The page's half of the Electron kit. The preload script has no exports: set a window's `webPreferences.preload` to its path,
+ * `require.resolve('omnichannel-link/preload')`, and pages find `Microsoft`. It works in sandboxed windows with context isolation, which are
  * Electron's defaults.
  *
  * @module omnichannel-link/preload
@@ -8,13 +8,13 @@
 
 import type { Omnichannel } from '../index'
 
-/** What a page finds as `globalThis.Microsoft`; declare it with `declare const Microsoft: OmnichannelMicrosoft`. */
+/** Type of the page's `globalThis.Microsoft`; declare it with `declare const Microsoft: OmnichannelMicrosoft`. */
 export interface OmnichannelMicrosoft {
-  /** The page's functions, answered by the main process. */
+  /** The page's functions, which the main process executes. */
   readonly Omnichannel: Omnichannel
-  /** What the product calls the Application Profile Manager, as far as links need it. */
+  /** The part of the product's Application Profile Manager that links need. */
   readonly Apm: {
-    /** Calls the program's `onRefreshTab`; resolves when that is done. */
+    /** Calls the program's `onRefreshTab`, and resolves when that has finished. */
     refreshTab(tabId: string): Promise<void>
   }
 }

@@ -1,24 +1,24 @@
 'use strict'
 
-// The window's half of `Microsoft.Omnichannel`: hands calls to main.js and holds nothing itself. A sandboxed preload may require
-// nothing but Electron, so this is one file.
+// The window's half of `Microsoft.Omnichannel`. It passes calls to main.js and has no state. A sandboxed preload script can require only
+// Electron, so this is one file.
 
 const { contextBridge, ipcRenderer } = require('electron')
 
-// main.js has the same names.
+// Repeated in main.js.
 const CALLS = 'omnichannel-link:call'
 const EVENTS = 'omnichannel-link:event'
 
 /**
- * A function of the page's. What it rejects with is plain data, because the bridge to the page takes everything off an `Error` but its
- * message. It hands over as many arguments as it takes: callers such as `then` and `onclick` give it more.
+ * Creates a function for the page. It rejects with plain data, because the bridge removes everything but the message from an `Error`. Extra
+ * arguments, which callers such as `then` and `onclick` pass, are dropped.
  */
 const call = (name, count) => {
   const invoke = values => ipcRenderer.invoke(CALLS, name, values)
   return async (...values) => {
-    // What cannot be cloned was not sent. That its arguments are wrong is for main.js to say, which says it of none at all.
-    const answer = await invoke(values.slice(0, count)).catch(() => invoke())
-    return Object.hasOwn(answer, 'failure') ? Promise.reject(answer.failure) : answer.value
+    // Arguments that cannot be cloned are not sent. Send none instead, so that main.js produces the error.
+    const response = await invoke(values.slice(0, count)).catch(() => invoke())
+    return Object.hasOwn(response, 'failure') ? Promise.reject(response.failure) : response.value
   }
 }
 

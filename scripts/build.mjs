@@ -1,5 +1,5 @@
-// Builds the addon and the emulator and puts them where lib/binding.js and emulator/index.js look for them. Cargo knows what is
-// stale, so this is always called: by `npm ci` (as "prepare"), and by `npm pack` and `npm publish`.
+// Builds the addon and the emulator and copies them to where lib/binding.js and emulator/index.js load them. Runs in `npm ci` (as "prepare"),
+// `npm pack` and `npm publish`; cargo rebuilds only what has changed.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -9,10 +9,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const profile = process.argv.includes('--debug') ? 'debug' : 'release'
 const { platform, arch } = process
 
-/** Runs a program and returns what it printed; with its progress on the terminal. Ends this one if it fails. */
+/** Runs a program with its stderr on the terminal, and returns its stdout. Exits if it fails. */
 function run(program, ...args) {
   const { status, error, stdout } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 })
-  if (error?.code === 'ENOENT') return fail(`${program} was not found. Rust (https://rustup.rs) and a C compiler are needed to build from source.`)
+  if (error?.code === 'ENOENT') return fail(`${program} was not found. Building from source requires Rust (https://rustup.rs) and a C compiler.`)
   if (error) return fail(error.message)
   return status === 0 ? stdout : process.exit(status ?? 1)
 }
@@ -22,7 +22,7 @@ function fail(message) {
   process.exit(1)
 }
 
-/** Moved into place: a program that has the old file open keeps it. */
+/** Copies a file, then renames it into place: a program that has the old file open keeps it. */
 function install(from, to) {
   mkdirSync(dirname(to), { recursive: true })
   copyFileSync(from, `${to}.new`)
@@ -30,7 +30,7 @@ function install(from, to) {
 }
 
 const started = performance.now()
-console.error(`omnichannel-link: ${profile} build with cargo; minutes the first time, seconds afterwards`)
+console.error(`omnichannel-link: ${profile} build with cargo; takes minutes the first time, seconds afterwards`)
 const messages = run(
   'cargo', 'build', '--locked', '--message-format=json-render-diagnostics',
   '--package', 'omnichannel-link', '--package', 'omnichannel-link-emulator',

@@ -1,17 +1,17 @@
 'use strict'
 
-// What became of a bulk's items, by outcome.
+// Counts the items of `bulk` by outcome.
 
 const { palette, print, table } = require('./terminal.js')
 const { printable } = require('./printable.js')
 
-// Of the errors of one code, this many are shown.
-const SHOWN = 3
+// Errors printed per code.
+const MAX_SHOWN = 3
 
-class Tally {
+class Summary {
   items = 0
   failed = 0
-  /** Failed, and may have taken effect all the same. */
+  /** Failed items that may have been applied. */
   uncertain = 0
   #outcomes = new Map()
 
@@ -25,7 +25,7 @@ class Tally {
     this.failed++
     if (error.maybeApplied) this.uncertain++
     entry.hint ??= error.hint
-    if (entry.errors.length < SHOWN) entry.errors.push(`line ${line}: ${error.message}`)
+    if (entry.errors.length < MAX_SHOWN) entry.errors.push(`line ${line}: ${error.message}`)
   }
 
   toJSON() {
@@ -40,8 +40,8 @@ class Tally {
     await print(table([[bold('items'), bold('outcome'), ''], ...rows]), stream)
     for (const [, { errors }] of entries) for (const error of errors.slice(1)) await print(dim(`  ${printable(error)}`), stream)
     for (const [name, { hint }] of entries) if (hint) await print(`${name}: ${printable(hint)}`, stream)
-    if (this.uncertain > 0) await print(`Of the items that failed ${this.uncertain} may have taken effect all the same.`, stream)
+    if (this.uncertain > 0) await print(`Failed items that may have been applied: ${this.uncertain}.`, stream)
   }
 }
 
-module.exports = { Tally }
+module.exports = { Summary }

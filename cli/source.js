@@ -1,16 +1,16 @@
 'use strict'
 
-// The text of a list: from a file or stdin, in pieces, decoded.
+// The source of a list: reads a file or stdin in chunks, and decodes them.
 
 const { createReadStream, statSync } = require('node:fs')
 const { LinkError, failure } = require('../lib/link-error.js')
 
 const STDIN = '-'
 
-/** Bytes of the longest mark. */
-const LONGEST_MARK = 3
+/** Bytes of the longest byte order mark. */
+const MAX_MARK = 3
 
-/** A byte order mark, and what it stands for. */
+/** Encodings and their byte order marks. */
 const MARKS = [
   ['utf-8', [0xef, 0xbb, 0xbf]],
   ['utf-16le', [0xff, 0xfe]],
@@ -18,11 +18,11 @@ const MARKS = [
 ]
 
 class Source {
-  /** How messages call it. */
+  /** Its name in messages. */
   name
-  /** Or it is stdin. */
+  /** Whether it is a file; otherwise it is stdin. */
   isFile
-  /** Whether it begins with a byte order mark. Known with the first piece. */
+  /** Whether it begins with a byte order mark. Known once the first chunk is. */
   hasMark = false
   #path
   #size
@@ -38,15 +38,15 @@ class Source {
     if (this.isFile) this.#size = this.#regular().size
   }
 
-  /** The pieces, without the mark. */
-  async *pieces() {
+  /** Yields decoded chunks, without the byte order mark. */
+  async *chunks() {
     this.#stream = this.isFile ? createReadStream(this.#path) : process.stdin
     let decoder
     try {
       for await (const bytes of withStart(this.#stream)) {
         decoder ??= this.#decoder(bytes)
         this.#bytes += bytes.length
-        // Where a file is known to end, half a character is found before anything of this piece is begun.
+        // The last chunk of a file is known by its size, so an incomplete character is reported before any item of this chunk starts.
         yield this.#decoded(decoder, bytes, this.#bytes !== this.#size)
       }
       if (decoder) yield this.#decoded(decoder, undefined, false)
@@ -56,20 +56,20 @@ class Source {
     }
   }
 
-  /** Which part of the file so many characters are, from 0 to 1; nothing for stdin, which has no size. */
+  /** The share of the file that this many characters are, from 0 to 1; undefined for stdin, which has no size. */
   share(characters) {
     if (!this.isFile) return undefined
     return characters === 0 ? 0 : (characters / this.#characters) * (this.#bytes / this.#size)
   }
 
-  /** Waits no longer for what somebody else may never write. */
+  /** Stops waiting for more of stdin, which may never end. */
   close() {
     if (this.isFile || !this.#stream) return
     this.#isClosed = true
     this.#stream.destroy()
   }
 
-  /** What is read by its path must not wait for somebody else: no signal could end that. stdin may wait. */
+  /** Opening a pipe by its path would wait for its writer, and no signal could interrupt that. Waiting for stdin can be interrupted. */
   #regular() {
     let status
     try {
@@ -79,7 +79,7 @@ class Source {
     }
     if (status.isDirectory()) throw this.#unreadable({ code: 'EISDIR' })
     if (status.isFile()) return status
-    throw failure('INVALID_ARGUMENT', `${this.name} is no regular file.`, { hint: 'Give what comes out of a pipe as stdin: `omnichannel-link bulk - < pipe`.' })
+    throw failure('INVALID_ARGUMENT', `${this.name} is not a regular file.`, { hint: 'Pass the contents of a pipe as stdin: `omnichannel-link bulk - < pipe`.' })
   }
 
   #decoder(bytes) {
@@ -88,15 +88,15 @@ class Source {
     return new TextDecoder(encoding, { fatal: true })
   }
 
-  /** Bytes that are no text would be lost in the file of failed items. */
+  /** Invalid bytes are an error: the file of failed items could not reproduce them. */
   #decoded(decoder, bytes, stream) {
     try {
       const text = decoder.decode(bytes, { stream })
       this.#characters += text.length
       return text
     } catch {
-      throw failure('INVALID_ARGUMENT', `${this.name} is not ${decoder.encoding.toUpperCase()}: some of its bytes are no characters.`, {
-        hint: 'A list is UTF-8, or UTF-16 with its byte order mark. In Excel save it as "CSV UTF-8".'
+      throw failure('INVALID_ARGUMENT', `${this.name} is not valid ${decoder.encoding.toUpperCase()}.`, {
+        hint: 'A list must be UTF-8, or UTF-16 with a byte order mark. In Excel, save it as "CSV UTF-8".'
       })
     }
   }
@@ -106,17 +106,17 @@ class Source {
   }
 }
 
-/** Chunks of bytes, of which the first has room for a mark: a pipe may give them one by one. */
+/** Merges the first chunks until they can contain a byte order mark: a pipe may deliver single bytes. */
 async function* withStart(chunks) {
   let start = Buffer.alloc(0)
   for await (const bytes of chunks) {
-    if (start.length >= LONGEST_MARK) yield bytes
+    if (start.length >= MAX_MARK) yield bytes
     else {
       start = Buffer.concat([start, bytes])
-      if (start.length >= LONGEST_MARK) yield start
+      if (start.length >= MAX_MARK) yield start
     }
   }
-  if (start.length > 0 && start.length < LONGEST_MARK) yield start
+  if (start.length > 0 && start.length < MAX_MARK) yield start
 }
 
 module.exports = { Source }
