@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::sync::lock;
 
-/// Shared by a call and the layers that send its requests, because a cancelled call can only look at it afterwards.
+/// A call shares it with the layers that send its requests, so that it is still known after the call was cancelled.
 #[derive(Debug, Default)]
 pub struct Progress {
     is_sent: AtomicBool,
@@ -18,18 +18,18 @@ pub struct Progress {
 
 impl Progress {
     /// Progress of a request that leaves the call's write as it is: a read, or another write while the first is in doubt.
-    /// Ids of responses go to the call all the same.
+    /// Both record response ids in the same place.
     #[must_use]
     pub fn separate(&self) -> Arc<Self> {
         Arc::new(Self { is_sent: AtomicBool::default(), service_request_id: Arc::clone(&self.service_request_id) })
     }
 
-    /// From now on the write may take effect, even if the call is cancelled.
+    /// Records that from now on the write may take effect, even if the call is cancelled.
     pub fn sending(&self) {
         self.is_sent.store(true, Ordering::SeqCst);
     }
 
-    /// It is proven that the write had no effect.
+    /// Records that the write provably had no effect.
     pub fn not_applied(&self) {
         self.is_sent.store(false, Ordering::SeqCst);
     }
@@ -40,7 +40,7 @@ impl Progress {
         self.is_sent.load(Ordering::SeqCst)
     }
 
-    /// The server responded under this id, also if the request is sent again afterwards.
+    /// Records the id of a response, even if the request is sent again afterwards.
     pub fn responded(&self, id: Uuid) {
         *lock(&self.service_request_id) = Some(id);
     }

@@ -179,7 +179,7 @@ impl ReqwestService {
     }
 
     /// Connections do not survive the machine's sleep, but nothing reports that: the next request would wait until it times out.
-    /// Where the monotonic clock goes on during sleep, as on Windows, they are simply too old afterwards.
+    /// On systems whose monotonic clock advances during sleep, such as Windows, the idle timeout has closed them.
     fn discard_after_sleep(&self, now: Instant) {
         let wall = self.clock.wall();
         let mut state = lock(&self.state);

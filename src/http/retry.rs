@@ -68,7 +68,7 @@ pub struct RetryingHttp {
 /// Whether a request may be sent again after this outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// No.
+    /// No. The outcome is returned.
     Final,
     /// Yes: it may succeed the next time.
     Transient,
@@ -112,7 +112,7 @@ impl RetryingHttp {
             attempts += 1;
             let Attempt { outcome, verdict, pause } = match self.attempt(&request, attempts, backoff).await {
                 Ok(attempt) => attempt,
-                // A response of the server is better than an error of ours.
+                // The server's own response is more specific.
                 Err(Closed(left)) => return throttled.ok_or_else(|| throttled_for(left)),
             };
             match verdict {

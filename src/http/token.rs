@@ -75,8 +75,8 @@ pub trait TokenProvider: Send + Sync {
     /// Fails with `AUTHENTICATION_FAILED`.
     fn token(&self, claims: Option<String>) -> BoxFuture<'_, Result<AccessToken, LinkError>>;
 
-    /// How long a request may take. Longer than the time until a credential function's `abortSignal` fires, so that the function's own
-    /// error is reported, which tells more.
+    /// How long a request may take. Longer than the time until a credential function's `abortSignal` fires, so that the more specific
+    /// error of the function is reported.
     fn timeout(&self) -> Duration {
         Duration::from_secs(60)
     }

@@ -22,7 +22,8 @@ pub struct NetworkOptions {
     pub user_agent: HeaderValue,
     /// For name resolution, connection, proxy and TLS together.
     pub connect_timeout: Duration,
-    /// How long a server may be silent. Includes the time to connect, so it must be longer than `connect_timeout`.
+    /// How long a server may be silent. Before the response begins this includes the time to connect, so it must be longer than
+    /// `connect_timeout`.
     pub read_timeout: Duration,
 }
 

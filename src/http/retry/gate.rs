@@ -17,7 +17,7 @@ use crate::{
 
 /// How long the others wait for the response to a probe. Then another probe is sent.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A pause is extended by up to this fraction of it (1/20).
+/// A pause is extended by a random time of up to a twentieth of it.
 const JITTER_DIVISOR: u32 = 20;
 
 pub(super) struct Gate {

@@ -50,7 +50,7 @@ impl HttpErrorKind {
         matches!(self, Self::Untrusted | Self::ProxyRefused | Self::NoRoute)
     }
 
-    /// What to change in the configuration.
+    /// How to change the configuration.
     #[must_use]
     pub const fn hint(self) -> Option<&'static str> {
         match self {

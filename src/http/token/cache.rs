@@ -255,9 +255,8 @@ async fn settled(outcome: &mut Receiver) -> Option<Outcome> {
 
 fn timed_out(timeout: Duration) -> LinkError {
     let message = format!("The credential returned no token within {} ms.", timeout.as_millis());
-    LinkError::new(Code::AuthenticationFailed, message).hint(
-        "A credential function should stop earlier, when `abortSignal` fires, and throw an error that tells more.",
-    )
+    LinkError::new(Code::AuthenticationFailed, message)
+        .hint("A credential function should stop earlier, when `abortSignal` fires, and throw a more specific error.")
 }
 
 fn panicked() -> LinkError {

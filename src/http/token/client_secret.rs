@@ -187,7 +187,7 @@ fn error_number(error: &Object<'_>) -> Option<u32> {
     (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
 }
 
-/// What an error number of Entra means, and a hint.
+/// Meaning of an error number of Entra, and a hint.
 fn explain(number: Option<u32>) -> (&'static str, Option<&'static str>) {
     match number {
         Some(7_000_215) => (
