@@ -51,8 +51,7 @@ impl HttpErrorKind {
     }
 
     /// How to change the configuration.
-    #[must_use]
-    pub const fn hint(self) -> Option<&'static str> {
+    const fn hint(self) -> Option<&'static str> {
         match self {
             Self::Untrusted => Some(
                 "If TLS is inspected on the way, pass the certificate of the inspecting authority in `caCertificates`, or as a file in NODE_EXTRA_CA_CERTS.",
