@@ -30,7 +30,7 @@ const TABLE: &[Row] = &[
     ("domain",    &["error", "clock", "progress"],          Not(&["serde_json", "reqwest", "rusqlite", "napi*"])),
     ("session",   &["domain", "error"],               Not(&["reqwest", "rusqlite", "napi*"])),
     ("http",      &["error", "clock", "json", "progress", "sync"], Not(&["rusqlite", "napi*"])),
-    ("dataverse", &["domain", "http", "error", "clock", "json"], Not(&["rusqlite", "napi*"])),
+    ("dataverse", &["domain", "http", "error", "clock", "json", "sync"], Not(&["rusqlite", "napi*"])),
     ("embedded",  &["dataverse::tables", "dataverse::time", "domain", "error", "clock", "json", "sync"], Not(&["reqwest", "napi*"])),
     ("node",      &["*"],                                  Not(&[])),
     // The crate in emulator/. Tests may use its [dev-dependencies], as all tests may.

@@ -3,13 +3,13 @@
 use std::{
     collections::HashMap,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, Weak},
     task::{Context, Poll, Waker},
 };
 
 use tokio::sync::OwnedMutexGuard;
 
-use crate::domain::ConversationId;
+use crate::{domain::ConversationId, sync::lock};
 
 type Lane = tokio::sync::Mutex<()>;
 
@@ -38,7 +38,7 @@ impl Lanes {
     }
 
     fn lane(&self, id: ConversationId) -> Arc<Lane> {
-        let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = lock(&self.0);
         if let Some(lane) = lanes.get(&id).and_then(Weak::upgrade) {
             return lane;
         }

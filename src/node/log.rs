@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use crate::error::shortened;
+use crate::{error::shortened, sync::lock};
 
 /// Lines that wait for the thread, besides those it is writing.
 const MAX_WAITING: usize = 1000;
@@ -69,7 +69,7 @@ impl Log {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Never waits for anything but the queue itself.

@@ -1,6 +1,6 @@
 //! Observers of the traffic: the log on stderr, and the diagnostics channels of Node.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use napi::{
     Status,
@@ -10,7 +10,10 @@ use napi::{
 use napi_derive::napi;
 
 use super::log;
-use crate::http::{Ending, Event, Observer, Subject};
+use crate::{
+    http::{Ending, Event, Observer, Subject},
+    sync::lock,
+};
 
 /// Events queued for a busy JavaScript thread. Further ones are dropped.
 const MAX_QUEUED: usize = 10_000;
@@ -77,7 +80,7 @@ impl TrafficLog {
     }
 
     fn channel(&self) -> MutexGuard<'_, Option<Publish>> {
-        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.channel)
     }
 
     fn log(&self, event: &Event) {

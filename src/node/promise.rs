@@ -9,7 +9,7 @@ use std::{
     panic::AssertUnwindSafe,
     ptr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -25,7 +25,10 @@ use super::{
     error,
     runtime::{self, Jobs},
 };
-use crate::error::{Code, LinkError};
+use crate::{
+    error::{Code, LinkError},
+    sync::lock,
+};
 
 /// Promises settled in one callback at the most, so that a burst does not hold up the event loop.
 const MAX_BATCH: usize = 256;
@@ -183,7 +186,7 @@ impl Drop for Completion {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     fn push(&self, settled: Settled) {

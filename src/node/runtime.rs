@@ -2,13 +2,13 @@
 
 use std::{
     io, panic,
-    sync::{Mutex, Once, PoisonError},
+    sync::{Mutex, Once},
     thread,
 };
 
 use tokio::sync::mpsc;
 
-use crate::error::LinkError;
+use crate::{error::LinkError, sync::lock};
 
 /// Something to start on the runtime's thread.
 type Job = Box<dyn FnOnce() + Send>;
@@ -37,7 +37,7 @@ impl Runtime {
     }
 
     fn jobs(&self, launch: impl FnOnce() -> io::Result<Jobs>) -> Result<Jobs, LinkError> {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.0);
         match &*running {
             Some(jobs) if !jobs.0.is_closed() => Ok(jobs.clone()),
             _ => Ok(running.insert(launch().map_err(LinkError::no_thread)?).clone()),
@@ -63,13 +63,13 @@ pub(super) fn install_panic_hook() {
     ONCE.call_once(|| {
         panic::set_hook(Box::new(|panic| {
             let location = panic.location().map(|location| format!("{}:{}", location.file(), location.line()));
-            *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = location;
+            *lock(&LAST_PANIC) = location;
         }));
     });
 }
 
 pub(super) fn last_panic() -> Option<String> {
-    LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    lock(&LAST_PANIC).clone()
 }
 
 /// A current-thread runtime: no work stealing, and no wake-ups across cores.
