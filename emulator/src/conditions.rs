@@ -272,7 +272,7 @@ impl Throttle {
         }
         self.blocked = match self.blocked {
             Some((limit, until)) if until > now => Some((limit, until + GROWTH_IN_MS)),
-            _ => self.met(limits, now, others),
+            _ => self.exceeded(limits, now, others),
         };
         if let Some((limit, until)) = self.blocked {
             return Err((limit, until - now));
@@ -282,7 +282,7 @@ impl Throttle {
     }
 
     /// The limit that is exceeded now, and when there is capacity again.
-    fn met(&self, limits: &Limits, now: u64, others: u64) -> Option<(Limit, u64)> {
+    fn exceeded(&self, limits: &Limits, now: u64, others: u64) -> Option<(Limit, u64)> {
         if limits.concurrent.is_some_and(|limit| others >= limit) {
             return Some((Limit::Concurrency, now + CONCURRENCY_WAIT_IN_MS));
         }

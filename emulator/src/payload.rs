@@ -42,7 +42,7 @@ pub(crate) fn properties(table: &'static Table, body: &[u8]) -> Result<Map<Strin
     }
 }
 
-/// Reads properties that may not come from a body.
+/// Reads the properties of a body, or of a request for a reference.
 pub(crate) fn read_properties(
     organisation: &Organisation,
     context: &Context<'_>,

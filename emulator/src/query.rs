@@ -27,8 +27,8 @@ pub(crate) mod lexer;
 /// Most rows of a page, highest result of `$count`, and highest `$top` with known behaviour.
 const LIMIT: usize = 5000;
 
-/// A row with its sort key. The id comes last, so that no two keys are equal. That rows are sorted by id, alone without `$orderby`, is a
-/// guess.
+/// A row with its sort key. The id is its last part, so that no two keys are equal. Guess: rows are sorted by id last, and only by id
+/// without `$orderby`.
 struct Found<'a> {
     id: Uuid,
     row: &'a Row,

@@ -67,8 +67,8 @@ async fn the_same_seed_gives_the_same_faults() {
     }
     assert_eq!(logs[0], logs[1]);
     assert_ne!(logs[0], logs[2]);
-    let met = logs[0].iter().filter(|(_, fault)| fault.is_some()).count();
-    assert!((12..=36).contains(&met), "{met} of 60 at a rate of 0.4");
+    let count = logs[0].iter().filter(|(_, fault)| fault.is_some()).count();
+    assert!((12..=36).contains(&count), "{count} of 60 at a rate of 0.4");
     for kind in ["status", "throttle", "unauthorized", "contentType"] {
         assert!(logs[0].iter().any(|(_, fault)| *fault == Some(kind)), "{kind}");
     }

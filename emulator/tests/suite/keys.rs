@@ -171,6 +171,10 @@ async fn a_key_that_two_seed_rows_share_addresses_neither() {
     server.get("accounts(accountnumber='A-1')").await.expect_not_emulated(&reason);
     let link = bind(NAV_ACCOUNT, "/accounts(accountnumber='A-1')");
     server.patch(&conversation_path(), link).await.expect_not_emulated(&reason);
-    let kept = json!({ "accountnumber": "A-1", "name": "New" });
-    assert_eq!(server.patch(&other, kept).await.status, 204, "a write that does not change the key is not checked");
+    let unchanged = json!({ "accountnumber": "A-1", "name": "New" });
+    assert_eq!(
+        server.patch(&other, unchanged).await.status,
+        204,
+        "a write that does not change the key is not checked"
+    );
 }
