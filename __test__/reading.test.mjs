@@ -224,7 +224,7 @@ for (const [name, open] of Object.entries(stores)) {
       const { client } = await open(t)
       const list = statuses => all(client.getConversations({ statuses }))
       assert.deepEqual(await list(Array(5000).fill('active')), await list(['active']))
-      await rejects(list([]), 'INVALID_ARGUMENT', /`options\.statuses`: .*leave it out/)
+      await rejects(list([]), 'INVALID_ARGUMENT', /`options\.statuses`: .*omit the option/)
       await rejects(list(Array.from({ length: 101 }, (_, code) => code)), 'INVALID_ARGUMENT', /`options\.statuses`: .*100/)
     })
 
@@ -279,7 +279,7 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(client.findRecord('contact', { fullname: '' }), 'RECORD_NOT_FOUND')
       for (const [key, message] of [
         [{ contactid: 'x' }, /`key\.contactid`: expected a GUID.*'x'/], [{ _parentcustomerid_value: '' }, /`key\._parentcustomerid_value`: expected a GUID/],
-        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is not a logical name/], [{ __value: missingId }, /'__value' is no logical name/]
+        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is not a logical name/], [{ __value: missingId }, /'__value' is not a logical name/]
       ]) await rejects(client.findRecord('contact', key), 'INVALID_ARGUMENT', message)
     })
 
@@ -313,7 +313,7 @@ test('invalid links to the next page are not followed', { timeout: 60_000 }, asy
 
 test('an unknown column is INVALID_ARGUMENT', async t => {
   const { client } = await stores.dataverse(t)
-  await rejects(client.findRecord('account', { acountnumber: 'A-1' }), 'INVALID_ARGUMENT', /`key`: the server refused it/)
+  await rejects(client.findRecord('account', { acountnumber: 'A-1' }), 'INVALID_ARGUMENT', /`key`: the server rejected it/)
 })
 
 test('reading creates no file', async t => {

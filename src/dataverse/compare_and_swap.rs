@@ -149,7 +149,7 @@ impl CompareAndSwap<'_> {
                 wanted.slot, self.id
             ),
         )
-        .hint("The change may have been applied before theirs; look at `current` and decide again.")
+        .hint("The change may have been applied before theirs; check `current` and decide again.")
         .with(|details| details.current = Some(current.map(Into::into)))
     }
 

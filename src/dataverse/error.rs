@@ -322,11 +322,11 @@ mod tests {
 
     #[test]
     fn the_hint_mentions_a_pause_only_if_the_server_requests_one() {
-        let mut refused = response(429, "");
+        let mut throttled = response(429, "");
         let hint = |error: LinkError| error.details().hint.clone().unwrap_or_default();
-        assert_eq!(hint(explain(&refused)), "Call again later, and less often.");
-        refused.headers.insert(::http::header::RETRY_AFTER, 7.into());
-        assert_eq!(hint(explain(&refused)), "Wait for `retryAfterInMs`.");
+        assert_eq!(hint(explain(&throttled)), "Call again later, and less often.");
+        throttled.headers.insert(::http::header::RETRY_AFTER, 7.into());
+        assert_eq!(hint(explain(&throttled)), "Wait for `retryAfterInMs`.");
     }
 
     #[test]

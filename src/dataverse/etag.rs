@@ -1,4 +1,4 @@
-//! ETag of a row, which is the condition of every write.
+//! `ETag` of a row, which is the condition of every write.
 
 use http::{HeaderMap, HeaderValue, header::ETAG};
 
@@ -11,7 +11,7 @@ pub(super) struct Etag(HeaderValue);
 const ABSENT: &str = "the response holds no ETag";
 const INVALID: &str = "the response's ETag is not a single entity tag";
 
-/// Dataverse's ETags have about 15 characters. The limit exists because thousands are cached.
+/// `ETag`s of Dataverse have about 15 characters. The limit exists because thousands are cached.
 const MAX_LENGTH: usize = 256;
 
 impl Etag {
@@ -26,7 +26,7 @@ impl Etag {
         HeaderValue::from_str(text).map(Self).map_err(|_| INVALID)
     }
 
-    /// The ETag in the headers. Fails with a reason.
+    /// The `ETag` in the headers. Fails with a reason.
     pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, &'static str> {
         let mut etags = headers.get_all(ETAG).iter();
         let only = etags.next().ok_or(ABSENT)?;

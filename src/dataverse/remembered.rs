@@ -1,4 +1,4 @@
-//! Cache of rows from earlier responses, with their ETags. A write that is based on a cached row costs one round trip.
+//! Cache of rows from earlier responses, with their `ETag`s. A write that is based on a cached row costs one round trip.
 //!
 //! A call takes the row out while it works, and puts it back only when it knows the current state. So a call that ends early, by a
 //! timeout, a cancellation, an error or a conflict, drops the row without further code.

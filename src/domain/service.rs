@@ -290,9 +290,9 @@ impl LinkService {
         let request_id = uuid::Builder::from_random_bytes(inner.clock.random().to_be_bytes()).into_uuid().into_bytes();
         let deadline = timeout.map(|timeout| inner.clock.now() + timeout);
         let call = Arc::new(Call::new(request_id.into(), deadline, options));
-        let begun = self.admit().and_then(|permit| Ok((permit, begin(Arc::clone(&call))?)));
+        let admitted = self.admit().and_then(|permit| Ok((permit, begin(Arc::clone(&call))?)));
         async move {
-            let result = match begun {
+            let result = match admitted {
                 Err(rejected) => Err(rejected),
                 Ok((_permit, work)) => match timeout {
                     None => work.await,

@@ -1,4 +1,4 @@
-//! What every store must do, told once. The cases run over the embedded store on a real file, and over the Dataverse store
+//! Behaviour that every store must have. The cases run over the embedded store on a real file, and over the Dataverse store
 //! against the emulator on a real socket. A bug fix begins with a case here.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
@@ -30,35 +30,35 @@ macro_rules! conformance {
 
 conformance! {
     a_link_into_an_empty_slot_is_linked
-    a_link_over_another_record_replaces_it_and_says_what_it_replaced
-    a_link_that_is_there_already_writes_nothing
-    a_link_never_touches_the_other_slot
+    a_link_replaces_another_record_and_reports_it
+    a_record_that_is_already_linked_is_not_written
+    a_link_never_changes_the_other_slot
     the_same_id_in_another_table_is_another_record
     only_active_conversations_can_be_linked
     linkable_statuses_widen_the_set
     a_conversation_that_does_not_exist_is_not_created
-    a_record_that_does_not_exist_is_refused_and_the_old_link_stays
-    status_comes_before_everything_about_the_slot
-    another_record_is_kept_or_refused_as_the_policy_says
-    what_is_expected_must_be_there
+    a_record_that_does_not_exist_is_an_error_and_the_old_link_stays
+    the_status_is_checked_before_the_slot
+    another_record_is_kept_or_an_error_as_the_policy_states
+    the_slot_must_hold_the_expected_record
     a_dry_run_decides_and_writes_nothing
-    a_dry_run_decides_on_what_the_calls_before_it_did
-    a_read_shows_what_the_calls_before_it_did
-    an_unlink_removes_the_record_it_names
-    an_unlink_of_another_record_leaves_the_one_that_is_linked
-    an_unlink_from_an_empty_slot_is_refused
+    a_dry_run_sees_the_effect_of_earlier_calls
+    a_read_sees_the_effect_of_earlier_calls
+    an_unlink_removes_the_named_record
+    an_unlink_of_another_record_leaves_the_linked_one
+    an_unlink_from_an_empty_slot_is_an_error
     an_unlink_is_allowed_in_every_status
     a_dangling_link_can_be_removed_and_replaced
     calls_on_one_conversation_take_effect_in_call_order
     two_clients_on_one_conversation_lose_nothing
-    without_a_conversation_the_call_is_refused
-    a_closed_client_refuses_and_a_second_close_is_fine
+    a_call_without_a_conversation_is_an_error
+    a_closed_client_rejects_calls_and_can_be_closed_again
     closing_lets_pending_calls_finish
-    an_expired_call_says_timeout_and_the_next_one_works
+    an_expired_call_is_a_timeout_and_the_next_one_works
     outcomes_carry_the_store_and_an_id_of_their_own
 }
 
-/// The call has its place in line when this returns, awaited or not.
+/// The call is queued when this returns, even if it is not awaited.
 fn link(
     fixture: &StoreFixture,
     record: RecordReference,
@@ -79,14 +79,14 @@ async fn a_link_into_an_empty_slot_is_linked(fixture: StoreFixture) {
     assert_eq!(fixture.links(), (None, Some(incident(1))));
 }
 
-async fn a_link_over_another_record_replaces_it_and_says_what_it_replaced(fixture: StoreFixture) {
+async fn a_link_replaces_another_record_and_reports_it(fixture: StoreFixture) {
     fixture.set_links(Some(account(1)), None);
     let outcome = link(&fixture, contact(2)).await.unwrap();
     assert_eq!((outcome.status, outcome.previous), (LinkStatus::Replaced, Some(account(1))));
     assert_eq!(fixture.links(), (Some(contact(2)), None));
 }
 
-async fn a_link_that_is_there_already_writes_nothing(fixture: StoreFixture) {
+async fn a_record_that_is_already_linked_is_not_written(fixture: StoreFixture) {
     fixture.set_links(Some(contact(1)), Some(incident(1)));
     let before = fixture.version();
     for record in [contact(1), incident(1)] {
@@ -96,7 +96,7 @@ async fn a_link_that_is_there_already_writes_nothing(fixture: StoreFixture) {
     assert_eq!(fixture.version(), before);
 }
 
-async fn a_link_never_touches_the_other_slot(fixture: StoreFixture) {
+async fn a_link_never_changes_the_other_slot(fixture: StoreFixture) {
     fixture.set_links(Some(account(1)), Some(incident(1)));
     link(&fixture, incident(2)).await.unwrap();
     assert_eq!(fixture.links(), (Some(account(1)), Some(incident(2))));
@@ -114,7 +114,7 @@ async fn the_same_id_in_another_table_is_another_record(fixture: StoreFixture) {
 
 async fn only_active_conversations_can_be_linked(fixture: StoreFixture) {
     fixture.set_links(Some(account(1)), None);
-    // The last one is a number that nobody knows: kept, and not active.
+    // The last number is unknown: it is kept, and is not active.
     for code in [1, 3, 4, 5, 6, 7, 192_350_000] {
         fixture.set_status(code);
         let before = fixture.version();
@@ -141,7 +141,7 @@ fn link_with(
     fixture.service.link(record, Some(conversation(CONVERSATION)), policy, CallOptions::default())
 }
 
-async fn another_record_is_kept_or_refused_as_the_policy_says(fixture: StoreFixture) {
+async fn another_record_is_kept_or_an_error_as_the_policy_states(fixture: StoreFixture) {
     let policy = |if_linked| LinkPolicy { if_linked, ..LinkPolicy::default() };
     for if_linked in [IfLinked::Keep, IfLinked::Reject] {
         fixture.set_links(None, None);
@@ -157,12 +157,12 @@ async fn another_record_is_kept_or_refused_as_the_policy_says(fixture: StoreFixt
     assert_eq!((fixture.version(), fixture.links()), (before, (Some(account(1)), None)));
 }
 
-async fn what_is_expected_must_be_there(fixture: StoreFixture) {
+async fn the_slot_must_hold_the_expected_record(fixture: StoreFixture) {
     let expecting = |expected| LinkPolicy { expected: Some(expected), ..LinkPolicy::default() };
     let refused = link_with(&fixture, account(1), expecting(Some(account(2)))).await.unwrap_err();
     assert_eq!((refused.code(), refused.details().current.clone()), (Code::Conflict, Some(None)));
     assert_eq!(link_with(&fixture, account(1), expecting(None)).await.unwrap().status, LinkStatus::Linked);
-    // Behind the client's back, so that a remembered row is wrong.
+    // Written without the client, so that its cached row is stale.
     fixture.set_links(Some(contact(2)), None);
     let refused = link_with(&fixture, account(2), expecting(Some(account(1)))).await.unwrap_err();
     assert_eq!(refused.details().current, Some(Some(CurrentRecord::from(contact(2)))));
@@ -190,7 +190,7 @@ async fn a_dry_run_decides_and_writes_nothing(fixture: StoreFixture) {
     assert_eq!(refused.code(), Code::ConversationNotActive);
 }
 
-async fn a_dry_run_decides_on_what_the_calls_before_it_did(fixture: StoreFixture) {
+async fn a_dry_run_sees_the_effect_of_earlier_calls(fixture: StoreFixture) {
     let dry = CallOptions { dry_run: true, ..CallOptions::default() };
     let linked = link(&fixture, account(1));
     let decided =
@@ -199,19 +199,19 @@ async fn a_dry_run_decides_on_what_the_calls_before_it_did(fixture: StoreFixture
     let refused = fixture.service.unlink(contact(2), Some(conversation(CONVERSATION)), dry);
     let (refused, unlinked, decided, linked) = tokio::join!(refused, unlinked, decided, linked);
     linked.unwrap();
-    // Before or after the unlink, which it need not see.
+    // It may run before or after the unlink.
     assert!([Some(account(1)), None].contains(&decided.unwrap().previous));
     unlinked.unwrap();
     assert_eq!(refused.unwrap_err().details().current, Some(None));
 }
 
-async fn a_read_shows_what_the_calls_before_it_did(fixture: StoreFixture) {
+async fn a_read_sees_the_effect_of_earlier_calls(fixture: StoreFixture) {
     let linked = link(&fixture, account(1));
     let read = fixture.service.read(Some(conversation(CONVERSATION)), CallOptions::default());
     let (linked, read) = futures_util::future::join(linked, read).await;
     assert_eq!(linked.unwrap().status, LinkStatus::Linked);
     assert_eq!(read.unwrap().conversation.customer, Some(account(1)));
-    // And it is the row's state now, not a remembered one.
+    // It shows the current row, not a cached one.
     fixture.set_links(Some(contact(2)), None);
     let read = fixture.service.read(Some(conversation(CONVERSATION)), CallOptions::default()).await.unwrap();
     assert_eq!((read.conversation.customer, read.conversation.status), (Some(contact(2)), Status::ACTIVE));
@@ -232,7 +232,7 @@ async fn a_conversation_that_does_not_exist_is_not_created(fixture: StoreFixture
     assert_eq!(fixture.conversations(), 1);
 }
 
-async fn a_record_that_does_not_exist_is_refused_and_the_old_link_stays(fixture: StoreFixture) {
+async fn a_record_that_does_not_exist_is_an_error_and_the_old_link_stays(fixture: StoreFixture) {
     fixture.set_links(Some(account(1)), None);
     for missing in [account(99), contact(99), incident(99)] {
         let error = link(&fixture, missing).await.unwrap_err();
@@ -243,7 +243,7 @@ async fn a_record_that_does_not_exist_is_refused_and_the_old_link_stays(fixture:
     assert_eq!(fixture.links(), (Some(account(1)), None));
 }
 
-async fn status_comes_before_everything_about_the_slot(fixture: StoreFixture) {
+async fn the_status_is_checked_before_the_slot(fixture: StoreFixture) {
     fixture.set_links(Some(account(1)), None);
     fixture.set_status(4);
     for record in [account(1), account(99)] {
@@ -251,7 +251,7 @@ async fn status_comes_before_everything_about_the_slot(fixture: StoreFixture) {
     }
 }
 
-async fn an_unlink_removes_the_record_it_names(fixture: StoreFixture) {
+async fn an_unlink_removes_the_named_record(fixture: StoreFixture) {
     fixture.set_links(Some(contact(1)), Some(incident(1)));
     unlink(&fixture, incident(1)).await.unwrap();
     assert_eq!(fixture.links(), (Some(contact(1)), None));
@@ -259,7 +259,7 @@ async fn an_unlink_removes_the_record_it_names(fixture: StoreFixture) {
     assert_eq!(fixture.links(), (None, None));
 }
 
-async fn an_unlink_of_another_record_leaves_the_one_that_is_linked(fixture: StoreFixture) {
+async fn an_unlink_of_another_record_leaves_the_linked_one(fixture: StoreFixture) {
     fixture.set_links(Some(account(1)), Some(incident(1)));
     for (named, held) in [(account(2), account(1)), (contact(1), account(1)), (incident(2), incident(1))] {
         let error = unlink(&fixture, named).await.unwrap_err();
@@ -269,7 +269,7 @@ async fn an_unlink_of_another_record_leaves_the_one_that_is_linked(fixture: Stor
     assert_eq!(fixture.links(), (Some(account(1)), Some(incident(1))));
 }
 
-async fn an_unlink_from_an_empty_slot_is_refused(fixture: StoreFixture) {
+async fn an_unlink_from_an_empty_slot_is_an_error(fixture: StoreFixture) {
     let error = unlink(&fixture, incident(1)).await.unwrap_err();
     assert_eq!((error.code(), error.details().current.clone()), (Code::NotLinked, Some(None)));
 }
@@ -294,7 +294,7 @@ async fn a_dangling_link_can_be_removed_and_replaced(fixture: StoreFixture) {
 async fn calls_on_one_conversation_take_effect_in_call_order(fixture: StoreFixture) {
     let records = [account(1), contact(1), account(2), contact(2)];
     let calls: Vec<_> = (0..40).map(|turn| link(&fixture, records[turn % records.len()])).collect();
-    // Polled from the last to the first, which must not matter.
+    // The order of polling, here from last to first, must not matter.
     let outcomes = join_all(calls.into_iter().rev()).await;
     for (turn, outcome) in outcomes.into_iter().rev().enumerate() {
         let outcome = outcome.unwrap();
@@ -308,7 +308,7 @@ async fn two_clients_on_one_conversation_lose_nothing(fixture: StoreFixture) {
     let other = fixture.another_client();
     let id = Some(conversation(CONVERSATION));
     let options = CallOptions::default;
-    // One links customers, the other cases: whoever overwrote a row instead of a slot would lose one of them.
+    // One client links customers, the other cases: a write of the whole row instead of one slot would lose one of them.
     for round in 1..=8 {
         let (customer, case) = tokio::join!(
             fixture.service.link(account(round), id, LinkPolicy::default(), options()),
@@ -318,7 +318,7 @@ async fn two_clients_on_one_conversation_lose_nothing(fixture: StoreFixture) {
         case.unwrap();
         assert_eq!(fixture.links(), (Some(account(round)), Some(incident(round))));
     }
-    // Both replace the customer: each sees what it replaced, and together they form one chain.
+    // Both replace the customer: each reports what it replaced, and together the reports form one chain.
     let rivals = [contact(1), contact(2)];
     let (one, two) = tokio::join!(
         fixture.service.link(rivals[0], id, LinkPolicy::default(), options()),
@@ -331,7 +331,7 @@ async fn two_clients_on_one_conversation_lose_nothing(fixture: StoreFixture) {
     assert_eq!(fixture.links().0, Some(second.record));
 }
 
-async fn without_a_conversation_the_call_is_refused(fixture: StoreFixture) {
+async fn a_call_without_a_conversation_is_an_error(fixture: StoreFixture) {
     let error =
         fixture.service.link(account(1), None, LinkPolicy::default(), CallOptions::default()).await.unwrap_err();
     assert_eq!(error.code(), Code::NoFocusedConversation);
@@ -339,12 +339,12 @@ async fn without_a_conversation_the_call_is_refused(fixture: StoreFixture) {
     assert_eq!(error.code(), Code::NoFocusedConversation);
 }
 
-async fn a_closed_client_refuses_and_a_second_close_is_fine(fixture: StoreFixture) {
+async fn a_closed_client_rejects_calls_and_can_be_closed_again(fixture: StoreFixture) {
     link(&fixture, account(1)).await.unwrap();
     fixture.service.close().await.unwrap();
     fixture.service.close().await.unwrap();
     assert_eq!(link(&fixture, account(2)).await.unwrap_err().code(), Code::Closed);
-    // Closed comes before the focus, as in the table.
+    // The closed client is reported before the missing focus, as in the table.
     let error = fixture.service.unlink(account(1), None, CallOptions::default()).await.unwrap_err();
     assert_eq!(error.code(), Code::Closed);
     assert_eq!(fixture.links(), (Some(account(1)), None));
@@ -358,8 +358,8 @@ async fn closing_lets_pending_calls_finish(fixture: StoreFixture) {
     assert_eq!(fixture.links(), (Some(contact(2)), Some(incident(1))));
 }
 
-async fn an_expired_call_says_timeout_and_the_next_one_works(fixture: StoreFixture) {
-    // Held before the call begins. The server cannot be held, but there the deadline is over before the first byte is sent.
+async fn an_expired_call_is_a_timeout_and_the_next_one_works(fixture: StoreFixture) {
+    // The embedded store is locked before the call begins. The server cannot be locked, but there the timeout ends before the first byte is sent.
     let held = fixture.hold();
     let options = CallOptions { timeout: Some(Duration::from_secs(7)), ..CallOptions::default() };
     let call = fixture.service.link(account(1), Some(conversation(CONVERSATION)), LinkPolicy::default(), options);

@@ -1,4 +1,4 @@
-//! What the Dataverse store sends, to the letter, and what it makes of each answer.
+//! Requests of the Dataverse store, byte for byte, and its reaction to each response.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 #[path = "../support/mod.rs"]
@@ -36,7 +36,7 @@ fn empty() -> Reply {
     row(7, ACTIVE, None, None)
 }
 
-/// The same at a later version, holding this.
+/// The same at a later version, with this record linked.
 fn holding(version: u32, record: RecordReference) -> Reply {
     match record.entity.slot() {
         omnichannel_link::domain::Slot::Customer => row(version, ACTIVE, Some(record), None),
@@ -57,44 +57,44 @@ async fn every_request_is_what_the_web_api_documents() {
 }
 
 #[tokio::test]
-async fn a_call_on_somebodys_behalf_names_the_user_and_rests_on_no_row_of_another() {
-    let exchange = Script::new([empty(), holding(8, account(1)), row(8, ACTIVE, None, None), holding(9, account(2))]);
-    exchange.link_as("CA11E400-0000-4000-8000-00000000000A", account(1)).await.unwrap();
-    insta::assert_snapshot!("link_on_behalf", exchange.sent());
-    exchange.link_as("ca11e400-0000-4000-8000-00000000000b", account(2)).await.unwrap();
-    assert_eq!(exchange.methods(), "GET PATCH GET PATCH");
+async fn an_impersonating_call_names_the_user_and_uses_no_cached_row_of_another() {
+    let script = Script::new([empty(), holding(8, account(1)), row(8, ACTIVE, None, None), holding(9, account(2))]);
+    script.link_as("CA11E400-0000-4000-8000-00000000000A", account(1)).await.unwrap();
+    insta::assert_snapshot!("link_on_behalf", script.sent());
+    script.link_as("ca11e400-0000-4000-8000-00000000000b", account(2)).await.unwrap();
+    assert_eq!(script.methods(), "GET PATCH GET PATCH");
 }
 
 #[tokio::test]
-async fn a_stale_row_is_read_and_decided_again() {
-    let exchange = Script::new([empty(), fault(412, STALE), holding(8, account(2)), holding(9, account(1))]);
-    let outcome = exchange.link(account(1)).await.unwrap();
+async fn a_stale_row_is_read_again_and_decided_again() {
+    let script = Script::new([empty(), fault(412, STALE), holding(8, account(2)), holding(9, account(1))]);
+    let outcome = script.link(account(1)).await.unwrap();
     assert_eq!((outcome.status, outcome.previous), (LinkStatus::Replaced, Some(account(2))));
-    assert_eq!(exchange.methods(), "GET PATCH GET PATCH");
+    assert_eq!(script.methods(), "GET PATCH GET PATCH");
 }
 
 #[tokio::test]
 async fn a_conversation_that_closed_meanwhile_is_not_linked() {
-    let exchange = Script::new([empty(), fault(412, STALE), row(8, 4, None, None)]);
-    let error = exchange.link(account(1)).await.unwrap_err();
+    let script = Script::new([empty(), fault(412, STALE), row(8, 4, None, None)]);
+    let error = script.link(account(1)).await.unwrap_err();
     assert_eq!((error.code(), error.details().maybe_applied), (Code::ConversationNotActive, false));
 }
 
 #[tokio::test]
 async fn another_writers_link_is_never_cleared() {
-    let exchange = Script::new([holding(7, account(1)), fault(412, STALE), holding(8, account(2))]);
-    let error = exchange.unlink(account(1)).await.unwrap_err();
+    let script = Script::new([holding(7, account(1)), fault(412, STALE), holding(8, account(2))]);
+    let error = script.unlink(account(1)).await.unwrap_err();
     assert_eq!(error.code(), Code::NotLinked);
     assert_eq!(error.details().current, Some(Some(CurrentRecord::from(account(2)))));
 }
 
 #[tokio::test]
-async fn a_storm_of_conflicts_ends_in_conflict_with_growing_pauses() {
+async fn repeated_conflicts_end_in_conflict_after_growing_pauses() {
     let storm = (0..5).flat_map(|_| [empty(), fault(412, STALE)]);
-    let exchange = Script::new(storm.chain([empty()]));
-    let error = exchange.link(account(1)).await.unwrap_err();
+    let script = Script::new(storm.chain([empty()]));
+    let error = script.link(account(1)).await.unwrap_err();
     assert_eq!((error.code(), error.is_retryable(), error.details().maybe_applied), (Code::Conflict, true, false));
-    let pauses = exchange.clock.pauses();
+    let pauses = script.clock.pauses();
     assert_eq!(pauses.len(), 4);
     for (attempt, pause) in pauses.iter().enumerate() {
         assert!(*pause <= Duration::from_millis(50 << attempt), "{pauses:?}");
@@ -102,39 +102,39 @@ async fn a_storm_of_conflicts_ends_in_conflict_with_growing_pauses() {
 }
 
 #[tokio::test]
-async fn a_404_on_the_write_is_explained_by_asking_for_the_conversation() {
+async fn a_404_of_a_write_is_explained_by_reading_the_conversation() {
     let missing = fault(404, MISSING);
-    let exchange = Script::new([empty(), missing.clone(), empty()]);
-    assert_eq!(exchange.link(account(1)).await.unwrap_err().code(), Code::RecordNotFound);
+    let script = Script::new([empty(), missing.clone(), empty()]);
+    assert_eq!(script.link(account(1)).await.unwrap_err().code(), Code::RecordNotFound);
 
-    let exchange = Script::new([empty(), missing.clone(), missing.clone()]);
-    assert_eq!(exchange.link(account(1)).await.unwrap_err().code(), Code::ConversationNotFound);
+    let script = Script::new([empty(), missing.clone(), missing.clone()]);
+    assert_eq!(script.link(account(1)).await.unwrap_err().code(), Code::ConversationNotFound);
 
-    // An unlink names no record: the conversation was gone and is back, so it is read and decided again.
+    // An unlink names no record, so the conversation was missing and exists again: it is read and decided again.
     let back = holding(9, account(1));
-    let exchange = Script::new([back.clone(), missing, back.clone(), back, row(10, ACTIVE, None, None)]);
-    exchange.unlink(account(1)).await.unwrap();
-    assert_eq!(exchange.methods(), "GET PATCH GET GET PATCH");
+    let script = Script::new([back.clone(), missing, back.clone(), back, row(10, ACTIVE, None, None)]);
+    script.unlink(account(1)).await.unwrap();
+    assert_eq!(script.methods(), "GET PATCH GET GET PATCH");
 }
 
 #[tokio::test]
-async fn a_404_that_is_not_dataverses_is_a_wrong_address() {
-    for answer in [reply(404, "<html>"), fault(404, "0x8006088a"), reply(404, "")] {
-        assert_eq!(Script::new([answer]).link(account(1)).await.unwrap_err().code(), Code::InvalidConfiguration);
+async fn a_404_that_is_not_from_dataverse_is_an_invalid_configuration() {
+    for response in [reply(404, "<html>"), fault(404, "0x8006088a"), reply(404, "")] {
+        assert_eq!(Script::new([response]).link(account(1)).await.unwrap_err().code(), Code::InvalidConfiguration);
     }
 }
 
 #[tokio::test]
-async fn a_write_that_shows_nothing_is_read_back() {
+async fn a_write_without_a_representation_is_read_back() {
     for shown in [reply(204, ""), reply(200, "{\"statuscode\":2}")] {
-        let exchange = Script::new([empty(), shown, holding(8, account(1))]);
-        assert_eq!(exchange.link(account(1)).await.unwrap().status, LinkStatus::Linked);
-        assert_eq!(exchange.methods(), "GET PATCH GET");
+        let script = Script::new([empty(), shown, holding(8, account(1))]);
+        assert_eq!(script.link(account(1)).await.unwrap().status, LinkStatus::Linked);
+        assert_eq!(script.methods(), "GET PATCH GET");
     }
 }
 
 #[tokio::test]
-async fn a_value_that_differs_is_looked_at_once_more_and_never_written_again() {
+async fn a_different_value_is_read_once_more_and_never_written_again() {
     let late = Script::new([empty(), empty(), holding(8, account(1))]);
     assert_eq!(late.link(account(1)).await.unwrap().status, LinkStatus::Linked);
 
@@ -148,7 +148,7 @@ async fn a_value_that_differs_is_looked_at_once_more_and_never_written_again() {
 #[tokio::test]
 async fn only_a_write_that_may_have_arrived_is_maybe_applied() {
     use HttpErrorKind::{Connect, ConnectTimeout, Interrupted, TooLarge};
-    for (answer, code, in_doubt) in [
+    for (response, code, in_doubt) in [
         (Reply::Fails(Connect), Code::Unavailable, false),
         (Reply::Fails(ConnectTimeout), Code::Unavailable, false),
         (Reply::Fails(Interrupted), Code::Unavailable, true),
@@ -160,24 +160,24 @@ async fn only_a_write_that_may_have_arrived_is_maybe_applied() {
         (fault(400, "0x80040265"), Code::Rejected, false),
         (reply(401, ""), Code::AuthenticationFailed, false),
     ] {
-        let on_read = Script::new([answer.clone()]).link(account(1)).await.unwrap_err();
+        let on_read = Script::new([response.clone()]).link(account(1)).await.unwrap_err();
         assert_eq!((on_read.code(), on_read.details().maybe_applied), (code, false), "{on_read}");
-        // If it is in doubt the row is looked at, and that fails here too.
-        let look = in_doubt.then_some(Reply::Fails(Connect));
-        let written = Script::new([empty(), answer].into_iter().chain(look)).link(account(1)).await.unwrap_err();
+        // If the write is in doubt, the row is read, and that fails here too.
+        let read = in_doubt.then_some(Reply::Fails(Connect));
+        let written = Script::new([empty(), response].into_iter().chain(read)).link(account(1)).await.unwrap_err();
         assert_eq!((written.code(), written.details().maybe_applied), (code, in_doubt), "{written}");
     }
 }
 
-/// The ways in which an answer to a write gets lost.
+/// Failures after which the result of a write is unknown.
 fn lost() -> [Reply; 3] {
     [Reply::Fails(HttpErrorKind::Interrupted), fault(503, ""), reply(504, "<html>")]
 }
 
 #[tokio::test]
-async fn a_write_whose_answer_was_lost_is_found_applied() {
-    for answer in lost() {
-        let link = Script::new([holding(7, account(2)), answer.clone(), holding(8, account(1))]);
+async fn a_write_with_a_lost_response_is_found_applied() {
+    for response in lost() {
+        let link = Script::new([holding(7, account(2)), response.clone(), holding(8, account(1))]);
         let outcome = link.link(account(1)).await.unwrap();
         assert_eq!(
             (outcome.status, outcome.previous),
@@ -185,36 +185,36 @@ async fn a_write_whose_answer_was_lost_is_found_applied() {
             "the original outcome"
         );
         assert_eq!(link.methods(), "GET PATCH GET");
-        let unlink = Script::new([holding(7, account(1)), answer, row(9, ACTIVE, None, None)]);
+        let unlink = Script::new([holding(7, account(1)), response, row(9, ACTIVE, None, None)]);
         unlink.unlink(account(1)).await.unwrap();
         assert_eq!(unlink.methods(), "GET PATCH GET");
     }
 }
 
 #[tokio::test]
-async fn a_write_that_did_not_arrive_is_sent_again_on_the_same_condition() {
-    for answer in lost() {
-        let exchange = Script::new([empty(), answer, empty(), holding(8, account(1))]);
-        assert_eq!(exchange.link(account(1)).await.unwrap().status, LinkStatus::Linked);
-        assert_eq!(exchange.methods(), "GET PATCH GET PATCH");
-        assert_eq!(exchange.sent().matches("if-match: W/\"7\"").count(), 2);
+async fn a_write_that_did_not_arrive_is_sent_again_with_the_same_condition() {
+    for response in lost() {
+        let script = Script::new([empty(), response, empty(), holding(8, account(1))]);
+        assert_eq!(script.link(account(1)).await.unwrap().status, LinkStatus::Linked);
+        assert_eq!(script.methods(), "GET PATCH GET PATCH");
+        assert_eq!(script.sent().matches("if-match: W/\"7\"").count(), 2);
     }
 }
 
 #[tokio::test]
 async fn a_write_that_arrived_late_makes_the_second_one_stale_and_counts_as_applied() {
     let lost = Reply::Fails(HttpErrorKind::Interrupted);
-    let exchange = Script::new([empty(), lost, empty(), fault(412, STALE), holding(8, account(1))]);
-    assert_eq!(exchange.link(account(1)).await.unwrap().status, LinkStatus::Linked);
-    assert_eq!(exchange.methods(), "GET PATCH GET PATCH GET");
+    let script = Script::new([empty(), lost, empty(), fault(412, STALE), holding(8, account(1))]);
+    assert_eq!(script.link(account(1)).await.unwrap().status, LinkStatus::Linked);
+    assert_eq!(script.methods(), "GET PATCH GET PATCH GET");
 }
 
 #[tokio::test]
-async fn a_write_that_came_too_late_is_decided_again() {
+async fn a_lost_write_on_a_changed_row_is_decided_again() {
     let lost = Reply::Fails(HttpErrorKind::Interrupted);
-    let exchange = Script::new([empty(), lost.clone(), row(8, ACTIVE, None, None), holding(9, account(1))]);
-    assert_eq!(exchange.link(account(1)).await.unwrap().status, LinkStatus::Linked);
-    assert_eq!(exchange.methods(), "GET PATCH GET PATCH");
+    let script = Script::new([empty(), lost.clone(), row(8, ACTIVE, None, None), holding(9, account(1))]);
+    assert_eq!(script.link(account(1)).await.unwrap().status, LinkStatus::Linked);
+    assert_eq!(script.methods(), "GET PATCH GET PATCH");
 
     let closed = Script::new([empty(), lost, row(8, 4, None, None)]);
     let error = closed.link(account(1)).await.unwrap_err();
@@ -222,39 +222,39 @@ async fn a_write_that_came_too_late_is_decided_again() {
 }
 
 #[tokio::test]
-async fn a_slot_that_holds_something_else_afterwards_is_a_conflict_in_doubt() {
-    for answer in lost() {
-        let exchange = Script::new([empty(), answer, holding(9, contact(3))]);
-        let error = exchange.link(account(1)).await.unwrap_err();
+async fn another_record_in_the_slot_after_a_lost_write_is_a_conflict_in_doubt() {
+    for response in lost() {
+        let script = Script::new([empty(), response, holding(9, contact(3))]);
+        let error = script.link(account(1)).await.unwrap_err();
         assert_eq!((error.code(), error.details().maybe_applied), (Code::Conflict, true));
         assert_eq!(error.details().current, Some(Some(CurrentRecord::from(contact(3)))));
-        assert_eq!(exchange.methods(), "GET PATCH GET");
+        assert_eq!(script.methods(), "GET PATCH GET");
     }
 }
 
 #[tokio::test]
-async fn a_conversation_that_is_gone_takes_the_doubt_about_a_write_with_it() {
-    for answer in lost() {
-        let exchange = Script::new([empty(), answer, fault(404, MISSING)]);
-        let error = exchange.link(account(1)).await.unwrap_err();
+async fn a_deleted_conversation_after_a_lost_write_is_not_found_and_in_doubt() {
+    for response in lost() {
+        let script = Script::new([empty(), response, fault(404, MISSING)]);
+        let error = script.link(account(1)).await.unwrap_err();
         assert_eq!((error.code(), error.details().maybe_applied), (Code::ConversationNotFound, true));
     }
 }
 
 #[tokio::test]
-async fn a_second_write_that_is_refused_leaves_the_first_in_doubt() {
+async fn a_rejected_second_write_leaves_the_first_in_doubt() {
     let lost = Reply::Fails(HttpErrorKind::Interrupted);
     for refusal in [fault(403, "0x80040220"), Reply::Fails(HttpErrorKind::Connect)] {
-        let exchange = Script::new([empty(), lost.clone(), empty(), refusal]);
-        assert!(exchange.link(account(1)).await.unwrap_err().details().maybe_applied);
+        let script = Script::new([empty(), lost.clone(), empty(), refusal]);
+        assert!(script.link(account(1)).await.unwrap_err().details().maybe_applied);
     }
 }
 
 #[tokio::test]
-async fn a_write_is_not_repeated_for_ever() {
+async fn a_write_is_repeated_a_limited_number_of_times() {
     let outage = (0..5).flat_map(|_| [empty(), fault(503, "")]).chain([empty()]);
-    let exchange = Script::new(outage);
-    let error = exchange.link(account(1)).await.unwrap_err();
+    let script = Script::new(outage);
+    let error = script.link(account(1)).await.unwrap_err();
     assert_eq!((error.code(), error.details().maybe_applied), (Code::Unavailable, true));
 }
 
@@ -270,18 +270,18 @@ async fn an_outage_of_writes_does_not_multiply_them() {
             service.link(account(1), Some(conversation(CONVERSATION)), LinkPolicy::default(), CallOptions::default());
         assert!(call.await.unwrap_err().details().maybe_applied);
     }
-    // The budget and what the reads pay into it, where five times as many would be allowed one by one.
+    // The retry budget and what the reads add to it. Without a budget there would be five times as many.
     let writes = server.requests().iter().filter(|request| request.method == Method::PATCH).count();
     assert!((520..700).contains(&writes), "{writes}");
 }
 
 #[tokio::test]
-async fn a_write_that_is_not_answered_is_given_up_in_time_to_look() {
-    // Three quarters of the thirty seconds are over, then all of them.
-    fn wait(answers: impl IntoIterator<Item = Reply>) -> Result<LinkStatus, LinkError> {
-        let exchange = Script::new(answers);
-        let clock = exchange.clock.clone();
-        let call = exchange.link(account(1));
+async fn a_write_without_a_response_is_cancelled_early_enough_to_read_the_row() {
+    // Three quarters of the thirty seconds have passed, then all of them.
+    fn wait(replies: impl IntoIterator<Item = Reply>) -> Result<LinkStatus, LinkError> {
+        let script = Script::new(replies);
+        let clock = script.clock.clone();
+        let call = script.link(account(1));
         tokio::pin!(call);
         for time in [Duration::ZERO, Duration::from_secs(25), Duration::from_secs(5)] {
             clock.advance(time);
@@ -303,77 +303,77 @@ async fn a_write_that_is_not_answered_is_given_up_in_time_to_look() {
 }
 
 #[tokio::test]
-async fn a_warm_link_is_one_round_trip() {
-    let exchange = Script::new([empty(), holding(8, account(1)), holding(9, account(2)), row(10, ACTIVE, None, None)]);
-    exchange.link_more(account(1)).await.unwrap();
-    assert_eq!(exchange.link_more(account(2)).await.unwrap().previous, Some(account(1)));
-    exchange.unlink(account(2)).await.unwrap();
-    assert_eq!(exchange.methods(), "GET PATCH PATCH PATCH");
-    assert!(exchange.sent().contains("if-match: W/\"9\""));
+async fn a_link_with_a_cached_row_is_one_round_trip() {
+    let script = Script::new([empty(), holding(8, account(1)), holding(9, account(2)), row(10, ACTIVE, None, None)]);
+    script.link_more(account(1)).await.unwrap();
+    assert_eq!(script.link_more(account(2)).await.unwrap().previous, Some(account(1)));
+    script.unlink(account(2)).await.unwrap();
+    assert_eq!(script.methods(), "GET PATCH PATCH PATCH");
+    assert!(script.sent().contains("if-match: W/\"9\""));
 }
 
 #[tokio::test]
-async fn what_writes_nothing_never_rests_on_a_remembered_row() {
+async fn a_decision_that_writes_nothing_is_never_based_on_a_cached_row() {
     let taken = holding(9, account(2));
-    let exchange =
+    let script =
         Script::new([empty(), holding(8, account(1)), taken.clone(), holding(10, account(1)), row(11, 4, None, None)]);
-    exchange.link_more(account(1)).await.unwrap();
-    // Remembered as linked; but in the meantime somebody replaced it.
-    assert_eq!(exchange.link_more(account(1)).await.unwrap().status, LinkStatus::Replaced);
-    // Remembered as linked; but in the meantime it was unlinked and closed.
-    assert_eq!(exchange.unlink(account(3)).await.unwrap_err().details().current, Some(None));
-    assert_eq!(exchange.methods(), "GET PATCH GET PATCH GET");
+    script.link_more(account(1)).await.unwrap();
+    // Cached as linked, but replaced by another writer in the meantime.
+    assert_eq!(script.link_more(account(1)).await.unwrap().status, LinkStatus::Replaced);
+    // Cached as linked, but unlinked and closed in the meantime.
+    assert_eq!(script.unlink(account(3)).await.unwrap_err().details().current, Some(None));
+    assert_eq!(script.methods(), "GET PATCH GET PATCH GET");
 }
 
 #[tokio::test]
-async fn a_remembered_row_that_is_stale_costs_no_pause() {
-    let exchange = Script::new([
+async fn a_stale_cached_row_costs_no_pause() {
+    let script = Script::new([
         empty(),
         holding(8, account(1)),
         fault(412, STALE),
         holding(9, contact(2)),
         holding(10, account(3)),
     ]);
-    exchange.link_more(account(1)).await.unwrap();
-    assert_eq!(exchange.link(account(3)).await.unwrap().previous, Some(contact(2)));
-    assert_eq!(exchange.methods(), "GET PATCH PATCH GET PATCH");
-    assert!(exchange.clock.pauses().is_empty());
+    script.link_more(account(1)).await.unwrap();
+    assert_eq!(script.link(account(3)).await.unwrap().previous, Some(contact(2)));
+    assert_eq!(script.methods(), "GET PATCH PATCH GET PATCH");
+    assert!(script.clock.pauses().is_empty());
 }
 
 #[tokio::test]
-async fn a_call_that_failed_forgets_the_row() {
+async fn a_failed_call_drops_the_cached_row() {
     let failures = [
         (fault(403, "0x80040220"), vec![]),
         (fault(404, MISSING), vec![empty()]),
         (Reply::Fails(HttpErrorKind::Interrupted), vec![Reply::Fails(HttpErrorKind::Connect)]),
     ];
-    for (failure, looks) in failures {
-        let answers = [empty(), holding(8, account(1)), failure].into_iter().chain(looks);
-        let exchange = Script::new(answers.chain([holding(9, account(1)), holding(10, account(3))]));
-        exchange.link_more(account(1)).await.unwrap();
-        exchange.link_more(account(2)).await.unwrap_err();
-        exchange.link(account(3)).await.unwrap();
-        assert!(exchange.methods().ends_with("GET PATCH"), "{}", exchange.methods());
+    for (failure, reads) in failures {
+        let replies = [empty(), holding(8, account(1)), failure].into_iter().chain(reads);
+        let script = Script::new(replies.chain([holding(9, account(1)), holding(10, account(3))]));
+        script.link_more(account(1)).await.unwrap();
+        script.link_more(account(2)).await.unwrap_err();
+        script.link(account(3)).await.unwrap();
+        assert!(script.methods().ends_with("GET PATCH"), "{}", script.methods());
     }
 }
 
 #[tokio::test]
-async fn read_check_write_reads_afresh_and_writes_on_existence_alone() {
+async fn read_check_write_always_reads_and_requires_only_that_the_row_exists() {
     let script = [empty(), holding(8, account(1)), holding(9, contact(2)), row(10, ACTIVE, None, None)];
-    let exchange = Script::with_concurrency(Concurrency::ReadCheckWrite, script);
-    exchange.link_more(account(1)).await.unwrap();
-    exchange.unlink(contact(2)).await.unwrap();
-    assert_eq!(exchange.methods(), "GET PATCH GET PATCH");
-    assert_eq!(exchange.sent().matches("if-match: *").count(), 2, "never without a condition");
-    // An unlink stays conditional on the record it names, as far as the read can tell.
+    let script = Script::with_concurrency(Concurrency::ReadCheckWrite, script);
+    script.link_more(account(1)).await.unwrap();
+    script.unlink(contact(2)).await.unwrap();
+    assert_eq!(script.methods(), "GET PATCH GET PATCH");
+    assert_eq!(script.sent().matches("if-match: *").count(), 2, "never without a condition");
+    // An unlink still depends on the record that it names, according to the read.
     let other = Script::with_concurrency(Concurrency::ReadCheckWrite, [holding(9, contact(2))]);
     assert_eq!(other.unlink(contact(3)).await.unwrap_err().code(), Code::NotLinked);
 }
 
 #[tokio::test]
-async fn concurrency_switched_off_says_what_to_switch_on() {
-    for answer in [fault(412, "0x80060883"), fault(400, "0x8006088d")] {
-        let error = Script::new([empty(), answer]).link(account(1)).await.unwrap_err();
+async fn the_error_of_a_table_without_versions_states_what_to_turn_on() {
+    for response in [fault(412, "0x80060883"), fault(400, "0x8006088d")] {
+        let error = Script::new([empty(), response]).link(account(1)).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidConfiguration);
         assert!(error.details().hint.as_deref().is_some_and(|hint| hint.contains("optimistic concurrency")));
     }

@@ -1,4 +1,4 @@
-//! Links to the next page: in every form that means the environment's own conversations, and how long a chain is followed.
+//! Links to the next page: the accepted forms, and the limits of a chain of pages.
 
 use std::{sync::Arc, time::Duration};
 
@@ -63,7 +63,7 @@ async fn a_link_is_followed_in_every_form_that_leads_to_the_environments_convers
 }
 
 #[tokio::test]
-async fn a_link_that_leads_elsewhere_is_refused_and_nothing_is_sent_there() {
+async fn a_link_that_leads_elsewhere_is_rejected_and_nothing_is_sent_there() {
     for link in [
         "https://evil.example/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",
         "//evil.example/api/data/v9.2/msdyn_ocliveworkitems?$skiptoken=x",

@@ -1,4 +1,4 @@
-//! Responses that are odd where nothing depends on it: strings cut in the middle of an emoji, huge numbers, unexpected types.
+//! Responses with irregular values in columns that decisions do not use: strings cut in the middle of an emoji, huge numbers, unexpected types.
 
 use omnichannel_link::{
     domain::{
@@ -14,7 +14,7 @@ use crate::{
     support::{CONVERSATION, account, conversation},
 };
 
-/// Properties of a row that no decision rests on.
+/// Properties of a row that no decision is based on.
 fn odd_properties() -> Vec<String> {
     let deep = format!("{}{}", r#"{"a":["#.repeat(50_000), "]}".repeat(50_000));
     let odd = [
@@ -109,7 +109,7 @@ async fn an_odd_name_does_not_hide_the_record_it_belongs_to() {
 }
 
 #[tokio::test]
-async fn what_decides_stays_strict() {
+async fn columns_of_decisions_are_parsed_strictly() {
     let fine = with(r#""subject":"fine""#);
     for (from, to) in [
         (r#""statuscode":2"#, r#""statuscode":"2""#),

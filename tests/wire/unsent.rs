@@ -1,4 +1,4 @@
-//! Writes that were refused for their token, and are not sent again because there is no other.
+//! Writes whose token was rejected, and that are not sent again because there is no other token.
 
 use std::{
     sync::{
@@ -21,7 +21,7 @@ use crate::{
     support::{account, http::Reply},
 };
 
-/// Gives one token. From then on it fails, or hangs.
+/// Returns one token. From then on it fails, or hangs.
 #[derive(Default)]
 struct OneToken {
     hangs: bool,
@@ -37,19 +37,19 @@ impl TokenProvider for OneToken {
         if self.hangs {
             return Box::pin(std::future::pending());
         }
-        Box::pin(std::future::ready(Err(LinkError::new(Code::AuthenticationFailed, "The vault is shut."))))
+        Box::pin(std::future::ready(Err(LinkError::new(Code::AuthenticationFailed, "The vault is closed."))))
     }
 }
 
-fn refused_token() -> Reply {
+fn rejected_token() -> Reply {
     reply(401, "")
 }
 
-/// The error of a call whose tokens come from there, after 25 of its 30 seconds.
-fn error(tokens: OneToken, answers: impl IntoIterator<Item = Reply>) -> LinkError {
-    let exchange = Script::with_tokens(Arc::new(tokens), Concurrency::CompareAndSwap, answers);
-    let clock = exchange.clock.clone();
-    let call = exchange.link(account(1));
+/// The error of a call with these tokens, after 25 of its 30 seconds.
+fn error(tokens: OneToken, replies: impl IntoIterator<Item = Reply>) -> LinkError {
+    let script = Script::with_tokens(Arc::new(tokens), Concurrency::CompareAndSwap, replies);
+    let clock = script.clock.clone();
+    let call = script.link(account(1));
     tokio::pin!(call);
     for time in [Duration::ZERO, Duration::from_secs(25)] {
         clock.advance(time);
@@ -63,24 +63,24 @@ fn error(tokens: OneToken, answers: impl IntoIterator<Item = Reply>) -> LinkErro
 }
 
 #[tokio::test]
-async fn a_write_with_a_refused_token_did_nothing_when_there_is_no_other() {
-    let error = error(OneToken::default(), [empty(), refused_token()]);
+async fn a_write_with_a_rejected_token_was_not_applied_if_there_is_no_other_token() {
+    let error = error(OneToken::default(), [empty(), rejected_token()]);
     assert_eq!((error.code(), error.details().maybe_applied), (Code::AuthenticationFailed, false));
 }
 
 #[tokio::test]
-async fn a_write_that_waits_for_its_turn_until_it_is_too_late_says_that_it_was_not_sent() {
-    let error = error(OneToken { hangs: true, ..OneToken::default() }, [empty(), refused_token()]);
+async fn a_write_that_waits_too_long_for_its_turn_is_reported_as_not_sent() {
+    let error = error(OneToken { hangs: true, ..OneToken::default() }, [empty(), rejected_token()]);
     assert_eq!((error.code(), error.details().maybe_applied), (Code::Timeout, false));
     assert!(error.message().starts_with("The change was not sent within 22500 ms: "), "{error}");
 }
 
 #[tokio::test]
-async fn a_second_write_that_is_not_sent_leaves_the_first_ones_error() {
-    for answer in lost() {
+async fn a_second_write_that_is_not_sent_leaves_the_error_of_the_first() {
+    for response in lost() {
         for hangs in [false, true] {
-            let answers = [empty(), answer.clone(), empty(), refused_token()];
-            let error = error(OneToken { hangs, ..OneToken::default() }, answers);
+            let replies = [empty(), response.clone(), empty(), rejected_token()];
+            let error = error(OneToken { hangs, ..OneToken::default() }, replies);
             assert!(error.details().maybe_applied, "{error:?}");
             assert!(!error.message().contains("vault") && !error.message().contains("not sent"), "{error}");
         }
