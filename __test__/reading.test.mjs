@@ -279,7 +279,7 @@ for (const [name, open] of Object.entries(stores)) {
       await rejects(client.findRecord('contact', { fullname: '' }), 'RECORD_NOT_FOUND')
       for (const [key, message] of [
         [{ contactid: 'x' }, /`key\.contactid`: expected a GUID.*'x'/], [{ _parentcustomerid_value: '' }, /`key\._parentcustomerid_value`: expected a GUID/],
-        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is not a logical name/], [{ __value: missingId }, /'__value' is no logical name/]
+        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is not a logical name/], [{ __value: missingId }, /'__value' is not a logical name/]
       ]) await rejects(client.findRecord('contact', key), 'INVALID_ARGUMENT', message)
     })
 
