@@ -60,7 +60,7 @@ function run(code) {
   return stdout
 }
 
-test('the desktop that the guide builds is the example', () => {
+test('the desktop guide shows the example', () => {
   const [, part] = read('docs/electron-desktop.md').split('\n## ')
   const blocks = part.split('```js\n').slice(1).map(rest => rest.split('```')[0])
   assert.ok(blocks.length > 3)
@@ -92,7 +92,7 @@ for (const document of linking) {
 
 const service = read('docs/node-service.md').split('```js\n').find(rest => rest.includes('async function consume')).split('```')[0]
 
-test('the service of the guide stops when its secret has expired, and gives the message back', async () => {
+test('the service of the guide stops when its secret has expired, and returns the message', async () => {
   await emulator.reset()
   await emulator.faults.conditions({ secretExpired: true })
   const { status, stdout, stderr } = spawnSync(...prepared(service))
@@ -123,7 +123,7 @@ test('the service of the guide finishes the call in progress when it gets a sign
   assert.deepEqual([...(await ended), await printed], [0, null, 'done\n'])
 })
 
-/** A heading's anchor as GitHub makes it. */
+/** The GitHub anchor of a heading. */
 function slug(heading) {
   return heading.replace(/^#+ /, '').toLowerCase().replace(/[^\p{L}\p{N} -]/gu, '').replaceAll(' ', '-')
 }

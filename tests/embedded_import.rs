@@ -5,14 +5,13 @@ mod embedded;
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         mpsc::{self, Receiver},
     },
-    time::{Duration, Instant, SystemTime},
+    time::Duration,
 };
 
 use omnichannel_link::{
-    clock::{Clock, Sleep, SystemClock},
     domain::{LinkStatus, RecordReference},
     embedded::{ImportProgress, OnProgress, Source},
     error::{Code, LinkError},
@@ -20,7 +19,9 @@ use omnichannel_link::{
 use serde_json::{Value, json};
 
 use self::embedded::{
-    DatabaseFixture, MISSING, UNLINKED, account, active, conversation, incident, only, page, sql,
+    DatabaseFixture, MISSING, UNLINKED, account, active,
+    clock::TestClock,
+    conversation, incident, only, page, sql,
     vfs::{PATIENCE, Step},
 };
 
@@ -122,40 +123,6 @@ async fn pages_may_be_imported_in_any_order_and_dangling_links_are_counted() {
     }
 }
 
-/// A clock that advances by a step each time it is read.
-#[derive(Debug)]
-struct Ticking {
-    now: Mutex<Instant>,
-    step: Duration,
-}
-
-impl Ticking {
-    fn by(step: Duration) -> Arc<Self> {
-        Arc::new(Self { now: Mutex::new(SystemClock.now()), step })
-    }
-}
-
-#[expect(clippy::unwrap_used, reason = "a test's helper")]
-impl Clock for Ticking {
-    fn now(&self) -> Instant {
-        let mut now = self.now.lock().unwrap();
-        *now += self.step;
-        *now
-    }
-
-    fn wall(&self) -> SystemTime {
-        SystemClock.wall()
-    }
-
-    fn sleep(&self, duration: Duration) -> Sleep {
-        SystemClock.sleep(duration)
-    }
-
-    fn random(&self) -> u128 {
-        SystemClock.random()
-    }
-}
-
 fn recorded() -> (Option<OnProgress>, Receiver<ImportProgress>) {
     let (report, reports) = mpsc::channel();
     (Some(Box::new(move |progress| report.send(progress).unwrap_or_default())), reports)
@@ -165,7 +132,7 @@ fn recorded() -> (Option<OnProgress>, Receiver<ImportProgress>) {
 async fn progress_grows_and_is_reported_by_the_clock() {
     const ROWS: u16 = 5_000;
     for (step, at_least) in [(Duration::from_millis(150), 5), (Duration::ZERO, 0)] {
-        let db = DatabaseFixture::empty().with_other_clock(Ticking::by(step));
+        let db = DatabaseFixture::empty().with_other_clock(Arc::new(TestClock::ticking(step)));
         let (on_progress, reports) = recorded();
         let summary = db.import_with(active(0..ROWS, "Hello"), on_progress).await.unwrap();
         assert_eq!(summary.inserted, usize::from(ROWS));
@@ -189,7 +156,7 @@ async fn an_import_cancelled_before_its_turn_imports_nothing() {
 
 #[tokio::test]
 async fn an_import_cancelled_half_way_is_rolled_back() {
-    let db = DatabaseFixture::empty().with_other_clock(Ticking::by(Duration::from_secs(1)));
+    let db = DatabaseFixture::empty().with_other_clock(Arc::new(TestClock::ticking(Duration::from_secs(1))));
     let (report, reports) = mpsc::channel();
     let (resume, resumed) = mpsc::channel();
     let on_progress = Box::new(move |progress: ImportProgress| {

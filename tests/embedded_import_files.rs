@@ -7,46 +7,23 @@ mod embedded;
 
 use std::{
     fs::{self, File},
-    future::ready,
     io::{ErrorKind, Write},
     path::PathBuf,
     process::Command,
     sync::Arc,
     thread,
-    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::FutureExt as _;
 use omnichannel_link::{
-    clock::{Clock, Sleep, SystemClock},
     domain::{CallOptions, LinkStatus},
     embedded::Source,
     error::Code,
 };
 
-use self::embedded::{DatabaseFixture, MISSING, UNLINKED, account, active, conversation, incident, only, settled};
-
-/// A clock without waits.
-#[derive(Debug)]
-struct NoWaits;
-
-impl Clock for NoWaits {
-    fn now(&self) -> Instant {
-        SystemClock.now()
-    }
-
-    fn wall(&self) -> SystemTime {
-        SystemClock.wall()
-    }
-
-    fn sleep(&self, _: Duration) -> Sleep {
-        Box::pin(ready(()))
-    }
-
-    fn random(&self) -> u128 {
-        SystemClock.random()
-    }
-}
+use self::embedded::{
+    DatabaseFixture, MISSING, UNLINKED, account, active, clock::TestClock, conversation, incident, only, settled,
+};
 
 fn in_folder(db: &DatabaseFixture, name: &str) -> PathBuf {
     db.path.with_file_name(name)
@@ -107,7 +84,7 @@ fn a_process_without_a_file_descriptor_left_gets_a_retryable_error() {
 
 #[tokio::test]
 async fn a_pipe_without_a_writer_delays_only_its_own_import() {
-    let db = DatabaseFixture::seeded().await.with_other_clock(Arc::new(NoWaits));
+    let db = DatabaseFixture::seeded().await.with_other_clock(Arc::new(TestClock::instant()));
     let silent: Vec<_> =
         (0..10).map(|number| tokio::spawn(db.import(Source::Path(pipe(&db, &format!("silent-{number}")))))).collect();
     assert_eq!(db.linked(1, account(1)).await, LinkStatus::Linked);
@@ -126,7 +103,7 @@ async fn a_pipe_without_a_writer_delays_only_its_own_import() {
 
 #[tokio::test]
 async fn an_import_fails_when_64_pipes_without_a_writer_are_being_read() {
-    let db = DatabaseFixture::seeded().await.with_other_clock(Arc::new(NoWaits));
+    let db = DatabaseFixture::seeded().await.with_other_clock(Arc::new(TestClock::instant()));
     let mut silent: Vec<_> =
         (0..64).map(|number| db.import(Source::Path(pipe(&db, &format!("silent-{number}"))))).collect();
     for import in &mut silent {

@@ -73,7 +73,7 @@ fn planted_violations_are_reported_and_lookalikes_are_not() {
     let violations = sources.violations();
     let mut reported: Vec<_> = violations.iter().filter_map(|violation| violation.split(" [").next()).collect();
     expected.sort();
-    reported.sort();
+    reported.sort_unstable();
     assert_eq!(reported, expected);
     assert_eq!(sources.circles(), PLANTED_CIRCLES);
 }
@@ -268,9 +268,9 @@ impl Sources {
             };
             for file in files.keys() {
                 let circle: Vec<_> = reached(file).into_iter().filter(|other| reached(other).contains(file)).collect();
-                let used =
+                let inside =
                     |from| files[from].iter().filter(|to| circle.contains(to)).map(move |to| format!("{from} -> {to}"));
-                let uses: Vec<_> = circle.iter().flat_map(used).collect();
+                let uses: Vec<_> = circle.iter().flat_map(inside).collect();
                 if !uses.is_empty() {
                     circles.insert(format!("{folder} has a circle: {}", uses.join(", ")));
                 }

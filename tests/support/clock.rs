@@ -1,4 +1,5 @@
 //! One clock for all suites. Its time moves only when a test moves it, or when Tokio's paused time does.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::{
     collections::BTreeMap,

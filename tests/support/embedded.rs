@@ -1,6 +1,8 @@
 //! An embedded store on a file of its own, with a VFS that tests control, and access to the file from other connections.
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
+#[path = "clock.rs"]
+pub(crate) mod clock;
 #[path = "vfs.rs"]
 pub(crate) mod vfs;
 
