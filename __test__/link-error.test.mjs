@@ -1,4 +1,4 @@
-// The class of every failure, and the list of its codes.
+// The error class, and the list of its codes.
 import assert from 'node:assert/strict'
 import { copyFileSync, cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -8,7 +8,7 @@ import { inspect } from 'node:util'
 import { LinkError } from 'omnichannel-link'
 import { folder } from './support/afterwards.mjs'
 import { rejects } from './support/expect.mjs'
-import { account, closedConversation, contact, conversation, nobody } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, missingId } from './support/sample.mjs'
 import { fault, serve } from './support/server.mjs'
 import { client, emptyEmbedded, stores } from './support/stores.mjs'
 
@@ -22,7 +22,7 @@ async function failure(t) {
   return rejects(client.unlinkFromConversation('contact', contact.recordId, conversation), 'NOT_LINKED')
 }
 
-test('it is an Error of a class of its own', { timeout: 60_000 }, async t => {
+test('it is an Error with its own class', { timeout: 60_000 }, async t => {
   const error = await failure(t)
   assert.ok(error instanceof Error)
   assert.ok(error instanceof LinkError)
@@ -34,20 +34,20 @@ test('it is an Error of a class of its own', { timeout: 60_000 }, async t => {
   }
 })
 
-test('a subclass recognises its own only', async t => {
+test('instanceof of a subclass accepts only its own instances', async t => {
   class Mine extends LinkError {}
   assert.equal(Mine.name, 'Mine')
   assert.equal((await failure(t)) instanceof Mine, false)
 })
 
-test('a console shows the code and what is known', { timeout: 60_000 }, async t => {
+test('the console shows the code and the known fields', { timeout: 60_000 }, async t => {
   const shown = inspect(await failure(t))
   for (const part of [/^LinkError: The contact/, /code: 'NOT_LINKED'/, /current: \{/, new RegExp(account.recordId), /isRetryable: false/, /store: 'embedded'/]) {
     assert.match(shown, part)
   }
 })
 
-test('the stack names the function that called', { timeout: 60_000 }, async t => {
+test('the stack names the calling function', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   async function theCallersOwnFunction() {
     await client.linkToConversation('account', account.recordId, conversation)
@@ -64,7 +64,7 @@ test('the stack names the function that called', { timeout: 60_000 }, async t =>
 
 test('toJSON and fromJSON survive a channel that drops an error\'s properties', { timeout: 60_000 }, async t => {
   const { client: local } = await stores.embedded(t)
-  const server = await serve(t, (_, response) => fault(response, 429, '0x80072322', 'Slow down', { 'retry-after': '7', 'x-ms-service-request-id': nobody }))
+  const server = await serve(t, (_, response) => fault(response, 429, '0x80072322', 'Slow down', { 'retry-after': '7', 'x-ms-service-request-id': missingId }))
   const remote = client(t, { dataverse: server.dataverse })
   const errors = [
     await failure(t),
@@ -72,7 +72,7 @@ test('toJSON and fromJSON survive a channel that drops an error\'s properties', 
     await rejects(local.linkToConversation('contact', contact.recordId, closedConversation), 'CONVERSATION_NOT_ACTIVE'),
     await rejects(local.linkToConversation('contact', contact.recordId), 'NO_FOCUSED_CONVERSATION'),
     await rejects(remote.linkToConversation('contact', contact.recordId, conversation), 'THROTTLED'),
-    // With a cause.
+    // With its cause.
     await rejects(client(t, { dataverse: { url: 'http://127.0.0.1:0', credential: 'x' } }).linkToConversation('contact', contact.recordId, conversation), 'UNAVAILABLE')
   ]
   for (const error of errors) {
@@ -89,10 +89,10 @@ test('toJSON and fromJSON survive a channel that drops an error\'s properties', 
     }
   }
   assert.ok(errors.at(-1).cause)
-  assert.deepEqual([errors[4].retryAfterInMs, errors[4].serviceRequestId], [7000, nobody])
+  assert.deepEqual([errors[4].retryAfterInMs, errors[4].serviceRequestId], [7000, missingId])
 })
 
-test('what is not known is absent', { timeout: 60_000 }, async t => {
+test('unknown fields are absent', { timeout: 60_000 }, async t => {
   const { client: local } = emptyEmbedded(t)
   const errors = [
     await failure(t),
@@ -106,7 +106,7 @@ test('what is not known is absent', { timeout: 60_000 }, async t => {
   }
 })
 
-test('fromJSON refuses what toJSON did not make', () => {
+test('fromJSON rejects values that toJSON did not make', () => {
   for (const junk of [undefined, null, 5, 'text', true, Symbol('x'), [], {}, { code: 'CLOSED' }, { message: 'x' }, { code: 5, message: 'x' }, { code: 'CLOSED', message: 5 }, new Error('x')]) {
     assert.throws(() => LinkError.fromJSON(junk), { name: 'TypeError', message: /LinkError\.fromJSON/ })
   }
@@ -130,7 +130,7 @@ test('the errors of two copies of the package recognise each other', { timeout: 
   }
 })
 
-test('the codes are the same in the typings, in their table, in Rust and in the guide', () => {
+test('the codes are the same in the typings, the table, Rust and the guide', () => {
   const read = name => readFileSync(new URL(name, root), 'utf8')
   const typings = read('types/errors.d.ts')
   const union = /export type LinkErrorCode =([^/]*?)\n\n/.exec(typings)[1]
