@@ -90,6 +90,16 @@ for (const document of linking) {
   })
 }
 
+for (const document of ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md']) {
+  test(`the files that ${document} names exist`, () => {
+    const paths = [...read(document).matchAll(/`([\w.]+\/[\w./-]*)`/g)].map(([, path]) => path)
+    assert.ok(paths.length > 5)
+    // `npm run docs` writes this one, and `name/` is an example.
+    const missing = paths.filter(path => !existsSync(join(root, path)) && path !== 'docs/api/' && path !== 'name/')
+    assert.deepEqual(missing, [])
+  })
+}
+
 const service = read('docs/node-service.md').split('```js\n').find(rest => rest.includes('async function consume')).split('```')[0]
 
 test('the service of the guide stops when its secret has expired, and returns the message', async () => {

@@ -130,7 +130,7 @@ test('the errors of two copies of the package recognise each other', { timeout: 
   }
 })
 
-test('the codes are the same in the typings, in their table, in Rust and in the guide', () => {
+test('the codes are the same in the typings, the table, Rust and the guide', () => {
   const read = name => readFileSync(new URL(name, root), 'utf8')
   const typings = read('types/errors.d.ts')
   const union = /export type LinkErrorCode =([^/]*?)\n\n/.exec(typings)[1]

@@ -1,4 +1,4 @@
-//! Decisions: the change that a link or unlink makes, computed from the conversation alone. Rows 4 to 8 of the table in the README.
+//! Decisions: the change that a link or unlink makes, computed from the conversation alone. The table under "Results" in README.md.
 
 use super::{
     conversation::{Conversation, Slot, Status},
