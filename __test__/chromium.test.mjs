@@ -6,7 +6,7 @@ import { link, unlink } from './support/page-scripts.mjs'
 import { account, conversation, emptyConversation, incident } from './support/sample.mjs'
 import { stores } from './support/stores.mjs'
 
-const skip = chromium ? false : 'no Chromium here: apt-get install chromium, or name one in CHROMIUM'
+const skip = chromium ? false : 'Chromium not found: install it, or set CHROMIUM to its path'
 const options = { skip, timeout: 120_000 }
 
 for (const [name, open] of Object.entries(stores)) {

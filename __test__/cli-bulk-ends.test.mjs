@@ -205,8 +205,8 @@ test('progress is the share of the file up to the last finished item', { timeout
 test('the progress line fits the window, and works without a size', () => {
   const written = []
   const bar = progressLine({ isTTY: true, columns: 40, write: text => written.push(text) })
-  bar.show(0.5, 'a text that is longer than the window')
+  bar.show(0.5, 'a line that is longer than the window')
   bar.show(undefined, '7 done')
-  assert.match(written[0], / 50 % {2}a text that$/)
+  assert.match(written[0], / 50 % {2}a line that$/)
   assert.match(written[1], /7 done$/)
 })

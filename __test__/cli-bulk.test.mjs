@@ -25,7 +25,7 @@ async function prepared(t, name, content) {
   return { server, cwd, env, run: (...args) => cli(t, ['bulk', ...args], { cwd, env }), read: file => readFileSync(join(cwd, file), 'utf8') }
 }
 
-test('a CSV list: a table of outcomes, and the failed items in the same form', { timeout: 120_000 }, async t => {
+test('a CSV list: a table of outcomes, and the failed items in the same format', { timeout: 120_000 }, async t => {
   const { server, run, read, cwd } = await prepared(t, 'list.csv', `\ufeff${HEADER}\r
 ${conversation},"first, ""quoted""",incident,${incident.recordId}\r
 ${closedConversation},"two
@@ -99,7 +99,7 @@ contact,${contact.recordId},${conversation},one,"two, three"
     assert.deepEqual(lines(read(`${file}.failed.csv`)).slice(1).map(line => line.replace(/^"[^"]*",/, '')), rows)
   }
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
-  writeFileSync(join(cwd, 'list.failed.csv'), read('list.failed.csv').replace(`${conversation}\n`, `${conversation},mended\n`))
+  writeFileSync(join(cwd, 'list.failed.csv'), read('list.failed.csv').replace(`${conversation}\n`, `${conversation},fixed\n`))
   assert.match((await run('list.failed.csv')).stdout, /1 {6}replaced\n/)
 })
 
@@ -152,9 +152,9 @@ test('a list on stdin, in both formats', { timeout: 120_000 }, async t => {
     return await ended
   }
   const csv = `${HEADER}\n${conversation},,contact,${contact.recordId}\n${conversation},,lead,x\n`
-  const refused = await piped(csv)
-  assert.deepEqual([refused.code, refused.stdout], [2, ''])
-  assert.match(refused.stderr, /Reading from stdin requires --failed <file>/)
+  const rejected = await piped(csv)
+  assert.deepEqual([rejected.code, rejected.stdout], [2, ''])
+  assert.match(rejected.stderr, /Reading from stdin requires --failed <file>/)
   assert.match((await piped(csv, '--dry-run')).stdout, /1 {6}replaced/)
   assert.match((await piped(csv, '--failed', 'failed.csv')).stdout, /1 {6}replaced/)
   assert.match(read('failed.csv'), /,lead,x\n$/)
@@ -162,7 +162,7 @@ test('a list on stdin, in both formats', { timeout: 120_000 }, async t => {
   assert.equal(existsSync(join(cwd, 'failed.csv')), false)
 })
 
-test('a pipe is read as stdin, and not by its path', { skip: process.platform === 'win32', timeout: 120_000 }, async t => {
+test('a pipe can be read as stdin, but not by its path', { skip: process.platform === 'win32', timeout: 120_000 }, async t => {
   const { run, cwd } = await prepared(t, 'unused', '')
   execFileSync('mkfifo', ['pipe.csv'], { cwd })
   for (const path of ['pipe.csv', '/dev/stdin', '/dev/null']) {
@@ -235,9 +235,9 @@ test('an invalid list exits with 2', { timeout: 120_000 }, async t => {
   writeFileSync(join(empty.cwd, 'empty.failed.jsonl'), 'of an earlier run')
   assert.deepEqual(await empty.run('empty.jsonl'), { code: 0, stdout: '', stderr: 'The list is empty.\n' })
   assert.equal(existsSync(join(empty.cwd, 'empty.failed.jsonl')), false)
-  const told = lines((await empty.run('empty.jsonl', '--json')).stderr).map(line => JSON.parse(line))
+  const printed = lines((await empty.run('empty.jsonl', '--json')).stderr).map(line => JSON.parse(line))
   const summary = { items: 0, failed: 0, uncertain: 0, outcomes: {}, notBegunFromLine: null, failedFile: null, dryRun: false }
-  assert.deepEqual(told, [{ summary }, { notice: 'The list is empty.' }])
+  assert.deepEqual(printed, [{ summary }, { notice: 'The list is empty.' }])
   const forLinks = await run('list.csv', '--unlink', '--if-linked', 'keep')
   assert.match(forLinks.stderr, /--if-linked cannot be combined with --unlink/)
 })

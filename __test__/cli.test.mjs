@@ -54,9 +54,9 @@ for (const [name, open] of Object.entries(stores)) {
       assert.deepEqual(outcome, { status: 'linked', conversationId: conversation, record: incident, previous: null, store: name })
       const shown = JSON.parse((await run('show', conversation, '--json')).stdout)
       assert.deepEqual([shown.conversationId, shown.status, shown.customer.recordId, shown.case.recordId], [conversation, 'active', account.recordId, incident.recordId])
-      const refused = await run('unlink', 'contact', contact.recordId, conversation, '--json')
-      assert.deepEqual([refused.code, refused.stdout], [4, ''])
-      const { error } = JSON.parse(refused.stderr)
+      const rejected = await run('unlink', 'contact', contact.recordId, conversation, '--json')
+      assert.deepEqual([rejected.code, rejected.stdout], [4, ''])
+      const { error } = JSON.parse(rejected.stderr)
       assert.deepEqual([error.name, error.code, error.current], ['LinkError', 'NOT_LINKED', account])
     })
 

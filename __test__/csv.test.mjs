@@ -4,15 +4,15 @@ import { test } from 'node:test'
 import { format, parse } from '../cli/csv.js'
 import { rejects } from './support/expect.mjs'
 
-async function taken(pieces) {
+async function taken(chunks) {
   const found = []
-  for await (const row of parse(pieces, 'the list')) found.push(row)
+  for await (const row of parse(chunks, 'the list')) found.push(row)
   return found
 }
 
-async function rows(...pieces) {
+async function rows(...chunks) {
   const found = []
-  for (const { line, fields } of await taken(pieces)) found.push([line, ...fields])
+  for (const { line, fields } of await taken(chunks)) found.push([line, ...fields])
   return found
 }
 
@@ -24,9 +24,9 @@ const cases = {
   'tabs': ['a\tb\n"1\t2"\t3\n', [[1, 'a', 'b'], [2, '1\t2', '3']]],
   'quotes around commas, quotes and line breaks': ['"a,1","say ""hi""","two\r\nlines"\nx,y,z\n', [[1, 'a,1', 'say "hi"', 'two\r\nlines'], [3, 'x', 'y', 'z']]],
   'empty fields and empty lines': [',\n\n\r\n"",\n""\nx', [[1, '', ''], [4, '', ''], [5, ''], [6, 'x']]],
-  'a quote inside a field that has none around it': ['a"b,c\n', [[1, 'a"b', 'c']]],
-  'a quoted field at the end of the text': ['a,"b"', [[1, 'a', 'b']]],
-  'what follows a closed quote': ['"a"b,"c" \n', [[1, 'ab', 'c ']]],
+  'a quote inside an unquoted field': ['a"b,c\n', [[1, 'a"b', 'c']]],
+  'a quoted field at the end of the input': ['a,"b"', [[1, 'a', 'b']]],
+  'characters after a closing quote': ['"a"b,"c" \n', [[1, 'ab', 'c ']]],
   'nothing': ['', []]
 }
 
@@ -43,11 +43,11 @@ test('an unclosed quote is reported with its line', async () => {
 
 test('a row has a maximum length, so a stray quote does not swallow the rest of the file', async () => {
   let read = 0
-  const pieces = function* () {
+  const chunks = function* () {
     yield 'a,b\nc,"d\n'
     for (;;) yield 'e,f\n'.repeat(1024) + (read++, '')
   }
-  await rejects(taken(pieces()), 'INVALID_ARGUMENT', /^the list, line 2: the row is longer than 1048576 characters\.$/)
+  await rejects(taken(chunks()), 'INVALID_ARGUMENT', /^the list, line 2: the row is longer than 1048576 characters\.$/)
   assert.equal(read, 256)
 })
 

@@ -13,9 +13,9 @@ const thrown = {
   'an Error': new TypeError(secret),
   'an Error of another realm': runInNewContext(`new Error('${secret}')`),
   'a LinkError': LinkError.fromJSON({ code: 'CONFLICT', message: secret }),
-  'a failure of a page': { error: LinkError.fromJSON({ code: 'CONFLICT', message: 'x' }), secret },
+  'a failure object of a page': { error: LinkError.fromJSON({ code: 'CONFLICT', message: 'x' }), secret },
   'an object': { secret },
-  'a text': secret
+  'a string': secret
 }
 
 for (const [what, value] of Object.entries(thrown)) {
@@ -52,8 +52,8 @@ const disposed = () => {
 }
 const crashed = {
   'a window that crashed': [[ORIGIN], window => (window.frame = window.mainFrame = { get origin() { return disposed() } })],
-  'a window whose frames cannot be had': [[ORIGIN], window => ['frame', 'mainFrame'].forEach(name => Object.defineProperty(window, name, { get: disposed }))],
-  'a function that cannot tell': [frame => new URL(frame.url).host === 'desktop', window => (window.frame = window.mainFrame = { url: '' })]
+  'a window whose frames throw': [[ORIGIN], window => ['frame', 'mainFrame'].forEach(name => Object.defineProperty(window, name, { get: disposed }))],
+  'an allow function that throws': [frame => new URL(frame.url).host === 'desktop', window => (window.frame = window.mainFrame = { url: '' })]
 }
 for (const [what, [allow, damage]] of Object.entries(crashed)) {
   test(`${what} gets no events and responses, and the others do`, { timeout: 60_000 }, async t => {

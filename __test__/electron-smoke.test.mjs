@@ -28,7 +28,7 @@ const electron = [process.env.ELECTRON, attempt(() => require('electron')), ...p
   .find(path => path && attempt(() => accessSync(path) ?? true))
 
 const options = {
-  skip: electron ? false : 'no Electron here: name one in ELECTRON, or install the package electron where Node finds it',
+  skip: electron ? false : 'Electron not found: set ELECTRON to its path, or install the package electron',
   timeout: 120_000
 }
 
@@ -43,7 +43,7 @@ async function run(t, app, main) {
   child.stderr.setEncoding('utf8').on('data', text => (stderr += text))
   const [code] = await once(child, 'close')
   const line = stdout.split('\n').find(line => line.startsWith('{"loaded"'))
-  assert.ok(line, `Electron ended with ${code} and said nothing: ${stderr}`)
+  assert.ok(line, `Electron ended with ${code} and printed no result: ${stderr}`)
   return JSON.parse(line)
 }
 

@@ -32,15 +32,15 @@ export async function facade() {
   const query: OmnichannelQuery = { agentId: id, status: [2, '3'], attributes: ['subject'], orderBy: [{ attributeName: 'createdon' }] }
   const rows: OmnichannelConversation[] = (await page.getConversations(query, 'correlation')).result.value
   const label: string | undefined = rows[0]?.['statuscode@OData.Community.Display.V1.FormattedValue']
-  // @ts-expect-error: the page has no options
+  // @ts-expect-error: the page's functions have no options
   await page.linkToConversation('incident', id, id, { timeoutInMs: 5 })
   // @ts-expect-error: leads cannot be linked
   await page.unlinkFromConversation('lead', id)
   // @ts-expect-error: the query is required
   await page.getConversations({})
-  // @ts-expect-error: conversations are not ordered by their agents
+  // @ts-expect-error: conversations cannot be ordered by agent
   await page.getConversations({ agentId: id, orderBy: [{ attributeName: 'msdyn_activeagentid' }] })
-  // @ts-expect-error: a client is needed
+  // @ts-expect-error: a client is required
   createOmnichannel()
   return [records, label]
 }
@@ -58,7 +58,7 @@ export function shell() {
   serveOmnichannel({ ipcMain, client })
   // @ts-expect-error: origins are a list
   serveOmnichannel({ ipcMain, client, allow: 'app://desktop' })
-  // @ts-expect-error: there is no such option
+  // @ts-expect-error: unknown option
   serveOmnichannel({ ipcMain, client, allow: [], origins: [] })
   // @ts-expect-error: a number is not a window
   service.focus(5, id)

@@ -129,7 +129,7 @@ test('a function can decide which pages are allowed', { timeout: 60_000 }, async
   const yes = open('https://yes.example')
   focus(yes.webContents, conversation)
   assert.equal(await yes.run(getId), conversation)
-  assert.equal((await refused(one.run(getId))).error.code, 'FORBIDDEN', 'only true is yes')
+  assert.equal((await refused(one.run(getId))).error.code, 'FORBIDDEN', 'only true allows')
   assert.equal(frames.length, 2)
   assert.equal(frames[0], yes.frame)
   assert.equal(frames[1], one.frame)
@@ -309,7 +309,7 @@ test('without a handler refreshTab is rejected', { timeout: 60_000 }, async t =>
 test('invalid options are rejected by name', { timeout: 60_000 }, t => {
   const { ipcMain } = electron(t)
   const { client } = emptyEmbedded(t)
-  const refusals = [
+  const rejected = [
     [undefined, /`options\.ipcMain`/],
     [{ ipcMain: {}, client, allow: [] }, /`options\.ipcMain`/],
     [{ ipcMain, allow: [] }, /`options\.client`/],
@@ -324,9 +324,9 @@ test('invalid options are rejected by name', { timeout: 60_000 }, t => {
     '*', 'null', '', 'https://agent.example/', 'https://Agent.example', 'https://agent.example:443', 'https://*.example', 'https://bücher.example',
     'https://me@agent.example', 'app://', 'app://*', 'app://Desktop', 'app://desktop ', 'app://desktop/index.html', 'app://desktop:80', 'app://user@desktop',
     'app://bücher', 'file://x', 'blob:https://agent.example', 'agent.example', ['app://desktop'], 5, undefined]) {
-    refusals.push([{ ipcMain, client, allow: ['file://', origin] }, /`options\.allow`: expected origins as Chromium writes them/])
+    rejected.push([{ ipcMain, client, allow: ['file://', origin] }, /`options\.allow`: expected origins as Chromium writes them/])
   }
-  for (const [options, message] of refusals) throws(() => serveOmnichannel(options), 'INVALID_CONFIGURATION', message)
+  for (const [options, message] of rejected) throws(() => serveOmnichannel(options), 'INVALID_CONFIGURATION', message)
   serveOmnichannel({ ipcMain, client, allow: ['file://', 'app://desktop', 'app://.', 'app://xn--bcher-kva.example', 'https://agent.example.', 'https://agent.example:8443', 'http://localhost:3000', 'http://[::1]:8080'] })
   const { focus, getWindows, one } = shell(t, client)
   for (const id of ['', 'x', undefined, 5, `{${conversation}`, {}]) {

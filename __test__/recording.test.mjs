@@ -17,9 +17,9 @@ const guide = readFileSync(new URL('docs/guide.md', root), 'utf8')
 const HOST = 'contoso.crm4.dynamics.com'
 const INTRODUCTION = `# The command line, recorded
 
-\`UPDATE_DOCS=1 node --test __test__/recording.test.mjs\` wrote this file: it ran every command below in a folder with nothing but the package
-installed, and a test compares what they print with what stands here. \`https://${HOST}\` is the emulator behind a
-proxy. The folder, the proxy's address, ids of requests, the certificate's last day and durations, which differ each time, are replaced.
+\`UPDATE_DOCS=1 node --test __test__/recording.test.mjs\` generates this file: it runs every command below in a folder with only the package
+installed, and a test compares the output with this file. \`https://${HOST}\` is the emulator behind a proxy. Values that
+differ between runs are replaced: the folder, the proxy's address, request ids, the certificate's expiry date and durations.
 `
 
 const LINK = `incident ${incident.recordId} ${conversation} --db try.db`
@@ -109,7 +109,7 @@ test('docs/command-line.md matches the output of the commands', { timeout: 300_0
   }
   if (process.env.UPDATE_DOCS) writeFileSync(document, text)
   const committed = existsSync(document) ? readFileSync(document, 'utf8').replaceAll('\r\n', '\n') : ''
-  assert.equal(committed, text, 'look at what changed, then write it with UPDATE_DOCS=1')
+  assert.equal(committed, text, 'review the change, then write it with UPDATE_DOCS=1')
 })
 
 test('every command of the guide is recorded', () => {
