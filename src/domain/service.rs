@@ -136,29 +136,6 @@ impl LinkService {
         listing: Listing,
         options: CallOptions,
     ) -> impl Future<Output = Result<(Vec<ConversationDetails>, Option<Listing>), LinkError>> + Send + use<> {
-        // Pages may be empty, any number of them.
-        self.list_until(|found| !found.is_empty(), listing, options)
-    }
-
-    /// All conversations of a list, within the timeout of one call.
-    ///
-    /// # Errors
-    /// As [`LinkService::list`].
-    pub fn list_all(
-        &self,
-        listing: Listing,
-        options: CallOptions,
-    ) -> impl Future<Output = Result<Vec<ConversationDetails>, LinkError>> + Send + use<> {
-        let listed = self.list_until(|_| false, listing, options);
-        async move { Ok(listed.await?.0) }
-    }
-
-    fn list_until(
-        &self,
-        is_enough: fn(&[ConversationDetails]) -> bool,
-        listing: Listing,
-        options: CallOptions,
-    ) -> impl Future<Output = Result<(Vec<ConversationDetails>, Option<Listing>), LinkError>> + Send + use<> {
         let (store, clock) = (Arc::clone(&self.0.store), Arc::clone(&self.0.clock));
         self.perform(self.with_timeout(options), move |call| {
             let page = move |listing: &Listing| {
@@ -168,14 +145,13 @@ impl LinkService {
             let first = page(&listing);
             Ok(Box::pin(async move {
                 let (mut found, mut rest) = listing.accept_page(first.await?)?;
-                while let Some(listing) = rest.take_if(|_| !is_enough(&found)) {
+                // Pages may be empty, any number of them.
+                while let Some(listing) = rest.take_if(|_| found.is_empty()) {
                     if let Some(pause) = listing.pause(&*clock) {
                         clock.sleep(pause).await;
                     }
                     let page = page(&listing);
-                    let (more, after) = listing.accept_page(page.await?)?;
-                    found.extend(more);
-                    rest = after;
+                    (found, rest) = listing.accept_page(page.await?)?;
                 }
                 Ok((found, rest))
             }) as StoreFuture<_>)

@@ -55,7 +55,7 @@ impl Client {
 async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() {
     let client = Client::new();
     let server = client.server().await;
-    let working = TestProxy::to(&[("contoso.test", &server)]).await;
+    let good = TestProxy::to(&[("contoso.test", &server)]).await;
     let untrusted = TestProxy::secure(&Authority::new().issue("127.0.0.1"), &[("contoso.test", &server)]).await;
     let (disconnecting, garbled) =
         (ScriptedServer::disconnecting().await, ScriptedServer::sending("SSH-2.0-OpenSSH_9.6\r\n\r\n\r\n").await);
@@ -69,26 +69,21 @@ async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() 
         format!("HTTPS {}", untrusted.address),
     ];
     for (index, dead) in dead.iter().enumerate() {
-        client.set(&format!("{dead}; SOCKS5 127.0.0.1:1; PROXY {}; DIRECT", working.address));
+        client.set(&format!("{dead}; SOCKS5 127.0.0.1:1; PROXY {}; DIRECT", good.address));
         assert_eq!(get(&client.service, URL).await.unwrap(), 200, "{dead}");
-        assert_eq!(working.heads().len(), index + 1, "{dead}");
+        assert_eq!(good.heads().len(), index + 1, "{dead}");
         let url = Url::parse(URL).unwrap();
-        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(working.address.to_string()), "{dead}");
+        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()), "{dead}");
     }
     assert_eq!((disconnecting.connections(), garbled.connections()), (2, 1));
 
     // In one list, none of them is tried again ...
-    client.set(&format!("{}; PROXY {}", dead.join("; "), working.address));
+    client.set(&format!("{}; PROXY {}", dead.join("; "), good.address));
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     assert_eq!((disconnecting.connections(), garbled.connections()), (2, 1));
     // ... until the time is over.
-<<<<<<< HEAD
     client.clock.advance(AVOIDED_FOR);
     client.set(&format!("PROXY {}; PROXY {}", disconnecting.address, good.address));
-=======
-    client.clock.pass(AVOIDED_FOR);
-    client.set(&format!("PROXY {}; PROXY {}", disconnecting.address, working.address));
->>>>>>> 5466cb4 (http: correct paths and wording after the move)
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
     assert_eq!(disconnecting.connections(), 3);
 }
@@ -115,7 +110,7 @@ async fn a_direct_connection_is_an_entry_like_any_other() {
 async fn after_a_rejection_the_next_entry_is_not_tried() {
     let client = Client::new();
     let server = client.server().await;
-    let working = TestProxy::to(&[("contoso.test", &server)]).await;
+    let good = TestProxy::to(&[("contoso.test", &server)]).await;
     let strangers = Server::secure(&Authority::new().issue("contoso.test")).await;
     let closed = TestProxy::requiring("proxy-authorization: x", &[("contoso.test", &server)]).await;
     let (blocking, elsewhere) = (TestProxy::to(&[]).await, TestProxy::to(&[("contoso.test", &strangers)]).await);
@@ -124,24 +119,19 @@ async fn after_a_rejection_the_next_entry_is_not_tried() {
         (&blocking, HttpErrorKind::Connect, "does not connect to contoso.test:443"),
         (&elsewhere, HttpErrorKind::Untrusted, "the certificate of contoso.test was"),
     ] {
-        client.set(&format!("PROXY {}; PROXY {}; DIRECT", proxy.address, working.address));
+        client.set(&format!("PROXY {}; PROXY {}; DIRECT", proxy.address, good.address));
         let error = fails(&client.service, URL).await;
         assert_eq!((error.kind, proxy.heads().len()), (kind, 1));
         assert!(error.message.contains(message), "{error}");
 
-<<<<<<< HEAD
         let dead = refused_address().await;
         client.set(&format!("PROXY {dead}; PROXY {}; PROXY {}", proxy.address, good.address));
-=======
-        let dead = refusing().await;
-        client.set(&format!("PROXY {dead}; PROXY {}; PROXY {}", proxy.address, working.address));
->>>>>>> 5466cb4 (http: correct paths and wording after the move)
         let error = fails(&client.service, URL).await;
         assert_eq!(error.kind, kind);
         let begins = format!("the proxy {dead} refused the connection (");
         assert!(error.message.starts_with(&begins) && error.message.contains(message), "{error}");
     }
-    assert_eq!((server.heads().len(), working.heads().len()), (0, 0));
+    assert_eq!((server.heads().len(), good.heads().len()), (0, 0));
 }
 
 #[tokio::test]
@@ -195,13 +185,8 @@ async fn a_proxy_that_is_avoided_is_the_last_resort() {
 async fn a_silent_proxy_gets_a_share_of_the_time() {
     let client = Client::new();
     let server = client.server().await;
-<<<<<<< HEAD
     let (silent, good) = (ScriptedServer::silent().await, TestProxy::to(&[("contoso.test", &server)]).await);
     client.set(&format!("PROXY {}; PROXY {}; DIRECT", silent.address, good.address));
-=======
-    let (silent, working) = (Broken::silent().await, TestProxy::to(&[("contoso.test", &server)]).await);
-    client.set(&format!("PROXY {}; PROXY {}; DIRECT", silent.address, working.address));
->>>>>>> 5466cb4 (http: correct paths and wording after the move)
     let in_time = async {
         silent.accepted().await;
         // A third of the ten seconds that a connection may take.
@@ -210,22 +195,17 @@ async fn a_silent_proxy_gets_a_share_of_the_time() {
     let (outcome, ()) = tokio::join!(get(&client.service, URL), in_time);
     assert_eq!(outcome.unwrap(), 200);
     assert_eq!(get(&client.service, URL).await.unwrap(), 200);
-    assert_eq!((silent.connections(), working.heads().len()), (1, 1));
+    assert_eq!((silent.connections(), good.heads().len()), (1, 1));
 }
 
 #[tokio::test]
 async fn a_call_with_little_time_avoids_a_proxy_for_less_long() {
     let client = Client::new();
     let server = client.server().await;
-    let working = TestProxy::to(&[("contoso.test", &server)]).await;
+    let good = TestProxy::to(&[("contoso.test", &server)]).await;
     for (share, avoided_for) in [(Duration::from_millis(500), 30), (Duration::from_secs(2), 300)] {
-<<<<<<< HEAD
         let silent = ScriptedServer::silent().await;
         client.set(&format!("PROXY {}; PROXY {}", silent.address, good.address));
-=======
-        let silent = Broken::silent().await;
-        client.set(&format!("PROXY {}; PROXY {}", silent.address, working.address));
->>>>>>> 5466cb4 (http: correct paths and wording after the move)
         let in_time = async {
             silent.accepted().await;
             client.clock.advance(share);
@@ -234,15 +214,9 @@ async fn a_call_with_little_time_avoids_a_proxy_for_less_long() {
         let (outcome, ()) = tokio::join!(get_by(&client.service, URL, Some(deadline)), in_time);
         assert_eq!(outcome.unwrap(), 200);
         let url = Url::parse(URL).unwrap();
-<<<<<<< HEAD
         client.clock.advance(Duration::from_secs(avoided_for - 1));
         assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()));
         client.clock.advance(Duration::from_secs(1));
-=======
-        client.clock.pass(Duration::from_secs(avoided_for - 1));
-        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(working.address.to_string()));
-        client.clock.pass(Duration::from_secs(1));
->>>>>>> 5466cb4 (http: correct paths and wording after the move)
         assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(silent.address));
     }
 }
@@ -281,16 +255,11 @@ async fn a_request_that_may_have_been_sent_is_not_sent_again_through_the_next_en
 async fn an_inspection_shows_which_entry_was_used_and_why() {
     let client = Client::new();
     let server = client.server().await;
-<<<<<<< HEAD
     let (dead, good) = (refused_address().await, TestProxy::to(&[("contoso.test", &server)]).await);
     client.set(&format!("PROXY {dead}; PROXY {}; DIRECT", good.address));
-=======
-    let (dead, working) = (refusing().await, TestProxy::to(&[("contoso.test", &server)]).await);
-    client.set(&format!("PROXY {dead}; PROXY {}; DIRECT", working.address));
->>>>>>> 5466cb4 (http: correct paths and wording after the move)
     for _ in 0..2 {
         let inspection = client.service.inspect(&Url::parse(URL).unwrap()).await;
-        assert_eq!(inspection.proxy, Some(working.address.to_string()));
+        assert_eq!(inspection.proxy, Some(good.address.to_string()));
         assert!(inspection.version.is_ok() && inspection.certificate.is_some());
         let [skipped] = inspection.skipped.as_slice() else { panic!("{inspection:?}") };
         assert!(skipped.starts_with(&format!("the proxy {dead} refused the connection (")), "{skipped}");

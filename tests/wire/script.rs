@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header::RETRY_AFTER};
 use omnichannel_link::{
     dataverse::{Concurrency, DataverseOptions, DataverseStore},
-    domain::{CallOptions, LinkOutcome, LinkPolicy, LinkService, RecordReference, UnlinkOutcome},
+    domain::{
+        CallOptions, ConversationDetails, ConversationQuery, LinkOutcome, LinkPolicy, LinkService, Listing,
+        RecordReference, UnlinkOutcome,
+    },
     error::LinkError,
     http::{HttpRequest, HttpService, NoopObserver, RetryPolicy, StaticToken, Token, TokenProvider},
 };
@@ -164,6 +167,18 @@ impl Script {
     pub(crate) async fn unlink(&self, record: RecordReference) -> Result<UnlinkOutcome, LinkError> {
         let id = Some(conversation(CONVERSATION));
         self.checked(self.service.unlink(record, id, CallOptions::default()).await)
+    }
+
+    /// All conversations, page by page.
+    pub(crate) async fn list(&self) -> Result<Vec<ConversationDetails>, LinkError> {
+        let mut rest = Some(Listing::new(ConversationQuery::default(), None));
+        let mut all = Vec::new();
+        while let Some(listing) = rest {
+            let (found, more) = self.service.list(listing, CallOptions::default()).await?;
+            all.extend(found);
+            rest = more;
+        }
+        Ok(all)
     }
 
     /// All requests as text.

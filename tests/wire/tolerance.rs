@@ -2,8 +2,7 @@
 
 use omnichannel_link::{
     domain::{
-        CallOptions, ConversationDetails, ConversationQuery, EntityLogicalName, KeyValue, LinkStatus, Listing,
-        NamedRecord, RecordKey, Status,
+        CallOptions, ConversationDetails, EntityLogicalName, KeyValue, LinkStatus, NamedRecord, RecordKey, Status,
     },
     error::{Code, LinkError},
 };
@@ -65,7 +64,7 @@ async fn read(body: String) -> Result<ConversationDetails, LinkError> {
 
 async fn list(body: String) -> Result<Vec<ConversationDetails>, LinkError> {
     let server = Script::new([reply(200, body)]);
-    server.service.list_all(Listing::new(ConversationQuery::default(), None), CallOptions::default()).await
+    server.list().await
 }
 
 async fn find(body: String) -> Result<NamedRecord, LinkError> {
