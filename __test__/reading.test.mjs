@@ -345,7 +345,7 @@ test('the timeout applies to each page', { timeout: 60_000 }, async t => {
   const ids = new Set()
   const listener = ({ requestId }) => ids.add(requestId)
   subscribe('omnichannel-link:request', listener)
-  await rejects(all(client(t, { dataverse: server.dataverse }).getConversations({ record: account, timeoutInMs: 200 })), 'TIMEOUT', /200 ms/)
+  await rejects(all(client(t, { dataverse: server.dataverse }).getConversations({ record: account, timeoutInMs: 1000 })), 'TIMEOUT', /1000 ms/)
   unsubscribe('omnichannel-link:request', listener)
   assert.equal(server.requests.length, 4)
   assert.equal(ids.size, 4)

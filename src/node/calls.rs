@@ -12,7 +12,7 @@ use napi_derive::napi;
 use super::{
     cancellation::Cancellation,
     client::Client,
-    functions::Environment,
+    error::Failure,
     input,
     options::{call, client::misconfigured},
     outcome::CompactOutcome,
@@ -20,7 +20,7 @@ use super::{
         Continuation, ConversationObject, ConversationPageObject, DiagnosisReportObject, ImportProgressObject,
         ImportSummaryObject, LinkedRecordObject, VerificationObject, count,
     },
-    promise::{Failure, Promises},
+    promise::Promises,
     runtime,
 };
 use crate::{
@@ -180,7 +180,7 @@ impl Client {
         // Queued behind the calls before it, which finish, and before later ones, which are rejected.
         let service = self.service.clone();
         match runtime::jobs() {
-            Ok(jobs) => Environment::current(*env)?.promises.promise(env, &jobs, move || {
+            Ok(jobs) => Promises::of(*env)?.promise(env, &jobs, move || {
                 let closing = service.close();
                 async { closing.await.map_err(Failure::Error) }
             }),

@@ -3,7 +3,7 @@
 use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
 
-use super::promise::Failure;
+use super::error::Failure;
 use crate::error::LinkError;
 
 /// One per call that was given a signal.

@@ -10,8 +10,7 @@ use napi_derive::napi;
 
 use super::{
     cancellation::{Cancellation, Cancelled},
-    error,
-    functions::Environment,
+    error::{self, Failure},
     input, log,
     observer::{EventObject, TrafficLog},
     options::{
@@ -22,7 +21,7 @@ use super::{
         process_env::ProcessEnv,
     },
     outcome::Outcome,
-    promise::{Failure, Promises},
+    promise::Promises,
     runtime,
 };
 use crate::{
@@ -219,9 +218,9 @@ impl Client {
             },
         };
         match started {
-            Ok(((arguments, options), jobs)) => Environment::current(*env)?
-                .promises
-                .promise(env, &jobs, move || cancelled.or(start(service, arguments, options))),
+            Ok(((arguments, options), jobs)) => {
+                Promises::of(*env)?.promise(env, &jobs, move || cancelled.or(start(service, arguments, options)))
+            }
             Err(failure) => Promises::rejected(env, &failure),
         }
     }

@@ -8,12 +8,25 @@ use napi::{
 use super::{
     object::Properties,
     output::{LinkedRecordObject, RecordReferenceObject},
-    promise::Failure,
 };
 use crate::{
     domain,
     error::{CurrentRecord, LinkError, StoreName, shortened},
 };
+
+/// Why a call rejects.
+pub(super) enum Failure {
+    /// With a `LinkError`.
+    Error(LinkError),
+    /// With the `reason` of the caller's signal, which only JavaScript knows.
+    Aborted,
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        Self::Error(error)
+    }
+}
 
 /// The value a promise is rejected with: undefined if the caller aborted, because only JavaScript knows the reason.
 pub(super) fn rejection<'env>(env: &'env Env, failure: &Failure) -> napi::Result<Unknown<'env>> {

@@ -1,38 +1,29 @@
 //! The two functions that the addon itself exports, and the default client behind them.
 
-use std::cell::OnceCell;
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use napi::{Env, bindgen_prelude::Unknown};
 use napi_derive::napi;
 
 use super::{client::Client, outcome::OutcomeObject, promise::Promises};
-use crate::error::LinkError;
+use crate::error::{Code, LinkError};
 
-/// The state of one environment: the main thread's, or a worker's.
-pub(super) struct Environment {
-    pub(super) promises: Promises,
-    default_client: OnceCell<Client>,
+thread_local! {
+    /// The default clients of this thread's environments, by their address. A window of Electron may have several.
+    static DEFAULT_CLIENTS: RefCell<HashMap<usize, Rc<Client>>> = RefCell::default();
 }
 
-impl Environment {
-    /// The state of the current environment, set up by its first call.
-    pub(super) fn current(env: Env) -> napi::Result<&'static Self> {
-        if env.get_instance_data::<Self>()?.is_none() {
-            let environment = Self { promises: Promises::new(env)?, default_client: OnceCell::new() };
-            env.set_instance_data(environment, (), |_| {})?;
-        }
-        let environment = env.get_instance_data::<Self>()?;
-        environment.map(|environment| &*environment).ok_or_else(|| napi::Error::from_reason("no instance data"))
+/// The default client of the current environment, created by the first call from `process.env` alone.
+fn default_client(env: Env) -> Result<Rc<Client>, LinkError> {
+    let address = env.raw().addr();
+    if let Some(client) = DEFAULT_CLIENTS.with_borrow(|clients| clients.get(&address).cloned()) {
+        return Ok(client);
     }
-
-    /// The default client, created by the first call from `process.env` alone.
-    fn default_client(&self, env: Env) -> Result<&Client, LinkError> {
-        if let Some(client) = self.default_client.get() {
-            return Ok(client);
-        }
-        let client = Client::from_process(env)?;
-        Ok(self.default_client.get_or_init(|| client))
-    }
+    let client = Rc::new(Client::from_process(env)?);
+    let forget = |address: usize| drop(DEFAULT_CLIENTS.try_with(|clients| clients.borrow_mut().remove(&address)));
+    env.add_env_cleanup_hook(address, forget).map_err(|error| LinkError::new(Code::Internal, error.reason.clone()))?;
+    DEFAULT_CLIENTS.with_borrow_mut(|clients| clients.insert(address, Rc::clone(&client)));
+    Ok(client)
 }
 
 /// `linkToConversation` of a default client: of `DATAVERSE_URL` if it is set, else of `omnichannel-link.db` in the working directory.
@@ -69,8 +60,8 @@ fn with_default_client<'env>(
     env: &'env Env,
     call: impl FnOnce(&Client) -> napi::Result<Unknown<'env>>,
 ) -> napi::Result<Unknown<'env>> {
-    match Environment::current(*env)?.default_client(*env) {
-        Ok(client) => call(client),
+    match default_client(*env) {
+        Ok(client) => call(&client),
         Err(error) => Promises::rejected(env, &error.into()),
     }
 }

@@ -1,8 +1,8 @@
-//! The only bridge from a future to a Promise.
+//! The bridge from futures to Promises.
 //!
-//! Node's threads and the runtime's meet in one queue per environment (a `worker_thread` has its own). Whoever completes a
-//! call puts its outcome there; one callback on the environment's thread settles all that has gathered. When the
-//! environment goes, the queue is closed under its lock first, and later outcomes are dropped without being looked at.
+//! Each environment (the main thread's, and that of each `worker_thread`) has one queue. A call that ends on the runtime's thread
+//! puts its outcome there; one callback on the environment's thread settles all outcomes of the queue. When the environment ends,
+//! its queue is closed under the lock, and later outcomes are dropped.
 
 use std::{
     ffi::c_void,
@@ -22,7 +22,7 @@ use napi::{
 };
 
 use super::{
-    error,
+    error::{self, Failure},
     runtime::{self, Jobs},
 };
 use crate::{
@@ -32,20 +32,6 @@ use crate::{
 
 /// Promises settled in one callback at the most, so that a burst does not hold up the event loop.
 const MAX_BATCH: usize = 256;
-
-/// Why a call rejects.
-pub(super) enum Failure {
-    /// With a `LinkError`.
-    Error(LinkError),
-    /// With the `reason` of the caller's signal, which only JavaScript knows.
-    Aborted,
-}
-
-impl From<LinkError> for Failure {
-    fn from(error: LinkError) -> Self {
-        Self::Error(error)
-    }
-}
 
 /// What a promise is settled with: made where the future ends, turned into a value on the environment's thread.
 type Outcome = Box<dyn FnOnce(sys::napi_env) -> napi::Result<sys::napi_value> + Send>;
@@ -62,6 +48,7 @@ struct Deferred(sys::napi_deferred);
 unsafe impl Send for Deferred {}
 
 /// The promises of one environment.
+#[derive(Clone)]
 pub(super) struct Promises(Arc<Shared>);
 
 struct Shared {
@@ -86,8 +73,11 @@ struct WakerFunction(sys::napi_threadsafe_function);
 unsafe impl Send for WakerFunction {}
 
 impl Promises {
-    /// The promises of a new environment.
-    pub(super) fn new(env: Env) -> napi::Result<Self> {
+    /// The promises of the current environment, set up by its first call.
+    pub(super) fn of(env: Env) -> napi::Result<Self> {
+        if let Some(promises) = env.get_instance_data::<Self>()? {
+            return Ok(promises.clone());
+        }
         let queue = Mutex::new(Queue { settled: Vec::new(), waker: None, woken: false });
         let shared = Arc::new(Shared { queue, pending: AtomicUsize::new(0) });
         let waker = WakerFunction::new(&env, &shared)?;
@@ -98,7 +88,9 @@ impl Promises {
             queue.waker = None;
             queue.settled.clear();
         })?;
-        Ok(Self(shared))
+        let promises = Self(shared);
+        env.set_instance_data(promises.clone(), (), |_| {})?;
+        Ok(promises)
     }
 
     /// A promise of what the future that `start` returns will give. `start` runs on the runtime's thread, in call order.

@@ -79,7 +79,7 @@ call_options! {
     }
 }
 
-/// Options of a call that is made on nobody else's behalf and is part of no trace.
+/// Options of a call without impersonation and tracing.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct LocalOptions {
