@@ -1,5 +1,5 @@
-//! Which modules and crates each module may use. Sources are read as tokens, so that comments and strings do not count, and macro
-//! bodies do.
+//! Which modules and crates each module may use, and no import circle among the files of a folder. Sources are read as tokens, so that
+//! comments and strings do not count, and macro bodies do.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::{
@@ -49,7 +49,7 @@ fn every_module_keeps_to_the_table() {
     for (module, ..) in TABLE {
         assert!(sources.files.iter().any(|file| file[0] == *module), "{module} has a row in TABLE, but no source");
     }
-    let broken = sources.violations().join("\n");
+    let broken = [sources.violations(), sources.circles()].concat().join("\n");
     assert!(broken.is_empty(), "TABLE in {} states who may use what. These break it:\n{broken}\n", file!());
 }
 
