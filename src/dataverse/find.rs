@@ -18,7 +18,7 @@ use crate::{
 pub(super) async fn records(context: RequestContext<'_>, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
     let Table { entity_set, id, name, .. } = *table(key.entity);
     let filter: Vec<_> = key.columns.iter().map(|(column, value)| format!("{column} eq {}", literal(value))).collect();
-    let query = format!("$select={id},{name}&$filter={}&$top={}", filter.join(" and "), RecordKey::MOST + 1);
+    let query = format!("$select={id},{name}&$filter={}&$top={}", filter.join(" and "), RecordKey::MAX_CANDIDATES + 1);
     let url = context.shared.environment.set(entity_set, &query);
     let response = context.send(request::get_with_names(context, url, None)).await?;
     let is_bad_request = response.status == StatusCode::BAD_REQUEST;

@@ -129,7 +129,7 @@ pub struct NamedRecord {
 
 impl RecordKey {
     /// Most candidates that an `AMBIGUOUS` error lists.
-    pub const MOST: usize = 10;
+    pub const MAX_CANDIDATES: usize = 10;
 
     /// The only record that was found.
     ///
@@ -145,8 +145,12 @@ impl RecordKey {
                 format!("No {} with this {key} exists in this store.", self.entity),
             )),
             count => {
-                let many = if count > Self::MOST { format!("More than {}", Self::MOST) } else { count.to_string() };
-                found.truncate(Self::MOST);
+                let many = if count > Self::MAX_CANDIDATES {
+                    format!("More than {}", Self::MAX_CANDIDATES)
+                } else {
+                    count.to_string()
+                };
+                found.truncate(Self::MAX_CANDIDATES);
                 Err(LinkError::new(Code::Ambiguous, format!("{many} {}s have this {key}.", self.entity))
                     .hint("Choose one of `candidates`, or name more columns.")
                     .with(|details| {

@@ -42,7 +42,7 @@ pub trait LinkStore: Send + Sync {
     /// Fails with `INVALID_ARGUMENT` if `next` is not a token of this store, or with an error of the store.
     fn list(&self, query: ConversationQuery, next: Option<String>, call: Arc<Call>) -> StoreFuture<ConversationPage>;
 
-    /// Reads the records that match, at most one more than [`RecordKey::MOST`].
+    /// Reads the records that match, at most one more than [`RecordKey::MAX_CANDIDATES`].
     ///
     /// Fails with `INVALID_ARGUMENT` for an unknown column if the store can tell, or with an error of the store.
     fn find(&self, key: RecordKey, call: Arc<Call>) -> StoreFuture<Vec<NamedRecord>>;

@@ -127,7 +127,7 @@ pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Res
             KeyValue::Id(id) => id.to_string().into(),
         });
     }
-    let _ = write!(sql, " LIMIT {}", RecordKey::MOST + 1);
+    let _ = write!(sql, " LIMIT {}", RecordKey::MAX_CANDIDATES + 1);
     let mut statement = connection.prepare(&sql)?;
     statement.raw_bind_parameter(1, key.entity)?;
     for (index, value) in values.into_iter().enumerate() {

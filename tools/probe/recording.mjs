@@ -31,7 +31,12 @@ export class Recording {
   /** Appends a line at once: an interrupted probe leaves everything it saw until then. */
   write(entry) {
     const line = JSON.stringify(entry, (_, value) => (typeof value === 'string' ? this.redact(value) : value))
-    appendFileSync(this.#path, `${line}\n`)
+    try {
+      appendFileSync(this.#path, `${line}\n`)
+    } catch (error) {
+      // Restoring the conversation is more important than the file.
+      console.error(`The recording is incomplete: ${error.message}`)
+    }
   }
 
   exchange(question, request, response, durationInMs) {
