@@ -3,6 +3,7 @@
 // The module: the client, and functions that call a default client. index.d.ts documents it.
 
 const { OmnichannelClient } = require('./lib/client.js')
+/** @type {any} The properties of a LinkError are defined at run time. */
 const { LinkError, failure } = require('./lib/link-error.js')
 const { createOmnichannel } = require('./lib/omnichannel.js')
 
@@ -43,6 +44,7 @@ const closeConversation = conversationId => defaultClient().closeConversation(co
 const getConversationId = () => defaultClient().getConversationId()
 
 // Shorthands only: Node finds the names that `import` can take in this text.
+/** @type {typeof import('./index')} */
 module.exports = {
   LinkError, OmnichannelClient, closeConversation, configure, createOmnichannel, defaultClient, focusConversation, getConversationId,
   linkToConversation, openConversation, unlinkFromConversation

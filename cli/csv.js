@@ -56,11 +56,14 @@ function* rows(state, isLast) {
 
 /** The separator is the one that splits the first row into the most fields. */
 function formOf(text, at, isLast) {
-  const found = SEPARATORS.map(separator => [rowAt(text, at, separator, isLast), separator])
+  const found = SEPARATORS.flatMap(separator => {
+    const row = rowAt(text, at, separator, isLast)
+    return row ? [{ separator, eol: row.eol || '\r\n', count: row.fields.length }] : []
+  })
   // With the wrong separator, a line break inside quotes may look like the end of the row.
-  if (found.some(([row]) => !row)) return undefined
-  const [[{ eol }, separator]] = found.toSorted(([one], [other]) => other.fields.length - one.fields.length)
-  return { separator, eol: eol || '\r\n', opening: '' }
+  if (found.length < SEPARATORS.length) return undefined
+  const [{ separator, eol }] = found.toSorted((one, other) => other.count - one.count)
+  return { separator, eol, opening: '' }
 }
 
 /** The row that begins here; undefined if the text ends before it does. */
@@ -77,7 +80,7 @@ function rowAt(text, at, separator, isLast) {
       at = close + 1
     }
     plain.lastIndex = at
-    const [more] = plain.exec(text)
+    const [more] = plain.exec(text) ?? ['']
     fields.push(field + more)
     at += more.length
     if (text[at] === separator) at++

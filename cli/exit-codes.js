@@ -4,7 +4,10 @@
 
 const { LinkError } = require('../lib/link-error.js')
 
-/** Exit code, its meaning, and the `LinkError` codes that belong to it. */
+/**
+ * Exit code, its meaning, and the `LinkError` codes that belong to it.
+ * @type {[number, string, string[]][]}
+ */
 const CLASSES = [
   [0, 'success', []],
   [1, 'a defect in this program', ['CLOSED', 'INTERNAL']],

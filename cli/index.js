@@ -29,7 +29,9 @@ function parse(args) {
   if (name === 'help') return own({ help: topic === 'help' ? '' : (topic ?? '') })
   const command = find(name)
   try {
-    const { values, positionals } = parseArgs({ args, options: { ...GLOBAL_OPTIONS, ...command?.options }, allowPositionals: true })
+    /** @type {import('node:util').ParseArgsConfig} */
+    const config = { args, options: { ...GLOBAL_OPTIONS, ...command?.options }, allowPositionals: true }
+    const { values, positionals } = parseArgs(config)
     if (values.help) return own({ help: name ?? '' })
     if (values.version) return own({ isVersion: true })
     if (!command) throw usageError('No command given.')

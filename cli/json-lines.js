@@ -140,7 +140,7 @@ async function* lines(chunks, name) {
   let [line, end, rest, isBlank] = [1, 0, '', true]
   for await (const chunk of chunks) {
     const parts = (rest + chunk).split(BREAK)
-    rest = parts.pop()
+    rest = parts.pop() ?? ''
     for (let at = 0; at < parts.length; at += 2) {
       end += parts[at].length + 1
       isBlank &&= parts[at].trim() === ''

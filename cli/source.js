@@ -10,7 +10,10 @@ const STDIN = '-'
 /** Bytes of the longest byte order mark. */
 const MAX_MARK = 3
 
-/** Encodings and their byte order marks. */
+/**
+ * Encodings and their byte order marks.
+ * @type {[string, number[]][]}
+ */
 const MARKS = [
   ['utf-8', [0xef, 0xbb, 0xbf]],
   ['utf-16le', [0xff, 0xfe]],
@@ -25,7 +28,7 @@ class Source {
   /** Whether it begins with a byte order mark. Known once the first chunk is. */
   hasMark = false
   #path
-  #size
+  #size = 0
   #stream
   #bytes = 0
   #characters = 0
@@ -101,6 +104,7 @@ class Source {
     }
   }
 
+  /** @param {{ code?: string, message?: string }} error */
   #unreadable({ code, message }) {
     return failure('INVALID_ARGUMENT', `${this.name} cannot be read: ${code ?? message}.`)
   }

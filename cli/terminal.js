@@ -16,7 +16,11 @@ function palette(stream, { NO_COLOR, TERM } = own(process.env)) {
   return Object.fromEntries(Object.entries(COLOURS).map(([name, code]) => [name, text => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)]))
 }
 
-/** Writes a line, and waits until the stream can take more. cli/index.js handles a stream that was closed. */
+/**
+ * Writes a line, and waits until the stream can take more. cli/index.js handles a stream that was closed.
+ * @param {string} line
+ * @param {import('node:stream').Writable} [stream]
+ */
 async function print(line, stream = process.stdout) {
   if (stream.errored || stream.write(`${line}\n`)) return
   await once(stream, 'drain').catch(() => {})
@@ -52,7 +56,7 @@ function progressLine(stream = process.stderr) {
     const room = (stream.columns || 80) - 1
     const full = Math.round(20 * Math.min(1, share))
     const bar = share === undefined ? '' : `${'█'.repeat(full)}${dim('░'.repeat(20 - full))} ${String(Math.floor(100 * Math.min(1, share))).padStart(3)} %  `
-    stream.write(`\r\x1b[K${bar}${printable(text).slice(0, Math.max(0, room - (bar && 28)))}`)
+    stream.write(`\r\x1b[K${bar}${printable(text).slice(0, Math.max(0, room - (bar ? 28 : 0)))}`)
   }
   return { clear, isVisible, show }
 }

@@ -3,6 +3,7 @@
 // The window's half of `Microsoft.Omnichannel`. It passes calls to main.js and has no state. A sandboxed preload script can require only
 // Electron, so this is one file.
 
+// @ts-ignore: Electron is not a dependency of this package.
 const { contextBridge, ipcRenderer } = require('electron')
 
 // Repeated in main.js.

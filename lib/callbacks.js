@@ -48,7 +48,7 @@ class Callbacks {
   /** Throws if this code runs inside a callback that this client waits for, directly or through other clients. */
   static rejectNestedCall(native) {
     const invocation = current.getStore()
-    if (!invocation?.owner.#pending.has(invocation)) return
+    if (!invocation || !invocation.owner.#pending.has(invocation)) return
     const callbacks = callbacksOf.get(native)
     invocation.used.add(callbacks)
     if (!callbacks.#waitsFor(invocation.owner, new Set())) return

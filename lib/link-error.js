@@ -24,6 +24,7 @@ class LinkError extends Error {
   }
 
   // Several copies of the package in one program recognise each other's errors.
+  /** @returns {value is import('../types/errors').LinkError} */
   static [Symbol.hasInstance](value) {
     return this === LinkError ? value?.[BRAND] === true : Function.prototype[Symbol.hasInstance].call(this, value)
   }
@@ -34,14 +35,14 @@ class LinkError extends Error {
     if (typeof given.code !== 'string' || typeof given.message !== 'string') {
       throw new TypeError('LinkError.fromJSON: expected what LinkError.prototype.toJSON returned')
     }
-    return new LinkError(given)
+    return /** @type {any} */ (new LinkError(given))
   }
 
   toJSON() {
     const { name, message } = this
     const thrown = Object.hasOwn(this, 'cause') ? this.cause : undefined
     const cause = isNativeError(thrown) ? thrown.message : thrown
-    return { name, message, ...this, ...(cause !== undefined && { cause: typeof cause === 'string' ? shortened(cause) : cause }) }
+    return { name, message, .../** @type {object} */ (this), ...(cause !== undefined && { cause: typeof cause === 'string' ? shortened(cause) : cause }) }
   }
 }
 

@@ -55,7 +55,10 @@ const MOST_CONVERSATIONS = 5000
 const MOST_ENTRIES = 100
 const LARGEST_NUMBER = 2 ** 31 - 1
 
-/** `focus` has the conversation of calls without an id. */
+/**
+ * `focus` has the conversation of calls without an id.
+ * @returns {import('../types/omnichannel').Omnichannel}
+ */
 function createOmnichannel(client, focus = client) {
   expectMethods('client', client, ['linkToConversation'], 'an OmnichannelClient')
   expectMethods('focus', focus, ['getConversationId', 'openConversation'], 'an object with getConversationId() and openConversation(conversationId)')
@@ -218,6 +221,7 @@ function unfit(name, expected, value) {
   return invalidArgument(`input.${name}`, `expected ${expected}, got ${got}`)
 }
 
+/** @returns {import('../types/omnichannel').OmnichannelSuccess} */
 const success = (entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) =>
   ({ entityLogicalName, recordId, liveWorkItemId, message, status: 'success', additionalDetails, currentReqId })
 
@@ -228,12 +232,13 @@ const COMPONENTS = new Map([['linkToConversation', 'linkRecordToConversation'], 
 function rejection(name, cause, additionalDetails = {}) {
   const error = cause instanceof LinkError ? cause : failure('INTERNAL', 'The program failed to answer the call.', { cause })
   if (name === 'getConversations') return { status: false, error }
+  const { code, requestId } = own(error)
   return {
     component: COMPONENTS.get(name) ?? name,
     status: 'failure',
     functionName: `${name} API`,
-    message: error.code === 'NO_FOCUSED_CONVERSATION' ? "Couldn't fetch LiveWorkItemId from session context" : error.message,
-    currentReqId: own(error).requestId ?? '',
+    message: code === 'NO_FOCUSED_CONVERSATION' ? "Couldn't fetch LiveWorkItemId from session context" : error.message,
+    currentReqId: requestId ?? '',
     additionalDetails,
     error
   }

@@ -6,7 +6,7 @@ const { transferableAbortController } = require('node:util')
 const { invalid, readable } = require('./validate.js')
 
 // The classes of Node. A page-like environment, such as Jest with jsdom, has older ones of these names, or none.
-const { constructor: AbortController, signal: { constructor: AbortSignal } } = transferableAbortController()
+const { constructor: AbortController, signal: { constructor: AbortSignal } } = /** @type {any} */ (transferableAbortController())
 
 /** The pending calls of each signal. They share one listener, because Node warns of a leak at the eleventh. */
 const pendingCalls = new WeakMap()

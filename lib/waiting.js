@@ -89,6 +89,7 @@ async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, 
 function criteria(native, options) {
   if (typeof (options ?? {}) !== 'object' || Array.isArray(options)) throw invalid(native, 'options', 'an object', options)
   demandKnown(wrong(native), 'options', options ?? {}, SHAPES.wait)
+  /** @type {any} */
   const given = { __proto__: null, ...DEFAULTS, ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) }
   const { createdAfter, timeoutInMs } = given
   if (createdAfter !== undefined && !(isDate(createdAfter) && Number.isFinite(createdAfter.getTime()))) {
