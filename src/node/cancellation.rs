@@ -1,4 +1,4 @@
-//! Stopping a call from JavaScript. index.js connects it to the caller's `AbortSignal`.
+//! Cancellation of a call from JavaScript. lib/signals.js connects it to the caller's `AbortSignal`.
 
 use napi_derive::napi;
 use tokio_util::sync::CancellationToken;
@@ -6,28 +6,28 @@ use tokio_util::sync::CancellationToken;
 use super::error::Failure;
 use crate::error::LinkError;
 
-/// One per call that was given a signal.
+/// The cancellation of one call with a signal.
 #[napi]
 #[derive(Default)]
 pub struct Cancellation(CancellationToken);
 
 #[napi]
 impl Cancellation {
-    /// One that was not cancelled.
+    /// A cancellation that was not requested yet.
     #[napi(constructor)]
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stops the work. A write already sent is not undone.
+    /// Stops the work. A write that was already sent is not undone.
     #[napi]
     pub fn cancel(&self) {
         self.0.cancel();
     }
 }
 
-/// A call's side of it; without a signal there is none.
+/// The call's side of a cancellation; `None` without a signal.
 #[derive(Clone)]
 pub(super) struct Cancelled(Option<CancellationToken>);
 
@@ -43,7 +43,7 @@ impl Cancelled {
         self.0.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
-    /// Runs the work to its end or until the signal, whichever is first.
+    /// Runs the work until it ends or is cancelled.
     pub(super) async fn or<T>(self, work: impl Future<Output = Result<T, LinkError>>) -> Result<T, Failure> {
         match self.0 {
             None => work.await.map_err(Failure::Error),

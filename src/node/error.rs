@@ -14,11 +14,11 @@ use crate::{
     error::{CurrentRecord, LinkError, StoreName, shortened},
 };
 
-/// Why a call rejects.
+/// Reason of a rejection.
 pub(super) enum Failure {
-    /// With a `LinkError`.
+    /// A `LinkError`.
     Error(LinkError),
-    /// With the `reason` of the caller's signal, which only JavaScript knows.
+    /// The caller's signal aborted. Only JavaScript knows its `reason`.
     Aborted,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn rejection<'env>(env: &'env Env, failure: &Failure) -> napi::Result
     }
 }
 
-/// Throws from a synchronous function: napi passes on the exception that is pending, whatever it is.
+/// Throws from a synchronous function: napi passes on the pending exception.
 pub(super) fn thrown(env: Env, error: &LinkError) -> napi::Error {
     match to_error(&env, error).and_then(|object| env.throw(object)) {
         Ok(()) => napi::Error::from_status(Status::PendingException),

@@ -9,7 +9,7 @@ use super::{client::Client, outcome::OutcomeObject, promise::Promises};
 use crate::error::{Code, LinkError};
 
 thread_local! {
-    /// The default clients of this thread's environments, by their address. A window of Electron may have several.
+    /// The default clients of this thread's environments, by address. A window of Electron may have several.
     static DEFAULT_CLIENTS: RefCell<HashMap<usize, Rc<Client>>> = RefCell::default();
 }
 
@@ -26,7 +26,8 @@ fn default_client(env: Env) -> Result<Rc<Client>, LinkError> {
     Ok(client)
 }
 
-/// `linkToConversation` of a default client: of `DATAVERSE_URL` if it is set, else of `omnichannel-link.db` in the working directory.
+/// `linkToConversation` of the default client, which uses `DATAVERSE_URL` if it is set, else `omnichannel-link.db` in the working
+/// directory.
 ///
 /// Arguments, outcome and errors are those of `linkToConversation` in types/client.d.ts; an error is a plain `Error` with the
 /// properties of `LinkError`, and options cannot have a `signal`.

@@ -1,7 +1,7 @@
-//! The log on stderr, written by a thread of its own.
+//! The log on stderr, written by its own thread.
 //!
-//! A pipe that is never read must not stop a call: when the thread is behind by too many lines, lines are dropped, and the
-//! log says how many.
+//! A pipe that is not read must not block a call. If too many lines wait for the thread, further ones are dropped and counted in
+//! the log.
 
 use std::{
     collections::VecDeque,
@@ -15,24 +15,24 @@ use std::{
 
 use crate::{error::shortened, sync::lock};
 
-/// Lines that wait for the thread, besides those it is writing.
+/// Most lines that wait for the thread.
 const MAX_WAITING: usize = 1000;
 
-/// How long the end of the process waits for the last lines.
+/// Time that the exit of the process waits for the last lines.
 const LONGEST_FLUSH: Duration = Duration::from_millis(100);
 
-/// How soon a pipe that was full is tried again. Node sets pipes non-blocking, so the write does not wait by itself.
+/// Delay before a full pipe is tried again. Node makes pipes non-blocking, so a write does not wait.
 const FULL_PIPE_PAUSE: Duration = Duration::from_millis(20);
 
 static LOG: Log = Log::new(MAX_WAITING);
 
-/// Writes a line in the form of Node's own debug logs, soon.
+/// Queues a line in the format of Node's debug logs.
 pub(super) fn write_line(line: fmt::Arguments<'_>) {
     let line = shortened(format!("OMNICHANNEL_LINK {}: {line}", process::id()));
     LOG.write(line + "\n", start);
 }
 
-/// Waits until all lines are written, but not long: the process is about to end.
+/// Waits for the thread to write all lines, for a short time.
 pub(super) fn flush() {
     LOG.flush(LONGEST_FLUSH);
 }
@@ -43,14 +43,14 @@ fn start() -> io::Result<()> {
 
 struct Log {
     state: Mutex<State>,
-    /// Signalled when there are lines, and when all are written.
+    /// Signalled when lines are queued and when all are written.
     changed: Condvar,
     most: usize,
 }
 
 struct State {
     lines: VecDeque<String>,
-    /// After the last of `lines`.
+    /// Number of lines dropped after the last of `lines`.
     dropped: usize,
     is_running: bool,
     is_writing: bool,
@@ -72,7 +72,7 @@ impl Log {
         lock(&self.state)
     }
 
-    /// Never waits for anything but the queue itself.
+    /// Queues a line. Waits for nothing but the lock of the queue.
     fn write(&self, line: String, start: impl FnOnce() -> io::Result<()>) {
         let mut state = self.state();
         if state.dropped > 0 || state.lines.len() >= self.most {
@@ -80,7 +80,7 @@ impl Log {
         } else {
             state.lines.push_back(line);
         }
-        // If it cannot be started now, the next line tries again.
+        // If the thread cannot be started, the next line tries again.
         state.is_running = state.is_running || start().is_ok();
         self.changed.notify_all();
     }
@@ -90,7 +90,7 @@ impl Log {
         drop(self.changed.wait_timeout_while(self.state(), longest, unwritten));
     }
 
-    /// The thread.
+    /// Writes lines forever, on the thread.
     fn run(&self, sink: &mut impl Write) {
         let pause = || thread::park_timeout(FULL_PIPE_PAUSE);
         loop {
@@ -109,7 +109,7 @@ impl Log {
         }
     }
 
-    /// The lines that wait, and how many were dropped after them.
+    /// Waits for lines, and returns them with the number of lines dropped after them.
     fn next_batch(&self) -> (VecDeque<String>, usize) {
         let mut state = self.state();
         state.is_writing = false;
@@ -121,7 +121,7 @@ impl Log {
     }
 }
 
-/// Writes a line however long that takes. A log that cannot be written is no reason to fail.
+/// Writes a line, however long that takes. Errors are ignored.
 fn put(sink: &mut impl Write, line: &str, pause: impl Fn()) {
     let mut rest = line.as_bytes();
     while !rest.is_empty() {
@@ -135,7 +135,7 @@ fn put(sink: &mut impl Write, line: &str, pause: impl Fn()) {
     }
 }
 
-/// Unlocked between writes, so that nothing else in the process waits for the log.
+/// Stderr, unlocked between writes, so that other code in the process never waits for the log.
 struct Stderr;
 
 impl Write for Stderr {
@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// A pipe that holds one write, until it is read.
+    /// A pipe with room for one write.
     struct Pipe(mpsc::SyncSender<String>);
 
     impl Write for Pipe {
@@ -168,7 +168,7 @@ mod tests {
         }
     }
 
-    /// A log of this many waiting lines over a pipe, the way to start its thread, and the pipe's other end.
+    /// A log with this limit on a pipe, a function that starts its thread, and the other end of the pipe.
     fn log(most: usize) -> (Arc<Log>, impl Fn() -> io::Result<()>, mpsc::Receiver<String>) {
         let (pipe, read) = mpsc::sync_channel(0);
         let log = Arc::new(Log::new(most));
@@ -184,7 +184,7 @@ mod tests {
     fn a_log_that_is_not_read_drops_lines_and_says_how_many_in_their_place() {
         let (log, start, read) = log(3);
         log.write("first\n".into(), &start);
-        // The thread has taken it, and is stuck with it.
+        // The thread has taken the line, and cannot write it.
         while !log.state().is_writing {
             thread::yield_now();
         }

@@ -30,10 +30,10 @@ use crate::{
     sync::lock,
 };
 
-/// Promises settled in one callback at the most, so that a burst does not hold up the event loop.
+/// Most promises settled in one callback, so that a burst does not block the event loop.
 const MAX_BATCH: usize = 256;
 
-/// What a promise is settled with: made where the future ends, turned into a value on the environment's thread.
+/// The result of a call, to be converted on the environment's thread.
 type Outcome = Box<dyn FnOnce(sys::napi_env) -> napi::Result<sys::napi_value> + Send>;
 
 struct Settled {
@@ -41,10 +41,10 @@ struct Settled {
     outcome: Result<Outcome, Failure>,
 }
 
-/// Node's handle of a pending promise. Only ever used on the thread of its environment.
+/// Node's handle of a pending promise, used only on the thread of its environment.
 struct Deferred(sys::napi_deferred);
 
-// SAFETY: the pointer is carried through the queue and dereferenced by Node alone, on the thread that made it.
+// SAFETY: other threads only move the pointer. Node dereferences it, on the thread that created it.
 unsafe impl Send for Deferred {}
 
 /// The promises of one environment.
@@ -53,15 +53,15 @@ pub(super) struct Promises(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// Promises not settled yet. While there are any, the process lives. Changed on the environment's thread only.
+    /// Number of pending promises. They keep the process alive. Changed only on the environment's thread.
     pending: AtomicUsize,
 }
 
 struct Queue {
     settled: Vec<Settled>,
-    /// `None` once the environment is going.
+    /// `None` when the environment has ended.
     waker: Option<WakerFunction>,
-    /// A callback is on its way.
+    /// Whether a callback was requested and has not run yet.
     woken: bool,
 }
 
@@ -69,7 +69,7 @@ struct Queue {
 #[derive(Clone, Copy)]
 struct WakerFunction(sys::napi_threadsafe_function);
 
-// SAFETY: made to be called from any thread; `Queue` keeps it only as long as the environment does.
+// SAFETY: a thread-safe function may be called from any thread; `Queue` drops it when the environment ends.
 unsafe impl Send for WakerFunction {}
 
 impl Promises {
@@ -93,7 +93,7 @@ impl Promises {
         Ok(promises)
     }
 
-    /// A promise of what the future that `start` returns will give. `start` runs on the runtime's thread, in call order.
+    /// A promise for the result of the future that `start` returns. `start` runs on the runtime's thread, in call order.
     pub(super) fn promise<'env, T, F>(
         &self,
         env: &'env Env,
@@ -117,7 +117,7 @@ impl Promises {
                 completion.complete(outcome.await.map(convert));
             }
         });
-        // SAFETY: made above, in this environment and scope.
+        // SAFETY: created above, in this environment and scope.
         Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), promise) })
     }
 
@@ -129,7 +129,7 @@ impl Promises {
     }
 }
 
-/// Calls `start` now, and makes `INTERNAL` of a panic in it or in the future it returns.
+/// Calls `start`, and turns a panic in it or in its future into an `INTERNAL` error.
 fn guarded<T, F>(start: impl FnOnce() -> F) -> impl Future<Output = Result<T, Failure>>
 where
     F: Future<Output = Result<T, Failure>>,
@@ -144,7 +144,7 @@ where
     }
 }
 
-/// Whether the call had written by then is not known here.
+/// The error of a call that panicked. It may have written before.
 fn defect() -> LinkError {
     let location = runtime::last_panic().map_or_else(String::new, |location| format!(" ({location})"));
     LinkError::new(
@@ -154,7 +154,7 @@ fn defect() -> LinkError {
     .maybe_applied(true)
 }
 
-/// The duty to settle one promise. Dropped unsettled, because a task was lost, it rejects: no promise is left pending.
+/// Settles one promise. If its task is lost, dropping it rejects the promise, so that none is left pending.
 struct Completion {
     shared: Arc<Shared>,
     deferred: Option<Deferred>,
@@ -218,7 +218,7 @@ impl Shared {
         if self.pending.fetch_sub(settled, Ordering::Relaxed) == settled
             && let Some(WakerFunction(function)) = self.lock().waker
         {
-            // SAFETY: as in `one_more`. Failing keeps the process alive, which nobody can do anything about.
+            // SAFETY: as in `one_more`. There is nothing to do if it fails: the process is kept alive.
             unsafe { sys::napi_unref_threadsafe_function(env, function) };
         }
     }
@@ -226,7 +226,7 @@ impl Shared {
 
 impl WakerFunction {
     fn new(env: &Env, shared: &Arc<Shared>) -> napi::Result<Self> {
-        // The addon's image must not be unloaded while the runtime's thread can still come here.
+        // The runtime's thread may still run this code when the environment has ended, so the addon must stay loaded.
         napi::bindgen_prelude::retain_current_module_for_unload_safety();
         let name = env.create_string("omnichannel-link")?;
         let context = Arc::into_raw(Arc::clone(shared)).cast_mut().cast();
@@ -247,14 +247,14 @@ impl WakerFunction {
                 &raw mut function,
             )
         })?;
-        // SAFETY: made above; an idle client does not keep the process alive.
+        // SAFETY: created above. Unreferenced, because an idle client must not keep the process alive.
         check_status!(unsafe { sys::napi_unref_threadsafe_function(env.raw(), function) })?;
         Ok(Self(function))
     }
 
     /// Has [`settle_batch`] called on the environment's thread.
     fn wake(self) {
-        // SAFETY: called under the queue's lock while the function is alive. With no bound on its queue it cannot be full.
+        // SAFETY: called under the queue's lock while the function is alive. Its queue has no limit, so it cannot be full.
         unsafe {
             sys::napi_call_threadsafe_function(self.0, ptr::null_mut(), sys::ThreadsafeFunctionCallMode::nonblocking)
         };
@@ -262,7 +262,7 @@ impl WakerFunction {
 }
 
 unsafe extern "C" fn free_context(_env: sys::napi_env, context: *mut c_void, _hint: *mut c_void) {
-    // SAFETY: the pointer that `WakerFunction::new` leaked; Node finalizes once, after the last callback.
+    // SAFETY: the pointer from `WakerFunction::new`. Node calls the finalizer once, after the last callback.
     drop(unsafe { Arc::from_raw(context.cast_const().cast::<Shared>()) });
 }
 
@@ -280,7 +280,7 @@ unsafe extern "C" fn settle_batch(
     let batch = shared.take_batch();
     let count = batch.len();
     for Settled { deferred, outcome } in batch {
-        // A panic must not unwind into Node; converting a value has no reason to.
+        // A panic must not unwind into Node. Converting a value should never panic.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| settle(env, &deferred, outcome)));
     }
     shared.fewer(env, count);
@@ -289,7 +289,7 @@ unsafe extern "C" fn settle_batch(
 fn settle(env: sys::napi_env, Deferred(deferred): &Deferred, outcome: Result<Outcome, Failure>) {
     let value = outcome.and_then(|make| make(env).map_err(|error| defect().caused_by(error.reason.clone()).into()));
     match value {
-        // SAFETY: a deferred of this environment, settled once, because it was moved here.
+        // SAFETY: a deferred of this environment, settled once, because it is moved.
         Ok(value) => unsafe { sys::napi_resolve_deferred(env, *deferred, value) },
         Err(failure) => {
             let reason = error::rejection(&Env::from_raw(env), &failure).map_or(ptr::null_mut(), |reason| reason.raw());

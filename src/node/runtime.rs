@@ -10,23 +10,21 @@ use tokio::sync::mpsc;
 
 use crate::{error::LinkError, sync::lock};
 
-/// Something to start on the runtime's thread.
+/// A call to start on the runtime's thread.
 type Job = Box<dyn FnOnce() + Send>;
 
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 static RUNTIME: Runtime = Runtime::new();
 
-/// The queue of the thread that runs. A thread that could not be started leaves nothing behind: the next call tries again.
+/// The queue of the running thread. If the thread cannot be started, the next call tries again.
 struct Runtime(Mutex<Option<Jobs>>);
 
-/// The queue of the runtime's thread.
-///
-/// It is bounded by what feeds it: the service admits a limited number of calls.
+/// The queue of the runtime's thread. Its length is limited by the service, which limits pending calls.
 #[derive(Clone)]
 pub(super) struct Jobs(mpsc::UnboundedSender<Job>);
 
-/// The queue of the runtime's thread, which is started if none is running.
+/// Returns the queue of the runtime's thread, and starts the thread if necessary.
 pub(super) fn jobs() -> Result<Jobs, LinkError> {
     RUNTIME.jobs(launch)
 }
@@ -46,12 +44,12 @@ impl Runtime {
 }
 
 impl Jobs {
-    /// Runs `start` on the runtime's thread, in the order of these calls, and then the future it returns.
+    /// Runs `start` on the runtime's thread, in the order of submission, and then its future.
     pub(super) fn submit<F>(&self, start: impl FnOnce() -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        // A job that the thread can no longer take is dropped, and the completion in it rejects.
+        // If the thread has ended, the job is dropped and its promise rejects.
         let _ = self.0.send(Box::new(move || drop(tokio::spawn(start()))));
     }
 }

@@ -27,9 +27,9 @@ use crate::{
     },
 };
 
-/// The time a call may take unless the client or the call states another.
+/// Default timeout of calls.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The file of a client that was not configured.
+/// File of a client without configuration.
 const DEFAULT_PATH: &str = "omnichannel-link.db";
 
 #[derive(Default, Deserialize)]

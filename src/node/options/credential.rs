@@ -1,4 +1,4 @@
-//! What a credential may be, and the one that is a function of JavaScript as a token provider.
+//! Credentials of a client: their options, and the token provider that calls a function of JavaScript.
 
 use std::{fmt, time::Duration};
 
@@ -89,7 +89,7 @@ const IN_OPTIONS: Names = [
     "options.dataverse.credential.clientSecret",
     "options.dataverse.credential.authorityHost",
 ];
-/// The variables that `EnvironmentCredential` of @azure/identity reads.
+/// The variables of `EnvironmentCredential` in @azure/identity.
 const IN_ENVIRONMENT: Names = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_AUTHORITY_HOST"];
 
 impl CredentialOption {

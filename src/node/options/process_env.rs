@@ -7,7 +7,7 @@ use napi::{
     bindgen_prelude::{FromNapiValue, JsObjectValue, Object, Unknown},
 };
 
-/// The variables that mean something to a client.
+/// The variables that clients read.
 const VARIABLES: [&str; 13] = [
     "AZURE_AUTHORITY_HOST",
     "AZURE_CLIENT_ID",
@@ -24,8 +24,8 @@ const VARIABLES: [&str; 13] = [
     "no_proxy",
 ];
 
-/// `process.env` and `process.versions` of the calling environment. A worker has a `process.env` of its own, so the environment of
-/// the operating system's process is not read.
+/// `process.env` and `process.versions` of the calling environment. A worker has its own `process.env`, so the variables of the
+/// operating system are not used.
 pub struct ProcessEnv {
     variables: HashMap<&'static str, String>,
     /// In Electron the working directory is arbitrary.
