@@ -110,8 +110,10 @@ test('a credential that closes its own client is rejected, and the client stays 
 test('a thenable returned by a credential may not call its client', { timeout: 20_000 }, async t => {
   const { emulator, client } = await world(t)
   const nested = []
-  // oxlint-disable-next-line unicorn/no-thenable
-  const lazy = () => ({ then: resolve => void read(own).catch(error => nested.push(error)).finally(() => resolve(emulator.credential)) })
+  const lazy = () => ({
+    // oxlint-disable-next-line unicorn/no-thenable
+    then: resolve => void read(own).catch(error => nested.push(error)).finally(() => resolve(emulator.credential))
+  })
   const own = client({ credential: lazy })
   await read(own)
   assert.throws(() => { throw nested[0] }, refused)

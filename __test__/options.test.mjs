@@ -137,8 +137,10 @@ const containers = {
   Promise: Promise.resolve({ dryRun: true }), RegExp: /dryRun/, WeakMap: new WeakMap(), Error: new Error('dryRun'), Uint8Array: new Uint8Array(1e7),
   ArrayBuffer: new ArrayBuffer(8), URLSearchParams: new URLSearchParams('dryRun=true'), Headers: new Headers({ dryRun: 'true' }),
   Arguments: (function () { return arguments })({ dryRun: true }), 'methods, such as get()': new Settings(), 
-  // oxlint-disable-next-line unicorn/no-thenable -- a promise is not options
-  'methods, such as then()': new (class { then() {} })(),
+  'methods, such as then()': new (class {
+    // oxlint-disable-next-line unicorn/no-thenable -- a promise is not options
+    then() {}
+  })(),
   Generator: (function* () {})(), 'options.size': Object.setPrototypeOf(new Map(), Object.create({ get size() { return 1 } }))
 }
 
