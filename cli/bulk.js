@@ -142,7 +142,7 @@ class Bulk {
 
   /** On stderr with --json, which reserves stdout for results. */
   async #printSummary() {
-    const { count } = this.#failed
+    const [{ count }, { failed }] = [this.#failed, this.#summary]
     const failedFile = count > 0 ? this.#failedPath : null
     if (this.#context.values.json) {
       const summary = { ...this.#summary.toJSON(), notBegunFromLine: this.#firstNotStarted ?? null, failedFile, dryRun: this.#isDry }
@@ -150,7 +150,6 @@ class Bulk {
       return
     }
     await this.#summary.print(process.stdout)
-    const { failed } = this.#summary
     const [what, them] = failed === 1 ? ['1 item', 'it'] : [`${failed} items`, 'them']
     const first = count < failed ? ` for the first ${count}` : ''
     if (failedFile) await print(`${what} failed; see ${printable(failedFile)}${first}. Run \`bulk\` on that file to retry ${them}.`)
@@ -164,7 +163,7 @@ class Bulk {
     if (!aborted) return this.#summary.failed > 0 ? INCOMPLETE : 0
     if (values.json) await print(describe(reason, true), process.stderr)
     else {
-      const repeated = values.unlink ? 'Items already unlinked are then reported as NOT_LINKED' : 'Existing links are then reported as alreadyLinked'
+      const repeated = values.unlink ? 'Items already unlinked are reported as NOT_LINKED' : 'Existing links are reported as alreadyLinked'
       await print(this.#stopMessage ?? (reason instanceof Interrupted ? reason.summary : describe(reason)), process.stderr)
       if (this.#firstNotStarted !== undefined) await print(`No item from line ${this.#firstNotStarted} on was started. Run the same command again to process the whole list. ${repeated}.`, process.stderr)
     }

@@ -4,10 +4,7 @@
 
 const { LinkError } = require('../lib/link-error.js')
 
-/**
- * Exit code, its meaning, and the `LinkError` codes that belong to it.
- * @type {[number, string, string[]][]}
- */
+/** @type {[number, string, string[]][]} Exit code, its meaning, and the `LinkError` codes that belong to it. */
 const CLASSES = [
   [0, 'success', []],
   [1, 'a defect in this program', ['CLOSED', 'INTERNAL']],

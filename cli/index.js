@@ -63,7 +63,7 @@ function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN })
 
 async function run(args, interruption) {
   const { help, isVersion, command, given, values } = parse(args)
-  onClosedStdout(interruption, command)
+  onStdoutError(interruption, command)
   if (help !== undefined) return await print(help === '' ? general(COMMANDS) : ofCommand(help, find(help)))
   if (isVersion) return await print(version)
   const options = clientOptions(values, own(process.env))
@@ -75,11 +75,8 @@ async function run(args, interruption) {
   }
 }
 
-/**
- * Handles a stdout that fails. If its reader is gone, as after `| head`, a command that only reads exits, and one that writes is stopped. Any
- * other failure loses results and stops every command.
- */
-function onClosedStdout(interruption, command) {
+/** Handles errors of stdout. If it was closed, as by `| head`, a command that only reads exits. Any other case loses results: stop. */
+function onStdoutError(interruption, command) {
   process.stdout.on('error', ({ code }) => {
     const isHangup = code === 'EIO' && process.stdout.isTTY
     if (isHangup) leaveTerminal()

@@ -23,36 +23,24 @@ const FORMATS = { __proto__: null, '.csv': fromCsv, '.jsonl': fromJsonLines, '.n
  * A list. `requests()` yields its items. Each has `line`, the line it begins in; `end`, the characters up to its end; and `source(error)`, which
  * returns the item as a string for the file of failed items. A malformed item has only `broken`, the reason, instead of the arguments of a call.
  */
-class List {
+class List extends Source {
   /** The start of the file of failed items: byte order mark and header. Known once the first item is. */
   head = ''
-  #source
   #extension
 
   constructor(path) {
-    this.#source = new Source(path)
+    super(path)
     this.#extension = extname(path)
-    this.name = this.#source.name
-    this.isFile = this.#source.isFile
     /** Default path of the file of failed items; undefined if the list is stdin. */
-    this.failedPath = this.#source.isFile ? `${path.slice(0, path.length - this.#extension.length)}.failed${this.#extension}` : undefined
+    this.failedPath = this.isFile ? `${path.slice(0, path.length - this.#extension.length)}.failed${this.#extension}` : undefined
   }
 
   async *requests() {
-    const source = this.#source
-    const chunks = source.chunks()
+    const chunks = this.chunks()
     const known = FORMATS[this.#extension.toLowerCase()]
     const first = await beginning(chunks)
     const read = known ?? (FIRST_CHARACTER.exec(first)?.[1] ? fromJsonLines : fromCsv)
-    yield* read(this, prepend(first, chunks), source)
-  }
-
-  share(characters) {
-    return this.#source.share(characters)
-  }
-
-  close() {
-    this.#source.close()
+    yield* read(this, prepend(first, chunks))
   }
 }
 
@@ -74,13 +62,13 @@ async function* prepend(first, rest) {
 
 const mark = ({ hasMark }) => (hasMark ? '\ufeff' : '')
 
-async function* fromCsv(list, chunks, source) {
+async function* fromCsv(list, chunks) {
   let header
-  for await (const { line, end, fields, form } of csv.parse(chunks, source.name)) {
+  for await (const { line, end, fields, form } of csv.parse(chunks, list.name)) {
     if (fields.every(isBlank)) continue
     if (!header) {
-      header = headerOf(fields, source.name)
-      list.head = mark(source) + form.opening + csv.format([ERROR, ...header.names].map(csv.inert), form)
+      header = headerOf(fields, list.name)
+      list.head = mark(list) + form.opening + csv.format([ERROR, ...header.names].map(csv.inert), form)
       continue
     }
     // The error comes first, so that it is in its column even if the row has too few or too many fields.
@@ -117,9 +105,9 @@ function headerOf(fields, name) {
   }
 }
 
-async function* fromJsonLines(list, chunks, source) {
-  list.head = mark(source)
-  for await (const { line, end, ...item } of jsonLines.parse(chunks, source.name)) yield { line, end, ...fromJson(item) }
+async function* fromJsonLines(list, chunks) {
+  list.head = mark(list)
+  for await (const { line, end, ...item } of jsonLines.parse(chunks, list.name)) yield { line, end, ...fromJson(item) }
 }
 
 function fromJson({ raw, text, eol }) {

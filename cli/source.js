@@ -10,10 +10,7 @@ const STDIN = '-'
 /** Bytes of the longest byte order mark. */
 const MAX_MARK = 3
 
-/**
- * Encodings and their byte order marks.
- * @type {[string, number[]][]}
- */
+/** @type {[string, number[]][]} Encodings and their byte order marks. */
 const MARKS = [
   ['utf-8', [0xef, 0xbb, 0xbf]],
   ['utf-16le', [0xff, 0xfe]],
@@ -104,8 +101,7 @@ class Source {
     }
   }
 
-  /** @param {{ code?: string, message?: string }} error */
-  #unreadable({ code, message }) {
+  #unreadable(/** @type {any} */ { code, message }) {
     return failure('INVALID_ARGUMENT', `${this.name} cannot be read: ${code ?? message}.`)
   }
 }

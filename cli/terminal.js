@@ -16,12 +16,8 @@ function palette(stream, { NO_COLOR, TERM } = own(process.env)) {
   return Object.fromEntries(Object.entries(COLOURS).map(([name, code]) => [name, text => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)]))
 }
 
-/**
- * Writes a line, and waits until the stream can take more. cli/index.js handles a stream that was closed.
- * @param {string} line
- * @param {import('node:stream').Writable} [stream]
- */
-async function print(line, stream = process.stdout) {
+/** Writes a line, and waits until the stream can take more. cli/index.js handles a stream that was closed. */
+async function print(line, /** @type {import('node:stream').Writable} */ stream = process.stdout) {
   if (stream.errored || stream.write(`${line}\n`)) return
   await once(stream, 'drain').catch(() => {})
 }
