@@ -30,7 +30,7 @@ class Interruption {
     if (this.#drains) setTimeout(() => this.#cancelling.abort(new Interrupted('Cancelled.')), GRACE_IN_MS).unref()
   }
 
-  /** Handles a signal: the first stops, the second cancels calls in progress, the third exits. */
+  /** Handles a signal: stops the command, then cancels calls that were left to finish, then exits. */
   escalate(reason) {
     if (!this.signal.aborted) this.stop(reason)
     else if (this.#drains && !this.#cancelling.signal.aborted) this.#cancelling.abort(reason)
