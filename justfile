@@ -4,9 +4,10 @@
 ready:
     bash .ci/run
 
-# Format Rust
+# Format Rust and JavaScript
 fmt:
     cargo fmt --all
+    npm run --silent format
 
 # Rebuild the addon and the emulator, quickly and slow to run
 debug:
