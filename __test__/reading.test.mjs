@@ -348,7 +348,8 @@ test('the timeout applies to each page', { timeout: 60_000 }, async t => {
   await rejects(all(client(t, { dataverse: server.dataverse }).getConversations({ record: account, timeoutInMs: 1000 })), 'TIMEOUT', /1000 ms/)
   unsubscribe('omnichannel-link:request', listener)
   assert.equal(server.requests.length, 4)
-  assert.equal(ids.size, 4)
+  // The message of the last request may come after the rejection.
+  assert.ok(ids.size >= 3)
 })
 
 test('a read waits for earlier calls and delays no later ones', { timeout: 60_000 }, async t => {
