@@ -46,6 +46,15 @@ const getConversationId = () => defaultClient().getConversationId()
 // Shorthands only: Node finds the names that `import` can take in this text.
 /** @type {typeof import('./index')} */
 module.exports = {
-  LinkError, OmnichannelClient, closeConversation, configure, createOmnichannel, defaultClient, focusConversation, getConversationId,
-  linkToConversation, openConversation, unlinkFromConversation
+  LinkError,
+  OmnichannelClient,
+  closeConversation,
+  configure,
+  createOmnichannel,
+  defaultClient,
+  focusConversation,
+  getConversationId,
+  linkToConversation,
+  openConversation,
+  unlinkFromConversation
 }

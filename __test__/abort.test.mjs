@@ -87,7 +87,11 @@ for (const method of ['GET', 'PATCH']) {
 
 test('a deadline during the GET is TIMEOUT without maybeApplied', { timeout: 60_000 }, async t => {
   const { client } = await hanging(t, 'GET')
-  const error = await rejects(link(client, { timeoutInMs: 20 }), 'TIMEOUT', /20 ms/, { isRetryable: true, maybeApplied: false, store: 'dataverse' })
+  const error = await rejects(link(client, { timeoutInMs: 20 }), 'TIMEOUT', /20 ms/, {
+    isRetryable: true,
+    maybeApplied: false,
+    store: 'dataverse'
+  })
   assert.match(error.requestId, GUID)
   assert.match(error.hint, /timeoutInMs/)
 })
@@ -106,7 +110,7 @@ test('a deadline during the PATCH is TIMEOUT with maybeApplied, and closes the c
   await patched.left
 })
 
-test("a call uses the timeout of the client unless it has its own", { timeout: 60_000 }, async t => {
+test('a call uses the timeout of the client unless it has its own', { timeout: 60_000 }, async t => {
   const { server } = await hanging(t, 'GET')
   const hasty = client(t, { dataverse: server.dataverse, timeoutInMs: 20 })
   await rejects(link(hasty), 'TIMEOUT', /20 ms/)

@@ -19,7 +19,15 @@ async function runWithAddon(t, code, options) {
   copyFileSync(join(root, file), join(cwd, 'addon.node'))
   const COMMONJS = join(cwd, 'addon.node')
   const files = pages.map(name => `${data}${name}.json`)
-  return await run(t, `const addon = link; (async () => { ${code} })()`, { cwd, COMMONJS, conversation, emptyConversation, files, incident, ...options })
+  return await run(t, `const addon = link; (async () => { ${code} })()`, {
+    cwd,
+    COMMONJS,
+    conversation,
+    emptyConversation,
+    files,
+    incident,
+    ...options
+  })
 }
 
 const importSample = `
@@ -28,7 +36,9 @@ const importSample = `
   await client.close()`
 
 test('sample data is imported, linked and unlinked', { timeout: 60_000 }, async t => {
-  const [linked, unlinked, ...errors] = await runWithAddon(t, `${importSample}
+  const [linked, unlinked, ...errors] = await runWithAddon(
+    t,
+    `${importSample}
     const { linkToConversation, unlinkFromConversation } = addon
     const failure = promise => promise.catch(error => ({ ...error, isError: error instanceof Error, message: error.message }))
     console.log(JSON.stringify([
@@ -38,22 +48,35 @@ test('sample data is imported, linked and unlinked', { timeout: 60_000 }, async 
       await failure(linkToConversation('incident', 'x', emptyConversation)),
       await failure(linkToConversation('incident', incident.recordId)),
       await failure(linkToConversation('incident', incident.recordId, emptyConversation, { ifLinked: 'maybe' }))
-    ]))`)
+    ]))`
+  )
   const rest = { conversationId: emptyConversation, record: incident, store: 'embedded' }
   isOutcome(linked, { status: 'linked', previous: null, ...rest })
   isOutcome(unlinked, { status: 'unlinked', ...rest })
-  assert.deepEqual(errors.map(({ code, argument, isError }) => [code, argument, isError]), [
-    ['NOT_LINKED', undefined, true], ['INVALID_ARGUMENT', 'recordId', true], ['NO_FOCUSED_CONVERSATION', undefined, true],
-    ['INVALID_ARGUMENT', 'options.ifLinked', true]
-  ])
+  assert.deepEqual(
+    errors.map(({ code, argument, isError }) => [code, argument, isError]),
+    [
+      ['NOT_LINKED', undefined, true],
+      ['INVALID_ARGUMENT', 'recordId', true],
+      ['NO_FOCUSED_CONVERSATION', undefined, true],
+      ['INVALID_ARGUMENT', 'options.ifLinked', true]
+    ]
+  )
 })
 
 test('the process environment of the caller chooses the store, and a worker has its own', { timeout: 60_000 }, async t => {
   const emulator = await startEmulator({ seed: data })
   t.after(() => emulator.close())
   const { tenantId, clientId, clientSecret } = emulator.application
-  const env = { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId, AZURE_CLIENT_SECRET: clientSecret, AZURE_AUTHORITY_HOST: emulator.url }
-  const [refused, main, worker] = await runWithAddon(t, `
+  const env = {
+    AZURE_TENANT_ID: tenantId,
+    AZURE_CLIENT_ID: clientId,
+    AZURE_CLIENT_SECRET: clientSecret,
+    AZURE_AUTHORITY_HOST: emulator.url
+  }
+  const [refused, main, worker] = await runWithAddon(
+    t,
+    `
     const { Worker } = require('node:worker_threads')
     const { once } = require('node:events')
     process.env.DATAVERSE_URL = 'not a URL'
@@ -68,7 +91,9 @@ test('the process environment of the caller chooses the store, and a worker has 
     const messages = []
     worker.on('message', message => messages.push(message))
     await once(worker, 'exit')
-    console.log(JSON.stringify([refused, store, messages[1]]))`, { env, url: emulator.url })
+    console.log(JSON.stringify([refused, store, messages[1]]))`,
+    { env, url: emulator.url }
+  )
   assert.deepEqual(refused, ['INVALID_CONFIGURATION', 'DATAVERSE_URL'])
   assert.equal(main, 'dataverse')
   assert.deepEqual(worker, ['CONVERSATION_NOT_FOUND', 'embedded'])

@@ -6,8 +6,19 @@ import { describe, test } from 'node:test'
 import { folder } from './support/afterwards.mjs'
 import { GUID, isOutcome, rejects } from './support/expect.mjs'
 import {
-  account, byStatus, closedConversation, contact, conversation, danglingConversation, data, emptyConversation, incident,
-  missingContact, missingId, otherAccount, otherIncident
+  account,
+  byStatus,
+  closedConversation,
+  contact,
+  conversation,
+  danglingConversation,
+  data,
+  emptyConversation,
+  incident,
+  missingContact,
+  missingId,
+  otherAccount,
+  otherIncident
 } from './support/sample.mjs'
 import { client, emptyEmbedded, emulator, stores } from './support/stores.mjs'
 
@@ -18,10 +29,17 @@ const unlink = (client, { entityLogicalName, recordId }, ...rest) => client.unli
 const cases = {
   async 'the documented example links and unlinks an incident'({ client, name, read }) {
     isOutcome(await client.linkToConversation('incident', incident.recordId, conversation), {
-      status: 'linked', conversationId: conversation, record: incident, previous: null, store: name
+      status: 'linked',
+      conversationId: conversation,
+      record: incident,
+      previous: null,
+      store: name
     })
     isOutcome(await client.unlinkFromConversation('incident', incident.recordId, conversation), {
-      status: 'unlinked', conversationId: conversation, record: incident, store: name
+      status: 'unlinked',
+      conversationId: conversation,
+      record: incident,
+      store: name
     })
     assert.deepEqual(await read(conversation), { customer: account, case: null })
   },
@@ -68,7 +86,10 @@ const cases = {
     client.openConversation(forms[2](emptyConversation))
     assert.equal(client.getConversationId(), emptyConversation)
     isOutcome(await client.unlinkFromConversation('contact', forms[2](contact.recordId)), {
-      status: 'unlinked', conversationId: emptyConversation, record: contact, store: name
+      status: 'unlinked',
+      conversationId: emptyConversation,
+      record: contact,
+      store: name
     })
     assert.deepEqual(await read(emptyConversation), { customer: null, case: null })
   },
@@ -94,7 +115,10 @@ const cases = {
       link(client, account, emptyConversation),
       link(client, account, emptyConversation)
     ])
-    assert.deepEqual(outcomes.map(({ status }) => status), ['linked', 'replaced', 'unlinked', 'linked', 'alreadyLinked'])
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ['linked', 'replaced', 'unlinked', 'linked', 'alreadyLinked']
+    )
     assert.equal(new Set(outcomes.map(({ requestId }) => requestId)).size, 5)
     assert.deepEqual((await read(emptyConversation)).customer, account)
   },
@@ -128,7 +152,10 @@ const cases = {
     assert.equal(settled, 100, 'the second close did not wait')
     await closing
     // They take effect in call order. The order in which they settle is not specified.
-    assert.deepEqual(await Promise.all(pending), Array.from({ length: 100 }, (_, number) => (number % 2 ? 'unlinked' : 'linked')))
+    assert.deepEqual(
+      await Promise.all(pending),
+      Array.from({ length: 100 }, (_, number) => (number % 2 ? 'unlinked' : 'linked'))
+    )
     assert.deepEqual(await read(conversation), { customer: account, case: null })
   },
 

@@ -15,16 +15,72 @@ const ID = incident.recordId
 /** Values that are not strings. */
 const notTexts = [5, 5n, NaN, true, {}, [], [ID], Symbol('id'), () => ID, Object(ID), new Date(0)]
 const malformed = [
-  '', ' ', '{}', 'null', '0', ` ${ID}`, `${ID} `, `${ID}\0`, `${ID}\n`, `{${ID}`, `${ID}}`, `{{${ID}}}`, `(${ID})`, `'${ID}'`,
-  ID.replaceAll('-', ''), ID.slice(1), `${ID}0`, ID.replace('6', 'g'), ID.replaceAll('-', '–'), `urn:uuid:${ID}`, '6b726d86d-37c-43b8-b3a4-c4056ddd2e07',
+  '',
+  ' ',
+  '{}',
+  'null',
+  '0',
+  ` ${ID}`,
+  `${ID} `,
+  `${ID}\0`,
+  `${ID}\n`,
+  `{${ID}`,
+  `${ID}}`,
+  `{{${ID}}}`,
+  `(${ID})`,
+  `'${ID}'`,
+  ID.replaceAll('-', ''),
+  ID.slice(1),
+  `${ID}0`,
+  ID.replace('6', 'g'),
+  ID.replaceAll('-', '–'),
+  `urn:uuid:${ID}`,
+  '6b726d86d-37c-43b8-b3a4-c4056ddd2e07',
   // A GUID and one more character of two, three or four bytes.
-  `${ID}é`, `${ID}€`, `${ID}😀`, `{${ID}}é`, `{${ID}}€`, `{${ID}}😀`, `😀${ID}`, `${ID}\ud800`, ID.repeat(1000)
+  `${ID}é`,
+  `${ID}€`,
+  `${ID}😀`,
+  `{${ID}}é`,
+  `{${ID}}€`,
+  `{${ID}}😀`,
+  `😀${ID}`,
+  `${ID}\ud800`,
+  ID.repeat(1000)
 ]
-const entities = ['lead', '', ' ', 'Account', 'accounts', 'account ', 'account\0', 'case', 'msdyn_ocliveworkitem', '__proto__', 'a'.repeat(1e6)]
+const entities = [
+  'lead',
+  '',
+  ' ',
+  'Account',
+  'accounts',
+  'account ',
+  'account\0',
+  'case',
+  'msdyn_ocliveworkitem',
+  '__proto__',
+  'a'.repeat(1e6)
+]
 const notOptions = [5, 'options', '', true, 5n, Symbol('options'), () => {}, [], [20]]
 const timeouts = [0, -1, -0, NaN, Infinity, -Infinity, 2 ** 31, '20', '', true, {}, [], 5n, Symbol('ms')]
 const statuses = [
-  'active', 2, {}, true, ['nope'], ['Active'], [''], ['2'], [null], [undefined], [2.5], [NaN], [Infinity], [2 ** 31], [true], [{}], [[2]], [Symbol('active')]
+  'active',
+  2,
+  {},
+  true,
+  ['nope'],
+  ['Active'],
+  [''],
+  ['2'],
+  [null],
+  [undefined],
+  [2.5],
+  [NaN],
+  [Infinity],
+  [2 ** 31],
+  [true],
+  [{}],
+  [[2]],
+  [Symbol('active')]
 ]
 const signals = [null, {}, 'signal', 5, new AbortController(), { aborted: true, reason: 'x' }, new EventTarget()]
 
@@ -36,7 +92,11 @@ const wrong = [
   ['options', notOptions, value => ['incident', ID, conversation, value]],
   ['options.timeoutInMs', timeouts, timeoutInMs => ['incident', ID, conversation, { timeoutInMs }]],
   ['options.signal', signals, signal => ['incident', ID, conversation, { signal }]],
-  ...['timeoutInMs', 'dryRun', 'callerObjectId', 'traceparent'].map(name => [`options.${name}`, [null], value => ['incident', ID, conversation, { [name]: value }]]),
+  ...['timeoutInMs', 'dryRun', 'callerObjectId', 'traceparent'].map(name => [
+    `options.${name}`,
+    [null],
+    value => ['incident', ID, conversation, { [name]: value }]
+  ]),
   ['options.unknown', [1, undefined, null], unknown => ['incident', ID, conversation, { unknown }]],
   ['options.onProgress', [() => {}], onProgress => ['incident', ID, conversation, { onProgress }]],
   ['options.timeout', [20], timeout => ['incident', ID, conversation, { timeout, timeoutInMs: 20 }]]
@@ -45,7 +105,9 @@ const wrongForLink = [
   ...['ifLinked', 'linkableStatuses'].map(name => [`options.${name}`, [null], value => ['incident', ID, conversation, { [name]: value }]]),
   ['options.linkableStatuses', statuses, linkableStatuses => ['incident', ID, conversation, { linkableStatuses }]]
 ]
-const wrongForUnlink = [['options.linkableStatuses', [['closed']], linkableStatuses => ['incident', ID, conversation, { linkableStatuses }]]]
+const wrongForUnlink = [
+  ['options.linkableStatuses', [['closed']], linkableStatuses => ['incident', ID, conversation, { linkableStatuses }]]
+]
 
 // Shared by these tests, which must not send it anything.
 const server = await startEmulator({ seed: data })
@@ -63,7 +125,10 @@ const local = t => {
 
 for (const [name, open] of Object.entries({ embedded: local, dataverse: remote })) {
   describe(name, () => {
-    for (const [method, table] of [['linkToConversation', [...wrong, ...wrongForLink]], ['unlinkFromConversation', [...wrong, ...wrongForUnlink]]]) {
+    for (const [method, table] of [
+      ['linkToConversation', [...wrong, ...wrongForLink]],
+      ['unlinkFromConversation', [...wrong, ...wrongForUnlink]]
+    ]) {
       for (const [argument, values, call] of table) {
         test(`${method} rejects an invalid ${argument} by name and touches nothing`, { timeout: 60_000 }, async t => {
           const { client, untouched } = await open(t)
@@ -84,7 +149,8 @@ for (const [name, open] of Object.entries({ embedded: local, dataverse: remote }
       const { client, untouched } = await open(t)
       client.openConversation(conversation)
       for (const method of ['openConversation', 'focusConversation', 'closeConversation']) {
-        for (const id of [...malformed, ...notTexts, null, undefined]) throws(() => client[method](id), 'INVALID_ARGUMENT', /`conversationId`/)
+        for (const id of [...malformed, ...notTexts, null, undefined])
+          throws(() => client[method](id), 'INVALID_ARGUMENT', /`conversationId`/)
       }
       assert.equal(client.getConversationId(), conversation)
       await untouched()
@@ -98,57 +164,130 @@ test('no error repeats a long string', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const long = 'ä'.repeat(1e6)
   const options = [
-    { [long]: 1 }, { ifLinked: long }, { linkableStatuses: [long] }, { timeoutInMs: long }, { dryRun: long }, { callerObjectId: long }, { traceparent: long },
-    { expected: { ...account, [long]: 1 } }, { expected: { ...account, recordId: long } }, { signal: long }, { get dryRun() { throw new Error(long) } }, { get dryRun() { throw long } }
+    { [long]: 1 },
+    { ifLinked: long },
+    { linkableStatuses: [long] },
+    { timeoutInMs: long },
+    { dryRun: long },
+    { callerObjectId: long },
+    { traceparent: long },
+    { expected: { ...account, [long]: 1 } },
+    { expected: { ...account, recordId: long } },
+    { signal: long },
+    {
+      get dryRun() {
+        throw new Error(long)
+      }
+    },
+    {
+      get dryRun() {
+        throw long
+      }
+    }
   ]
   const local = { embedded: { path: 'a.db' } }
   const url = 'https://contoso.example'
   const configurations = [
-    { [long]: 1 }, { timeoutInMs: long }, { embedded: { path: `\0${long}` } }, { dataverse: { url: long, credential: 'x' } }, { dataverse: { url: `${url}/${long}?`, credential: 'x' } },
-    { dataverse: { url, credential: { [long]: 1 } } }, { dataverse: { url, credential: { tenantId: long, clientId: long, clientSecret: long, authorityHost: long } } },
-    { dataverse: { url, credential: 'x', proxy: long } }, { dataverse: { url, credential: 'x', caCertificates: long } }, { dataverse: { url, credential: 'x', concurrency: long } },
-    { dataverse: { url, credential: 'x', application: long } }, { get embedded() { throw new Error(long) } }, { ...local, dataverse: long }
+    { [long]: 1 },
+    { timeoutInMs: long },
+    { embedded: { path: `\0${long}` } },
+    { dataverse: { url: long, credential: 'x' } },
+    { dataverse: { url: `${url}/${long}?`, credential: 'x' } },
+    { dataverse: { url, credential: { [long]: 1 } } },
+    { dataverse: { url, credential: { tenantId: long, clientId: long, clientSecret: long, authorityHost: long } } },
+    { dataverse: { url, credential: 'x', proxy: long } },
+    { dataverse: { url, credential: 'x', caCertificates: long } },
+    { dataverse: { url, credential: 'x', concurrency: long } },
+    { dataverse: { url, credential: 'x', application: long } },
+    {
+      get embedded() {
+        throw new Error(long)
+      }
+    },
+    { ...local, dataverse: long }
   ]
   const refusals = [
-    client.linkToConversation('account', long, conversation), client.linkToConversation(long, account.recordId, conversation), client.linkToConversation('account', account.recordId, long),
+    client.linkToConversation('account', long, conversation),
+    client.linkToConversation(long, account.recordId, conversation),
+    client.linkToConversation('account', account.recordId, long),
     client.linkToConversation('account', account.recordId, conversation, long),
-    ...options.map(options => client.linkToConversation('account', account.recordId, conversation, options)), ...configurations.map(made),
-    client.findRecord(long, {}), client.findRecord('account', { [long]: 1 }), client.findRecord('account', { name: { [long]: 1 } }), client.findRecord('account', { accountid: long }),
-    client.getConversations({ orderBy: [{ property: long }] }).next(), client.getConversations({ agentId: long }).next(), client.waitForConversation({ [long]: 1 }),
-    client.importRecords(long), client.importRecords({ [long]: long }), client.importRecords({ value: [{ accountid: long }] }), client.verify({ status: long }), client.diagnose({ probe: long }),
-    createOmnichannel(client).getConversations({ agentId: long }).catch(({ error }) => Promise.reject(error)),
-    (async () => client.on(long, () => {}))(), (async () => client.openConversation(long))(),
-    (async () => serveOmnichannel({ ipcMain: { handle() {} }, client, allow: [long] }))(), (async () => serveOmnichannel({ [long]: 1 }))()
+    ...options.map(options => client.linkToConversation('account', account.recordId, conversation, options)),
+    ...configurations.map(made),
+    client.findRecord(long, {}),
+    client.findRecord('account', { [long]: 1 }),
+    client.findRecord('account', { name: { [long]: 1 } }),
+    client.findRecord('account', { accountid: long }),
+    client.getConversations({ orderBy: [{ property: long }] }).next(),
+    client.getConversations({ agentId: long }).next(),
+    client.waitForConversation({ [long]: 1 }),
+    client.importRecords(long),
+    client.importRecords({ [long]: long }),
+    client.importRecords({ value: [{ accountid: long }] }),
+    client.verify({ status: long }),
+    client.diagnose({ probe: long }),
+    createOmnichannel(client)
+      .getConversations({ agentId: long })
+      .catch(({ error }) => Promise.reject(error)),
+    (async () => client.on(long, () => {}))(),
+    (async () => client.openConversation(long))(),
+    (async () => serveOmnichannel({ ipcMain: { handle() {} }, client, allow: [long] }))(),
+    (async () => serveOmnichannel({ [long]: 1 }))()
   ]
-  await Promise.all(refusals.map(async refused => {
-    const error = await refused.then(value => assert.fail(`it passed: ${JSON.stringify(value).slice(0, 200)}`), error => error)
-    assert.ok(error instanceof LinkError, `${error.name}: ${error.message?.slice(0, 200)}`)
-    assert.ok(JSON.stringify(error).length < 4000, error.message.slice(0, 200))
-  }))
+  await Promise.all(
+    refusals.map(async refused => {
+      const error = await refused.then(
+        value => assert.fail(`it passed: ${JSON.stringify(value).slice(0, 200)}`),
+        error => error
+      )
+      assert.ok(error instanceof LinkError, `${error.name}: ${error.message?.slice(0, 200)}`)
+      assert.ok(JSON.stringify(error).length < 4000, error.message.slice(0, 200))
+    })
+  )
 })
 
 test('arguments that throw when read are INVALID_ARGUMENT', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   for (const thrown of [new Error('a trap'), 'a trap']) {
-    const trap = new Proxy({}, { get() { throw thrown }, ownKeys() { throw thrown } })
+    const trap = new Proxy(
+      {},
+      {
+        get() {
+          throw thrown
+        },
+        ownKeys() {
+          throw thrown
+        }
+      }
+    )
     for (const refused of [
-      client.findRecord('contact', trap), client.getConversations({ record: trap }).next(), client.verify({ ...contact, record: trap }),
+      client.findRecord('contact', trap),
+      client.getConversations({ record: trap }).next(),
+      client.verify({ ...contact, record: trap }),
       client.linkToConversation('contact', contact.recordId, conversation, { expected: trap })
-    ]) await rejects(refused, 'INVALID_ARGUMENT', /cannot be read: .*a trap/)
+    ])
+      await rejects(refused, 'INVALID_ARGUMENT', /cannot be read: .*a trap/)
   }
 })
 
 test('options that throw when read are a LinkError', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   for (const name of ['timeoutInMs', 'signal', 'linkableStatuses', 'onProgress']) {
-    const options = { get [name]() { throw new Error('a getter of the caller') } }
+    const options = {
+      get [name]() {
+        throw new Error('a getter of the caller')
+      }
+    }
     await rejects(client.linkToConversation('account', account.recordId, conversation, options), 'INVALID_ARGUMENT', /options/)
     await rejects(client.importRecords(`${data}accounts.json`, options), 'INVALID_ARGUMENT', /options/)
   }
   // Nested deeper than any stack.
   let nested = []
   for (let depth = 0; depth < 100_000; depth++) nested = [nested]
-  await rejects(client.linkToConversation('account', account.recordId, conversation, { linkableStatuses: nested }), 'INVALID_ARGUMENT', /linkableStatuses/)
+  await rejects(
+    client.linkToConversation('account', account.recordId, conversation, { linkableStatuses: nested }),
+    'INVALID_ARGUMENT',
+    /linkableStatuses/
+  )
 })
 
 /** Reasons for an error, in the order of the checks. Each call also has every later fault. */
@@ -172,7 +311,10 @@ for (const [name, open] of Object.entries(stores)) {
         const signal = aborted ? AbortSignal.abort(reason) : new AbortController().signal
         if (focus) client.openConversation(focus)
         if (closed) await client.close()
-        for (const [method, expected] of [['linkToConversation', code], ['unlinkFromConversation', unlinked]]) {
+        for (const [method, expected] of [
+          ['linkToConversation', code],
+          ['unlinkFromConversation', unlinked]
+        ]) {
           const refused = client[method](entity, missingContact.recordId, undefined, { ...options, signal })
           if (expected) await rejects(refused, expected)
           else await assert.rejects(refused, error => error === reason)

@@ -8,7 +8,9 @@ import { account, contact, conversations, numbered, page } from './support/sampl
 import { client, emulator } from './support/stores.mjs'
 
 test('two hundred thousand requests in bounded memory', { timeout: 300_000 }, async t => {
-  const { ended } = start(t, `
+  const { ended } = start(
+    t,
+    `
     const { setFlagsFromString } = require('node:v8')
     setFlagsFromString('--expose-gc')
     const gc = require('node:vm').runInNewContext('gc')
@@ -33,7 +35,9 @@ test('two hundred thousand requests in bounded memory', { timeout: 300_000 }, as
       const before = heap()
       console.log(JSON.stringify({ growth: await run(200_000) - before }))
       await client.close()
-    })()`, { cwd: folder(t), contact, page: conversations(1000), contacts: page('contacts', { contactid: contact.recordId }) })
+    })()`,
+    { cwd: folder(t), contact, page: conversations(1000), contacts: page('contacts', { contactid: contact.recordId }) }
+  )
   const { code, stdout, stderr } = await ended
   assert.equal(code, 0, stderr)
   // A hundred bytes per request would be 20 MB.
@@ -47,8 +51,13 @@ test('two thousand outcomes are true with one percent faults and a server that t
   const { url, credential } = server
   const store = client(t, { dataverse: { url, credential, retryOptions: { retryDelayInMs: 1 }, maxConcurrency: 2 } })
   const faults = [
-    { kind: 'drop' }, { kind: 'drop', commit: true }, { kind: 'status', status: 503 }, { kind: 'status', status: 502, body: 'html', commit: true },
-    { kind: 'throttle', limit: 'concurrency', retryAfterInSeconds: 0 }, { kind: 'truncate' }, { kind: 'writer', when: 'before', changes: { subject: 'Touched' } }
+    { kind: 'drop' },
+    { kind: 'drop', commit: true },
+    { kind: 'status', status: 503 },
+    { kind: 'status', status: 502, body: 'html', commit: true },
+    { kind: 'throttle', limit: 'concurrency', retryAfterInSeconds: 0 },
+    { kind: 'truncate' },
+    { kind: 'writer', when: 'before', changes: { subject: 'Touched' } }
   ]
   // Each throttled request lengthens the pause by a second. Two at once keep it short.
   await server.faults.random({ seed: 7, rate: 0.01, faults })
@@ -90,7 +99,9 @@ test('two thousand outcomes are true with one percent faults and a server that t
   const lost = requests.filter(({ method, fault }) => method === 'PATCH' && ['drop', 'status', 'truncate'].includes(fault))
   assert.ok(found <= lost.length, `${found} found, ${lost.length} lost`)
   await server.faults.clear()
-  const answer = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems?$select=_msdyn_customer_value`, { headers: { authorization: `Bearer ${credential}` } })
+  const answer = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems?$select=_msdyn_customer_value`, {
+    headers: { authorization: `Bearer ${credential}` }
+  })
   const rows = (await answer.json()).value
   assert.equal(rows.length, count)
   for (const { activityid, _msdyn_customer_value: held } of rows) {

@@ -29,14 +29,33 @@ for (const [store, open] of Object.entries(stores)) {
       const { client, read } = await open(t)
       const unreadable = Object.defineProperty({}, 'recordId', { enumerable: true, get: () => assert.fail('mine') })
       const list = [
-        request(incident, conversation, { line: 7 }), request(incident, closedConversation), request(contact, conversation), null, 'text',
-        request({ entityLogicalName: 'lead' }, conversation), unreadable, request(contact, null), request(incident, conversation), request(contact, missingId)
+        request(incident, conversation, { line: 7 }),
+        request(incident, closedConversation),
+        request(contact, conversation),
+        null,
+        'text',
+        request({ entityLogicalName: 'lead' }, conversation),
+        unreadable,
+        request(contact, null),
+        request(incident, conversation),
+        request(contact, missingId)
       ]
       const results = await all(client.linkMany(list))
-      assert.deepEqual(results.map(({ outcome, error }) => outcome?.status ?? error.code), [
-        'linked', 'CONVERSATION_NOT_ACTIVE', 'replaced', 'INVALID_ARGUMENT', 'INVALID_ARGUMENT',
-        'INVALID_ARGUMENT', 'INVALID_ARGUMENT', 'INVALID_ARGUMENT', 'alreadyLinked', 'CONVERSATION_NOT_FOUND'
-      ])
+      assert.deepEqual(
+        results.map(({ outcome, error }) => outcome?.status ?? error.code),
+        [
+          'linked',
+          'CONVERSATION_NOT_ACTIVE',
+          'replaced',
+          'INVALID_ARGUMENT',
+          'INVALID_ARGUMENT',
+          'INVALID_ARGUMENT',
+          'INVALID_ARGUMENT',
+          'INVALID_ARGUMENT',
+          'alreadyLinked',
+          'CONVERSATION_NOT_FOUND'
+        ]
+      )
       for (const [at, result] of results.entries()) {
         assert.equal(result.request, list[at])
         assert.deepEqual(Object.keys(result), ['request', 'outcome' in result ? 'outcome' : 'error'])
@@ -50,7 +69,10 @@ for (const [store, open] of Object.entries(stores)) {
       assert.equal(linked[0].outcome.status, 'linked')
       const list = [request(account, conversation), request(account, conversation), request(incident, closedConversation)]
       const results = await all(client.unlinkMany(list))
-      assert.deepEqual(results.map(({ outcome, error }) => outcome?.status ?? error.code), ['unlinked', 'NOT_LINKED', 'unlinked'])
+      assert.deepEqual(
+        results.map(({ outcome, error }) => outcome?.status ?? error.code),
+        ['unlinked', 'NOT_LINKED', 'unlinked']
+      )
       assert.deepEqual(await read(conversation), { customer: null, case: null })
     })
 
@@ -62,7 +84,13 @@ for (const [store, open] of Object.entries(stores)) {
       await rejects(client.linkMany([], { linkableStatuses: ['done'] }).next(), 'INVALID_ARGUMENT')
       await rejects(client.unlinkMany([], { ifLinked: 'keep' }).next(), 'INVALID_ARGUMENT')
       assert.deepEqual(events, [])
-      const list = [null, contact, request({ entityLogicalName: 'lead' }, conversation), request(contact, missingId), request(incident, conversation)]
+      const list = [
+        null,
+        contact,
+        request({ entityLogicalName: 'lead' }, conversation),
+        request(contact, missingId),
+        request(incident, conversation)
+      ]
       const told = method => events.splice(0).map(event => [event.method === method, event.conversationId, event.error])
       const linked = await all(client.linkMany(list))
       assert.equal(linked.at(-1).outcome.status, 'linked')
@@ -87,9 +115,15 @@ const calls = call => ({ shape: SHAPES.linkMany, call, silent: async () => {}, r
 
 test('the fields of a request may be getters of its class', { timeout: 60_000 }, async () => {
   class Row {
-    get entityLogicalName() { return 'contact' }
-    get recordId() { return contact.recordId }
-    get conversationId() { return conversation }
+    get entityLogicalName() {
+      return 'contact'
+    }
+    get recordId() {
+      return contact.recordId
+    }
+    get conversationId() {
+      return conversation
+    }
   }
   const { begun, results } = staged([new Row()])
   const first = results.next()
@@ -183,14 +217,16 @@ test('leaving early waits for pending calls', { timeout: 60_000 }, async () => {
 
 test('leaving early waits until the list is closed', { timeout: 60_000 }, async () => {
   let isClosed = false
-  const { begun, results } = staged((async function* () {
-    try {
-      yield* requests(WINDOW + 1)
-    } finally {
-      for (let step = 0; step < 100; step++) await Promise.resolve()
-      isClosed = true
-    }
-  })())
+  const { begun, results } = staged(
+    (async function* () {
+      try {
+        yield* requests(WINDOW + 1)
+      } finally {
+        for (let step = 0; step < 100; step++) await Promise.resolve()
+        isClosed = true
+      }
+    })()
+  )
   const first = results.next()
   await settle()
   begun[0].resolve()
@@ -200,7 +236,11 @@ test('leaving early waits until the list is closed', { timeout: 60_000 }, async 
 })
 
 test('a call has ten minutes by default', { timeout: 60_000 }, async () => {
-  for (const [options, expected] of [[undefined, 600_000], [{ timeoutInMs: undefined }, 600_000], [{ timeoutInMs: 5 }, 5]]) {
+  for (const [options, expected] of [
+    [undefined, 600_000],
+    [{ timeoutInMs: undefined }, 600_000],
+    [{ timeoutInMs: 5 }, 5]
+  ]) {
     const given = []
     const call = async (...[, , , { timeoutInMs }]) => given.push(timeoutInMs)
     await all(bulk(native, requests(1), options, calls(call)))
@@ -234,14 +274,19 @@ test('a slow list delays no result and is not awaited at the end', { timeout: 60
 
 test('an error of the list comes after the results of all earlier requests', { timeout: 60_000 }, async () => {
   const broken = new Error('line 4 is torn')
-  const { begun, results } = staged((function* () {
-    yield* requests(3)
-    throw broken
-  })())
+  const { begun, results } = staged(
+    (function* () {
+      yield* requests(3)
+      throw broken
+    })()
+  )
   const first = results.next()
   await settle()
   for (const { resolve } of begun) resolve()
-  assert.deepEqual([(await first).value, (await results.next()).value, (await results.next()).value].map(({ outcome }) => outcome.status), Array(3).fill('linked'))
+  assert.deepEqual(
+    [(await first).value, (await results.next()).value, (await results.next()).value].map(({ outcome }) => outcome.status),
+    Array(3).fill('linked')
+  )
   await assert.rejects(results.next(), error => error === broken)
 })
 
@@ -304,8 +349,14 @@ test('wrong options are rejected before the list is read', { timeout: 60_000 }, 
   const { client } = emptyEmbedded(t)
   const list = endless()
   const wrong = [
-    [{ onProgress: 5 }, /`options.onProgress`/], [{ signal: {} }, /`options.signal`/], [{ timeoutInMs: 0 }, /timeoutInMs/], [{ unknown: 1 }, /unknown/],
-    [5, /options/], [[], /options/], [{ linkableStatuses: ['done'] }, /linkableStatuses/], [{ concurrency: 5 }, /concurrency/]
+    [{ onProgress: 5 }, /`options.onProgress`/],
+    [{ signal: {} }, /`options.signal`/],
+    [{ timeoutInMs: 0 }, /timeoutInMs/],
+    [{ unknown: 1 }, /unknown/],
+    [5, /options/],
+    [[], /options/],
+    [{ linkableStatuses: ['done'] }, /linkableStatuses/],
+    [{ concurrency: 5 }, /concurrency/]
   ]
   for (const [options, message] of wrong) await rejects(client.linkMany(list.requests, options).next(), 'INVALID_ARGUMENT', message)
   await rejects(client.unlinkMany(list.requests, { linkableStatuses: ['closed'] }).next(), 'INVALID_ARGUMENT', /linkableStatuses/)
@@ -317,5 +368,8 @@ test('wrong options are rejected before the list is read', { timeout: 60_000 }, 
 test('a closed client rejects every request', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   await client.close()
-  assert.deepEqual((await all(client.linkMany(requests(2)))).map(({ error }) => error.code), ['CLOSED', 'CLOSED'])
+  assert.deepEqual(
+    (await all(client.linkMany(requests(2)))).map(({ error }) => error.code),
+    ['CLOSED', 'CLOSED']
+  )
 })

@@ -9,12 +9,24 @@ import { folder } from './support/afterwards.mjs'
 const source = readFileSync(new URL('../lib/binding.js', import.meta.url), 'utf8')
 
 const bundles = {
-  'CommonJS': ['out.cjs', source],
+  CommonJS: ['out.cjs', source],
   'CommonJS, in a file of the same name': ['binding.js', source],
-  'a module whose `require` only throws': ['out.mjs', `const require = x => { throw Error('Dynamic require of "' + x + '" is not supported') }, module = {};\n${source}`],
-  'a module with a `require` of its own': ['out.mjs', `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url), module = {};\n${source}`],
-  'a single executable, which requires nothing but what is built in': ['out.cjs', `{ const require = x => { throw Object.assign(Error('No such built-in module: ' + x), { code: 'ERR_UNKNOWN_BUILTIN_MODULE' }) };\n${source.replace("'use strict'", '')} }`],
-  'webpack, with names that it makes up': ['out.cjs', `{ const __dirname = '/', __filename = '/index.js';\n${source.replace("'use strict'", '')} }`]
+  'a module whose `require` only throws': [
+    'out.mjs',
+    `const require = x => { throw Error('Dynamic require of "' + x + '" is not supported') }, module = {};\n${source}`
+  ],
+  'a module with a `require` of its own': [
+    'out.mjs',
+    `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url), module = {};\n${source}`
+  ],
+  'a single executable, which requires nothing but what is built in': [
+    'out.cjs',
+    `{ const require = x => { throw Object.assign(Error('No such built-in module: ' + x), { code: 'ERR_UNKNOWN_BUILTIN_MODULE' }) };\n${source.replace("'use strict'", '')} }`
+  ],
+  'webpack, with names that it makes up': [
+    'out.cjs',
+    `{ const __dirname = '/', __filename = '/index.js';\n${source.replace("'use strict'", '')} }`
+  ]
 }
 
 for (const [what, [name, code]] of Object.entries(bundles)) {
@@ -24,7 +36,10 @@ for (const [what, [name, code]] of Object.entries(bundles)) {
     writeFileSync(join(place, 'package.json'), '{ "name": "program" }')
     const { status, stderr } = spawnSync(process.execPath, [name], { cwd: place, encoding: 'utf8' })
     assert.equal(status, 1)
-    assert.match(stderr, /Error: omnichannel-link was bundled without its addon, .* Keep the package outside of the bundle \(esbuild: --external:omnichannel-link; /)
+    assert.match(
+      stderr,
+      /Error: omnichannel-link was bundled without its addon, .* Keep the package outside of the bundle \(esbuild: --external:omnichannel-link; /
+    )
   })
 }
 

@@ -35,8 +35,17 @@ test('a page gets events of links', options, async t => {
   const { client } = await stores.embedded(t)
   const { run, focus } = await openPage(t, client)
   focus(conversation)
-  assert.deepEqual(await run(`addEventListener('omnichannel-link', ({ detail }) => console.log(detail.type, detail.after.recordId)); console.log('ready')`), ['log', 'ready'])
-  assert.deepEqual(await run(`Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}')`), ['log', 'linked', incident.recordId])
+  assert.deepEqual(
+    await run(
+      `addEventListener('omnichannel-link', ({ detail }) => console.log(detail.type, detail.after.recordId)); console.log('ready')`
+    ),
+    ['log', 'ready']
+  )
+  assert.deepEqual(await run(`Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}')`), [
+    'log',
+    'linked',
+    incident.recordId
+  ])
 })
 
 test('a page of another origin is rejected', options, async t => {

@@ -30,7 +30,8 @@ async function long(t, count = 5000) {
   await store.importRecords(page('contacts', { contactid: contact.recordId }))
   await store.close()
   writeFileSync(join(cwd, 'list.jsonl'), listOf(count))
-  const linked = () => query(join(cwd, 'links.db'), 'SELECT COUNT(*) AS linked FROM conversation_text WHERE customer_id IS NOT NULL')[0].linked
+  const linked = () =>
+    query(join(cwd, 'links.db'), 'SELECT COUNT(*) AS linked FROM conversation_text WHERE customer_id IS NOT NULL')[0].linked
   return { cwd, linked }
 }
 
@@ -50,7 +51,15 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     assert.ok(results.every(({ line, outcome }, at) => line === at + 1 && outcome.status === 'linked'))
     const [, { summary }, { error }] = documents(stderr)
     const { length } = results
-    assert.deepEqual(summary, { items: length, failed: 0, uncertain: 0, outcomes: { linked: length }, notBegunFromLine: length + 1, failedFile: null, dryRun: false })
+    assert.deepEqual(summary, {
+      items: length,
+      failed: 0,
+      uncertain: 0,
+      outcomes: { linked: length },
+      notBegunFromLine: length + 1,
+      failedFile: null,
+      dryRun: false
+    })
     assert.deepEqual([error.name, linked()], ['AbortError', length])
   })
 }
@@ -83,7 +92,10 @@ for (const signal of ['SIGINT', 'SIGHUP']) {
     const { code, stdout, stderr } = await ended
     assert.equal(code, 130)
     assert.match(stdout, /2 {6}given up {2}line 1: Cancelled while in progress\.\n {2}line 2: /)
-    assert.match(stdout, /Failed items that may have been applied: 2\.\n2 items failed; see list\.failed\.jsonl\. Run `bulk` on that file to retry them\.\n/)
+    assert.match(
+      stdout,
+      /Failed items that may have been applied: 2\.\n2 items failed; see list\.failed\.jsonl\. Run `bulk` on that file to retry them\.\n/
+    )
     // All items have begun.
     assert.match(stderr, /^Stopping: .*\nInterrupted\.\n$/)
     assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, 2)
@@ -157,7 +169,10 @@ test('a rejected token ends the list at its first item, with one hint', { timeou
   writeFileSync(join(cwd, 'list.jsonl'), listOf(2000))
   const { code, stdout, stderr } = await cli(t, ['bulk', 'list.jsonl'], { cwd, env: { DATAVERSE_URL: url, DATAVERSE_TOKEN: 'hunter2' } })
   assert.equal(code, 5)
-  const [, begun] = /Stopped at line 1: every item would fail with AUTHENTICATION_FAILED\.\nNo item from line (\d+) on was started\. Run the same command again/.exec(stderr)
+  const [, begun] =
+    /Stopped at line 1: every item would fail with AUTHENTICATION_FAILED\.\nNo item from line (\d+) on was started\. Run the same command again/.exec(
+      stderr
+    )
   assert.ok(begun < 1000)
   assert.equal(lines(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8')).length, begun - 1)
   assert.equal(stdout.match(/^AUTHENTICATION_FAILED: .*scope/gm).length, 1)
@@ -174,7 +189,10 @@ test('a store that fails repeatedly ends the list', { timeout: 120_000 }, async 
   assert.deepEqual([summary.outcomes, error.code], [{ STORE: summary.items }, 'STORE'])
 })
 
-for (const [code, fault] of [['TIMEOUT', { kind: 'hang' }], ['THROTTLED', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 3600 }]]) {
+for (const [code, fault] of [
+  ['TIMEOUT', { kind: 'hang' }],
+  ['THROTTLED', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 3600 }]
+]) {
   test(`a server that only returns ${code} ends the list`, { timeout: 120_000 }, async t => {
     const server = await emulator(t)
     const cwd = folder(t)

@@ -22,25 +22,43 @@ async function prepared(t, name, content) {
   const cwd = folder(t)
   writeFileSync(join(cwd, name), content)
   const env = { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }
-  return { server, cwd, env, run: (...args) => cli(t, ['bulk', ...args], { cwd, env }), read: file => readFileSync(join(cwd, file), 'utf8') }
+  return {
+    server,
+    cwd,
+    env,
+    run: (...args) => cli(t, ['bulk', ...args], { cwd, env }),
+    read: file => readFileSync(join(cwd, file), 'utf8')
+  }
 }
 
 test('a CSV list: a table of outcomes, and the failed items in the same format', { timeout: 120_000 }, async t => {
-  const { server, run, read, cwd } = await prepared(t, 'list.csv', `\ufeff${HEADER}\r
+  const { server, run, read, cwd } = await prepared(
+    t,
+    'list.csv',
+    `\ufeff${HEADER}\r
 ${conversation},"first, ""quoted""",incident,${incident.recordId}\r
 ${closedConversation},"two
 lines",contact,${contact.recordId}\r
 ${conversation},third, contact ,${contact.recordId}\r
 short,row\r
 ${emptyConversation},fifth,contact,${missingId}\r
-`)
+`
+  )
   const { code, stdout, stderr } = await run('list.csv')
   assert.deepEqual([code, stderr], [7, ''])
-  assert.match(stdout, /items {2}outcome\n {2}1 {6}linked\n {2}1 {6}CONVERSATION_NOT_ACTIVE {2}line 3: .*\n {2}1 {6}replaced\n {2}1 {6}INVALID_ARGUMENT {9}line 6: The row has 2 fields, but the header has 4\.\n {2}1 {6}RECORD_NOT_FOUND/)
+  assert.match(
+    stdout,
+    /items {2}outcome\n {2}1 {6}linked\n {2}1 {6}CONVERSATION_NOT_ACTIVE {2}line 3: .*\n {2}1 {6}replaced\n {2}1 {6}INVALID_ARGUMENT {9}line 6: The row has 2 fields, but the header has 4\.\n {2}1 {6}RECORD_NOT_FOUND/
+  )
   assert.match(stdout, /3 items failed; see list\.failed\.csv\./)
   assert.deepEqual(await readServer(server, conversation), { customer: contact, case: incident })
   const failed = read('list.failed.csv')
-  assert.match(failed, new RegExp(`^\ufeffbulkError,${HEADER}\r\n"?CONVERSATION_NOT_ACTIVE: .*,${closedConversation},"two\nlines",contact,${contact.recordId}\r\n"INVALID_.*",short,row\r\n`))
+  assert.match(
+    failed,
+    new RegExp(
+      `^\ufeffbulkError,${HEADER}\r\n"?CONVERSATION_NOT_ACTIVE: .*,${closedConversation},"two\nlines",contact,${contact.recordId}\r\n"INVALID_.*",short,row\r\n`
+    )
+  )
 
   // bulk accepts this file, and writes items that fail again with one error column.
   const again = await run('list.failed.csv', '--status', 'closed')
@@ -59,21 +77,44 @@ ${emptyConversation},fifth,contact,${missingId}\r
 const item = (record, conversationId, more) => JSON.stringify({ ...record, conversationId, ...more })
 
 test('JSON Lines, with --json and --unlink', { timeout: 120_000 }, async t => {
-  const { run, read } = await prepared(t, 'list.jsonl', [
-    item(account, conversation, { ticket: 7 }), '', '{ "torn": ', '[1]', item(contact, conversation, { error: 'mine' }).replace('}', ',"ticket":12345678901234567890}'), item(incident, missingId), '{}'
-  ].join('\r\n'))
+  const { run, read } = await prepared(
+    t,
+    'list.jsonl',
+    [
+      item(account, conversation, { ticket: 7 }),
+      '',
+      '{ "torn": ',
+      '[1]',
+      item(contact, conversation, { error: 'mine' }).replace('}', ',"ticket":12345678901234567890}'),
+      item(incident, missingId),
+      '{}'
+    ].join('\r\n')
+  )
   const { code, stdout, stderr } = await run('list.jsonl', '--unlink', '--json')
   assert.equal(code, 7)
   const results = lines(stdout).map(line => JSON.parse(line))
-  assert.deepEqual(results.map(({ line, outcome, error }) => [line, outcome?.status ?? error.code]), [
-    [1, 'unlinked'], [3, 'INVALID_ARGUMENT'], [4, 'INVALID_ARGUMENT'], [5, 'NOT_LINKED'], [6, 'CONVERSATION_NOT_FOUND'], [7, 'INVALID_ARGUMENT']
-  ])
+  assert.deepEqual(
+    results.map(({ line, outcome, error }) => [line, outcome?.status ?? error.code]),
+    [
+      [1, 'unlinked'],
+      [3, 'INVALID_ARGUMENT'],
+      [4, 'INVALID_ARGUMENT'],
+      [5, 'NOT_LINKED'],
+      [6, 'CONVERSATION_NOT_FOUND'],
+      [7, 'INVALID_ARGUMENT']
+    ]
+  )
   assert.deepEqual(results[0].request, { ...account, conversationId: conversation })
   assert.equal(results[1].error.message, 'The line is not JSON.')
   const { summary } = JSON.parse(stderr)
   assert.deepEqual(summary, {
-    items: 6, failed: 5, uncertain: 0, outcomes: { unlinked: 1, INVALID_ARGUMENT: 3, NOT_LINKED: 1, CONVERSATION_NOT_FOUND: 1 },
-    notBegunFromLine: null, failedFile: 'list.failed.jsonl', dryRun: false
+    items: 6,
+    failed: 5,
+    uncertain: 0,
+    outcomes: { unlinked: 1, INVALID_ARGUMENT: 3, NOT_LINKED: 1, CONVERSATION_NOT_FOUND: 1 },
+    notBegunFromLine: null,
+    failedFile: 'list.failed.jsonl',
+    dryRun: false
   })
   const failed = read('list.failed.jsonl').split('\n')
   assert.deepEqual([failed[0].trim(), failed[1].trim()], ['{ "torn":', '[1]'])
@@ -87,16 +128,28 @@ test('JSON Lines, with --json and --unlink', { timeout: 120_000 }, async t => {
 })
 
 test('a row that does not match the header is not called, and stays unchanged until it is fixed', { timeout: 120_000 }, async t => {
-  const { server, run, read, cwd } = await prepared(t, 'list.csv', `entityLogicalName,recordId,conversationId,note
+  const { server, run, read, cwd } = await prepared(
+    t,
+    'list.csv',
+    `entityLogicalName,recordId,conversationId,note
 contact,${contact.recordId},${conversation}
 contact,${contact.recordId},${conversation},one,"two, three"
-`)
+`
+  )
   const rows = [`contact,${contact.recordId},${conversation}`, `contact,${contact.recordId},${conversation},one,"two, three"`]
   for (const file of ['list', 'list.failed']) {
     const { code, stdout } = await run(`${file}.csv`)
     assert.equal(code, 7)
-    assert.match(stdout, /2 {6}INVALID_ARGUMENT {2}line 2: The row has 3 fields, but the header has 4\.\n {2}line 3: The row has 5 fields, but the header has 4\./)
-    assert.deepEqual(lines(read(`${file}.failed.csv`)).slice(1).map(line => line.replace(/^"[^"]*",/, '')), rows)
+    assert.match(
+      stdout,
+      /2 {6}INVALID_ARGUMENT {2}line 2: The row has 3 fields, but the header has 4\.\n {2}line 3: The row has 5 fields, but the header has 4\./
+    )
+    assert.deepEqual(
+      lines(read(`${file}.failed.csv`))
+        .slice(1)
+        .map(line => line.replace(/^"[^"]*",/, '')),
+      rows
+    )
   }
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
   writeFileSync(join(cwd, 'list.failed.csv'), read('list.failed.csv').replace(`${conversation}\n`, `${conversation},fixed\n`))
@@ -105,9 +158,18 @@ contact,${contact.recordId},${conversation},one,"two, three"
 
 test('lists in the forms of spreadsheets', { timeout: 120_000 }, async t => {
   const ids = `contact;${contact.recordId};${conversation}`
-  const { run, read, cwd } = await prepared(t, 'list.csv', `Entity Logical Name;RecordId;CONVERSATIONID;error\rlead;${contact.recordId};${conversation};mine\r${ids};\r`)
+  const { run, read, cwd } = await prepared(
+    t,
+    'list.csv',
+    `Entity Logical Name;RecordId;CONVERSATIONID;error\rlead;${contact.recordId};${conversation};mine\r${ids};\r`
+  )
   assert.match((await run('list.csv')).stdout, /1 {6}INVALID_ARGUMENT .*\n {2}1 {6}replaced/)
-  assert.match(read('list.failed.csv'), new RegExp(`^bulkError;Entity Logical Name;RecordId;CONVERSATIONID;error\rINVALID_ARGUMENT: [^;]*;lead;${contact.recordId};${conversation};mine\r$`))
+  assert.match(
+    read('list.failed.csv'),
+    new RegExp(
+      `^bulkError;Entity Logical Name;RecordId;CONVERSATIONID;error\rINVALID_ARGUMENT: [^;]*;lead;${contact.recordId};${conversation};mine\r$`
+    )
+  )
   const text = `\ufeffentityLogicalName;recordId;conversationId;ü\r\nlead;${contact.recordId};${conversation};ä\r\n${ids};ö\r\n`
   const wide = Buffer.from(text, 'utf16le')
   for (const content of [wide, Buffer.from(wide).swap16()]) {
@@ -168,7 +230,10 @@ test('a pipe can be read as stdin, but not by its path', { skip: process.platfor
   for (const path of ['pipe.csv', '/dev/stdin', '/dev/null']) {
     const { code, stdout, stderr } = await run(path, '--failed', 'failed.csv')
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT '${path}' is not a regular file\\.\n {2}Pass .* as stdin: \`omnichannel-link bulk - < pipe\`\\.\n$`))
+    assert.match(
+      stderr,
+      new RegExp(`^INVALID_ARGUMENT '${path}' is not a regular file\\.\n {2}Pass .* as stdin: \`omnichannel-link bulk - < pipe\`\\.\n$`)
+    )
   }
   assert.match((await run('.', '--failed', 'failed.csv')).stderr, /^INVALID_ARGUMENT '\.' cannot be read: EISDIR\.\n$/)
 })
@@ -204,7 +269,9 @@ test('a full disk ends the list like Ctrl-C', { skip: process.platform !== 'linu
   const { cwd, read } = await prepared(t, 'list.jsonl', `${item({ entityLogicalName: 'lead' }, 'x')}\n`.repeat(5000))
   const program = fileURLToPath(new URL('../cli/index.js', import.meta.url))
   // Files of at most four kilobytes.
-  const child = spawn('bash', ['-c', 'ulimit -f 4; exec "$0" "$@"', process.execPath, program, 'bulk', 'list.jsonl', '--db', 'links.db'], { cwd })
+  const child = spawn('bash', ['-c', 'ulimit -f 4; exec "$0" "$@"', process.execPath, program, 'bulk', 'list.jsonl', '--db', 'links.db'], {
+    cwd
+  })
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', text => (stdout += text))
   child.stderr.on('data', text => (stderr += text))
@@ -212,12 +279,19 @@ test('a full disk ends the list like Ctrl-C', { skip: process.platform !== 'linu
   assert.equal(code, 2)
   const whole = lines(read('list.failed.jsonl'))
   assert.ok(whole.every(line => JSON.parse(line).bulkError.startsWith('INVALID_ARGUMENT')))
-  assert.match(stdout, new RegExp(`\\d+ +INVALID_ARGUMENT [^]*\n\\d+ items failed; see list\\.failed\\.jsonl for the first ${whole.length}\\.`))
+  assert.match(
+    stdout,
+    new RegExp(`\\d+ +INVALID_ARGUMENT [^]*\n\\d+ items failed; see list\\.failed\\.jsonl for the first ${whole.length}\\.`)
+  )
   assert.match(stderr, /cannot be written to 'list\.failed\.jsonl': EFBIG\.\nNo item from line \d+ on was started\./)
 })
 
 test('--dry-run writes nothing, not even failed items', { timeout: 120_000 }, async t => {
-  const { server, run, read, cwd } = await prepared(t, 'list.csv', `${HEADER}\n${conversation},,contact,${contact.recordId}\n${conversation},,lead,x\n`)
+  const { server, run, read, cwd } = await prepared(
+    t,
+    'list.csv',
+    `${HEADER}\n${conversation},,contact,${contact.recordId}\n${conversation},,lead,x\n`
+  )
   writeFileSync(join(cwd, 'list.failed.csv'), 'of the real run')
   const { code, stdout } = await run('list.csv', '--dry-run')
   assert.equal(code, 7)

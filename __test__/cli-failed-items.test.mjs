@@ -2,7 +2,19 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, closeSync, existsSync, linkSync, lstatSync, mkdirSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder } from './support/afterwards.mjs'
@@ -68,7 +80,10 @@ test('a named pipe or device is written to and not replaced', posix, async t => 
   execFileSync('mkfifo', [at('list.failed.jsonl')])
   const unnamed = await run()
   assert.deepEqual([unnamed.code, unnamed.stdout], [2, ''])
-  assert.match(unnamed.stderr, /'list\.failed\.jsonl': it is a link or not a regular file\.\n {2}Remove it, or choose another file with --failed\.\n$/)
+  assert.match(
+    unnamed.stderr,
+    /'list\.failed\.jsonl': it is a link or not a regular file\.\n {2}Remove it, or choose another file with --failed\.\n$/
+  )
   // The shell passes `>(…)` as a link in /dev/fd to a pipe.
   const command = '{ "$0" "$1" bulk list.jsonl --db links.db --failed >(cat >&3) >/dev/null; } 3>&1 | cat'
   const piped = execFileSync('bash', ['-c', command, process.execPath, PROGRAM], { cwd, encoding: 'utf8' })
@@ -76,7 +91,8 @@ test('a named pipe or device is written to and not replaced', posix, async t => 
   assert.match((await run('--failed', '/dev/null')).stdout, /1 item failed; see \/dev\/null\./)
   assert.ok(existsSync('/dev/null'))
   // Not on other systems.
-  if (process.platform === 'linux') assert.match((await run('--failed', '/dev/full')).stderr, /Failed items cannot be written to '\/dev\/full': ENOSPC/)
+  if (process.platform === 'linux')
+    assert.match((await run('--failed', '/dev/full')).stderr, /Failed items cannot be written to '\/dev\/full': ENOSPC/)
 })
 
 test('a pipe without a reader is an error, not a wait', posix, async t => {
@@ -86,7 +102,10 @@ test('a pipe without a reader is an error, not a wait', posix, async t => {
   for (const name of ['pipe', 'link']) {
     const { code, stdout, stderr } = await run('--failed', name)
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, /cannot be written to '.*': it is a pipe without a reader\.\n {2}Start its reader first, or choose another file with --failed\.\n$/)
+    assert.match(
+      stderr,
+      /cannot be written to '.*': it is a pipe without a reader\.\n {2}Start its reader first, or choose another file with --failed\.\n$/
+    )
   }
 })
 

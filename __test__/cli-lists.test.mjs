@@ -39,13 +39,19 @@ const emptyRows = {
 
 for (const [what, content] of Object.entries(emptyRows)) {
   test(`rows without content are skipped: ${what}`, async t => {
-    assert.deepEqual((await read(t, 'list.csv', content)).rows.map(([, found]) => found), ['1', '2'])
+    assert.deepEqual(
+      (await read(t, 'list.csv', content)).rows.map(([, found]) => found),
+      ['1', '2']
+    )
   })
 }
 
 test('a row with content anywhere is an item', async t => {
   const { rows } = await read(t, 'list.csv', `${HEADER}\n,,,note\n,,.,\n`)
-  assert.deepEqual(rows, [[2, ''], [3, '']])
+  assert.deepEqual(rows, [
+    [2, ''],
+    [3, '']
+  ])
 })
 
 for (const separator of [';', ',', '\t', '|', '^', ']', '\\', '-']) {
@@ -64,7 +70,8 @@ for (const separator of [';', ',', '\t', '|', '^', ']', '\\', '-']) {
 }
 
 test('sep= without a separator, or elsewhere, is an ordinary row', async t => {
-  for (const content of [`sep=\n${HEADER}\n`, `sep=ab\n${HEADER}\n`]) await rejects(read(t, 'list.csv', content), 'INVALID_ARGUMENT', /header lacks/)
+  for (const content of [`sep=\n${HEADER}\n`, `sep=ab\n${HEADER}\n`])
+    await rejects(read(t, 'list.csv', content), 'INVALID_ARGUMENT', /header lacks/)
   assert.deepEqual((await read(t, 'list.csv', `${HEADER}\nsep=;\n`)).rows, [[2, 'The row has 1 fields, but the header has 4.']])
 })
 
@@ -81,7 +88,9 @@ const documents = {
   'an array longer than any row': `[${`${item('1')},`.repeat(20_000)}${item('1')}]`,
   'a pretty-printed object': JSON.stringify(JSON.parse(item('1')), null, 2),
   'pretty-printed objects': [item('1'), item('2')].map(text => JSON.stringify(JSON.parse(text), null, 4)).join('\n'),
-  'pretty-printed objects with record separators': [item('1'), item('2')].map(text => `\x1e${JSON.stringify(JSON.parse(text), null, 1)}\n`).join(''),
+  'pretty-printed objects with record separators': [item('1'), item('2')]
+    .map(text => `\x1e${JSON.stringify(JSON.parse(text), null, 1)}\n`)
+    .join(''),
   'an object that has them in it': `{"value": [\n${item('1')},\n${item('2')}\n]}\n`,
   'an object that has them in it, and is cut off': `{\n"value": [\n${item('1')},\n${item('2')},\n`,
   'an object longer than any row': `{\n"value": [\n${`${item('1')},\n`.repeat(20_000)}${item('1')}\n]}\n`,
@@ -90,8 +99,16 @@ const documents = {
 
 for (const [what, content] of Object.entries(documents)) {
   test(`a document is rejected as a whole: ${what}`, async t => {
-    for (const [name, text] of [['list.json', content], ['list.jsonl', content], ['list', `\ufeff  \r\n${content.replaceAll('\n', '\r\n')}`]]) {
-      await rejects(read(t, name, text), 'INVALID_ARGUMENT', /'.*list(\.jsonl?)?' is a JSON (array|object over several lines), not JSON Lines: no item was started\./)
+    for (const [name, text] of [
+      ['list.json', content],
+      ['list.jsonl', content],
+      ['list', `\ufeff  \r\n${content.replaceAll('\n', '\r\n')}`]
+    ]) {
+      await rejects(
+        read(t, name, text),
+        'INVALID_ARGUMENT',
+        /'.*list(\.jsonl?)?' is a JSON (array|object over several lines), not JSON Lines: no item was started\./
+      )
     }
   })
 }
@@ -108,9 +125,18 @@ for (const [what, content] of Object.entries(lines)) {
   test(`JSON Lines ${what}, and the file of failed items`, async t => {
     for (const name of ['list.jsonl', 'list']) {
       const found = await read(t, name, content)
-      assert.deepEqual(found.rows.map(([, recordId]) => recordId), ['1', '2', '3'])
+      assert.deepEqual(
+        found.rows.map(([, recordId]) => recordId),
+        ['1', '2', '3']
+      )
       const back = failed(found)
-      assert.deepEqual(back.trim().split(/\r?\n/).map(line => JSON.parse(line).bulkError), ['WHY', 'WHY', 'WHY'])
+      assert.deepEqual(
+        back
+          .trim()
+          .split(/\r?\n/)
+          .map(line => JSON.parse(line).bulkError),
+        ['WHY', 'WHY', 'WHY']
+      )
       assert.equal(failed(await read(t, 'list.failed.jsonl', back)), back)
     }
   })
@@ -118,18 +144,31 @@ for (const [what, content] of Object.entries(lines)) {
 
 test('only line breaks count as lines', async t => {
   const { rows } = await read(t, 'list.jsonl', `\n\x1e${item('1')}\x1e${item('2')}\n\n\x1e${item('3')},\n`)
-  assert.deepEqual(rows, [[2, '1'], [2, '2'], [4, '3']])
+  assert.deepEqual(rows, [
+    [2, '1'],
+    [2, '2'],
+    [4, '3']
+  ])
 })
 
 test('a line may contain any white space and commas', { timeout: 60_000 }, async t => {
   const run = ' ,'.repeat(400_000)
   const { rows } = await read(t, 'list.jsonl', `${item('1', { note: run })},\n${run}\n{${run}\n${item('2')}\n`)
-  assert.deepEqual(rows, [[1, '1'], [3, 'The line is not JSON.'], [4, '2']])
-  for (const text of [`sep=${' '.repeat(800_000)}x\n${HEADER}\n`, `sep=,${','.repeat(800_000)}x\n${HEADER}\n`]) await rejects(read(t, 'list.csv', text), 'INVALID_ARGUMENT', /header lacks/)
+  assert.deepEqual(rows, [
+    [1, '1'],
+    [3, 'The line is not JSON.'],
+    [4, '2']
+  ])
+  for (const text of [`sep=${' '.repeat(800_000)}x\n${HEADER}\n`, `sep=,${','.repeat(800_000)}x\n${HEADER}\n`])
+    await rejects(read(t, 'list.csv', text), 'INVALID_ARGUMENT', /header lacks/)
 })
 
 test('a row that is too long is not a document if items come before it', async t => {
-  await rejects(read(t, 'list.jsonl', `${item('1')}\n[${' '.repeat(1 << 21)}]\n`), 'INVALID_ARGUMENT', /line 2: the row is longer than 1048576 characters/)
+  await rejects(
+    read(t, 'list.jsonl', `${item('1')}\n[${' '.repeat(1 << 21)}]\n`),
+    'INVALID_ARGUMENT',
+    /line 2: the row is longer than 1048576 characters/
+  )
 })
 
 test('a truncated line is one item, also the first line', async t => {
@@ -138,7 +177,11 @@ test('a truncated line is one item, also the first line', async t => {
       const content = [torn, ...rest].join('\n')
       const { items, rows } = await read(t, 'list.jsonl', content)
       assert.equal(items.length, rest.length + 1, content)
-      assert.deepEqual(rows.filter(([, found]) => /^\d$/.test(found)).length, rest.filter(text => text.includes('recordId')).length, content)
+      assert.deepEqual(
+        rows.filter(([, found]) => /^\d$/.test(found)).length,
+        rest.filter(text => text.includes('recordId')).length,
+        content
+      )
       assert.equal(items[0].source('WHY'), `${torn.trim()}\n`)
     }
   }
@@ -146,7 +189,30 @@ test('a truncated line is one item, also the first line', async t => {
 
 const quoted = text => `"${text.replaceAll('"', '""')}"`
 const cells = [
-  '=1+1', '+49 89 123', '-5', '@SUM(A1)', '\t=1', '\r=1', '\n=1', ' =1', "'=1", "''=1", "'", "'plain", '=', '"=1"', '=a,"b"', '-', '＝1', '\u00a0+1', "' =1", '==', '\t', "'\t", 'a=1', ''
+  '=1+1',
+  '+49 89 123',
+  '-5',
+  '@SUM(A1)',
+  '\t=1',
+  '\r=1',
+  '\n=1',
+  ' =1',
+  "'=1",
+  "''=1",
+  "'",
+  "'plain",
+  '=',
+  '"=1"',
+  '=a,"b"',
+  '-',
+  '＝1',
+  '\u00a0+1',
+  "' =1",
+  '==',
+  '\t',
+  "'\t",
+  'a=1',
+  ''
 ]
 
 test('a cell that a spreadsheet would execute is escaped and read back unchanged', async t => {
@@ -155,13 +221,22 @@ test('a cell that a spreadsheet would execute is escaped and read back unchanged
     const content = `${header}\n${cells.map(cell => [cell, '@lead', '+1', '-2', cell].map(quoted).join(separator)).join('\n')}\n`
     const first = await read(t, 'list.csv', content)
     const back = failed(first)
-    for await (const { fields } of parse([back], 'what is written')) assert.deepEqual(fields.filter(field => /^[\t\r\n]|^\s*[=+\-@＝]/.test(field)), [])
+    for await (const { fields } of parse([back], 'what is written'))
+      assert.deepEqual(
+        fields.filter(field => /^[\t\r\n]|^\s*[=+\-@＝]/.test(field)),
+        []
+      )
     const again = await read(t, 'list.failed.csv', back)
-    assert.deepEqual(again.items.map(({ entityLogicalName, recordId, conversationId }) => [entityLogicalName, recordId, conversationId]),
-      cells.map(() => ['@lead', '+1', '-2']))
+    assert.deepEqual(
+      again.items.map(({ entityLogicalName, recordId, conversationId }) => [entityLogicalName, recordId, conversationId]),
+      cells.map(() => ['@lead', '+1', '-2'])
+    )
     assert.equal(failed(again), back)
     // Without the error column it equals the list.
-    assert.deepEqual(again.items.map(({ source }) => source('').length), first.items.map(({ source }) => source('').length))
+    assert.deepEqual(
+      again.items.map(({ source }) => source('').length),
+      first.items.map(({ source }) => source('').length)
+    )
   }
 })
 
@@ -175,10 +250,16 @@ test('bulk reads its own file of failed items as the original items, also after 
   const cwd = folder(t)
   const env = { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }
   const bulk = (...args) => cli(t, ['bulk', ...args], { cwd, env })
-  writeFileSync(join(cwd, 'list.csv'), `sep=;\n"=note";${HEADER.replaceAll(',', ';')}\n;;;;\n"=HYPERLINK(""http://x"")";contact;${contact.recordId};-1;+49\n;;;;\n`)
+  writeFileSync(
+    join(cwd, 'list.csv'),
+    `sep=;\n"=note";${HEADER.replaceAll(',', ';')}\n;;;;\n"=HYPERLINK(""http://x"")";contact;${contact.recordId};-1;+49\n;;;;\n`
+  )
   assert.equal((await bulk('list.csv')).code, 7)
   const text = readFileSync(join(cwd, 'list.failed.csv'), 'utf8')
-  assert.match(text, /^sep=;\nbulkError;'=note;entityLogicalName;recordId;conversationId;note\nINVALID_ARGUMENT: [^\n]*;"'=HYPERLINK\(""http:\/\/x""\)";contact;[^\n]*;'-1;'\+49\n$/)
+  assert.match(
+    text,
+    /^sep=;\nbulkError;'=note;entityLogicalName;recordId;conversationId;note\nINVALID_ARGUMENT: [^\n]*;"'=HYPERLINK\(""http:\/\/x""\)";contact;[^\n]*;'-1;'\+49\n$/
+  )
   writeFileSync(join(cwd, 'list.failed.csv'), text.replace(";'-1;", `;${conversation};`))
   assert.match((await bulk('list.failed.csv')).stdout, /^ +items +outcome\n +1 +replaced\n$/)
   assert.deepEqual(await readServer(server, conversation), { customer: contact, case: null })
@@ -192,10 +273,18 @@ test('a document is rejected before any item is linked, from a file and from std
   writeFileSync(join(cwd, 'list.failed.jsonl'), 'of an earlier run')
   const piped = startCli(t, ['bulk', '-', '--failed', 'list.failed.jsonl'], { cwd, env })
   piped.child.stdin.end(readFileSync(join(cwd, 'list.jsonl')))
-  for (const [name, ended] of [["'list\\.jsonl'", cli(t, ['bulk', 'list.jsonl'], { cwd, env })], ['stdin', piped.ended]]) {
+  for (const [name, ended] of [
+    ["'list\\.jsonl'", cli(t, ['bulk', 'list.jsonl'], { cwd, env })],
+    ['stdin', piped.ended]
+  ]) {
     const { code, stdout, stderr } = await ended
     assert.deepEqual([code, stdout], [2, ''])
-    assert.match(stderr, new RegExp(`^INVALID_ARGUMENT ${name} is a JSON array, not JSON Lines: no item was started\\.\n {2}bulk expects one object per line: \`jq -c "\\.\\[\\]"\` converts`))
+    assert.match(
+      stderr,
+      new RegExp(
+        `^INVALID_ARGUMENT ${name} is a JSON array, not JSON Lines: no item was started\\.\n {2}bulk expects one object per line: \`jq -c "\\.\\[\\]"\` converts`
+      )
+    )
   }
   assert.deepEqual(await readServer(server, conversation), { customer: account, case: null })
   assert.equal(readFileSync(join(cwd, 'list.failed.jsonl'), 'utf8'), 'of an earlier run')

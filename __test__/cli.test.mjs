@@ -9,7 +9,19 @@ import { LinkError } from 'omnichannel-link'
 import { afterwards, folder } from './support/afterwards.mjs'
 import { cli, startCli } from './support/cli.mjs'
 import { GUID } from './support/expect.mjs'
-import { account, closedConversation, contact, conversation, data, incident, missingId, numbered, otherAccount, page, pages } from './support/sample.mjs'
+import {
+  account,
+  closedConversation,
+  contact,
+  conversation,
+  data,
+  incident,
+  missingId,
+  numbered,
+  otherAccount,
+  page,
+  pages
+} from './support/sample.mjs'
 import { emulator, filesOf } from './support/stores.mjs'
 import { closedUrl } from './support/server.mjs'
 
@@ -41,7 +53,12 @@ for (const [name, open] of Object.entries(stores)) {
       const replaced = await run(...link(contact))
       assert.match(replaced.stdout, new RegExp(`^replaced  previous: account ${account.recordId}\n$`))
       const { stdout } = await run('show', conversation)
-      assert.match(stdout, new RegExp(`^${conversation}\n  status    active\n  customer  contact ${contact.recordId}  Ana Testa\n  case      incident ${incident.recordId}  \\w`))
+      assert.match(
+        stdout,
+        new RegExp(
+          `^${conversation}\n  status    active\n  customer  contact ${contact.recordId}  Ana Testa\n  case      incident ${incident.recordId}  \\w`
+        )
+      )
       const [, entity, id] = link(incident)
       assert.equal((await run('unlink', entity, id, conversation)).stdout, 'unlinked\n')
       assert.match((await run('show', conversation)).stdout, /case {6}-\n/)
@@ -53,7 +70,10 @@ for (const [name, open] of Object.entries(stores)) {
       assert.match(requestId, GUID)
       assert.deepEqual(outcome, { status: 'linked', conversationId: conversation, record: incident, previous: null, store: name })
       const shown = JSON.parse((await run('show', conversation, '--json')).stdout)
-      assert.deepEqual([shown.conversationId, shown.status, shown.customer.recordId, shown.case.recordId], [conversation, 'active', account.recordId, incident.recordId])
+      assert.deepEqual(
+        [shown.conversationId, shown.status, shown.customer.recordId, shown.case.recordId],
+        [conversation, 'active', account.recordId, incident.recordId]
+      )
       const rejected = await run('unlink', 'contact', contact.recordId, conversation, '--json')
       assert.deepEqual([rejected.code, rejected.stdout], [4, ''])
       const { error } = JSON.parse(rejected.stderr)
@@ -63,7 +83,10 @@ for (const [name, open] of Object.entries(stores)) {
     test('the options of link have an effect', { timeout: 120_000 }, async t => {
       const { run } = await open(t)
       assert.match((await run(...link(contact), '--dry-run')).stdout, /^replaced .*nothing was written \(--dry-run\)\n$/)
-      assert.match((await run(...link(contact), '--if-linked', 'keep')).stdout, new RegExp(`^kept  current: account ${account.recordId}\n$`))
+      assert.match(
+        (await run(...link(contact), '--if-linked', 'keep')).stdout,
+        new RegExp(`^kept  current: account ${account.recordId}\n$`)
+      )
       const occupied = await run(...link(contact), '--if-linked', 'reject')
       assert.deepEqual([occupied.code, occupied.stderr.split(' ')[0]], [4, 'OCCUPIED'])
       assert.equal((await run(...link(contact, closedConversation), '--status', 'waiting', '--status', 'closed')).stdout, 'linked\n')
@@ -75,12 +98,21 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal(lines.length, 3)
       for (const line of lines) assert.match(line, /^[0-9a-f-]{36} {2}active {5}\d{4}-\d\d-\d\d {2}/)
       const found = await run('conversations', '--record', `account:${account.recordId}`, '--json')
-      const rows = found.stdout.trim().split('\n').map(line => JSON.parse(line))
+      const rows = found.stdout
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line))
       assert.ok(rows.some(({ conversationId }) => conversationId === conversation))
       assert.ok(rows.every(({ customer }) => customer.recordId === account.recordId))
       const { agentId } = rows.find(row => row.conversationId === conversation)
       const ofAgent = await run('conversations', '--record', `account:${account.recordId}`, '--agent', agentId.toUpperCase(), '--json')
-      assert.deepEqual(ofAgent.stdout.trim().split('\n').map(line => JSON.parse(line)), rows.filter(row => row.agentId === agentId))
+      assert.deepEqual(
+        ofAgent.stdout
+          .trim()
+          .split('\n')
+          .map(line => JSON.parse(line)),
+        rows.filter(row => row.agentId === agentId)
+      )
       const malformed = await run('conversations', '--record', `account:${account.recordId}`, '--agent', 'x')
       assert.deepEqual([malformed.code, malformed.stdout, malformed.stderr.split(' ')[0]], [2, '', 'INVALID_ARGUMENT'])
       const none = await run('conversations', '--record', `contact:${missingId}`)
@@ -109,19 +141,29 @@ for (const [name, open] of Object.entries(stores)) {
 
 /** Many conversations of `account`. The oldest belong to another agent and are waiting or active. */
 const ofAccount = number => ({
-  activityid: numbered(number), statuscode: number < 3 ? 3 : 2, createdon: new Date(Date.UTC(2026, 2, 1, 8, 0, number)).toISOString(),
-  _msdyn_customer_value: account.recordId, '_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'account',
-  _msdyn_activeagentid_value: numbered(number < 4 ? 0xa : 0xb), '_msdyn_activeagentid_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'systemuser'
+  activityid: numbered(number),
+  statuscode: number < 3 ? 3 : 2,
+  createdon: new Date(Date.UTC(2026, 2, 1, 8, 0, number)).toISOString(),
+  _msdyn_customer_value: account.recordId,
+  '_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'account',
+  _msdyn_activeagentid_value: numbered(number < 4 ? 0xa : 0xb),
+  '_msdyn_activeagentid_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'systemuser'
 })
 
-test("the conversations of a record and an agent are found among many others", { timeout: 120_000 }, async t => {
+test('the conversations of a record and an agent are found among many others', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
-  writeFileSync(join(cwd, 'page.json'), JSON.stringify(page('msdyn_ocliveworkitems', ...Array.from({ length: 60 }, (_, number) => ofAccount(number)))))
+  writeFileSync(
+    join(cwd, 'page.json'),
+    JSON.stringify(page('msdyn_ocliveworkitems', ...Array.from({ length: 60 }, (_, number) => ofAccount(number))))
+  )
   assert.equal((await cli(t, ['import', 'page.json', '--db', 'links.db'], { cwd })).code, 0)
   const found = async (...more) => {
     const args = ['conversations', '--record', `account:${account.recordId}`, '--agent', `{${numbered(0xa).toUpperCase()}}`, ...more]
     const { stdout } = await cli(t, [...args, '--json', '--db', 'links.db'], { cwd })
-    return stdout.trim().split('\n').map(line => JSON.parse(line).conversationId)
+    return stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line).conversationId)
   }
   assert.deepEqual(await found(), [3, 2, 1, 0].map(numbered))
   assert.deepEqual(await found('--status', 'waiting', '--status', 'closed', '--top', '2'), [2, 1].map(numbered))
@@ -134,16 +176,26 @@ test('import reports each file, also those before a file that fails', { timeout:
   assert.ok(filesOf(cwd).includes('omnichannel-link.db'))
   const partly = await cli(t, ['import', files[0], join(cwd, 'missing.json'), '--json'], { cwd })
   assert.equal(partly.code, 2)
-  assert.deepEqual(JSON.parse(partly.stdout).imports.map(({ entitySet, updated }) => [entitySet, updated]), [['accounts', 90]])
+  assert.deepEqual(
+    JSON.parse(partly.stdout).imports.map(({ entitySet, updated }) => [entitySet, updated]),
+    [['accounts', 90]]
+  )
   assert.equal(JSON.parse(partly.stderr).error.code, 'INVALID_ARGUMENT')
 })
 
 test('wrong usage exits with 2 and an explanation, and touches nothing', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   for (const [args, message] of [
-    [[], /No command given/], [['frob'], /Unknown command 'frob'/], [['toString'], /Unknown command/], [['link'], /Usage: omnichannel-link link <account/],
-    [['link', '--nope'], /'--nope'/], [['show', missingId, 'more'], /Usage/], [['link', ...link(contact).slice(1), '--if-linked'], /if-linked/],
-    [['show', missingId, '--db', 'a.db', '--url', closedUrl], /--url and --db/], [['show', missingId, '--dry-run'], /'--dry-run'/], [['help', 'frob'], /'frob'/],
+    [[], /No command given/],
+    [['frob'], /Unknown command 'frob'/],
+    [['toString'], /Unknown command/],
+    [['link'], /Usage: omnichannel-link link <account/],
+    [['link', '--nope'], /'--nope'/],
+    [['show', missingId, 'more'], /Usage/],
+    [['link', ...link(contact).slice(1), '--if-linked'], /if-linked/],
+    [['show', missingId, '--db', 'a.db', '--url', closedUrl], /--url and --db/],
+    [['show', missingId, '--dry-run'], /'--dry-run'/],
+    [['help', 'frob'], /'frob'/],
     [['bulk', 'list.csv'], /'list\.csv' cannot be read: ENOENT/]
   ]) {
     const { code, stdout, stderr } = await cli(t, args, { cwd })
@@ -175,7 +227,10 @@ test('messages use the names of the command line, not of the library', { timeout
   const unset = await cli(t, ['show', missingId], { cwd: folder(t) })
   assert.match(unset.stderr, /does not exist yet: .* because no store was configured and DATAVERSE_URL is not set/)
   const nameless = await cli(t, ['show', missingId, '--url', 'https://contoso.crm4.dynamics.com'], { cwd })
-  assert.match(nameless.stderr, /^INVALID_CONFIGURATION DATAVERSE_TOKEN: expected a credential\.\n {2}Set DATAVERSE_TOKEN .* AZURE_TENANT_ID/)
+  assert.match(
+    nameless.stderr,
+    /^INVALID_CONFIGURATION DATAVERSE_TOKEN: expected a credential\.\n {2}Set DATAVERSE_TOKEN .* AZURE_TENANT_ID/
+  )
   const { error } = JSON.parse((await cli(t, ['show', missingId, '--url', 'https://contoso.crm4.dynamics.com', '--json'], { cwd })).stderr)
   assert.match(error.message, /DATAVERSE_TOKEN/)
 })
@@ -183,7 +238,10 @@ test('messages use the names of the command line, not of the library', { timeout
 test('control characters from other programs do not reach the terminal', { timeout: 120_000 }, async t => {
   const evil = 'evil \x1b[31mred\x1b]0;title\x07\r\nsecond\u009b2J line\u202e'
   const cwd = folder(t)
-  writeFileSync(join(cwd, 'page.json'), JSON.stringify(page('msdyn_ocliveworkitems', { activityid: missingId, statuscode: 2, subject: evil })))
+  writeFileSync(
+    join(cwd, 'page.json'),
+    JSON.stringify(page('msdyn_ocliveworkitems', { activityid: missingId, statuscode: 2, subject: evil }))
+  )
   const run = (...args) => cli(t, [...args, '--db', 'links.db'], { cwd })
   await run('import', 'page.json')
   for (const args of [['conversations'], ['show', missingId]]) {
@@ -201,7 +259,21 @@ test('control characters from other programs do not reach the terminal', { timeo
 test('help and --version', { timeout: 120_000 }, async t => {
   const { code, stdout } = await cli(t, ['help'])
   assert.equal(code, 0)
-  for (const word of ['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor', 'DATAVERSE_URL', 'AZURE_CLIENT_SECRET', 'HTTPS_PROXY', '--db', '130']) assert.ok(stdout.includes(word), word)
+  for (const word of [
+    'link',
+    'unlink',
+    'show',
+    'conversations',
+    'import',
+    'bulk',
+    'doctor',
+    'DATAVERSE_URL',
+    'AZURE_CLIENT_SECRET',
+    'HTTPS_PROXY',
+    '--db',
+    '130'
+  ])
+    assert.ok(stdout.includes(word), word)
   for (const args of [['--help'], ['help', 'help']]) assert.equal((await cli(t, args)).stdout, stdout)
   for (const command of ['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor']) {
     const explained = await cli(t, ['help', command])
@@ -225,16 +297,27 @@ test('a rejected token exits with 5 and is not shown; an unreachable server exit
 test('AZURE_* variables sign in', { timeout: 120_000 }, async t => {
   const { url, application } = await emulator(t)
   const { tenantId, clientId, clientSecret } = application
-  const env = { DATAVERSE_URL: url, AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId, AZURE_CLIENT_SECRET: clientSecret, AZURE_AUTHORITY_HOST: url }
+  const env = {
+    DATAVERSE_URL: url,
+    AZURE_TENANT_ID: tenantId,
+    AZURE_CLIENT_ID: clientId,
+    AZURE_CLIENT_SECRET: clientSecret,
+    AZURE_AUTHORITY_HOST: url
+  }
   assert.equal((await cli(t, link(incident), { env })).stdout, 'linked\n')
 })
 
 test('Ctrl-C cancels a call and exits with 130', { skip: process.platform === 'win32', timeout: 120_000 }, async t => {
   const message = 'Interrupted. Writes that were already sent are not undone.'
-  for (const [more, expected] of [[[], message], [['--json'], JSON.stringify({ error: { name: 'AbortError', message } })]]) {
+  for (const [more, expected] of [
+    [[], message],
+    [['--json'], JSON.stringify({ error: { name: 'AbortError', message } })]
+  ]) {
     const server = await emulator(t)
     await server.faults.add({ fault: { kind: 'hang' } })
-    const { child, ended } = startCli(t, [...link(incident), ...more], { env: { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential } })
+    const { child, ended } = startCli(t, [...link(incident), ...more], {
+      env: { DATAVERSE_URL: server.url, DATAVERSE_TOKEN: server.credential }
+    })
     await server.faults.hanging()
     child.kill('SIGINT')
     const { code, stderr } = await ended
@@ -242,17 +325,21 @@ test('Ctrl-C cancels a call and exits with 130', { skip: process.platform === 'w
   }
 })
 
-test('results that cannot be written are an error; closing stdout early is not', { skip: process.platform !== 'linux', timeout: 120_000 }, async t => {
-  const { cwd } = await stores.embedded(t)
-  const full = openSync('/dev/full', 'w')
-  afterwards(t, () => closeSync(full))
-  const lost = startCli(t, ['conversations', '--db', 'links.db'], { cwd, stdout: full })
-  const { code, stderr } = await lost.ended
-  assert.deepEqual([code, stderr], [2, 'INVALID_ARGUMENT stdout cannot be written: ENOSPC.\n'])
-  const { child, ended } = startCli(t, ['conversations', '--json', '--db', 'links.db'], { cwd })
-  child.stdout.destroy()
-  assert.deepEqual(await ended, { code: 0, stdout: '', stderr: '' })
-})
+test(
+  'results that cannot be written are an error; closing stdout early is not',
+  { skip: process.platform !== 'linux', timeout: 120_000 },
+  async t => {
+    const { cwd } = await stores.embedded(t)
+    const full = openSync('/dev/full', 'w')
+    afterwards(t, () => closeSync(full))
+    const lost = startCli(t, ['conversations', '--db', 'links.db'], { cwd, stdout: full })
+    const { code, stderr } = await lost.ended
+    assert.deepEqual([code, stderr], [2, 'INVALID_ARGUMENT stdout cannot be written: ENOSPC.\n'])
+    const { child, ended } = startCli(t, ['conversations', '--json', '--db', 'links.db'], { cwd })
+    child.stdout.destroy()
+    assert.deepEqual(await ended, { code: 0, stdout: '', stderr: '' })
+  }
+)
 
 test('every code has its exit code', () => {
   const typings = readFileSync(new URL('../types/errors.d.ts', import.meta.url), 'utf8')
@@ -266,7 +353,12 @@ test('every code has its exit code', () => {
 test('colours appear only on terminals without NO_COLOR', { timeout: 120_000 }, async t => {
   const terminal = { isTTY: true }
   for (const env of [{}, { NO_COLOR: '' }]) assert.equal(palette(terminal, env).red('x'), '\x1b[31mx\x1b[0m')
-  for (const [stream, env] of [[terminal, { NO_COLOR: '1' }], [terminal, { TERM: 'dumb' }], [{}, {}]]) assert.equal(palette(stream, env).red('x'), 'x')
+  for (const [stream, env] of [
+    [terminal, { NO_COLOR: '1' }],
+    [terminal, { TERM: 'dumb' }],
+    [{}, {}]
+  ])
+    assert.equal(palette(stream, env).red('x'), 'x')
   const { stderr } = await cli(t, ['show', 'x'], { cwd: folder(t) })
   assert.ok(!stderr.includes('\x1b'))
 })

@@ -46,7 +46,10 @@ test('a hundred concurrent calls request one token', async t => {
   assert.equal(others.length, 0)
   assert.equal(request.method, 'POST')
   assert.equal(request.path, `/${credential.tenantId}/oauth2/v2.0/token`)
-  assert.match(request.body, /grant_type=client_credentials&client_id=[^&]+&scope=http%3A%2F%2F127\.0\.0\.1%3A\d+%2F\.default&client_secret=/)
+  assert.match(
+    request.body,
+    /grant_type=client_credentials&client_id=[^&]+&scope=http%3A%2F%2F127\.0\.0\.1%3A\d+%2F\.default&client_secret=/
+  )
 })
 
 test('a revoked token is requested once more', async t => {
@@ -84,7 +87,9 @@ test('the variables of @azure/identity work as a credential', async t => {
 
 test('a lifetime may be a string', { timeout: 60_000 }, async t => {
   const { emulator, client, credential } = await fresh(t)
-  const { url, requests } = await serve(t, (_request, response) => json(response, 200, { token_type: 'Bearer', expires_in: '3599', access_token: emulator.credential }))
+  const { url, requests } = await serve(t, (_request, response) =>
+    json(response, 200, { token_type: 'Bearer', expires_in: '3599', access_token: emulator.credential })
+  )
   const made = client({ ...credential, authorityHost: url })
   await link(made)
   await link(made)
@@ -121,7 +126,10 @@ test('other servers are not taken for a token endpoint', async t => {
   const { emulator, client, credential } = await fresh(t)
   const answers = async (fault, code) => {
     await emulator.faults.add({ on: { path: '/oauth2/' }, times: 'always', fault })
-    await assert.rejects(link(client(credential, { retryOptions: { maxRetries: 0 } })), error => error.code === code && !inspect(error).includes(credential.clientSecret))
+    await assert.rejects(
+      link(client(credential, { retryOptions: { maxRetries: 0 } })),
+      error => error.code === code && !inspect(error).includes(credential.clientSecret)
+    )
     await emulator.faults.clear()
   }
   await answers({ kind: 'status', status: 200, body: 'html' }, 'AUTHENTICATION_FAILED')

@@ -20,12 +20,18 @@ const faults = [
   ['an option of a call', { signal: new AbortController().signal }, /`options\.signal`/],
   ['an unknown option of embedded', { embedded: { path: 'a.db', mode: 'memory' } }, /`options\.embedded\.mode`/],
   ['an unknown option of dataverse', { dataverse: { ...dataverse, retries: 5 } }, /`options\.dataverse\.retries`/],
-  ['an unknown option beside a function', { dataverse: { url, credential: () => credential, retries: 5 } }, /`options\.dataverse\.retries`/],
+  [
+    'an unknown option beside a function',
+    { dataverse: { url, credential: () => credential, retries: 5 } },
+    /`options\.dataverse\.retries`/
+  ],
   ['no path', { embedded: {} }, /path/],
   ['an empty path', { embedded: { path: '' } }, /`options\.embedded\.path`/],
   ['a path that is not a string', { embedded: { path: 5 } }, /`options\.embedded\.path`/],
   ...[':memory:', 'file:links.db', '~/links.db', '$HOME/links.db', 'data/', '.', ' ', 'links.db-wal', url].map(path => [
-    `the path ${path}`, { embedded: { path } }, /`options\.embedded\.path`: expected a path to a file \(.*\)/
+    `the path ${path}`,
+    { embedded: { path } },
+    /`options\.embedded\.path`: expected a path to a file \(.*\)/
   ]),
   ['a path with a zero byte', { embedded: { path: 'a\0b' } }, /`options\.embedded\.path`/],
   ['embedded that is not an object', { embedded: 'a.db' }, /`options\.embedded`/],
@@ -50,9 +56,15 @@ const faults = [
   ['a URL with a user', { dataverse: { url: 'https://me@contoso.crm4.dynamics.com', credential } }, /no user, password/],
   ['a URL with a query', { dataverse: { url: `${url}?code=hunter2`, credential } }, /query/],
   ['a URL with a fragment', { dataverse: { url: `${url}#hunter2`, credential } }, /fragment/],
-  ...[0, -1, NaN, Infinity, 2 ** 31, '20', true, 5n].map(timeoutInMs => [`timeoutInMs ${inspect(timeoutInMs)}`, { timeoutInMs }, /`options\.timeoutInMs`/]),
+  ...[0, -1, NaN, Infinity, 2 ** 31, '20', true, 5n].map(timeoutInMs => [
+    `timeoutInMs ${inspect(timeoutInMs)}`,
+    { timeoutInMs },
+    /`options\.timeoutInMs`/
+  ]),
   ...[0, 49, 2.5, -1, '8'].map(maxConcurrency => [
-    `maxConcurrency ${inspect(maxConcurrency)}`, { dataverse: { url, credential, maxConcurrency } }, /`options\.dataverse\.maxConcurrency`/
+    `maxConcurrency ${inspect(maxConcurrency)}`,
+    { dataverse: { url, credential, maxConcurrency } },
+    /`options\.dataverse\.maxConcurrency`/
   ]),
   ...[5, 'options', true, Symbol('options'), () => {}, []].map(options => [`options ${inspect(options)}`, options, /`options`/])
 ]
@@ -62,7 +74,10 @@ for (const [fault, options, message] of faults) {
     const before = process.cwd()
     t.after(() => process.chdir(before))
     process.chdir(folder(t))
-    const error = throws(() => new OmnichannelClient(options), 'INVALID_CONFIGURATION', message, { isRetryable: false, maybeApplied: false })
+    const error = throws(() => new OmnichannelClient(options), 'INVALID_CONFIGURATION', message, {
+      isRetryable: false,
+      maybeApplied: false
+    })
     assert.doesNotMatch(inspect(error) + JSON.stringify(error), /secret-token|hunter2/)
     assert.deepEqual(readdirSync('.'), [])
   })
@@ -70,7 +85,8 @@ for (const [fault, options, message] of faults) {
 
 test('an undefined setting does not select the default store', () => {
   for (const empty of [undefined, null]) {
-    for (const name of ['dataverse', 'embedded']) throws(() => new OmnichannelClient({ [name]: empty }), 'INVALID_CONFIGURATION', new RegExp(`\`options\\.${name}\``))
+    for (const name of ['dataverse', 'embedded'])
+      throws(() => new OmnichannelClient({ [name]: empty }), 'INVALID_CONFIGURATION', new RegExp(`\`options\\.${name}\``))
   }
 })
 
@@ -83,7 +99,13 @@ test('without options the default store is used', async () => {
 })
 
 test('http is allowed for this machine only', async () => {
-  for (const url of ['http://127.0.0.1:1', 'http://[::1]:1', 'http://localhost:1', 'https://contoso.crm4.dynamics.com/', 'HTTPS://CONTOSO.CRM4.DYNAMICS.COM']) {
+  for (const url of [
+    'http://127.0.0.1:1',
+    'http://[::1]:1',
+    'http://localhost:1',
+    'https://contoso.crm4.dynamics.com/',
+    'HTTPS://CONTOSO.CRM4.DYNAMICS.COM'
+  ]) {
     await new OmnichannelClient({ dataverse: { url, credential } }).close()
   }
 })

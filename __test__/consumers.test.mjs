@@ -2,7 +2,19 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -21,17 +33,43 @@ const compilers = ['typescript', 'typescript-7'].map(name => {
 const kinds = [
   // In TypeScript 5.9 this mode ignores `exports`.
   ['commonjs', { module: 'commonjs' }],
-  ['commonjs', { module: 'node16' }], ['commonjs', { module: 'nodenext' }], ['module', { module: 'node16' }], ['module', { module: 'nodenext' }],
+  ['commonjs', { module: 'node16' }],
+  ['commonjs', { module: 'nodenext' }],
+  ['module', { module: 'node16' }],
+  ['module', { module: 'nodenext' }],
   ['module', { module: 'esnext', moduleResolution: 'bundler' }]
 ]
 // A page has no Node, a service has no DOM, and a library may have neither.
-const surroundings = [[['es2020'], []], [['es2022'], []], [['es2022', 'dom'], []], [['es2022'], ['node']]]
-const options = { target: 'es2022', strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true, skipLibCheck: false, types: ['node'] }
-const documents = ['README.md', ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)]
+const surroundings = [
+  [['es2020'], []],
+  [['es2022'], []],
+  [['es2022', 'dom'], []],
+  [['es2022'], ['node']]
+]
+const options = {
+  target: 'es2022',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  noEmit: true,
+  skipLibCheck: false,
+  types: ['node']
+}
+const documents = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter(name => name.endsWith('.md'))
+    .map(name => `docs/${name}`)
+]
 /** Complete modules from README and guides, by name. */
-const blocks = documents.flatMap(path =>
-  [...readFileSync(join(root, path), 'utf8').matchAll(/```[jt]s\n(.*?)```/gs)].map(([, code], index) => [`${basename(path, '.md')}-${index}.ts`, code])
-).filter(([, code]) => code.includes('import ') && !code.includes('require('))
+const blocks = documents
+  .flatMap(path =>
+    [...readFileSync(join(root, path), 'utf8').matchAll(/```[jt]s\n(.*?)```/gs)].map(([, code], index) => [
+      `${basename(path, '.md')}-${index}.ts`,
+      code
+    ])
+  )
+  .filter(([, code]) => code.includes('import ') && !code.includes('require('))
 /** A JavaScript function's parameters have no types. */
 const untyped = /error TS70(?:06|31): (?:Parameter|Binding element) /
 let folder
@@ -72,7 +110,10 @@ async function run(cwd, ...args) {
 }
 
 test('both TypeScript 5.9 and TypeScript 7 are installed', () => {
-  assert.deepEqual(compilers.map(({ version }) => version.match(/^(5\.9|7)\./)?.[1]), ['5.9', '7'])
+  assert.deepEqual(
+    compilers.map(({ version }) => version.match(/^(5\.9|7)\./)?.[1]),
+    ['5.9', '7']
+  )
 })
 
 for (const { version, tsc } of compilers) {
@@ -95,7 +136,10 @@ for (const { version, tsc } of compilers) {
       for (const [name, code] of blocks) writeFileSync(join(place, name), code)
       symlinkSync(join(root, 'node_modules', 'dynamics-web-api'), join(place, 'node_modules', 'dynamics-web-api'), 'junction')
       const { text } = await run(place, tsc, '--pretty', 'false')
-      assert.deepEqual(text.split('\n').filter(line => line && !untyped.test(line)), [])
+      assert.deepEqual(
+        text.split('\n').filter(line => line && !untyped.test(line)),
+        []
+      )
     })
 
     test('a switch with a missing or an unknown code does not compile', { timeout: 120_000 }, async () => {
@@ -138,20 +182,26 @@ const use = `
 
 test('Node requires and imports the published files with the same names', { timeout: 120_000 }, async () => {
   const place = project('commonjs')
-  writeFileSync(join(place, 'required.cjs'), `${use}
+  writeFileSync(
+    join(place, 'required.cjs'),
+    `${use}
     const { join } = require('node:path')
     const modules = ${JSON.stringify(names)}.map(name => require(name))
     require.resolve('omnichannel-link/preload')
     const data = join(require.resolve('omnichannel-link/package.json'), '../examples/data')
-    use(modules[0], modules[2], data).then(did => console.log(JSON.stringify([modules.map(module => Object.keys(module).sort()), did])))`)
-  writeFileSync(join(place, 'imported.mjs'), `${use}
+    use(modules[0], modules[2], data).then(did => console.log(JSON.stringify([modules.map(module => Object.keys(module).sort()), did])))`
+  )
+  writeFileSync(
+    join(place, 'imported.mjs'),
+    `${use}
     import { fileURLToPath } from 'node:url'
     const modules = []
     for (const name of ${JSON.stringify(names)}) modules.push(await import(name))
     import.meta.resolve('omnichannel-link/preload')
     const data = fileURLToPath(new URL('examples/data', import.meta.resolve('omnichannel-link/package.json')))
     const own = module => Object.keys(module).filter(name => name !== 'default' && name !== 'module.exports').sort()
-    console.log(JSON.stringify([modules.map(own), await use(modules[0], modules[2], data)]))`)
+    console.log(JSON.stringify([modules.map(own), await use(modules[0], modules[2], data)]))`
+  )
   const [required, imported] = await Promise.all(['required.cjs', 'imported.mjs'].map(file => run(place, file)))
   assert.equal(required.code, 0, required.text)
   assert.deepEqual(imported, required)
@@ -163,9 +213,14 @@ test('Node requires and imports the published files with the same names', { time
 test('no link in a published document is dead', () => {
   for (const name of ['omnichannel-link', 'omnichannel-link-emulator']) {
     const place = join(folder, 'node_modules', name)
-    const dead = readdirSync(place, { recursive: true }).filter(file => file.endsWith('.md')).flatMap(file =>
-      [...readFileSync(join(place, file), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path]) => join(dirname(file), path))
-        .filter(path => path.startsWith('..') || !existsSync(join(place, path))).map(path => `${file} -> ${path}`))
+    const dead = readdirSync(place, { recursive: true })
+      .filter(file => file.endsWith('.md'))
+      .flatMap(file =>
+        [...readFileSync(join(place, file), 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+          .map(([, path]) => join(dirname(file), path))
+          .filter(path => path.startsWith('..') || !existsSync(join(place, path)))
+          .map(path => `${file} -> ${path}`)
+      )
     assert.deepEqual(dead, [])
   }
 })

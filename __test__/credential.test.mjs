@@ -65,11 +65,17 @@ for (const [name, credential] of Object.entries({ azure, written })) {
       const first = () => (questions.length === 1 ? 'an-old-token' : undefined)
       return name === 'azure'
         ? { getToken: async (...request) => ({ ...(await good.getToken(...request)), ...(first() && { token: first() }) }) }
-        : async request => { const token = await good(request); return first() ?? token }
+        : async request => {
+            const token = await good(request)
+            return first() ?? token
+          }
     })
     assert.equal((await link()).status, 'linked')
     assert.equal(questions.length, 2)
-    assert.deepEqual((await emulator.requests()).map(({ method, status }) => `${method} ${status}`), ['GET 401', 'GET 200', 'PATCH 200'])
+    assert.deepEqual(
+      (await emulator.requests()).map(({ method, status }) => `${method} ${status}`),
+      ['GET 401', 'GET 200', 'PATCH 200']
+    )
   })
 }
 
@@ -122,8 +128,15 @@ test('a credential that returns null is AUTHENTICATION_FAILED', async t => {
 })
 
 for (const [thrown, what] of [
-  ['x', 'a string'], [{}, 'an object'], [undefined, 'nothing'], [null, 'null'], [5, 'a number'], [{ name: undefined }, 'an object'], [{ name: {} }, 'an object'],
-  [() => {}, 'a function'], [new RangeError('hunter2'), 'RangeError']
+  ['x', 'a string'],
+  [{}, 'an object'],
+  [undefined, 'nothing'],
+  [null, 'null'],
+  [5, 'a number'],
+  [{ name: undefined }, 'an object'],
+  [{ name: {} }, 'an object'],
+  [() => {}, 'a function'],
+  [new RangeError('hunter2'), 'RangeError']
 ]) {
   test(`a credential that throws ${what} (${JSON.stringify(thrown) ?? typeof thrown}) gets an explanation`, async t => {
     const { link } = await client(t, () => () => Promise.reject(thrown))
@@ -133,5 +146,9 @@ for (const [thrown, what] of [
 
 test('a variable that is not set is AUTHENTICATION_FAILED', async t => {
   const { link } = await client(t, () => async () => process.env.OMNICHANNEL_NO_SUCH_VARIABLE)
-  await assert.rejects(link(), { code: 'AUTHENTICATION_FAILED', message: /it returned undefined instead of a token/, hint: /`credential` must return/ })
+  await assert.rejects(link(), {
+    code: 'AUTHENTICATION_FAILED',
+    message: /it returned undefined instead of a token/,
+    hint: /`credential` must return/
+  })
 })

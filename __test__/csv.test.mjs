@@ -17,17 +17,62 @@ async function rows(...chunks) {
 }
 
 const cases = {
-  'commas and lines': ['a,b\nc,d\n', [[1, 'a', 'b'], [2, 'c', 'd']]],
-  'CRLF, and no line break at the end': ['a,b\r\nc,d', [[1, 'a', 'b'], [2, 'c', 'd']]],
-  'CR, as old spreadsheets have it': ['a,b\r"c\rd",e\rf,g', [[1, 'a', 'b'], [2, 'c\rd', 'e'], [4, 'f', 'g']]],
-  'semicolons, detected in the first row': ['\na;b,c;d\n1,5;2;3\n', [[2, 'a', 'b,c', 'd'], [3, '1,5', '2', '3']]],
-  'tabs': ['a\tb\n"1\t2"\t3\n', [[1, 'a', 'b'], [2, '1\t2', '3']]],
-  'quotes around commas, quotes and line breaks': ['"a,1","say ""hi""","two\r\nlines"\nx,y,z\n', [[1, 'a,1', 'say "hi"', 'two\r\nlines'], [3, 'x', 'y', 'z']]],
-  'empty fields and empty lines': [',\n\n\r\n"",\n""\nx', [[1, '', ''], [4, '', ''], [5, ''], [6, 'x']]],
+  'commas and lines': [
+    'a,b\nc,d\n',
+    [
+      [1, 'a', 'b'],
+      [2, 'c', 'd']
+    ]
+  ],
+  'CRLF, and no line break at the end': [
+    'a,b\r\nc,d',
+    [
+      [1, 'a', 'b'],
+      [2, 'c', 'd']
+    ]
+  ],
+  'CR, as old spreadsheets have it': [
+    'a,b\r"c\rd",e\rf,g',
+    [
+      [1, 'a', 'b'],
+      [2, 'c\rd', 'e'],
+      [4, 'f', 'g']
+    ]
+  ],
+  'semicolons, detected in the first row': [
+    '\na;b,c;d\n1,5;2;3\n',
+    [
+      [2, 'a', 'b,c', 'd'],
+      [3, '1,5', '2', '3']
+    ]
+  ],
+  tabs: [
+    'a\tb\n"1\t2"\t3\n',
+    [
+      [1, 'a', 'b'],
+      [2, '1\t2', '3']
+    ]
+  ],
+  'quotes around commas, quotes and line breaks': [
+    '"a,1","say ""hi""","two\r\nlines"\nx,y,z\n',
+    [
+      [1, 'a,1', 'say "hi"', 'two\r\nlines'],
+      [3, 'x', 'y', 'z']
+    ]
+  ],
+  'empty fields and empty lines': [
+    ',\n\n\r\n"",\n""\nx',
+    [
+      [1, '', ''],
+      [4, '', ''],
+      [5, ''],
+      [6, 'x']
+    ]
+  ],
   'a quote inside an unquoted field': ['a"b,c\n', [[1, 'a"b', 'c']]],
   'a quoted field at the end of the input': ['a,"b"', [[1, 'a', 'b']]],
   'characters after a closing quote': ['"a"b,"c" \n', [[1, 'ab', 'c ']]],
-  'nothing': ['', []]
+  nothing: ['', []]
 }
 
 for (const [what, [text, expected]] of Object.entries(cases)) {
@@ -53,7 +98,10 @@ test('a row has a maximum length, so a stray quote does not swallow the rest of 
 
 test('each row has its end position', async () => {
   const found = await taken(['a,b\r\n', '\n"c\n', '",d\ne'])
-  assert.deepEqual(found.map(({ end }) => end), [5, 13, 14])
+  assert.deepEqual(
+    found.map(({ end }) => end),
+    [5, 13, 14]
+  )
 })
 
 test('written rows can be read again', async () => {
@@ -64,7 +112,10 @@ test('written rows can be read again', async () => {
   for (const separator of [',', ';', '\t']) {
     for (const eol of ['\r\n', '\n', '\r']) {
       const row = format(fields, { separator, eol })
-      assert.deepEqual(await rows(row, row), [[1, ...fields], [3, ...fields]])
+      assert.deepEqual(await rows(row, row), [
+        [1, ...fields],
+        [3, ...fields]
+      ])
     }
   }
 })

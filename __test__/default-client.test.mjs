@@ -29,7 +29,9 @@ function program(t, code, { cwd = folder(t), env, ...values } = {}) {
 
 test('the default is an embedded store in the working directory, created by an import', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
-  const { before, error, summaries, statuses, focused } = await program(t, `
+  const { before, error, summaries, statuses, focused } = await program(
+    t,
+    `
     const error = await failure(() => link.linkToConversation('incident', incident.recordId, conversation))
     const before = require('node:fs').readdirSync('.')
     const summaries = []
@@ -44,10 +46,15 @@ test('the default is an embedded store in the working directory, created by an i
     link.closeConversation(missingId)
     const focused = link.getConversationId()
     await link.defaultClient().close()
-    return { before, error, summaries, statuses, focused }`, { cwd })
+    return { before, error, summaries, statuses, focused }`,
+    { cwd }
+  )
   assert.deepEqual(before, [], 'a link created a file')
   assert.equal(error.code, 'CONVERSATION_NOT_FOUND')
-  assert.deepEqual(summaries.map(({ inserted }) => inserted), [90, 140, 120, 120])
+  assert.deepEqual(
+    summaries.map(({ inserted }) => inserted),
+    [90, 140, 120, 120]
+  )
   assert.deepEqual(statuses, ['linked', 'unlinked'])
   assert.equal(focused, conversation)
   assert.deepEqual(readdirSync(cwd), [DATABASE])
@@ -56,7 +63,9 @@ test('the default is an embedded store in the working directory, created by an i
 
 test('its errors name the file and the store, and state that DATAVERSE_URL is not set', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
-  const failures = await program(t, `
+  const failures = await program(
+    t,
+    `
     const id = account.recordId
     return {
       argument: await failure(() => link.linkToConversation('lead', id, conversation)),
@@ -78,35 +87,47 @@ test('its errors name the file and the store, and state that DATAVERSE_URL is no
         await link.defaultClient().close()
         await link.linkToConversation('account', id, conversation)
       })
-    }`, { cwd })
+    }`,
+    { cwd }
+  )
   const silent = Object.keys(failures).filter(name => {
     const hint = failures[name]?.hint ?? ''
     return !(hint.includes(join(cwd, DATABASE)) && hint.includes('DATAVERSE_URL is not set'))
   })
   assert.deepEqual(silent, [])
-  assert.deepEqual(Object.keys(failures).filter(name => failures[name].store !== 'embedded'), [])
+  assert.deepEqual(
+    Object.keys(failures).filter(name => failures[name].store !== 'embedded'),
+    []
+  )
   assert.ok(Object.values(failures).every(({ isLinkError }) => isLinkError))
   assert.equal(existsSync(join(cwd, DATABASE)), false)
 })
 
 test('a configured client has no such hint', { timeout: 60_000 }, async t => {
-  const error = await program(t, `
+  const error = await program(
+    t,
+    `
     link.configure({ embedded: { path: 'mine.db' } })
-    return failure(() => link.linkToConversation('account', account.recordId))`)
+    return failure(() => link.linkToConversation('account', account.recordId))`
+  )
   assert.equal(error.code, 'NO_FOCUSED_CONVERSATION')
   assert.doesNotMatch(error.hint, /DATAVERSE_URL|omnichannel-link\.db/)
 })
 
 test('configure() works once, before the first use', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
-  const { first, wrong, second, late } = await program(t, `
+  const { first, wrong, second, late } = await program(
+    t,
+    `
     const wrong = sync(() => link.configure({ embedded: { path: 'a.db' }, unknown: 1 }))
     link.configure({ embedded: { path: 'mine.db' }, timeoutInMs: 20000 })
     const first = await link.defaultClient().importRecords(data + 'accounts.json')
     const second = sync(() => link.configure({ embedded: { path: 'other.db' } }))
     const late = await failure(() => link.configure({}))
     await link.defaultClient().close()
-    return { first, wrong, second, late }`, { cwd })
+    return { first, wrong, second, late }`,
+    { cwd }
+  )
   assert.equal(wrong, 'INVALID_CONFIGURATION', 'rejected options must not count')
   assert.equal(first.inserted, 90)
   assert.equal(second, 'INVALID_CONFIGURATION')
@@ -115,22 +136,32 @@ test('configure() works once, before the first use', { timeout: 60_000 }, async 
 })
 
 test('configure() after any use is an error', { timeout: 60_000 }, async t => {
-  for (const use of ['link.getConversationId()', 'link.openConversation(missingId)', 'link.defaultClient()', "await link.linkToConversation('lead').catch(() => {})"]) {
+  for (const use of [
+    'link.getConversationId()',
+    'link.openConversation(missingId)',
+    'link.defaultClient()',
+    "await link.linkToConversation('lead').catch(() => {})"
+  ]) {
     const late = await program(t, `${use}; return sync(() => link.configure({ embedded: { path: 'late.db' } }))`)
     assert.equal(late, 'INVALID_CONFIGURATION', use)
   }
 })
 
 test('there is one default client, and all functions use it', { timeout: 60_000 }, async t => {
-  const { same, focused } = await program(t, `
+  const { same, focused } = await program(
+    t,
+    `
     link.defaultClient().openConversation(conversation)
-    return { same: link.defaultClient() === link.defaultClient(), focused: link.getConversationId() }`)
+    return { same: link.defaultClient() === link.defaultClient(), focused: link.getConversationId() }`
+  )
   assert.deepEqual({ same, focused }, { same: true, focused: conversation })
 })
 
 test('DATAVERSE_URL without a credential is an error, never the embedded store', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
-  const failures = await program(t, `
+  const failures = await program(
+    t,
+    `
     return [
       await failure(() => link.linkToConversation('account', account.recordId, conversation)),
       await failure(() => link.openConversation(conversation)),
@@ -138,7 +169,9 @@ test('DATAVERSE_URL without a credential is an error, never the embedded store',
       await failure(() => link.configure({})),
       await failure(() => link.configure({ timeoutInMs: 5 })),
       await failure(() => link.defaultClient())
-    ]`, { cwd, env: { DATAVERSE_URL: 'https://contoso.crm4.dynamics.com' } })
+    ]`,
+    { cwd, env: { DATAVERSE_URL: 'https://contoso.crm4.dynamics.com' } }
+  )
   for (const error of failures) {
     assert.equal(error?.code, 'INVALID_CONFIGURATION')
     assert.match(error.message, /credential/)
@@ -156,35 +189,48 @@ test('an invalid DATAVERSE_URL is named', { timeout: 60_000 }, async t => {
 
 test('dataverse.url defaults to DATAVERSE_URL, and embedded overrides it', { timeout: 60_000 }, async t => {
   const server = await emulator(t)
-  const { stores, file } = await program(t, `
+  const { stores, file } = await program(
+    t,
+    `
     link.configure({ dataverse: { credential: async () => credential } })
     const { store } = await link.linkToConversation('incident', incident.recordId, conversation)
     const local = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     const { code, store: other } = await failure(() => local.linkToConversation('incident', incident.recordId, conversation))
-    return { stores: [store, other], file: code }`, { env: { DATAVERSE_URL: server.url }, credential: server.credential })
+    return { stores: [store, other], file: code }`,
+    { env: { DATAVERSE_URL: server.url }, credential: server.credential }
+  )
   assert.deepEqual({ stores, file }, { stores: ['dataverse', 'embedded'], file: 'CONVERSATION_NOT_FOUND' })
   assert.deepEqual((await readServer(server, conversation)).case, incident)
 })
 
 test('in Electron a path is required', { timeout: 60_000 }, async t => {
-  const failures = await program(t, `
+  const failures = await program(
+    t,
+    `
     Object.defineProperty(process.versions, 'electron', { value: '30.0.0' })
     return [
       await failure(() => link.openConversation(conversation)),
       await failure(() => link.configure({})),
       await failure(() => link.configure({ embedded: { path: 'given.db' } })),
       await failure(() => link.openConversation(conversation))
-    ]`)
-  assert.deepEqual(failures.map(error => error?.code), ['INVALID_CONFIGURATION', 'INVALID_CONFIGURATION', undefined, undefined])
+    ]`
+  )
+  assert.deepEqual(
+    failures.map(error => error?.code),
+    ['INVALID_CONFIGURATION', 'INVALID_CONFIGURATION', undefined, undefined]
+  )
   assert.match(failures[0].message, /Electron.*options\.embedded\.path/)
 })
 
 test('each worker has its own default client', { timeout: 60_000 }, async t => {
-  const focused = await program(t, `
+  const focused = await program(
+    t,
+    `
     const { Worker } = require('node:worker_threads')
     link.openConversation(conversation)
     const code = 'const link = require(' + JSON.stringify(COMMONJS) + '); require("node:worker_threads").parentPort.postMessage(link.getConversationId())'
     const [inside] = await require('node:events').once(new Worker(code, { eval: true }), 'message')
-    return [inside, link.getConversationId()]`)
+    return [inside, link.getConversationId()]`
+  )
   assert.deepEqual(focused, [null, conversation])
 })

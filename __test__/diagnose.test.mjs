@@ -14,13 +14,21 @@ import { client, emptyEmbedded, emulator, filesOf, stores } from './support/stor
 
 const typings = readFileSync(fileURLToPath(new URL('../types/diagnose.d.ts', import.meta.url)), 'utf8')
 /** The names of a union in diagnose.d.ts. */
-const union = name => typings.split(`export type ${name} =`)[1].split('\n\n')[0].match(/'\w+'/g).map(text => text.slice(1, -1))
+const union = name =>
+  typings
+    .split(`export type ${name} =`)[1]
+    .split('\n\n')[0]
+    .match(/'\w+'/g)
+    .map(text => text.slice(1, -1))
 
 /** Expects a report of the documented form, and returns its checks by name. */
 function isReport({ store, target, healthy, checks, ...rest }, expected) {
   assert.deepEqual(rest, {})
   assert.deepEqual({ store, target }, expected)
-  assert.equal(healthy, checks.every(({ status }) => status !== 'failed'))
+  assert.equal(
+    healthy,
+    checks.every(({ status }) => status !== 'failed')
+  )
   for (const check of checks) {
     assert.deepEqual(Object.keys(check).toSorted(), ['code', 'durationInMs', 'fix', 'found', 'meaning', 'name', 'status'])
     const { name, status, found, meaning, fix, code, durationInMs } = check
@@ -87,7 +95,8 @@ test('a file without permissions is not reported as healthy', { timeout: 60_000,
   await filled.close()
   // As a file that was copied there: not in WAL, so that the first write makes a log.
   writeFileSync(join(folder, 'closed', 'empty.db'), '')
-  for (const [name, mode] of Object.entries({ '.': 0o755, open: 0o777, hidden: 0o000, closed: 0o555, 'closed/empty.db': 0o666 })) chmodSync(join(folder, name), mode)
+  for (const [name, mode] of Object.entries({ '.': 0o755, open: 0o777, hidden: 0o000, closed: 0o555, 'closed/empty.db': 0o666 }))
+    chmodSync(join(folder, name), mode)
   const code = `
     // root may do everything.
     if (process.getuid() === 0) process.setgid(65534), process.setuid(65534)
@@ -103,15 +112,20 @@ test('a file without permissions is not reported as healthy', { timeout: 60_000,
       }
       console.log(JSON.stringify(reports))
     })()`
-  const paths = ['hidden/links.db', 'hidden/missing.db', 'closed/missing.db', 'closed/empty.db', 'open/missing.db'].map(path => join(folder, path))
+  const paths = ['hidden/links.db', 'hidden/missing.db', 'closed/missing.db', 'closed/empty.db', 'open/missing.db'].map(path =>
+    join(folder, path)
+  )
   const reports = await run(t, code, { paths, page }).finally(() => chmodSync(join(folder, 'hidden'), 0o700))
-  assert.deepEqual(reports.map(([healthy, imported, name]) => [healthy, imported, name]), [
-    [false, false, 'file'],
-    [false, false, 'file'],
-    [false, false, 'file'],
-    [false, false, 'writable'],
-    [true, true, null]
-  ])
+  assert.deepEqual(
+    reports.map(([healthy, imported, name]) => [healthy, imported, name]),
+    [
+      [false, false, 'file'],
+      [false, false, 'file'],
+      [false, false, 'file'],
+      [false, false, 'writable'],
+      [true, true, null]
+    ]
+  )
   assert.match(reports[0][3], /cannot be accessed: Permission denied/)
   assert.match(reports[2][3], /may not create files in the folder/)
   for (const [, , , , fix] of reports.slice(0, 4)) assert.match(fix, /permission/)
@@ -129,7 +143,8 @@ test('invalid options are rejected by name', { timeout: 60_000 }, async t => {
       [{ signal: 5 }, /`options\.signal`/],
       [{ callerObjectId: conversation }, /`options\.callerObjectId`/],
       ['x', /`options`/]
-    ]) await rejects(examined.diagnose(options), 'INVALID_ARGUMENT', name)
+    ])
+      await rejects(examined.diagnose(options), 'INVALID_ARGUMENT', name)
   }
 })
 

@@ -61,13 +61,29 @@ test('each attempt, retry and pause is published', { timeout: 60_000 }, async t 
     assert.ok(message.durationInMs >= 0)
     if (message.status !== 503) assert.match(message.serviceRequestId, GUID)
   }
-  const told = (method, attempt, status, { durationInMs, serviceRequestId }) =>
-    ({ ...subject, method, attempt, status, error: null, durationInMs, serviceRequestId })
+  const told = (method, attempt, status, { durationInMs, serviceRequestId }) => ({
+    ...subject,
+    method,
+    attempt,
+    status,
+    error: null,
+    durationInMs,
+    serviceRequestId
+  })
   assert.deepEqual(requests, [
-    told('GET', 1, 503, requests[0]), told('GET', 2, 200, requests[1]), told('PATCH', 1, 429, requests[2]), told('PATCH', 2, 200, requests[3])
+    told('GET', 1, 503, requests[0]),
+    told('GET', 2, 200, requests[1]),
+    told('PATCH', 1, 429, requests[2]),
+    told('PATCH', 2, 200, requests[3])
   ])
   const retries = await retry.until(2)
-  assert.deepEqual(retries.map(({ method, attempt, status, error }) => [method, attempt, status, error]), [['GET', 1, 503, null], ['PATCH', 1, 429, null]])
+  assert.deepEqual(
+    retries.map(({ method, attempt, status, error }) => [method, attempt, status, error]),
+    [
+      ['GET', 1, 503, null],
+      ['PATCH', 1, 429, null]
+    ]
+  )
   assert.ok(retries.every(({ delayInMs }) => delayInMs >= 1))
   const [{ delayInMs, ...pause }] = await throttle.until(1)
   assert.deepEqual(pause, { ...subject, method: 'PATCH', attempt: 1 })
@@ -79,11 +95,19 @@ test('an attempt without a response has a reason', { timeout: 60_000 }, async t 
   await emulator.faults.add({ fault: { kind: 'drop' } }, { fault: { kind: 'hang' } })
   const request = collect(t, 'request')
   const aborting = new AbortController()
-  const call = client(t, { retryOptions: { retryDelayInMs: 1, maxRetries: 1 } }).linkToConversation('incident', incident, conversation, { signal: aborting.signal })
+  const call = client(t, { retryOptions: { retryDelayInMs: 1, maxRetries: 1 } }).linkToConversation('incident', incident, conversation, {
+    signal: aborting.signal
+  })
   await emulator.faults.hanging()
   aborting.abort()
   await assert.rejects(call, { name: 'AbortError' })
-  assert.deepEqual((await request.until(2)).map(({ status, error }) => [status, error]), [[null, 'Interrupted'], [null, 'cancelled']])
+  assert.deepEqual(
+    (await request.until(2)).map(({ status, error }) => [status, error]),
+    [
+      [null, 'Interrupted'],
+      [null, 'cancelled']
+    ]
+  )
 })
 
 test('nothing is published without a subscriber', { timeout: 60_000 }, async t => {
@@ -104,7 +128,15 @@ const program = `
 `
 
 for (const [level, lines] of [
-  ['debug', [/^request GET .*: 503 after \d+ ms/, /^retry GET .*: 503, again in \d+ ms/, /^request GET .*: 200 .*service request /, /^request PATCH .*: 200 /]],
+  [
+    'debug',
+    [
+      /^request GET .*: 503 after \d+ ms/,
+      /^retry GET .*: 503, again in \d+ ms/,
+      /^request GET .*: 200 .*service request /,
+      /^request PATCH .*: 200 /
+    ]
+  ],
   ['warn', [/^retry GET /]],
   ['off', []],
   ['', []]

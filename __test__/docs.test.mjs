@@ -14,15 +14,26 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const read = path => readFileSync(join(root, path), 'utf8')
 // Written and compared by other tests.
 const generated = new Set(['command-line.md', 'reliability.md'])
-const written = readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md') && !generated.has(name)).map(name => join('docs', name))
+const written = readdirSync(join(root, 'docs'))
+  .filter(name => name.endsWith('.md') && !generated.has(name))
+  .map(name => join('docs', name))
 // readme.test.mjs runs the blocks of docs/guide.md.
 const guides = [...written.filter(path => path !== join('docs', 'guide.md')), join('emulator', 'README.md')]
 const linking = [
-  ...written, join('emulator', 'README.md'), join('examples', 'electron', 'README.md'), 'README.md', 'ARCHITECTURE.md', 'CHANGELOG.md',
-  'CONTRIBUTING.md', 'SECURITY.md'
+  ...written,
+  join('emulator', 'README.md'),
+  join('examples', 'electron', 'README.md'),
+  'README.md',
+  'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md'
 ]
 const runElsewhere = [
-  'examples/bot-handover.mjs', 'examples/cti-middleware.mjs', 'examples/own-tests.test.mjs', 'examples/electron/main.js',
+  'examples/bot-handover.mjs',
+  'examples/cti-middleware.mjs',
+  'examples/own-tests.test.mjs',
+  'examples/electron/main.js',
   'examples/electron/desktop.js'
 ].map(read)
 
@@ -46,8 +57,13 @@ function prepared(code) {
   const file = join(folder, `block.${code.includes('require(') ? 'cjs' : 'mjs'}`)
   writeFileSync(file, code)
   const env = {
-    ...process.env, DATAVERSE_URL: url, DATAVERSE_TOKEN: credential, AZURE_AUTHORITY_HOST: url, AZURE_TENANT_ID: application.tenantId,
-    AZURE_CLIENT_ID: application.clientId, AZURE_CLIENT_SECRET: application.clientSecret
+    ...process.env,
+    DATAVERSE_URL: url,
+    DATAVERSE_TOKEN: credential,
+    AZURE_AUTHORITY_HOST: url,
+    AZURE_TENANT_ID: application.tenantId,
+    AZURE_CLIENT_ID: application.clientId,
+    AZURE_CLIENT_SECRET: application.clientSecret
   }
   return [process.execPath, [file], { cwd: folder, env, encoding: 'utf8' }]
 }
@@ -62,14 +78,20 @@ function run(code) {
 
 test('the desktop guide shows the example', () => {
   const [, part] = read('docs/electron-desktop.md').split('\n## ')
-  const blocks = part.split('```js\n').slice(1).map(rest => rest.split('```')[0])
+  const blocks = part
+    .split('```js\n')
+    .slice(1)
+    .map(rest => rest.split('```')[0])
   assert.ok(blocks.length > 3)
   for (const code of blocks) assert.ok(read('examples/electron/main.js').includes(code), code)
 })
 
 for (const guide of guides) {
   test(`the code of ${guide} runs`, async () => {
-    const blocks = read(guide).split('```js\n').slice(1).map(rest => rest.split('```')[0])
+    const blocks = read(guide)
+      .split('```js\n')
+      .slice(1)
+      .map(rest => rest.split('```')[0])
     assert.ok(blocks.length > 0)
     for (const code of blocks.filter(code => !runElsewhere.some(text => text.includes(code)))) {
       await emulator.reset()
@@ -84,7 +106,11 @@ for (const document of linking) {
     for (const [, path, anchor] of read(document).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)) {
       const file = path ? join(dirname(document), path) : document
       assert.ok(existsSync(join(root, file)), file)
-      const anchors = anchor ? read(file).match(/^#+ .*/gm).map(slug) : []
+      const anchors = anchor
+        ? read(file)
+            .match(/^#+ .*/gm)
+            .map(slug)
+        : []
       assert.ok(!anchor || anchors.includes(anchor), `${file}#${anchor}`)
     }
   })
@@ -100,7 +126,10 @@ for (const document of ['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md']) {
   })
 }
 
-const service = read('docs/node-service.md').split('```js\n').find(rest => rest.includes('async function consume')).split('```')[0]
+const service = read('docs/node-service.md')
+  .split('```js\n')
+  .find(rest => rest.includes('async function consume'))
+  .split('```')[0]
 
 test('the service of the guide stops when its secret has expired, and returns the message', async () => {
   await emulator.reset()
@@ -111,7 +140,10 @@ test('the service of the guide stops when its secret has expired, and returns th
 })
 
 test('the service of the guide delivers a throttled message again, and sets aside one whose conversation does not exist', async () => {
-  for (const [code, result, fault] of [['THROTTLED', 'again', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 60 }], ['CONVERSATION_NOT_FOUND', 'aside']]) {
+  for (const [code, result, fault] of [
+    ['THROTTLED', 'again', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 60 }],
+    ['CONVERSATION_NOT_FOUND', 'aside']
+  ]) {
     await emulator.reset()
     if (fault) await emulator.faults.add({ on: { path: 'msdyn_ocliveworkitems' }, times: 'always', fault })
     const { status, stdout, stderr } = spawnSync(...prepared(fault ? service : service.replace('b7397aae', '00000000')))
@@ -120,20 +152,28 @@ test('the service of the guide delivers a throttled message again, and sets asid
   }
 })
 
-test('the service of the guide finishes the call in progress when it gets a signal to end', { skip: process.platform === 'win32' && 'no signals' }, async () => {
-  await emulator.reset()
-  await emulator.faults.add({ on: { method: 'PATCH' }, fault: { kind: 'hang' } })
-  const child = spawn(...prepared(service))
-  const ended = once(child, 'close')
-  const printed = text(child.stdout)
-  await emulator.faults.hanging()
-  child.kill('SIGTERM')
-  await once(child.stderr, 'data')
-  await emulator.faults.release()
-  assert.deepEqual([...(await ended), await printed], [0, null, 'done\n'])
-})
+test(
+  'the service of the guide finishes the call in progress when it gets a signal to end',
+  { skip: process.platform === 'win32' && 'no signals' },
+  async () => {
+    await emulator.reset()
+    await emulator.faults.add({ on: { method: 'PATCH' }, fault: { kind: 'hang' } })
+    const child = spawn(...prepared(service))
+    const ended = once(child, 'close')
+    const printed = text(child.stdout)
+    await emulator.faults.hanging()
+    child.kill('SIGTERM')
+    await once(child.stderr, 'data')
+    await emulator.faults.release()
+    assert.deepEqual([...(await ended), await printed], [0, null, 'done\n'])
+  }
+)
 
 /** The GitHub anchor of a heading. */
 function slug(heading) {
-  return heading.replace(/^#+ /, '').toLowerCase().replace(/[^\p{L}\p{N} -]/gu, '').replaceAll(' ', '-')
+  return heading
+    .replace(/^#+ /, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} -]/gu, '')
+    .replaceAll(' ', '-')
 }

@@ -24,9 +24,9 @@ const rows = path => query(path, 'SELECT id, customer_type, customer_id, case_id
 test('ten thousand concurrent links are all in the file', { timeout: 120_000 }, async t => {
   const count = 10_000
   const { path, store } = await prepared(t, count)
-  const outcomes = await Promise.all(Array.from({ length: count }, (_, number) =>
-    store.linkToConversation('contact', numbered((number * 7) % count), numbered(number))
-  ))
+  const outcomes = await Promise.all(
+    Array.from({ length: count }, (_, number) => store.linkToConversation('contact', numbered((number * 7) % count), numbered(number)))
+  )
   const expected = (number, requestId) => ({
     status: 'linked',
     conversationId: numbered(number),
@@ -35,17 +35,28 @@ test('ten thousand concurrent links are all in the file', { timeout: 120_000 }, 
     store: 'embedded',
     requestId
   })
-  assert.deepEqual(outcomes, outcomes.map(({ requestId }, number) => expected(number, requestId)))
+  assert.deepEqual(
+    outcomes,
+    outcomes.map(({ requestId }, number) => expected(number, requestId))
+  )
   assert.equal(new Set(outcomes.map(({ requestId }) => requestId)).size, count)
   await store.close()
-  assert.deepEqual(rows(path), outcomes.map(({ conversationId: id, record }) => ({ id, customer_type: 'contact', customer_id: record.recordId, case_id: null })))
+  assert.deepEqual(
+    rows(path),
+    outcomes.map(({ conversationId: id, record }) => ({ id, customer_type: 'contact', customer_id: record.recordId, case_id: null }))
+  )
 })
 
 test('of concurrent links of one slot the last one stays', { timeout: 60_000 }, async t => {
   const count = 500
   const { path, store } = await prepared(t, count)
-  const outcomes = await Promise.all(Array.from({ length: count }, (_, number) => store.linkToConversation('contact', numbered(number), numbered(0))))
-  assert.deepEqual(outcomes.map(({ previous }) => previous?.recordId ?? null), [null, ...Array.from({ length: count - 1 }, (_, number) => numbered(number))])
+  const outcomes = await Promise.all(
+    Array.from({ length: count }, (_, number) => store.linkToConversation('contact', numbered(number), numbered(0)))
+  )
+  assert.deepEqual(
+    outcomes.map(({ previous }) => previous?.recordId ?? null),
+    [null, ...Array.from({ length: count - 1 }, (_, number) => numbered(number))]
+  )
   await store.close()
   assert.equal(rows(path)[0].customer_id, numbered(count - 1))
 })
@@ -53,7 +64,9 @@ test('of concurrent links of one slot the last one stays', { timeout: 60_000 }, 
 test('two processes that link in one file lose no link', { timeout: 120_000 }, async t => {
   const count = 1000
   const { path, store } = await prepared(t, count)
-  const { child, line, ended } = start(t, `
+  const { child, line, ended } = start(
+    t,
+    `
     const client = new link.OmnichannelClient({ embedded: { path } })
     const work = async () => {
       let linked = 0
@@ -66,47 +79,62 @@ test('two processes that link in one file lose no link', { timeout: 120_000 }, a
     }
     console.log('ready')
     process.stdin.once('data', () => { process.stdin.destroy(); work() })`,
-  { path, incident, batches: Array.from({ length: 20 }, (_, batch) => Array.from({ length: count / 20 }, (_, number) => numbered(batch * (count / 20) + number))) })
+    {
+      path,
+      incident,
+      batches: Array.from({ length: 20 }, (_, batch) =>
+        Array.from({ length: count / 20 }, (_, number) => numbered(batch * (count / 20) + number))
+      )
+    }
+  )
   assert.equal(await line(), 'ready')
   child.stdin.write('\n')
   for (let number = 0; number < count; number += 50) {
-    const outcomes = await Promise.all(Array.from({ length: 50 }, (_, more) => store.linkToConversation('contact', numbered(number + more), numbered(number + more))))
+    const outcomes = await Promise.all(
+      Array.from({ length: 50 }, (_, more) => store.linkToConversation('contact', numbered(number + more), numbered(number + more)))
+    )
     for (const { status } of outcomes) assert.equal(status, 'linked')
   }
   assert.equal(await line(), String(count))
   assert.equal((await ended).code, 0)
   await store.close()
   const expected = Array.from({ length: count }, (_, number) => ({
-    id: numbered(number), customer_type: 'contact', customer_id: numbered(number), case_id: incident.recordId
+    id: numbered(number),
+    customer_type: 'contact',
+    customer_id: numbered(number),
+    case_id: incident.recordId
   }))
   assert.deepEqual(rows(path), expected)
 })
 
 // A race, so it runs several times, each with a new file.
-for (const round of [1, 2, 3, 4, 5]) test(`two processes that create a file at once both import (${round})`, { timeout: 60_000 }, async t => {
-  const path = join(folder(t), 'links.db')
-  const code = `
+for (const round of [1, 2, 3, 4, 5])
+  test(`two processes that create a file at once both import (${round})`, { timeout: 60_000 }, async t => {
+    const path = join(folder(t), 'links.db')
+    const code = `
     const client = new link.OmnichannelClient({ embedded: { path } })
     console.log('ready')
     process.stdin.once('data', () => {
       process.stdin.destroy()
       client.importRecords(page).then(({ inserted }) => console.log(inserted), error => console.log(error.message))
     })`
-  const programs = [conversations(200), page('contacts', { contactid: contact.recordId })].map(page => start(t, code, { path, page }))
-  for (const { line } of programs) assert.equal(await line(), 'ready')
-  for (const { child } of programs) child.stdin.write('\n')
-  assert.deepEqual(await Promise.all(programs.map(({ line }) => line())), ['200', '1'])
-  await Promise.all(programs.map(({ ended }) => ended))
-  const store = client(t, { embedded: { path } })
-  assert.equal((await store.linkToConversation('contact', contact.recordId, numbered(0))).status, 'linked')
-})
+    const programs = [conversations(200), page('contacts', { contactid: contact.recordId })].map(page => start(t, code, { path, page }))
+    for (const { line } of programs) assert.equal(await line(), 'ready')
+    for (const { child } of programs) child.stdin.write('\n')
+    assert.deepEqual(await Promise.all(programs.map(({ line }) => line())), ['200', '1'])
+    await Promise.all(programs.map(({ ended }) => ended))
+    const store = client(t, { embedded: { path } })
+    assert.equal((await store.linkToConversation('contact', contact.recordId, numbered(0))).status, 'linked')
+  })
 
 test('a printed outcome survives SIGKILL', { timeout: 60_000 }, async t => {
   const { path, store } = await prepared(t, 20)
   const [linked, unlinked, busy] = [1, 2, 3].map(numbered)
   await store.linkToConversation('contact', unlinked, unlinked)
   await store.close()
-  const { child, line, ended } = start(t, `
+  const { child, line, ended } = start(
+    t,
+    `
     const client = new link.OmnichannelClient({ embedded: { path } })
     const writing = async () => {
       await client.linkToConversation('account', account.recordId, busy)
@@ -118,7 +146,9 @@ test('a printed outcome survives SIGKILL', { timeout: 60_000 }, async t => {
         console.log(outcomes.map(({ status }) => status).join())
         // Kill it while it writes.
         return writing()
-      })`, { path, linked, unlinked, busy, account })
+      })`,
+    { path, linked, unlinked, busy, account }
+  )
   assert.equal(await line(), 'linked,unlinked')
   child.kill('SIGKILL')
   assert.equal((await ended).signal, 'SIGKILL')

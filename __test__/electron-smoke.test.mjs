@@ -24,8 +24,11 @@ const attempt = call => {
 }
 
 /** The binary: `ELECTRON`, the one of the package `electron`, or `electron` on the path. */
-const electron = [process.env.ELECTRON, attempt(() => require('electron')), ...process.env.PATH.split(delimiter).map(folder => join(folder, 'electron'))]
-  .find(path => path && attempt(() => accessSync(path) ?? true))
+const electron = [
+  process.env.ELECTRON,
+  attempt(() => require('electron')),
+  ...process.env.PATH.split(delimiter).map(folder => join(folder, 'electron'))
+].find(path => path && attempt(() => accessSync(path) ?? true))
 
 const options = {
   skip: electron ? false : 'Electron not found: set ELECTRON to its path, or install the package electron',
@@ -49,20 +52,31 @@ async function run(t, app, main) {
 
 function isRight({ loaded }) {
   const seen = loaded.toSorted((a, b) => a.focused.localeCompare(b.focused))
-  assert.deepEqual(seen, ['455ad61a-1b4f-4bef-a1da-4a23d647d08a', 'b7397aae-ecf8-43a6-aeb0-07d294efb494'].map(id =>
-    ({ focused: id, refused: 'INVALID_ARGUMENT', isolated: 'undefined undefined', cases: ['6b726d86-d37c-43b8-b3a4-c4056ddd2e07'] })))
+  assert.deepEqual(
+    seen,
+    ['455ad61a-1b4f-4bef-a1da-4a23d647d08a', 'b7397aae-ecf8-43a6-aeb0-07d294efb494'].map(id => ({
+      focused: id,
+      refused: 'INVALID_ARGUMENT',
+      isolated: 'undefined undefined',
+      cases: ['6b726d86-d37c-43b8-b3a4-c4056ddd2e07']
+    }))
+  )
 }
 
 test('the published files are enough', { timeout: 60_000 }, async t => {
   const app = folder(t)
   install(app)
-  const outcome = await execute(t, `
+  const outcome = await execute(
+    t,
+    `
     const { OmnichannelClient, createOmnichannel } = require('omnichannel-link')
     const { serveOmnichannel } = require('omnichannel-link/electron')
     const { existsSync } = require('node:fs')
     const client = new OmnichannelClient({ embedded: { path: 'links.db' } })
     createOmnichannel(client).linkToConversation('account', '${missingId}', '${missingId}').catch(({ error }) =>
-      console.log(JSON.stringify([error.code, typeof serveOmnichannel, existsSync(require.resolve('omnichannel-link/preload'))])))`, { cwd: app, COMMONJS: 'node:fs' })
+      console.log(JSON.stringify([error.code, typeof serveOmnichannel, existsSync(require.resolve('omnichannel-link/preload'))])))`,
+    { cwd: app, COMMONJS: 'node:fs' }
+  )
   assert.deepEqual(outcome, ['CONVERSATION_NOT_FOUND', 'function', true])
 })
 
@@ -71,14 +85,17 @@ test('links of the example survive a restart', { timeout: 60_000 }, async t => {
   // The parts of Electron that the start of the example needs.
   const modules = folder(t)
   mkdirSync(join(modules, 'electron'))
-  writeFileSync(join(modules, 'electron/index.js'), `
+  writeFileSync(
+    join(modules, 'electron/index.js'),
+    `
     const { EventEmitter } = require('node:events')
     const app = Object.assign(new EventEmitter(), { getPath: () => process.env.SMOKE_DATA, whenReady: async () => {} })
     class BrowserWindow {
       webContents = Object.assign(new EventEmitter(), { isDestroyed: () => false, send() {}, mainFrame: {}, setWindowOpenHandler() {}, reload() {} })
       async loadURL() { app.emit('loaded') }
     }
-    module.exports = { app, BrowserWindow, ipcMain: { handle() {} }, protocol: { registerSchemesAsPrivileged() {}, handle() {} }, net: {} }`)
+    module.exports = { app, BrowserWindow, ipcMain: { handle() {} }, protocol: { registerSchemesAsPrivileged() {}, handle() {} }, net: {} }`
+  )
   const code = `
     require('electron').app.once('loaded', async () => {
       const client = new link.OmnichannelClient({ embedded: { path: require('node:path').join(process.env.SMOKE_DATA, 'links.db') } })

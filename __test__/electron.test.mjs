@@ -28,7 +28,10 @@ for (const [name, open] of Object.entries(stores)) {
         await one.run(script)
         await refused(one.run(getId))
       }
-      assert.deepEqual(refreshed, [1, 2, 3].map(() => ['tab-id-3', one.webContents]))
+      assert.deepEqual(
+        refreshed,
+        [1, 2, 3].map(() => ['tab-id-3', one.webContents])
+      )
       assert.deepEqual(await read(conversation), { customer: account, case: incident })
     })
 
@@ -50,7 +53,8 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal((await other.run(linkIncident)).liveWorkItemId, conversation)
       assert.equal((await one.run(linkIncident)).liveWorkItemId, emptyConversation)
       assert.deepEqual(await other.run('Microsoft.Omnichannel.getLinkedRecords()'), [
-        { entityName: 'account', recordId: account.recordId }, { entityName: 'incident', recordId: incident.recordId }
+        { entityName: 'account', recordId: account.recordId },
+        { entityName: 'incident', recordId: incident.recordId }
       ])
       assert.deepEqual(service.getWindows(conversation.toUpperCase()), [other.webContents])
       service.focus(other.webContents, null)
@@ -85,7 +89,10 @@ test('errors keep their code in the page and become errors again', { timeout: 60
   assert.ok(error instanceof LinkError)
   assert.equal(error.requestId, failure.currentReqId)
   const query = await refused(one.run('Microsoft.Omnichannel.getConversations({})'))
-  assert.deepEqual([query.status, query.error.code, query.error.message], [false, 'INVALID_ARGUMENT', 'Missing key "agentId" in input object'])
+  assert.deepEqual(
+    [query.status, query.error.code, query.error.message],
+    [false, 'INVALID_ARGUMENT', 'Missing key "agentId" in input object']
+  )
 })
 
 test('pages that are not allowed get nothing, not even the focus', { timeout: 60_000 }, async t => {
@@ -116,7 +123,10 @@ test('the origins of the calling frame and of the receiving page are checked', {
   client.emit('linked', { conversationId: conversation })
   assert.equal((await refused(within.run(getId))).error.code, 'FORBIDDEN')
   assert.equal(await around.run(getId), conversation)
-  assert.deepEqual([within, around].map(window => structuredClone(window.run('seen'))), [['linked'], []])
+  assert.deepEqual(
+    [within, around].map(window => structuredClone(window.run('seen'))),
+    [['linked'], []]
+  )
 })
 
 test('a function can decide which pages are allowed', { timeout: 60_000 }, async t => {
@@ -161,19 +171,39 @@ test('pages can pass ids and nothing else', { timeout: 60_000 }, async t => {
   serveOmnichannel({ ipcMain, client, allow: [ORIGIN] })
   const event = { sender: one.webContents, senderFrame: one.frame }
   for (const [name, values] of [
-    ['constructor', []], ['__proto__', []], ['importRecords', ['/etc/passwd']], ['close', []], ['toString', []],
-    [undefined, []], [{ toString: 5 }, []], [['linkToConversation'], ['incident', 'r', 'c']], [NaN, []],
-    ['linkToConversation', undefined], ['linkToConversation', { length: 3 }], ['linkToConversation', ['incident', 'r', 'c', {}]]
+    ['constructor', []],
+    ['__proto__', []],
+    ['importRecords', ['/etc/passwd']],
+    ['close', []],
+    ['toString', []],
+    [undefined, []],
+    [{ toString: 5 }, []],
+    [['linkToConversation'], ['incident', 'r', 'c']],
+    [NaN, []],
+    ['linkToConversation', undefined],
+    ['linkToConversation', { length: 3 }],
+    ['linkToConversation', ['incident', 'r', 'c', {}]]
   ]) {
     const { failure } = await handler(event, name, values)
-    assert.deepEqual([failure.status, typeof failure.component, failure.error.code], ['failure', 'string', 'INVALID_ARGUMENT'], inspect(name))
+    assert.deepEqual(
+      [failure.status, typeof failure.component, failure.error.code],
+      ['failure', 'string', 'INVALID_ARGUMENT'],
+      inspect(name)
+    )
   }
   assert.equal(calls.length, 1)
 })
 
 test('no token reaches a page', { timeout: 60_000 }, async t => {
   const { url, credential } = (await stores.dataverse(t)).emulator
-  const client = clientOf(t, { dataverse: { url, credential: async () => { throw new Error(`the vault says ${credential}`) } } })
+  const client = clientOf(t, {
+    dataverse: {
+      url,
+      credential: async () => {
+        throw new Error(`the vault says ${credential}`)
+      }
+    }
+  })
   const { one } = shell(t, client)
   const seen = await refused(one.run(`Microsoft.Omnichannel.linkToConversation('incident', '${incident.recordId}', '${conversation}')`))
   assert.equal(seen.error.code, 'AUTHENTICATION_FAILED')
@@ -213,7 +243,8 @@ test('links notify the shell and, on request, the pages of that conversation', {
   for (const window of [one, foreign]) service.focus(window.webContents, conversation)
   service.focus(other.webContents, emptyConversation)
   const windows = [one, other, foreign]
-  for (const window of windows) window.run(`addEventListener('omnichannel-link', event => seen.push([event.detail.type, event.detail.conversationId]))`)
+  for (const window of windows)
+    window.run(`addEventListener('omnichannel-link', event => seen.push([event.detail.type, event.detail.conversationId]))`)
   const concerned = []
   client.on('replaced', ({ conversationId }) => concerned.push(...service.getWindows(conversationId)))
   await client.linkToConversation('contact', contact.recordId, conversation)
@@ -222,7 +253,17 @@ test('links notify the shell and, on request, the pages of that conversation', {
   await refused(client.linkToConversation('contact', contact.recordId))
   // Messages keep their order, so these replies come after the events.
   for (const window of windows) await window.run(`${getId}.catch(() => {})`)
-  assert.deepEqual(windows.map(window => structuredClone(window.run('seen'))), [[['replaced', conversation], ['unlinked', conversation]], [], []])
+  assert.deepEqual(
+    windows.map(window => structuredClone(window.run('seen'))),
+    [
+      [
+        ['replaced', conversation],
+        ['unlinked', conversation]
+      ],
+      [],
+      []
+    ]
+  )
   assert.deepEqual(concerned, [one.webContents, foreign.webContents])
   service.close()
   await client.linkToConversation('contact', contact.recordId, conversation)
@@ -295,7 +336,9 @@ test('an event carries its error as data, and no listener stays after the end', 
 test('a client can have one kit at a time', { timeout: 60_000 }, t => {
   const { client } = emptyEmbedded(t)
   const { ipcMain, close } = shell(t, client)
-  throws(() => serveOmnichannel({ ipcMain, client, allow: [] }), 'INVALID_CONFIGURATION', /already in use/, { hint: 'Call serveOmnichannel once, or close the service that it returned before.' })
+  throws(() => serveOmnichannel({ ipcMain, client, allow: [] }), 'INVALID_CONFIGURATION', /already in use/, {
+    hint: 'Call serveOmnichannel once, or close the service that it returned before.'
+  })
   close()
   serveOmnichannel({ ipcMain, client, allow: [] })
 })
@@ -321,13 +364,47 @@ test('invalid options are rejected by name', { timeout: 60_000 }, t => {
     [{ ipcMain, client, allow: [], origins: [] }, /`options\.origins`: unknown option/]
   ]
   for (const origin of [
-    '*', 'null', '', 'https://agent.example/', 'https://Agent.example', 'https://agent.example:443', 'https://*.example', 'https://bücher.example',
-    'https://me@agent.example', 'app://', 'app://*', 'app://Desktop', 'app://desktop ', 'app://desktop/index.html', 'app://desktop:80', 'app://user@desktop',
-    'app://bücher', 'file://x', 'blob:https://agent.example', 'agent.example', ['app://desktop'], 5, undefined]) {
+    '*',
+    'null',
+    '',
+    'https://agent.example/',
+    'https://Agent.example',
+    'https://agent.example:443',
+    'https://*.example',
+    'https://bücher.example',
+    'https://me@agent.example',
+    'app://',
+    'app://*',
+    'app://Desktop',
+    'app://desktop ',
+    'app://desktop/index.html',
+    'app://desktop:80',
+    'app://user@desktop',
+    'app://bücher',
+    'file://x',
+    'blob:https://agent.example',
+    'agent.example',
+    ['app://desktop'],
+    5,
+    undefined
+  ]) {
     rejected.push([{ ipcMain, client, allow: ['file://', origin] }, /`options\.allow`: expected origins as Chromium writes them/])
   }
   for (const [options, message] of rejected) throws(() => serveOmnichannel(options), 'INVALID_CONFIGURATION', message)
-  serveOmnichannel({ ipcMain, client, allow: ['file://', 'app://desktop', 'app://.', 'app://xn--bcher-kva.example', 'https://agent.example.', 'https://agent.example:8443', 'http://localhost:3000', 'http://[::1]:8080'] })
+  serveOmnichannel({
+    ipcMain,
+    client,
+    allow: [
+      'file://',
+      'app://desktop',
+      'app://.',
+      'app://xn--bcher-kva.example',
+      'https://agent.example.',
+      'https://agent.example:8443',
+      'http://localhost:3000',
+      'http://[::1]:8080'
+    ]
+  })
   const { focus, getWindows, one } = shell(t, client)
   for (const id of ['', 'x', undefined, 5, `{${conversation}`, {}]) {
     throws(() => focus(one.webContents, id), 'INVALID_ARGUMENT', /`conversationId`/)

@@ -48,15 +48,19 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL']) {
   }
 }
 
-test('the command runs without a stdin, and ends when its server is killed', { skip: process.platform !== 'linux', timeout: 60_000 }, async t => {
-  const { child, ended, listens } = start(t)
-  child.stdin.end()
-  const { url } = await listens()
-  assert.equal((await fetch(`${url}/api/data/v9.2/WhoAmI`)).status, 401)
-  const [server] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ')
-  process.kill(Number(server), 'SIGKILL')
-  assert.equal((await ended).signal, 'SIGKILL')
-})
+test(
+  'the command runs without a stdin, and ends when its server is killed',
+  { skip: process.platform !== 'linux', timeout: 60_000 },
+  async t => {
+    const { child, ended, listens } = start(t)
+    child.stdin.end()
+    const { url } = await listens()
+    assert.equal((await fetch(`${url}/api/data/v9.2/WhoAmI`)).status, 401)
+    const [server] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim().split(' ')
+    process.kill(Number(server), 'SIGKILL')
+    assert.equal((await ended).signal, 'SIGKILL')
+  }
+)
 
 test('a seed may come over stdin, and its end stops the command', { timeout: 60_000 }, async t => {
   const { child, ended, listens } = start(t, ['--stdin-seed'])
@@ -70,7 +74,10 @@ test('a seed may come over stdin, and its end stops the command', { timeout: 60_
 })
 
 test('invalid flags end it with the status and message of the server', { timeout: 60_000 }, async t => {
-  for (const [args, message] of [[['--port'], /--port needs a value; see --help/], [['--prot'], /unknown argument '--prot'; see --help/]]) {
+  for (const [args, message] of [
+    [['--port'], /--port needs a value; see --help/],
+    [['--prot'], /unknown argument '--prot'; see --help/]
+  ]) {
     const { code, stdout, stderr } = await start(t, args).ended
     assert.deepEqual([code, stdout], [2, ''])
     assert.match(stderr, message)

@@ -9,7 +9,7 @@ const CONVERSATION = '7b7c9a3e-0d11-4f9e-9c39-5d0f6f3b1a01'
 const ROW = `msdyn_ocliveworkitems(${CONVERSATION})`
 const seed = {
   '@odata.context': 'https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#msdyn_ocliveworkitems',
-  value: [{ activityid: CONVERSATION, subject: 'Visitor 17', statecode: 0, statuscode: 2 }],
+  value: [{ activityid: CONVERSATION, subject: 'Visitor 17', statecode: 0, statuscode: 2 }]
 }
 
 async function start(t) {
@@ -22,11 +22,11 @@ function get({ url, credential }, { token = credential, ...init } = {}) {
   return fetch(`${url}/api/data/v9.2/${ROW}`, { ...init, headers: { authorization: `Bearer ${token}` } })
 }
 
-test('rules apply in order and then end', { timeout: 60_000 }, async (t) => {
+test('rules apply in order and then end', { timeout: 60_000 }, async t => {
   const emulator = await start(t)
   await emulator.faults.add(
     { on: { method: 'GET' }, fault: { kind: 'status', status: 503, headers: { 'retry-after': '3' } } },
-    { fault: { kind: 'drop' } },
+    { fault: { kind: 'drop' } }
   )
   await emulator.faults.add([{ fault: { kind: 'throttle', limit: 'concurrency' } }])
   assert.equal(await emulator.faults.waiting(), 3)
@@ -39,7 +39,12 @@ test('rules apply in order and then end', { timeout: 60_000 }, async (t) => {
   assert.equal((await get(emulator)).status, 200)
   assert.deepEqual(
     (await emulator.requests()).map(({ status, fault }) => [status, fault]),
-    [[503, 'status'], [0, 'drop'], [429, 'throttle'], [200, null]],
+    [
+      [503, 'status'],
+      [0, 'drop'],
+      [429, 'throttle'],
+      [200, null]
+    ]
   )
 
   await emulator.faults.add({ times: 'always', fault: { kind: 'unauthorized' } })
@@ -48,7 +53,7 @@ test('rules apply in order and then end', { timeout: 60_000 }, async (t) => {
   assert.equal((await get(emulator)).status, 200)
 })
 
-test('a request hangs until it is released or cancelled', { timeout: 60_000 }, async (t) => {
+test('a request hangs until it is released or cancelled', { timeout: 60_000 }, async t => {
   const emulator = await start(t)
   await emulator.faults.add({ times: 2, fault: { kind: 'hang' } })
   const pending = get(emulator)
@@ -65,7 +70,7 @@ test('a request hangs until it is released or cancelled', { timeout: 60_000 }, a
   await emulator.faults.hanging(0)
 })
 
-test('moving the clock resets limits and expires tokens', { timeout: 60_000 }, async (t) => {
+test('moving the clock resets limits and expires tokens', { timeout: 60_000 }, async t => {
   const emulator = await start(t)
   const { tenantId, clientId, clientSecret } = emulator.application
   const token = await fetch(`${emulator.url}/${tenantId}/oauth2/v2.0/token`, {
@@ -74,8 +79,8 @@ test('moving the clock resets limits and expires tokens', { timeout: 60_000 }, a
       grant_type: 'client_credentials',
       client_id: clientId,
       client_secret: clientSecret,
-      scope: `${emulator.url}/.default`,
-    }),
+      scope: `${emulator.url}/.default`
+    })
   })
   const { access_token: issued, expires_in: lifetime } = await token.json()
   assert.equal((await get(emulator, { token: issued })).status, 200)
@@ -90,14 +95,14 @@ test('moving the clock resets limits and expires tokens', { timeout: 60_000 }, a
   assert.equal((await get(emulator)).status, 200)
 })
 
-test('conditions apply until the next ones replace them', { timeout: 60_000 }, async (t) => {
+test('conditions apply until the next ones replace them', { timeout: 60_000 }, async t => {
   const emulator = await start(t)
   await emulator.faults.conditions({
     alternateKeys: { msdyn_ocliveworkitem: ['subject'] },
     hiddenRelationships: ['msdyn_incident_msdyn_ocliveworkitem'],
     missingPrivileges: ['prvReadActivity'],
     refHonoursIfMatch: false,
-    twoValuesForOneLookup: 'refuse',
+    twoValuesForOneLookup: 'refuse'
   })
   const refused = await get(emulator)
   assert.deepEqual([refused.status, (await refused.json()).error.code], [403, '0x80040220'])
@@ -107,13 +112,13 @@ test('conditions apply until the next ones replace them', { timeout: 60_000 }, a
     [{ missingPrivileges: ['prvFly'] }, /`missingPrivileges`: no privilege 'prvFly'/],
     [{ hiddenRelationships: ['x'] }, /`hiddenRelationships`: no relationship 'x'/],
     [{ alternateKeys: { lead: [] } }, /`alternateKeys`: no table 'lead'/],
-    [{ twoValuesForOneLookup: 'both' }, /unknown variant `both`/],
+    [{ twoValuesForOneLookup: 'both' }, /unknown variant `both`/]
   ]) {
     await assert.rejects(emulator.faults.conditions(conditions), { name: 'TypeError', message })
   }
 })
 
-test('random faults repeat with their seed, and reset restores the start', { timeout: 60_000 }, async (t) => {
+test('random faults repeat with their seed, and reset restores the start', { timeout: 60_000 }, async t => {
   const emulator = await start(t)
   const runs = []
   for (const _ of [1, 2]) {
@@ -130,7 +135,7 @@ test('random faults repeat with their seed, and reset restores the start', { tim
   assert.equal((await get(emulator)).status, 200)
 })
 
-test('invalid rules and plans are rejected by name', { timeout: 60_000 }, async (t) => {
+test('invalid rules and plans are rejected by name', { timeout: 60_000 }, async t => {
   const { faults, clock } = await start(t)
   const drop = { kind: 'drop' }
   for (const [work, message] of [
@@ -141,7 +146,7 @@ test('invalid rules and plans are rejected by name', { timeout: 60_000 }, async 
     [() => faults.conditions({ limit: {} }), /^faults\.conditions: .*unknown field `limit`/],
     [() => faults.hanging(-1), /^faults\.hanging: /],
     [() => clock.advance('1'), /^clock\.advance: /],
-    [() => clock.advance(), /^clock\.advance: /],
+    [() => clock.advance(), /^clock\.advance: /]
   ]) {
     if (message === null) await work()
     else await assert.rejects(work(), { name: 'TypeError', message })

@@ -30,7 +30,15 @@ for (const compiler of ['typescript', 'typescript-7']) {
   test(`${compiler} compiles its typings with ES2022 and without Node's types`, { timeout: 120_000 }, t => {
     const place = folder(t)
     install(place, source)
-    const compilerOptions = { module: 'nodenext', target: 'es2022', lib: ['es2022'], types: [], strict: true, skipLibCheck: false, noEmit: true }
+    const compilerOptions = {
+      module: 'nodenext',
+      target: 'es2022',
+      lib: ['es2022'],
+      types: [],
+      strict: true,
+      skipLibCheck: false,
+      noEmit: true
+    }
     writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
     writeFileSync(
       join(place, 'program.mts'),

@@ -9,7 +9,7 @@ import { startEmulator } from '../emulator/index.js'
 const ACCOUNT = '0b7e4c0e-7d35-4a0c-a4e4-0f6d2a3c9e02'
 const accounts = {
   '@odata.context': 'https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#accounts',
-  value: [{ accountid: ACCOUNT, name: 'Fabrikam Coffee' }],
+  value: [{ accountid: ACCOUNT, name: 'Fabrikam Coffee' }]
 }
 
 async function start(t, options) {
@@ -25,7 +25,7 @@ function get(emulator, host, { ca = emulator.caCertificate } = {}) {
   const path = `/api/data/v9.2/accounts(${ACCOUNT})`
   return new Promise((resolve, reject) => {
     const options = { hostname: '127.0.0.1', port, path, servername: host, ca, headers, agent: false }
-    const request = https.get(options, async (response) => {
+    const request = https.get(options, async response => {
       let text = ''
       for await (const chunk of response.setEncoding('utf8')) text += chunk
       resolve(JSON.parse(text))
@@ -34,7 +34,7 @@ function get(emulator, host, { ca = emulator.caCertificate } = {}) {
   })
 }
 
-test('serves https under the given names, and its own calls work', { timeout: 60_000 }, async (t) => {
+test('serves https under the given names, and its own calls work', { timeout: 60_000 }, async t => {
   const emulator = await start(t, { seed: accounts, tls: { hosts: ['contoso.crm4.dynamics.com'] } })
   assert.match(emulator.url, /^https:\/\/localhost:\d+$/)
   assert.match(emulator.caCertificate, /^-----BEGIN CERTIFICATE-----/)
@@ -45,10 +45,13 @@ test('serves https under the given names, and its own calls work', { timeout: 60
   await assert.rejects(get(emulator, 'localhost', { ca: null }), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' })
 
   assert.equal(await emulator.clock.advance(5), 5)
-  assert.deepEqual((await emulator.requests()).map(({ status }) => status), [200])
+  assert.deepEqual(
+    (await emulator.requests()).map(({ status }) => status),
+    [200]
+  )
 })
 
-test('tls: true uses the names of this machine; without tls there is no certificate', { timeout: 60_000 }, async (t) => {
+test('tls: true uses the names of this machine; without tls there is no certificate', { timeout: 60_000 }, async t => {
   const secured = await start(t, { seed: accounts, tls: true })
   assert.equal((await get(secured, 'localhost')).name, 'Fabrikam Coffee')
   for (const tls of [false, undefined]) {
@@ -64,7 +67,7 @@ test('invalid tls options are rejected by name', { timeout: 60_000 }, async () =
     [null, /options\.tls: expected a boolean or a plain object/],
     [{ host: 'a' }, /options\.tls: unknown option 'host'; expected hosts/],
     [{ hosts: 'a' }, /options\.tls\.hosts: expected an array of host names/],
-    [{ hosts: [''] }, /options\.tls\.hosts: expected an array of host names/],
+    [{ hosts: [''] }, /options\.tls\.hosts: expected an array of host names/]
   ]) {
     await assert.rejects(startEmulator({ tls }), { name: 'TypeError', message })
   }

@@ -7,7 +7,18 @@ import { inspect } from 'node:util'
 import initSqlJs from 'sql.js'
 import { folder } from './support/afterwards.mjs'
 import { GUID, rejects } from './support/expect.mjs'
-import { account, byStatus, contact, conversation, data, emptyConversation, incident, missingId, otherAccount, page } from './support/sample.mjs'
+import {
+  account,
+  byStatus,
+  contact,
+  conversation,
+  data,
+  emptyConversation,
+  incident,
+  missingId,
+  otherAccount,
+  page
+} from './support/sample.mjs'
 import { closedUrl, fault, json, row, serve } from './support/server.mjs'
 import { client, emptyEmbedded, emulator, stores } from './support/stores.mjs'
 
@@ -18,7 +29,11 @@ for (const [name, open] of Object.entries(stores)) {
     test('NO_FOCUSED_CONVERSATION', { timeout: 60_000 }, async t => {
       const { client } = await open(t)
       for (const id of [null, undefined]) {
-        const error = await rejects(client.linkToConversation('contact', contact.recordId, id), 'NO_FOCUSED_CONVERSATION', /`conversationId`/)
+        const error = await rejects(
+          client.linkToConversation('contact', contact.recordId, id),
+          'NO_FOCUSED_CONVERSATION',
+          /`conversationId`/
+        )
         assert.match(error.hint, /openConversation/)
         await rejects(client.unlinkFromConversation('contact', contact.recordId, id), 'NO_FOCUSED_CONVERSATION')
       }
@@ -44,7 +59,11 @@ for (const [name, open] of Object.entries(stores)) {
     test('RECORD_NOT_FOUND changes nothing', { timeout: 60_000 }, async t => {
       const { client, read } = await open(t)
       for (const entity of ['account', 'contact', 'incident']) {
-        const error = await rejects(client.linkToConversation(entity, missingId, conversation), 'RECORD_NOT_FOUND', new RegExp(`${entity} ${missingId}`))
+        const error = await rejects(
+          client.linkToConversation(entity, missingId, conversation),
+          'RECORD_NOT_FOUND',
+          new RegExp(`${entity} ${missingId}`)
+        )
         assert.equal(error.maybeApplied, false)
       }
       // The id belongs to an account, not to a contact.
@@ -118,12 +137,24 @@ test('AUTHENTICATION_FAILED: the server does not accept the token', { timeout: 6
 
 const SECRET = 'client_secret=hunter2'
 const credentials = {
-  'throws an Error': () => { throw new Error(`invalid_client: ${SECRET}`) },
-  'rejects with an Error': async () => { throw new Error(`invalid_client: ${SECRET}`) },
-  'throws a text': () => { throw SECRET },
-  'throws nothing': () => { throw undefined },
-  'throws an object without a text': () => { throw Object.create(null) },
-  'throws an Error with a cause': () => { throw new Error('no token', { cause: SECRET }) },
+  'throws an Error': () => {
+    throw new Error(`invalid_client: ${SECRET}`)
+  },
+  'rejects with an Error': async () => {
+    throw new Error(`invalid_client: ${SECRET}`)
+  },
+  'throws a text': () => {
+    throw SECRET
+  },
+  'throws nothing': () => {
+    throw undefined
+  },
+  'throws an object without a text': () => {
+    throw Object.create(null)
+  },
+  'throws an Error with a cause': () => {
+    throw new Error('no token', { cause: SECRET })
+  },
   'gives a number': () => 5,
   'gives null': async () => null,
   'gives undefined': () => {},
@@ -131,7 +162,15 @@ const credentials = {
   'gives an object without a token': () => ({ accessToken: SECRET }),
   'gives an empty text': () => '',
   'gives a text with a line break': () => `${SECRET}\r\nX: y`,
-  'gives a promise that throws': () => new Proxy({}, { get() { throw new Error(SECRET) } })
+  'gives a promise that throws': () =>
+    new Proxy(
+      {},
+      {
+        get() {
+          throw new Error(SECRET)
+        }
+      }
+    )
 }
 
 for (const [what, credential] of Object.entries(credentials)) {
@@ -157,34 +196,86 @@ const cut = response => response.destroy()
 const answers = {
   'a lost connection': [cut, null, 'UNAVAILABLE', { isRetryable: true, maybeApplied: false }],
   'a connection lost while writing': [read, cut, 'UNAVAILABLE', { maybeApplied: true }],
-  'a server that is out of order': [r => fault(r, 500, '0x80044150', 'Generic SQL error'), null, 'UNAVAILABLE', {
-    httpStatus: 500, serviceCode: '0x80044150', serviceMessage: 'Generic SQL error', maybeApplied: false
-  }],
-  'a gateway that gave up while writing': [read, r => fault(r, 502, '', 'Bad gateway'), 'UNAVAILABLE', { httpStatus: 502, maybeApplied: true }],
-  'a lacking privilege': [r => fault(r, 403, '0x80040220', 'missing prvRead', { 'x-ms-service-request-id': missingId }), null, 'FORBIDDEN', {
-    httpStatus: 403, serviceCode: '0x80040220', serviceMessage: 'missing prvRead', serviceRequestId: missingId
-  }],
+  'a server that is out of order': [
+    r => fault(r, 500, '0x80044150', 'Generic SQL error'),
+    null,
+    'UNAVAILABLE',
+    {
+      httpStatus: 500,
+      serviceCode: '0x80044150',
+      serviceMessage: 'Generic SQL error',
+      maybeApplied: false
+    }
+  ],
+  'a gateway that gave up while writing': [
+    read,
+    r => fault(r, 502, '', 'Bad gateway'),
+    'UNAVAILABLE',
+    { httpStatus: 502, maybeApplied: true }
+  ],
+  'a lacking privilege': [
+    r => fault(r, 403, '0x80040220', 'missing prvRead', { 'x-ms-service-request-id': missingId }),
+    null,
+    'FORBIDDEN',
+    {
+      httpStatus: 403,
+      serviceCode: '0x80040220',
+      serviceMessage: 'missing prvRead',
+      serviceRequestId: missingId
+    }
+  ],
   'a lacking privilege to write': [read, r => fault(r, 403, '0x80040220', 'missing prvAppendTo'), 'FORBIDDEN', { maybeApplied: false }],
-  'a plug-in': [read, r => fault(r, 400, '0x80040265', 'Not on Sundays'), 'REJECTED', {
-    httpStatus: 400, serviceCode: '0x80040265', serviceMessage: 'Not on Sundays', maybeApplied: false
-  }],
-  'used up limits': [r => fault(r, 429, '0x80072322', 'Number of requests', { 'retry-after': '7' }), null, 'THROTTLED', {
-    httpStatus: 429, retryAfterInMs: 7000, isRetryable: true, maybeApplied: false
-  }],
+  'a plug-in': [
+    read,
+    r => fault(r, 400, '0x80040265', 'Not on Sundays'),
+    'REJECTED',
+    {
+      httpStatus: 400,
+      serviceCode: '0x80040265',
+      serviceMessage: 'Not on Sundays',
+      maybeApplied: false
+    }
+  ],
+  'used up limits': [
+    r => fault(r, 429, '0x80072322', 'Number of requests', { 'retry-after': '7' }),
+    null,
+    'THROTTLED',
+    {
+      httpStatus: 429,
+      retryAfterInMs: 7000,
+      isRetryable: true,
+      maybeApplied: false
+    }
+  ],
   'a page for people': [r => r.end('<html>Welcome</html>'), null, 'PROTOCOL', { httpStatus: 200, maybeApplied: false }],
   'another conversation': [r => row(r, missingId), null, 'PROTOCOL', {}],
-  'a row without a version': [r => json(r, 200, { activityid: conversation, statuscode: 2, _msdyn_customer_value: null, _msdyn_issueid_value: null }), null, 'PROTOCOL', {}],
+  'a row without a version': [
+    r => json(r, 200, { activityid: conversation, statuscode: 2, _msdyn_customer_value: null, _msdyn_issueid_value: null }),
+    null,
+    'PROTOCOL',
+    {}
+  ],
   'a customer of an unknown table': [r => row(r, conversation, { customer: { recordId: missingId } }), null, 'PROTOCOL', {}],
   'a request not understood': [read, r => fault(r, 400, '0x80048d19', 'Undeclared property'), 'PROTOCOL', { httpStatus: 400 }],
   'an answer without an end': [r => r.end(`{"activityid":"${' '.repeat(5 << 20)}"}`), null, 'PROTOCOL', { maybeApplied: false }],
   'a missing table': [r => fault(r, 404, '0x8006088a', 'Resource not found'), null, 'INVALID_CONFIGURATION', { httpStatus: 404 }],
   'a 404 of a proxy': [r => r.writeHead(404).end('<html>'), null, 'INVALID_CONFIGURATION', { httpStatus: 404 }],
-  'a table without versions': [read, r => fault(r, 412, '0x80060883', 'Concurrency is off'), 'INVALID_CONFIGURATION', { maybeApplied: false }],
+  'a table without versions': [
+    read,
+    r => fault(r, 412, '0x80060883', 'Concurrency is off'),
+    'INVALID_CONFIGURATION',
+    { maybeApplied: false }
+  ],
   'an expired token while writing': [read, r => r.writeHead(401).end(), 'AUTHENTICATION_FAILED', { httpStatus: 401, maybeApplied: false }],
   'a record that is missing': [read, r => fault(r, 404, '0x80040217', 'Does Not Exist'), 'RECORD_NOT_FOUND', { maybeApplied: false }],
   'another value, twice': [
-    r => row(r, conversation, { customer: otherAccount }), r => row(r, conversation, { customer: otherAccount, etag: 'W/"2"' }), 'VERIFICATION_FAILED', {
-      current: otherAccount, maybeApplied: true, isRetryable: false
+    r => row(r, conversation, { customer: otherAccount }),
+    r => row(r, conversation, { customer: otherAccount, etag: 'W/"2"' }),
+    'VERIFICATION_FAILED',
+    {
+      current: otherAccount,
+      maybeApplied: true,
+      isRetryable: false
     }
   ],
   'no value, twice': [read, read, 'VERIFICATION_FAILED', { current: null, maybeApplied: true }]
@@ -214,7 +305,9 @@ test('CONFLICT: another writer comes first every time', { timeout: 60_000 }, asy
   let asked = 0
   let version = 0
   const server = await serve(t, ({ method }, response) =>
-    method === 'GET' ? row(response, conversation, { etag: `W/"${++version}"` }) : fault(response, 412, '0x80060882', 'The version does not match')
+    method === 'GET'
+      ? row(response, conversation, { etag: `W/"${++version}"` })
+      : fault(response, 412, '0x80060882', 'The version does not match')
   )
   const store = client(t, { dataverse: { url: server.url, credential: () => `token-${++asked}` } })
   await rejects(link(store), 'CONFLICT', new RegExp(conversation), { isRetryable: true, maybeApplied: false })

@@ -42,13 +42,25 @@ for (const [store, open] of Object.entries(stores)) {
       const { client } = await open(t)
       const events = heard(client)
       const errors = [
-        ['linkToConversation', await rejects(client.linkToConversation('incident', incident.recordId, closedConversation), 'CONVERSATION_NOT_ACTIVE')],
+        [
+          'linkToConversation',
+          await rejects(client.linkToConversation('incident', incident.recordId, closedConversation), 'CONVERSATION_NOT_ACTIVE')
+        ],
         ['linkToConversation', await rejects(client.linkToConversation('lead', incident.recordId, conversation), 'INVALID_ARGUMENT')],
-        ['linkToConversation', await rejects(client.linkToConversation('contact', missingId, conversation, { signal: 5 }), 'INVALID_ARGUMENT')],
-        ['linkToConversation', await rejects(client.linkToConversation('contact', missingId, conversation, { dryRun: 'yes' }), 'INVALID_ARGUMENT')],
+        [
+          'linkToConversation',
+          await rejects(client.linkToConversation('contact', missingId, conversation, { signal: 5 }), 'INVALID_ARGUMENT')
+        ],
+        [
+          'linkToConversation',
+          await rejects(client.linkToConversation('contact', missingId, conversation, { dryRun: 'yes' }), 'INVALID_ARGUMENT')
+        ],
         ['unlinkFromConversation', await rejects(client.unlinkFromConversation('contact', contact.recordId, conversation), 'NOT_LINKED')]
       ]
-      assert.deepEqual(events.map(([name]) => name), Array(errors.length).fill('failed'))
+      assert.deepEqual(
+        events.map(([name]) => name),
+        Array(errors.length).fill('failed')
+      )
       for (const [at, [method, error]] of errors.entries()) {
         assert.equal(events[at][1].method, method)
         assert.equal(events[at][1].error, error)
@@ -97,7 +109,12 @@ test('an aborted call has no event', { timeout: 60_000 }, async t => {
   const events = heard(store)
   const call = signal => store.linkToConversation('contact', contact.recordId, conversation, { signal })
   // With any reason.
-  const reasons = [new Error('before'), LinkError.fromJSON({ code: 'TIMEOUT', message: 'before', isRetryable: true, maybeApplied: false }), 'before', undefined]
+  const reasons = [
+    new Error('before'),
+    LinkError.fromJSON({ code: 'TIMEOUT', message: 'before', isRetryable: true, maybeApplied: false }),
+    'before',
+    undefined
+  ]
   for (const reason of reasons) await assert.rejects(call(AbortSignal.abort(reason)))
   const controller = new AbortController()
   const arrived = arrival(server.server, 'GET')
@@ -111,7 +128,10 @@ test('an aborted call has no event', { timeout: 60_000 }, async t => {
   const refused = store.linkToConversation('lead', contact.recordId, conversation, { signal: AbortSignal.abort('before') })
   await rejects(refused, 'INVALID_ARGUMENT')
   await rejects(store.linkToConversation('lead', contact.recordId, conversation, { signal }), 'INVALID_ARGUMENT')
-  assert.deepEqual(events.map(([name]) => name), ['failed', 'failed'])
+  assert.deepEqual(
+    events.map(([name]) => name),
+    ['failed', 'failed']
+  )
 })
 
 test('listeners run before the awaiting code continues', { timeout: 60_000 }, async t => {
@@ -119,7 +139,11 @@ test('listeners run before the awaiting code continues', { timeout: 60_000 }, as
   const order = []
   client.on('linked', () => order.push('linked'))
   client.on('failed', () => order.push('failed'))
-  const link = id => client.linkToConversation('incident', incident.recordId, id).then(() => order.push('resolved'), () => order.push('rejected'))
+  const link = id =>
+    client.linkToConversation('incident', incident.recordId, id).then(
+      () => order.push('resolved'),
+      () => order.push('rejected')
+    )
   await link(conversation)
   await link(missingId)
   assert.deepEqual(order, ['linked', 'resolved', 'failed', 'rejected'])
@@ -137,7 +161,10 @@ test('a listener added during a call gets the conversation of the call', { timeo
   client.on('failed', ({ conversationId, error }) => heard.push([conversationId, error.code]))
   await Promise.allSettled(calls)
   // Calls on different conversations are not ordered.
-  assert.deepEqual(heard.toSorted(), [[missingId, 'CONVERSATION_NOT_FOUND'], [closedConversation, 'CONVERSATION_NOT_ACTIVE']])
+  assert.deepEqual(heard.toSorted(), [
+    [missingId, 'CONVERSATION_NOT_FOUND'],
+    [closedConversation, 'CONVERSATION_NOT_ACTIVE']
+  ])
 })
 
 test('focus events report every change of focus, before the method returns', t => {
@@ -156,7 +183,12 @@ test('focus events report every change of focus, before the method returns', t =
   throws(() => client.openConversation('x'), 'INVALID_ARGUMENT')
   client.closeConversation(one)
   client.closeConversation(one)
-  assert.deepEqual(moves, [[null, one], [one, two], [two, one], [one, null]])
+  assert.deepEqual(moves, [
+    [null, one],
+    [one, two],
+    [two, one],
+    [one, null]
+  ])
 })
 
 test('a listener may move the focus, and every listener gets the changes in order', t => {
@@ -172,18 +204,38 @@ test('a listener may move the focus, and every listener gets the changes in orde
   })
   heard('last')
   client.openConversation(one)
-  const expected = [[null, one], [one, two], [two, three]]
-  assert.deepEqual(moves, expected.flatMap(move => [['first', ...move], ['last', ...move]]))
+  const expected = [
+    [null, one],
+    [one, two],
+    [two, three]
+  ]
+  assert.deepEqual(
+    moves,
+    expected.flatMap(move => [
+      ['first', ...move],
+      ['last', ...move]
+    ])
+  )
   moves.length = 0
   client.closeConversation(three)
-  assert.deepEqual(moves, [['first', three, two], ['last', three, two]])
+  assert.deepEqual(moves, [
+    ['first', three, two],
+    ['last', three, two]
+  ])
 })
 
 test('once listens once, off removes a listener, and clients do not share events', t => {
   const [{ client }, { client: other }] = [emptyEmbedded(t), emptyEmbedded(t)]
   const calls = []
   const [first, second] = ['first', 'second'].map(name => () => calls.push(name))
-  assert.equal(client.once('focus', first).on('focus', second).on('focus', second).off('focus', () => {}), client)
+  assert.equal(
+    client
+      .once('focus', first)
+      .on('focus', second)
+      .on('focus', second)
+      .off('focus', () => {}),
+    client
+  )
   client.openConversation(numbered(1))
   client.off('focus', second)
   client.openConversation(numbered(2))
@@ -194,9 +246,13 @@ test('once listens once, off removes a listener, and clients do not share events
 })
 
 test('any number of listeners causes no warning of Node', { timeout: 60_000 }, async t => {
-  const { ended } = start(t, `
+  const { ended } = start(
+    t,
+    `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
-    for (let number = 0; number < 50; number++) client.on('linked', () => {})`, { cwd: folder(t) })
+    for (let number = 0; number < 50; number++) client.on('linked', () => {})`,
+    { cwd: folder(t) }
+  )
   assert.deepEqual(await ended, { code: 0, signal: null, stdout: '', stderr: '' })
 })
 
@@ -211,7 +267,9 @@ test('invalid names and listeners are rejected', t => {
 })
 
 test('an error of a listener is an uncaught exception; other listeners and the call continue', { timeout: 60_000 }, async t => {
-  const { ended } = start(t, `
+  const { ended } = start(
+    t,
+    `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     process.on('uncaughtException', error => console.log('uncaught', error.message))
     client.on('focus', () => { throw new Error('one') })
@@ -220,18 +278,30 @@ test('an error of a listener is an uncaught exception; other listeners and the c
     client.on('failed', () => { throw new Error('four') })
     client.openConversation(id)
     client.closeConversation(id)
-    client.linkToConversation('contact', id, id).catch(({ code }) => console.log(code))`, { cwd: folder(t), id: numbered(1) })
+    client.linkToConversation('contact', id, id).catch(({ code }) => console.log(code))`,
+    { cwd: folder(t), id: numbered(1) }
+  )
   const { code, stdout } = await ended
   assert.deepEqual(stdout.trim().split('\n'), [
-    'three', 'three', 'uncaught one', 'uncaught two', 'uncaught one', 'CONVERSATION_NOT_FOUND', 'uncaught four'
+    'three',
+    'three',
+    'uncaught one',
+    'uncaught two',
+    'uncaught one',
+    'CONVERSATION_NOT_FOUND',
+    'uncaught four'
   ])
   assert.equal(code, 0)
 })
 
 test('without a handler it ends the program like any other exception', { timeout: 60_000 }, async t => {
-  const { child, ended } = start(t, `
+  const { child, ended } = start(
+    t,
+    `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
-    client.on('focus', () => { throw new Error('mine') }).openConversation(id)`, { cwd: folder(t), id: numbered(1) })
+    client.on('focus', () => { throw new Error('mine') }).openConversation(id)`,
+    { cwd: folder(t), id: numbered(1) }
+  )
   await once(child, 'exit')
   const { code, stderr } = await ended
   assert.equal(code, 1)

@@ -70,7 +70,10 @@ test('all forms of an id are the same conversation', t => {
 
 test('the functions return nothing', t => {
   const { client } = emptyEmbedded(t)
-  assert.deepEqual([client.openConversation(one), client.focusConversation(one), client.closeConversation(one)], [undefined, undefined, undefined])
+  assert.deepEqual(
+    [client.openConversation(one), client.focusConversation(one), client.closeConversation(one)],
+    [undefined, undefined, undefined]
+  )
 })
 
 test('every client has its own focus', { timeout: 60_000 }, async t => {
@@ -113,7 +116,10 @@ for (const [name, open] of Object.entries(stores)) {
       client.openConversation(closedConversation)
       await rejects(fourth, 'NO_FOCUSED_CONVERSATION')
       const outcomes = await Promise.all([first, second, third])
-      assert.deepEqual(outcomes.map(({ conversationId }) => conversationId), [conversation, emptyConversation, conversation])
+      assert.deepEqual(
+        outcomes.map(({ conversationId }) => conversationId),
+        [conversation, emptyConversation, conversation]
+      )
       assert.deepEqual(await read(conversation), { customer: null, case: incident })
     })
 

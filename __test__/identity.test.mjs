@@ -77,7 +77,11 @@ for (const [name, value, message] of [
 
 test('a client rejects an invalid user', () => {
   const { url, credential } = emulator
-  throws(() => new OmnichannelClient({ dataverse: { url, credential, callerObjectId: 'me' } }), 'INVALID_CONFIGURATION', /callerObjectId`: expected a GUID/)
+  throws(
+    () => new OmnichannelClient({ dataverse: { url, credential, callerObjectId: 'me' } }),
+    'INVALID_CONFIGURATION',
+    /callerObjectId`: expected a GUID/
+  )
 })
 
 test('the embedded store rejects impersonation', async t => {

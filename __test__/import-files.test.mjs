@@ -22,7 +22,9 @@ function pipe(t, name = 'pipe') {
 
 const head = '{"@odata.context":"https://x/$metadata#accounts","value":['
 const rows = (from, count) =>
-  Array.from({ length: count }, (_, number) => JSON.stringify({ accountid: numbered(from + number), description: 'Some words. '.repeat(40) })).join(',')
+  Array.from({ length: count }, (_, number) =>
+    JSON.stringify({ accountid: numbered(from + number), description: 'Some words. '.repeat(40) })
+  ).join(',')
 
 /** A page of about this many bytes. */
 function largePage(t, bytes) {
@@ -52,13 +54,18 @@ test('reading a large page needs little memory', { skip: process.platform !== 'l
 
 test('a process that is killed while reading leaves no file', { skip: process.platform !== 'linux', timeout: 60_000 }, async t => {
   const [cwd, temporary, path] = [folder(t), folder(t), pipe(t)]
-  const { child, ended } = start(t, 'new link.OmnichannelClient({ embedded: { path: "links.db" } }).importRecords(path)', { cwd, path, env: { SQLITE_TMPDIR: temporary } })
+  const { child, ended } = start(t, 'new link.OmnichannelClient({ embedded: { path: "links.db" } }).importRecords(path)', {
+    cwd,
+    path,
+    env: { SQLITE_TMPDIR: temporary }
+  })
   const feeder = createWriteStream(path).on('error', () => {})
   afterwards(t, () => feeder.destroy())
   feeder.write(head)
   const fds = `/proc/${child.pid}/fd`
   const isStaged = () => readdirSync(fds).some(fd => readlinkSync(join(fds, fd)).startsWith(temporary))
-  for (let number = 0; number < 100_000 && !isStaged(); number += 1_000) await new Promise(resolve => feeder.write(`${rows(number, 1_000)},`, resolve))
+  for (let number = 0; number < 100_000 && !isStaged(); number += 1_000)
+    await new Promise(resolve => feeder.write(`${rows(number, 1_000)},`, resolve))
   assert.ok(isStaged())
   assert.deepEqual(readdirSync(temporary), [])
   child.kill('SIGKILL')
@@ -100,9 +107,13 @@ test('a file that never responds is awaited until the timeout and blocks nothing
 })
 
 test('a file that never responds does not keep the process alive', { skip, timeout: 60_000 }, async t => {
-  const { code, stdout } = await start(t, `
+  const { code, stdout } = await start(
+    t,
+    `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
-    client.importRecords(path, { timeoutInMs: 10 }).catch(({ code }) => console.log(code))`, { cwd: folder(t), path: pipe(t) }).ended
+    client.importRecords(path, { timeoutInMs: 10 }).catch(({ code }) => console.log(code))`,
+    { cwd: folder(t), path: pipe(t) }
+  ).ended
   assert.deepEqual([code, stdout], [0, 'TIMEOUT\n'])
 })
 

@@ -5,12 +5,30 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { folder } from './support/afterwards.mjs'
 import { rejects } from './support/expect.mjs'
-import { account, contact, conversation, conversations, data, emptyConversation, incident, missingId, numbered, page, pages } from './support/sample.mjs'
+import {
+  account,
+  contact,
+  conversation,
+  conversations,
+  data,
+  emptyConversation,
+  incident,
+  missingId,
+  numbered,
+  page,
+  pages
+} from './support/sample.mjs'
 import { client, emptyEmbedded, emulator, readFile } from './support/stores.mjs'
 
 const CUSTOMER = '_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname'
 const samplePage = name => JSON.parse(readFileSync(join(data, `${name}.json`), 'utf8'))
-const summary = (entitySet, inserted, updated, danglingLinks, moreRowsExist = false) => ({ entitySet, inserted, updated, danglingLinks, moreRowsExist })
+const summary = (entitySet, inserted, updated, danglingLinks, moreRowsExist = false) => ({
+  entitySet,
+  inserted,
+  updated,
+  danglingLinks,
+  moreRowsExist
+})
 const liveWorkItem = (row = {}) => page('msdyn_ocliveworkitems', { activityid: conversation, statuscode: 2, ...row })
 
 test('a page may be a file or an object, and importing it twice changes nothing', { timeout: 60_000 }, async t => {
@@ -55,8 +73,13 @@ test('dangling links are counted in the whole store after the import', { timeout
 
 test('absent columns are kept, null columns are cleared', { timeout: 60_000 }, async t => {
   const { client, path } = emptyEmbedded(t)
-  await client.importRecords(liveWorkItem({ _msdyn_customer_value: account.recordId, [CUSTOMER]: 'account', _msdyn_issueid_value: incident.recordId }))
-  assert.deepEqual(await client.importRecords(page('msdyn_ocliveworkitems', { activityid: conversation })), summary('msdyn_ocliveworkitems', 0, 1, 2))
+  await client.importRecords(
+    liveWorkItem({ _msdyn_customer_value: account.recordId, [CUSTOMER]: 'account', _msdyn_issueid_value: incident.recordId })
+  )
+  assert.deepEqual(
+    await client.importRecords(page('msdyn_ocliveworkitems', { activityid: conversation })),
+    summary('msdyn_ocliveworkitems', 0, 1, 2)
+  )
   await client.importRecords(page('msdyn_ocliveworkitems', { activityid: conversation, _msdyn_issueid_value: null }))
   await client.close()
   assert.deepEqual(readFile(path, conversation), { customer: account, case: null })
@@ -82,7 +105,10 @@ test('GUIDs in a page may have any form', { timeout: 60_000 }, async t => {
 
 test('a nextLink means more rows, in a file and in an object', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
-  const first = { ...page('accounts', { accountid: account.recordId }), '@odata.nextLink': 'https://contoso.crm4.dynamics.com/api/data/v9.2/accounts?$skiptoken=1' }
+  const first = {
+    ...page('accounts', { accountid: account.recordId }),
+    '@odata.nextLink': 'https://contoso.crm4.dynamics.com/api/data/v9.2/accounts?$skiptoken=1'
+  }
   const path = join(folder(t), 'page.json')
   writeFileSync(path, `\ufeff${JSON.stringify(first)}`)
   assert.deepEqual(await client.importRecords(first), summary('accounts', 1, 0, 0, true))
@@ -102,8 +128,14 @@ const badRows = {
   null: [null, /null/],
   'a status that is a string': [{ activityid: missingId, statuscode: '2' }, /`statuscode`/],
   'no status, and it is new': [{ activityid: missingId }, /`statuscode` is absent/],
-  'a customer without its annotation': [{ activityid: missingId, statuscode: 2, _msdyn_customer_value: missingId }, /lookuplogicalname` is missing.*Prefer/],
-  'a customer of another table': [{ activityid: missingId, statuscode: 2, _msdyn_customer_value: missingId, [CUSTOMER]: 'lead' }, /neither 'account' nor 'contact'/],
+  'a customer without its annotation': [
+    { activityid: missingId, statuscode: 2, _msdyn_customer_value: missingId },
+    /lookuplogicalname` is missing.*Prefer/
+  ],
+  'a customer of another table': [
+    { activityid: missingId, statuscode: 2, _msdyn_customer_value: missingId, [CUSTOMER]: 'lead' },
+    /neither 'account' nor 'contact'/
+  ],
   'a malformed case': [{ activityid: missingId, statuscode: 2, _msdyn_issueid_value: 'x' }, /`_msdyn_issueid_value`/]
 }
 
@@ -116,7 +148,10 @@ for (const [what, [row, reason]] of Object.entries(badRows)) {
     for (const source of [bad, file]) {
       // Only the store finds this row invalid, so the row after it is reported first.
       const index = what.startsWith('no status') ? 3 : 2
-      const error = await rejects(client.importRecords(source), 'INVALID_ARGUMENT', new RegExp(`row ${index} of \`value\``), { isRetryable: false, maybeApplied: false })
+      const error = await rejects(client.importRecords(source), 'INVALID_ARGUMENT', new RegExp(`row ${index} of \`value\``), {
+        isRetryable: false,
+        maybeApplied: false
+      })
       if (index === 2) assert.match(error.message, reason)
       assert.match(error.hint, /Nothing was imported/)
     }
@@ -124,7 +159,8 @@ for (const [what, [row, reason]] of Object.entries(badRows)) {
     const error = await rejects(client.importRecords(lonely), 'INVALID_ARGUMENT', /row 2 of `value`/)
     assert.match(error.message, reason)
     await client.importRecords(page('accounts', { accountid: account.recordId }))
-    for (const id of [0, 1].map(numbered)) await rejects(client.linkToConversation('account', account.recordId, id), 'CONVERSATION_NOT_FOUND')
+    for (const id of [0, 1].map(numbered))
+      await rejects(client.linkToConversation('account', account.recordId, id), 'CONVERSATION_NOT_FOUND')
   })
 }
 
@@ -137,8 +173,16 @@ const notPages = {
   'another table': page('leads'),
   'a context that is not a string': { '@odata.context': 5, value: [] },
   'what JSON cannot hold': { ...page('accounts'), number: 5n },
-  'a circle': (() => { const circle = page('accounts'); circle.value.push(circle); return circle })(),
-  'an object that throws': { toJSON() { throw new Error('no') } }
+  'a circle': (() => {
+    const circle = page('accounts')
+    circle.value.push(circle)
+    return circle
+  })(),
+  'an object that throws': {
+    toJSON() {
+      throw new Error('no')
+    }
+  }
 }
 
 for (const [what, wrong] of Object.entries(notPages)) {
@@ -152,7 +196,12 @@ for (const [what, wrong] of Object.entries(notPages)) {
 test('a file that is not a page is reported, and creates nothing', { timeout: 60_000 }, async t => {
   const { client, path } = emptyEmbedded(t)
   const here = folder(t)
-  for (const [name, content] of [['empty.json', ''], ['text.json', 'hello'], ['cut.json', '{"@odata.context":"x/$metadata#accounts","value":[{'], ['list.json', '[]']]) {
+  for (const [name, content] of [
+    ['empty.json', ''],
+    ['text.json', 'hello'],
+    ['cut.json', '{"@odata.context":"x/$metadata#accounts","value":[{'],
+    ['list.json', '[]']
+  ]) {
     writeFileSync(join(here, name), content)
     const error = await rejects(client.importRecords(join(here, name)), 'INVALID_ARGUMENT')
     assert.ok(error.message.includes(join(here, name)), error.message)
@@ -170,9 +219,11 @@ test('invalid arguments are rejected by name', { timeout: 60_000 }, async t => {
   for (const wrong of [undefined, null, 5, true, 5n, Symbol('path'), () => file]) {
     await rejects(client.importRecords(wrong), 'INVALID_ARGUMENT', /`pathOrPage`/)
   }
-  for (const onProgress of [null, 5, 'log', {}, []]) await rejects(client.importRecords(file, { onProgress }), 'INVALID_ARGUMENT', /`options\.onProgress`/)
+  for (const onProgress of [null, 5, 'log', {}, []])
+    await rejects(client.importRecords(file, { onProgress }), 'INVALID_ARGUMENT', /`options\.onProgress`/)
   for (const signal of [null, {}, 'x']) await rejects(client.importRecords(file, { signal }), 'INVALID_ARGUMENT', /`options\.signal`/)
-  for (const timeoutInMs of [0, -1, NaN, '5']) await rejects(client.importRecords(file, { timeoutInMs }), 'INVALID_ARGUMENT', /`options\.timeoutInMs`/)
+  for (const timeoutInMs of [0, -1, NaN, '5'])
+    await rejects(client.importRecords(file, { timeoutInMs }), 'INVALID_ARGUMENT', /`options\.timeoutInMs`/)
   await rejects(client.importRecords(file, { linkableStatuses: [] }), 'INVALID_ARGUMENT', /`options\.linkableStatuses`/)
   assert.equal(existsSync(path), false)
   for (const options of [5, 'x', () => {}, []]) await rejects(client.importRecords(file, options), 'INVALID_ARGUMENT', /`options`/)
@@ -203,9 +254,18 @@ test('an import takes effect in call order', { timeout: 60_000 }, async t => {
     client.importRecords(liveWorkItem({ statuscode: 4 })),
     link()
   ])
-  assert.deepEqual(outcomes.map(({ value, reason }) => value?.status ?? value?.entitySet ?? reason.code), [
-    'CONVERSATION_NOT_FOUND', 'msdyn_ocliveworkitems', 'RECORD_NOT_FOUND', 'accounts', 'linked', 'msdyn_ocliveworkitems', 'CONVERSATION_NOT_ACTIVE'
-  ])
+  assert.deepEqual(
+    outcomes.map(({ value, reason }) => value?.status ?? value?.entitySet ?? reason.code),
+    [
+      'CONVERSATION_NOT_FOUND',
+      'msdyn_ocliveworkitems',
+      'RECORD_NOT_FOUND',
+      'accounts',
+      'linked',
+      'msdyn_ocliveworkitems',
+      'CONVERSATION_NOT_ACTIVE'
+    ]
+  )
 })
 
 test('progress grows, and ends when the promise settles', { timeout: 120_000 }, async t => {

@@ -42,7 +42,14 @@ test('instanceof of a subclass accepts only its own instances', async t => {
 
 test('the console shows the code and the known fields', { timeout: 60_000 }, async t => {
   const shown = inspect(await failure(t))
-  for (const part of [/^LinkError: The contact/, /code: 'NOT_LINKED'/, /current: \{/, new RegExp(account.recordId), /isRetryable: false/, /store: 'embedded'/]) {
+  for (const part of [
+    /^LinkError: The contact/,
+    /code: 'NOT_LINKED'/,
+    /current: \{/,
+    new RegExp(account.recordId),
+    /isRetryable: false/,
+    /store: 'embedded'/
+  ]) {
     assert.match(shown, part)
   }
 })
@@ -62,18 +69,29 @@ test('the stack names the calling function', { timeout: 60_000 }, async t => {
   assert.throws(theSynchronousOne, ({ stack }) => stack.startsWith('LinkError: ') && stack.includes('theSynchronousOne'))
 })
 
-test('toJSON and fromJSON survive a channel that drops an error\'s properties', { timeout: 60_000 }, async t => {
+test("toJSON and fromJSON survive a channel that drops an error's properties", { timeout: 60_000 }, async t => {
   const { client: local } = await stores.embedded(t)
-  const server = await serve(t, (_, response) => fault(response, 429, '0x80072322', 'Slow down', { 'retry-after': '7', 'x-ms-service-request-id': missingId }))
+  const server = await serve(t, (_, response) =>
+    fault(response, 429, '0x80072322', 'Slow down', { 'retry-after': '7', 'x-ms-service-request-id': missingId })
+  )
   const remote = client(t, { dataverse: server.dataverse })
   const errors = [
     await failure(t),
-    await rejects(local.unlinkFromConversation('contact', contact.recordId, closedConversation), 'NOT_LINKED', undefined, { current: null }),
+    await rejects(local.unlinkFromConversation('contact', contact.recordId, closedConversation), 'NOT_LINKED', undefined, {
+      current: null
+    }),
     await rejects(local.linkToConversation('contact', contact.recordId, closedConversation), 'CONVERSATION_NOT_ACTIVE'),
     await rejects(local.linkToConversation('contact', contact.recordId), 'NO_FOCUSED_CONVERSATION'),
     await rejects(remote.linkToConversation('contact', contact.recordId, conversation), 'THROTTLED'),
     // With its cause.
-    await rejects(client(t, { dataverse: { url: 'http://127.0.0.1:0', credential: 'x' } }).linkToConversation('contact', contact.recordId, conversation), 'UNAVAILABLE')
+    await rejects(
+      client(t, { dataverse: { url: 'http://127.0.0.1:0', credential: 'x' } }).linkToConversation(
+        'contact',
+        contact.recordId,
+        conversation
+      ),
+      'UNAVAILABLE'
+    )
   ]
   for (const error of errors) {
     const json = error.toJSON()
@@ -102,12 +120,30 @@ test('unknown fields are absent', { timeout: 60_000 }, async t => {
   ]
   for (const error of errors) {
     const json = error.toJSON()
-    assert.deepEqual(Object.keys(json).filter(name => json[name] === undefined), [], error.message)
+    assert.deepEqual(
+      Object.keys(json).filter(name => json[name] === undefined),
+      [],
+      error.message
+    )
   }
 })
 
 test('fromJSON rejects values that toJSON did not make', () => {
-  for (const junk of [undefined, null, 5, 'text', true, Symbol('x'), [], {}, { code: 'CLOSED' }, { message: 'x' }, { code: 5, message: 'x' }, { code: 'CLOSED', message: 5 }, new Error('x')]) {
+  for (const junk of [
+    undefined,
+    null,
+    5,
+    'text',
+    true,
+    Symbol('x'),
+    [],
+    {},
+    { code: 'CLOSED' },
+    { message: 'x' },
+    { code: 5, message: 'x' },
+    { code: 'CLOSED', message: 5 },
+    new Error('x')
+  ]) {
     assert.throws(() => LinkError.fromJSON(junk), { name: 'TypeError', message: /LinkError\.fromJSON/ })
   }
 })

@@ -22,7 +22,10 @@ async function prepared(t) {
 
 test('the guide names the tested version', () => {
   const { version } = createRequire(import.meta.url)('../node_modules/dynamics-web-api/package.json')
-  assert.match(readFileSync(new URL('../docs/migration.md', import.meta.url), 'utf8'), new RegExp(`\`dynamics-web-api\` ${version.replaceAll('.', '\\.')} `))
+  assert.match(
+    readFileSync(new URL('../docs/migration.md', import.meta.url), 'utf8'),
+    new RegExp(`\`dynamics-web-api\` ${version.replaceAll('.', '\\.')} `)
+  )
 })
 
 test('a conversation that does not exist is a 404, thanks to If-Match', async t => {
@@ -47,7 +50,11 @@ test('it returns false if another writer came first', async t => {
 test('an unlink removes any linked record', async t => {
   const { server, api } = await prepared(t)
   assert.deepEqual((await readServer(server, conversation)).customer, account)
-  await api.disassociateSingleValued({ collection, primaryKey: conversation, navigationProperty: 'msdyn_customer_msdyn_ocliveworkitem_contact' })
+  await api.disassociateSingleValued({
+    collection,
+    primaryKey: conversation,
+    navigationProperty: 'msdyn_customer_msdyn_ocliveworkitem_contact'
+  })
   assert.equal((await readServer(server, conversation)).customer, null)
 })
 

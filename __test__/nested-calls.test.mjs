@@ -46,13 +46,20 @@ for (const [name, call] of Object.entries(calls)) {
     const own = client({
       credential: async () => {
         await turn()
-        nested.push(await call(own).then(() => 'no error', error => error))
+        nested.push(
+          await call(own).then(
+            () => 'no error',
+            error => error
+          )
+        )
         return emulator.credential
       }
     })
     await read(own)
     assert.equal(nested.length, 1)
-    assert.throws(() => { throw nested[0] }, refused)
+    assert.throws(() => {
+      throw nested[0]
+    }, refused)
   })
 }
 
@@ -75,13 +82,16 @@ test('a proxy function that calls its own client is rejected as well', { timeout
   const own = client({
     url: 'https://contoso.crm4.dynamics.com',
     credential: 'token',
-    proxy: () => read(own).catch(error => {
-      nested.push(error)
-      throw error
-    })
+    proxy: () =>
+      read(own).catch(error => {
+        nested.push(error)
+        throw error
+      })
   })
   await assert.rejects(read(own), { code: 'INVALID_CONFIGURATION', message: /it called the client that waits for it/ })
-  assert.throws(() => { throw nested[0] }, refused)
+  assert.throws(() => {
+    throw nested[0]
+  }, refused)
 })
 
 test('credentials that wait for each other through two clients are rejected', { timeout: 20_000 }, async t => {
@@ -95,7 +105,9 @@ test('credentials that wait for each other through two clients are rejected', { 
     }
   })
   await read(first)
-  assert.throws(() => { throw nested[0] }, refused)
+  assert.throws(() => {
+    throw nested[0]
+  }, refused)
 })
 
 test('a credential that closes its own client is rejected, and the client stays open', { timeout: 20_000 }, async t => {
@@ -103,7 +115,9 @@ test('a credential that closes its own client is rejected, and the client stays 
   const nested = []
   const own = client({ credential: async () => (nested.push(await own.close().catch(error => error)), emulator.credential) })
   await read(own)
-  assert.throws(() => { throw nested[0] }, refused)
+  assert.throws(() => {
+    throw nested[0]
+  }, refused)
   await read(own)
 })
 
@@ -112,11 +126,16 @@ test('a thenable returned by a credential may not call its client', { timeout: 2
   const nested = []
   const lazy = () => ({
     // oxlint-disable-next-line unicorn/no-thenable
-    then: resolve => void read(own).catch(error => nested.push(error)).finally(() => resolve(emulator.credential))
+    then: resolve =>
+      void read(own)
+        .catch(error => nested.push(error))
+        .finally(() => resolve(emulator.credential))
   })
   const own = client({ credential: lazy })
   await read(own)
-  assert.throws(() => { throw nested[0] }, refused)
+  assert.throws(() => {
+    throw nested[0]
+  }, refused)
 })
 
 test('a credential may use another client', async t => {

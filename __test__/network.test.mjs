@@ -37,7 +37,9 @@ const port = () => Number(new URL(emulator.url).port)
 
 /** Links once with a client with these options. */
 async function link(options) {
-  const client = new OmnichannelClient({ dataverse: { url: emulator.url, credential: emulator.credential, retryOptions: { maxRetries: 0 }, ...options } })
+  const client = new OmnichannelClient({
+    dataverse: { url: emulator.url, credential: emulator.credential, retryOptions: { maxRetries: 0 }, ...options }
+  })
   try {
     return await client.linkToConversation('incident', incident, conversation)
   } finally {
@@ -64,7 +66,11 @@ test('a private authority is trusted if it is given', async () => {
   try {
     assert.equal((await link({ caCertificates: caCertificate })).status, 'linked')
     assert.equal((await link({ caCertificates: [other.caCertificate, caCertificate] })).status, 'alreadyLinked')
-    const error = await rejects(link({ caCertificates: other.caCertificate }), 'INVALID_CONFIGURATION', /the certificate of localhost was not signed/)
+    const error = await rejects(
+      link({ caCertificates: other.caCertificate }),
+      'INVALID_CONFIGURATION',
+      /the certificate of localhost was not signed/
+    )
     assert.match(error.hint, /caCertificates.*NODE_EXTRA_CA_CERTS/)
     assert.deepEqual([error.isRetryable, error.maybeApplied], [false, false])
     await rejects(link(), 'INVALID_CONFIGURATION', /not trusted/)
@@ -129,7 +135,11 @@ test('a proxy in the options is used, also for this machine', async t => {
 
 test('a proxy with another authentication scheme is explained, without the password', async t => {
   const proxy = await connectProxy(t, port(), { wants: 'NTLM' })
-  const error = await rejects(link({ proxy: `http://me:hunter2@${proxy.host}` }), 'INVALID_CONFIGURATION', new RegExp(`the proxy ${proxy.host} did not accept the user and password`))
+  const error = await rejects(
+    link({ proxy: `http://me:hunter2@${proxy.host}` }),
+    'INVALID_CONFIGURATION',
+    new RegExp(`the proxy ${proxy.host} did not accept the user and password`)
+  )
   assert.match(error.hint, /NTLM or Kerberos/)
   assert.doesNotMatch(inspect(error), /hunter2|aHVudGVyM/)
   assert.equal(proxy.refused, 1)
@@ -145,7 +155,8 @@ test('a function may choose the proxy, like session.resolveProxy of Electron', a
   await rejects(link({ caCertificates, proxy: url => session.resolveProxy(url) }), 'INVALID_CONFIGURATION', /requires a user and password/)
   assert.deepEqual(asked, [`${emulator.url}/`])
   assert.equal((await link({ caCertificates, proxy: () => proxy.url })).status, 'linked')
-  for (const none of ['DIRECT', '', null, undefined]) assert.equal((await link({ caCertificates, proxy: async () => none })).status, 'alreadyLinked')
+  for (const none of ['DIRECT', '', null, undefined])
+    assert.equal((await link({ caCertificates, proxy: async () => none })).status, 'alreadyLinked')
   assert.equal(proxy.asked.length, 1)
 })
 
@@ -165,19 +176,36 @@ test('the entries of a PAC script are tried in order, and a sent request is not 
   free.close()
   await once(free, 'close')
   const answer = `PROXY ${dead}; PROXY 127.0.0.1:${silent.address().port}; ${proxy.url}; DIRECT`
-  const client = new OmnichannelClient({ dataverse: { url, credential, caCertificates, proxy: () => answer, retryOptions: { maxRetries: 0 } } })
+  const client = new OmnichannelClient({
+    dataverse: { url, credential, caCertificates, proxy: () => answer, retryOptions: { maxRetries: 0 } }
+  })
   t.after(() => client.close())
   assert.equal((await client.linkToConversation('incident', incident, conversation, { timeoutInMs: 2_000 })).status, 'linked')
   assert.equal((await client.linkToConversation('incident', incident, conversation, { timeoutInMs: 2_000 })).status, 'alreadyLinked')
   assert.equal(sockets.length, 1)
   assert.equal(proxy.asked.length, 1)
   const { checks } = await client.diagnose()
-  assert.match(checks[0].found, new RegExp(`^The proxy ${proxy.host}\\. Earlier entries of the list failed: the proxy ${dead} refused the connection`))
+  assert.match(
+    checks[0].found,
+    new RegExp(`^The proxy ${proxy.host}\\. Earlier entries of the list failed: the proxy ${dead} refused the connection`)
+  )
 })
 
 for (const [what, answers, message] of [
-  ['throws', () => { throw new RangeError('hunter2') }, /the proxy function failed: it threw RangeError/],
-  ['rejects', async () => { throw new Error('hunter2') }, /it threw Error/],
+  [
+    'throws',
+    () => {
+      throw new RangeError('hunter2')
+    },
+    /the proxy function failed: it threw RangeError/
+  ],
+  [
+    'rejects',
+    async () => {
+      throw new Error('hunter2')
+    },
+    /it threw Error/
+  ],
   ['gives no text', () => 7, /it returned number instead of a string/],
   ['knows SOCKS only', () => 'SOCKS5 127.0.0.1:9', /SOCKS proxies are not supported/]
 ]) {
@@ -223,7 +251,10 @@ test('a machine without trusted certificates is explained', { timeout: 60_000, s
     client.diagnose().then(({ checks }) => console.log(checks.find(({ name }) => name === 'tls').found))
   `
   const found = await run(program, { NODE_EXTRA_CA_CERTS: '', SSL_CERT_FILE: '/dev/null', SSL_CERT_DIR: join(folder, 'nowhere') })
-  assert.equal(found, 'The server cannot be trusted: the trusted certificates cannot be read (No CA certificates were loaded from the system).')
+  assert.equal(
+    found,
+    'The server cannot be trusted: the trusted certificates cannot be read (No CA certificates were loaded from the system).'
+  )
 })
 
 test('a closed client keeps no socket open', { timeout: 60_000 }, async t => {

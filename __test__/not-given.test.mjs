@@ -42,11 +42,21 @@ for (const [name, prepare] of Object.entries(stores)) {
 test('a Dataverse client accepts undefined options', { timeout: 60_000 }, async t => {
   const { url, application } = await emulator(t)
   const others = nothing(
-    'callerObjectId', 'retryOptions', 'maxConcurrency', 'proxy', 'caCertificates', 'application', 'optimisticConcurrency'
+    'callerObjectId',
+    'retryOptions',
+    'maxConcurrency',
+    'proxy',
+    'caCertificates',
+    'application',
+    'optimisticConcurrency'
   )
   const credential = { ...application, authorityHost: url }
-  await client(t, { dataverse: { ...others, retryOptions: nothing('maxRetries', 'retryDelayInMs', 'maxRetryDelayInMs'), url, credential } }).getConversation(conversation)
-  const made = client(t, { dataverse: { url: 'https://contoso.crm4.dynamics.com', credential: { ...application, authorityHost: undefined } } })
+  await client(t, {
+    dataverse: { ...others, retryOptions: nothing('maxRetries', 'retryDelayInMs', 'maxRetryDelayInMs'), url, credential }
+  }).getConversation(conversation)
+  const made = client(t, {
+    dataverse: { url: 'https://contoso.crm4.dynamics.com', credential: { ...application, authorityHost: undefined } }
+  })
   const ipcMain = { handle() {}, removeHandler() {} }
   serveOmnichannel({ ipcMain, client: made, allow: [], ...nothing('onRefreshTab', 'onOpenConversation', 'forwardEvents') }).close()
 })

@@ -13,11 +13,13 @@ async function world(t, { grant = '{"access_token":"token"}', answer = response 
   const server = await serve(t, (request, response) => {
     if (request.method !== 'POST') return answer(response, request)
     let form = ''
-    request.on('data', part => (form += part)).on('end', () => {
-      forms.push(new URLSearchParams(form))
-      response.writeHead(200, { 'content-type': 'application/json' })
-      response.end(typeof grant === 'function' ? grant(forms.length) : grant)
-    })
+    request
+      .on('data', part => (form += part))
+      .on('end', () => {
+        forms.push(new URLSearchParams(form))
+        response.writeHead(200, { 'content-type': 'application/json' })
+        response.end(typeof grant === 'function' ? grant(forms.length) : grant)
+      })
   })
   const dataverse = { ...server.dataverse, credential: { ...credential, authorityHost: server.url }, ...options }
   const client = new OmnichannelClient({ dataverse })
@@ -25,10 +27,31 @@ async function world(t, { grant = '{"access_token":"token"}', answer = response 
   return { read: () => client.getConversation(conversation), forms, server }
 }
 
-const odd = ['0', '-1', '1e999', '1e300', '18446744073709551615', '"soon"', '""', 'null', 'true', '[]', '{}', '"-1"', '"NaN"', '"inf"', '3599.5', '3599.0', '"3599.0"', '" 3599 "']
+const odd = [
+  '0',
+  '-1',
+  '1e999',
+  '1e300',
+  '18446744073709551615',
+  '"soon"',
+  '""',
+  'null',
+  'true',
+  '[]',
+  '{}',
+  '"-1"',
+  '"NaN"',
+  '"inf"',
+  '3599.5',
+  '3599.0',
+  '"3599.0"',
+  '" 3599 "'
+]
 for (const lifetime of odd) {
   test(`a token with expires_in ${lifetime} is used, and requested once`, async t => {
-    const { read, forms } = await world(t, { grant: `\ufeff{"token_type":7,"expires_in":${lifetime},"refresh_in":${lifetime},"access_token":"token"}` })
+    const { read, forms } = await world(t, {
+      grant: `\ufeff{"token_type":7,"expires_in":${lifetime},"refresh_in":${lifetime},"access_token":"token"}`
+    })
     for (let call = 0; call < 3; call++) await read()
     assert.equal(forms.length, 1)
   })
@@ -41,7 +64,14 @@ test('a token response without a lifetime, odd in other ways, is accepted', asyn
   assert.equal(forms.length, 1)
 })
 
-for (const grant of ['{"access_token":"token"}x', '{"access_token":"token"}{}', '{"access_token":7}', '{"access_token":"a","access_token":"b"}', '[]', '']) {
+for (const grant of [
+  '{"access_token":"token"}x',
+  '{"access_token":"token"}{}',
+  '{"access_token":7}',
+  '{"access_token":"a","access_token":"b"}',
+  '[]',
+  ''
+]) {
   test(`a token response ${grant} is rejected`, async t => {
     const { read } = await world(t, { grant })
     await assert.rejects(read(), { code: 'AUTHENTICATION_FAILED' })
@@ -59,24 +89,30 @@ const challenges = {
 }
 for (const [name, lines] of Object.entries(challenges)) {
   const challenge = response => {
-    response.writeHead(401, lines.flatMap(line => ['WWW-Authenticate', line]))
+    response.writeHead(
+      401,
+      lines.flatMap(line => ['WWW-Authenticate', line])
+    )
     response.end()
   }
   test(`a claims challenge ${name} reaches the token authority`, async t => {
     let challenged = false
     const { read, forms } = await world(t, {
       grant: number => `{"access_token":"token-${number}"}`,
-      answer: response => (challenged ? row(response, conversation) : (challenged = true, challenge(response)))
+      answer: response => (challenged ? row(response, conversation) : ((challenged = true), challenge(response)))
     })
     await read()
-    assert.deepEqual(forms.map(form => form.get('claims')), [null, demanded])
+    assert.deepEqual(
+      forms.map(form => form.get('claims')),
+      [null, demanded]
+    )
   })
 
   test(`a claims challenge ${name} reaches a credential function`, async t => {
     const asked = []
     let challenged = false
     const { read } = await world(t, {
-      answer: response => (challenged ? row(response, conversation) : (challenged = true, challenge(response))),
+      answer: response => (challenged ? row(response, conversation) : ((challenged = true), challenge(response))),
       options: { credential: ({ claims }) => `token-${asked.push(claims)}` }
     })
     await read()
@@ -90,7 +126,9 @@ test('a secret or token may begin with a byte order mark', async t => {
   const marked = new OmnichannelClient({
     dataverse: {
       ...server.dataverse,
-      credential: Object.fromEntries(Object.entries({ ...credential, authorityHost: server.url }).map(([name, text]) => [name, `\ufeff${text}`]))
+      credential: Object.fromEntries(
+        Object.entries({ ...credential, authorityHost: server.url }).map(([name, text]) => [name, `\ufeff${text}`])
+      )
     }
   })
   t.after(() => marked.close())
@@ -105,7 +143,8 @@ test('a secret or token may begin with a byte order mark', async t => {
   assert.deepEqual(sent, ['Bearer token'])
 })
 
-const item = subject => `{"activityid":"${conversation}","statuscode":2.0,"_msdyn_customer_value":null,"_msdyn_issueid_value":null,"subject":${subject}}`
+const item = subject =>
+  `{"activityid":"${conversation}","statuscode":2.0,"_msdyn_customer_value":null,"_msdyn_issueid_value":null,"subject":${subject}}`
 
 test('an odd row hides neither itself nor the others', async t => {
   const { read, server } = await world(t, {

@@ -15,8 +15,14 @@ const outcome = { status: 'linked', conversationId: emptyConversation, record: c
 
 /** Every method with options, as a function of the options, and the shape of its options. */
 const calls = {
-  linkToConversation: [(client, options) => client.linkToConversation(entityLogicalName, recordId, emptyConversation, options), SHAPES.link],
-  unlinkFromConversation: [(client, options) => client.unlinkFromConversation(entityLogicalName, recordId, emptyConversation, options), SHAPES.unlink],
+  linkToConversation: [
+    (client, options) => client.linkToConversation(entityLogicalName, recordId, emptyConversation, options),
+    SHAPES.link
+  ],
+  unlinkFromConversation: [
+    (client, options) => client.unlinkFromConversation(entityLogicalName, recordId, emptyConversation, options),
+    SHAPES.unlink
+  ],
   linkMany: [(client, options) => client.linkMany([request], options).next(), SHAPES.linkMany],
   unlinkMany: [(client, options) => client.unlinkMany([request], options).next(), SHAPES.unlinkMany],
   getConversation: [(client, options) => client.getConversation(conversation, options), SHAPES.read],
@@ -31,20 +37,56 @@ const calls = {
 const realm = createContext()
 /** Ways for an object to have a property with this name and value. */
 const carriers = {
-  'a getter of its class': (name, value) => new (class { get [name]() { return value } })(),
-  'a getter of a class that it inherits from': (name, value) => new (class extends (class { get [name]() { return value } }) { get() {} toString() {} })(),
-  'a getter of its own': (name, value) => ({ get [name]() { return value } }),
+  'a getter of its class': (name, value) =>
+    new (class {
+      get [name]() {
+        return value
+      }
+    })(),
+  'a getter of a class that it inherits from': (name, value) =>
+    new (class extends class {
+      get [name]() {
+        return value
+      }
+    } {
+      get() {}
+      toString() {}
+    })(),
+  'a getter of its own': (name, value) => ({
+    get [name]() {
+      return value
+    }
+  }),
   'a property that is not enumerable': (name, value) => Object.defineProperty({}, name, { value }),
-  'a getter of a frozen object': (name, value) => Object.freeze(Object.create({ get [name]() { return value } })),
+  'a getter of a frozen object': (name, value) =>
+    Object.freeze(
+      Object.create({
+        get [name]() {
+          return value
+        }
+      })
+    ),
   'a property of its prototype': (name, value) => Object.create({ [name]: value }),
   'a property of a dictionary that it inherits from': (name, value) => Object.create(Object.assign(Object.create(null), { [name]: value })),
-  'a field of its class': (name, value) => new (class { [name] = value; describe() {} })(),
-  'a private field behind a getter': (name, value) => new (class { #value = value; get [name]() { return this.#value } })(),
+  'a field of its class': (name, value) =>
+    new (class {
+      [name] = value
+      describe() {}
+    })(),
+  'a private field behind a getter': (name, value) =>
+    new (class {
+      #value = value
+      get [name]() {
+        return this.#value
+      }
+    })(),
   'a dictionary': (name, value) => Object.assign(Object.create(null), { [name]: value }),
-  'a dictionary that looks like Object.prototype': (name, value) => Object.assign(Object.create(null, { isPrototypeOf: { value } }), { [name]: value }),
+  'a dictionary that looks like Object.prototype': (name, value) =>
+    Object.assign(Object.create(null, { isPrototypeOf: { value } }), { [name]: value }),
   'a proxy': (name, value) => new Proxy({ [name]: value }, {}),
   'a proxy that names nothing': (name, value) => new Proxy({}, { get: (target, key) => (key === name ? value : target[key]) }),
-  'a proxy that has defaults': (name, value) => new Proxy({ [name]: undefined }, { get: (target, key) => target[key] ?? (key === name ? value : undefined) }),
+  'a proxy that has defaults': (name, value) =>
+    new Proxy({ [name]: undefined }, { get: (target, key) => target[key] ?? (key === name ? value : undefined) }),
   'another realm': (name, value) => Object.assign(runInContext('new (class { describe() {} })', realm), { [name]: value })
 }
 
@@ -80,7 +122,11 @@ for (const [store, open] of Object.entries(stores)) {
 test('nested options are read from any kind of object', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const nested = [
-    ['options.expected.recordId', value => client.linkToConversation(entityLogicalName, recordId, emptyConversation, { expected: value }), 'recordId'],
+    [
+      'options.expected.recordId',
+      value => client.linkToConversation(entityLogicalName, recordId, emptyConversation, { expected: value }),
+      'recordId'
+    ],
     ['options.orderBy[0].descending', value => client.getConversations({ orderBy: [value] }).next(), 'descending'],
     ['options.record.recordId', value => client.getConversations({ record: value }).next(), 'recordId'],
     ['options.record.recordId', value => client.waitForConversation({ record: value }), 'recordId'],
@@ -105,7 +151,9 @@ const settings = [
   ['options.embedded.path', value => ({ embedded: value }), 'path'],
   ...Object.keys(SHAPES.client.dataverse).map(name => [`options.dataverse.${name}`, value => ({ dataverse: value }), name]),
   ...Object.keys(SHAPES.credential).map(name => [
-    `options.dataverse.credential.${name}`, credential => ({ dataverse: { url: 'https://contoso.crm4.dynamics.com', credential } }), name
+    `options.dataverse.credential.${name}`,
+    credential => ({ dataverse: { url: 'https://contoso.crm4.dynamics.com', credential } }),
+    name
   ])
 ]
 
@@ -120,28 +168,81 @@ test('a client reads each option from any kind of object', () => {
 
 test('a client accepts an instance of a class as options', { timeout: 60_000 }, async t => {
   const { path } = emptyEmbedded(t)
-  const made = client(t, new (class {
-    get embedded() { return new (class { get path() { return path } })() }
-    describe() {}
-  })())
+  const made = client(
+    t,
+    new (class {
+      get embedded() {
+        return new (class {
+          get path() {
+            return path
+          }
+        })()
+      }
+      describe() {}
+    })()
+  )
   assert.equal((await made.diagnose()).target, path)
   const remote = new (class {
-    get dataverse() { return new (class { get url() { return 'https://contoso.example' } get credential() { return 'token' } })() }
+    get dataverse() {
+      return new (class {
+        get url() {
+          return 'https://contoso.example'
+        }
+        get credential() {
+          return 'token'
+        }
+      })()
+    }
   })()
-  assert.equal((await client(t, remote).diagnose({ signal: AbortSignal.abort() }).catch(error => error)).name, 'AbortError')
+  assert.equal(
+    (
+      await client(t, remote)
+        .diagnose({ signal: AbortSignal.abort() })
+        .catch(error => error)
+    ).name,
+    'AbortError'
+  )
 })
 
-class Settings { #given = { dryRun: true }; get(name) { return this.#given[name] } }
+class Settings {
+  #given = { dryRun: true }
+  get(name) {
+    return this.#given[name]
+  }
+}
 const containers = {
-  'an array': [], Map: new Map([['dryRun', true]]), Set: new Set(['dryRun']), Date: new Date(), String: Object('dryRun'), Number: Object(1), Boolean: Object(true),
-  Promise: Promise.resolve({ dryRun: true }), RegExp: /dryRun/, WeakMap: new WeakMap(), Error: new Error('dryRun'), Uint8Array: new Uint8Array(1e7),
-  ArrayBuffer: new ArrayBuffer(8), URLSearchParams: new URLSearchParams('dryRun=true'), Headers: new Headers({ dryRun: 'true' }),
-  Arguments: (function () { return arguments })({ dryRun: true }), 'methods, such as get()': new Settings(), 
+  'an array': [],
+  Map: new Map([['dryRun', true]]),
+  Set: new Set(['dryRun']),
+  Date: new Date(),
+  String: Object('dryRun'),
+  Number: Object(1),
+  Boolean: Object(true),
+  Promise: Promise.resolve({ dryRun: true }),
+  RegExp: /dryRun/,
+  WeakMap: new WeakMap(),
+  Error: new Error('dryRun'),
+  Uint8Array: new Uint8Array(1e7),
+  ArrayBuffer: new ArrayBuffer(8),
+  URLSearchParams: new URLSearchParams('dryRun=true'),
+  Headers: new Headers({ dryRun: 'true' }),
+  Arguments: (function () {
+    return arguments
+  })({ dryRun: true }),
+  'methods, such as get()': new Settings(),
   'methods, such as then()': new (class {
     // oxlint-disable-next-line unicorn/no-thenable -- a promise is not options
     then() {}
   })(),
-  Generator: (function* () {})(), 'options.size': Object.setPrototypeOf(new Map(), Object.create({ get size() { return 1 } }))
+  Generator: (function* () {})(),
+  'options.size': Object.setPrototypeOf(
+    new Map(),
+    Object.create({
+      get size() {
+        return 1
+      }
+    })
+  )
 }
 
 for (const [method, [call]] of Object.entries(calls)) {
@@ -161,7 +262,17 @@ function revoked() {
 }
 
 describe('an option that throws when read', () => {
-  const throwing = ['get', 'ownKeys', 'getPrototypeOf', 'getOwnPropertyDescriptor'].map(trap => new Proxy({ a: 1 }, { [trap]() { throw new Error('a trap') } }))
+  const throwing = ['get', 'ownKeys', 'getPrototypeOf', 'getOwnPropertyDescriptor'].map(
+    trap =>
+      new Proxy(
+        { a: 1 },
+        {
+          [trap]() {
+            throw new Error('a trap')
+          }
+        }
+      )
+  )
 
   test('is named by every call', { timeout: 60_000 }, async t => {
     const { client } = emptyEmbedded(t)
@@ -169,7 +280,11 @@ describe('an option that throws when read', () => {
       for (const proxy of [revoked(), ...throwing]) await rejects(call(client, proxy), 'INVALID_ARGUMENT', /`options.*`: cannot be read: /)
       for (const name of Object.keys(shape)) {
         for (const thrown of [new Error('mine'), Symbol('mine'), Object.create(null), undefined, revoked()]) {
-          const options = { get [name]() { throw thrown } }
+          const options = {
+            get [name]() {
+              throw thrown
+            }
+          }
           const error = await rejects(call(client, options), 'INVALID_ARGUMENT', new RegExp(`\`options\\.${name}\`: cannot be read: `))
           assert.equal(error.cause, thrown)
         }
@@ -181,7 +296,8 @@ describe('an option that throws when read', () => {
       throws(() => createOmnichannel(client, bad), 'INVALID_ARGUMENT', /`focus`: cannot be read/)
     }
     for (const bad of [revoked(), ...throwing]) {
-      for (const wrong of [() => client.on(bad, () => {}), () => client.on('linked', bad), () => client.openConversation(bad)]) throws(wrong, 'INVALID_ARGUMENT')
+      for (const wrong of [() => client.on(bad, () => {}), () => client.on('linked', bad), () => client.openConversation(bad)])
+        throws(wrong, 'INVALID_ARGUMENT')
       await rejects(client.importRecords(bad), 'INVALID_ARGUMENT', /`pathOrPage`/)
       await rejects(client.verify(bad), 'INVALID_ARGUMENT', /`outcome`/)
       await rejects(client.getConversations({ record: bad }).next(), 'INVALID_ARGUMENT', /`options\.record/)
@@ -195,24 +311,58 @@ describe('an option that throws when read', () => {
   test('fails its item and no other', { timeout: 60_000 }, async t => {
     const { client } = emptyEmbedded(t)
     const codes = []
-    const bad = [revoked(), ...throwing.filter((_, index) => index !== 1), { get recordId() { throw new Error('mine') } }]
+    const bad = [
+      revoked(),
+      ...throwing.filter((_, index) => index !== 1),
+      {
+        get recordId() {
+          throw new Error('mine')
+        }
+      }
+    ]
     for await (const { error } of client.linkMany([...bad, request])) codes.push(error.code)
     assert.deepEqual(codes, [...bad.map(() => 'INVALID_ARGUMENT'), 'CONVERSATION_NOT_FOUND'])
   })
 
   test('is named by the constructor', () => {
-    for (const proxy of [revoked(), ...throwing]) throws(() => new OmnichannelClient(proxy), 'INVALID_CONFIGURATION', /`options.*`: cannot be read/)
+    for (const proxy of [revoked(), ...throwing])
+      throws(() => new OmnichannelClient(proxy), 'INVALID_CONFIGURATION', /`options.*`: cannot be read/)
     for (const [path, options, name] of settings) {
       const thrown = new Error('mine')
-      const error = throws(() => new OmnichannelClient(options({ get [name]() { throw thrown } })), 'INVALID_CONFIGURATION')
+      const error = throws(
+        () =>
+          new OmnichannelClient(
+            options({
+              get [name]() {
+                throw thrown
+              }
+            })
+          ),
+        'INVALID_CONFIGURATION'
+      )
       assert.equal(error.message, `\`${path}\`: cannot be read: Error: mine.`)
       assert.equal(error.cause, thrown)
     }
-    const getToken = { get getToken() { throw new Error('mine') } }
+    const getToken = {
+      get getToken() {
+        throw new Error('mine')
+      }
+    }
     const refused = () => new OmnichannelClient({ dataverse: { url: 'https://contoso.example', credential: getToken } })
     throws(refused, 'INVALID_CONFIGURATION', /`options\.dataverse\.credential`: cannot be read/)
     const ipcMain = { handle() {}, removeHandler() {} }
-    throws(() => serveOmnichannel({ ipcMain, allow: [], get client() { throw new Error('mine') } }), 'INVALID_CONFIGURATION', /`options\.client`: cannot be read/)
+    throws(
+      () =>
+        serveOmnichannel({
+          ipcMain,
+          allow: [],
+          get client() {
+            throw new Error('mine')
+          }
+        }),
+      'INVALID_CONFIGURATION',
+      /`options\.client`: cannot be read/
+    )
     throws(() => serveOmnichannel(revoked()), 'INVALID_CONFIGURATION', /cannot be read/)
     const service = serveOmnichannel({ ipcMain, client: { linkToConversation() {} }, allow: [] })
     throws(() => service.focus(revoked(), null), 'INVALID_ARGUMENT', /`webContents`: cannot be read/)
@@ -227,18 +377,48 @@ test('endless prototype chains are rejected', { timeout: 60_000 }, async t => {
 
 test('an unknown getter is rejected by name, and a method of a class is not an option', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
-  const misspelt = new (class { get dryrun() { return true } })()
-  await rejects(client.linkToConversation(entityLogicalName, recordId, emptyConversation, misspelt), 'INVALID_ARGUMENT', /`options\.dryrun`/)
-  const method = new (class { dryRun() { return true } })()
+  const misspelt = new (class {
+    get dryrun() {
+      return true
+    }
+  })()
+  await rejects(
+    client.linkToConversation(entityLogicalName, recordId, emptyConversation, misspelt),
+    'INVALID_ARGUMENT',
+    /`options\.dryrun`/
+  )
+  const method = new (class {
+    dryRun() {
+      return true
+    }
+  })()
   await rejects(client.linkToConversation(entityLogicalName, recordId, emptyConversation, method), 'INVALID_ARGUMENT', /`options\.dryRun`/)
-  const helpful = new (class { timeoutInMs = 60_000; describe() {} toJSON() {} })()
+  const helpful = new (class {
+    timeoutInMs = 60_000
+    describe() {}
+    toJSON() {}
+  })()
   assert.equal((await client.getConversation(conversation, helpful)).conversationId, conversation)
-  assert.equal((await client.getConversation(conversation, new (class { toString() { return '' } })())).conversationId, conversation)
+  assert.equal(
+    (
+      await client.getConversation(
+        conversation,
+        new (class {
+          toString() {
+            return ''
+          }
+        })()
+      )
+    ).conversationId,
+    conversation
+  )
 })
 
 test('arrays may be proxies, and have a maximum length', { timeout: 60_000 }, async t => {
   const { client } = await stores.embedded(t)
-  const listed = await client.getConversations({ statuses: new Proxy(['active'], {}), orderBy: new Proxy([{ property: 'subject' }], {}) }).next()
+  const listed = await client
+    .getConversations({ statuses: new Proxy(['active'], {}), orderBy: new Proxy([{ property: 'subject' }], {}) })
+    .next()
   assert.equal(listed.value.status, 'active')
   for (const statuses of [Array.from({ length: 10_001 }), Array(4e9)]) {
     await rejects(client.getConversations({ statuses }).next(), 'INVALID_ARGUMENT', /`options\.statuses`: expected at most 10000 entries/)
@@ -264,7 +444,9 @@ test('JavaScript and the addon know the same names', { timeout: 60_000 }, async 
   for (const [method, [call, shape]] of Object.entries(calls)) {
     if (method === 'waitForConversation') continue
     const { message } = await rejects(call(client, { unknown: 1 }), 'INVALID_ARGUMENT', /expected one of|unknown field/)
-    const names = Object.keys(shape).filter(name => !inJavaScript.has(name)).toSorted()
+    const names = Object.keys(shape)
+      .filter(name => !inJavaScript.has(name))
+      .toSorted()
     if (names.length > 2) assert.deepEqual(known(message), names, method)
     else for (const name of names) assert.ok(message.includes(`\`${name}\``), `${method}: ${message}`)
   }
@@ -280,7 +462,11 @@ test('options are read once', { timeout: 60_000 }, async t => {
   const { client: sample } = await stores.embedded(t)
   await client.importRecords(`${data}incidents.json`)
   let read = 0
-  const options = { get dryRun() { return read++ === 0 } }
+  const options = {
+    get dryRun() {
+      return read++ === 0
+    }
+  }
   const requests = Array.from({ length: 3 }, () => ({ ...incident, conversationId: emptyConversation }))
   const dry = []
   for await (const { outcome } of sample.linkMany(requests, options)) dry.push(outcome.dryRun)
@@ -295,21 +481,43 @@ test('a value of another type is rejected with a clear message', { timeout: 60_0
   const url = 'https://contoso.crm4.dynamics.com'
   const others = [() => {}, Symbol('s'), 5n, new Map(), [], {}]
   const configured = [
-    ...[...others.slice(0, 3), [], 5, 'x'].flatMap(value => [['embedded', { embedded: value }], ['dataverse', { dataverse: value }]]),
-    ...others.flatMap(value => ['url', 'retryOptions.maxRetries', 'application'].map(name => [`dataverse.${name}`, { dataverse: { url, ...nested(name, value) } }])),
-    ['dataverse.optimisticConcurrency', { dataverse: { url, optimisticConcurrency: [] } }], ['timeoutInMs', { timeoutInMs: {} }]
+    ...[...others.slice(0, 3), [], 5, 'x'].flatMap(value => [
+      ['embedded', { embedded: value }],
+      ['dataverse', { dataverse: value }]
+    ]),
+    ...others.flatMap(value =>
+      ['url', 'retryOptions.maxRetries', 'application'].map(name => [`dataverse.${name}`, { dataverse: { url, ...nested(name, value) } }])
+    ),
+    ['dataverse.optimisticConcurrency', { dataverse: { url, optimisticConcurrency: [] } }],
+    ['timeoutInMs', { timeoutInMs: {} }]
   ]
   for (const [name, options] of configured) {
-    throws(() => new OmnichannelClient(options), 'INVALID_CONFIGURATION', new RegExp(`^\`options\\.${name}\`: expected an? [a-z ,]+, got an? [a-z]+\\.$`))
+    throws(
+      () => new OmnichannelClient(options),
+      'INVALID_CONFIGURATION',
+      new RegExp(`^\`options\\.${name}\`: expected an? [a-z ,]+, got an? [a-z]+\\.$`)
+    )
   }
   const called = [
-    ...others.map(value => ['dryRun', { dryRun: value }]), ...[5, true, ...others].map(value => ['ifLinked', { ifLinked: value }]),
-    ...[5, 'x', ...others.slice(0, 3), []].map(value => ['expected', { expected: value }]), ['linkableStatuses', { linkableStatuses: {} }],
-    ['linkableStatuses[0]', { linkableStatuses: [{}] }], ['expected.recordId', { expected: { recordId: {} } }]
+    ...others.map(value => ['dryRun', { dryRun: value }]),
+    ...[5, true, ...others].map(value => ['ifLinked', { ifLinked: value }]),
+    ...[5, 'x', ...others.slice(0, 3), []].map(value => ['expected', { expected: value }]),
+    ['linkableStatuses', { linkableStatuses: {} }],
+    ['linkableStatuses[0]', { linkableStatuses: [{}] }],
+    ['expected.recordId', { expected: { recordId: {} } }]
   ]
   for (const [name, options] of called) {
     const link = client.linkToConversation('account', account.recordId, emptyConversation, options)
-    await rejects(link, 'INVALID_ARGUMENT', new RegExp(`^\`options\\.${name.replace('[0]', '\\[0\\]')}\`: expected an? [a-z ,]+, got an? [a-z]+\\.$`))
+    await rejects(
+      link,
+      'INVALID_ARGUMENT',
+      new RegExp(`^\`options\\.${name.replace('[0]', '\\[0\\]')}\`: expected an? [a-z ,]+, got an? [a-z]+\\.$`)
+    )
   }
-  for (const value of others) await rejects(client.findRecord('account', { name: value }), 'INVALID_ARGUMENT', /^`key\.name`: expected a string, .*, got an? [a-z]+\.$/)
+  for (const value of others)
+    await rejects(
+      client.findRecord('account', { name: value }),
+      'INVALID_ARGUMENT',
+      /^`key\.name`: expected a string, .*, got an? [a-z]+\.$/
+    )
 })

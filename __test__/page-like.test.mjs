@@ -17,7 +17,8 @@ async function use({ OmnichannelClient, LinkError, createOmnichannel }, options,
   const seen = []
   const client = new OmnichannelClient(options)
   for (const page of seed) await client.importRecords(page)
-  for (const name of ['linked', 'replaced', 'unlinked', 'failed']) client.on(name, ({ conversationId }) => seen.push([name, conversationId]))
+  for (const name of ['linked', 'replaced', 'unlinked', 'failed'])
+    client.on(name, ({ conversationId }) => seen.push([name, conversationId]))
   const controller = new AbortController()
   const { signal } = controller
   const target = [record.entityLogicalName, record.recordId, conversation]
@@ -26,7 +27,11 @@ async function use({ OmnichannelClient, LinkError, createOmnichannel }, options,
   seen.push((await client.linkToConversation(other.entityLogicalName, other.recordId, conversation)).status)
   seen.push(await client.unlinkFromConversation(...target).catch(codeOf))
   seen.push(await client.linkToConversation('lead', record.recordId, conversation, { signal }).catch(codeOf))
-  for await (const { outcome } of client.linkMany([{ ...record, conversationId: conversation }], { signal, onProgress: ({ done }) => seen.push(done) })) seen.push(outcome.status)
+  for await (const { outcome } of client.linkMany([{ ...record, conversationId: conversation }], {
+    signal,
+    onProgress: ({ done }) => seen.push(done)
+  }))
+    seen.push(outcome.status)
   for await (const { conversationId } of client.getConversations({ top: 1, signal })) seen.push(conversationId.length)
   seen.push(await client.waitForConversation({ record, timeoutInMs: 5000, signal }).then(({ status }) => status, codeOf))
   seen.push((await createOmnichannel(client).linkToConversation(...target)).status)
@@ -39,8 +44,24 @@ async function use({ OmnichannelClient, LinkError, createOmnichannel }, options,
 }
 
 const expected = [
-  ['linked', emptyConversation], 'linked', ['replaced', emptyConversation], 'replaced', ['failed', emptyConversation], 'NOT_LINKED', ['failed', emptyConversation], 'INVALID_ARGUMENT',
-  ['replaced', emptyConversation], 'replaced', 1, 36, 'active', 'success', 'AbortError', 'AbortError', ['unlinked', emptyConversation], 'unlinked'
+  ['linked', emptyConversation],
+  'linked',
+  ['replaced', emptyConversation],
+  'replaced',
+  ['failed', emptyConversation],
+  'NOT_LINKED',
+  ['failed', emptyConversation],
+  'INVALID_ARGUMENT',
+  ['replaced', emptyConversation],
+  'replaced',
+  1,
+  36,
+  'active',
+  'success',
+  'AbortError',
+  'AbortError',
+  ['unlinked', emptyConversation],
+  'unlinked'
 ]
 
 /** The `AbortController` of jsdom 20: its signal has no reason and no timeout. */
@@ -71,7 +92,10 @@ function load(context, process) {
         const isOurs = name.startsWith('.') && !name.endsWith('.node')
         return isOurs ? inContext(outside.resolve(name)) : outside(name)
       }
-      const code = compileFunction(readFileSync(path, 'utf8'), ['module', 'exports', 'require', '__filename', '__dirname'], { filename: path, parsingContext: context })
+      const code = compileFunction(readFileSync(path, 'utf8'), ['module', 'exports', 'require', '__filename', '__dirname'], {
+        filename: path,
+        parsingContext: context
+      })
       code(module, module.exports, require, path, dirname(path))
     }
     return loaded.get(path).exports
@@ -87,11 +111,24 @@ for (const name of Object.keys(stores)) {
     const AbortController = runInContext(`(${POLYFILL})`, context)
     const server = await emulator(t)
     const { url, credential } = server
-    const options = name === 'embedded'
-      ? { embedded: { path: `${folder(t)}/links.db` } }
-      : { dataverse: { url, credential: runInContext('token => async (request) => { if (!request.abortSignal) throw 1; return { token } }', context)(credential), proxy: async () => '' } }
+    const options =
+      name === 'embedded'
+        ? { embedded: { path: `${folder(t)}/links.db` } }
+        : {
+            dataverse: {
+              url,
+              credential: runInContext(
+                'token => async (request) => { if (!request.abortSignal) throw 1; return { token } }',
+                context
+              )(credential),
+              proxy: async () => ''
+            }
+          }
     const inRealm = runInContext(`(${use})`, context)
-    assert.deepEqual(structuredClone(await inRealm(link, options, { ...given, AbortController, seed: name === 'embedded' ? seed : [] })), expected)
+    assert.deepEqual(
+      structuredClone(await inRealm(link, options, { ...given, AbortController, seed: name === 'embedded' ? seed : [] })),
+      expected
+    )
     const wrong = [{}, { aborted: false }, new AbortController(), { aborted: 0, addEventListener() {}, removeEventListener() {} }]
     const client = new link.OmnichannelClient(options)
     for (const signal of wrong) {
@@ -104,10 +141,33 @@ for (const name of Object.keys(stores)) {
 
 test('a program that has lost its globals still links', { timeout: 60_000 }, async t => {
   const globals = [
-    'AbortController', 'AbortSignal', 'Buffer', 'DOMException', 'Event', 'EventTarget', 'TextDecoder', 'TextEncoder', 'URL', 'WeakRef', 'FinalizationRegistry', 'clearImmediate',
-    'clearInterval', 'clearTimeout', 'crypto', 'fetch', 'performance', 'process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout', 'structuredClone'
+    'AbortController',
+    'AbortSignal',
+    'Buffer',
+    'DOMException',
+    'Event',
+    'EventTarget',
+    'TextDecoder',
+    'TextEncoder',
+    'URL',
+    'WeakRef',
+    'FinalizationRegistry',
+    'clearImmediate',
+    'clearInterval',
+    'clearTimeout',
+    'crypto',
+    'fetch',
+    'performance',
+    'process',
+    'queueMicrotask',
+    'setImmediate',
+    'setInterval',
+    'setTimeout',
+    'structuredClone'
   ]
-  const seen = await run(t, `
+  const seen = await run(
+    t,
+    `
     const print = text => require('node:fs').writeSync(1, text)
     for (const name of globals) delete globalThis[name]
     delete Symbol.asyncDispose
@@ -116,25 +176,79 @@ test('a program that has lost its globals still links', { timeout: 60_000 }, asy
     const AbortController = ${POLYFILL}
     ${use}
     use(require(COMMONJS), { embedded: { path: 'links.db' } }, { ...given, seed, AbortController }).then(seen => print(JSON.stringify(seen)))`,
-  { cwd: folder(t), globals, given, seed })
+    { cwd: folder(t), globals, given, seed }
+  )
   assert.deepEqual(seen, expected)
 })
 
 /** Signals that fail at some point, and whether the call is made anyway. */
 const signals = {
-  'cannot take its listener away': [{ aborted: false, addEventListener() {}, removeEventListener() { throw new Error('a signal') } }, 'linked'],
-  'cannot take its listener away, and throws nothing': [{ aborted: false, addEventListener() {}, removeEventListener() { throw undefined } }, 'linked'],
-  'aborts while its listener is taken away': [{ aborted: false, addEventListener(_, listener) { this.listener = listener }, removeEventListener() { this.listener() } }, 'linked'],
-  'aborts when it takes a listener': [{ aborted: false, addEventListener: (_, listener) => listener(), removeEventListener() {} }, 'AbortError'],
-  'cannot take a listener': [{ aborted: false, addEventListener() { throw new Error('a signal') }, removeEventListener() {} }, 'INVALID_ARGUMENT'],
-  'does not tell whether it is aborted': [{ get aborted() { throw new Error('a signal') }, addEventListener() {}, removeEventListener() {} }, 'INVALID_ARGUMENT']
+  'cannot take its listener away': [
+    {
+      aborted: false,
+      addEventListener() {},
+      removeEventListener() {
+        throw new Error('a signal')
+      }
+    },
+    'linked'
+  ],
+  'cannot take its listener away, and throws nothing': [
+    {
+      aborted: false,
+      addEventListener() {},
+      removeEventListener() {
+        throw undefined
+      }
+    },
+    'linked'
+  ],
+  'aborts while its listener is taken away': [
+    {
+      aborted: false,
+      addEventListener(_, listener) {
+        this.listener = listener
+      },
+      removeEventListener() {
+        this.listener()
+      }
+    },
+    'linked'
+  ],
+  'aborts when it takes a listener': [
+    { aborted: false, addEventListener: (_, listener) => listener(), removeEventListener() {} },
+    'AbortError'
+  ],
+  'cannot take a listener': [
+    {
+      aborted: false,
+      addEventListener() {
+        throw new Error('a signal')
+      },
+      removeEventListener() {}
+    },
+    'INVALID_ARGUMENT'
+  ],
+  'does not tell whether it is aborted': [
+    {
+      get aborted() {
+        throw new Error('a signal')
+      },
+      addEventListener() {},
+      removeEventListener() {}
+    },
+    'INVALID_ARGUMENT'
+  ]
 }
 
 for (const [what, [signal, expected]] of Object.entries(signals)) {
   test(`a signal that ${what}: ${expected}`, { timeout: 60_000 }, async t => {
     const { client, read } = await stores.embedded(t)
     const target = [contact.entityLogicalName, contact.recordId, emptyConversation]
-    const ended = await client.linkToConversation(...target, { signal }).then(({ status }) => status, error => (error.name === 'AbortError' ? error.name : error.code))
+    const ended = await client.linkToConversation(...target, { signal }).then(
+      ({ status }) => status,
+      error => (error.name === 'AbortError' ? error.name : error.code)
+    )
     assert.equal(ended, expected)
     if (expected === 'linked') {
       const [{ outcome }] = [(await client.linkMany([{ ...contact, conversationId: emptyConversation }], { signal }).next()).value]
@@ -150,9 +264,20 @@ test('a signal without a reason rejects with an AbortError, also one whose reaso
   })
   const client = new OmnichannelClient({ dataverse: server.dataverse })
   t.after(() => client.close())
-  for (const reason of [{ value: undefined }, { get() { throw new Error('a reason') } }]) {
+  for (const reason of [
+    { value: undefined },
+    {
+      get() {
+        throw new Error('a reason')
+      }
+    }
+  ]) {
     let abort
-    const signal = Object.defineProperty({ aborted: false, addEventListener: (_, listener) => (abort = listener), removeEventListener() {} }, 'reason', reason)
+    const signal = Object.defineProperty(
+      { aborted: false, addEventListener: (_, listener) => (abort = listener), removeEventListener() {} },
+      'reason',
+      reason
+    )
     const arrived = arrival(server.server, 'GET')
     const pending = client.getConversation(conversation, { signal })
     await arrived

@@ -24,10 +24,17 @@ for (const [name, open] of Object.entries(stores)) {
       const dry = await link({ expected: account, dryRun: true })
       assert.deepEqual([dry.status, dry.previous, dry.dryRun], ['replaced', account, true])
       const replaced = await link({ expected: account })
-      assert.deepEqual([replaced.status, replaced.previous, 'dryRun' in replaced, 'current' in replaced], ['replaced', account, false, false])
+      assert.deepEqual(
+        [replaced.status, replaced.previous, 'dryRun' in replaced, 'current' in replaced],
+        ['replaced', account, false, false]
+      )
       for (const [options, message] of [
-        [{ ifLinked: 'drop' }, /`options\.ifLinked`/], [{ expected: {} }, /`options\.expected`/], [{ expected: 'x' }, /`options\.expected`/], [{ dryRun: 1 }, /`options\.dryRun`/]
-      ]) await rejects(link(options), 'INVALID_ARGUMENT', message)
+        [{ ifLinked: 'drop' }, /`options\.ifLinked`/],
+        [{ expected: {} }, /`options\.expected`/],
+        [{ expected: 'x' }, /`options\.expected`/],
+        [{ dryRun: 1 }, /`options\.dryRun`/]
+      ])
+        await rejects(link(options), 'INVALID_ARGUMENT', message)
       assert.deepEqual((await read(conversation)).customer, contact)
     })
 
@@ -43,13 +50,20 @@ for (const [name, open] of Object.entries(stores)) {
 
     test('a record of the other slot cannot be expected', async t => {
       const { client } = await open(t)
-      const link = (record, expected) => client.linkToConversation(record.entityLogicalName, record.recordId, emptyConversation, { expected })
+      const link = (record, expected) =>
+        client.linkToConversation(record.entityLogicalName, record.recordId, emptyConversation, { expected })
       await rejects(link(contact, incident), 'INVALID_ARGUMENT', /`options\.expected`: .*incident.*customer slot/)
       await rejects(link(incident, account), 'INVALID_ARGUMENT', /`options\.expected`: .*account.*case slot/)
       // A list may have records of both slots.
-      const requests = [{ ...incident, conversationId: emptyConversation }, { ...contact, conversationId: emptyConversation }]
+      const requests = [
+        { ...incident, conversationId: emptyConversation },
+        { ...contact, conversationId: emptyConversation }
+      ]
       const results = await collect(client.linkMany(requests, { expected: incident }))
-      assert.deepEqual(results.map(({ error }) => error.code), ['CONFLICT', 'INVALID_ARGUMENT'])
+      assert.deepEqual(
+        results.map(({ error }) => error.code),
+        ['CONFLICT', 'INVALID_ARGUMENT']
+      )
     })
 
     test('an outcome can be verified later', async t => {
@@ -58,7 +72,13 @@ for (const [name, open] of Object.entries(stores)) {
       const verified = await client.verify(linked)
       assert.deepEqual(verified, { stands: true, current: { ...contact, name: 'Ana Testa' }, conversationStatus: 'active', store: name })
       const unlinked = await client.unlinkFromConversation('contact', contact.recordId, conversation)
-      assert.deepEqual([await client.verify(linked), await client.verify(unlinked)].map(({ stands, current }) => [stands, current]), [[false, null], [true, null]])
+      assert.deepEqual(
+        [await client.verify(linked), await client.verify(unlinked)].map(({ stands, current }) => [stands, current]),
+        [
+          [false, null],
+          [true, null]
+        ]
+      )
       await client.linkToConversation('account', account.recordId, conversation)
       assert.equal((await client.verify(unlinked)).stands, true)
       const kept = await client.linkToConversation('contact', contact.recordId, conversation, { ifLinked: 'keep' })
@@ -72,12 +92,18 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal((await client.verify(shouted)).stands, true)
       const dry = await client.unlinkFromConversation('account', account.recordId, conversation, { dryRun: true })
       for (const [wrong, message] of [
-        [undefined, /`outcome`: expected an object, got undefined/], ['linked', /`outcome`/], [{}, /`outcome`: missing field/], [dry, /`outcome`.* dry run/],
-        [{ ...linked, status: 'lost' }, /`outcome\.status`.*lost/], [{ ...linked, store: name === 'dataverse' ? 'embedded' : 'dataverse' }, /`outcome\.store`.* other store/],
+        [undefined, /`outcome`: expected an object, got undefined/],
+        ['linked', /`outcome`/],
+        [{}, /`outcome`: missing field/],
+        [dry, /`outcome`.* dry run/],
+        [{ ...linked, status: 'lost' }, /`outcome\.status`.*lost/],
+        [{ ...linked, store: name === 'dataverse' ? 'embedded' : 'dataverse' }, /`outcome\.store`.* other store/],
         [{ ...linked, record: { ...contact, entityLogicalName: 'lead' } }, /`outcome\.record\.entityLogicalName`: expected 'account'/],
-        [{ ...linked, record: { ...contact, recordId: 'x' } }, /`outcome\.record\.recordId`/], [{ ...linked, conversationId: 'x' }, /`outcome\.conversationId`/],
+        [{ ...linked, record: { ...contact, recordId: 'x' } }, /`outcome\.record\.recordId`/],
+        [{ ...linked, conversationId: 'x' }, /`outcome\.conversationId`/],
         [{ ...linked, status: 'kept' }, /`outcome\.current`/]
-      ]) await rejects(client.verify(wrong), 'INVALID_ARGUMENT', message)
+      ])
+        await rejects(client.verify(wrong), 'INVALID_ARGUMENT', message)
     })
   })
 }

@@ -21,7 +21,10 @@ function probe(t, env, ...args) {
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', text => (output += text))
   const ended = once(child, 'close').then(([code]) => {
     const recorded = existsSync(out) ? readFileSync(out, 'utf8') : ''
-    const lines = recorded.split('\n').filter(Boolean).map(line => JSON.parse(line))
+    const lines = recorded
+      .split('\n')
+      .filter(Boolean)
+      .map(line => JSON.parse(line))
     const answers = Object.fromEntries(lines.filter(({ kind }) => kind === 'answer').map(({ question, answer }) => [question, answer]))
     return { code, output, recorded, exchanges: lines.filter(({ kind }) => kind === 'exchange'), answers }
   })
@@ -50,7 +53,8 @@ test('it answers every question, records every exchange, and restores the custom
   assert.match(answers.writeInStatus, /^statuscode 2: Accepted/)
   assert.match(answers.noOpWrite, /^Yes/)
   assert.match(answers.etagOn204, /^Accepted \(204\)\. Without/)
-  for (const name of ['staleVersion', 'stalePutReference', 'staleDeleteReference']) assert.match(answers[name], /^Rejected \(412, 0x80060882\)/, name)
+  for (const name of ['staleVersion', 'stalePutReference', 'staleDeleteReference'])
+    assert.match(answers[name], /^Rejected \(412, 0x80060882\)/, name)
   assert.match(answers.wrongTypeNull, /now has no customer/)
   assert.match(answers.wrongTypeBind, /^Rejected \(400/)
   assert.match(answers.restore, /as before the probe/)
@@ -59,13 +63,20 @@ test('it answers every question, records every exchange, and restores the custom
 
 test('without --yes it names the row and writes nothing, without a conversation it only reads', { timeout: 60_000 }, async t => {
   const server = await emulator(t)
-  for (const [args, status, words] of [[['--conversation', conversation], 2, /change one row: .*\n[^]*Add --yes/], [[], 0, /nothing was written/]]) {
+  for (const [args, status, words] of [
+    [['--conversation', conversation], 2, /change one row: .*\n[^]*Add --yes/],
+    [[], 0, /nothing was written/]
+  ]) {
     const { code, output, exchanges } = await probe(t, environment(server), ...args).ended
     assert.equal(code, status, output)
     assert.match(output, words)
     assert.deepEqual(writes(exchanges), [])
   }
-  for (const [args, words] of [[['--yes'], /needs --conversation/], [['--conversation', 'x'], /not a GUID/], [['--x'], /Usage/]]) {
+  for (const [args, words] of [
+    [['--yes'], /needs --conversation/],
+    [['--conversation', 'x'], /not a GUID/],
+    [['--x'], /Usage/]
+  ]) {
     const { code, output } = await probe(t, environment(server), ...args).ended
     assert.equal(code, 1)
     assert.match(output, words)
@@ -100,7 +111,10 @@ test('the customer comes back after an interruption and after lost responses', {
 
 test("another writer's change ends the experiments and stays", { timeout: 60_000 }, async t => {
   const server = await emulator(t)
-  await server.faults.add({ on: { method: 'PATCH', nth: 9 }, fault: { kind: 'writer', when: 'before', changes: { msdyn_customer: otherAccount } } })
+  await server.faults.add({
+    on: { method: 'PATCH', nth: 9 },
+    fault: { kind: 'writer', when: 'before', changes: { msdyn_customer: otherAccount } }
+  })
   const { code, output, answers } = await probe(t, environment(server), '--conversation', conversation, '--yes').ended
   assert.equal(code, 1, output)
   assert.match(answers.restore, /was left alone/)
@@ -110,7 +124,13 @@ test("another writer's change ends the experiments and stays", { timeout: 60_000
 test('the application signs in, and its secret is not recorded', { timeout: 60_000 }, async t => {
   const server = await emulator(t)
   const { tenantId, clientId, clientSecret } = server.application
-  const env = { DATAVERSE_URL: server.url, AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId, AZURE_CLIENT_SECRET: clientSecret, AZURE_AUTHORITY_HOST: server.url }
+  const env = {
+    DATAVERSE_URL: server.url,
+    AZURE_TENANT_ID: tenantId,
+    AZURE_CLIENT_ID: clientId,
+    AZURE_CLIENT_SECRET: clientSecret,
+    AZURE_AUTHORITY_HOST: server.url
+  }
   // The server repeats the secret.
   await server.faults.add({ on: { path: 'WhoAmI' }, fault: { kind: 'status', status: 403, message: `You sent ${clientSecret}` } })
   const { code, output, recorded, answers } = await probe(t, env, '--conversation', byStatus.waiting, '--yes').ended

@@ -21,8 +21,17 @@ test('ESM and CommonJS share the same exports', async () => {
   const { default: _, 'module.exports': __, ...named } = namespace
   assert.deepEqual(named, { ...required })
   assert.deepEqual(Object.keys(required), [
-    'LinkError', 'OmnichannelClient', 'closeConversation', 'configure', 'createOmnichannel', 'defaultClient', 'focusConversation',
-    'getConversationId', 'linkToConversation', 'openConversation', 'unlinkFromConversation'
+    'LinkError',
+    'OmnichannelClient',
+    'closeConversation',
+    'configure',
+    'createOmnichannel',
+    'defaultClient',
+    'focusConversation',
+    'getConversationId',
+    'linkToConversation',
+    'openConversation',
+    'unlinkFromConversation'
   ])
   assert.equal((await import('omnichannel-link')).OmnichannelClient, required.OmnichannelClient)
 })
@@ -48,7 +57,13 @@ test('require starts no thread; the first call does', { skip: process.platform !
       client.close().then(() => console.log(JSON.stringify({ code, before, required, made, called })))
     })`
   // Not through the require of the helper.
-  const { before, required, made, called, code: refused } = await run(t, code, { cwd: folder(t), COMMONJS: 'node:fs', PACKAGE: require.resolve('omnichannel-link') })
+  const {
+    before,
+    required,
+    made,
+    called,
+    code: refused
+  } = await run(t, code, { cwd: folder(t), COMMONJS: 'node:fs', PACKAGE: require.resolve('omnichannel-link') })
   assert.equal(refused, 'CONVERSATION_NOT_FOUND')
   assert.equal(required, before)
   assert.equal(made, before)
@@ -57,14 +72,18 @@ test('require starts no thread; the first call does', { skip: process.platform !
 
 test('an idle open client does not keep the process alive', { timeout: 60_000 }, async t => {
   const { url, credential } = await emulator(t)
-  const { code, stdout, stderr } = await start(t, `
+  const { code, stdout, stderr } = await start(
+    t,
+    `
     (async () => {
       const local = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
       const remote = new link.OmnichannelClient({ dataverse: { url, credential: async () => credential } })
       await local.importRecords(data + 'accounts.json', { onProgress() {} })
       remote.openConversation(conversation)
       console.log((await remote.linkToConversation('incident', incident.recordId)).status)
-    })()`, { cwd: folder(t), url, credential, conversation, incident, data }).ended
+    })()`,
+    { cwd: folder(t), url, credential, conversation, incident, data }
+  ).ended
   assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: 'linked\n', stderr: '' })
 })
 
@@ -72,11 +91,15 @@ test('a pending call keeps the process alive', { timeout: 60_000 }, async t => {
   for (const credential of ["'token'", "async () => 'token'"]) {
     const server = await serve(t)
     const arrived = arrival(server.server, 'GET')
-    const { ended } = start(t, `
+    const { ended } = start(
+      t,
+      `
       process.on('beforeExit', () => console.log('idle'))
       new link.OmnichannelClient({ dataverse: { url, credential: ${credential} } })
         .linkToConversation('contact', contact.recordId, conversation)
-        .then(({ status }) => console.log(status))`, { url: server.url, contact, conversation })
+        .then(({ status }) => console.log(status))`,
+      { url: server.url, contact, conversation }
+    )
     const answered = new Promise(resolve => server.server.once('request', (_, response) => resolve(response)))
     await arrived
     // As long as an idle process takes.
@@ -90,7 +113,9 @@ test('a pending call keeps the process alive', { timeout: 60_000 }, async t => {
 test('process.exit works at once with fifty pending calls', { timeout: 60_000 }, async t => {
   const server = await serve(t)
   const arrived = arrival(server.server, 'GET')
-  const { child, ended } = start(t, `
+  const { child, ended } = start(
+    t,
+    `
     const remote = new link.OmnichannelClient({ dataverse: { url, credential: async () => 'token' } })
     const local = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     local.importRecords(page).then(() => {
@@ -99,7 +124,9 @@ test('process.exit works at once with fifty pending calls', { timeout: 60_000 },
         for (const { activityid } of page.value) local.linkToConversation('contact', contact.recordId, activityid)
         process.exit(7)
       })
-    })`, { cwd: folder(t), url: server.url, page: conversations(50), contact })
+    })`,
+    { cwd: folder(t), url: server.url, page: conversations(50), contact }
+  )
   await arrived
   child.stdin.write('\n')
   const { code, signal, stderr } = await ended
@@ -107,7 +134,9 @@ test('process.exit works at once with fifty pending calls', { timeout: 60_000 },
 })
 
 test('five workers and the main thread link at once, each in its own file', { timeout: 60_000 }, async t => {
-  const { outcomes, codes } = await run(t, `
+  const { outcomes, codes } = await run(
+    t,
+    `
     const { Worker } = require('node:worker_threads')
     const { once } = require('node:events')
     const work = async (link, name) => {
@@ -128,14 +157,17 @@ test('five workers and the main thread link at once, each in its own file', { ti
     }
     Promise.all([work(link, 'main').then(count => [count, 0]), ...[1, 2, 3, 4, 5].map(number => inWorker('worker-' + number))])
       .then(all => console.log(JSON.stringify({ outcomes: all.map(([count]) => count), codes: all.map(([, code]) => code) })))`,
-  { cwd: folder(t), page: conversations(200), contacts, contact })
+    { cwd: folder(t), page: conversations(200), contacts, contact }
+  )
   assert.deepEqual(outcomes, Array(6).fill(200))
   assert.deepEqual(codes, Array(6).fill(0))
 })
 
 test('workers are terminated with calls pending, and the main thread goes on', { timeout: 60_000 }, async t => {
   const server = await serve(t)
-  const { code, signal, stdout, stderr } = await start(t, `
+  const { code, signal, stdout, stderr } = await start(
+    t,
+    `
     const { Worker } = require('node:worker_threads')
     const { once } = require('node:events')
     const code = \`
@@ -160,17 +192,23 @@ test('workers are terminated with calls pending, and the main thread goes on', {
       for (let round = 0; round < 4; round++) await Promise.all([0, 1, 2, 3, 4].map(number => one(number)))
       const client = new link.OmnichannelClient({ embedded: { path: 'main.db' } })
       console.log((await client.importRecords(page)).inserted)
-    })()`, { cwd: folder(t), url: server.url, page: conversations(100), contact }).ended
+    })()`,
+    { cwd: folder(t), url: server.url, page: conversations(100), contact }
+  ).ended
   assert.deepEqual({ code, signal, stdout, stderr }, { code: 0, signal: null, stdout: '100\n', stderr: '' })
 })
 
 test('promises that are not awaited settle before close() does', { timeout: 60_000 }, async t => {
-  const settled = await run(t, `
+  const settled = await run(
+    t,
+    `
     const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
     const settled = []
     client.importRecords(page).then(({ inserted }) => settled.push(inserted))
     for (const { activityid } of page.value) client.linkToConversation('contact', contact.recordId, activityid).catch(({ code }) => settled.push(code))
-    client.close().then(() => console.log(JSON.stringify(settled)))`, { cwd: folder(t), page: conversations(100), contact })
+    client.close().then(() => console.log(JSON.stringify(settled)))`,
+    { cwd: folder(t), page: conversations(100), contact }
+  )
   // In any order: one with more work on its way back may settle later.
   assert.deepEqual(settled.toSorted(), [100, ...Array(100).fill('RECORD_NOT_FOUND')])
 })
@@ -183,6 +221,9 @@ test('an unhandled rejection ends the process as usual', { timeout: 60_000 }, as
 
 test('the default file is in the working directory, wherever the package is', { timeout: 60_000 }, async t => {
   const cwd = folder(t)
-  const hint = await run(t, "link.linkToConversation('account', id, id).catch(({ hint }) => console.log(JSON.stringify(hint)))", { cwd, id: numbered(1) })
+  const hint = await run(t, "link.linkToConversation('account', id, id).catch(({ hint }) => console.log(JSON.stringify(hint)))", {
+    cwd,
+    id: numbered(1)
+  })
   assert.ok(hint.includes(join(cwd, 'omnichannel-link.db')))
 })

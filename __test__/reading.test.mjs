@@ -6,7 +6,20 @@ import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { all } from './support/all.mjs'
 import { rejects } from './support/expect.mjs'
-import { account, contact, conversation, data, emptyConversation, incident, missingContact, missingId, danglingConversation, numbered, page, pages } from './support/sample.mjs'
+import {
+  account,
+  contact,
+  conversation,
+  data,
+  emptyConversation,
+  incident,
+  missingContact,
+  missingId,
+  danglingConversation,
+  numbered,
+  page,
+  pages
+} from './support/sample.mjs'
 import { json, serve } from './support/server.mjs'
 import { client, emptyEmbedded, filesOf, stores } from './support/stores.mjs'
 
@@ -36,27 +49,38 @@ function shown(row) {
 }
 
 /** The sort key of Dataverse, which ignores case. Ids break ties, in an order that depends on the store. */
-const by = (...keys) => (a, b) => {
-  for (const [key, sign] of keys) {
-    const [left, right] = [a, b].map(row => (typeof row[key] === 'string' ? row[key].toLowerCase() : row[key]))
-    if (left !== right) return left < right ? -sign : sign
+const by =
+  (...keys) =>
+  (a, b) => {
+    for (const [key, sign] of keys) {
+      const [left, right] = [a, b].map(row => (typeof row[key] === 'string' ? row[key].toLowerCase() : row[key]))
+      if (left !== right) return left < right ? -sign : sign
+    }
+    return 0
   }
-  return 0
-}
 const newestFirst = by(['createdon', -1])
 const known = rows.msdyn_ocliveworkitems
 
 /** All linked to `account`, every second one active; more than one page. */
 const manyConversations = {
   ...page('msdyn_ocliveworkitems'),
-  value: Array.from({ length: 300 }, (_, number) => ({ ...liveWorkItem(number), createdon: new Date(1.7e12 + number * 1000).toISOString() }))
+  value: Array.from({ length: 300 }, (_, number) => ({
+    ...liveWorkItem(number),
+    createdon: new Date(1.7e12 + number * 1000).toISOString()
+  }))
 }
 
 function liveWorkItem(number) {
   const [customer, agent] = ['_msdyn_customer_value', '_msdyn_activeagentid_value']
   return {
-    activityid: numbered(number), statecode: 0, statuscode: number % 2 ? 3 : 2, [customer]: account.recordId, [`${customer}@${TABLE}`]: 'account',
-    _msdyn_issueid_value: null, [agent]: missingId, [`${agent}@${TABLE}`]: 'systemuser'
+    activityid: numbered(number),
+    statecode: 0,
+    statuscode: number % 2 ? 3 : 2,
+    [customer]: account.recordId,
+    [`${customer}@${TABLE}`]: 'account',
+    _msdyn_issueid_value: null,
+    [agent]: missingId,
+    [`${agent}@${TABLE}`]: 'systemuser'
   }
 }
 
@@ -151,37 +175,64 @@ for (const [name, open] of Object.entries(stores)) {
       same(await all(client.getConversations({ record: { entityLogicalName, recordId }, statuses: [statuscode] })), some, newestFirst)
       assert.equal((await all(client.getConversations({ record: { entityLogicalName, recordId }, top: 2 }))).length, 2)
       await client.linkToConversation('incident', incident.recordId, emptyConversation)
-      assert.deepEqual((await all(client.getConversations({ record: incident }))).map(({ conversationId }) => conversationId), [emptyConversation])
+      assert.deepEqual(
+        (await all(client.getConversations({ record: incident }))).map(({ conversationId }) => conversationId),
+        [emptyConversation]
+      )
     })
 
     test('invalid queries are rejected by name', async t => {
       const { client } = await open(t)
       for (const [query, message] of [
-        [{ agentId: 'me' }, /`options\.agentId`: expected a GUID/], [{ statuses: ['lost'] }, /`options\.statuses\[0\]`/],
-        [{ top: 0 }, /`options\.top`/], [{ orderBy: [{ property: 'size' }] }, /`options\.orderBy\[0\]\.property`/], [{ createdBeforeDays: -1 }, /createdBeforeDays/],
-        [{ agent: missingId }, /unknown field `agent`/], [5, /`options`/],
-        [{ orderBy: [{ property: 'status' }, { property: 'subject' }, { property: 'status', descending: true }] }, /`options\.orderBy\[2\]`: .* once/],
-        ...['agentId', 'record', 'statuses', 'createdBeforeDays', 'orderBy', 'top'].map(name => [{ [name]: null }, new RegExp(`\`options\\.${name}\`: .* got null`)])
-      ]) await rejects(client.getConversations(query).next(), 'INVALID_ARGUMENT', message)
+        [{ agentId: 'me' }, /`options\.agentId`: expected a GUID/],
+        [{ statuses: ['lost'] }, /`options\.statuses\[0\]`/],
+        [{ top: 0 }, /`options\.top`/],
+        [{ orderBy: [{ property: 'size' }] }, /`options\.orderBy\[0\]\.property`/],
+        [{ createdBeforeDays: -1 }, /createdBeforeDays/],
+        [{ agent: missingId }, /unknown field `agent`/],
+        [5, /`options`/],
+        [
+          { orderBy: [{ property: 'status' }, { property: 'subject' }, { property: 'status', descending: true }] },
+          /`options\.orderBy\[2\]`: .* once/
+        ],
+        ...['agentId', 'record', 'statuses', 'createdBeforeDays', 'orderBy', 'top'].map(name => [
+          { [name]: null },
+          new RegExp(`\`options\\.${name}\`: .* got null`)
+        ])
+      ])
+        await rejects(client.getConversations(query).next(), 'INVALID_ARGUMENT', message)
       for (const [record, message] of [
-        ['x', /`options\.record`: expected an object, got a string/], [{ ...account, recordId: 'x' }, /`options\.record\.recordId`: expected a GUID/],
-        [{ ...account, entityLogicalName: 'lead' }, /`options\.record\.entityLogicalName`: expected 'account'/], [{ recordId: missingId }, /missing field/]
-      ]) await rejects(client.getConversations({ record }).next(), 'INVALID_ARGUMENT', message)
+        ['x', /`options\.record`: expected an object, got a string/],
+        [{ ...account, recordId: 'x' }, /`options\.record\.recordId`: expected a GUID/],
+        [{ ...account, entityLogicalName: 'lead' }, /`options\.record\.entityLogicalName`: expected 'account'/],
+        [{ recordId: missingId }, /missing field/]
+      ])
+        await rejects(client.getConversations({ record }).next(), 'INVALID_ARGUMENT', message)
     })
 
     test('a record is found by the values of its columns', async t => {
       const { client } = await open(t)
       for (const [entityLogicalName, column, id, nameOf, table] of [
-        ['account', 'accountnumber', 'accountid', 'name', rows.accounts], ['contact', 'telephone1', 'contactid', 'fullname', rows.contacts],
+        ['account', 'accountnumber', 'accountid', 'name', rows.accounts],
+        ['contact', 'telephone1', 'contactid', 'fullname', rows.contacts],
         ['incident', 'ticketnumber', 'incidentid', 'title', rows.incidents]
       ]) {
         const row = table.find(row => row[column] && table.filter(other => other[column] === row[column]).length === 1)
         const expected = { entityLogicalName, recordId: row[id], name: row[nameOf] }
         assert.deepEqual(await client.findRecord(entityLogicalName, { [column]: row[column] }), expected)
-        assert.deepEqual(await client.findRecord(entityLogicalName, { [nameOf]: row[nameOf].toUpperCase(), [column]: row[column] }), expected)
+        assert.deepEqual(
+          await client.findRecord(entityLogicalName, { [nameOf]: row[nameOf].toUpperCase(), [column]: row[column] }),
+          expected
+        )
       }
-      await rejects(client.findRecord('account', { accountnumber: "A'1 & $top=1 #+%" }), 'RECORD_NOT_FOUND', /No account with this accountnumber/)
-      const groups = rows.contacts.filter(({ telephone1 }) => telephone1).reduce((all, { telephone1, contactid }) => all.set(telephone1, [...(all.get(telephone1) ?? []), contactid]), new Map())
+      await rejects(
+        client.findRecord('account', { accountnumber: "A'1 & $top=1 #+%" }),
+        'RECORD_NOT_FOUND',
+        /No account with this accountnumber/
+      )
+      const groups = rows.contacts
+        .filter(({ telephone1 }) => telephone1)
+        .reduce((all, { telephone1, contactid }) => all.set(telephone1, [...(all.get(telephone1) ?? []), contactid]), new Map())
       const [telephone1, ids] = [...groups].toSorted(([, a], [, b]) => b.length - a.length)[0]
       assert.ok(telephone1 && ids.length > 1)
       const error = await rejects(client.findRecord('contact', { telephone1 }), 'AMBIGUOUS', /contacts have this telephone1/)
@@ -191,21 +242,42 @@ for (const [name, open] of Object.entries(stores)) {
         assert.equal(name, names.get(recordId))
       }
       for (const [entity, key, message] of [
-        ['lead', { a: '1' }, /`entityLogicalName`/], ['account', {}, /`key`: expected at least one column/], ['account', { 'a eq 1 or b': 1 }, /`key`: 'a eq 1 or b' is not a logical name/],
-        ['account', { name: null }, /`key\.name`/], ['account', 'A-1', /`key`: expected an object/], ['account', undefined, /`key`/], ['account', { name: 1.5 }, /`key\.name`/]
-      ]) await rejects(client.findRecord(entity, key), 'INVALID_ARGUMENT', message)
+        ['lead', { a: '1' }, /`entityLogicalName`/],
+        ['account', {}, /`key`: expected at least one column/],
+        ['account', { 'a eq 1 or b': 1 }, /`key`: 'a eq 1 or b' is not a logical name/],
+        ['account', { name: null }, /`key\.name`/],
+        ['account', 'A-1', /`key`: expected an object/],
+        ['account', undefined, /`key`/],
+        ['account', { name: 1.5 }, /`key\.name`/]
+      ])
+        await rejects(client.findRecord(entity, key), 'INVALID_ARGUMENT', message)
     })
 
     test('an invalid number is rejected with the name of the field', async t => {
       const { client } = await open(t)
       const limits = { top: 'from 1 to 4294967295', createdBeforeDays: 'of days from 0 to 4294967295' }
       for (const [name, limit] of Object.entries(limits)) {
-        for (const [value, got] of [[-1, '-1'], [2 ** 32, '4294967296'], [1.5, '1.5'], [Infinity, 'Infinity'], [NaN, 'NaN'], ['3', 'string "3"']]) {
-          const error = await rejects(client.getConversations({ [name]: value }).next(), 'INVALID_ARGUMENT', RegExp(`\`options.${name}\`: .*${got}.* expected a whole number ${limit}`))
+        for (const [value, got] of [
+          [-1, '-1'],
+          [2 ** 32, '4294967296'],
+          [1.5, '1.5'],
+          [Infinity, 'Infinity'],
+          [NaN, 'NaN'],
+          ['3', 'string "3"']
+        ]) {
+          const error = await rejects(
+            client.getConversations({ [name]: value }).next(),
+            'INVALID_ARGUMENT',
+            RegExp(`\`options.${name}\`: .*${got}.* expected a whole number ${limit}`)
+          )
           assert.doesNotMatch(error.message, /u32|nonzero/)
         }
       }
-      await rejects(client.getConversation(conversation, { timeoutInMs: Infinity }), 'INVALID_ARGUMENT', /`options\.timeoutInMs`: .*Infinity, expected a number of milliseconds/)
+      await rejects(
+        client.getConversation(conversation, { timeoutInMs: Infinity }),
+        'INVALID_ARGUMENT',
+        /`options\.timeoutInMs`: .*Infinity, expected a number of milliseconds/
+      )
     })
 
     test('a named record is accepted as a record', async t => {
@@ -234,8 +306,13 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal((await all(client.getConversations({ record: account, top: 260 }))).length, 260)
       const statuses = ['active']
       const orderBy = [{ property: 'createdOn' }]
-      const oldest = await all(client.getConversations({ record: account, agentId: missingId, statuses, createdBeforeDays: 1, orderBy, top: 2 }))
-      assert.deepEqual(oldest.map(({ conversationId }) => conversationId), [numbered(0), numbered(2)])
+      const oldest = await all(
+        client.getConversations({ record: account, agentId: missingId, statuses, createdBeforeDays: 1, orderBy, top: 2 })
+      )
+      assert.deepEqual(
+        oldest.map(({ conversationId }) => conversationId),
+        [numbered(0), numbered(2)]
+      )
     })
 
     test('an iteration stops when aborted, and reads its query when it begins', async t => {
@@ -267,24 +344,45 @@ for (const [name, open] of Object.entries(stores)) {
     })
 
     test('a record is found by ids, and by strings without case', async t => {
-      const someone = { contactid: numbered(1), fullname: 'Jürgen MÜLLER', statecode: 1, jobtitle: missingId, _parentcustomerid_value: account.recordId, [`_parentcustomerid_value@${TABLE}`]: 'account' }
-      const { client } = await open(t, [page('accounts', { accountid: account.recordId, name: 'Żabka' }), page('contacts', someone, { contactid: numbered(2), fullname: 'Ann' })])
+      const someone = {
+        contactid: numbered(1),
+        fullname: 'Jürgen MÜLLER',
+        statecode: 1,
+        jobtitle: missingId,
+        _parentcustomerid_value: account.recordId,
+        [`_parentcustomerid_value@${TABLE}`]: 'account'
+      }
+      const { client } = await open(t, [
+        page('accounts', { accountid: account.recordId, name: 'Żabka' }),
+        page('contacts', someone, { contactid: numbered(2), fullname: 'Ann' })
+      ])
       const found = { entityLogicalName: 'contact', recordId: numbered(1), name: 'Jürgen MÜLLER' }
       for (const key of [
-        { contactid: numbered(1) }, { contactid: `{${numbered(1).toUpperCase()}}` }, { _parentcustomerid_value: account.recordId.toUpperCase() },
-        { fullname: 'jürgen müller' }, { fullname: 'JÜRGEN MÜLLER', contactid: numbered(1) }, { jobtitle: missingId.toUpperCase() }
-      ]) assert.deepEqual(await client.findRecord('contact', key), found, JSON.stringify(key))
+        { contactid: numbered(1) },
+        { contactid: `{${numbered(1).toUpperCase()}}` },
+        { _parentcustomerid_value: account.recordId.toUpperCase() },
+        { fullname: 'jürgen müller' },
+        { fullname: 'JÜRGEN MÜLLER', contactid: numbered(1) },
+        { jobtitle: missingId.toUpperCase() }
+      ])
+        assert.deepEqual(await client.findRecord('contact', key), found, JSON.stringify(key))
       assert.equal((await client.findRecord('account', { name: 'ŻABKA' })).recordId, account.recordId)
       await rejects(client.findRecord('contact', { contactid: missingId }), 'RECORD_NOT_FOUND')
       await rejects(client.findRecord('contact', { fullname: '' }), 'RECORD_NOT_FOUND')
       for (const [key, message] of [
-        [{ contactid: 'x' }, /`key\.contactid`: expected a GUID.*'x'/], [{ _parentcustomerid_value: '' }, /`key\._parentcustomerid_value`: expected a GUID/],
-        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/], [{ _x: '1' }, /'_x' is not a logical name/], [{ __value: missingId }, /'__value' is not a logical name/]
-      ]) await rejects(client.findRecord('contact', key), 'INVALID_ARGUMENT', message)
+        [{ contactid: 'x' }, /`key\.contactid`: expected a GUID.*'x'/],
+        [{ _parentcustomerid_value: '' }, /`key\._parentcustomerid_value`: expected a GUID/],
+        [{ contactid: 1 }, /`key\.contactid`: expected a GUID/],
+        [{ _x: '1' }, /'_x' is not a logical name/],
+        [{ __value: missingId }, /'__value' is not a logical name/]
+      ])
+        await rejects(client.findRecord('contact', key), 'INVALID_ARGUMENT', message)
     })
 
     test('booleans and numbers are different', async t => {
-      const { client } = await open(t, [page('accounts', { accountid: numbered(1), creditonhold: true }, { accountid: numbered(2), numberofemployees: 1 })])
+      const { client } = await open(t, [
+        page('accounts', { accountid: numbered(1), creditonhold: true }, { accountid: numbered(2), numberofemployees: 1 })
+      ])
       assert.equal((await client.findRecord('account', { creditonhold: true })).recordId, numbered(1))
       assert.equal((await client.findRecord('account', { numberofemployees: 1 })).recordId, numbered(2))
       for (const key of [{ creditonhold: 1 }, { numberofemployees: true }, { creditonhold: false }]) {
@@ -300,12 +398,11 @@ for (const [name, open] of Object.entries(stores)) {
 }
 
 test('invalid links to the next page are not followed', { timeout: 60_000 }, async t => {
-  const links = [
-    () => 'https://evil.example/api/data/v9.2/msdyn_ocliveworkitems?x=1',
-    ({ headers, url }) => `http://${headers.host}${url}`
-  ]
+  const links = [() => 'https://evil.example/api/data/v9.2/msdyn_ocliveworkitems?x=1', ({ headers, url }) => `http://${headers.host}${url}`]
   for (const link of links) {
-    const { requests, dataverse } = await serve(t, (request, response) => json(response, 200, { value: [], '@odata.nextLink': link(request) }))
+    const { requests, dataverse } = await serve(t, (request, response) =>
+      json(response, 200, { value: [], '@odata.nextLink': link(request) })
+    )
     await rejects(all(client(t, { dataverse }).getConversations({ record: account })), 'PROTOCOL', /next/)
     assert.deepEqual(requests, ['GET'])
   }
@@ -332,7 +429,9 @@ test('a circle of pages is an error, and empty pages end at the deadline', { tim
   const around = client(t, { dataverse: circle.dataverse })
   await rejects(all(around.getConversations()), 'PROTOCOL', /leads back to an earlier page/)
   assert.ok(circle.requests.length < 20)
-  const endless = await serve(t, (request, response, number) => json(response, 200, { value: [], '@odata.nextLink': linkTo(request, number) }))
+  const endless = await serve(t, (request, response, number) =>
+    json(response, 200, { value: [], '@odata.nextLink': linkTo(request, number) })
+  )
   const away = client(t, { dataverse: endless.dataverse })
   await rejects(away.getConversations({ timeoutInMs: 50 }).next(), 'TIMEOUT')
 })
@@ -345,7 +444,11 @@ test('the timeout applies to each page', { timeout: 60_000 }, async t => {
   const ids = new Set()
   const listener = ({ requestId }) => ids.add(requestId)
   subscribe('omnichannel-link:request', listener)
-  await rejects(all(client(t, { dataverse: server.dataverse }).getConversations({ record: account, timeoutInMs: 1000 })), 'TIMEOUT', /1000 ms/)
+  await rejects(
+    all(client(t, { dataverse: server.dataverse }).getConversations({ record: account, timeoutInMs: 1000 })),
+    'TIMEOUT',
+    /1000 ms/
+  )
   unsubscribe('omnichannel-link:request', listener)
   assert.equal(server.requests.length, 4)
   // The message of the last request may come after the rejection.

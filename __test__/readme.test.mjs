@@ -11,7 +11,11 @@ import { startEmulator } from 'omnichannel-link-emulator'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
 const guide = readFileSync(join(root, 'docs', 'guide.md'), 'utf8')
-const blocksOf = text => text.split('```js\n').slice(1).map(rest => rest.split('```')[0])
+const blocksOf = text =>
+  text
+    .split('```js\n')
+    .slice(1)
+    .map(rest => rest.split('```')[0])
 const notRun = new Set([readme, guide].flatMap(blocksOf))
 let folder, emulator
 

@@ -72,15 +72,21 @@ async function prepared(t) {
   cpSync(data, join(cwd, 'node_modules', 'omnichannel-link', 'examples', 'data'), { recursive: true })
   writeFileSync(join(cwd, 'links.csv'), LIST)
   writeFileSync(join(cwd, 'authority.pem'), emulator.caCertificate)
-  const env = { DATAVERSE_TOKEN: emulator.credential, HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: join(cwd, 'authority.pem'), NO_PROXY: '' }
-  const steady = text => text
-    .replaceAll('\r\n', '\n')
-    .replaceAll(JSON.stringify(cwd + sep).slice(1, -1), '/home/agent/')
-    .replaceAll(cwd + sep, '/home/agent/')
-    .replaceAll(proxy.host, 'proxy.contoso.com:8080')
-    .replace(/("requestId":"|"serviceRequestId":"|  request )[0-9a-f-]{36}/g, '$1…')
-    .replace(/[\d.]+ ms\b/g, '… ms')
-    .replace(/, until \d{4}-\d{2}-\d{2}\./, ', until ….')
+  const env = {
+    DATAVERSE_TOKEN: emulator.credential,
+    HTTPS_PROXY: proxy.url,
+    NODE_EXTRA_CA_CERTS: join(cwd, 'authority.pem'),
+    NO_PROXY: ''
+  }
+  const steady = text =>
+    text
+      .replaceAll('\r\n', '\n')
+      .replaceAll(JSON.stringify(cwd + sep).slice(1, -1), '/home/agent/')
+      .replaceAll(cwd + sep, '/home/agent/')
+      .replaceAll(proxy.host, 'proxy.contoso.com:8080')
+      .replace(/("requestId":"|"serviceRequestId":"|  request )[0-9a-f-]{36}/g, '$1…')
+      .replace(/[\d.]+ ms\b/g, '… ms')
+      .replace(/, until \d{4}-\d{2}-\d{2}\./, ', until ….')
   return { cwd, env, steady }
 }
 
@@ -88,14 +94,21 @@ async function prepared(t) {
 function expanded(cwd, word) {
   if (!word.includes('*')) return [word]
   const [place, end] = word.split('*')
-  return readdirSync(join(cwd, place)).filter(name => name.endsWith(end)).sort().map(name => place + name)
+  return readdirSync(join(cwd, place))
+    .filter(name => name.endsWith(end))
+    .sort()
+    .map(name => place + name)
 }
 
 /** A command and its output. */
 async function record(t, { cwd, env, steady }, command) {
   const [program, ...words] = command.split(' ')
   if (program === 'cat') return `$ ${command}\n${steady(readFileSync(join(cwd, words[0]), 'utf8'))}`
-  const { code, stdout, stderr } = await cli(t, words.slice(1).flatMap(word => expanded(cwd, word)), { cwd, env })
+  const { code, stdout, stderr } = await cli(
+    t,
+    words.slice(1).flatMap(word => expanded(cwd, word)),
+    { cwd, env }
+  )
   return `$ ${command}\n${steady(stdout + stderr)}${code === 0 ? '' : `[exit code ${code}]\n`}`
 }
 
@@ -116,5 +129,8 @@ test('every command of the guide is recorded', () => {
   const shown = guide.match(/^npx omnichannel-link .*$/gm)
   const recorded = new Set(Object.values(SECTIONS).flat())
   assert.ok(shown.length > 0)
-  assert.deepEqual(shown.filter(command => !recorded.has(command)), [])
+  assert.deepEqual(
+    shown.filter(command => !recorded.has(command)),
+    []
+  )
 })

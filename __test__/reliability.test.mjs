@@ -33,25 +33,34 @@ async function held() {
  * before the call, so it cannot report `unlinked`.
  */
 const cases = {
-  'nothing': [[], 'GET PATCH', 'PATCH'],
+  nothing: [[], 'GET PATCH', 'PATCH'],
   'a connection dropped before the commit': [[patch({ kind: 'drop' })], 'GET PATCH GET PATCH', 'PATCH GET PATCH'],
   'a connection dropped after the commit': [[patch({ kind: 'drop', commit: true })], 'GET PATCH GET', 'PATCH GET', 'in doubt'],
   'an answer cut short after the commit': [[patch({ kind: 'truncate', afterBytes: 20 })], 'GET PATCH GET', 'PATCH GET', 'in doubt'],
   'a gateway that gave up before the commit': [
-    [patch({ kind: 'status', status: 502, body: 'html' })], 'GET PATCH GET PATCH', 'PATCH GET PATCH'
+    [patch({ kind: 'status', status: 502, body: 'html' })],
+    'GET PATCH GET PATCH',
+    'PATCH GET PATCH'
   ],
   'a gateway that gave up after the commit': [
-    [patch({ kind: 'status', status: 504, body: 'empty', commit: true })], 'GET PATCH GET', 'PATCH GET', 'in doubt'
+    [patch({ kind: 'status', status: 504, body: 'empty', commit: true })],
+    'GET PATCH GET',
+    'PATCH GET',
+    'in doubt'
   ],
   'a 503 to the read after a lost write': [
     [patch({ kind: 'drop', commit: true }), { on: { method: 'GET', nth: 2 }, fault: { kind: 'status', status: 503 } }],
-    'GET PATCH GET GET', 'PATCH GET', 'in doubt'
+    'GET PATCH GET GET',
+    'PATCH GET',
+    'in doubt'
   ],
   'a 429 to the write': [[patch({ kind: 'throttle', limit: 'requests', retryAfterInSeconds: 0 })], 'GET PATCH PATCH', 'PATCH PATCH'],
   'a 429 to the read': [[get({ kind: 'throttle', limit: 'concurrency', retryAfterInSeconds: 0 })], 'GET GET PATCH', 'PATCH'],
   'a 200 in a body that trickles': [[patch({ kind: 'trickle' })], 'GET PATCH', 'PATCH'],
   'another writer who changes something else': [
-    [patch({ kind: 'writer', when: 'before', changes: { subject: 'Touched' } })], 'GET PATCH GET PATCH', 'PATCH GET PATCH'
+    [patch({ kind: 'writer', when: 'before', changes: { subject: 'Touched' } })],
+    'GET PATCH GET PATCH',
+    'PATCH GET PATCH'
   ]
 }
 
@@ -100,6 +109,8 @@ test('a table without versions is an error unless the caller accepts the race', 
   assert.equal((await bold.linkToConversation('incident', incident, conversation)).status, 'linked')
   assert.equal(await held(), incident)
   assert.equal((await bold.unlinkFromConversation('incident', incident, conversation)).status, 'unlinked')
-  assert.throws(() => new OmnichannelClient({ dataverse: { url, credential, optimisticConcurrency: 'none' } }), { code: 'INVALID_CONFIGURATION' })
+  assert.throws(() => new OmnichannelClient({ dataverse: { url, credential, optimisticConcurrency: 'none' } }), {
+    code: 'INVALID_CONFIGURATION'
+  })
   await Promise.all([careful.close(), bold.close()])
 })

@@ -23,22 +23,43 @@ function base64(secret, encoding) {
 }
 
 const forms = secret => [
-  secret, encodeURIComponent(secret), percent(secret), percent(secret).toUpperCase(), new URLSearchParams({ _: secret }).toString().slice(2),
-  JSON.stringify(secret).slice(1, -1), ...base64(secret, 'base64'), ...base64(secret, 'base64url')
+  secret,
+  encodeURIComponent(secret),
+  percent(secret),
+  percent(secret).toUpperCase(),
+  new URLSearchParams({ _: secret }).toString().slice(2),
+  JSON.stringify(secret).slice(1, -1),
+  ...base64(secret, 'base64'),
+  ...base64(secret, 'base64url')
 ]
 const found = (text, secret) => forms(secret).filter(form => text.includes(form))
 
 /** The responses of a server that repeats everything, in order. */
 const answers = [
   said => ({ status: 400, body: { error: { code: said, message: said, error_codes: [said] } } }),
-  said => ({ status: 401, headers: { 'www-authenticate': `Bearer error="${said}", claims="${said}"` }, body: { Message: said, ErrorCode: said } }),
-  said => ({ status: 400, body: { error: 'invalid_client', error_description: said, error_codes: [7000215], trace_id: said, correlation_id: said } }),
-  said => ({ status: 200, headers: { etag: said, 'x-ms-service-request-id': said, req_id: said }, body: { '@odata.etag': said, activityid: said } }),
+  said => ({
+    status: 401,
+    headers: { 'www-authenticate': `Bearer error="${said}", claims="${said}"` },
+    body: { Message: said, ErrorCode: said }
+  }),
+  said => ({
+    status: 400,
+    body: { error: 'invalid_client', error_description: said, error_codes: [7000215], trace_id: said, correlation_id: said }
+  }),
+  said => ({
+    status: 200,
+    headers: { etag: said, 'x-ms-service-request-id': said, req_id: said },
+    body: { '@odata.etag': said, activityid: said }
+  }),
   said => ({ status: 200, body: { activityid: 'b7397aae-ecf8-43a6-aeb0-07d294efb494', statuscode: said, access_token: { said } } }),
   said => ({ status: 302, headers: { location: `https://evil.example/?said=${encodeURIComponent(said)}` }, body: said }),
   said => ({ status: 403, body: { error: { code: '0x80040220', message: `Principal ${said} misses a privilege` } } }),
   // Longer than the timeout of any call.
-  said => ({ status: 429, headers: { 'retry-after': '3600', 'x-ms-retry-after-ms': said }, body: { error: { code: said, message: said } } }),
+  said => ({
+    status: 429,
+    headers: { 'retry-after': '3600', 'x-ms-retry-after-ms': said },
+    body: { error: { code: said, message: said } }
+  }),
   said => ({ status: 500, headers: { 'content-type': 'text/html' }, body: `<html>${said}</html>` }),
   said => ({ status: 503, statusMessage: said.replaceAll(/[^\w-]/g, ''), body: said })
 ]
@@ -52,7 +73,15 @@ test('no secret is shown, in whatever form the server repeats it', { timeout: 12
     const { authorization = '' } = request.headers
     reached += `${authorization} ${decodeURIComponent(body.replaceAll('+', ' '))} `
     const bare = authorization.replace('Bearer ', '') || new URLSearchParams(body).get('client_secret') || ''
-    const said = [bare, authorization, body, Buffer.from(bare).toString('base64'), btoa(`app:${bare}`), encodeURIComponent(bare), percent(bare)].join(' and ')
+    const said = [
+      bare,
+      authorization,
+      body,
+      Buffer.from(bare).toString('base64'),
+      btoa(`app:${bare}`),
+      encodeURIComponent(bare),
+      percent(bare)
+    ].join(' and ')
     const { status, headers, statusMessage, body: answer } = answers[turn++ % answers.length](said)
     response.writeHead(status, statusMessage, { 'content-type': 'application/json', ...headers })
     response.end(typeof answer === 'string' ? answer : JSON.stringify(answer))
@@ -83,7 +112,16 @@ test('no secret is shown, in whatever form the server repeats it', { timeout: 12
     // The search works.
     for (const form of forms(secret)) assert.notEqual(found(`${shown}${form}`, secret).length, 0)
   }
-  for (const expected of ['AUTHENTICATION_FAILED', 'PROTOCOL', 'FORBIDDEN', 'THROTTLED', 'UNAVAILABLE', 'INVALID_CONFIGURATION', '[redacted]', 'OMNICHANNEL_LINK']) {
+  for (const expected of [
+    'AUTHENTICATION_FAILED',
+    'PROTOCOL',
+    'FORBIDDEN',
+    'THROTTLED',
+    'UNAVAILABLE',
+    'INVALID_CONFIGURATION',
+    '[redacted]',
+    'OMNICHANNEL_LINK'
+  ]) {
     assert.ok(shown.includes(expected), `${expected} was among what was shown`)
   }
 })

@@ -49,7 +49,10 @@ test('it reads at once, then with growing pauses of up to five seconds', async (
 })
 
 test('clients that begin together drift apart', async () => {
-  for (const [random, first] of [[0, 800], [1, 1200]]) {
+  for (const [random, first] of [
+    [0, 800],
+    [1, 1200]
+  ]) {
     const { found, times } = wait([[], [one]], {}, () => random)
     await found
     assert.deepEqual(times(), [0, first])
@@ -66,7 +69,12 @@ const asked = async options => {
 test('the query for each criterion', async () => {
   const basics = { statuses: ['active'], timeoutInMs: 60_000, top: 10 }
   assert.deepEqual(await asked(undefined), basics)
-  assert.deepEqual(await asked({ agentId, statuses: ['open'], timeoutInMs: 5000 }), { ...basics, agentId, statuses: ['open'], timeoutInMs: 5000 })
+  assert.deepEqual(await asked({ agentId, statuses: ['open'], timeoutInMs: 5000 }), {
+    ...basics,
+    agentId,
+    statuses: ['open'],
+    timeoutInMs: 5000
+  })
   assert.deepEqual(await asked({ record: contact, agentId: undefined }), { ...basics, record: contact })
   assert.deepEqual(await asked({ record: contact, agentId }), { ...basics, record: contact, agentId })
   const reading = { callerObjectId: numbered(1), traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }
@@ -79,9 +87,21 @@ test('conversations without a date or created earlier are ignored', async () => 
   const undated = { ...one, createdOn: null }
   // The store rounds dates to seconds.
   const createdAfter = new Date('2026-03-01T08:00:00.999Z')
-  const { found, looks } = wait([[old, undated], [fresh, old, old]], { createdAfter })
+  const { found, looks } = wait(
+    [
+      [old, undated],
+      [fresh, old, old]
+    ],
+    { createdAfter }
+  )
   assert.equal(await found, fresh)
-  assert.deepEqual(looks.map(([, question]) => [question.top, 'createdAfter' in question]), [[10, false], [10, false]])
+  assert.deepEqual(
+    looks.map(([, question]) => [question.top, 'createdAfter' in question]),
+    [
+      [10, false],
+      [10, false]
+    ]
+  )
   await rejects(wait([[fresh, fresh, old]], { createdAfter }).found, 'AMBIGUOUS', undefined, { candidates: [fresh, fresh] })
   assert.equal(await wait([[undated]]).found, undated)
   // It keeps its original value.
@@ -93,7 +113,10 @@ test('conversations without a date or created earlier are ignored', async () => 
 
 test('several are AMBIGUOUS at once, and the candidates survive JSON', async () => {
   const { found, looks } = wait([[], [one, two]])
-  const error = await rejects(found, 'AMBIGUOUS', new RegExp(`${conversation}, ${emptyConversation}\\.`), { candidates: [one, two], isRetryable: false })
+  const error = await rejects(found, 'AMBIGUOUS', new RegExp(`${conversation}, ${emptyConversation}\\.`), {
+    candidates: [one, two],
+    isRetryable: false
+  })
   assert.equal(looks.length, 2)
   assert.deepEqual(LinkError.fromJSON(structuredClone(error.toJSON())).candidates, [one, two])
 })
@@ -102,13 +125,23 @@ test('none until the deadline is TIMEOUT, after a last read', async () => {
   const { found, looks, times } = wait([[]], { timeoutInMs: 3000 })
   await rejects(found, 'TIMEOUT', /within 3000 ms\./, { isRetryable: true, cause: undefined })
   assert.deepEqual(times(), [0, 1000, 2500, 3000])
-  assert.deepEqual(looks.map(([, { timeoutInMs }]) => timeoutInMs), [3000, 2000, 1000, 1000])
+  assert.deepEqual(
+    looks.map(([, { timeoutInMs }]) => timeoutInMs),
+    [3000, 2000, 1000, 1000]
+  )
 })
 
 test('its errors name the store, and the default client explains its choice', async () => {
   const unconfigured = { implicitStoreHint: () => 'Nobody configured it.', store: () => 'embedded' }
-  for (const [store, hint] of [[native, undefined], [unconfigured, /Nobody configured it\.$/]]) {
-    for (const [answers, options, code] of [[[[one, two]], {}, 'AMBIGUOUS'], [[[]], { timeoutInMs: 5 }, 'TIMEOUT'], [[], { pollInMs: 5 }, 'INVALID_ARGUMENT']]) {
+  for (const [store, hint] of [
+    [native, undefined],
+    [unconfigured, /Nobody configured it\.$/]
+  ]) {
+    for (const [answers, options, code] of [
+      [[[one, two]], {}, 'AMBIGUOUS'],
+      [[[]], { timeoutInMs: 5 }, 'TIMEOUT'],
+      [[], { pollInMs: 5 }, 'INVALID_ARGUMENT']
+    ]) {
       const error = await rejects(wait(answers, options, undefined, store).found, code, undefined, { store: 'embedded' })
       if (hint) assert.match(error.hint, hint)
     }
@@ -161,7 +194,11 @@ test('a read ends at the deadline, however many pages it has', { timeout: 60_000
       }
     }
     const remote = client(t, { dataverse: pages.dataverse })
-    const error = await rejects(waitForConversation(native, remote, { ...options, timeoutInMs: 4000 }, system), 'TIMEOUT', /within 4000 ms, and the last poll failed/)
+    const error = await rejects(
+      waitForConversation(native, remote, { ...options, timeoutInMs: 4000 }, system),
+      'TIMEOUT',
+      /within 4000 ms, and the last poll failed/
+    )
     assert.match(error.cause.message, /4000 ms/)
     assert.ok(isOff)
     const controller = new AbortController()
@@ -176,10 +213,13 @@ test('a read ends at the deadline, however many pages it has', { timeout: 60_000
 test('the reason of a signal may be a retryable error', async () => {
   const reason = failure('TIMEOUT', true)
   const controller = new AbortController()
-  const answers = [[], () => {
-    controller.abort(reason)
-    throw reason
-  }]
+  const answers = [
+    [],
+    () => {
+      controller.abort(reason)
+      throw reason
+    }
+  ]
   await assert.rejects(wait(answers, { signal: controller.signal, timeoutInMs: 500 }).found, error => error === reason)
 })
 
@@ -201,12 +241,29 @@ test('many waits may share one signal, which keeps no reference to them', { time
 test('invalid options are rejected', async t => {
   const { client } = emptyEmbedded(t)
   const wrong = [
-    [5, /`options`/], [[], /`options`/], [{ agent: agentId }, /`options.agent`/], [{ agentId: 'x' }, /`options.agentId`/],
-    [{ agentId: `{${agentId}` }, /agentId/], [{ agentId: null }, /agentId/], [{ statuses: null }, /statuses/], [{ agentId: [agentId] }, /agentId/],
-    [{ agentId: [agentId], record: contact }, /agentId/], [{ agentId: 'x', record: contact }, /agentId/], [{ timeoutInMs: 0 }, /timeoutInMs/], [{ timeoutInMs: NaN }, /timeoutInMs/], [{ timeoutInMs: '5' }, /timeoutInMs/],
-    [{ timeoutInMs: 2 ** 31 }, /timeoutInMs/], [{ signal: {} }, /signal/], [{ statuses: ['done'] }, /statuses/], [{ record: { recordId: 'x' } }, /record/],
-    [{ record: { ...contact, nmae: 'Ana' } }, /nmae/], [{ callerObjectId: 'x' }, /callerObjectId/], [{ traceparent: 'x' }, /traceparent/],
-    [{ createdAfter: '2026-03-01' }, /createdAfter/], [{ createdAfter: Date.now() }, /createdAfter/], [{ createdAfter: new Date(NaN) }, /createdAfter/],
+    [5, /`options`/],
+    [[], /`options`/],
+    [{ agent: agentId }, /`options.agent`/],
+    [{ agentId: 'x' }, /`options.agentId`/],
+    [{ agentId: `{${agentId}` }, /agentId/],
+    [{ agentId: null }, /agentId/],
+    [{ statuses: null }, /statuses/],
+    [{ agentId: [agentId] }, /agentId/],
+    [{ agentId: [agentId], record: contact }, /agentId/],
+    [{ agentId: 'x', record: contact }, /agentId/],
+    [{ timeoutInMs: 0 }, /timeoutInMs/],
+    [{ timeoutInMs: NaN }, /timeoutInMs/],
+    [{ timeoutInMs: '5' }, /timeoutInMs/],
+    [{ timeoutInMs: 2 ** 31 }, /timeoutInMs/],
+    [{ signal: {} }, /signal/],
+    [{ statuses: ['done'] }, /statuses/],
+    [{ record: { recordId: 'x' } }, /record/],
+    [{ record: { ...contact, nmae: 'Ana' } }, /nmae/],
+    [{ callerObjectId: 'x' }, /callerObjectId/],
+    [{ traceparent: 'x' }, /traceparent/],
+    [{ createdAfter: '2026-03-01' }, /createdAfter/],
+    [{ createdAfter: Date.now() }, /createdAfter/],
+    [{ createdAfter: new Date(NaN) }, /createdAfter/],
     [{ createdAfter: null }, /createdAfter/]
   ]
   for (const [options, message] of wrong) await rejects(client.waitForConversation(options), 'INVALID_ARGUMENT', message)
@@ -228,7 +285,7 @@ for (const [store, open] of Object.entries(stores)) {
       await rejects(client.waitForConversation({ record: account }), 'AMBIGUOUS')
     })
 
-    test("older conversations of an agent are ignored", { timeout: 60_000 }, async t => {
+    test('older conversations of an agent are ignored', { timeout: 60_000 }, async t => {
       const { client } = await open(t)
       // The newest of the sample data.
       const { value } = await client.getConversations({ statuses: ['active'], top: 1 }).next()

@@ -14,8 +14,13 @@ const PER_CONVERSATION = 5
 const TOGETHER = 50
 const RATE = 0.01
 const FAULTS = [
-  { kind: 'drop' }, { kind: 'drop', commit: true }, { kind: 'status', status: 503 }, { kind: 'status', status: 502, body: 'html', commit: true },
-  { kind: 'throttle', limit: 'concurrency', retryAfterInSeconds: 0 }, { kind: 'truncate' }, { kind: 'writer', when: 'before', changes: { subject: 'Touched' } }
+  { kind: 'drop' },
+  { kind: 'drop', commit: true },
+  { kind: 'status', status: 503 },
+  { kind: 'status', status: 502, body: 'html', commit: true },
+  { kind: 'throttle', limit: 'concurrency', retryAfterInSeconds: 0 },
+  { kind: 'truncate' },
+  { kind: 'writer', when: 'before', changes: { subject: 'Touched' } }
 ]
 const LIMITS = { requests: 50_000, windowInMs: 1000 }
 // Each request over the limits extends the pause by a second, so a low concurrency keeps it short.
@@ -34,7 +39,11 @@ const memory = () => {
   return `${Math.round(rss / 1e6)} (${(heapUsed / 1e6).toFixed(1)})`
 }
 
-const RECORDS = [['contact', 1], ['account', 2], ['incident', 3]]
+const RECORDS = [
+  ['contact', 1],
+  ['account', 2],
+  ['incident', 3]
+]
 const RECORDS_OF_A_KIND = 10
 const conversations = Math.ceil(items / (TOGETHER * PER_CONVERSATION)) * TOGETHER
 
@@ -100,10 +109,22 @@ async function* rows({ url, credential }) {
 
 const emulator = await startEmulator({
   seed: [
-    page('msdyn_ocliveworkitems', numbers(conversations).map(number => ({ activityid: id(0, number), statuscode: 2 }))),
-    page('contacts', numbers(RECORDS_OF_A_KIND).map(number => ({ contactid: id(1, number) }))),
-    page('accounts', numbers(RECORDS_OF_A_KIND).map(number => ({ accountid: id(2, number) }))),
-    page('incidents', numbers(RECORDS_OF_A_KIND).map(number => ({ incidentid: id(3, number) })))
+    page(
+      'msdyn_ocliveworkitems',
+      numbers(conversations).map(number => ({ activityid: id(0, number), statuscode: 2 }))
+    ),
+    page(
+      'contacts',
+      numbers(RECORDS_OF_A_KIND).map(number => ({ contactid: id(1, number) }))
+    ),
+    page(
+      'accounts',
+      numbers(RECORDS_OF_A_KIND).map(number => ({ accountid: id(2, number) }))
+    ),
+    page(
+      'incidents',
+      numbers(RECORDS_OF_A_KIND).map(number => ({ incidentid: id(3, number) }))
+    )
   ]
 })
 await emulator.faults.random({ seed: 7, rate: RATE, faults: FAULTS })
@@ -116,9 +137,13 @@ subscribe('omnichannel-link:throttle', ({ delayInMs }) => {
   emulator.clock.advance(delayInMs)
 })
 
-console.log(`${items} items on ${conversations} conversations, ${buildProfile} build, Node ${process.versions.node}, ${process.platform} ${process.arch}`)
+console.log(
+  `${items} items on ${conversations} conversations, ${buildProfile} build, Node ${process.versions.node}, ${process.platform} ${process.arch}`
+)
 const { url, credential } = emulator
-const client = new OmnichannelClient({ dataverse: { url, credential, retryOptions: { maxRetries, retryDelayInMs: 1 }, maxConcurrency: CONCURRENCY } })
+const client = new OmnichannelClient({
+  dataverse: { url, credential, retryOptions: { maxRetries, retryDelayInMs: 1 }, maxConcurrency: CONCURRENCY }
+})
 const started = performance.now()
 let results = 0
 let unordered = 0
@@ -139,14 +164,18 @@ if (ownWrites > RATE * requests) wrong.push(`${ownWrites} items found their own 
 let compared = 0
 let doubtful = 0
 for await (const row of rows(emulator)) {
-  const customer = { entityLogicalName: row['_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname'], recordId: row._msdyn_customer_value }
+  const customer = {
+    entityLogicalName: row['_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname'],
+    recordId: row._msdyn_customer_value
+  }
   const incident = { entityLogicalName: 'incident', recordId: row._msdyn_issueid_value }
   for (const [isCase, record] of [customer, incident].entries()) {
     const possible = slots[slotOf(row.activityid, isCase)]
     if ((possible & (possible - 1)) === 0) compared++
     else doubtful++
     const held = bitOf(record.recordId && record)
-    if ((possible & held) === 0) wrong.push(`${row.activityid}: ${isCase ? 'case' : 'customer'} is ${bits(held)}, possible ${bits(possible)}`)
+    if ((possible & held) === 0)
+      wrong.push(`${row.activityid}: ${isCase ? 'case' : 'customer'} is ${bits(held)}, possible ${bits(possible)}`)
   }
 }
 await emulator.close()

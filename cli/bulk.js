@@ -52,7 +52,12 @@ class Bulk {
   }
 
   async run() {
-    const { callOptions, client, interruption: { signal }, values } = this.#context
+    const {
+      callOptions,
+      client,
+      interruption: { signal },
+      values
+    } = this.#context
     const options = { __proto__: null, ...callOptions, onProgress: counts => this.#progress.update(counts) }
     const stopping = () => this.#stopping()
     signal.addEventListener('abort', stopping)
@@ -104,7 +109,8 @@ class Bulk {
     if (error) this.#write(request, error)
     this.#consecutive = TRANSIENT.has(error?.code) ? this.#consecutive + 1 : 0
     if (FATAL.has(error?.code)) this.#stop(raw, `Stopped at line ${request.line}: every item would fail with ${error.code}.`)
-    if (this.#consecutive === MAX_CONSECUTIVE) this.#stop(raw, `Stopped at line ${request.line}: ${MAX_CONSECUTIVE} consecutive items failed, the last with ${error.code}.`)
+    if (this.#consecutive === MAX_CONSECUTIVE)
+      this.#stop(raw, `Stopped at line ${request.line}: ${MAX_CONSECUTIVE} consecutive items failed, the last with ${error.code}.`)
     const { entityLogicalName, recordId, conversationId, line } = own(request)
     return { line, request: { entityLogicalName, recordId, conversationId }, ...(error ? { error } : { outcome }) }
   }
@@ -158,14 +164,23 @@ class Bulk {
 
   /** Reports how the run ended, and returns the exit code. */
   async #end() {
-    const { interruption: { signal: { aborted, reason } }, values } = this.#context
+    const {
+      interruption: {
+        signal: { aborted, reason }
+      },
+      values
+    } = this.#context
     if (this.#summary.items === 0 && !aborted) await this.#notify('The list is empty.')
     if (!aborted) return this.#summary.failed > 0 ? INCOMPLETE : 0
     if (values.json) await print(describe(reason, true), process.stderr)
     else {
       const repeated = values.unlink ? 'Items already unlinked are reported as NOT_LINKED' : 'Existing links are reported as alreadyLinked'
       await print(this.#stopMessage ?? (reason instanceof Interrupted ? reason.summary : describe(reason)), process.stderr)
-      if (this.#firstNotStarted !== undefined) await print(`No item from line ${this.#firstNotStarted} on was started. Run the same command again to process the whole list. ${repeated}.`, process.stderr)
+      if (this.#firstNotStarted !== undefined)
+        await print(
+          `No item from line ${this.#firstNotStarted} on was started. Run the same command again to process the whole list. ${repeated}.`,
+          process.stderr
+        )
     }
     return exitCode(reason)
   }

@@ -10,14 +10,20 @@ const { eachString, printable } = require('./printable.js')
 
 const LINK_OPTIONS = {
   'if-linked': { type: 'string', value: '<policy>', help: 'if another record is linked: replace it (the default), keep it, or reject' },
-  status: { type: 'string', multiple: true, value: '<status>', help: 'allow linking in this status too, not only in active; may be repeated' },
+  status: {
+    type: 'string',
+    multiple: true,
+    value: '<status>',
+    help: 'allow linking in this status too, not only in active; may be repeated'
+  },
   'dry-run': { type: 'boolean', help: 'report what would be done, and write nothing' }
 }
 const DRY_RUN = { 'dry-run': LINK_OPTIONS['dry-run'] }
 
 /** Parses a numeric option; undefined if it was not given. */
 function wholeNumber(option, text) {
-  if (text !== undefined && !/^[1-9]\d*$/.test(text)) throw failure('INVALID_ARGUMENT', `${option}: expected a whole number greater than 0, got '${text}'.`)
+  if (text !== undefined && !/^[1-9]\d*$/.test(text))
+    throw failure('INVALID_ARGUMENT', `${option}: expected a whole number greater than 0, got '${text}'.`)
   // The message of the library would show the rounded number.
   if (text !== undefined && !Number.isSafeInteger(Number(text))) throw failure('INVALID_ARGUMENT', `${option}: ${text} is too large.`)
   return text === undefined ? undefined : Number(text)
@@ -25,25 +31,38 @@ function wholeNumber(option, text) {
 
 const statuses = names => names?.map(name => (/^\d+$/.test(name) ? Number(name) : name))
 const given = options => own(Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)))
-const changeOptions = (values, more) => given({ ifLinked: values['if-linked'], linkableStatuses: statuses(values.status), dryRun: values['dry-run'], ...more })
+const changeOptions = (values, more) =>
+  given({ ifLinked: values['if-linked'], linkableStatuses: statuses(values.status), dryRun: values['dry-run'], ...more })
 const named = record => (record ? `${record.entityLogicalName} ${record.recordId}${record.name ? `  ${record.name}` : ''}` : '-')
 
 /** The command that links or unlinks. */
-const change = method => async ({ client, values, signal }, [entity, recordId, conversationId]) => {
-  const outcome = own(await client[method](entity, recordId, conversationId, changeOptions(values, { signal })))
-  if (values.json) return print(JSON.stringify(outcome))
-  const { green, dim } = palette(process.stdout)
-  const was = outcome.status === 'replaced' ? outcome.previous : outcome.status === 'kept' ? outcome.current : null
-  const details = [was && `${outcome.status === 'kept' ? 'current' : 'previous'}: ${named(was)}`, outcome.dryRun && 'nothing was written (--dry-run)']
-  return print([green(outcome.status), ...details.filter(Boolean).map(dim)].join('  '))
-}
+const change =
+  method =>
+  async ({ client, values, signal }, [entity, recordId, conversationId]) => {
+    const outcome = own(await client[method](entity, recordId, conversationId, changeOptions(values, { signal })))
+    if (values.json) return print(JSON.stringify(outcome))
+    const { green, dim } = palette(process.stdout)
+    const was = outcome.status === 'replaced' ? outcome.previous : outcome.status === 'kept' ? outcome.current : null
+    const details = [
+      was && `${outcome.status === 'kept' ? 'current' : 'previous'}: ${named(was)}`,
+      outcome.dryRun && 'nothing was written (--dry-run)'
+    ]
+    return print([green(outcome.status), ...details.filter(Boolean).map(dim)].join('  '))
+  }
 
 async function show({ client, values, signal }, [conversationId]) {
   const conversation = await client.getConversation(conversationId, given({ signal }))
   if (values.json) return print(JSON.stringify(conversation))
   const { bold } = palette(process.stdout)
   const { status, customer, case: incident, subject, createdOn, agentId } = eachString(conversation, printable)
-  const rows = { status: String(status), customer: named(customer), case: named(incident), subject: subject ?? '-', created: createdOn ?? '-', agent: agentId ?? '-' }
+  const rows = {
+    status: String(status),
+    customer: named(customer),
+    case: named(incident),
+    subject: subject ?? '-',
+    created: createdOn ?? '-',
+    agent: agentId ?? '-'
+  }
   return print(`${bold(conversation.conversationId)}\n${table(Object.entries(rows))}`)
 }
 
@@ -68,7 +87,14 @@ async function conversations({ client, values, signal }) {
 const short = record => (record ? (record.name ?? record.recordId) : '-')
 
 function lineOf({ conversationId, status, customer, case: incident, subject, createdOn }) {
-  return [conversationId, String(status).padEnd(9), createdOn?.slice(0, 10) ?? '-'.padEnd(10), short(customer), short(incident), subject ?? '-'].join('  ')
+  return [
+    conversationId,
+    String(status).padEnd(9),
+    createdOn?.slice(0, 10) ?? '-'.padEnd(10),
+    short(customer),
+    short(incident),
+    subject ?? '-'
+  ].join('  ')
 }
 
 async function importFiles({ client, values, signal }, files) {
@@ -90,7 +116,10 @@ async function importFiles({ client, values, signal }, files) {
 }
 
 function importLine({ file, entitySet, inserted, updated, danglingLinks, moreRowsExist }) {
-  const notes = [danglingLinks > 0 && `${danglingLinks} links point to missing records`, moreRowsExist && 'more pages exist: import them too']
+  const notes = [
+    danglingLinks > 0 && `${danglingLinks} links point to missing records`,
+    moreRowsExist && 'more pages exist: import them too'
+  ]
   return [`${file}: ${inserted} ${entitySet} inserted, ${updated} updated`, ...notes.filter(Boolean)].join('; ')
 }
 
@@ -119,7 +148,8 @@ const COMMANDS = {
     usage: '<account|contact|incident> <recordId> <conversationId>',
     takes: [3, 3],
     options: LINK_OPTIONS,
-    about: 'Accounts and contacts share the customer slot; incidents use the case slot. Succeeds only after the store has confirmed the link.',
+    about:
+      'Accounts and contacts share the customer slot; incidents use the case slot. Succeeds only after the store has confirmed the link.',
     examples: [`link ${INCIDENT}`, `link ${INCIDENT} --if-linked reject --json`, `link ${INCIDENT} --dry-run --db links.db`],
     run: change('linkToConversation')
   },
@@ -151,7 +181,11 @@ const COMMANDS = {
       top: { type: 'string', value: '<n>', help: 'at most this many' }
     },
     about: 'Prints one line per conversation: id, status, date, customer, case, subject. With --json, prints JSON Lines.',
-    examples: ['conversations --status active --top 20', 'conversations --record contact:2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10', 'conversations --json | head'],
+    examples: [
+      'conversations --status active --top 20',
+      'conversations --record contact:2d9f1c55-7b0a-4a9b-8f2e-0e4a7c1f9b10',
+      'conversations --json | head'
+    ],
     run: conversations
   },
   import: {
@@ -159,7 +193,8 @@ const COMMANDS = {
     usage: '<file...>',
     takes: [1, Infinity],
     outlivesReader: true,
-    about: 'Each file is the response to a GET of accounts, contacts, incidents or msdyn_ocliveworkitems. A file is imported completely or not at\nall, and can be imported again.',
+    about:
+      'Each file is the response to a GET of accounts, contacts, incidents or msdyn_ocliveworkitems. A file is imported completely or not at\nall, and can be imported again.',
     examples: ['import accounts.json contacts.json --db links.db'],
     run: importFiles
   },
@@ -193,7 +228,14 @@ different customers to one conversation, the later item replaces the earlier one
 
 With --json, stdout contains JSON Lines: { line, request, outcome } or { line, request, error }. stderr contains { summary }, { error } if
 the run was stopped, and { notice } for messages meant only for people.`,
-    examples: ['bulk links.csv', 'bulk links.jsonl --json > results.jsonl', 'bulk links.csv --dry-run', 'bulk links.failed.csv --if-linked keep', 'bulk links.csv --unlink', 'bulk - --failed failed.csv < links.csv'],
+    examples: [
+      'bulk links.csv',
+      'bulk links.jsonl --json > results.jsonl',
+      'bulk links.csv --dry-run',
+      'bulk links.failed.csv --if-linked keep',
+      'bulk links.csv --unlink',
+      'bulk - --failed failed.csv < links.csv'
+    ],
     run: (context, files) => bulk({ ...context, callOptions: changeOptions(context.values, { timeoutInMs: context.timeoutInMs }) }, files)
   },
   doctor: {

@@ -104,7 +104,8 @@ function breaks(text, from, to) {
   return text.slice(from, to).match(/\r\n|\r|\n/g)?.length ?? 0
 }
 
-const tooLong = (name, line) => failure('INVALID_ARGUMENT', `${name}, line ${line}: the row is longer than ${MAX_ROW} characters.`, NOT_STARTED)
+const tooLong = (name, line) =>
+  failure('INVALID_ARGUMENT', `${name}, line ${line}: the row is longer than ${MAX_ROW} characters.`, NOT_STARTED)
 
 /** Matches a value that a spreadsheet would run as a formula, also behind white space, and one that `inert` has escaped. */
 const FORMULA = /^'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/

@@ -14,11 +14,19 @@ class DrainClient extends OmnichannelClient {
   }
 
   linkToConversation(entityLogicalName, recordId, conversationId, options) {
-    return super.linkToConversation(entityLogicalName, recordId, conversationId, { __proto__: null, ...options, signal: this.#cancelSignal })
+    return super.linkToConversation(entityLogicalName, recordId, conversationId, {
+      __proto__: null,
+      ...options,
+      signal: this.#cancelSignal
+    })
   }
 
   unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
-    return super.unlinkFromConversation(entityLogicalName, recordId, conversationId, { __proto__: null, ...options, signal: this.#cancelSignal })
+    return super.unlinkFromConversation(entityLogicalName, recordId, conversationId, {
+      __proto__: null,
+      ...options,
+      signal: this.#cancelSignal
+    })
   }
 }
 

@@ -2,7 +2,6 @@
 
 // Adapts the library's errors to the command line: messages name the flag instead of the argument, and hints name flags and variables.
 
-
 const { own } = require('../lib/link-error.js')
 
 /** The flag or variable that sets each argument of the library. */
@@ -27,7 +26,8 @@ const FLAGS = {
 const HINTS = {
   __proto__: null,
   CONVERSATION_NOT_ACTIVE: 'Use --status to allow linking in other statuses, if your process permits it.',
-  DATAVERSE_TOKEN: 'Set DATAVERSE_TOKEN to an access token, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET to the credentials of an application. For the embedded store, use --db.',
+  DATAVERSE_TOKEN:
+    'Set DATAVERSE_TOKEN to an access token, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET to the credentials of an application. For the embedded store, use --db.',
   TIMEOUT: 'Increase --timeout if the store is known to be slow.'
 }
 

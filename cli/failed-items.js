@@ -20,7 +20,8 @@ class FailedItems {
   constructor(path, listPath, isNamed) {
     this.#path = path
     this.#isNamed = isNamed
-    if (path !== undefined && isSame(path, listPath)) throw failure('INVALID_ARGUMENT', `'${path}' is the list itself: choose another file for the failed items.`)
+    if (path !== undefined && isSame(path, listPath))
+      throw failure('INVALID_ARGUMENT', `'${path}' is the list itself: choose another file for the failed items.`)
   }
 
   /** Creates the file, replacing that of an earlier run. */
@@ -96,7 +97,9 @@ function openForWriting(path) {
     probe = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
   } catch (error) {
     if (error.code !== 'ENXIO' || !statSync(path).isFIFO()) throw error
-    throw Object.assign(new Error('it is a pipe without a reader'), { hint: 'Start its reader first, or choose another file with --failed.' })
+    throw Object.assign(new Error('it is a pipe without a reader'), {
+      hint: 'Start its reader first, or choose another file with --failed.'
+    })
   }
   try {
     // The pipe has a reader. Opened again for blocking writes: non-blocking ones would fail when the pipe is full.

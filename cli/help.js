@@ -62,12 +62,15 @@ Examples
 ${examples.map(example => `  omnichannel-link ${example}`).join('\n')}`
 }
 
-const options = specs => Object.entries(specs).map(([name, { short, value, help }]) => [`--${name}${value ? ` ${value}` : ''}${short ? `, -${short}` : ''}`, help])
+const options = specs =>
+  Object.entries(specs).map(([name, { short, value, help }]) => [`--${name}${value ? ` ${value}` : ''}${short ? `, -${short}` : ''}`, help])
 
 /** Aligns rows in two columns. The right cell of a row with a long left cell goes onto the next line. */
 function columns(rows) {
   const width = Math.max(...rows.map(([left]) => left.length).filter(length => length <= 24))
-  return rows.map(([left, right]) => (left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`)).join('\n')
+  return rows
+    .map(([left, right]) => (left.length > width ? `  ${left}\n  ${' '.repeat(width)}  ${right}` : `  ${left.padEnd(width)}  ${right}`))
+    .join('\n')
 }
 
 module.exports = { GLOBAL_OPTIONS, general, ofCommand }

@@ -37,7 +37,8 @@ function parse(args) {
     if (!command) throw usageError('No command given.')
     const given = positionals.slice(1)
     const [min, max] = command.takes
-    if (given.length < min || given.length > max) throw usageError(`Usage: omnichannel-link ${name} ${command.usage}`, `See \`omnichannel-link help ${name}\`.`)
+    if (given.length < min || given.length > max)
+      throw usageError(`Usage: omnichannel-link ${name} ${command.usage}`, `See \`omnichannel-link help ${name}\`.`)
     return own({ command, given, values })
   } catch (error) {
     if (!error.code?.startsWith('ERR_PARSE_ARGS')) throw error
@@ -58,7 +59,10 @@ function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN })
   if (db !== undefined) return own({ ...common, embedded: own({ path: db }) })
   if (url === undefined && !DATAVERSE_URL) return common
   const credential = DATAVERSE_TOKEN ? { credential: DATAVERSE_TOKEN } : {}
-  return own({ ...common, dataverse: own({ ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` }) })
+  return own({
+    ...common,
+    dataverse: own({ ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` })
+  })
 }
 
 async function run(args, interruption) {

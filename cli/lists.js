@@ -88,9 +88,10 @@ const plain = name => name.replaceAll(/\s/g, '').toLowerCase()
 
 /** Interprets the first row: the column names, how to read a request, and the index of the error column of an earlier run. */
 function headerOf(fields, name) {
-  const wrong = what => failure('INVALID_ARGUMENT', `${name}: the header ${what}.`, {
-    hint: `The first line must name the columns ${COLUMNS.join(', ')}. Other columns are allowed.`
-  })
+  const wrong = what =>
+    failure('INVALID_ARGUMENT', `${name}: the header ${what}.`, {
+      hint: `The first line must name the columns ${COLUMNS.join(', ')}. Other columns are allowed.`
+    })
   const places = fields.map(plain)
   const repeated = [...COLUMNS, ERROR].filter(column => places.indexOf(plain(column)) !== places.lastIndexOf(plain(column)))
   if (repeated.length > 0) throw wrong(`repeats ${repeated.join(', ')}`)
@@ -112,7 +113,8 @@ async function* fromJsonLines(list, chunks) {
 
 function fromJson({ raw, text, eol }) {
   const value = jsonLines.parsed(text)
-  if (!jsonLines.isObject(value)) return { source: () => raw + eol, broken: value === undefined ? 'The line is not JSON.' : 'The line is not a JSON object.' }
+  if (!jsonLines.isObject(value))
+    return { source: () => raw + eol, broken: value === undefined ? 'The line is not JSON.' : 'The line is not a JSON object.' }
   // `own`, so that nothing is read from a prototype.
   const { entityLogicalName, recordId, conversationId, [ERROR]: error } = own(value)
   return { entityLogicalName, recordId, conversationId, source: failed => withError(text, error, failed) + eol }

@@ -12,7 +12,8 @@ class Progress {
   #list
   #characters = 0
   #counts = '0 done'
-  #throttled = (/** @type {any} */ { delayInMs }) => this.#show(`${this.#counts}; throttled by the server, waiting ${Math.ceil(delayInMs / 1000)} s`)
+  #throttled = (/** @type {any} */ { delayInMs }) =>
+    this.#show(`${this.#counts}; throttled by the server, waiting ${Math.ceil(delayInMs / 1000)} s`)
 
   constructor(list) {
     this.#list = list

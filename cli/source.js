@@ -79,7 +79,9 @@ class Source {
     }
     if (status.isDirectory()) throw this.#unreadable({ code: 'EISDIR' })
     if (status.isFile()) return status
-    throw failure('INVALID_ARGUMENT', `${this.name} is not a regular file.`, { hint: 'Pass the contents of a pipe as stdin: `omnichannel-link bulk - < pipe`.' })
+    throw failure('INVALID_ARGUMENT', `${this.name} is not a regular file.`, {
+      hint: 'Pass the contents of a pipe as stdin: `omnichannel-link bulk - < pipe`.'
+    })
   }
 
   #decoder(bytes) {

@@ -36,7 +36,11 @@ class Summary {
   async print(stream) {
     const { bold, dim, green, red } = palette(stream)
     const entries = [...this.#outcomes]
-    const rows = entries.map(([name, { count, isFailure, errors }]) => [String(count), (isFailure ? red : green)(name), dim(printable(errors[0] ?? ''))])
+    const rows = entries.map(([name, { count, isFailure, errors }]) => [
+      String(count),
+      (isFailure ? red : green)(name),
+      dim(printable(errors[0] ?? ''))
+    ])
     await print(table([[bold('items'), bold('outcome'), ''], ...rows]), stream)
     for (const [, { errors }] of entries) for (const error of errors.slice(1)) await print(dim(`  ${printable(error)}`), stream)
     for (const [name, { hint }] of entries) if (hint) await print(`${name}: ${printable(hint)}`, stream)

@@ -13,7 +13,9 @@ const COLOURS = { bold: 1, dim: 2, red: 31, green: 32 }
 /** Functions that colour a string. They return it unchanged off a terminal and with NO_COLOR (https://no-color.org). */
 function palette(stream, { NO_COLOR, TERM } = own(process.env)) {
   const isColoured = stream.isTTY === true && !NO_COLOR && TERM !== 'dumb'
-  return Object.fromEntries(Object.entries(COLOURS).map(([name, code]) => [name, text => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)]))
+  return Object.fromEntries(
+    Object.entries(COLOURS).map(([name, code]) => [name, text => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)])
+  )
 }
 
 /** Writes a line, and waits until the stream can take more. cli/index.js handles a stream that was closed. */
@@ -25,7 +27,10 @@ async function print(line, /** @type {import('node:stream').Writable} */ stream 
 /** Formats rows with aligned columns. */
 function table(rows) {
   const widths = rows.map(lengths).reduce((widths, row) => row.map((length, column) => Math.max(length, widths[column] ?? 0)), [])
-  const line = row => lengths(row).map((length, column) => row[column] + ' '.repeat(widths[column] - length)).join('  ')
+  const line = row =>
+    lengths(row)
+      .map((length, column) => row[column] + ' '.repeat(widths[column] - length))
+      .join('  ')
   return rows.map(row => `  ${line(row).trimEnd()}`).join('\n')
 }
 
@@ -51,7 +56,10 @@ function progressLine(stream = process.stderr) {
     if (!isVisible) return
     const room = (stream.columns || 80) - 1
     const full = Math.round(20 * Math.min(1, share))
-    const bar = share === undefined ? '' : `${'█'.repeat(full)}${dim('░'.repeat(20 - full))} ${String(Math.floor(100 * Math.min(1, share))).padStart(3)} %  `
+    const bar =
+      share === undefined
+        ? ''
+        : `${'█'.repeat(full)}${dim('░'.repeat(20 - full))} ${String(Math.floor(100 * Math.min(1, share))).padStart(3)} %  `
     stream.write(`\r\x1b[K${bar}${printable(text).slice(0, Math.max(0, room - (bar ? 28 : 0)))}`)
   }
   return { clear, isVisible, show }

@@ -84,15 +84,21 @@ function serveOmnichannel(options) {
     }
   }
 
-  const windowsOn = conversationId => [...windows].flatMap(([webContents, { focused }]) => (focused === conversationId ? [webContents] : []))
+  const windowsOn = conversationId =>
+    [...windows].flatMap(([webContents, { focused }]) => (focused === conversationId ? [webContents] : []))
 
-  const forwards = forwardEvents ? LINK_EVENTS.map(type => [type, event => {
-    // A failure without a conversation concerns no window, not even those without a focus.
-    for (const webContents of event.conversationId === null ? [] : windowsOn(event.conversationId)) {
-      // The window may show another page by now, which must not learn about links.
-      if (!webContents.isDestroyed() && isAllowed(() => webContents.mainFrame)) webContents.send(EVENTS, plain({ ...event, type }))
-    }
-  }]) : []
+  const forwards = forwardEvents
+    ? LINK_EVENTS.map(type => [
+        type,
+        event => {
+          // A failure without a conversation concerns no window, not even those without a focus.
+          for (const webContents of event.conversationId === null ? [] : windowsOn(event.conversationId)) {
+            // The window may show another page by now, which must not learn about links.
+            if (!webContents.isDestroyed() && isAllowed(() => webContents.mainFrame)) webContents.send(EVENTS, plain({ ...event, type }))
+          }
+        }
+      ])
+    : []
 
   try {
     ipcMain.handle(CALLS, handle)
@@ -174,11 +180,16 @@ function checkedOptions(options) {
     if (callback !== undefined && typeof callback !== 'function') throw wrong(`options.${name}`, 'expected a function')
   }
   if (forwardEvents !== undefined && typeof forwardEvents !== 'boolean') throw wrong('options.forwardEvents', 'expected true or false')
-  if (forwardEvents && typeof client.on !== 'function') throw wrong('options.client', 'expected a client with events, because `forwardEvents` is set')
+  if (forwardEvents && typeof client.on !== 'function')
+    throw wrong('options.client', 'expected a client with events, because `forwardEvents` is set')
   if (typeof allow === 'function') return given
   if (!Array.isArray(allow)) throw wrong('options.allow', 'expected an array of origins, or a function')
   const invalid = allow.filter(origin => !isOrigin(origin))
-  if (invalid.length > 0) throw wrong('options.allow', `expected origins as Chromium writes them, such as "https://agent.contoso.com", "app://desktop" or "file://"; got ${described(invalid[0])}`)
+  if (invalid.length > 0)
+    throw wrong(
+      'options.allow',
+      `expected origins as Chromium writes them, such as "https://agent.contoso.com", "app://desktop" or "file://"; got ${described(invalid[0])}`
+    )
   return given
 }
 

@@ -20,11 +20,11 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']
 async function startEmulator(options = {}) {
   const { port, paths, pages, tls } = readOptions(options)
   const firstLine = `${JSON.stringify(pages)}\n`
-  const child = spawnBinary(['--stdin-seed', '--port', String(port), ...paths.flatMap((p) => ['--seed', p]), ...tls], 'pipe')
-  const ended = new Promise((resolve) => {
+  const child = spawnBinary(['--stdin-seed', '--port', String(port), ...paths.flatMap(p => ['--seed', p]), ...tls], 'pipe')
+  const ended = new Promise(resolve => {
     child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`))
     // Emitted instead of 'exit' if the child could not be started.
-    child.once('error', (error) => resolve(error.message))
+    child.once('error', error => resolve(error.message))
   })
   // A child that exits at once closes this pipe. Its message on stderr is reported instead.
   child.stdin.on('error', () => {})
@@ -60,20 +60,20 @@ async function startEmulator(options = {}) {
     requests: () => fetchJson(server, 'GET', 'requests'),
     faults: {
       add: (...rules) => call('faults.add', rules.flat()),
-      random: (plan) => call('faults.random', plan),
-      conditions: (conditions) => call('faults.conditions', conditions),
+      random: plan => call('faults.random', plan),
+      conditions: conditions => call('faults.conditions', conditions),
       clear: () => call('faults.clear'),
       waiting: () => call('faults.waiting'),
       hanging: (count = 1) => call('faults.hanging', { count }),
       release: () => call('faults.release'),
-      revokeTokens: () => call('faults.revokeTokens'),
+      revokeTokens: () => call('faults.revokeTokens')
     },
     clock: {
       now: () => call('clock.now'),
-      advance: (byInMs) => call('clock.advance', { byInMs }),
+      advance: byInMs => call('clock.advance', { byInMs })
     },
     reset: () => call('reset'),
-    close,
+    close
   }
   if (Symbol.asyncDispose) emulator[Symbol.asyncDispose] = close
   return emulator
@@ -106,7 +106,7 @@ function readOptions(given) {
     return { port, paths: [seed], pages: [], tls }
   }
   const pages = Array.isArray(seed) ? seed : [seed]
-  if (!pages.every((page) => page !== null && typeof page === 'object')) {
+  if (!pages.every(page => page !== null && typeof page === 'object')) {
     throw new TypeError('startEmulator: options.seed: expected a page, an array of pages, or a path')
   }
   return { port, paths: [], pages, tls }
@@ -117,23 +117,27 @@ function readTls(given = false) {
   if (typeof given === 'boolean') return given ? ['--tls'] : []
   const tls = ownProperties(given)
   if (tls === undefined) throw new TypeError('startEmulator: options.tls: expected a boolean or a plain object')
-  const unknown = Object.keys(tls).find((name) => name !== 'hosts')
+  const unknown = Object.keys(tls).find(name => name !== 'hosts')
   if (unknown !== undefined) throw new TypeError(`startEmulator: options.tls: unknown option '${unknown}'; expected hosts`)
   const { hosts = [] } = tls
-  if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === 'string' && host !== '')) {
+  if (!Array.isArray(hosts) || !hosts.every(host => typeof host === 'string' && host !== '')) {
     throw new TypeError('startEmulator: options.tls.hosts: expected an array of host names')
   }
-  return ['--tls', ...hosts.flatMap((host) => ['--tls-host', host])]
+  return ['--tls', ...hosts.flatMap(host => ['--tls-host', host])]
 }
 
 function spawnBinary(args, stdio) {
   if (!existsSync(BINARY)) {
-    throw new Error(`The emulator's binary is missing: ${BINARY}. In a checkout, \`npm run build\` builds it. A bundled program finds it if omnichannel-link-emulator is left out of the bundle.`)
+    throw new Error(
+      `The emulator's binary is missing: ${BINARY}. In a checkout, \`npm run build\` builds it. A bundled program finds it if omnichannel-link-emulator is left out of the bundle.`
+    )
   }
   try {
     return spawn(BINARY, args, { __proto__: null, stdio, windowsHide: true })
   } catch (cause) {
-    throw new Error(`The emulator's binary cannot be started: ${BINARY}: ${cause.message}. It must be a file outside of any archive.`, { cause })
+    throw new Error(`The emulator's binary cannot be started: ${BINARY}: ${cause.message}. It must be a file outside of any archive.`, {
+      cause
+    })
   }
 }
 
@@ -143,11 +147,11 @@ function listening(child, ended) {
     let line = ''
     let message = ''
     child.stderr.setEncoding('utf8')
-    child.stderr.on('data', (text) => {
+    child.stderr.on('data', text => {
       message = (message + text).slice(-STDERR_KEPT)
     })
     child.stdout.setEncoding('utf8')
-    child.stdout.on('data', (text) => {
+    child.stdout.on('data', text => {
       line += text
       if (line.includes('\n')) resolve(line)
     })
@@ -168,13 +172,13 @@ async function callMethod(server, method, argument = null) {
 // One connection per call, because an idle connection could keep the process alive.
 function fetchJson({ url, credential, caCertificate }, method, name, body) {
   return new Promise((resolve, reject) => {
-    const fail = (error) => reject(new Error(`The emulator at ${url} does not respond`, { cause: error }))
+    const fail = error => reject(new Error(`The emulator at ${url} does not respond`, { cause: error }))
     const headers = { authorization: `Bearer ${credential}` }
     const options = { __proto__: null, agent: false, method, headers, ...(caCertificate && { ca: caCertificate }) }
-    const request = (caCertificate ? https : http).request(`${url}/_emulator/${name}`, options, (response) => {
+    const request = (caCertificate ? https : http).request(`${url}/_emulator/${name}`, options, response => {
       let text = ''
       response.setEncoding('utf8')
-      response.on('data', (chunk) => {
+      response.on('data', chunk => {
         text += chunk
       })
       response.on('error', fail)

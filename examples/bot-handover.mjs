@@ -47,7 +47,9 @@ try {
   await correct(client, customer, 'ACC-10008')
   for (const outcome of [customer, issue]) {
     const { stands, current } = await client.verify(outcome)
-    console.log(`${outcome.record.entityLogicalName} ${stands ? 'is still linked' : `was replaced by ${current?.entityLogicalName} "${current?.name}"`}`)
+    console.log(
+      `${outcome.record.entityLogicalName} ${stands ? 'is still linked' : `was replaced by ${current?.entityLogicalName} "${current?.name}"`}`
+    )
   }
 } finally {
   await client.close()

@@ -44,7 +44,9 @@ const conversations = {
     { activityid: conversation, subject: 'Call', statecode: 0, statuscode: 1, createdon: minutesAgo(0), ...agent }
   ]
 }
-const emulator = await startEmulator({ seed: [page('accounts'), page('contacts'), page('incidents'), page('msdyn_ocliveworkitems'), conversations] })
+const emulator = await startEmulator({
+  seed: [page('accounts'), page('contacts'), page('incidents'), page('msdyn_ocliveworkitems'), conversations]
+})
 const { url, credential } = emulator
 const client = new OmnichannelClient({ dataverse: { url, credential } })
 client.on('linked', ({ conversationId }) => console.log(`refresh the windows of ${conversationId}`))

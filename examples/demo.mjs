@@ -30,7 +30,13 @@ async function embedded() {
   }
   // Closing moves the content of the log into the file, which the reader below opens.
   await importer.close()
-  return { where: file, source: 'the SQLite file', open: () => new OmnichannelClient(), read: () => readFile(file, conversation), end: () => {} }
+  return {
+    where: file,
+    source: 'the SQLite file',
+    open: () => new OmnichannelClient(),
+    read: () => readFile(file, conversation),
+    end: () => {}
+  }
 }
 
 /** The Dataverse store on the emulator, over real HTTP. */
@@ -39,9 +45,12 @@ async function dataverse() {
   const { url, credential } = emulator
   const open = () => new OmnichannelClient({ dataverse: { url, credential } })
   const read = async () => {
-    const response = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})?$select=_msdyn_customer_value,_msdyn_issueid_value`, {
-      headers: { authorization: `Bearer ${credential}`, prefer: 'odata.include-annotations="*"' }
-    })
+    const response = await fetch(
+      `${url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})?$select=_msdyn_customer_value,_msdyn_issueid_value`,
+      {
+        headers: { authorization: `Bearer ${credential}`, prefer: 'odata.include-annotations="*"' }
+      }
+    )
     const row = await response.json()
     const lookup = name =>
       row[name] && `${row[`${name}@Microsoft.Dynamics.CRM.lookuplogicalname`]} ${row[`${name}@OData.Community.Display.V1.FormattedValue`]}`

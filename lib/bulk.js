@@ -122,7 +122,8 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
  */
 async function check(shared, silent) {
   const probe = new Error('the options are fine')
-  const options = typeof shared === 'object' && !Array.isArray(shared) ? { __proto__: null, ...shared, signal: AbortSignal.abort(probe) } : shared
+  const options =
+    typeof shared === 'object' && !Array.isArray(shared) ? { __proto__: null, ...shared, signal: AbortSignal.abort(probe) } : shared
   await silent(options, 'account', NIL_GUID, NIL_GUID).catch(error => {
     if (error !== probe) throw error
   })

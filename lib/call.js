@@ -57,7 +57,8 @@ async function callWithSignal(native, signal, start, onAborted) {
 /** The LinkError of an error that the addon made. Any other error of the addon is a defect. */
 function linkError(raw) {
   if (raw instanceof LinkError) return raw
-  if (isNativeError(raw) && !Object.hasOwn(raw, 'maybeApplied')) return failure('INTERNAL', `The addon failed: ${raw.message}`, { cause: raw })
+  if (isNativeError(raw) && !Object.hasOwn(raw, 'maybeApplied'))
+    return failure('INTERNAL', `The addon failed: ${raw.message}`, { cause: raw })
   return fromAddon(raw)
 }
 

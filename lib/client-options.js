@@ -14,7 +14,8 @@ function clientOptions(options) {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return [given]
   // A missing value must not turn a Dataverse client into an embedded one, or choose another file.
   for (const store of ['dataverse', 'embedded']) {
-    if (store in given && given[store] == null) throw fail(`options.${store}`, `expected a value, got ${given[store]}; leave the option out for its default`)
+    if (store in given && given[store] == null)
+      throw fail(`options.${store}`, `expected a value, got ${given[store]}; leave the option out for its default`)
   }
   const { dataverse } = given
   const place = 'options.dataverse.credential'

@@ -83,7 +83,12 @@ class OmnichannelClient {
     let isAborted = false
     try {
       given = optionsOf(this.#native, options, shape)
-      compact = await call(this.#native, given, (...rest) => this.#native[native](...target, ...rest), () => (isAborted = true))
+      compact = await call(
+        this.#native,
+        given,
+        (...rest) => this.#native[native](...target, ...rest),
+        () => (isAborted = true)
+      )
     } catch (error) {
       if (!isAborted && own(given).dryRun !== true) this.#events.failure(name, meant, error)
       throw error
@@ -166,7 +171,10 @@ class OmnichannelClient {
 
   async importRecords(pathOrPage, options) {
     const isPath = typeof pathOrPage === 'string'
-    if (!isPath && (typeof pathOrPage !== 'object' || pathOrPage === null || readable(this.#native, 'pathOrPage', () => Array.isArray(pathOrPage)))) {
+    if (
+      !isPath &&
+      (typeof pathOrPage !== 'object' || pathOrPage === null || readable(this.#native, 'pathOrPage', () => Array.isArray(pathOrPage)))
+    ) {
       throw invalid(this.#native, 'pathOrPage', 'the path of a JSON file, or a page as an object', pathOrPage)
     }
     const page = isPath ? undefined : readable(this.#native, 'pathOrPage', () => JSON.stringify(pathOrPage))
@@ -202,7 +210,10 @@ class OmnichannelClient {
   }
 
   #moveFocus(change) {
-    this.#events.focus(() => this.#native.getConversationId(), () => callNow(change))
+    this.#events.focus(
+      () => this.#native.getConversationId(),
+      () => callNow(change)
+    )
   }
 
   getConversationId() {

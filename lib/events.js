@@ -100,6 +100,8 @@ function uncaught(call) {
 
 /** A copy of plain data. */
 const copied = value =>
-  typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, copied(part)])) : value
+  typeof value === 'object' && value !== null
+    ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, copied(part)]))
+    : value
 
 module.exports = { Events, uncaught }

@@ -8,8 +8,23 @@ const BRAND = Symbol.for('omnichannel-link.LinkError')
 
 // Properties that are accepted from another process.
 const JSON_FIELDS = [
-  'code', 'message', 'argument', 'isRetryable', 'maybeApplied', 'httpStatus', 'serviceCode', 'serviceMessage', 'requestId', 'serviceRequestId',
-  'retryAfterInMs', 'conversationStatus', 'current', 'candidates', 'store', 'hint', 'cause'
+  'code',
+  'message',
+  'argument',
+  'isRetryable',
+  'maybeApplied',
+  'httpStatus',
+  'serviceCode',
+  'serviceMessage',
+  'requestId',
+  'serviceRequestId',
+  'retryAfterInMs',
+  'conversationStatus',
+  'current',
+  'candidates',
+  'store',
+  'hint',
+  'cause'
 ]
 
 // As in src/error.rs.
@@ -42,7 +57,12 @@ class LinkError extends Error {
     const { name, message } = this
     const thrown = Object.hasOwn(this, 'cause') ? this.cause : undefined
     const cause = isNativeError(thrown) ? thrown.message : thrown
-    return { name, message, .../** @type {object} */ (this), ...(cause !== undefined && { cause: typeof cause === 'string' ? shortened(cause) : cause }) }
+    return {
+      name,
+      message,
+      .../** @type {object} */ (this),
+      ...(cause !== undefined && { cause: typeof cause === 'string' ? shortened(cause) : cause })
+    }
   }
 }
 

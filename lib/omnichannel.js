@@ -61,7 +61,12 @@ const LARGEST_NUMBER = 2 ** 31 - 1
  */
 function createOmnichannel(client, focus = client) {
   expectMethods('client', client, ['linkToConversation'], 'an OmnichannelClient')
-  expectMethods('focus', focus, ['getConversationId', 'openConversation'], 'an object with getConversationId() and openConversation(conversationId)')
+  expectMethods(
+    'focus',
+    focus,
+    ['getConversationId', 'openConversation'],
+    'an object with getConversationId() and openConversation(conversationId)'
+  )
 
   /**
    * The conversation of a call, read before anything is awaited. If there is none, the client rejects the call after it has checked the other
@@ -85,7 +90,9 @@ function createOmnichannel(client, focus = client) {
       details.liveWorkItemId = meant(conversationId)
       const outcome = await client[method](entityLogicalName, recordId, details.liveWorkItemId)
       return success(entityLogicalName, recordId, outcome.conversationId, message, outcome.requestId, {
-        recordGuid: recordId, liveWorkItemId: outcome.conversationId, outcome
+        recordGuid: recordId,
+        liveWorkItemId: outcome.conversationId,
+        outcome
       })
     } catch (error) {
       throw rejection(method, error, details)
@@ -157,9 +164,10 @@ function expectMethods(argument, value, methods, what) {
   throw invalidArgument(argument, `expected ${what}, got ${value === null ? 'null' : typeof value}`)
 }
 
-const noneFocused = () => failure('NO_FOCUSED_CONVERSATION', 'No `conversationId` was given and no conversation is focused.', {
-  hint: 'Give one, or open one with openConversation(conversationId).'
-})
+const noneFocused = () =>
+  failure('NO_FOCUSED_CONVERSATION', 'No `conversationId` was given and no conversation is focused.', {
+    hint: 'Give one, or open one with openConversation(conversationId).'
+  })
 
 /** Throws if a required argument is missing. The message is the product's. */
 function demand(values) {
@@ -199,7 +207,8 @@ function readOrder(order, index) {
   if (typeof attributeName !== 'string' || !Object.hasOwn(ORDERS, attributeName)) {
     throw unfit(`orderBy[${index}].attributeName`, `one of the attributes ${Object.keys(ORDERS).join(', ')}`, attributeName)
   }
-  if (![true, 'true', false, 'false', null, undefined].includes(descending)) throw unfit(`orderBy[${index}].descending`, 'true or false', descending)
+  if (![true, 'true', false, 'false', null, undefined].includes(descending))
+    throw unfit(`orderBy[${index}].descending`, 'true or false', descending)
   return { property: ORDERS[attributeName], descending: String(descending) === 'true' }
 }
 
@@ -222,11 +231,21 @@ function unfit(name, expected, value) {
 }
 
 /** @returns {import('../types/omnichannel').OmnichannelSuccess} */
-const success = (entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) =>
-  ({ entityLogicalName, recordId, liveWorkItemId, message, status: 'success', additionalDetails, currentReqId })
+const success = (entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) => ({
+  entityLogicalName,
+  recordId,
+  liveWorkItemId,
+  message,
+  status: 'success',
+  additionalDetails,
+  currentReqId
+})
 
 /** The product's names of its components, where they differ from its functions. */
-const COMPONENTS = new Map([['linkToConversation', 'linkRecordToConversation'], ['unlinkFromConversation', 'unlinkRecordFromConversation']])
+const COMPONENTS = new Map([
+  ['linkToConversation', 'linkRecordToConversation'],
+  ['unlinkFromConversation', 'unlinkRecordFromConversation']
+])
 
 /** The object that a function of this name rejects with. */
 function rejection(name, cause, additionalDetails = {}) {

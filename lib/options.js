@@ -33,7 +33,12 @@ const SHAPES = shape({
   unlink: shape(UNLINK),
   unlinkMany: shape({ ...UNLINK, ...PROGRESS }),
   read: shape(ON_BEHALF),
-  query: shape({ ...SEARCH, record: RECORD, ...values('createdBeforeDays', 'top'), orderBy: [shape({ property: STRING, ...values('descending') })] }),
+  query: shape({
+    ...SEARCH,
+    record: RECORD,
+    ...values('createdBeforeDays', 'top'),
+    orderBy: [shape({ property: STRING, ...values('descending') })]
+  }),
   wait: shape({ ...SEARCH, record: RECORD, createdAfter: KEPT }),
   import: shape({ ...CALL, ...PROGRESS }),
   diagnose: shape(CALL),
@@ -49,7 +54,14 @@ const SHAPES = shape({
     })
   }),
   credential: shape(values('tenantId', 'clientId', 'clientSecret', 'authorityHost')),
-  serve: shape({ ipcMain: KEPT, client: KEPT, allow: [CALLABLE], ...values('forwardEvents'), onRefreshTab: CALLABLE, onOpenConversation: CALLABLE }),
+  serve: shape({
+    ipcMain: KEPT,
+    client: KEPT,
+    allow: [CALLABLE],
+    ...values('forwardEvents'),
+    onRefreshTab: CALLABLE,
+    onOpenConversation: CALLABLE
+  }),
   record: RECORD,
   key: ANY
 })
@@ -87,14 +99,20 @@ function read(argument, value, shape, fail) {
   return copy
 }
 
-const EXPECTED = { __proto__: null, [VALUE]: ['a string, a number or a boolean', ['string', 'number', 'boolean']], [STRING]: ['a string', ['string']] }
+const EXPECTED = {
+  __proto__: null,
+  [VALUE]: ['a string, a number or a boolean', ['string', 'number', 'boolean']],
+  [STRING]: ['a string', ['string']]
+}
 
 /** Throws if a value is of another kind, in the words of JavaScript rather than Rust. */
 function demandKind(path, value, kind, fail) {
   if (value == null || kind === KEPT || kind === CALLABLE) return
   const type = attempt(path, () => Array.isArray(value), fail) ? 'array' : typeof value
   // A single certificate may be a string. The addon rejects other strings.
-  const [expected, types] = Array.isArray(kind) ? ['an array', ['array', 'string', 'number', 'boolean']] : ((typeof kind === 'symbol' && EXPECTED[kind]) || ['an object', ['object']])
+  const [expected, types] = Array.isArray(kind)
+    ? ['an array', ['array', 'string', 'number', 'boolean']]
+    : (typeof kind === 'symbol' && EXPECTED[kind]) || ['an object', ['object']]
   if (!types.includes(type)) throw fail(path, `expected ${expected}, got ${/^[ao]/.test(type) ? 'an' : 'a'} ${type}`)
 }
 

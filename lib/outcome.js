@@ -17,11 +17,16 @@ function withStatus(compact) {
   const store = STORES[compact[1]]
   const requestId = compact.slice(76, 112)
   switch (compact[0]) {
-    case 'l': return { status: 'linked', conversationId, record, previous: null, store, requestId }
-    case 'r': return { status: 'replaced', conversationId, record, previous: recordAt(compact, 112, 113), store, requestId }
-    case 'a': return { status: 'alreadyLinked', conversationId, record, previous: null, store, requestId }
-    case 'k': return { status: 'kept', conversationId, record, previous: null, current: recordAt(compact, 112, 113), store, requestId }
-    default: return { status: 'unlinked', conversationId, record, store, requestId }
+    case 'l':
+      return { status: 'linked', conversationId, record, previous: null, store, requestId }
+    case 'r':
+      return { status: 'replaced', conversationId, record, previous: recordAt(compact, 112, 113), store, requestId }
+    case 'a':
+      return { status: 'alreadyLinked', conversationId, record, previous: null, store, requestId }
+    case 'k':
+      return { status: 'kept', conversationId, record, previous: null, current: recordAt(compact, 112, 113), store, requestId }
+    default:
+      return { status: 'unlinked', conversationId, record, store, requestId }
   }
 }
 

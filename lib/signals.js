@@ -6,7 +6,10 @@ const { transferableAbortController } = require('node:util')
 const { invalid, readable } = require('./validate.js')
 
 // The classes of Node. A page-like environment, such as Jest with jsdom, has older ones of these names, or none.
-const { constructor: AbortController, signal: { constructor: AbortSignal } } = /** @type {any} */ (transferableAbortController())
+const {
+  constructor: AbortController,
+  signal: { constructor: AbortSignal }
+} = /** @type {any} */ (transferableAbortController())
 
 /** The pending calls of each signal. They share one listener, because Node warns of a leak at the eleventh. */
 const pendingCalls = new WeakMap()
@@ -15,7 +18,9 @@ const pendingCalls = new WeakMap()
 function isAborted(native, signal) {
   if (signal === undefined) return false
   const { aborted, addEventListener, removeEventListener } = readable(native, 'options.signal', () => ({
-    aborted: signal?.aborted, addEventListener: signal?.addEventListener, removeEventListener: signal?.removeEventListener
+    aborted: signal?.aborted,
+    addEventListener: signal?.addEventListener,
+    removeEventListener: signal?.removeEventListener
   }))
   const isSignal = typeof aborted === 'boolean' && [addEventListener, removeEventListener].every(method => typeof method === 'function')
   if (!isSignal) throw invalid(native, 'options.signal', 'an AbortSignal', signal)

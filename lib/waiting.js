@@ -90,7 +90,11 @@ function criteria(native, options) {
   if (typeof (options ?? {}) !== 'object' || Array.isArray(options)) throw invalid(native, 'options', 'an object', options)
   demandKnown(wrong(native), 'options', options ?? {}, SHAPES.wait)
   /** @type {any} */
-  const given = { __proto__: null, ...DEFAULTS, ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined)) }
+  const given = {
+    __proto__: null,
+    ...DEFAULTS,
+    ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
+  }
   const { createdAfter, timeoutInMs } = given
   if (createdAfter !== undefined && !(isDate(createdAfter) && Number.isFinite(createdAfter.getTime()))) {
     throw invalid(native, 'options.createdAfter', 'a valid Date', createdAfter)
@@ -113,10 +117,15 @@ async function newest(client, query) {
 
 function ambiguous(native, candidates) {
   const ids = candidates.map(({ conversationId }) => conversationId).join(', ')
-  return described(native, 'AMBIGUOUS', `More than one conversation matches: ${ids}${candidates.length === CANDIDATES ? ', and maybe more' : ''}.`, {
-    candidates,
-    hint: 'Narrow the search, by the agent, the record or `createdAfter` for example, or choose one of `candidates`.'
-  })
+  return described(
+    native,
+    'AMBIGUOUS',
+    `More than one conversation matches: ${ids}${candidates.length === CANDIDATES ? ', and maybe more' : ''}.`,
+    {
+      candidates,
+      hint: 'Narrow the search, by the agent, the record or `createdAfter` for example, or choose one of `candidates`.'
+    }
+  )
 }
 
 function overdue(native, pollInMs) {

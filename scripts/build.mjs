@@ -11,8 +11,14 @@ const { platform, arch } = process
 
 /** Runs a program with its stderr on the terminal, and returns its stdout. Exits if it fails. */
 function run(program, ...args) {
-  const { status, error, stdout } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8', maxBuffer: 1 << 28 })
-  if (error?.code === 'ENOENT') return fail(`${program} was not found. Building from source requires Rust (https://rustup.rs) and a C compiler.`)
+  const { status, error, stdout } = spawnSync(program, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    encoding: 'utf8',
+    maxBuffer: 1 << 28
+  })
+  if (error?.code === 'ENOENT')
+    return fail(`${program} was not found. Building from source requires Rust (https://rustup.rs) and a C compiler.`)
   if (error) return fail(error.message)
   return status === 0 ? stdout : process.exit(status ?? 1)
 }
@@ -32,11 +38,20 @@ function install(from, to) {
 const started = performance.now()
 console.error(`omnichannel-link: ${profile} build with cargo; takes minutes the first time, seconds afterwards`)
 const messages = run(
-  'cargo', 'build', '--locked', '--message-format=json-render-diagnostics',
-  '--package', 'omnichannel-link', '--package', 'omnichannel-link-emulator',
+  'cargo',
+  'build',
+  '--locked',
+  '--message-format=json-render-diagnostics',
+  '--package',
+  'omnichannel-link',
+  '--package',
+  'omnichannel-link-emulator',
   ...(profile === 'release' ? ['--release'] : [])
 )
-const artifacts = messages.split('\n').filter(line => line.includes('"compiler-artifact"')).map(line => JSON.parse(line))
+const artifacts = messages
+  .split('\n')
+  .filter(line => line.includes('"compiler-artifact"'))
+  .map(line => JSON.parse(line))
 const built = (kind, name) => artifacts.findLast(({ target }) => target.kind.includes(kind) && target.name === name)
 
 const musl = run('rustc', '-vV').includes('-musl')

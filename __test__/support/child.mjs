@@ -16,10 +16,14 @@ export function start(t, code, { cwd, env, ...values } = {}) {
   const given = { COMMONJS, ...values }
   const prelude = Object.entries(given).map(([name, value]) => `const ${name} = ${JSON.stringify(value)}\n`)
   const { DATAVERSE_URL: _, ...environment } = process.env
-  const child = spawn(process.execPath, ['--input-type=commonjs', '--eval', `${prelude.join('')}const link = require(COMMONJS);\n${code}`], {
-    cwd,
-    env: { ...environment, ...env }
-  })
+  const child = spawn(
+    process.execPath,
+    ['--input-type=commonjs', '--eval', `${prelude.join('')}const link = require(COMMONJS);\n${code}`],
+    {
+      cwd,
+      env: { ...environment, ...env }
+    }
+  )
   afterwards(t, () => child.kill('SIGKILL'))
   let stdout = ''
   let stderr = ''

@@ -21,17 +21,24 @@ const isExecutable = path => {
 }
 
 /** The browser: `CHROMIUM`, or the first of the usual names on the path. */
-export const chromium = process.env.CHROMIUM ?? ['chromium', 'chromium-browser', 'google-chrome']
-  .flatMap(name => process.env.PATH.split(delimiter).map(folder => join(folder, name)))
-  .find(isExecutable)
+export const chromium =
+  process.env.CHROMIUM ??
+  ['chromium', 'chromium-browser', 'google-chrome']
+    .flatMap(name => process.env.PATH.split(delimiter).map(folder => join(folder, name)))
+    .find(isExecutable)
 
 /** Runs in the page: the parts of Electron that the preload uses. Values are copied like in the context bridge. */
 function electronInPage() {
   // oxlint-disable-next-line unicorn/consistent-function-scoping -- only code inside the function reaches the page
   const copy = value => (value instanceof Error ? new Error(value.message) : structuredClone(value))
-  const proxy = call => (...values) => call(...values.map(copy)).then(copy, error => Promise.reject(copy(error)))
-  const proxies = api => Object.freeze(Object.fromEntries(
-    Object.entries(api).map(([name, value]) => [name, typeof value === 'function' ? proxy(value) : proxies(value)])))
+  const proxy =
+    call =>
+    (...values) =>
+      call(...values.map(copy)).then(copy, error => Promise.reject(copy(error)))
+  const proxies = api =>
+    Object.freeze(
+      Object.fromEntries(Object.entries(api).map(([name, value]) => [name, typeof value === 'function' ? proxy(value) : proxies(value)]))
+    )
   // oxlint-disable-next-line unicorn/consistent-function-scoping -- only code inside the function reaches the page
   const post = async (path, body) => await fetch(path, { method: 'POST', body: JSON.stringify(body) })
   const print = console.log
@@ -42,7 +49,7 @@ function electronInPage() {
   const contextBridge = { exposeInMainWorld: (name, api) => Object.defineProperty(globalThis, name, { value: proxies(api) }) }
   // oxlint-disable-next-line unicorn/consistent-function-scoping -- only code inside the function reaches the page
   const on = async (_channel, listener) => {
-    for (let number = 0; ; number++) listener({}, ...await (await fetch(`/events/${number}`)).json())
+    for (let number = 0; ; number++) listener({}, ...(await (await fetch(`/events/${number}`)).json()))
   }
   const ipcRenderer = { invoke: async (...values) => await (await post('/call', values)).json(), on }
   globalThis.require = () => ({ contextBridge, ipcRenderer })
@@ -107,7 +114,10 @@ export async function openPage(t, client, host = '127.0.0.1') {
   const { port } = server.address()
   webContents.mainFrame = { origin: `http://${host}:${port}` }
   const service = serveOmnichannel({
-    ipcMain, client, allow: [`http://127.0.0.1:${port}`], forwardEvents: true,
+    ipcMain,
+    client,
+    allow: [`http://127.0.0.1:${port}`],
+    forwardEvents: true,
     onRefreshTab: tab => happenings.emit('happened', 'refreshTab', tab)
   })
   const ended = start(t, `http://${host}:${port}/`)
@@ -122,10 +132,21 @@ export async function openPage(t, client, host = '127.0.0.1') {
 
 /** Starts the browser with a new profile. The promise rejects if it ends before the test. */
 function start(t, url) {
-  const child = spawn(chromium, [
-    '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync',
-    '--disable-dev-shm-usage', `--user-data-dir=${folder(t)}`, url
-  ], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(
+    chromium,
+    [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-sync',
+      '--disable-dev-shm-usage',
+      `--user-data-dir=${folder(t)}`,
+      url
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] }
+  )
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', text => (stderr += text))
   const gone = once(child, 'close')

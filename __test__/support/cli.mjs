@@ -11,7 +11,11 @@ const OTHERS = /^(DATAVERSE_|AZURE_|OMNICHANNEL_|NO_COLOR|FORCE_COLOR)/
 /** Starts it. `ended` resolves with its exit code and output. `stdout` may be an open file instead of a pipe. */
 export function startCli(t, args, { cwd, env, stdout = 'pipe' } = {}) {
   const inherited = Object.entries(process.env).filter(([name]) => !OTHERS.test(name))
-  const child = spawn(process.execPath, [PROGRAM, ...args], { cwd, env: { ...Object.fromEntries(inherited), ...env }, stdio: ['pipe', stdout, 'pipe'] })
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    cwd,
+    env: { ...Object.fromEntries(inherited), ...env },
+    stdio: ['pipe', stdout, 'pipe']
+  })
   afterwards(t, () => child.kill('SIGKILL'))
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr']) child[name]?.setEncoding('utf8').on('data', text => (written[name] += text))

@@ -19,7 +19,11 @@ export function shell(t, client, options) {
 }
 
 /** The reason of a script's rejected promise. */
-export const refused = promise => promise.then(value => assert.fail(`resolved with ${JSON.stringify(value)}`), failure => failure)
+export const refused = promise =>
+  promise.then(
+    value => assert.fail(`resolved with ${JSON.stringify(value)}`),
+    failure => failure
+  )
 
 const preloadPath = createRequire(import.meta.url).resolve('omnichannel-link/preload')
 const preload = readFileSync(preloadPath, 'utf8')
@@ -56,7 +60,12 @@ function openWindow(t, handlers, origin) {
   })
   Object.defineProperty(window.webContents, 'mainFrame', { get: () => window.mainFrame })
   mainPort.on('message', async ({ number, channel, values }) => {
-    const event = { sender: window.webContents, get senderFrame() { return window.frame } }
+    const event = {
+      sender: window.webContents,
+      get senderFrame() {
+        return window.frame
+      }
+    }
     const answer = await handle(handlers.get(channel), channel, event, values)
     window.webContents.emit('answered')
     if (!isDestroyed) post(mainPort, { number, ...answer })
@@ -97,11 +106,12 @@ function renderer(port) {
     pending.delete(number)
     return error ? reject(new Error(error)) : resolve(value)
   })
-  const invoke = (channel, ...values) => new Promise((resolve, reject) => {
-    const number = ++last
-    post(port, { number, channel, values })
-    pending.set(number, { resolve, reject })
-  })
+  const invoke = (channel, ...values) =>
+    new Promise((resolve, reject) => {
+      const number = ++last
+      post(port, { number, channel, values })
+      pending.set(number, { resolve, reject })
+    })
   return { invoke, on: (channel, listener) => listeners.on(channel, listener) }
 }
 
@@ -110,12 +120,20 @@ function bridge(page) {
   const copy = value => {
     if (typeof value === 'function') return proxy(value)
     if (value instanceof Error) return new Error(value.message)
-    if (typeof value === 'object' && value !== null && Object.values(value).some(inner => ['function', 'object'].includes(typeof inner)) && !Array.isArray(value)) {
+    if (
+      typeof value === 'object' &&
+      value !== null &&
+      Object.values(value).some(inner => ['function', 'object'].includes(typeof inner)) &&
+      !Array.isArray(value)
+    ) {
       return Object.freeze(Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copy(inner)])))
     }
     return structuredClone(value)
   }
-  const proxy = call => (...values) => call(...values.map(copy)).then(copy, error => Promise.reject(copy(error)))
+  const proxy =
+    call =>
+    (...values) =>
+      call(...values.map(copy)).then(copy, error => Promise.reject(copy(error)))
   return {
     exposeInMainWorld: (name, api) => Object.defineProperty(page, name, { value: copy(api), enumerable: true })
   }

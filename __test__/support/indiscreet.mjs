@@ -13,7 +13,10 @@ process.on('warning', show)
 /** Makes a client with these options, makes every call, and prints the results. */
 async function tell(options) {
   try {
-    const client = new OmnichannelClient({ dataverse: { retryOptions: { retryDelayInMs: 1, maxRetries: 0 }, ...options }, timeoutInMs: 20_000 })
+    const client = new OmnichannelClient({
+      dataverse: { retryOptions: { retryDelayInMs: 1, maxRetries: 0 }, ...options },
+      timeoutInMs: 20_000
+    })
     show(client)
     const calls = [
       () => client.linkToConversation('incident', incident, conversation),
@@ -42,12 +45,27 @@ for (let run = 0; run < runs; run++) {
   await tell({ url, credential: async () => token })
   await tell({ url, credential: application })
 }
-await tell({ url, credential: async () => { throw new Error(`the vault says ${token}`) } })
+await tell({
+  url,
+  credential: async () => {
+    throw new Error(`the vault says ${token}`)
+  }
+})
 await tell({ url, credential: async () => ({ tokn: token }) })
 await tell({ url, credential: `${token}\n` })
 await tell({ url, credential: { ...application, tenantId: 7, secret: clientSecret } })
-await tell({ url: 'https://dataverse.contoso.example', credential: { ...application, authorityHost: 'https://login.contoso.example' }, proxy })
+await tell({
+  url: 'https://dataverse.contoso.example',
+  credential: { ...application, authorityHost: 'https://login.contoso.example' },
+  proxy
+})
 await tell({ url, credential: token, proxy })
 await tell({ url: 'https://dataverse.contoso.example', credential: token, proxy: async () => proxy })
 await tell({ url: 'https://dataverse.contoso.example', credential: token, proxy: proxy.replace('http:', 'socks5:') })
-await tell({ url: 'https://dataverse.contoso.example', credential: token, proxy: async () => { throw new Error(`not ${proxy}`) } })
+await tell({
+  url: 'https://dataverse.contoso.example',
+  credential: token,
+  proxy: async () => {
+    throw new Error(`not ${proxy}`)
+  }
+})

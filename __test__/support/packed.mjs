@@ -23,21 +23,25 @@ export function install(folder, source = root) {
 export function pack(folder, archive) {
   const contents = []
   let size = 0
-  const tree = path => ({ files: Object.fromEntries(readdirSync(join(folder, path), { withFileTypes: true }).map(entry => {
-    const inside = join(path, entry.name)
-    if (entry.isDirectory()) return [entry.name, tree(inside)]
-    const content = readFileSync(join(folder, inside))
-    if (entry.name.endsWith('.node')) {
-      const beside = join(`${archive}.unpacked`, inside)
-      mkdirSync(dirname(beside), { recursive: true })
-      copyFileSync(join(folder, inside), beside)
-      return [entry.name, { size: content.length, unpacked: true }]
-    }
-    contents.push(content)
-    const offset = String(size)
-    size += content.length
-    return [entry.name, { size: content.length, offset }]
-  })) })
+  const tree = path => ({
+    files: Object.fromEntries(
+      readdirSync(join(folder, path), { withFileTypes: true }).map(entry => {
+        const inside = join(path, entry.name)
+        if (entry.isDirectory()) return [entry.name, tree(inside)]
+        const content = readFileSync(join(folder, inside))
+        if (entry.name.endsWith('.node')) {
+          const beside = join(`${archive}.unpacked`, inside)
+          mkdirSync(dirname(beside), { recursive: true })
+          copyFileSync(join(folder, inside), beside)
+          return [entry.name, { size: content.length, unpacked: true }]
+        }
+        contents.push(content)
+        const offset = String(size)
+        size += content.length
+        return [entry.name, { size: content.length, offset }]
+      })
+    )
+  })
   const json = Buffer.from(JSON.stringify(tree('')))
   const padding = Buffer.alloc((4 - (json.length % 4)) % 4)
   const payload = 4 + json.length + padding.length

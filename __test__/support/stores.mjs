@@ -31,9 +31,12 @@ export function readFile(path, conversation) {
 
 /** The conversation on the server, read without this package. */
 export async function readServer({ url, credential }, conversation) {
-  const answer = await fetch(`${url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})?$select=_msdyn_customer_value,_msdyn_issueid_value`, {
-    headers: { authorization: `Bearer ${credential}`, prefer: 'odata.include-annotations="*"' }
-  })
+  const answer = await fetch(
+    `${url}/api/data/v9.2/msdyn_ocliveworkitems(${conversation})?$select=_msdyn_customer_value,_msdyn_issueid_value`,
+    {
+      headers: { authorization: `Bearer ${credential}`, prefer: 'odata.include-annotations="*"' }
+    }
+  )
   const row = await answer.json()
   return slots(row['_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname'], row._msdyn_customer_value, row._msdyn_issueid_value)
 }

@@ -14,11 +14,17 @@ const { getConversationId, getLinkedRecords, linkToConversation, unlinkFromConve
 document.getElementById('link').addEventListener('click', () => change(linkToConversation))
 document.getElementById('unlink').addEventListener('click', () => change(unlinkFromConversation))
 
-getConversationId().then(id => show('conversation', id), error => show('failure', error.message))
-getLinkedRecords().then(records => {
-  for (const { entityName, recordId } of records) {
-    const item = document.createElement('li')
-    item.textContent = `${entityName} ${recordId}`
-    document.getElementById('records').append(item)
-  }
-}, error => show('failure', error.message))
+getConversationId().then(
+  id => show('conversation', id),
+  error => show('failure', error.message)
+)
+getLinkedRecords().then(
+  records => {
+    for (const { entityName, recordId } of records) {
+      const item = document.createElement('li')
+      item.textContent = `${entityName} ${recordId}`
+      document.getElementById('records').append(item)
+    }
+  },
+  error => show('failure', error.message)
+)

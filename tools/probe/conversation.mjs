@@ -96,7 +96,8 @@ export class Conversation {
   async establish(customer) {
     if (isSame(this.last.customer, customer)) return
     const { response } = await this.patch(this.body(customer))
-    if (!isSame(this.last.customer, customer)) throw new ProbeError(`The starting point of an experiment could not be set. ${described(response)}`)
+    if (!isSame(this.last.customer, customer))
+      throw new ProbeError(`The starting point of an experiment could not be set. ${described(response)}`)
   }
 
   /** Puts the original customer back, unless another writer has linked something else. Returns whether it is in order, and a sentence. */
@@ -109,10 +110,14 @@ export class Conversation {
       try {
         this.last = await this.#read()
         if (!this.#isOurs(this.last)) {
-          return { restored: false, text: `Another writer linked ${shown(this.last.customer)}; that was left alone. Before the probe it was ${shown(original)}.` }
+          return {
+            restored: false,
+            text: `Another writer linked ${shown(this.last.customer)}; that was left alone. Before the probe it was ${shown(original)}.`
+          }
         }
         // A write that may still arrive carries an older version: writing once more makes it fail.
-        if (isSame(this.last.customer, original) && !this.#inDoubt) return { restored: true, text: `The customer is ${shown(original)}, as before the probe.` }
+        if (isSame(this.last.customer, original) && !this.#inDoubt)
+          return { restored: true, text: `The customer is ${shown(original)}, as before the probe.` }
         const headers = { 'content-type': 'application/json', 'if-match': this.last.etag }
         const response = await this.api.send('PATCH', this.path, { headers, body: JSON.stringify(this.body(original)) })
         if (isSuccess(response)) this.#inDoubt = false

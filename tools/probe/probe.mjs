@@ -82,7 +82,9 @@ async function main() {
     api.question = 'prepare'
     await conversation.prepare()
     say(`\nThe next questions change one row: ${conversation.path} of ${origin}, statuscode ${conversation.original.statuscode}.`)
-    say(`Its customer, ${shown(conversation.original.customer)}, is replaced several times by ${shown(conversation.account)} and ${shown(conversation.contact)},`)
+    say(
+      `Its customer, ${shown(conversation.original.customer)}, is replaced several times by ${shown(conversation.account)} and ${shown(conversation.contact)},`
+    )
     say('removed, and put back at the end. Plug-ins and flows run as with any change. Its case is not touched.\n')
     if (!yes) {
       process.exitCode = 2

@@ -27,14 +27,22 @@ export const READING = [
     name: 'optimisticConcurrency',
     text: 'Does the conversation table check versions?',
     ask: api =>
-      read(api, `EntityDefinitions(LogicalName='${TABLE}')?$select=IsOptimisticConcurrencyEnabled,EntitySetName,PrimaryIdAttribute`, definition =>
-        `${definition.IsOptimisticConcurrencyEnabled}; the set is ${definition.EntitySetName}, the key ${definition.PrimaryIdAttribute}.`)
+      read(
+        api,
+        `EntityDefinitions(LogicalName='${TABLE}')?$select=IsOptimisticConcurrencyEnabled,EntitySetName,PrimaryIdAttribute`,
+        definition =>
+          `${definition.IsOptimisticConcurrencyEnabled}; the set is ${definition.EntitySetName}, the key ${definition.PrimaryIdAttribute}.`
+      )
   },
   {
     name: 'changeTracking',
     text: 'Is change tracking on for conversations?',
     ask: api =>
-      read(api, `EntityDefinitions(LogicalName='${TABLE}')?$select=ChangeTrackingEnabled`, ({ ChangeTrackingEnabled }) => `${ChangeTrackingEnabled}.`)
+      read(
+        api,
+        `EntityDefinitions(LogicalName='${TABLE}')?$select=ChangeTrackingEnabled`,
+        ({ ChangeTrackingEnabled }) => `${ChangeTrackingEnabled}.`
+      )
   },
   {
     name: 'navigationProperties',
@@ -54,7 +62,13 @@ export const READING = [
     ask: async api => {
       const { protocol, hostname, port } = new URL(api.origin)
       if (protocol !== 'https:') return 'Not asked: the connection is not encrypted.'
-      const socket = connect({ host: hostname, port: Number(port) || 443, servername: hostname, ALPNProtocols: ['h2', 'http/1.1'], signal: AbortSignal.timeout(10_000) })
+      const socket = connect({
+        host: hostname,
+        port: Number(port) || 443,
+        servername: hostname,
+        ALPNProtocols: ['h2', 'http/1.1'],
+        signal: AbortSignal.timeout(10_000)
+      })
       try {
         await once(socket, 'secureConnect')
         return `${socket.alpnProtocol || 'none'}.`

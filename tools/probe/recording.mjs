@@ -54,6 +54,7 @@ export class Recording {
   }
 }
 
-const shown = headers => Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, SECRET_HEADERS.has(name) ? '***' : value]))
+const shown = headers =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, SECRET_HEADERS.has(name) ? '***' : value]))
 
 const shortened = body => (body.length > MAX_BODY ? `${body.slice(0, MAX_BODY)} … (${body.length} characters)` : body)

@@ -31,7 +31,8 @@ export async function tokenFor(origin, env, recording) {
     return env.DATAVERSE_TOKEN
   }
   const { AZURE_TENANT_ID: tenant, AZURE_CLIENT_ID: client, AZURE_CLIENT_SECRET: secret } = env
-  if (!tenant || !client || !secret) throw new ProbeError('Set DATAVERSE_TOKEN, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.')
+  if (!tenant || !client || !secret)
+    throw new ProbeError('Set DATAVERSE_TOKEN, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET.')
   recording.addSecret(secret)
   const authority = originOf(env.AZURE_AUTHORITY_HOST || AUTHORITY)
   const response = await fetch(`${authority}/${encodeURIComponent(tenant)}/oauth2/v2.0/token`, {
@@ -41,7 +42,8 @@ export async function tokenFor(origin, env, recording) {
     signal: AbortSignal.timeout(PATIENCE_IN_MS)
   })
   const body = await response.json().catch(() => ({}))
-  if (!body.access_token) throw new ProbeError(`The token endpoint returned no access token (${response.status} ${body.error_description ?? ''}).`)
+  if (!body.access_token)
+    throw new ProbeError(`The token endpoint returned no access token (${response.status} ${body.error_description ?? ''}).`)
   recording.addSecret(body.access_token)
   return body.access_token
 }
@@ -74,7 +76,13 @@ export class WebApi {
     const request = {
       method,
       url: this.url(path),
-      headers: { accept: 'application/json', 'odata-maxversion': '4.0', 'odata-version': '4.0', ...headers, authorization: `Bearer ${this.#token}` }
+      headers: {
+        accept: 'application/json',
+        'odata-maxversion': '4.0',
+        'odata-version': '4.0',
+        ...headers,
+        authorization: `Bearer ${this.#token}`
+      }
     }
     for (let resends = 0; ; resends++) {
       const response = await this.#exchange(request, body)
@@ -90,7 +98,12 @@ export class WebApi {
       this.#recording.exchange(this.question, { ...request, body: body.toString() }, response, Math.round(performance.now() - begun))
     try {
       const { url, ...init } = request
-      const answer = await fetch(url, { ...init, body: body.length > 0 ? body : undefined, redirect: 'manual', signal: AbortSignal.any(signals) })
+      const answer = await fetch(url, {
+        ...init,
+        body: body.length > 0 ? body : undefined,
+        redirect: 'manual',
+        signal: AbortSignal.any(signals)
+      })
       const response = { status: answer.status, headers: Object.fromEntries(answer.headers), body: await answer.text() }
       record(response)
       return response

@@ -77,12 +77,17 @@ export const WRITING = [
     ask: async conversation => {
       const old = conversation.last.etag
       await conversation.establish(conversation.other)
-      if (conversation.last.etag === old) throw new ProbeError('A change made no new version of the row, so nothing protects it from here on.')
+      if (conversation.last.etag === old)
+        throw new ProbeError('A change made no new version of the row, so nothing protects it from here on.')
       return outcome(await conversation.patch(conversation.body(conversation.other), { etag: old }))
     }
   },
   { name: 'stalePutReference', text: 'Does PUT …/$ref honour If-Match?', ask: conversation => staleReference(conversation, 'PUT') },
-  { name: 'staleDeleteReference', text: 'Does DELETE …/$ref honour If-Match?', ask: conversation => staleReference(conversation, 'DELETE') },
+  {
+    name: 'staleDeleteReference',
+    text: 'Does DELETE …/$ref honour If-Match?',
+    ask: conversation => staleReference(conversation, 'DELETE')
+  },
   {
     name: 'wrongTypeNull',
     text: "Does null through the contact's property remove an account?",
