@@ -6,16 +6,21 @@ mod challenge;
 pub(super) mod claims;
 pub(super) mod client_secret;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
 
+use super::redact::SecretForms;
 use crate::error::{Code, LinkError};
 
 /// A bearer token, ready to be sent. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(HeaderValue);
+pub struct Token {
+    header: HeaderValue,
+    /// Computed once, because every response is searched for them.
+    forms: Arc<SecretForms>,
+}
 
 impl Token {
     /// Takes the bare token, without `Bearer`. A byte order mark and white space around it, as files add them, are removed.
@@ -37,20 +42,24 @@ impl Token {
         let mut value = HeaderValue::try_from(format!("Bearer {token}"))
             .map_err(|_| invalid("a string that is not valid in a header"))?;
         value.set_sensitive(true);
-        Ok(Self(value))
+        Ok(Self { header: value, forms: Arc::new(SecretForms::new(token)) })
     }
 
     /// The bare token.
     #[must_use]
     pub fn reveal(&self) -> &str {
         // `new` ensures that it is ASCII.
-        self.0.to_str().map_or("", |value| value.trim_start_matches("Bearer "))
+        self.header.to_str().map_or("", |value| value.trim_start_matches("Bearer "))
     }
 
     /// The value of the `Authorization` header, marked as sensitive.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
-        self.0.clone()
+        self.header.clone()
+    }
+
+    pub(super) fn forms(&self) -> &SecretForms {
+        &self.forms
     }
 }
 

@@ -72,6 +72,6 @@ impl AuthorizedHttp {
     async fn send(&self, mut request: HttpRequest, token: &Token) -> Result<HttpResponse, CallError> {
         request.headers.insert(AUTHORIZATION, token.header());
         let response = self.http.call(request).await.map_err(CallError::Exchange)?;
-        Ok(HttpResponse { body: redact_body(response.body, token.reveal()), ..response })
+        Ok(HttpResponse { body: redact_body(response.body, token.forms()), ..response })
     }
 }
