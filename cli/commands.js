@@ -239,6 +239,7 @@ the run was stopped, and { notice } for messages meant only for people.`,
     run: (context, files) => bulk({ ...context, callOptions: changeOptions(context.values, { timeoutInMs: context.timeoutInMs }) }, files)
   },
   doctor: {
+    usage: '',
     summary: 'diagnose why linking does not work',
     takes: [0, 0],
     about: 'Checks step by step everything that linking depends on, and reports what is wrong and how to fix it. It only reads.',
