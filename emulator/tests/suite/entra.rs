@@ -37,7 +37,7 @@ async fn get_as(server: &Server, token: &Value) -> TestResponse {
 }
 
 #[tokio::test]
-async fn an_application_gets_tokens_that_expire_and_can_be_revoked() {
+async fn an_application_gets_a_token() {
     let server = Server::start().await;
     let issued = token(&server, None, &[]).await;
     assert_eq!((issued.status.as_u16(), issued.header("odata-version")), (200, None));
@@ -45,7 +45,12 @@ async fn an_application_gets_tokens_that_expire_and_can_be_revoked() {
     assert_eq!((&first["token_type"], &first["expires_in"]), (&json!("Bearer"), &json!(3599)));
     assert_eq!(first.as_object().unwrap().len(), 3);
     assert_eq!(get_as(&server, &first).await.status, 200);
+}
 
+#[tokio::test]
+async fn a_token_is_accepted_until_it_expires() {
+    let server = Server::start().await;
+    let first = token(&server, None, &[]).await.json();
     advance(&server, 3_598_999);
     let second = token(&server, None, &[]).await.json();
     assert_eq!(get_as(&server, &first).await.status, 200);
@@ -54,22 +59,36 @@ async fn an_application_gets_tokens_that_expire_and_can_be_revoked() {
     assert_eq!(response.status, 401);
     assert!(response.header("www-authenticate").unwrap().contains(&server.emulator.application().tenant_id));
     assert_eq!(get_as(&server, &second).await.status, 200);
+}
 
+#[tokio::test]
+async fn revoked_tokens_are_rejected() {
+    let server = Server::start().await;
+    let issued = token(&server, None, &[]).await.json();
     server.emulator.faults().revoke_tokens();
-    assert_eq!(get_as(&server, &second).await.status, 401);
+    assert_eq!(get_as(&server, &issued).await.status, 401);
     assert_eq!(server.get(&conversation_path()).await.status, 200, "the credential stays valid");
+}
 
+#[tokio::test]
+async fn a_condition_sets_the_lifetime_of_tokens() {
+    let server = Server::start().await;
     server.emulator.faults().conditions(json!({ "tokenLifetimeInSeconds": 60 })).unwrap();
     let short = token(&server, None, &[]).await.json();
     assert_eq!(short["expires_in"], 60);
     advance(&server, 60_000);
     assert_eq!(get_as(&server, &short).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_issued_token_does_not_open_the_control_surface() {
+    let server = Server::start().await;
     let control = format!("Bearer {}", token(&server, None, &[]).await.json()["access_token"].as_str().unwrap());
     assert_eq!(server.get_with("/_emulator/requests", &[("authorization", &control)]).await.status, 401);
 }
 
 #[tokio::test]
-async fn the_token_endpoint_explains_its_errors() {
+async fn an_invalid_token_request_is_explained() {
     let server = Server::start().await;
     let nowhere = "https%3A%2F%2Felsewhere.crm.dynamics.com%2F.default";
     for (tenant, changes, status, error, number) in [
@@ -87,10 +106,28 @@ async fn the_token_endpoint_explains_its_errors() {
         assert!(description.starts_with(&format!("AADSTS{number}: ")), "{description}");
         assert!(description.contains("\r\nTrace ID: ") && body["correlation_id"].is_string(), "{body}");
     }
+}
+
+#[tokio::test]
+async fn a_condition_expires_the_secret() {
+    let server = Server::start().await;
     server.emulator.faults().conditions(json!({ "secretExpired": true })).unwrap();
     assert_eq!(token(&server, None, &[]).await.json()["error_codes"], json!([7_000_222]));
+}
+
+#[tokio::test]
+async fn other_grants_and_missing_fields_are_not_emulated() {
+    let server = Server::start().await;
     for (name, value) in [("grant_type", "password"), ("client_secret", ""), ("scope", "")] {
         token(&server, None, &[(name, value)]).await.expect_not_emulated("/oauth2/v2.0/token");
+    }
+}
+
+#[tokio::test]
+async fn the_secret_is_neither_logged_nor_shown() {
+    let server = Server::start().await;
+    for (tenant, changes) in [(None, [].as_slice()), (Some(AGENT), &[]), (None, &[("grant_type", "password")])] {
+        token(&server, tenant, changes).await;
     }
     let secret = &server.emulator.application().client_secret;
     let log = server.emulator.requests();
@@ -116,7 +153,7 @@ async fn ask(server: &Server, path: &str) -> TestResponse {
 }
 
 #[tokio::test]
-async fn the_authority_uses_the_host_of_the_request() {
+async fn the_metadata_of_the_tenant_uses_the_host_of_the_request() {
     let server = Server::start().await;
     let tenant = &server.emulator.application().tenant_id;
     let response = ask(&server, &format!("/{tenant}/v2.0/.well-known/openid-configuration")).await;
@@ -126,11 +163,19 @@ async fn the_authority_uses_the_host_of_the_request() {
     assert_eq!(body["token_endpoint"], format!("{base}/oauth2/v2.0/token"));
     assert_eq!(body["authorization_endpoint"], format!("{base}/oauth2/v2.0/authorize"));
     assert_eq!(body["jwks_uri"], format!("{base}/discovery/v2.0/keys"));
+}
 
+#[tokio::test]
+async fn the_metadata_of_all_organizations_has_a_placeholder_for_the_tenant() {
+    let server = Server::start().await;
     let shared = ask(&server, "/organizations/v2.0/.well-known/openid-configuration").await.json();
     assert_eq!(shared["issuer"], "http://login.microsoftonline.com/{tenantid}/v2.0");
     assert_eq!(shared["token_endpoint"], "http://login.microsoftonline.com/organizations/oauth2/v2.0/token");
+}
 
+#[tokio::test]
+async fn there_is_no_metadata_of_an_unknown_tenant() {
+    let server = Server::start().await;
     let unknown = ask(&server, &format!("/{AGENT}/v2.0/.well-known/openid-configuration")).await;
     let body = unknown.json();
     assert_eq!((unknown.status.as_u16(), &body["error"]), (400, &json!("invalid_tenant")), "{body}");

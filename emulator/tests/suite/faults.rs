@@ -24,7 +24,7 @@ pub(crate) async fn with_fault(fault: Value) -> Server {
 }
 
 #[tokio::test]
-async fn a_status_has_an_odata_html_or_empty_body_and_any_headers() {
+async fn a_status_has_an_odata_error_and_any_headers_and_applies_once() {
     let server = with_fault(json!({
         "kind": "status", "status": 503, "code": "0x80044150", "message": "Generic SQL error.",
         "headers": { "Retry-After": "7", "x-ms-retry-after-ms": "7500", "req_id": "chosen" },
@@ -38,12 +38,12 @@ async fn a_status_has_an_odata_html_or_empty_body_and_any_headers() {
     assert_eq!(server.conversation(), before, "nothing is done");
     assert_eq!(server.get(&conversation_path()).await.status, 200, "once by default");
     assert_eq!(log(&server), [(1, 503, Some("status")), (2, 200, None)]);
+}
 
+#[tokio::test]
+async fn a_status_may_have_the_html_body_of_a_gateway() {
     let html = json!({ "kind": "status", "status": 502, "body": "html", "message": "Bad Gateway" });
-    let response = {
-        server.emulator.faults().add(json!({ "fault": html })).unwrap();
-        server.get(&conversation_path()).await
-    };
+    let response = with_fault(html).await.get(&conversation_path()).await;
     assert_eq!((response.status.as_u16(), response.header("content-type")), (502, Some("text/html; charset=utf-8")));
     assert!(response.text.starts_with("<!DOCTYPE html>") && response.text.contains("Bad Gateway"), "{}", response.text);
     assert_eq!(
@@ -51,15 +51,14 @@ async fn a_status_has_an_odata_html_or_empty_body_and_any_headers() {
         (None, None),
         "a gateway is not Dataverse"
     );
+}
 
-    server
-        .emulator
-        .faults()
-        .add(json!({ "fault": { "kind": "status", "status": 504, "body": "empty", "commit": true } }))
-        .unwrap();
+#[tokio::test]
+async fn a_status_may_have_an_empty_body_after_the_commit() {
+    let server = with_fault(json!({ "kind": "status", "status": 504, "body": "empty", "commit": true })).await;
     let response = server.patch(&conversation_path(), link()).await;
     assert_eq!((response.status.as_u16(), response.text.as_str()), (504, ""));
-    assert_eq!(server.conversation().1, linked("account", ACCOUNT), "done all the same");
+    assert_eq!(server.conversation().1, linked("account", ACCOUNT));
 }
 
 #[tokio::test]
@@ -71,13 +70,17 @@ async fn a_redirect_has_a_location() {
 }
 
 #[tokio::test]
-async fn unauthorized_has_the_challenge_once_or_always() {
+async fn unauthorized_has_the_challenge_once_by_default() {
     let server = with_fault(json!({ "kind": "unauthorized" })).await;
     let response = server.get(&conversation_path()).await;
     assert_eq!((response.status.as_u16(), response.text.as_str()), (401, ""));
     assert!(response.header("www-authenticate").unwrap().starts_with("Bearer authorization_uri="));
     assert_eq!(server.get(&conversation_path()).await.status, 200);
+}
 
+#[tokio::test]
+async fn a_fault_may_apply_always() {
+    let server = Server::start().await;
     server.emulator.faults().add(json!({ "times": "always", "fault": { "kind": "unauthorized" } })).unwrap();
     for _ in 0..3 {
         assert_eq!(server.get(&conversation_path()).await.status, 401);
@@ -107,16 +110,20 @@ async fn a_throttle_has_the_code_and_message_of_its_limit() {
 }
 
 #[tokio::test]
-async fn a_drop_closes_before_or_after_the_commit() {
+async fn a_drop_closes_before_the_commit_by_default() {
     let server = with_fault(json!({ "kind": "drop" })).await;
     let before = server.conversation();
     assert_eq!(Wire::send(&server.emulator, Some(link())).await.until_closed().await, "");
     assert_eq!(server.conversation(), before);
+    assert_eq!(log(&server), [(1, 0, Some("drop"))]);
+}
 
-    server.emulator.faults().add(json!({ "fault": { "kind": "drop", "commit": true } })).unwrap();
+#[tokio::test]
+async fn a_drop_may_close_after_the_commit() {
+    let server = with_fault(json!({ "kind": "drop", "commit": true })).await;
     assert_eq!(Wire::send(&server.emulator, Some(link())).await.until_closed().await, "");
     assert_eq!(server.conversation().1, linked("account", ACCOUNT));
-    assert_eq!(log(&server), [(1, 0, Some("drop")), (2, 0, Some("drop"))]);
+    assert_eq!(log(&server), [(1, 0, Some("drop"))]);
 }
 
 #[tokio::test]
@@ -278,8 +285,11 @@ async fn another_writer_may_write_before_the_response() {
     assert_eq!(response.json()["_msdyn_customer_value"], CONTACT);
     assert_eq!(server.conversation().0, version + 2, "two writes");
     assert_eq!(response.header("etag"), Some(format!("W/\"{}\"", version + 2).as_str()));
+}
 
-    server.emulator.faults().add(json!({ "fault": { "kind": "writer", "when": "after", "delete": true } })).unwrap();
+#[tokio::test]
+async fn another_writer_may_delete_the_row() {
+    let server = with_fault(json!({ "kind": "writer", "when": "after", "delete": true })).await;
     assert_eq!(server.get(&conversation_path()).await.status, 200);
     assert_eq!(server.get(&conversation_path()).await.status, 404);
 }
@@ -310,8 +320,11 @@ async fn not_stored_confirms_a_write_without_storing_it() {
     assert_eq!((response.status.as_u16(), response.text.as_str()), (204, ""));
     assert!(response.header("odata-entityid").unwrap().ends_with(&conversation_path()));
     assert_eq!(server.conversation(), before);
+}
 
-    server.emulator.faults().add(json!({ "fault": { "kind": "notStored" } })).unwrap();
+#[tokio::test]
+async fn not_stored_does_not_confirm_an_invalid_write() {
+    let server = with_fault(json!({ "kind": "notStored" })).await;
     let response = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({MISSING})"))).await;
     response.expect_error(404, "0x80040217", MISSING);
 }
