@@ -127,7 +127,7 @@ async fn a_drop_may_close_after_the_commit() {
 }
 
 #[tokio::test]
-async fn a_hang_lasts_until_it_is_released_or_the_client_disconnects() {
+async fn a_hang_before_the_commit_lasts_until_it_is_released() {
     let server = with_fault(json!({ "kind": "hang" })).await;
     let faults = server.emulator.faults();
     let before = server.conversation();
@@ -139,16 +139,19 @@ async fn a_hang_lasts_until_it_is_released_or_the_client_disconnects() {
     assert!(hung.until("\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
     assert_eq!(server.conversation().1, linked("account", ACCOUNT));
     assert_eq!(log(&server), [(1, 200, Some("hang"))]);
+}
 
-    // The request was already executed. When the client disconnects, its place is free again.
-    let limits = json!({ "limits": { "concurrent": 1 } });
-    faults.conditions(limits).unwrap();
-    faults.add(json!({ "fault": { "kind": "hang", "commit": true } })).unwrap();
+#[tokio::test]
+async fn a_hang_after_the_commit_ends_when_the_client_disconnects() {
+    let server = with_fault(json!({ "kind": "hang", "commit": true })).await;
+    let faults = server.emulator.faults();
+    faults.conditions(json!({ "limits": { "concurrent": 1 } })).unwrap();
     let body = bind("msdyn_customer_msdyn_ocliveworkitem_contact", &format!("/contacts({CONTACT})"));
     let hung = Wire::send(&server.emulator, Some(body)).await;
     faults.hanging(1).await;
     assert_eq!(server.conversation().1, linked("contact", CONTACT));
     server.get(&conversation_path()).await.expect_error(429, "0x80072326", "exceeded the limit of 1.");
+    // Then its place is free again.
     drop(hung);
     faults.hanging(0).await;
     server.emulator.clock().advance(std::time::Duration::from_secs(60));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::client::{ACCOUNT, AGENT, CONTACT, MISSING, NAV_ACCOUNT, NAV_CONTACT, Server, bind, conversation_path};
 
 #[tokio::test]
-async fn metadata_has_the_user_and_the_tables() {
+async fn who_am_i_returns_the_ids_of_the_user() {
     let server = Server::start().await;
     let me = server.get("WhoAmI").await.json();
     assert_eq!(server.get("WhoAmI()").await.json(), me, "a function takes parentheses, too");
@@ -14,7 +14,11 @@ async fn metadata_has_the_user_and_the_tables() {
     let context = format!("{url}/api/data/v9.2/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse");
     assert_eq!(me["@odata.context"], context);
     assert!(["UserId", "BusinessUnitId", "OrganizationId"].iter().all(|id| me[id].as_str().unwrap().len() == 36));
+}
 
+#[tokio::test]
+async fn a_table_has_its_names_and_its_concurrency() {
+    let server = Server::start().await;
     let select = "$select=IsOptimisticConcurrencyEnabled,EntitySetName,PrimaryIdAttribute";
     let definition = format!("EntityDefinitions(LogicalName='msdyn_ocliveworkitem')?{select}");
     let on = server.get(&definition).await.json();
@@ -24,7 +28,11 @@ async fn metadata_has_the_user_and_the_tables() {
     );
     server.emulator.faults().conditions(json!({ "concurrencyOff": ["msdyn_ocliveworkitem"] })).unwrap();
     assert_eq!(server.get(&definition).await.json()["IsOptimisticConcurrencyEnabled"], false);
+}
 
+#[tokio::test]
+async fn a_relationship_has_its_navigation_property() {
+    let server = Server::start().await;
     let base = "RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata\
                 ?$select=SchemaName,ReferencedEntity,ReferencingAttribute,ReferencingEntityNavigationPropertyName\
                 &$filter=ReferencingEntity%20eq%20'msdyn_ocliveworkitem'";
@@ -32,7 +40,11 @@ async fn metadata_has_the_user_and_the_tables() {
     let of_case = rows["value"].as_array().unwrap().iter().find(|row| row["ReferencedEntity"] == "incident").unwrap();
     assert_eq!(of_case["ReferencingEntityNavigationPropertyName"], "msdyn_IssueId_msdyn_ocliveworkitem");
     assert_eq!(of_case["SchemaName"], "msdyn_incident_msdyn_ocliveworkitem");
+}
 
+#[tokio::test]
+async fn other_metadata_is_not_emulated() {
+    let server = Server::start().await;
     for path in [
         "EntityDefinitions(LogicalName='lead')?$select=EntitySetName",
         "EntityDefinitions(LogicalName='account')",
@@ -58,7 +70,7 @@ async fn held(server: &Server, names: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_relationship_can_be_missing() {
+async fn a_hidden_relationship_is_not_in_the_metadata() {
     let server = Server::start().await;
     let hidden = json!({ "hiddenRelationships": ["msdyn_contact_msdyn_ocliveworkitem_Customer"] });
     server.emulator.faults().conditions(hidden).unwrap();
@@ -69,7 +81,13 @@ async fn a_relationship_can_be_missing() {
         rows["value"].as_array().unwrap().iter().map(|row| row["SchemaName"].as_str().unwrap()).collect();
     assert_eq!(names.len(), 3);
     assert!(!names.contains(&"msdyn_contact_msdyn_ocliveworkitem_Customer"));
+}
 
+#[tokio::test]
+async fn a_hidden_relationship_cannot_be_written() {
+    let server = Server::start().await;
+    let hidden = json!({ "hiddenRelationships": ["msdyn_contact_msdyn_ocliveworkitem_Customer"] });
+    server.emulator.faults().conditions(hidden).unwrap();
     let undeclared = server.patch(&conversation_path(), bind(NAV_CONTACT, &format!("/contacts({CONTACT})"))).await;
     undeclared.expect_error(400, "0x80048d19", &format!("An undeclared property '{NAV_CONTACT}'"));
     let cleared = server.patch(&conversation_path(), json!({ NAV_CONTACT: null })).await;
@@ -78,13 +96,17 @@ async fn a_relationship_can_be_missing() {
     server.send(Method::DELETE, &reference, &[], None).await.expect_error(404, "0x8006088a", NAV_CONTACT);
     let other = server.patch(&conversation_path(), bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"))).await;
     assert_eq!(other.status, 204);
+}
 
+#[tokio::test]
+async fn only_a_known_relationship_can_be_hidden() {
+    let server = Server::start().await;
     let error = server.emulator.faults().conditions(json!({ "hiddenRelationships": ["x"] })).unwrap_err();
     assert!(error.to_string().contains("`hiddenRelationships`: no relationship 'x'"), "{error}");
 }
 
 #[tokio::test]
-async fn a_user_has_the_privileges_that_are_not_missing() {
+async fn a_privilege_of_the_user_has_its_id_and_depth() {
     let server = Server::start().await;
     assert_eq!(server.get("WhoAmI").await.json()["UserId"], OUR_USER);
     let body = server.get(&privileges_of(&OUR_USER.to_uppercase(), "[\"prvReadActivity\"]")).await.json();
@@ -94,12 +116,20 @@ async fn a_user_has_the_privileges_that_are_not_missing() {
     assert_eq!((&privilege["PrivilegeName"], &privilege["Depth"]), (&json!("prvReadActivity"), &json!("Global")));
     assert_eq!(privilege["BusinessUnitId"], server.get("WhoAmI").await.json()["BusinessUnitId"]);
     assert_eq!(privilege["PrivilegeId"].as_str().unwrap().len(), 36);
+}
 
+#[tokio::test]
+async fn a_user_has_the_known_privileges_that_are_not_missing() {
+    let server = Server::start().await;
     let asked = "[\"prvAppendActivity\",\"prvAppendToAccount\",\"prvReadmsdyn_ocliveworkitem\"]";
     assert_eq!(held(&server, asked).await, ["prvAppendToAccount", "prvAppendActivity"], "unknown ones are not held");
     server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvAppendActivity"] })).unwrap();
     assert_eq!(held(&server, asked).await, ["prvAppendToAccount"]);
+}
 
+#[tokio::test]
+async fn other_requests_for_privileges_are_not_emulated() {
+    let server = Server::start().await;
     for odd in ["", "prvReadActivity", "['prvReadActivity']", "[1]"] {
         server.get(&privileges_of(OUR_USER, odd)).await.expect_not_emulated("not a JSON array");
     }
@@ -111,7 +141,7 @@ async fn a_user_has_the_privileges_that_are_not_missing() {
 }
 
 #[tokio::test]
-async fn a_request_without_its_privilege_is_forbidden() {
+async fn a_link_without_its_privilege_is_forbidden() {
     let server = Server::start().await;
     let link = || bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"));
     let before = server.conversation();
@@ -135,18 +165,28 @@ async fn a_request_without_its_privilege_is_forbidden() {
 
     server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvAppendActivity"] })).unwrap();
     assert_eq!(server.patch(&row, json!({ NAV_CONTACT: null })).await.status, 204, "a null appends nothing");
+}
 
+#[tokio::test]
+async fn reading_and_creating_need_their_privileges() {
+    let server = Server::start().await;
+    let link = bind(NAV_ACCOUNT, &format!("/accounts({ACCOUNT})"));
+    let row = conversation_path();
     let conditions = json!({ "missingPrivileges": ["prvReadActivity", "prvCreateAccount"] });
     server.emulator.faults().conditions(conditions).unwrap();
     for path in [row.as_str(), "msdyn_ocliveworkitems", &format!("msdyn_ocliveworkitems({MISSING})")] {
         server.get(path).await.expect_error(403, "0x80040220", "prvReadActivity");
     }
-    let with_row = server.patch_with(&row, &[("prefer", "return=representation")], link()).await;
+    let with_row = server.patch_with(&row, &[("prefer", "return=representation")], link).await;
     with_row.expect_error(403, "0x80040220", "prvReadActivity");
     assert_eq!(server.get("accounts").await.status, 200);
     let create = server.patch_with(&format!("accounts({MISSING})"), &[], json!({ "name": "New" })).await;
     create.expect_error(403, "0x80040220", "prvCreateAccount");
+}
 
+#[tokio::test]
+async fn only_a_known_privilege_can_be_missing() {
+    let server = Server::start().await;
     let error = server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvFly"] })).unwrap_err();
     assert!(error.to_string().contains("`missingPrivileges`: no privilege 'prvFly'"), "{error}");
 }
