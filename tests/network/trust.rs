@@ -1,7 +1,8 @@
 //! Accepted certificates, and the errors of the others.
 
-use omnichannel_link::http::{CaCertificate, HttpErrorKind, NetworkOptions, Proxy};
+use omnichannel_link::http::{CaCertificate, HttpErrorKind, NetworkOptions, Proxy, ReqwestService};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa};
+use tempfile::TempDir;
 
 use crate::{
     fails, get,
@@ -15,17 +16,19 @@ const DAMAGED: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE--
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
 const CONDITIONAL: &str = "-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n";
 
+/// A client that trusts the certificates in this text, which is the content of a file.
+fn with_file(folder: &TempDir, text: &str) -> ReqwestService {
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, text).unwrap();
+    service(NetworkOptions { extra_ca_file: Some(file), ..trusting(&Authority::new()) })
+}
+
 #[tokio::test]
 async fn invalid_entries_of_the_file_do_not_affect_the_others() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = Server::secure(&authority.issue("127.0.0.1")).await;
     let url = format!("https://{}/", server.address);
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ca.pem");
-    let client = |text: &str| {
-        std::fs::write(&file, text).unwrap();
-        service(NetworkOptions { extra_ca_file: Some(file.clone()), ..trusting(&other) })
-    };
     let (valid, theirs) = (authority.pem().replace("\r\n", "\n"), other.pem());
     let cut = &theirs[..theirs.len() / 2];
     for text in [
@@ -45,19 +48,30 @@ async fn invalid_entries_of_the_file_do_not_affect_the_others() {
         valid.replace('\n', " \n"),
         valid.replace("CERTIFICATE", "X509 CERTIFICATE"),
     ] {
-        assert_eq!(get(&client(&text), &url).await.unwrap(), 200, "{text}");
+        assert_eq!(get(&with_file(&folder, &text), &url).await.unwrap(), 200, "{text}");
     }
+}
+
+#[tokio::test]
+async fn the_ignored_entries_of_the_file_are_named_in_the_error() {
+    let server = Server::secure(&Authority::new().issue("127.0.0.1")).await;
+    let url = format!("https://{}/", server.address);
+    let (folder, theirs) = (tempfile::tempdir().unwrap(), Authority::new().pem());
     for (text, message) in [
         (String::new(), "NODE_EXTRA_CA_CERTS was ignored: "),
         (DAMAGED.into(), "NODE_EXTRA_CA_CERTS was ignored: "),
         (CONDITIONAL.into(), "ca.pem holds a TRUSTED CERTIFICATE"),
         (format!("{DAMAGED}{theirs}{KEY}"), "of NODE_EXTRA_CA_CERTS, 2 of 3 entries were ignored: "),
     ] {
-        let error = fails(&client(&text), &url).await;
+        let error = fails(&with_file(&folder, &text), &url).await;
         assert_eq!(error.kind, HttpErrorKind::Untrusted);
         assert!(error.message.contains(message), "{error}");
     }
-    // In the options every entry must be valid.
+}
+
+#[test]
+fn in_the_options_every_entry_must_be_valid() {
+    let valid = Authority::new().pem().replace("\r\n", "\n");
     for text in [format!("{valid}{DAMAGED}"), format!("{valid}{KEY}"), format!("{CONDITIONAL}{valid}")] {
         assert!(CaCertificate::read_pem(text.as_bytes()).is_err(), "{text}");
     }
@@ -99,6 +113,10 @@ fn openssl(common_name: &str, names: &[&str]) -> CertificateParams {
     params
 }
 
+fn self_signed(common_name: &str, names: &[&str]) -> Tls {
+    Tls::self_signed(&openssl(common_name, names))
+}
+
 fn trusting_pem(pem: &str) -> NetworkOptions {
     let ca_certificates = CaCertificate::read_pem(pem.as_bytes()).unwrap();
     NetworkOptions { ca_certificates, proxy: Proxy::Direct, ..NetworkOptions::default() }
@@ -106,7 +124,6 @@ fn trusting_pem(pem: &str) -> NetworkOptions {
 
 #[tokio::test]
 async fn a_trusted_self_signed_certificate_is_accepted_for_its_names_and_its_time() {
-    let of = |common_name, names: &[&str]| Tls::self_signed(&openssl(common_name, names));
     let during = |from, until| {
         let mut params = openssl("x", &["a.contoso.test"]);
         (params.not_before, params.not_after) = (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(until, 1, 1));
@@ -119,17 +136,17 @@ async fn a_trusted_self_signed_certificate_is_accepted_for_its_names_and_its_tim
     };
     let plain = Tls::self_signed(&CertificateParams::new(["a.contoso.test".to_owned()]).unwrap());
     for (tls, rejection) in [
-        (of("x", &["a.contoso.test"]), None),
-        (of("x", &["*.contoso.test", "127.0.0.1"]), None),
+        (self_signed("x", &["a.contoso.test"]), None),
+        (self_signed("x", &["*.contoso.test", "127.0.0.1"]), None),
         (plain, None),
         // The common name counts if there is no alternative name, as in Node.
-        (of("a.contoso.test", &[]), None),
-        (of("A.CONTOSO.test", &["127.0.0.1"]), None),
-        (of("*.contoso.test", &[]), None),
-        (of("*.test", &[]), Some("was issued for another name")),
-        (of("a.contoso.test", &["other.test"]), Some("was issued for another name")),
-        (of("x", &[]), Some("was issued for another name")),
-        (of("x", &["b.a.contoso.test"]), Some("was issued for another name")),
+        (self_signed("a.contoso.test", &[]), None),
+        (self_signed("A.CONTOSO.test", &["127.0.0.1"]), None),
+        (self_signed("*.contoso.test", &[]), None),
+        (self_signed("*.test", &[]), Some("was issued for another name")),
+        (self_signed("a.contoso.test", &["other.test"]), Some("was issued for another name")),
+        (self_signed("x", &[]), Some("was issued for another name")),
+        (self_signed("x", &["b.a.contoso.test"]), Some("was issued for another name")),
         (during(2000, 2001), Some("has expired")),
         (during(3000, 3001), Some("is not valid yet")),
         (for_purpose(ExtendedKeyUsagePurpose::ServerAuth), None),
@@ -148,15 +165,24 @@ async fn a_trusted_self_signed_certificate_is_accepted_for_its_names_and_its_tim
             }
         }
     }
-    // By its address, and from the file.
-    let tls = of("x", &["127.0.0.1"]);
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_accepted_for_an_address_from_the_file() {
+    let tls = self_signed("x", &["127.0.0.1"]);
     let server = Server::secure(&tls).await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), format!("{DAMAGED}{}", tls.pem)).unwrap();
     let options = NetworkOptions { extra_ca_file: Some(file.path().into()), ..trusting(&Authority::new()) };
     assert_eq!(get(&service(options), &format!("https://{}/", server.address)).await.unwrap(), 200);
-    let by_address = Server::secure(&of("127.0.0.1", &[])).await;
-    fails(&service(trusting_pem(&tls.pem)), &format!("https://{}/", by_address.address)).await;
+}
+
+#[tokio::test]
+async fn the_common_name_of_a_self_signed_certificate_is_not_an_address() {
+    let tls = self_signed("127.0.0.1", &[]);
+    let server = Server::secure(&tls).await;
+    let error = fails(&service(trusting_pem(&tls.pem)), &format!("https://{}/", server.address)).await;
+    assert_eq!(error.kind, HttpErrorKind::Untrusted);
 }
 
 #[tokio::test]
