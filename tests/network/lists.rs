@@ -89,17 +89,20 @@ async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() 
 }
 
 #[tokio::test]
-async fn a_direct_connection_is_an_entry_like_any_other() {
+async fn a_direct_connection_is_used_if_the_proxy_before_it_refuses() {
     let client = Client::new();
     let near = Server::secure(&client.authority.issue("127.0.0.1")).await;
     client.set(&format!("PROXY {}; DIRECT", refused_address().await));
     let url = format!("https://{}/", near.address);
     assert_eq!(get(&client.service, &url).await.unwrap(), 200);
+}
 
+#[tokio::test]
+async fn a_proxy_after_direct_is_used_for_a_name_that_this_machine_does_not_know() {
+    let client = Client::new();
     let nameless = format!("{}.invalid", "x".repeat(64));
     let proxy = TestProxy::to(&[]).await;
     client.set(&format!("DIRECT; PROXY {}", proxy.address));
-    // A proxy may know names that this machine does not.
     let error = fails(&client.service, &format!("https://{nameless}/")).await;
     assert_eq!((error.kind, proxy.heads().len()), (HttpErrorKind::Connect, 1));
     assert!(error.message.starts_with(&format!("no connection to {nameless}:443 (")), "{error}");

@@ -78,13 +78,20 @@ async fn an_authority_is_trusted_when_named_in_the_options_or_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, authority.pem()).unwrap();
-    let from_file = |file| NetworkOptions { extra_ca_file: Some(file), ..trusting(&other) };
-    assert_eq!(get(&service(from_file(file)), &url).await.unwrap(), 200);
+    let from_file = NetworkOptions { extra_ca_file: Some(file), ..trusting(&other) };
+    assert_eq!(get(&service(from_file), &url).await.unwrap(), 200);
+}
 
+#[tokio::test]
+async fn the_error_of_an_unknown_authority_names_a_file_that_was_ignored() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = Server::secure(&authority.issue("127.0.0.1")).await;
+    let url = format!("https://{}/", server.address);
     let error = fails(&service(trusting(&other)), &url).await;
     assert_eq!(error.kind, HttpErrorKind::Untrusted);
     assert_eq!(error.message, "the certificate of 127.0.0.1 was issued by an authority that is not trusted here");
-    let error = fails(&service(from_file(folder.path().join("missing.pem"))), &url).await;
+    let options = NetworkOptions { extra_ca_file: Some("/nowhere/missing.pem".into()), ..trusting(&other) };
+    let error = fails(&service(options), &url).await;
     assert_eq!(error.kind, HttpErrorKind::Untrusted);
     assert!(error.message.contains("not trusted here; NODE_EXTRA_CA_CERTS was ignored: "), "{error}");
     assert!(error.message.contains("missing.pem cannot be read: "), "{error}");

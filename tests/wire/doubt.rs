@@ -32,23 +32,38 @@ fn unproven() -> impl Iterator<Item = Reply> {
 }
 
 #[tokio::test]
-async fn a_matching_slot_does_not_prove_a_lost_write_that_was_based_on_a_cached_row() {
+async fn a_matching_slot_does_not_prove_a_lost_link_that_was_based_on_a_cached_row() {
     for response in unproven() {
         // Another writer linked account 2 before the call, or this call did: the row looks the same.
-        let link = warm([response.clone(), holding(9, account(2))]).await;
+        let link = warm([response, holding(9, account(2))]).await;
         let outcome = link.link(account(2)).await.unwrap();
         assert_eq!((outcome.status, outcome.previous), (LinkStatus::AlreadyLinked, None));
         assert_eq!(link.methods(), "GET PATCH PATCH GET");
+    }
+}
 
-        let unlink = warm([response.clone(), row(9, ACTIVE, None, None)]).await;
+#[tokio::test]
+async fn an_empty_slot_does_not_prove_a_lost_unlink_that_was_based_on_a_cached_row() {
+    for response in unproven() {
+        let unlink = warm([response, row(9, ACTIVE, None, None)]).await;
         assert_eq!(facts(&unlink.unlink(account(1)).await.unwrap_err()), (Code::NotLinked, true, Some(None)));
+    }
+}
 
+#[tokio::test]
+async fn an_unexpected_record_after_a_lost_conditional_link_is_a_conflict_in_doubt() {
+    for response in unproven() {
         let expected = LinkPolicy { expected: Some(Some(account(1))), ..LinkPolicy::default() };
-        let conditional = warm([response.clone(), holding(9, account(2))]).await;
+        let conditional = warm([response, holding(9, account(2))]).await;
         let error = conditional.link_if(account(2), expected).await.unwrap_err();
         assert_eq!(facts(&error), (Code::Conflict, true, Some(Some(account(2).into()))));
         assert!(!error.message().contains("nothing was"), "{error}");
+    }
+}
 
+#[tokio::test]
+async fn a_conversation_that_is_closed_after_a_lost_link_is_an_error_in_doubt() {
+    for response in unproven() {
         let closed = warm([response, row(9, CLOSED, Some(account(2)), None)]).await;
         let error = closed.link(account(2)).await.unwrap_err();
         assert_eq!(facts(&error), (Code::ConversationNotActive, true, None));
@@ -74,27 +89,40 @@ async fn a_cached_row_that_a_read_finds_unchanged_counts_as_fresh() {
 }
 
 #[tokio::test]
-async fn a_change_that_may_have_been_reverted_stays_in_doubt() {
+async fn a_lost_write_stays_in_doubt_if_the_conversation_is_closed_afterwards() {
     for response in lost() {
-        // Applied, and then another writer empties the slot and closes the conversation.
-        let closed = Script::new([empty(), response.clone(), row(9, CLOSED, None, None)]);
+        // It may have been applied before another writer emptied the slot.
+        let closed = Script::new([empty(), response, row(9, CLOSED, None, None)]);
         let error = closed.link(account(1)).await.unwrap_err();
         assert_eq!(facts(&error), (Code::ConversationNotActive, true, None));
         assert!(error.details().hint.as_deref().is_some_and(|hint| hint.contains("lost")), "{error:?}");
+    }
+}
 
-        // The same, but a second write follows and is rejected.
+#[tokio::test]
+async fn a_lost_write_stays_in_doubt_if_a_second_write_is_rejected() {
+    for response in lost() {
         let refused = fault(403, "0x80040220");
-        let script = Script::new([empty(), response.clone(), row(9, ACTIVE, None, None), refused]);
+        let script = Script::new([empty(), response, row(9, ACTIVE, None, None), refused]);
         assert_eq!(facts(&script.link(account(1)).await.unwrap_err()), (Code::Forbidden, true, None));
+    }
+}
 
-        // The second write no longer finds the record, which the first may have found.
+#[tokio::test]
+async fn a_lost_write_stays_in_doubt_if_a_second_write_does_not_find_the_record() {
+    for response in lost() {
+        // The first write may have found it.
         let again = row(9, ACTIVE, None, None);
-        let script = Script::new([empty(), response.clone(), again.clone(), fault(404, MISSING), again]);
+        let script = Script::new([empty(), response, again.clone(), fault(404, MISSING), again]);
         let error = script.link(account(1)).await.unwrap_err();
         assert_eq!(facts(&error), (Code::RecordNotFound, true, None));
         assert!(!error.message().contains("nothing was"), "{error}");
+    }
+}
 
-        // Other writers are faster at every attempt.
+#[tokio::test]
+async fn a_lost_write_stays_in_doubt_if_other_writers_are_faster_at_every_attempt() {
+    for response in lost() {
         let storm = (9..13).flat_map(|version| [row(version, ACTIVE, None, None), fault(412, STALE)]);
         let replies = [empty(), response].into_iter().chain(storm).chain([row(13, ACTIVE, None, None)]);
         let error = Script::new(replies).link(account(1)).await.unwrap_err();
@@ -120,8 +148,12 @@ async fn an_error_that_is_not_from_dataverse_leaves_the_write_in_doubt() {
         let error = Script::new([empty(), reply(status, body)]).link(account(1)).await.unwrap_err();
         assert_eq!(error.details().maybe_applied, in_doubt, "{status} {body}");
     }
+}
+
+#[tokio::test]
+async fn a_failed_condition_leaves_no_doubt_even_if_the_error_is_not_from_dataverse() {
     // Only the server itself checks a condition.
-    let script = Script::new([empty(), reply(412, page), row(8, CLOSED, None, None)]);
+    let script = Script::new([empty(), reply(412, "<html>Blocked by policy</html>"), row(8, CLOSED, None, None)]);
     assert!(!script.link(account(1)).await.unwrap_err().details().maybe_applied);
 }
 

@@ -102,17 +102,20 @@ async fn repeated_conflicts_end_in_conflict_after_growing_pauses() {
 }
 
 #[tokio::test]
-async fn a_404_of_a_write_is_explained_by_reading_the_conversation() {
+async fn after_a_404_of_a_link_the_conversation_is_read_to_find_which_one_is_missing() {
     let missing = fault(404, MISSING);
     let script = Script::new([empty(), missing.clone(), empty()]);
     assert_eq!(script.link(account(1)).await.unwrap_err().code(), Code::RecordNotFound);
 
-    let script = Script::new([empty(), missing.clone(), missing.clone()]);
+    let script = Script::new([empty(), missing.clone(), missing]);
     assert_eq!(script.link(account(1)).await.unwrap_err().code(), Code::ConversationNotFound);
+}
 
+#[tokio::test]
+async fn an_unlink_with_a_404_is_decided_again_if_the_conversation_exists() {
     // An unlink names no record, so the conversation was missing and exists again: it is read and decided again.
     let back = holding(9, account(1));
-    let script = Script::new([back.clone(), missing, back.clone(), back, row(10, ACTIVE, None, None)]);
+    let script = Script::new([back.clone(), fault(404, MISSING), back.clone(), back, row(10, ACTIVE, None, None)]);
     script.unlink(account(1)).await.unwrap();
     assert_eq!(script.methods(), "GET PATCH GET GET PATCH");
 }
@@ -134,10 +137,13 @@ async fn a_write_without_a_representation_is_read_back() {
 }
 
 #[tokio::test]
-async fn a_different_value_is_read_once_more_and_never_written_again() {
+async fn a_different_value_after_a_write_may_be_late_and_is_read_once_more() {
     let late = Script::new([empty(), empty(), holding(8, account(1))]);
     assert_eq!(late.link(account(1)).await.unwrap().status, LinkStatus::Linked);
+}
 
+#[tokio::test]
+async fn a_write_without_an_effect_fails_and_is_not_repeated() {
     let ignored = Script::new([empty(), reply(204, ""), empty(), holding(9, contact(3))]);
     let error = ignored.link(account(1)).await.unwrap_err();
     assert_eq!((error.code(), error.details().maybe_applied), (Code::VerificationFailed, true));
@@ -212,10 +218,14 @@ async fn a_write_that_arrived_late_makes_the_second_one_stale_and_counts_as_appl
 #[tokio::test]
 async fn a_lost_write_on_a_changed_row_is_decided_again() {
     let lost = Reply::Fails(HttpErrorKind::Interrupted);
-    let script = Script::new([empty(), lost.clone(), row(8, ACTIVE, None, None), holding(9, account(1))]);
+    let script = Script::new([empty(), lost, row(8, ACTIVE, None, None), holding(9, account(1))]);
     assert_eq!(script.link(account(1)).await.unwrap().status, LinkStatus::Linked);
     assert_eq!(script.methods(), "GET PATCH GET PATCH");
+}
 
+#[tokio::test]
+async fn a_lost_write_on_a_closed_row_is_in_doubt() {
+    let lost = Reply::Fails(HttpErrorKind::Interrupted);
     let closed = Script::new([empty(), lost, row(8, 4, None, None)]);
     let error = closed.link(account(1)).await.unwrap_err();
     assert_eq!((error.code(), error.details().maybe_applied), (Code::ConversationNotActive, true));
