@@ -181,13 +181,18 @@ async fn a_pipe_may_deliver_its_page_byte_by_byte_in_every_encoding() {
     }
 }
 
+/// A file with an invalid row.
+fn invalid(db: &DatabaseFixture) -> PathBuf {
+    let path = in_folder(db, "invalid.json");
+    fs::write(&path, text(active([1], "New")).replace("\"statuscode\":2", "\"statuscode\":\"2\"")).unwrap();
+    path
+}
+
 #[tokio::test]
-async fn many_files_are_imported_at_once_and_an_invalid_one_leaves_no_trace() {
+async fn a_file_that_is_not_a_page_is_named_and_creates_no_database() {
     let db = DatabaseFixture::empty();
-    let invalid = in_folder(&db, "invalid.json");
-    fs::write(&invalid, text(active([1], "New")).replace("\"statuscode\":2", "\"statuscode\":\"2\"")).unwrap();
     for path in [
-        invalid.clone(),
+        invalid(&db),
         in_folder(&db, "missing.json"),
         db.path.parent().unwrap().to_owned(),
         "/dev/zero".into(),
@@ -198,9 +203,14 @@ async fn many_files_are_imported_at_once_and_an_invalid_one_leaves_no_trace() {
         assert!(error.message().contains(&path.display().to_string()), "{error:?}");
     }
     assert!(!db.path.exists());
+}
+
+#[tokio::test]
+async fn an_invalid_file_does_not_affect_the_other_imports() {
+    let db = DatabaseFixture::empty();
     let imports = (0..200).map(|number| {
         db.import(match number % 20 {
-            7 => Source::Path(invalid.clone()),
+            7 => Source::Path(invalid(&db)),
             _ => file(&db, &format!("{number}.json"), active(number..number + 10, "New")),
         })
     });
@@ -209,18 +219,35 @@ async fn many_files_are_imported_at_once_and_an_invalid_one_leaves_no_trace() {
     assert!((0..209).all(|number| db.slots(number) == Some(UNLINKED)));
 }
 
+fn unordered_id(number: u16) -> String {
+    conversation(number.wrapping_mul(7919) | 0x8000).to_string()
+}
+
+/// Two rows for each id, not in the order of the ids, and more rows than SQLite sorts in memory.
+fn unordered() -> Vec<serde_json::Value> {
+    let row = |number: u16| {
+        let id = unordered_id(number % 5_000);
+        serde_json::json!({ "activityid": id, "subject": number.to_string(), "statuscode": 2 })
+    };
+    (0..10_000).map(row).collect()
+}
+
 #[tokio::test]
-async fn the_last_row_of_an_id_wins_and_the_first_invalid_row_is_named() {
+async fn the_last_row_of_an_id_wins() {
     let db = DatabaseFixture::seeded().await;
-    // Not in the order of the ids, and more rows than SQLite sorts in memory.
-    let id = |number: u16| conversation(number.wrapping_mul(7919) | 0x8000).to_string();
-    let mut rows: Vec<_> = (0..10_000).map(|number| serde_json::json!({ "activityid": id(number % 5_000), "subject": number.to_string(), "statuscode": 2 })).collect();
+    let (rows, id) = (unordered(), unordered_id);
     let distinct = (0..5_000_u16).map(id).collect::<std::collections::HashSet<_>>().len();
     let summary = db.imported(file(&db, "page.json", embedded::page("msdyn_ocliveworkitems", rows.clone()))).await;
     assert_eq!((summary.inserted, summary.updated), (distinct, 10_000 - distinct));
     let numbers = rows.iter().rev().find(|row| row["activityid"] == id(0)).unwrap()["subject"].clone();
     let read = db.service.read(Some(id(0).parse().unwrap()), CallOptions::default()).await.unwrap();
     assert_eq!(Some(numbers.as_str().unwrap()), read.subject.as_deref());
+}
+
+#[tokio::test]
+async fn the_first_invalid_row_is_named_and_nothing_is_imported() {
+    let db = DatabaseFixture::seeded().await;
+    let mut rows = unordered();
     for (index, number) in [(9_000, 3), (40, 2), (5_000, 1)] {
         rows[index] = serde_json::json!({ "activityid": conversation(MISSING + number).to_string() });
     }

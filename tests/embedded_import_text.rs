@@ -178,12 +178,20 @@ async fn the_context_may_follow_the_rows_and_unrelated_annotations_are_ignored()
         )
     };
     is_rejected(&db, page(&row(r#""statuscode":"x""#)), "row 0 of `value`: `statuscode`: invalid type: string").await;
-    // Longer than the limit for values that are stored.
-    let skipped = format!(r#"{{"@odata.context":"$metadata#accounts","x":"{}","value":[]}}"#, "a".repeat(17 << 20));
-    assert_eq!(import(&db, skipped).await.unwrap().inserted, 0);
     let typeless = r#""statuscode":2,"statuscode@y":1,"statuscode@y":2,"_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":5"#;
     assert_eq!(import(&db, page(&row(typeless))).await.unwrap().inserted, 1);
     assert_eq!(db.slots(1), Some(embedded::only(incident(1))));
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_stored_may_be_longer_than_the_limit() {
+    let db = DatabaseFixture::empty();
+    let skipped = format!(r#"{{"@odata.context":"$metadata#accounts","x":"{}","value":[]}}"#, "a".repeat(17 << 20));
+    assert_eq!(import(&db, skipped).await.unwrap().inserted, 0);
+}
+
+fn encoded_page() -> String {
+    accounts(&[r#""name":"Müller 😀 \ud83d","telephone1":"030""#, r#""name":"HALF""#])
 }
 
 /// The string as UTF-16 in one byte order.
@@ -193,7 +201,7 @@ fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
 
 #[tokio::test]
 async fn utf_16_with_a_byte_order_mark_is_decoded_even_with_unpaired_surrogates() {
-    let page = accounts(&[r#""name":"Müller 😀 \ud83d","telephone1":"030""#, r#""name":"HALF""#]);
+    let page = encoded_page();
     for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
         let db = DatabaseFixture::empty();
         let mut file = utf16(&format!("\u{feff}{page}"), bytes);
@@ -202,19 +210,30 @@ async fn utf_16_with_a_byte_order_mark_is_decoded_even_with_unpaired_surrogates(
         file[at..at + 2].copy_from_slice(&bytes(0xD83D));
         assert_eq!(import_file(&db, &file).await.unwrap().inserted, 2);
         assert_eq!((name(&db, 1).unwrap(), name(&db, 2).unwrap()), ("Müller 😀 \u{fffd}".into(), "\u{fffd}ALF".into()));
+    }
+}
+
+#[tokio::test]
+async fn utf_16_must_be_complete_and_have_a_byte_order_mark() {
+    for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+        let mut file = utf16(&format!("\u{feff}{}", encoded_page()), bytes);
         file.push(0);
         let db = DatabaseFixture::empty();
         is_rejected(&db, &file, "ends within a character").await;
-        // UTF-16 without a byte order mark is not decoded.
         is_rejected(&db, &file[2..file.len() - 1], "not a page").await;
     }
+}
+
+#[tokio::test]
+async fn utf_8_may_have_a_byte_order_mark() {
+    let page = encoded_page();
     let db = DatabaseFixture::empty();
     assert_eq!(import_file(&db, format!("\u{feff}{page}")).await.unwrap().inserted, 2);
     assert_eq!(import(&db, format!("\u{feff}{page}")).await.unwrap().updated, 2);
 }
 
 #[tokio::test]
-async fn trailing_or_missing_parts_reject_the_page() {
+async fn a_page_that_is_cut_off_or_followed_by_text_is_rejected() {
     let db = DatabaseFixture::empty();
     let page = accounts(&[r#""name":"a""#, r#""name":"b""#]);
     for behind in ["x", "{}", &page, "\0", "]", "\u{feff}"] {
@@ -223,6 +242,12 @@ async fn trailing_or_missing_parts_reject_the_page() {
     for length in 0..page.len() {
         is_rejected(&db, &page[..length], "not a page").await;
     }
+}
+
+#[tokio::test]
+async fn a_page_with_a_part_that_is_missing_or_doubled_is_rejected() {
+    let db = DatabaseFixture::empty();
+    let page = accounts(&[r#""name":"a""#, r#""name":"b""#]);
     for (page, message) in [
         (page.replace("value", "Value"), "it has no `value` array"),
         (page.replacen("\"value\"", "\"value\":[],\"value\"", 1), "duplicate field `value`"),
@@ -235,5 +260,11 @@ async fn trailing_or_missing_parts_reject_the_page() {
     ] {
         is_rejected(&db, page, message).await;
     }
+}
+
+#[tokio::test]
+async fn white_space_may_follow_a_page() {
+    let db = DatabaseFixture::empty();
+    let page = accounts(&[r#""name":"a""#, r#""name":"b""#]);
     assert_eq!(import_file(&db, format!("{page} \r\n\t")).await.unwrap().inserted, 2);
 }

@@ -135,39 +135,53 @@ async fn with_secret(tenant: &str) -> DiagnoseFixture {
 }
 
 #[tokio::test]
-async fn faults_of_an_application_fail_the_token_or_the_caller() {
-    let dependent = format!("dns tls whoAmI clockSkew {ON_WHO_AM_I}");
-    let fixture = with_secret("").await;
-    let healthy = fixture.report().await;
+async fn the_token_of_an_application_is_reported_with_its_lifetime() {
+    let healthy = with_secret("").await.report().await;
     assert!(healthy.is_healthy(), "{healthy:#?}");
     let token = &healthy.checks[3];
     assert!(token.found().contains("It is valid for 59 min more."), "{token:?}");
+}
 
+#[tokio::test]
+async fn an_expired_secret_fails_the_token() {
+    let dependent = format!("dns tls whoAmI clockSkew {ON_WHO_AM_I}");
+    let fixture = with_secret("").await;
     fixture.condition(&json!({ "secretExpired": true }));
     let report = fixture.report().await;
     assert_eq!((named(&report, "failed"), named(&report, "skipped")), ("token".into(), dependent));
     assert!(
         matches!(&report.checks[3].outcome, CheckOutcome::Failed { fix, .. } if fix.contains("Certificates & secrets"))
     );
+}
 
+#[tokio::test]
+async fn an_application_that_is_not_a_user_fails_who_am_i() {
+    let fixture = with_secret("").await;
     fixture.condition(&json!({ "applicationUserMissing": true }));
     let report = fixture.report().await;
     assert_eq!(named(&report, "failed"), "whoAmI");
+}
 
+#[tokio::test]
+async fn an_unknown_tenant_fails_the_token() {
     let report = with_secret("fabrikam.example").await.report().await;
     assert!(matches!(&report.checks[3].outcome, CheckOutcome::Failed { fix, .. } if fix.contains("`tenantId`")));
 }
 
+const APPLICATION: &str = "6b726d86-d37c-43b8-b3a4-c4056ddd2e07";
+
+/// A token for this audience. No server accepts it.
+fn token_for(audience: &str) -> Arc<StaticToken> {
+    let claims = json!({ "aud": audience, "appid": APPLICATION, "tid": APPLICATION, "upn": "s3cret" }).to_string();
+    let token = format!("eyJhbGciOiJub25lIn0.{}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(claims));
+    Arc::new(StaticToken(Token::new(&token).unwrap()))
+}
+
 #[tokio::test]
 async fn a_token_for_another_audience_is_not_sent() {
-    let id = "6b726d86-d37c-43b8-b3a4-c4056ddd2e07";
+    let id = APPLICATION;
     let mut fixture = DiagnoseFixture::plain().await;
-    let give = |fixture: &mut DiagnoseFixture, audience: &str| {
-        let claims = json!({ "aud": audience, "appid": id, "tid": id, "upn": "s3cret" }).to_string();
-        let token = format!("eyJhbGciOiJub25lIn0.{}.c2lnbmF0dXJl", URL_SAFE_NO_PAD.encode(claims));
-        fixture.tokens = Arc::new(StaticToken(Token::new(&token).unwrap()));
-    };
-    give(&mut fixture, "https://graph.microsoft.com");
+    fixture.tokens = token_for("https://graph.microsoft.com");
     let report = fixture.report().await;
     assert_eq!(named(&report, "failed"), "token");
     assert_eq!(named(&report, "skipped"), format!("dns tls whoAmI clockSkew {ON_WHO_AM_I}"));
@@ -182,10 +196,14 @@ async fn a_token_for_another_audience_is_not_sent() {
         (&*format!("Request the token for the scope {url}/.default."), Code::AuthenticationFailed)
     );
     assert!(fixture.emulator.requests().is_empty());
+}
 
-    // A token for this server, or for an unknown application, is sent: the server decides.
-    for audience in [format!("{url}/"), "00000007-0000-0000-c000-000000000000".into()] {
-        give(&mut fixture, &audience);
+#[tokio::test]
+async fn a_token_for_the_server_or_for_an_unknown_application_is_sent() {
+    let mut fixture = DiagnoseFixture::plain().await;
+    // The server decides.
+    for audience in [format!("{}/", fixture.url), "00000007-0000-0000-c000-000000000000".into()] {
+        fixture.tokens = token_for(&audience);
         let report = fixture.report().await;
         assert_eq!(named(&report, "failed"), "whoAmI", "{audience}");
         assert!(!format!("{report:?}").contains("s3cret"));
