@@ -176,7 +176,7 @@ async fn a_pipe_may_deliver_its_page_byte_by_byte_in_every_encoding() {
         });
         assert_eq!(import.await.unwrap().inserted, 2);
         feeder.join().unwrap();
-        let read = db.service.read(Some(conversation(2)), CallOptions::default()).await.unwrap();
+        let read = db.read(2).await.unwrap();
         assert_eq!(read.subject.as_deref(), Some("😀\u{fffd}üße 😀"));
     }
 }

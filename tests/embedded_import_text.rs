@@ -110,7 +110,7 @@ async fn an_unpaired_surrogate_becomes_a_replacement_character_everywhere() {
     );
     let db = DatabaseFixture::empty();
     assert_eq!(import(&db, page).await.unwrap().inserted, 1);
-    let read = db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+    let read = db.read(1).await.unwrap();
     assert_eq!(read.subject.as_deref(), Some("Hi \u{fffd}"));
     import(&db, accounts(&[r#""name":"\ud83d\ude00 & \ud83d Co","telephone1":"x\ud83d""#])).await.unwrap();
     assert_eq!(name(&db, 1).as_deref(), Some("\u{1f600} & \u{fffd} Co"));
@@ -155,7 +155,7 @@ async fn a_status_may_be_written_as_a_whole_float() {
     }
     for (valid, status) in [("2.0", 2), ("1.9235E8", 192_350_000), ("-1", -1)] {
         import(&db, page(valid)).await.unwrap();
-        let read = db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+        let read = db.read(1).await.unwrap();
         assert_eq!(read.conversation.status.code(), status, "{valid}");
     }
 }

@@ -4,6 +4,8 @@
 
 #[path = "support/embedded.rs"]
 mod embedded;
+#[path = "support/files.rs"]
+mod files;
 
 use std::{
     fs,
@@ -16,8 +18,8 @@ use std::{
 };
 
 use omnichannel_link::{
-    domain::{CallOptions, CheckOutcome, ConversationDetails, ConversationQuery, LinkStatus, Listing, RecordReference},
-    error::{Code, LinkError},
+    domain::{CallOptions, CheckOutcome, LinkStatus, RecordReference},
+    error::Code,
 };
 use rusqlite::{Connection, OpenFlags, ffi};
 
@@ -52,18 +54,11 @@ fn mode(path: &Path) -> u32 {
 }
 
 fn files(db: &DatabaseFixture) -> Vec<String> {
-    let entries = fs::read_dir(db.path.parent().unwrap()).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-async fn read(db: &DatabaseFixture, number: u16) -> Result<ConversationDetails, LinkError> {
-    db.service.read(Some(conversation(number)), CallOptions::default()).await
+    files::names(db.path.parent().unwrap())
 }
 
 async fn customer(db: &DatabaseFixture, number: u16) -> Option<RecordReference> {
-    read(db, number).await.unwrap().conversation.customer
+    db.read(number).await.unwrap().conversation.customer
 }
 
 /// A new store on the file of a closed one with one link.
@@ -96,8 +91,7 @@ async fn a_read_only_file_is_read_and_no_files_are_left_beside_it() {
     let db = linked().await;
     chmod(&db.path, READ);
     assert_eq!(customer(&db, 1).await, Some(account(1)));
-    let all = Listing::new(ConversationQuery::default(), None);
-    let (listed, _) = db.service.list(all, CallOptions::default()).await.unwrap();
+    let listed = db.list().await.unwrap();
     assert_eq!(listed.len(), usize::from(SEEDED) + 1);
     let dry = CallOptions { dry_run: true, ..CallOptions::default() };
     db.service.unlink(account(1), Some(conversation(1)), dry).await.unwrap();
@@ -162,7 +156,7 @@ async fn a_read_only_file_that_another_program_writes_is_read_up_to_date() {
     fs::remove_file(beside(&copied.path, "-shm")).unwrap();
     chmod(copy.path(), 0o500);
     // The WAL cannot be read without its index, and the file alone would be an old state.
-    let error = read(&copied, 19).await.unwrap_err();
+    let error = copied.read(19).await.unwrap_err();
     copied.is_store_error(&error, "cannot be opened", "files beside it", false);
     chmod(copy.path(), 0o700);
 }
@@ -201,7 +195,7 @@ async fn an_old_file_that_cannot_be_migrated_fails_with_the_reason() {
     other.execute_batch("ALTER TABLE conversation DROP COLUMN listed_by").unwrap();
     drop(other);
     let read_only = db.disk.fail(Step::OpenForWriting, ffi::SQLITE_READONLY);
-    let error = read(&db, 1).await.unwrap_err();
+    let error = db.read(1).await.unwrap_err();
     assert!(error.message().contains("older version"), "{error}");
     drop(read_only);
     assert_eq!(customer(&db, 1).await, Some(account(1)));
@@ -220,7 +214,7 @@ async fn a_failed_open_does_not_affect_the_next_call() {
         assert_eq!(db.imported(active([1], "New")).await.updated, 1);
         db.linked(2, incident(2)).await;
         db.unlink(2, incident(2)).await.unwrap();
-        db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+        db.read(1).await.unwrap();
         let other = db.other_connection(OpenFlags::SQLITE_OPEN_READ_ONLY);
         assert_eq!(other.query_row("SELECT count(*) FROM conversation", [], |row| row.get(0)), Ok(SEEDED + 1));
     }
@@ -230,5 +224,5 @@ async fn a_failed_open_does_not_affect_the_next_call() {
 async fn a_device_is_rejected() {
     let db = DatabaseFixture::at(Path::new("/dev/null"));
     db.all_fail("a device", "must name a file", false).await;
-    assert_eq!(read(&db, 1).await.unwrap_err().code(), Code::Store);
+    assert_eq!(db.read(1).await.unwrap_err().code(), Code::Store);
 }

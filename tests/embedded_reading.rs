@@ -90,11 +90,11 @@ async fn cancelled_reads_do_not_touch_the_file() {
     let db = DatabaseFixture::seeded().await.reopened().await;
     let before = db.disk.total(Step::OpenForWriting);
     let gate = db.disk.hold(Step::Lock);
-    let first = db.service.read(Some(conversation(1)), CallOptions::default());
+    let first = db.read(1);
     let held = gate.entered();
     drop(gate);
-    drop(db.service.read(Some(conversation(1)), CallOptions::default()));
-    drop(db.service.list(Listing::new(ConversationQuery::default(), None), CallOptions::default()));
+    drop(db.read(1));
+    drop(db.list());
     drop(db.service.find(named("Fabrikam"), CallOptions::default()));
     // After a failure the next read, if any, opens the file again.
     held.fail(ffi::SQLITE_IOERR);
@@ -109,12 +109,11 @@ fn named(name: &str) -> RecordKey {
 
 /// Reads in all ways that do not wait for an update of another conversation.
 async fn reads(db: &DatabaseFixture, number: u16) -> ConversationDetails {
-    let all = Listing::new(ConversationQuery::default(), None);
-    let (listed, _) = db.service.list(all, CallOptions::default()).await.unwrap();
+    let listed = db.list().await.unwrap();
     assert_eq!(listed.len(), usize::from(SEEDED) + 1);
     let found = db.service.find(named("Fabrikam"), CallOptions::default()).await;
     assert_eq!(found.unwrap_err().code(), Code::RecordNotFound);
-    db.service.read(Some(conversation(number)), CallOptions::default()).await.unwrap()
+    db.read(number).await.unwrap()
 }
 
 #[tokio::test]
@@ -131,7 +130,7 @@ async fn reads_do_not_wait_for_the_lock_that_an_update_waits_for() {
         let held = gate.entered();
         assert_eq!(reads(&db, 2).await.conversation.customer, None);
         // A read of the same conversation waits, and shows the link.
-        let mut read = Box::pin(db.service.read(Some(conversation(1)), CallOptions::default()));
+        let mut read = db.read(1);
         assert!((&mut read).now_or_never().is_none());
         let dry = CallOptions { dry_run: true, ..CallOptions::default() };
         let mut dry = Box::pin(db.service.unlink(account(1), Some(conversation(1)), dry));
@@ -160,7 +159,7 @@ async fn a_read_after_a_failed_link_succeeds() {
     let db = DatabaseFixture::seeded().await;
     let full = db.disk.fail(Step::WalWrite, ffi::SQLITE_FULL);
     let link = db.link(1, account(1));
-    let read = db.service.read(Some(conversation(1)), CallOptions::default());
+    let read = db.read(1);
     assert_eq!(read.await.unwrap().conversation.customer, None);
     assert_eq!(link.await.unwrap_err().code(), Code::Store);
     drop(full);

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     fixture::named,
-    support::{CONVERSATION, clock::TestClock},
+    support::{CONVERSATION, clock::TestClock, files},
     vfs::{self, Step},
 };
 
@@ -43,13 +43,6 @@ async fn filled(path: &Path) {
     service.close().await.unwrap();
 }
 
-fn files(folder: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
 #[tokio::test]
 async fn a_missing_file_passes_and_is_not_created() {
     let folder = tempfile::tempdir().unwrap();
@@ -59,7 +52,7 @@ async fn a_missing_file_passes_and_is_not_created() {
         (named(&found, "passed"), named(&found, "skipped")),
         ("file".into(), "database integrity writable contents".into())
     );
-    assert_eq!(files(folder.path()), [""; 0]);
+    assert_eq!(files::names(folder.path()), [""; 0]);
 }
 
 #[tokio::test]
@@ -73,7 +66,7 @@ async fn an_undamaged_file_is_counted_and_not_changed() {
     let contents = found.checks[4].found();
     assert_eq!(contents, "Conversations: 1. Accounts, contacts and cases: 0. Dangling links: 1.");
     assert_eq!(fs::read(&path).unwrap(), before);
-    assert_eq!(files(folder.path()), ["links.db"]);
+    assert_eq!(files::names(folder.path()), ["links.db"]);
 }
 
 #[tokio::test]

@@ -2,32 +2,25 @@
 
 use std::fs;
 
-use omnichannel_link::{
-    domain::{CallOptions, LinkStatus},
-    error::Code,
-};
+use omnichannel_link::{domain::LinkStatus, error::Code};
 use rusqlite::OpenFlags;
 
 use crate::{
     beside,
     embedded::vfs::Step,
-    embedded::{DatabaseFixture, account, active, conversation, incident, only},
+    embedded::{DatabaseFixture, account, active, incident, remove_beside},
     is_restored, linked_since_the_backup,
 };
 
 #[tokio::test]
 async fn every_client_of_a_replaced_file_follows_it() {
-    for left in [true, false] {
+    for removed in [&[][..], &["-wal", "-shm"]] {
         let (db, backup) = linked_since_the_backup().await;
         let other = DatabaseFixture::at(&db.path);
         other.linked(20, account(20)).await;
         db.linked(21, account(21)).await;
         fs::rename(&backup, &db.path).unwrap();
-        if !left {
-            for suffix in ["-wal", "-shm"] {
-                fs::remove_file(beside(&db.path, suffix)).unwrap();
-            }
-        }
+        remove_beside(&db.path, removed);
         assert_eq!(db.linked(30, incident(30)).await, LinkStatus::Linked);
         assert_eq!(other.linked(31, incident(31)).await, LinkStatus::Linked);
         assert_eq!(db.linked(31, incident(31)).await, LinkStatus::AlreadyLinked);
@@ -155,15 +148,13 @@ async fn a_file_that_gets_a_second_hard_link_is_no_longer_written() {
     for _ in 0..2 {
         fs::hard_link(&db.path, &second).unwrap();
         db.all_fail("hard link", "Remove the other name", false).await;
-        let read = db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+        let read = db.read(1).await.unwrap();
         assert_eq!(read.conversation.customer, Some(account(1)));
         db.all_fail("hard link", "Remove the other name", false).await;
         fs::remove_file(&second).unwrap();
         db.linked(30, incident(30)).await;
     }
-    for number in 1..20 {
-        assert_eq!(db.slots(number), Some(only(account(number))));
-    }
+    db.shows_links(1..20);
 }
 
 #[tokio::test]
@@ -171,16 +162,14 @@ async fn a_wal_index_that_is_removed_under_two_clients_does_not_separate_them() 
     let (db, _) = linked_since_the_backup().await;
     let other = DatabaseFixture::at(&db.path);
     other.linked(20, account(20)).await;
-    fs::remove_file(beside(&db.path, "-shm")).unwrap();
+    remove_beside(&db.path, &["-shm"]);
     let error = db.link(30, incident(30)).await.unwrap_err();
     db.is_store_error(&error, "was removed", "Close that client", true);
     assert!(!error.details().maybe_applied);
     // Each client notices it by itself. After the last one, both can write again.
     assert_eq!(other.linked(31, incident(31)).await, LinkStatus::Linked);
     assert_eq!(db.linked(30, incident(30)).await, LinkStatus::Linked);
-    for number in 1..=20 {
-        assert_eq!(db.slots(number), Some(only(account(number))));
-    }
+    db.shows_links(1..=20);
 }
 
 #[tokio::test]

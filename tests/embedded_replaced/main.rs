@@ -15,13 +15,14 @@ use std::{
 };
 
 use omnichannel_link::{
-    domain::{CallOptions, ConversationQuery, LinkStatus, Listing, RecordReference},
+    domain::{CallOptions, LinkStatus, RecordReference},
     error::Code,
 };
 use rusqlite::{Connection, OpenFlags};
 
 use self::embedded::{
-    DatabaseFixture, MISSING, UNLINKED, account, active, beside, conversation, incident, only, sql, vfs::Step,
+    DatabaseFixture, MISSING, UNLINKED, account, active, beside, conversation, incident, only, remove_beside, sql,
+    vfs::Step,
 };
 
 /// A copy of the database, as a backup program makes it. Its subjects differ from the original.
@@ -59,17 +60,13 @@ fn is_restored(path: &Path, linked: &[(u16, RecordReference)]) {
 
 #[tokio::test]
 async fn a_restored_file_takes_the_next_link_whatever_is_left_of_the_old_wal() {
-    for left in [&["-wal", "-shm"][..], &["-wal"], &["-shm"], &[]] {
+    for removed in [&[][..], &["-shm"], &["-wal"], &["-wal", "-shm"]] {
         let (db, backup) = linked_since_the_backup().await;
         fs::rename(&backup, &db.path).unwrap();
-        for suffix in ["-wal", "-shm"] {
-            if !left.contains(&suffix) {
-                fs::remove_file(beside(&db.path, suffix)).unwrap();
-            }
-        }
-        assert_eq!(db.linked(30, incident(30)).await, LinkStatus::Linked, "{left:?}");
-        assert_eq!(db.slots(1), Some(UNLINKED), "{left:?}");
-        assert_eq!(db.slots(30), Some(only(incident(30))), "{left:?}");
+        remove_beside(&db.path, removed);
+        assert_eq!(db.linked(30, incident(30)).await, LinkStatus::Linked, "{removed:?}");
+        assert_eq!(db.slots(1), Some(UNLINKED), "{removed:?}");
+        assert_eq!(db.slots(30), Some(only(incident(30))), "{removed:?}");
         is_restored(&db.path, &[(30, incident(30))]);
         let db = db.reopened().await;
         is_restored(&db.path, &[(30, incident(30))]);
@@ -89,16 +86,15 @@ async fn every_call_uses_the_restored_file() {
     for next in [Next::Read, Next::List, Next::Import, Next::Diagnose, Next::Close] {
         let (db, backup) = linked_since_the_backup().await;
         // Both connections are open.
-        db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+        db.read(1).await.unwrap();
         fs::rename(&backup, &db.path).unwrap();
         match next {
             Next::Read => {
-                let read = db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+                let read = db.read(1).await.unwrap();
                 assert_eq!((read.conversation.customer, read.subject.as_deref()), (None, Some("restored")));
             }
             Next::List => {
-                let all = Listing::new(ConversationQuery::default(), None);
-                let (listed, _) = db.service.list(all, CallOptions::default()).await.unwrap();
+                let listed = db.list().await.unwrap();
                 assert!(listed.iter().all(|found| found.conversation.customer.is_none()));
             }
             Next::Import => assert_eq!(db.imported(active([MISSING], "restored")).await.inserted, 1),
@@ -130,7 +126,7 @@ async fn a_moved_file_has_all_its_confirmed_links() {
         if is_only_read {
             // Only the reading connection is open, on the WAL of another client.
             db = DatabaseFixture::at(&linked.path);
-            db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+            db.read(1).await.unwrap();
             linked.service.close().await.unwrap();
             assert!(fs::metadata(beside(&db.path, "-wal")).unwrap().len() > 0);
         }
@@ -242,7 +238,7 @@ async fn a_replaced_folder_is_noticed() {
 #[tokio::test]
 async fn a_store_that_is_dropped_without_a_close_leaves_no_wal_beside_a_restored_file() {
     let (db, backup) = linked_since_the_backup().await;
-    db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
+    db.read(1).await.unwrap();
     fs::rename(&backup, &db.path).unwrap();
     let (path, disk, folder) = db.dropped();
     // The threads end some time after the store was dropped.
@@ -272,14 +268,10 @@ async fn a_link_writes_nothing_into_a_file_that_is_still_being_copied() {
 async fn a_wal_that_is_removed_under_the_store_loses_no_confirmed_link() {
     for removed in [&["-wal", "-shm"][..], &["-wal"], &["-shm"]] {
         let (db, _) = linked_since_the_backup().await;
-        db.service.read(Some(conversation(1)), CallOptions::default()).await.unwrap();
-        for suffix in removed {
-            fs::remove_file(beside(&db.path, suffix)).unwrap();
-        }
+        db.read(1).await.unwrap();
+        remove_beside(&db.path, removed);
         assert_eq!(db.linked(30, incident(30)).await, LinkStatus::Linked, "{removed:?}");
-        for number in 1..20 {
-            assert_eq!(db.slots(number), Some(only(account(number))), "{removed:?}");
-        }
+        db.shows_links(1..20);
         assert_eq!(db.slots(30), Some(only(incident(30))), "{removed:?}");
     }
 }

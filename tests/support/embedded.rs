@@ -13,12 +13,12 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{TryFutureExt, future::join_all};
 use omnichannel_link::{
     clock::{SharedClock, SystemClock},
     domain::{
-        CallOptions, ConversationId, EntityLogicalName, LinkOutcome, LinkPolicy, LinkService, LinkStatus,
-        RecordReference, UnlinkOutcome,
+        CallOptions, ConversationDetails, ConversationId, ConversationQuery, EntityLogicalName, LinkOutcome,
+        LinkPolicy, LinkService, LinkStatus, Listing, RecordReference, UnlinkOutcome,
     },
     embedded::{EmbeddedStore, ImportSummary, OnProgress, Source},
     error::{Code, LinkError, StoreName},
@@ -150,6 +150,16 @@ impl DatabaseFixture {
         Box::pin(self.service.unlink(record, Some(conversation(number)), CallOptions::default()))
     }
 
+    pub(crate) fn read(&self, number: u16) -> Pending<ConversationDetails> {
+        Box::pin(self.service.read(Some(conversation(number)), CallOptions::default()))
+    }
+
+    /// The first page of all conversations.
+    pub(crate) fn list(&self) -> Pending<Vec<ConversationDetails>> {
+        let all = Listing::new(ConversationQuery::default(), None);
+        Box::pin(self.service.list(all, CallOptions::default()).map_ok(|(listed, _)| listed))
+    }
+
     pub(crate) fn import(&self, page: Source) -> Pending<ImportSummary> {
         self.import_with(page, None)
     }
@@ -234,6 +244,13 @@ impl DatabaseFixture {
         reader
     }
 
+    /// Checks that another connection reads these accounts in the conversations of the same number.
+    pub(crate) fn shows_links(&self, numbers: impl IntoIterator<Item = u16>) {
+        for number in numbers {
+            assert_eq!(self.slots(number), Some(only(account(number))));
+        }
+    }
+
     /// Checks that these accounts are linked to the conversations of the same number.
     pub(crate) async fn has_links(&self, numbers: impl IntoIterator<Item = u16>) {
         for number in numbers {
@@ -269,6 +286,14 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// Removes the files beside a database with these suffixes.
+#[expect(clippy::unwrap_used, reason = "a test's helper")]
+pub(crate) fn remove_beside(path: &Path, suffixes: &[&str]) {
+    for suffix in suffixes {
+        std::fs::remove_file(beside(path, suffix)).unwrap();
+    }
 }
 
 /// Runs statements on a connection of its own.

@@ -1,6 +1,7 @@
-//! Files of this repository. Cargo runs tests at the package's root.
+//! Files of this repository and of tests. Cargo runs tests at the package's root.
+#![allow(dead_code, reason = "each suite uses a part of it")]
 
-use std::fs;
+use std::{fs, path::Path};
 
 /// All files below a folder, without what is built, installed or hidden.
 pub(crate) fn files(folder: &str) -> Vec<String> {
@@ -13,4 +14,13 @@ pub(crate) fn files(folder: &str) -> Vec<String> {
         .filter(is_ours)
         .flat_map(|name| if fs::metadata(&name).is_ok_and(|entry| entry.is_dir()) { files(&name) } else { vec![name] })
         .collect()
+}
+
+/// Sorted names in a folder.
+#[expect(clippy::unwrap_used, reason = "a test's helper")]
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }

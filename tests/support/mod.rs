@@ -1,8 +1,9 @@
-//! Shared by the suites: ids, a clock, HTTP doubles.
+//! Shared by the suites: ids, a clock, files, HTTP doubles.
 #![allow(dead_code, reason = "each suite uses a part of it")]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 pub(crate) mod clock;
+pub(crate) mod files;
 pub(crate) mod http;
 
 use omnichannel_link::domain::{ConversationId, EntityLogicalName, RecordReference};

@@ -1,5 +1,7 @@
 //! Common to all tests: seed rows, a running emulator, and a plain HTTP client.
 
+use std::time::Duration;
+
 use omnichannel_link_emulator::{Emulator, Organisation, table};
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
@@ -98,6 +100,10 @@ impl TestResponse {
 }
 
 impl Server {
+    pub(crate) fn advance(&self, milliseconds: u64) {
+        self.emulator.clock().advance(Duration::from_millis(milliseconds));
+    }
+
     pub(crate) async fn start() -> Self {
         let mut organisation = Organisation::new();
         for page in pages() {

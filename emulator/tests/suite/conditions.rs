@@ -13,10 +13,6 @@ async fn with_conditions(conditions: Value) -> Server {
     server
 }
 
-fn advance(server: &Server, milliseconds: u64) {
-    server.emulator.clock().advance(Duration::from_millis(milliseconds));
-}
-
 async fn get(server: &Server) -> TestResponse {
     server.get(&conversation_path()).await
 }
@@ -25,7 +21,7 @@ async fn get(server: &Server) -> TestResponse {
 async fn too_many_requests_are_throttled_and_longer_if_they_continue() {
     let server = with_conditions(json!({ "limits": { "requests": 2, "windowInMs": 10_000 } })).await;
     assert_eq!(get(&server).await.status, 200);
-    advance(&server, 4_000);
+    server.advance(4_000);
     assert_eq!(get(&server).await.status, 200);
     let response = get(&server).await;
     response.expect_error(
@@ -35,9 +31,9 @@ async fn too_many_requests_are_throttled_and_longer_if_they_continue() {
     );
     assert_eq!(response.header("retry-after"), Some("6"), "when the first leaves the window");
     assert_eq!(get(&server).await.header("retry-after"), Some("7"), "it grows");
-    advance(&server, 6_999);
+    server.advance(6_999);
     assert_eq!(get(&server).await.header("retry-after"), Some("2"));
-    advance(&server, 1_001);
+    server.advance(1_001);
     assert_eq!(get(&server).await.status, 200);
 }
 
@@ -50,7 +46,7 @@ async fn a_client_that_honours_retry_after_is_served() {
             assert_eq!(get(&server).await.status, 200, "{round}");
         }
         let wait = get(&server).await.header("retry-after").unwrap().parse::<u64>().unwrap();
-        advance(&server, wait * 1000);
+        server.advance(wait * 1000);
     }
 }
 
@@ -59,12 +55,12 @@ async fn execution_time_adds_up() {
     let conditions = json!({ "limits": { "executionTimeInMs": 1500 }, "executionTimePerRequestInMs": 1000 });
     let server = with_conditions(conditions).await;
     assert_eq!(get(&server).await.status, 200);
-    advance(&server, 100_000);
+    server.advance(100_000);
     assert_eq!(get(&server).await.status, 200);
     let response = get(&server).await;
     response.expect_error(429, "0x80072321", "exceeded limit of 1,500 milliseconds over time window of 300 seconds.");
     assert_eq!(response.header("retry-after"), Some("200"));
-    advance(&server, 200_000);
+    server.advance(200_000);
     assert_eq!(get(&server).await.status, 200);
 }
 
@@ -108,7 +104,7 @@ async fn a_caller_may_lack_the_privilege() {
 #[tokio::test]
 async fn the_date_follows_the_clock_if_the_conditions_set_it() {
     let server = with_conditions(json!({ "dateInMs": 1_700_000_000_000_u64 })).await;
-    advance(&server, 5_000);
+    server.advance(5_000);
     assert_eq!(get(&server).await.header("date"), Some("Tue, 14 Nov 2023 22:13:25 GMT"));
 }
 

@@ -1,15 +1,9 @@
 //! The token authority: tokens of an application, and its metadata.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{AGENT, Server, TestResponse, conversation_path};
-
-fn advance(server: &Server, milliseconds: u64) {
-    server.emulator.clock().advance(Duration::from_millis(milliseconds));
-}
 
 /// The fields of a valid token request, with some replaced, or left out with "".
 async fn token(server: &Server, tenant: Option<&str>, changes: &[(&str, &str)]) -> TestResponse {
@@ -51,10 +45,10 @@ async fn an_application_gets_a_token() {
 async fn a_token_is_accepted_until_it_expires() {
     let server = Server::start().await;
     let first = token(&server, None, &[]).await.json();
-    advance(&server, 3_598_999);
+    server.advance(3_598_999);
     let second = token(&server, None, &[]).await.json();
     assert_eq!(get_as(&server, &first).await.status, 200);
-    advance(&server, 1);
+    server.advance(1);
     let response = get_as(&server, &first).await;
     assert_eq!(response.status, 401);
     assert!(response.header("www-authenticate").unwrap().contains(&server.emulator.application().tenant_id));
@@ -76,7 +70,7 @@ async fn a_condition_sets_the_lifetime_of_tokens() {
     server.emulator.faults().conditions(json!({ "tokenLifetimeInSeconds": 60 })).unwrap();
     let short = token(&server, None, &[]).await.json();
     assert_eq!(short["expires_in"], 60);
-    advance(&server, 60_000);
+    server.advance(60_000);
     assert_eq!(get_as(&server, &short).await.status, 401);
 }
 
