@@ -1,55 +1,20 @@
 //! PAC scripts that return several proxies, which are tried in order.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use omnichannel_link::{
-    clock::Clock as _,
-    http::{HttpErrorKind, NetworkOptions, Proxy, ReqwestService},
-};
+use omnichannel_link::{clock::Clock as _, http::HttpErrorKind};
 use url::Url;
 
 use crate::{
     fails, get, get_by,
-    proxies::Pac,
+    pac::Client,
     servers::{Authority, Does, Server, TestProxy},
-    support::{
-        clock::TestClock,
-        http::{ScriptedServer, refused_address},
-    },
-    trusting,
+    support::http::{ScriptedServer, refused_address},
 };
 
 const URL: &str = "https://contoso.test/";
 /// How long a proxy that does not connect is tried last.
 const AVOIDED_FOR: Duration = Duration::from_secs(300);
-const UPSTREAM_TTL: Duration = Duration::from_secs(60);
-
-/// A client with a PAC script.
-struct Client {
-    authority: Authority,
-    pac: Arc<Pac>,
-    clock: Arc<TestClock>,
-    service: ReqwestService,
-}
-
-impl Client {
-    fn new() -> Self {
-        let (authority, pac, clock) = (Authority::new(), Arc::<Pac>::default(), Arc::new(TestClock::manual()));
-        let options = NetworkOptions { proxy: Proxy::Resolver(pac.clone()), ..trusting(&authority) };
-        let service = ReqwestService::new(options, clock.clone());
-        Self { authority, pac, clock, service }
-    }
-
-    async fn server(&self) -> Server {
-        Server::secure(&self.authority.issue("contoso.test")).await
-    }
-
-    /// Sets the result of the script.
-    fn set(&self, result: &str) {
-        self.pac.set(result);
-        self.clock.advance(UPSTREAM_TTL + Duration::from_secs(1));
-    }
-}
 
 #[tokio::test]
 async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() {

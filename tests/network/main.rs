@@ -4,6 +4,7 @@
 mod dead_connections;
 mod encodings;
 mod lists;
+mod pac;
 mod proxies;
 mod servers;
 #[path = "../support/mod.rs"]
