@@ -95,7 +95,7 @@ impl Sources {
                 TokenTree::Ident(word) => match word.to_string().trim_start_matches("r#") {
                     // `pub(in path)` uses nothing.
                     "pub" => drop(tokens.next_if(|next| matches!(next, TokenTree::Group(_)))),
-                    "use" => {
+                    "use" if tokens.peek().is_none_or(|next| next.to_string() != "<") => {
                         let tree = tokens.by_ref().take_while(|token| token.to_string() != ";").collect();
                         self.walk(at, true, &[], tree);
                     }
