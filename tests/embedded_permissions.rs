@@ -69,12 +69,15 @@ async fn linked() -> DatabaseFixture {
 }
 
 #[tokio::test]
-async fn only_the_owner_may_access_the_database_and_the_files_beside_it() {
+async fn only_the_owner_may_access_a_new_database_and_the_files_beside_it() {
     let db = DatabaseFixture::seeded().await;
     for suffix in ["", "-wal", "-shm"] {
         assert_eq!(mode(&beside(&db.path, suffix)), 0o600, "{suffix}");
     }
-    // Permissions that were changed on purpose stay.
+}
+
+#[tokio::test]
+async fn permissions_that_were_changed_on_purpose_stay() {
     let db = linked().await;
     chmod(&db.path, 0o640);
     db.linked(2, account(2)).await;
@@ -95,7 +98,27 @@ async fn a_read_only_file_is_read_and_no_files_are_left_beside_it() {
     assert_eq!(listed.len(), usize::from(SEEDED) + 1);
     let dry = CallOptions { dry_run: true, ..CallOptions::default() };
     db.service.unlink(account(1), Some(conversation(1)), dry).await.unwrap();
+    assert_eq!(files(&db), ["links.db"]);
+}
+
+#[tokio::test]
+async fn a_write_to_a_read_only_file_fails_with_the_fix() {
+    if !is_unprivileged("a_write_to_a_read_only_file_fails_with_the_fix") {
+        return;
+    }
+    let db = linked().await;
+    chmod(&db.path, READ);
     db.all_fail("cannot be written", "links.db is read-only: give this user write permission", false).await;
+    assert_eq!(files(&db), ["links.db"]);
+}
+
+#[tokio::test]
+async fn a_read_only_file_fails_the_diagnosis_with_the_fix() {
+    if !is_unprivileged("a_read_only_file_fails_the_diagnosis_with_the_fix") {
+        return;
+    }
+    let db = linked().await;
+    chmod(&db.path, READ);
     let report = db.service.diagnose(CallOptions::default()).await.unwrap();
     let writable = &report.checks[3].outcome;
     assert!(
@@ -103,7 +126,17 @@ async fn a_read_only_file_is_read_and_no_files_are_left_beside_it() {
         "{writable:?}"
     );
     assert_eq!(files(&db), ["links.db"]);
-    // The next call of the same client notices the change.
+}
+
+#[tokio::test]
+async fn a_file_that_becomes_writable_is_noticed_by_the_next_call() {
+    if !is_unprivileged("a_file_that_becomes_writable_is_noticed_by_the_next_call") {
+        return;
+    }
+    let db = linked().await;
+    chmod(&db.path, READ);
+    assert_eq!(customer(&db, 1).await, Some(account(1)));
+    db.link(2, account(2)).await.unwrap_err();
     chmod(&db.path, ALL);
     assert_eq!(db.linked(2, account(2)).await, LinkStatus::Linked);
     assert_eq!(customer(&db, 2).await, Some(account(2)));

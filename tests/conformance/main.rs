@@ -44,6 +44,8 @@ conformance! {
     a_dry_run_decides_and_writes_nothing
     a_dry_run_sees_the_effect_of_earlier_calls
     a_read_sees_the_effect_of_earlier_calls
+    a_read_shows_the_current_row
+    a_read_needs_a_conversation_that_exists
     an_unlink_removes_the_named_record
     an_unlink_of_another_record_leaves_the_linked_one
     an_unlink_from_an_empty_slot_is_an_error
@@ -211,10 +213,17 @@ async fn a_read_sees_the_effect_of_earlier_calls(fixture: StoreFixture) {
     let (linked, read) = futures_util::future::join(linked, read).await;
     assert_eq!(linked.unwrap().status, LinkStatus::Linked);
     assert_eq!(read.unwrap().conversation.customer, Some(account(1)));
-    // It shows the current row, not a cached one.
+}
+
+async fn a_read_shows_the_current_row(fixture: StoreFixture) {
+    // Written without the client, so that its cached row is stale.
+    link(&fixture, account(1)).await.unwrap();
     fixture.set_links(Some(contact(2)), None);
     let read = fixture.service.read(Some(conversation(CONVERSATION)), CallOptions::default()).await.unwrap();
     assert_eq!((read.conversation.customer, read.conversation.status), (Some(contact(2)), Status::ACTIVE));
+}
+
+async fn a_read_needs_a_conversation_that_exists(fixture: StoreFixture) {
     let nowhere = fixture.service.read(Some(conversation(NOWHERE)), CallOptions::default()).await.unwrap_err();
     assert_eq!(nowhere.code(), Code::ConversationNotFound);
     assert_eq!(

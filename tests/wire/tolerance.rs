@@ -90,6 +90,10 @@ async fn an_odd_property_hides_neither_its_row_nor_the_others_of_the_page() {
         let link = Script::new([reply(200, odd), holding(8, account(2))]);
         assert_eq!(link.link(account(2)).await.unwrap().status, LinkStatus::Replaced);
     }
+}
+
+#[tokio::test]
+async fn an_odd_subject_is_shown_with_a_replacement_character_or_left_out() {
     assert_eq!(read(with(r#""subject":"x\ud83d""#)).await.unwrap().subject.as_deref(), Some("x\u{fffd}"));
     assert_eq!(read(with(r#""subject":7,"createdon":7"#)).await.unwrap().subject, None);
 }
@@ -102,6 +106,10 @@ async fn an_odd_name_does_not_hide_the_record_it_belongs_to() {
         let found = find(body).await.unwrap();
         assert_eq!((found.record, found.name.as_deref()), (account(1), expected), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_found_record_without_a_valid_id_is_an_error() {
     for wrong in [r#"{"accountid":7}"#, r#"{"name":"x"}"#, r#"{"accountid":"x\ud83d"}"#, "7"] {
         assert_eq!(find(format!(r#"{{"value":[{wrong}]}}"#)).await.unwrap_err().code(), Code::Protocol, "{wrong}");
     }
@@ -132,6 +140,10 @@ async fn columns_of_decisions_are_parsed_strictly() {
         assert_eq!(read(odd.clone()).await.unwrap_err().code(), Code::Protocol, "{to}");
         assert_eq!(list(format!(r#"{{"value":[{odd}]}}"#)).await.unwrap_err().code(), Code::Protocol, "{to}");
     }
+}
+
+#[tokio::test]
+async fn the_envelope_of_a_page_is_parsed_strictly() {
     for page in [r#"{"value":{}}"#, "{}", r#"{"value":[],"value":[]}"#, r#"{"value":[],"@odata.nextLink":7}"#, "[]"] {
         assert_eq!(list(page.into()).await.unwrap_err().code(), Code::Protocol, "{page}");
     }

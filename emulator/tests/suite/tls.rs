@@ -48,17 +48,18 @@ async fn token(emulator: &Emulator, scope: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_client_that_trusts_the_authority_can_use_production_names() {
+async fn a_challenge_names_the_production_resource() {
     let emulator = start().await;
-    assert!(emulator.url().starts_with("https://localhost:"), "{}", emulator.url());
-    assert!(emulator.ca_certificate().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
-    let client = client(&emulator);
-
-    let url = format!("https://{API}/api/data/v9.2/accounts({ACCOUNT})");
-    let stranger = client.get(&url).send().await.unwrap();
+    let stranger =
+        client(&emulator).get(format!("https://{API}/api/data/v9.2/accounts({ACCOUNT})")).send().await.unwrap();
     let challenge = stranger.headers()["www-authenticate"].to_str().unwrap();
     assert!(challenge.ends_with(&format!("resource_id=https://{API}/")), "{challenge}");
+}
 
+#[tokio::test]
+async fn requests_to_production_names_are_served() {
+    let emulator = start().await;
+    let (client, url) = (client(&emulator), format!("https://{API}/api/data/v9.2/accounts({ACCOUNT})"));
     let issued = token(&emulator, &format!("https://{API}/.default")).await;
     let authorised = |method| client.request(method, &url).bearer_auth(issued["access_token"].as_str().unwrap());
     let row = authorised(Method::GET).send().await.unwrap();
@@ -67,9 +68,15 @@ async fn a_client_that_trusts_the_authority_can_use_production_names() {
     assert_eq!(row["@odata.context"], format!("https://{API}/api/data/v9.2/$metadata#accounts/$entity"));
     let written = authorised(Method::PATCH).header("content-type", "application/json").body("{\"name\":\"New\"}");
     assert_eq!(written.send().await.unwrap().headers()["odata-entityid"], url.as_str());
+}
 
+#[tokio::test]
+async fn requests_to_the_emulators_own_names_are_served() {
+    let emulator = start().await;
+    assert!(emulator.url().starts_with("https://localhost:"), "{}", emulator.url());
+    assert!(emulator.ca_certificate().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     for own in [format!("{}/x", emulator.url()), format!("https://127.0.0.1:{}/x", address(&emulator).port())] {
-        assert_eq!(client.get(own).send().await.unwrap().status(), 401);
+        assert_eq!(client(&emulator).get(own).send().await.unwrap().status(), 401);
     }
 }
 
