@@ -6,7 +6,7 @@ mod files;
 use std::fs;
 
 /// Lines of comments that may start with one of [`OPENINGS`].
-const MAX_OPENINGS: usize = 3;
+const MAX_OPENINGS: usize = 0;
 const OPENINGS: [&str; 5] = ["What", "Who", "Whose", "Where", "Whoever"];
 const PRONOUNS: [&str; 4] = ["nobody", "somebody", "everybody", "whoever"];
 

@@ -66,7 +66,7 @@ export interface LinkOptions extends ReadOptions {
    */
   linkableStatuses?: ConversationStatus[] | undefined
   /**
-   * What to do if the slot holds another record: `replace` it; `keep` it, with the outcome `kept`; or `reject` with `OCCUPIED`.
+   * Policy if the slot holds another record: `replace` it; `keep` it, with the outcome `kept`; or `reject` with `OCCUPIED`.
    * @default 'replace'
    */
   ifLinked?: 'replace' | 'keep' | 'reject' | undefined

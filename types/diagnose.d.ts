@@ -64,9 +64,9 @@ export interface DiagnosisCheck {
   name: DataverseCheckName | EmbeddedCheckName
   /** `skipped` if a check that it depends on failed, or if it does not apply here; `found` states which. */
   status: 'passed' | 'failed' | 'skipped'
-  /** What was found: "A certificate for *.crm4.dynamics.com, issued by Contoso TLS Inspection CA, until 2027-01-31." */
+  /** Finding: "A certificate for *.crm4.dynamics.com, issued by Contoso TLS Inspection CA, until 2027-01-31." */
   found: string
-  /** What it means for links and unlinks. */
+  /** Its meaning for links and unlinks. */
   meaning: string
   /** How to fix it, if it failed. */
   fix: string | null
