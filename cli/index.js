@@ -59,10 +59,8 @@ function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN })
   if (db !== undefined) return own({ ...common, embedded: own({ path: db }) })
   if (url === undefined && !DATAVERSE_URL) return common
   const credential = DATAVERSE_TOKEN ? { credential: DATAVERSE_TOKEN } : {}
-  return own({
-    ...common,
-    dataverse: own({ ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` })
-  })
+  const environment = url === undefined ? {} : { url }
+  return own({ ...common, dataverse: own({ ...environment, ...credential, application: `omnichannel-link-cli/${version}` }) })
 }
 
 async function run(args, interruption) {

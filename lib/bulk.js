@@ -41,7 +41,13 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
   }
   const isObject = typeof given === 'object' && !Array.isArray(given)
   const shared = isObject ? { __proto__: null, ...given, timeoutInMs: given.timeoutInMs ?? TIMEOUT_IN_MS } : given
-  await check(shared, silent)
+  // Rejects if the options are invalid, because every call would. A call whose signal is aborted checks its options and does nothing else. It
+  // is made without events, because the program did not make it.
+  const valid = new Error('the options are valid')
+  const probe = isObject ? { __proto__: null, ...shared, signal: AbortSignal.abort(valid) } : shared
+  await silent(probe, 'account', NIL_GUID, NIL_GUID).catch(error => {
+    if (error !== valid) throw error
+  })
 
   const controller = new AbortController()
   const stopping = controller.signal
@@ -114,19 +120,6 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
     // A list that is waiting for something is not waited for. It is closed when it yields.
     await Promise.race([reading, turn()])
   }
-}
-
-/**
- * Rejects if the options are invalid, because every call would. A call whose signal is aborted already checks its options and does nothing
- * else. It is made without events, because the program did not make it.
- */
-async function check(shared, silent) {
-  const probe = new Error('the options are fine')
-  const options =
-    typeof shared === 'object' && !Array.isArray(shared) ? { __proto__: null, ...shared, signal: AbortSignal.abort(probe) } : shared
-  await silent(options, 'account', NIL_GUID, NIL_GUID).catch(error => {
-    if (error !== probe) throw error
-  })
 }
 
 /** Yields each request in an array: a request whose `then` throws is not an error of the list. */

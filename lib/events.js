@@ -98,7 +98,6 @@ function uncaught(call) {
   }
 }
 
-/** A copy of plain data. */
 const copied = value =>
   typeof value === 'object' && value !== null
     ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, copied(part)]))

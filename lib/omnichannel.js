@@ -55,18 +55,11 @@ const MOST_CONVERSATIONS = 5000
 const MOST_ENTRIES = 100
 const LARGEST_NUMBER = 2 ** 31 - 1
 
-/**
- * `focus` has the conversation of calls without an id.
- * @returns {import('../types/omnichannel').Omnichannel}
- */
+/** @returns {import('../types/omnichannel').Omnichannel} */
 function createOmnichannel(client, focus = client) {
   expectMethods('client', client, ['linkToConversation'], 'an OmnichannelClient')
-  expectMethods(
-    'focus',
-    focus,
-    ['getConversationId', 'openConversation'],
-    'an object with getConversationId() and openConversation(conversationId)'
-  )
+  const focusMethods = ['getConversationId', 'openConversation']
+  expectMethods('focus', focus, focusMethods, 'an object with getConversationId() and openConversation(conversationId)')
 
   /**
    * The conversation of a call, read before anything is awaited. If there is none, the client rejects the call after it has checked the other
@@ -82,18 +75,14 @@ function createOmnichannel(client, focus = client) {
   let asked = 0
   let opened = { number: 0 }
 
-  /** A link or an unlink. */
   const change = async (method, message, entityLogicalName, recordId, conversationId) => {
     const details = { recordGuid: recordId, liveWorkItemId: conversationId }
     try {
       demand({ entityLogicalName, recordId })
       details.liveWorkItemId = meant(conversationId)
       const outcome = await client[method](entityLogicalName, recordId, details.liveWorkItemId)
-      return success(entityLogicalName, recordId, outcome.conversationId, message, outcome.requestId, {
-        recordGuid: recordId,
-        liveWorkItemId: outcome.conversationId,
-        outcome
-      })
+      const { conversationId: id, requestId } = outcome
+      return success(entityLogicalName, recordId, id, message, requestId, { recordGuid: recordId, liveWorkItemId: id, outcome })
     } catch (error) {
       throw rejection(method, error, details)
     }
@@ -179,13 +168,13 @@ function demand(values) {
 /** Translates the page's query into a client's, and its attributes into columns. */
 function readQuery(input) {
   try {
-    return understood(input)
+    return translated(input)
   } catch (cause) {
     throw cause instanceof LinkError ? cause : failure('INVALID_ARGUMENT', '`input` cannot be read.', { cause })
   }
 }
 
-function understood(input) {
+function translated(input) {
   const { agentId, attributes, status, orderBy, createdBeforeDays } = properties(input, QUERY)
   if (!agentId) throw failure('INVALID_ARGUMENT', 'Missing key "agentId" in input object')
   const names = new Set([...ALWAYS, ...list('attributes', attributes)])
@@ -231,21 +220,12 @@ function unfit(name, expected, value) {
 }
 
 /** @returns {import('../types/omnichannel').OmnichannelSuccess} */
-const success = (entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) => ({
-  entityLogicalName,
-  recordId,
-  liveWorkItemId,
-  message,
-  status: 'success',
-  additionalDetails,
-  currentReqId
-})
+function success(entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) {
+  return { entityLogicalName, recordId, liveWorkItemId, message, status: 'success', additionalDetails, currentReqId }
+}
 
 /** The product's names of its components, where they differ from its functions. */
-const COMPONENTS = new Map([
-  ['linkToConversation', 'linkRecordToConversation'],
-  ['unlinkFromConversation', 'unlinkRecordFromConversation']
-])
+const COMPONENTS = own({ linkToConversation: 'linkRecordToConversation', unlinkFromConversation: 'unlinkRecordFromConversation' })
 
 /** The object that a function of this name rejects with. */
 function rejection(name, cause, additionalDetails = {}) {
@@ -253,7 +233,7 @@ function rejection(name, cause, additionalDetails = {}) {
   if (name === 'getConversations') return { status: false, error }
   const { code, requestId } = own(error)
   return {
-    component: COMPONENTS.get(name) ?? name,
+    component: COMPONENTS[name] ?? name,
     status: 'failure',
     functionName: `${name} API`,
     message: code === 'NO_FOCUSED_CONVERSATION' ? "Couldn't fetch LiveWorkItemId from session context" : error.message,
