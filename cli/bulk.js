@@ -26,7 +26,7 @@ class Bulk {
   #failed
   #progress
   #summary = new Summary()
-  /** Lines: the last one that was started, and the first one that was not, if known. */
+  /** Line numbers of the last item that was started, and of the first one that was not, if known. */
   #lastStarted = 0
   #firstNotStarted
   #consecutive = 0
@@ -117,7 +117,7 @@ class Bulk {
     return { __proto__: null, name: raw.name, message: 'Cancelled while in progress.', maybeApplied: !this.#isDry }
   }
 
-  #write(request, { code = 'GIVEN_UP', message }) {
+  #write(request, { code = 'CANCELLED', message }) {
     try {
       this.#failed.add(request.source(printable(`${code}: ${message}`)))
     } catch (error) {

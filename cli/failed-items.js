@@ -73,7 +73,7 @@ class FailedItems {
         writeFileSync(this.#file, string)
       } catch (error) {
         this.#isFull = true
-        // `bulk` could not read half an item.
+        // Remove a partial item, which `bulk` could not read.
         if (this.#isRegular) ftruncateSync(this.#file, this.#size)
         throw error
       }

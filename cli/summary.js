@@ -16,7 +16,7 @@ class Summary {
   #outcomes = new Map()
 
   add(line, outcome, error) {
-    const name = error ? (error.code ?? 'given up') : outcome.status
+    const name = error ? (error.code ?? 'cancelled') : outcome.status
     const entry = this.#outcomes.get(name) ?? { count: 0, isFailure: error !== undefined, errors: [], hint: undefined }
     this.#outcomes.set(name, entry)
     this.items++

@@ -3,18 +3,18 @@
 // Calls for the items of a list. The list is read as results are taken, and results come in its order.
 
 const { performance } = require('node:perf_hooks')
-const { setImmediate: turn } = require('node:timers/promises')
+const { setImmediate: nextTurn } = require('node:timers/promises')
 const { isPromise } = require('node:util/types')
-const { demandFunction, invalid, optionsOf, readable } = require('./validate.js')
+const { expectFunction, invalid, optionsOf, readable } = require('./validate.js')
 const { uncaught } = require('./events.js')
 const { properties, take } = require('./options.js')
 const { AbortController, AbortSignal, cancelOnAbort, isAborted, reasonOf, throwIfAborted } = require('./signals.js')
 
 // Calls in flight. The addon limits the requests in flight to the server's recommendation (16 to 48). The window is large enough to keep them
-// busy while its first call is slow, and to share the commits of the embedded store; a smaller one gains nothing.
+// busy while its first call is slow, and to share the commits of the embedded store.
 const WINDOW = 256
 
-// The calls of a list wait for their turn, and for a server that throttles, possibly for minutes. With the default timeout of a call they
+// The calls of a list wait for their nextTurn, and for a server that throttles, possibly for minutes. With the default timeout of a call they
 // would fail one after the other, as fast as the list can be read.
 const TIMEOUT_IN_MS = 600_000
 
@@ -22,7 +22,7 @@ const PROGRESS_EVERY_MS = 200
 
 const FIELDS = ['entityLogicalName', 'recordId', 'conversationId']
 
-// An id that is never read.
+// Placeholder for ids of a call that makes no request.
 const NIL_GUID = '00000000-0000-0000-0000-000000000000'
 
 /**
@@ -33,7 +33,7 @@ const NIL_GUID = '00000000-0000-0000-0000-000000000000'
 async function* bulk(native, requests, options, { shape, call, silent, rejected }, now = () => performance.now()) {
   const given = optionsOf(native, options ?? {}, shape)
   const [onProgress, signal] = [take(given, 'onProgress'), take(given, 'signal')]
-  demandFunction(native, 'options.onProgress', onProgress)
+  expectFunction(native, 'options.onProgress', onProgress)
   isAborted(native, signal)
   const iterate = readable(native, 'requests', () => requests?.[Symbol.asyncIterator] ?? requests?.[Symbol.iterator])
   if (typeof iterate !== 'function' || typeof requests === 'string') {
@@ -117,8 +117,8 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
     progress.mute()
     stop()
     await Promise.all(pending)
-    // A list that is waiting for something is not waited for. It is closed when it yields.
-    await Promise.race([reading, turn()])
+    // Do not wait for a list that is itself waiting for something. It is closed when it yields.
+    await Promise.race([reading, nextTurn()])
   }
 }
 
@@ -133,7 +133,7 @@ function target(native, request) {
   if (typeof request !== 'object' || request === null) throw invalid(native, 'request', 'an object', request)
   // One by one, because in the rows of an object-relational mapper they are getters of a class.
   const { entityLogicalName, recordId, conversationId } = readable(native, 'request', () => properties(request, FIELDS))
-  // A list never means the focused conversation.
+  // Required, unlike in a single call: the focused conversation is no default for a whole list.
   if (conversationId == null) throw invalid(native, 'conversationId', 'a GUID', conversationId)
   return [entityLogicalName, recordId, conversationId]
 }

@@ -18,7 +18,7 @@ const { own } = require('./link-error.js')
 const { SHAPES, properties, take } = require('./options.js')
 const { outcomeOf } = require('./outcome.js')
 const { throwIfAborted } = require('./signals.js')
-const { argumentOf, demandFunction, invalid, optionsOf, readable } = require('./validate.js')
+const { argumentOf, expectFunction, invalid, optionsOf, readable } = require('./validate.js')
 const { waitForConversation } = require('./waiting.js')
 
 /** The properties of an outcome that `verify` compares. */
@@ -76,8 +76,8 @@ class OmnichannelClient {
   /** A link or an unlink with options or listeners. Listeners are called before the promise settles. */
   async #change({ name, native, shape }, target, options) {
     this.#observe()
-    // The focus may have moved when the call fails.
-    const meant = target[2] ?? this.#native.getConversationId()
+    // Read now, because the focus may have moved by the time the call fails.
+    const conversation = target[2] ?? this.#native.getConversationId()
     let given
     let compact
     let isAborted = false
@@ -86,7 +86,7 @@ class OmnichannelClient {
       const start = (...rest) => this.#native[native](...target, ...rest)
       compact = await call(this.#native, given, start, () => (isAborted = true))
     } catch (error) {
-      if (!isAborted && own(given).dryRun !== true) this.#events.failure(name, meant, error)
+      if (!isAborted && own(given).dryRun !== true) this.#events.failure(name, conversation, error)
       throw error
     }
     return this.#events.outcome(outcomeOf(compact))
@@ -173,7 +173,7 @@ class OmnichannelClient {
     const page = isObject ? readable(this.#native, 'pathOrPage', () => JSON.stringify(pathOrPage)) : undefined
     const given = optionsOf(this.#native, options, SHAPES.import)
     const onProgress = take(given, 'onProgress')
-    demandFunction(this.#native, 'options.onProgress', onProgress)
+    expectFunction(this.#native, 'options.onProgress', onProgress)
     // Progress is queued apart from the outcome and may arrive after it.
     let isDone = false
     const report = onProgress && (progress => isDone || onProgress(progress))

@@ -72,7 +72,7 @@ function failure(code, message, details) {
   return new LinkError({ code, message: shortened(message), isRetryable: false, maybeApplied: false, ...details })
 }
 
-/** A message without its middle, if it shows a very long value. */
+/** Leaves out the middle of a very long message. */
 function shortened(message) {
   const leftOut = message.length - MAX_CHARACTERS
   if (leftOut <= 0) return message

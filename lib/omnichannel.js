@@ -63,23 +63,23 @@ function createOmnichannel(client, focus = client) {
 
   /**
    * The conversation of a call, read before anything is awaited. If there is none, the client rejects the call after it has checked the other
-   * arguments; but if the client itself has a focus, that is another window's, and the call is rejected here.
+   * arguments; but if the client itself has a focus, which belongs to another window, the call is rejected here.
    */
-  const meant = conversationId => {
+  const idOf = conversationId => {
     const id = conversationId ?? focus.getConversationId()
     if (id == null && client.getConversationId() != null) throw noneFocused()
     return id
   }
 
   /** Number of requests to open a conversation, and the last one that moved the focus. */
-  let asked = 0
+  let requests = 0
   let opened = { number: 0 }
 
   const change = async (method, message, entityLogicalName, recordId, conversationId) => {
     const details = { recordGuid: recordId, liveWorkItemId: conversationId }
     try {
-      demand({ entityLogicalName, recordId })
-      details.liveWorkItemId = meant(conversationId)
+      expectGiven({ entityLogicalName, recordId })
+      details.liveWorkItemId = idOf(conversationId)
       const outcome = await client[method](entityLogicalName, recordId, details.liveWorkItemId)
       const { conversationId: id, requestId } = outcome
       return success(entityLogicalName, recordId, id, message, requestId, { recordGuid: recordId, liveWorkItemId: id, outcome })
@@ -107,7 +107,7 @@ function createOmnichannel(client, focus = client) {
 
     async getLinkedRecords() {
       try {
-        const { customer, case: incident } = await client.getConversation(meant())
+        const { customer, case: incident } = await client.getConversation(idOf())
         return [customer, incident].filter(Boolean).map(record => ({ entityName: record.entityLogicalName, recordId: record.recordId }))
       } catch (error) {
         throw rejection('getLinkedRecords', error)
@@ -117,8 +117,8 @@ function createOmnichannel(client, focus = client) {
     async openConversation(conversationId, sessionId, liveWorkStreamId) {
       const details = { sessionId, liveWorkStreamId }
       try {
-        demand({ conversationId })
-        const number = ++asked
+        expectGiven({ conversationId })
+        const number = ++requests
         const focused = focus.getConversationId()
         const { conversationId: id } = await client.getConversation(conversationId)
         const now = focus.getConversationId()
@@ -159,7 +159,7 @@ const noneFocused = () =>
   })
 
 /** Throws if a required argument is missing. The message is the product's. */
-function demand(values) {
+function expectGiven(values) {
   const missing = Object.keys(values).filter(name => values[name] == null)
   if (missing.length === 0) return
   throw failure('INVALID_ARGUMENT', 'Missing required Parameters', { hint: `Needed: ${missing.map(name => `\`${name}\``).join(', ')}.` })
@@ -194,10 +194,10 @@ function translated(input) {
 function readOrder(order, index) {
   const { attributeName, descending } = properties(order, ['attributeName', 'descending'])
   if (typeof attributeName !== 'string' || !Object.hasOwn(ORDERS, attributeName)) {
-    throw unfit(`orderBy[${index}].attributeName`, `one of the attributes ${Object.keys(ORDERS).join(', ')}`, attributeName)
+    throw invalidInput(`orderBy[${index}].attributeName`, `one of the attributes ${Object.keys(ORDERS).join(', ')}`, attributeName)
   }
   if (![true, 'true', false, 'false', null, undefined].includes(descending))
-    throw unfit(`orderBy[${index}].descending`, 'true or false', descending)
+    throw invalidInput(`orderBy[${index}].descending`, 'true or false', descending)
   return { property: ORDERS[attributeName], descending: String(descending) === 'true' }
 }
 
@@ -205,16 +205,16 @@ function readOrder(order, index) {
 function wholeNumber(name, value) {
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
   if (Number.isInteger(number) && number >= 0 && number <= LARGEST_NUMBER) return number
-  throw unfit(name, 'a whole number', value)
+  throw invalidInput(name, 'a whole number', value)
 }
 
 function list(name, value) {
-  if (!Array.isArray(value ?? [])) throw unfit(name, 'an array', value)
-  if (value?.length > MOST_ENTRIES) throw unfit(name, `at most ${MOST_ENTRIES} entries`, value.length)
+  if (!Array.isArray(value ?? [])) throw invalidInput(name, 'an array', value)
+  if (value?.length > MOST_ENTRIES) throw invalidInput(name, `at most ${MOST_ENTRIES} entries`, value.length)
   return value ?? []
 }
 
-function unfit(name, expected, value) {
+function invalidInput(name, expected, value) {
   const got = ['number', 'boolean'].includes(typeof value) ? value : value === null ? 'null' : typeof value
   return invalidArgument(`input.${name}`, `expected ${expected}, got ${got}`)
 }

@@ -6,7 +6,7 @@ const { performance } = require('node:perf_hooks')
 const { clearTimeout, setTimeout } = require('node:timers')
 const timers = require('node:timers/promises')
 const { isDate } = require('node:util/types')
-const { demandKnown, described, invalid, optionsOf, wrong } = require('./validate.js')
+const { expectKnown, described, invalid, optionsOf, wrong } = require('./validate.js')
 const { LinkError, own } = require('./link-error.js')
 const { SHAPES, take } = require('./options.js')
 const { AbortController, cancelOnAbort, reasonOf, throwIfAborted } = require('./signals.js')
@@ -89,7 +89,7 @@ async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, 
 
 function criteria(native, options) {
   if (typeof (options ?? {}) !== 'object' || Array.isArray(options)) throw invalid(native, 'options', 'an object', options)
-  demandKnown(wrong(native), 'options', options ?? {}, SHAPES.wait)
+  expectKnown(wrong(native), 'options', options ?? {}, SHAPES.wait)
   const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
   const { createdAfter, statuses = ['active'], timeoutInMs = 60_000, ...others } = own(Object.fromEntries(given))
   if (createdAfter !== undefined && !(isDate(createdAfter) && Number.isFinite(createdAfter.getTime()))) {
