@@ -21,29 +21,23 @@ function defaultClient() {
   return (client ??= new OmnichannelClient())
 }
 
-/** An async function throws nothing: without a default client it rejects. */
-function linkToConversation(entityLogicalName, recordId, conversationId, options) {
+/** Calls an async method of the default client. If that client cannot be created, the call rejects; it does not throw. */
+function call(method, args) {
   try {
-    return defaultClient().linkToConversation(entityLogicalName, recordId, conversationId, options)
+    return defaultClient()[method](...args)
   } catch (error) {
     return Promise.reject(error)
   }
 }
 
-function unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
-  try {
-    return defaultClient().unlinkFromConversation(entityLogicalName, recordId, conversationId, options)
-  } catch (error) {
-    return Promise.reject(error)
-  }
-}
-
+const linkToConversation = (...args) => call('linkToConversation', args)
+const unlinkFromConversation = (...args) => call('unlinkFromConversation', args)
 const openConversation = conversationId => defaultClient().openConversation(conversationId)
 const focusConversation = conversationId => defaultClient().focusConversation(conversationId)
 const closeConversation = conversationId => defaultClient().closeConversation(conversationId)
 const getConversationId = () => defaultClient().getConversationId()
 
-// Shorthands only: Node finds the names that `import` can take in this text.
+// Shorthand properties only: Node finds the names for `import { … }` by parsing this object literal.
 /** @type {typeof import('./index')} */
 module.exports = {
   LinkError,

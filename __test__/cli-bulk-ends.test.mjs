@@ -91,7 +91,7 @@ for (const signal of ['SIGINT', 'SIGHUP']) {
     child.kill(signal)
     const { code, stdout, stderr } = await ended
     assert.equal(code, 130)
-    assert.match(stdout, /2 {6}given up {2}line 1: Cancelled while in progress\.\n {2}line 2: /)
+    assert.match(stdout, /2 {6}cancelled {2}line 1: Cancelled while in progress\.\n {2}line 2: /)
     assert.match(
       stdout,
       /Failed items that may have been applied: 2\.\n2 items failed; see list\.failed\.jsonl\. Run `bulk` on that file to retry them\.\n/

@@ -139,10 +139,10 @@ test('the service of the guide stops when its secret has expired, and returns th
   assert.match(stderr, /^AUTHENTICATION_FAILED .*\n$/)
 })
 
-test('the service of the guide delivers a throttled message again, and sets aside one whose conversation does not exist', async () => {
+test('the service of the guide delivers a throttled message again, and rejects one whose conversation does not exist', async () => {
   for (const [code, result, fault] of [
-    ['THROTTLED', 'again', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 60 }],
-    ['CONVERSATION_NOT_FOUND', 'aside']
+    ['THROTTLED', 'retry', { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 60 }],
+    ['CONVERSATION_NOT_FOUND', 'reject']
   ]) {
     await emulator.reset()
     if (fault) await emulator.faults.add({ on: { path: 'msdyn_ocliveworkitems' }, times: 'always', fault })

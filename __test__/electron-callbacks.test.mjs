@@ -4,7 +4,8 @@ import { EventEmitter, once } from 'node:events'
 import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import { LinkError } from 'omnichannel-link'
-import { ORIGIN, refused, shell } from './support/electron.mjs'
+import { ORIGIN, shell } from './support/electron.mjs'
+import { refused } from './support/expect.mjs'
 import { conversation } from './support/sample.mjs'
 
 /** Values that a program can throw, with `secret` in them. */

@@ -5,12 +5,10 @@ import { inspect } from 'node:util'
 import { runInThisContext } from 'node:vm'
 import { LinkError, OmnichannelClient, createOmnichannel } from 'omnichannel-link'
 import { afterwards } from './support/afterwards.mjs'
-import { GUID, throws } from './support/expect.mjs'
+import { GUID, refused, throws } from './support/expect.mjs'
 import { link, unlink } from './support/page-scripts.mjs'
 import { account, closedConversation, contact, conversation, emptyConversation, incident, missingId } from './support/sample.mjs'
 import { emptyEmbedded, stores } from './support/stores.mjs'
-
-const agent = 'c2dd22d0-9d47-4799-8d95-355c298bd4f2'
 
 /** Runs a script like the page, with this `Microsoft`. `printed` is its log. */
 async function run(t, script, Microsoft) {
@@ -22,13 +20,6 @@ async function run(t, script, Microsoft) {
   t.mock.restoreAll()
   return printed
 }
-
-/** The reason of a rejected promise. */
-const refused = promise =>
-  promise.then(
-    value => assert.fail(`resolved with ${inspect(value)}`),
-    failure => failure
-  )
 
 /** A failure in the page's form, with an error of this code. */
 function isFailure({ error, ...failure }, code, expected) {
@@ -175,49 +166,6 @@ for (const [name, open] of Object.entries(stores)) {
       assert.equal((await late).status, 'success')
       assert.equal(client.getConversationId(), closedConversation)
     })
-
-    test('conversations of an agent come with the columns of the page', { timeout: 60_000 }, async t => {
-      const { getConversations } = createOmnichannel((await open(t)).client)
-      const input = {
-        attributes: ['subject', 'msdyn_customer', 'msdyn_issueid', 'msdyn_title'],
-        agentId: agent,
-        status: [2, '3'],
-        orderBy: [{ attributeName: 'createdon', descending: true }]
-      }
-      const { status, result } = await getConversations(input, 'correlation')
-      assert.equal(status, true)
-      assert.equal(result.value.length, 14)
-      assert.deepEqual(
-        result.value.map(row => row.createdon),
-        result.value
-          .map(row => row.createdon)
-          .sort()
-          .toReversed()
-      )
-      const row = result.value.find(row => row.activityid === conversation)
-      assert.deepEqual(row, {
-        activityid: conversation,
-        msdyn_ocliveworkitemid: conversation,
-        statuscode: 2,
-        'statuscode@OData.Community.Display.V1.FormattedValue': 'Active',
-        createdon: '2025-11-19T15:03:42Z',
-        subject: 'Visitor 17',
-        _msdyn_customer_value: account.recordId,
-        '_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'account',
-        '_msdyn_customer_value@OData.Community.Display.V1.FormattedValue': 'Fabrikam Coffee'
-      })
-      assert.deepEqual((await getConversations({ agentId: agent, createdBeforeDays: 20_000 })).result.value, [])
-      const everything = await getConversations({ agentId: agent, createdBeforeDays: 0 })
-      assert.equal(everything.result.value.length, 21)
-      assert.deepEqual(await getConversations({ agentId: agent, status: [] }), everything)
-      assert.deepEqual(Object.keys(everything.result.value[0]).sort(), [
-        'activityid',
-        'createdon',
-        'msdyn_ocliveworkitemid',
-        'statuscode',
-        'statuscode@OData.Community.Display.V1.FormattedValue'
-      ])
-    })
   })
 }
 
@@ -244,20 +192,22 @@ test('without a focused conversation the functions fail like in the page', { tim
   assert.equal(error.code, 'NO_FOCUSED_CONVERSATION')
 })
 
+/** The codes of the errors of four calls. */
+const codes = async ({ linkToConversation, unlinkFromConversation, getLinkedRecords }) => {
+  const calls = [
+    linkToConversation('lead', incident.recordId),
+    unlinkFromConversation('incident', 'x'),
+    linkToConversation('incident', incident.recordId),
+    getLinkedRecords()
+  ]
+  return (await Promise.all(calls.map(refused))).map(({ error }) => error.code)
+}
+
 test('other errors, also of the client, come before a missing focus', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
   const failed = []
   client.on('failed', ({ error, conversationId }) => failed.push([error.code, conversationId]))
   const nowhere = { getConversationId: () => null, openConversation() {} }
-  const codes = async ({ linkToConversation, unlinkFromConversation, getLinkedRecords }) => {
-    const calls = [
-      linkToConversation('lead', incident.recordId),
-      unlinkFromConversation('incident', 'x'),
-      linkToConversation('incident', incident.recordId),
-      getLinkedRecords()
-    ]
-    return (await Promise.all(calls.map(refused))).map(({ error }) => error.code)
-  }
   const pages = [createOmnichannel(client), createOmnichannel(client, nowhere)]
   const expected = ['INVALID_ARGUMENT', 'INVALID_ARGUMENT', 'NO_FOCUSED_CONVERSATION']
   for (const page of pages) {
@@ -287,49 +237,6 @@ test('an invalid client or focus is rejected at once', { timeout: 60_000 }, t =>
   }
 })
 
-test('an invalid query is rejected before anything is read', { timeout: 60_000 }, async t => {
-  const { getConversations } = createOmnichannel(emptyEmbedded(t).client)
-  for (const [input, message] of [
-    [undefined, /^Missing key "agentId" in input object$/],
-    [{ agentId: '' }, /^Missing key "agentId" in input object$/],
-    [{ agentId: 'x' }, /`input\.agentId`: expected a GUID/],
-    [{ agentId: { a: 1 } }, /`input\.agentId`/],
-    [
-      {
-        get agentId() {
-          throw new Error('a getter')
-        }
-      },
-      /^`input` cannot be read\.$/
-    ],
-    [{ agentId: agent, attributes: [{ toString: 5 }] }, /^`input` cannot be read\.$/],
-    [{ agentId: agent, status: 3 }, /`input\.status`: expected an array, got 3/],
-    [{ agentId: agent, status: [2, 'active'] }, /`input\.status\[1\]`: expected a whole number, got string/],
-    [{ agentId: agent, status: [Symbol('active')] }, /`input\.status\[0\]`.*symbol/],
-    [{ agentId: agent, status: ['9'.repeat(1000)] }, /`input\.status\[0\]`/],
-    [{ agentId: agent, status: [['3']] }, /`input\.status\[0\]`/],
-    [{ agentId: agent, status: Array.from({ length: 101 }, () => 2) }, /`input\.status`: expected at most 100 entries, got 101/],
-    [{ agentId: agent, attributes: Array.from({ length: 1e6 }) }, /`input\.attributes`: expected at most 100 entries/],
-    [{ agentId: agent, createdBeforeDays: -1 }, /`input\.createdBeforeDays`: expected a whole number, got -1/],
-    [{ agentId: agent, createdBeforeDays: 'week' }, /`input\.createdBeforeDays`/],
-    [
-      { agentId: agent, orderBy: [{ attributeName: 'createdon', descending: 'yes' }] },
-      /`input\.orderBy\[0\]\.descending`: expected true or false/
-    ],
-    [{ agentId: agent, attributes: 'subject' }, /`input\.attributes`/],
-    [
-      { agentId: agent, orderBy: [{ attributeName: 'constructor' }] },
-      /`input\.orderBy\[0\]\.attributeName`: .*createdon, statuscode, subject/
-    ],
-    [{ agentId: agent, orderBy: [null] }, /`input\.orderBy\[0\]\.attributeName`/]
-  ]) {
-    const { status, error } = await refused(getConversations(input))
-    assert.equal(status, false)
-    assert.equal(error.code, 'INVALID_ARGUMENT')
-    assert.match(error.message, message)
-  }
-})
-
 test('a slow response does not move the focus back', async () => {
   const lookups = new Map()
   const client = {
@@ -347,48 +254,6 @@ test('a slow response does not move the focus back', async () => {
   lookups.get('slow')()
   await slow
   assert.deepEqual(opened, ['fast'])
-})
-
-test('a query is translated to the options of the client', async () => {
-  const asked = []
-  const client = Object.assign(Object.create(OmnichannelClient.prototype), {
-    getConversations: query => {
-      asked.push(query)
-      return []
-    }
-  })
-  const { getConversations } = createOmnichannel(client)
-  const orderBy = [
-    { attributeName: 'statuscode', descending: true },
-    { attributeName: 'subject', descending: 'false' },
-    { attributeName: 'createdon' },
-    { attributeName: 'subject', descending: 'true' }
-  ]
-  await getConversations({
-    agentId: `{${agent.toUpperCase()}}`,
-    status: ['3', 5],
-    createdBeforeDays: '2',
-    orderBy,
-    attributes: null,
-    top: 9,
-    timeoutInMs: 1
-  })
-  await getConversations({ agentId: agent, status: null, orderBy: null, createdBeforeDays: null })
-  assert.deepEqual(asked, [
-    {
-      agentId: agent,
-      statuses: [3, 5],
-      createdBeforeDays: 2,
-      top: 5000,
-      orderBy: [
-        ['status', true],
-        ['subject', false],
-        ['createdOn', false],
-        ['subject', true]
-      ].map(([property, descending]) => ({ property, descending }))
-    },
-    { agentId: agent, top: 5000 }
-  ])
 })
 
 test('an unexpected error becomes INTERNAL with its cause', async () => {

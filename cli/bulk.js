@@ -26,7 +26,7 @@ class Bulk {
   #failed
   #progress
   #summary = new Summary()
-  /** Lines: the last one that was started, and the first one that was not, if known. */
+  /** Line numbers of the last item that was started, and of the first one that was not, if known. */
   #lastStarted = 0
   #firstNotStarted
   #consecutive = 0
@@ -52,12 +52,7 @@ class Bulk {
   }
 
   async run() {
-    const {
-      callOptions,
-      client,
-      interruption: { signal },
-      values
-    } = this.#context
+    const { callOptions, client, signal, values } = this.#context
     const options = { __proto__: null, ...callOptions, onProgress: counts => this.#progress.update(counts) }
     const stopping = () => this.#stopping()
     signal.addEventListener('abort', stopping)
@@ -80,7 +75,7 @@ class Bulk {
 
   /** The requests, until the run is stopped. The file of failed items is created before the first one starts. */
   async *#requests() {
-    const { signal } = this.#context.interruption
+    const { signal } = this.#context
     try {
       for await (const request of this.#list.requests()) {
         if (signal.aborted) {
@@ -122,7 +117,7 @@ class Bulk {
     return { __proto__: null, name: raw.name, message: 'Cancelled while in progress.', maybeApplied: !this.#isDry }
   }
 
-  #write(request, { code = 'GIVEN_UP', message }) {
+  #write(request, { code = 'CANCELLED', message }) {
     try {
       this.#failed.add(request.source(printable(`${code}: ${message}`)))
     } catch (error) {
@@ -164,23 +159,17 @@ class Bulk {
 
   /** Reports how the run ended, and returns the exit code. */
   async #end() {
-    const {
-      interruption: {
-        signal: { aborted, reason }
-      },
-      values
-    } = this.#context
+    const { signal, values } = this.#context
+    const { aborted, reason } = signal
     if (this.#summary.items === 0 && !aborted) await this.#notify('The list is empty.')
     if (!aborted) return this.#summary.failed > 0 ? INCOMPLETE : 0
     if (values.json) await print(describe(reason, true), process.stderr)
     else {
       const repeated = values.unlink ? 'Items already unlinked are reported as NOT_LINKED' : 'Existing links are reported as alreadyLinked'
       await print(this.#stopMessage ?? (reason instanceof Interrupted ? reason.summary : describe(reason)), process.stderr)
-      if (this.#firstNotStarted !== undefined)
-        await print(
-          `No item from line ${this.#firstNotStarted} on was started. Run the same command again to process the whole list. ${repeated}.`,
-          process.stderr
-        )
+      const line = this.#firstNotStarted
+      const message = `No item from line ${line} on was started. Run the same command again to process the whole list. ${repeated}.`
+      if (line !== undefined) await print(message, process.stderr)
     }
     return exitCode(reason)
   }

@@ -10,12 +10,7 @@ const { eachString, printable } = require('./printable.js')
 
 const LINK_OPTIONS = {
   'if-linked': { type: 'string', value: '<policy>', help: 'if another record is linked: replace it (the default), keep it, or reject' },
-  status: {
-    type: 'string',
-    multiple: true,
-    value: '<status>',
-    help: 'allow linking in this status too, not only in active; may be repeated'
-  },
+  status: { type: 'string', multiple: true, value: '<status>', help: 'also link conversations in this status; may be repeated' },
   'dry-run': { type: 'boolean', help: 'report what would be done, and write nothing' }
 }
 const DRY_RUN = { 'dry-run': LINK_OPTIONS['dry-run'] }
@@ -35,7 +30,6 @@ const changeOptions = (values, more) =>
   given({ ifLinked: values['if-linked'], linkableStatuses: statuses(values.status), dryRun: values['dry-run'], ...more })
 const named = record => (record ? `${record.entityLogicalName} ${record.recordId}${record.name ? `  ${record.name}` : ''}` : '-')
 
-/** The command that links or unlinks. */
 const change =
   method =>
   async ({ client, values, signal }, [entity, recordId, conversationId]) => {
@@ -43,11 +37,9 @@ const change =
     if (values.json) return print(JSON.stringify(outcome))
     const { green, dim } = palette(process.stdout)
     const was = outcome.status === 'replaced' ? outcome.previous : outcome.status === 'kept' ? outcome.current : null
-    const details = [
-      was && `${outcome.status === 'kept' ? 'current' : 'previous'}: ${named(was)}`,
-      outcome.dryRun && 'nothing was written (--dry-run)'
-    ]
-    return print([green(outcome.status), ...details.filter(Boolean).map(dim)].join('  '))
+    const other = was && dim(`${outcome.status === 'kept' ? 'current' : 'previous'}: ${named(was)}`)
+    const note = outcome.dryRun && dim('nothing was written (--dry-run)')
+    return print([green(outcome.status), other, note].filter(Boolean).join('  '))
   }
 
 async function show({ client, values, signal }, [conversationId]) {
@@ -87,14 +79,8 @@ async function conversations({ client, values, signal }) {
 const short = record => (record ? (record.name ?? record.recordId) : '-')
 
 function lineOf({ conversationId, status, customer, case: incident, subject, createdOn }) {
-  return [
-    conversationId,
-    String(status).padEnd(9),
-    createdOn?.slice(0, 10) ?? '-'.padEnd(10),
-    short(customer),
-    short(incident),
-    subject ?? '-'
-  ].join('  ')
+  const date = createdOn?.slice(0, 10) ?? '-'.padEnd(10)
+  return [conversationId, String(status).padEnd(9), date, short(customer), short(incident), subject ?? '-'].join('  ')
 }
 
 async function importFiles({ client, values, signal }, files) {
@@ -116,11 +102,9 @@ async function importFiles({ client, values, signal }, files) {
 }
 
 function importLine({ file, entitySet, inserted, updated, danglingLinks, moreRowsExist }) {
-  const notes = [
-    danglingLinks > 0 && `${danglingLinks} links point to missing records`,
-    moreRowsExist && 'more pages exist: import them too'
-  ]
-  return [`${file}: ${inserted} ${entitySet} inserted, ${updated} updated`, ...notes.filter(Boolean)].join('; ')
+  const dangling = danglingLinks > 0 && `${danglingLinks} links point to missing records`
+  const more = moreRowsExist && 'more pages exist: import them too'
+  return [`${file}: ${inserted} ${entitySet} inserted, ${updated} updated`, dangling, more].filter(Boolean).join('; ')
 }
 
 async function doctor({ client, values, signal, timeoutInMs }) {

@@ -48,7 +48,7 @@ function* rows(state, isLast) {
       if (fields.some(field => field.trim() !== '')) state.form = form
       yield { line: state.line, end: state.end, fields, form }
     }
-    state.line += breaks(text, at, next)
+    state.line += text.slice(at, next).match(/\r\n|\r|\n/g)?.length ?? 0
     at = next
   }
   state.text = text.slice(at)
@@ -98,10 +98,6 @@ function closing(text, at) {
   let close = text.indexOf('"', at + 1)
   while (close !== -1 && text[close + 1] === '"') close = text.indexOf('"', close + 2)
   return close
-}
-
-function breaks(text, from, to) {
-  return text.slice(from, to).match(/\r\n|\r|\n/g)?.length ?? 0
 }
 
 const tooLong = (name, line) =>

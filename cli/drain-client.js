@@ -14,20 +14,14 @@ class DrainClient extends OmnichannelClient {
   }
 
   linkToConversation(entityLogicalName, recordId, conversationId, options) {
-    return super.linkToConversation(entityLogicalName, recordId, conversationId, {
-      __proto__: null,
-      ...options,
-      signal: this.#cancelSignal
-    })
+    return super.linkToConversation(entityLogicalName, recordId, conversationId, this.#withCancelSignal(options))
   }
 
   unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
-    return super.unlinkFromConversation(entityLogicalName, recordId, conversationId, {
-      __proto__: null,
-      ...options,
-      signal: this.#cancelSignal
-    })
+    return super.unlinkFromConversation(entityLogicalName, recordId, conversationId, this.#withCancelSignal(options))
   }
+
+  #withCancelSignal = options => ({ __proto__: null, ...options, signal: this.#cancelSignal })
 }
 
 module.exports = { DrainClient }

@@ -1,6 +1,6 @@
 'use strict'
 
-// One exit code per class of errors. Scripts have to react differently to different classes only.
+// One exit code per class of errors: all errors of a class need the same reaction of a script.
 
 const { LinkError } = require('../lib/link-error.js')
 

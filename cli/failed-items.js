@@ -73,7 +73,7 @@ class FailedItems {
         writeFileSync(this.#file, string)
       } catch (error) {
         this.#isFull = true
-        // `bulk` could not read half an item.
+        // Remove a partial item, which `bulk` could not read.
         if (this.#isRegular) ftruncateSync(this.#file, this.#size)
         throw error
       }
@@ -97,9 +97,8 @@ function openForWriting(path) {
     probe = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
   } catch (error) {
     if (error.code !== 'ENXIO' || !statSync(path).isFIFO()) throw error
-    throw Object.assign(new Error('it is a pipe without a reader'), {
-      hint: 'Start its reader first, or choose another file with --failed.'
-    })
+    const hint = 'Start its reader first, or choose another file with --failed.'
+    throw Object.assign(new Error('it is a pipe without a reader'), { hint })
   }
   try {
     // The pipe has a reader. Opened again for blocking writes: non-blocking ones would fail when the pipe is full.

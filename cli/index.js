@@ -4,7 +4,7 @@
 // `npx omnichannel-link`: parses the command line, runs a command, and sets the exit code.
 
 const { closeSync } = require('node:fs')
-const { setImmediate: turn } = require('node:timers/promises')
+const { setImmediate: nextTurn } = require('node:timers/promises')
 const { isatty } = require('node:tty')
 const { parseArgs } = require('node:util')
 const { version } = require('../package.json')
@@ -59,10 +59,8 @@ function clientOptions({ url, db, timeout }, { DATAVERSE_URL, DATAVERSE_TOKEN })
   if (db !== undefined) return own({ ...common, embedded: own({ path: db }) })
   if (url === undefined && !DATAVERSE_URL) return common
   const credential = DATAVERSE_TOKEN ? { credential: DATAVERSE_TOKEN } : {}
-  return own({
-    ...common,
-    dataverse: own({ ...(url === undefined ? {} : { url }), ...credential, application: `omnichannel-link-cli/${version}` })
-  })
+  const environment = url === undefined ? {} : { url }
+  return own({ ...common, dataverse: own({ ...environment, ...credential, application: `omnichannel-link-cli/${version}` }) })
 }
 
 async function run(args, interruption) {
@@ -79,7 +77,7 @@ async function run(args, interruption) {
   }
 }
 
-/** Handles errors of stdout. If it was closed, as by `| head`, a command that only reads exits. Any other case loses results: stop. */
+/** Handles errors of stdout. If it was closed, as by `| head`, a command that only reads exits. Any other command stops, to lose no results. */
 function onStdoutError(interruption, command) {
   process.stdout.on('error', ({ code }) => {
     const isHangup = code === 'EIO' && process.stdout.isTTY
@@ -92,7 +90,7 @@ function onStdoutError(interruption, command) {
   process.stderr.on('error', () => {})
 }
 
-/** Determined at the start: a terminal that is gone can no longer be recognised. */
+/** Descriptors of terminals. Determined at the start, because a terminal that is gone is no longer recognised. */
 const terminals = [0, 1, 2].filter(isatty)
 
 /** Closes the terminal's descriptors on exit. Node would restore the terminal's settings and abort because it is gone; it skips closed ones. */
@@ -115,7 +113,7 @@ async function main(args) {
   try {
     process.exitCode = (await run(args, interruption)) ?? 0
     // Lets an error of the last write to stdout arrive.
-    await turn()
+    await nextTurn()
     if (process.exitCode === 0 && interruption.signal.reason instanceof LinkError) throw interruption.signal.reason
   } catch (error) {
     await print(describe(error, args.includes('--json')), process.stderr)

@@ -39,10 +39,10 @@ function withoutCommas(text) {
   return text.slice(from, to)
 }
 
-const notJsonLines = (name, kind) =>
-  failure('INVALID_ARGUMENT', `${name} is ${kind}, not JSON Lines: no item was started.`, {
-    hint: 'bulk expects one object per line: `jq -c ".[]"` converts an array, `jq -c .` converts objects that span several lines.'
-  })
+function notJsonLines(name, kind) {
+  const hint = 'bulk expects one object per line: `jq -c ".[]"` converts an array, `jq -c .` converts objects that span several lines.'
+  return failure('INVALID_ARGUMENT', `${name} is ${kind}, not JSON Lines: no item was started.`, { hint })
+}
 
 const ARRAY = 'a JSON array'
 const OBJECT = 'a JSON object over several lines'

@@ -88,10 +88,8 @@ const plain = name => name.replaceAll(/\s/g, '').toLowerCase()
 
 /** Interprets the first row: the column names, how to read a request, and the index of the error column of an earlier run. */
 function headerOf(fields, name) {
-  const wrong = what =>
-    failure('INVALID_ARGUMENT', `${name}: the header ${what}.`, {
-      hint: `The first line must name the columns ${COLUMNS.join(', ')}. Other columns are allowed.`
-    })
+  const hint = `The first line must name the columns ${COLUMNS.join(', ')}. Other columns are allowed.`
+  const wrong = what => failure('INVALID_ARGUMENT', `${name}: the header ${what}.`, { hint })
   const places = fields.map(plain)
   const repeated = [...COLUMNS, ERROR].filter(column => places.indexOf(plain(column)) !== places.lastIndexOf(plain(column)))
   if (repeated.length > 0) throw wrong(`repeats ${repeated.join(', ')}`)

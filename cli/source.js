@@ -79,9 +79,8 @@ class Source {
     }
     if (status.isDirectory()) throw this.#unreadable({ code: 'EISDIR' })
     if (status.isFile()) return status
-    throw failure('INVALID_ARGUMENT', `${this.name} is not a regular file.`, {
-      hint: 'Pass the contents of a pipe as stdin: `omnichannel-link bulk - < pipe`.'
-    })
+    const hint = 'Pass the contents of a pipe as stdin: `omnichannel-link bulk - < pipe`.'
+    throw failure('INVALID_ARGUMENT', `${this.name} is not a regular file.`, { hint })
   }
 
   #decoder(bytes) {
@@ -97,9 +96,8 @@ class Source {
       this.#characters += text.length
       return text
     } catch {
-      throw failure('INVALID_ARGUMENT', `${this.name} is not valid ${decoder.encoding.toUpperCase()}.`, {
-        hint: 'A list must be UTF-8, or UTF-16 with a byte order mark. In Excel, save it as "CSV UTF-8".'
-      })
+      const hint = 'A list must be UTF-8, or UTF-16 with a byte order mark. In Excel, save it as "CSV UTF-8".'
+      throw failure('INVALID_ARGUMENT', `${this.name} is not valid ${decoder.encoding.toUpperCase()}.`, { hint })
     }
   }
 

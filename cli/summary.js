@@ -16,7 +16,7 @@ class Summary {
   #outcomes = new Map()
 
   add(line, outcome, error) {
-    const name = error ? (error.code ?? 'given up') : outcome.status
+    const name = error ? (error.code ?? 'cancelled') : outcome.status
     const entry = this.#outcomes.get(name) ?? { count: 0, isFailure: error !== undefined, errors: [], hint: undefined }
     this.#outcomes.set(name, entry)
     this.items++
@@ -36,12 +36,11 @@ class Summary {
   async print(stream) {
     const { bold, dim, green, red } = palette(stream)
     const entries = [...this.#outcomes]
-    const rows = entries.map(([name, { count, isFailure, errors }]) => [
-      String(count),
-      (isFailure ? red : green)(name),
-      dim(printable(errors[0] ?? ''))
-    ])
-    await print(table([[bold('items'), bold('outcome'), ''], ...rows]), stream)
+    const rowOf = ([name, { count, isFailure, errors }]) => {
+      const colour = isFailure ? red : green
+      return [String(count), colour(name), dim(printable(errors[0] ?? ''))]
+    }
+    await print(table([[bold('items'), bold('outcome'), ''], ...entries.map(rowOf)]), stream)
     for (const [, { errors }] of entries) for (const error of errors.slice(1)) await print(dim(`  ${printable(error)}`), stream)
     for (const [name, { hint }] of entries) if (hint) await print(`${name}: ${printable(hint)}`, stream)
     if (this.uncertain > 0) await print(`Failed items that may have been applied: ${this.uncertain}.`, stream)

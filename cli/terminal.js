@@ -13,9 +13,8 @@ const COLOURS = { bold: 1, dim: 2, red: 31, green: 32 }
 /** Functions that colour a string. They return it unchanged off a terminal and with NO_COLOR (https://no-color.org). */
 function palette(stream, { NO_COLOR, TERM } = own(process.env)) {
   const isColoured = stream.isTTY === true && !NO_COLOR && TERM !== 'dumb'
-  return Object.fromEntries(
-    Object.entries(COLOURS).map(([name, code]) => [name, text => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)])
-  )
+  const colour = code => text => (isColoured ? `\x1b[${code}m${text}\x1b[0m` : text)
+  return Object.fromEntries(Object.entries(COLOURS).map(([name, code]) => [name, colour(code)]))
 }
 
 /** Writes a line, and waits until the stream can take more. cli/index.js handles a stream that was closed. */
@@ -27,11 +26,8 @@ async function print(line, /** @type {import('node:stream').Writable} */ stream 
 /** Formats rows with aligned columns. */
 function table(rows) {
   const widths = rows.map(lengths).reduce((widths, row) => row.map((length, column) => Math.max(length, widths[column] ?? 0)), [])
-  const line = row =>
-    lengths(row)
-      .map((length, column) => row[column] + ' '.repeat(widths[column] - length))
-      .join('  ')
-  return rows.map(row => `  ${line(row).trimEnd()}`).join('\n')
+  const padded = row => lengths(row).map((length, column) => row[column] + ' '.repeat(widths[column] - length))
+  return rows.map(row => `  ${padded(row).join('  ')}`.trimEnd()).join('\n')
 }
 
 const lengths = row => row.map(cell => [...stripVTControlCharacters(cell)].length)
@@ -55,12 +51,11 @@ function progressLine(stream = process.stderr) {
   const show = (share, text) => {
     if (!isVisible) return
     const room = (stream.columns || 80) - 1
-    const full = Math.round(20 * Math.min(1, share))
-    const bar =
-      share === undefined
-        ? ''
-        : `${'█'.repeat(full)}${dim('░'.repeat(20 - full))} ${String(Math.floor(100 * Math.min(1, share))).padStart(3)} %  `
-    stream.write(`\r\x1b[K${bar}${printable(text).slice(0, Math.max(0, room - (bar ? 28 : 0)))}`)
+    const part = Math.min(1, share)
+    const full = Math.round(20 * part)
+    const bar = `${'█'.repeat(full)}${dim('░'.repeat(20 - full))} ${String(Math.floor(100 * part)).padStart(3)} %  `
+    const [start, width] = share === undefined ? ['', 0] : [bar, 28]
+    stream.write(`\r\x1b[K${start}${printable(text).slice(0, Math.max(0, room - width))}`)
   }
   return { clear, isVisible, show }
 }

@@ -5,7 +5,7 @@
 
 const process = require('node:process')
 const { URL } = require('node:url')
-const { demandKnown, guid, invalidArgument, named: nameArgument } = require('../lib/validate.js')
+const { expectKnown, guid, invalidArgument, named: nameArgument } = require('../lib/validate.js')
 const { createOmnichannel, rejection } = require('../lib/omnichannel.js')
 const { LinkError, failure, own } = require('../lib/link-error.js')
 const { SHAPES, attempt, read } = require('../lib/options.js')
@@ -110,14 +110,14 @@ function serveOmnichannel(options) {
 
   return {
     focus(webContents, conversationId) {
-      demandContents(webContents)
+      expectWebContents(webContents)
       const id = conversationId === null ? null : guid('conversationId', conversationId)
       if (webContents.isDestroyed()) return
       windowOf(webContents)
       setWindow(webContents, id)
     },
     getConversationId(webContents) {
-      demandContents(webContents)
+      expectWebContents(webContents)
       return windows.get(webContents)?.focused ?? null
     },
     getWindows: conversationId => windowsOn(guid('conversationId', conversationId)),
@@ -156,12 +156,12 @@ const plain = value => (value === undefined ? undefined : JSON.parse(JSON.string
 
 /** Checks the arguments of a page: short strings, and the query of `getConversations`, which lib/omnichannel.js checks further. */
 function checkedValues(name, max, values) {
-  const isFit = (value, index) => {
+  const isValid = (value, index) => {
     if (value === undefined || value === null) return true
     if (typeof value === 'string') return value.length <= MAX_STRING
     return name === 'getConversations' && index === 0 && typeof value === 'object'
   }
-  if (Array.isArray(values) && values.length <= max && values.every(isFit)) return values
+  if (Array.isArray(values) && values.length <= max && values.every(isValid)) return values
   throw failure('INVALID_ARGUMENT', `Too many arguments, or one that is not a string of at most ${MAX_STRING} characters.`)
 }
 
@@ -172,7 +172,7 @@ const wrong = (option, why, details) => {
 
 function checkedOptions(options) {
   const given = own(read('options', options, SHAPES.serve, wrong))
-  demandKnown(wrong, 'options', given, SHAPES.serve)
+  expectKnown(wrong, 'options', given, SHAPES.serve)
   const { ipcMain, client, allow, forwardEvents, onRefreshTab, onOpenConversation } = given
   if (typeof ipcMain?.handle !== 'function') throw wrong('options.ipcMain', "expected Electron's `ipcMain`")
   if (typeof client?.linkToConversation !== 'function') throw wrong('options.client', 'expected an OmnichannelClient')
@@ -207,7 +207,7 @@ function isOrigin(value) {
 }
 
 /** Throws unless the value is a `webContents`. A `BrowserWindow` looks similar but is never the sender of a call. */
-function demandContents(value) {
+function expectWebContents(value) {
   if (attempt('webContents', () => typeof value?.send === 'function' && 'mainFrame' in value, invalidArgument)) return
   throw invalidArgument('webContents', 'expected the `webContents` of a window, as in `window.webContents`')
 }

@@ -5,8 +5,8 @@
 const { platform, arch } = system()
 const libcs = { __proto__: null, linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform] ?? ['']
 
-/** Codes of `require` in a bundle, besides MODULE_NOT_FOUND: Bun's, that of a single executable, and none. */
-const OF_BUNDLES = new Set(['ERR_MODULE_NOT_FOUND', 'ERR_UNKNOWN_BUILTIN_MODULE', undefined])
+/** Error codes of a failed `require` in a bundle, besides MODULE_NOT_FOUND: Bun's, that of a single executable, and none. */
+const BUNDLE_CODES = new Set(['ERR_MODULE_NOT_FOUND', 'ERR_UNKNOWN_BUILTIN_MODULE', undefined])
 
 /** Node's `process`. A page-like environment has no global one, and a bundle may not be able to require it. */
 function system() {
@@ -17,7 +17,7 @@ function system() {
   }
 }
 
-/** Loads the first addon that exists. If it does not load, the error is passed on. */
+/** Loads the first addon that exists. An addon that exists but does not load is an error. */
 function load() {
   for (const libc of libcs) {
     const target = `${platform}-${arch}${libc}`
@@ -25,14 +25,14 @@ function load() {
       try {
         return require(name)
       } catch (error) {
-        if (error.code !== 'MODULE_NOT_FOUND' && !(OF_BUNDLES.has(error.code) && isBundled())) throw error
+        if (error.code !== 'MODULE_NOT_FOUND' && !(BUNDLE_CODES.has(error.code) && isBundled())) throw error
       }
     }
   }
   throw new Error(isBundled() ? bundled() : missing())
 }
 
-/** Whether a bundler has put this code into another file, without the addon. Only in a bundle can this code throw. */
+/** Whether a bundler has put this code into another file, without the addon. Its code throws only in a bundle. */
 function isBundled() {
   try {
     const { readFileSync } = require('node:fs')

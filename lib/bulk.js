@@ -3,18 +3,18 @@
 // Calls for the items of a list. The list is read as results are taken, and results come in its order.
 
 const { performance } = require('node:perf_hooks')
-const { setImmediate: turn } = require('node:timers/promises')
+const { setImmediate: nextTurn } = require('node:timers/promises')
 const { isPromise } = require('node:util/types')
-const { demandFunction, invalid, optionsOf, readable } = require('./validate.js')
+const { expectFunction, invalid, optionsOf, readable } = require('./validate.js')
 const { uncaught } = require('./events.js')
 const { properties, take } = require('./options.js')
 const { AbortController, AbortSignal, cancelOnAbort, isAborted, reasonOf, throwIfAborted } = require('./signals.js')
 
 // Calls in flight. The addon limits the requests in flight to the server's recommendation (16 to 48). The window is large enough to keep them
-// busy while its first call is slow, and to share the commits of the embedded store; a smaller one gains nothing.
+// busy while its first call is slow, and to share the commits of the embedded store.
 const WINDOW = 256
 
-// The calls of a list wait for their turn, and for a server that throttles, possibly for minutes. With the default timeout of a call they
+// The calls of a list wait for their nextTurn, and for a server that throttles, possibly for minutes. With the default timeout of a call they
 // would fail one after the other, as fast as the list can be read.
 const TIMEOUT_IN_MS = 600_000
 
@@ -22,7 +22,7 @@ const PROGRESS_EVERY_MS = 200
 
 const FIELDS = ['entityLogicalName', 'recordId', 'conversationId']
 
-// An id that is never read.
+// Placeholder for ids of a call that makes no request.
 const NIL_GUID = '00000000-0000-0000-0000-000000000000'
 
 /**
@@ -33,7 +33,7 @@ const NIL_GUID = '00000000-0000-0000-0000-000000000000'
 async function* bulk(native, requests, options, { shape, call, silent, rejected }, now = () => performance.now()) {
   const given = optionsOf(native, options ?? {}, shape)
   const [onProgress, signal] = [take(given, 'onProgress'), take(given, 'signal')]
-  demandFunction(native, 'options.onProgress', onProgress)
+  expectFunction(native, 'options.onProgress', onProgress)
   isAborted(native, signal)
   const iterate = readable(native, 'requests', () => requests?.[Symbol.asyncIterator] ?? requests?.[Symbol.iterator])
   if (typeof iterate !== 'function' || typeof requests === 'string') {
@@ -41,7 +41,13 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
   }
   const isObject = typeof given === 'object' && !Array.isArray(given)
   const shared = isObject ? { __proto__: null, ...given, timeoutInMs: given.timeoutInMs ?? TIMEOUT_IN_MS } : given
-  await check(shared, silent)
+  // Rejects if the options are invalid, because every call would. A call whose signal is aborted checks its options and does nothing else. It
+  // is made without events, because the program did not make it.
+  const valid = new Error('the options are valid')
+  const probe = isObject ? { __proto__: null, ...shared, signal: AbortSignal.abort(valid) } : shared
+  await silent(probe, 'account', NIL_GUID, NIL_GUID).catch(error => {
+    if (error !== valid) throw error
+  })
 
   const controller = new AbortController()
   const stopping = controller.signal
@@ -111,22 +117,9 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
     progress.mute()
     stop()
     await Promise.all(pending)
-    // A list that is waiting for something is not waited for. It is closed when it yields.
-    await Promise.race([reading, turn()])
+    // Do not wait for a list that is itself waiting for something. It is closed when it yields.
+    await Promise.race([reading, nextTurn()])
   }
-}
-
-/**
- * Rejects if the options are invalid, because every call would. A call whose signal is aborted already checks its options and does nothing
- * else. It is made without events, because the program did not make it.
- */
-async function check(shared, silent) {
-  const probe = new Error('the options are fine')
-  const options =
-    typeof shared === 'object' && !Array.isArray(shared) ? { __proto__: null, ...shared, signal: AbortSignal.abort(probe) } : shared
-  await silent(options, 'account', NIL_GUID, NIL_GUID).catch(error => {
-    if (error !== probe) throw error
-  })
 }
 
 /** Yields each request in an array: a request whose `then` throws is not an error of the list. */
@@ -140,7 +133,7 @@ function target(native, request) {
   if (typeof request !== 'object' || request === null) throw invalid(native, 'request', 'an object', request)
   // One by one, because in the rows of an object-relational mapper they are getters of a class.
   const { entityLogicalName, recordId, conversationId } = readable(native, 'request', () => properties(request, FIELDS))
-  // A list never means the focused conversation.
+  // Required, unlike in a single call: the focused conversation is no default for a whole list.
   if (conversationId == null) throw invalid(native, 'conversationId', 'a GUID', conversationId)
   return [entityLogicalName, recordId, conversationId]
 }

@@ -18,7 +18,7 @@ const { own } = require('./link-error.js')
 const { SHAPES, properties, take } = require('./options.js')
 const { outcomeOf } = require('./outcome.js')
 const { throwIfAborted } = require('./signals.js')
-const { argumentOf, demandFunction, invalid, optionsOf, readable } = require('./validate.js')
+const { argumentOf, expectFunction, invalid, optionsOf, readable } = require('./validate.js')
 const { waitForConversation } = require('./waiting.js')
 
 /** The properties of an outcome that `verify` compares. */
@@ -76,21 +76,17 @@ class OmnichannelClient {
   /** A link or an unlink with options or listeners. Listeners are called before the promise settles. */
   async #change({ name, native, shape }, target, options) {
     this.#observe()
-    // The focus may have moved when the call fails.
-    const meant = target[2] ?? this.#native.getConversationId()
+    // Read now, because the focus may have moved by the time the call fails.
+    const conversation = target[2] ?? this.#native.getConversationId()
     let given
     let compact
     let isAborted = false
     try {
       given = optionsOf(this.#native, options, shape)
-      compact = await call(
-        this.#native,
-        given,
-        (...rest) => this.#native[native](...target, ...rest),
-        () => (isAborted = true)
-      )
+      const start = (...rest) => this.#native[native](...target, ...rest)
+      compact = await call(this.#native, given, start, () => (isAborted = true))
     } catch (error) {
-      if (!isAborted && own(given).dryRun !== true) this.#events.failure(name, meant, error)
+      if (!isAborted && own(given).dryRun !== true) this.#events.failure(name, conversation, error)
       throw error
     }
     return this.#events.outcome(outcomeOf(compact))
@@ -121,7 +117,6 @@ class OmnichannelClient {
     this.#native.observe(isObserved ? publish : undefined)
   }
 
-  /** A call that reads. */
   async #read(options, shape, start) {
     this.#observe()
     return await call(this.#native, optionsOf(this.#native, options, shape), start)
@@ -170,24 +165,20 @@ class OmnichannelClient {
   }
 
   async importRecords(pathOrPage, options) {
-    const isPath = typeof pathOrPage === 'string'
-    if (
-      !isPath &&
-      (typeof pathOrPage !== 'object' || pathOrPage === null || readable(this.#native, 'pathOrPage', () => Array.isArray(pathOrPage)))
-    ) {
+    const path = typeof pathOrPage === 'string' ? pathOrPage : undefined
+    const isObject = typeof pathOrPage === 'object' && pathOrPage !== null
+    if (path === undefined && (!isObject || readable(this.#native, 'pathOrPage', () => Array.isArray(pathOrPage)))) {
       throw invalid(this.#native, 'pathOrPage', 'the path of a JSON file, or a page as an object', pathOrPage)
     }
-    const page = isPath ? undefined : readable(this.#native, 'pathOrPage', () => JSON.stringify(pathOrPage))
+    const page = isObject ? readable(this.#native, 'pathOrPage', () => JSON.stringify(pathOrPage)) : undefined
     const given = optionsOf(this.#native, options, SHAPES.import)
     const onProgress = take(given, 'onProgress')
-    demandFunction(this.#native, 'options.onProgress', onProgress)
+    expectFunction(this.#native, 'options.onProgress', onProgress)
     // Progress is queued apart from the outcome and may arrive after it.
     let isDone = false
     const report = onProgress && (progress => isDone || onProgress(progress))
     try {
-      return await call(this.#native, given, (rest, cancellation) =>
-        this.#native.importRecords(isPath ? pathOrPage : undefined, page, rest, report, cancellation)
-      )
+      return await call(this.#native, given, (rest, cancellation) => this.#native.importRecords(path, page, rest, report, cancellation))
     } finally {
       isDone = true
     }
@@ -210,10 +201,8 @@ class OmnichannelClient {
   }
 
   #moveFocus(change) {
-    this.#events.focus(
-      () => this.#native.getConversationId(),
-      () => callNow(change)
-    )
+    const focused = () => this.#native.getConversationId()
+    this.#events.focus(focused, () => callNow(change))
   }
 
   getConversationId() {

@@ -1,6 +1,6 @@
 'use strict'
 
-// Credentials and proxy functions of the program, as functions for the addon: these never throw, and take and return one shape.
+// Wraps the program's credential and proxy function for the addon. The wrappers never throw, and return plain objects of one form.
 
 const { own } = require('./link-error.js')
 const { properties } = require('./options.js')
@@ -12,7 +12,7 @@ const TOKEN_TIMEOUT_IN_MS = 30_000
 
 /** The function for a credential, which is a function itself or has `getToken`. */
 function tokenProvider(credential, callbacks) {
-  const ask = request => {
+  const getToken = request => {
     const { scope, claims } = own(request)
     const options = { abortSignal: AbortSignal.timeout(TOKEN_TIMEOUT_IN_MS) }
     if (claims != null) options.claims = claims
@@ -20,7 +20,7 @@ function tokenProvider(credential, callbacks) {
   }
   return async request => {
     try {
-      const given = await callbacks.invoke('credential', () => ask(request))
+      const given = await callbacks.invoke('credential', () => getToken(request))
       if (typeof given === 'string') return own({ token: given })
       const { token, expiresOnTimestamp } = properties(given, ['token', 'expiresOnTimestamp'])
       if (typeof token !== 'string') return own({ failure: `it returned ${given === null ? 'null' : typeof given} instead of a token` })
@@ -43,7 +43,7 @@ function proxyResolver(proxy, callbacks) {
   }
 }
 
-/** Describes an error of foreign code by its name and Entra's number. Its message may hold a secret. */
+/** Describes an error of the program by its name and Entra's number only, because its message may contain a secret. */
 function describe(error) {
   if (error instanceof NestedCall) return error.message
   try {

@@ -15,7 +15,7 @@ const NAMES = ['linked', 'replaced', 'unlinked', 'failed', 'focus']
 class Events {
   #native
   #emitter = new EventEmitter()
-  /** Events that were not emitted yet. */
+  /** Events that have not been emitted yet. */
   #queue = []
   #isEmitting = false
   /** Whether there is a listener of any event. A field, because every call reads it. */
@@ -52,10 +52,10 @@ class Events {
     this.#emit(status, copied({ conversationId, ...slot, outcome }))
   }
 
-  /** Emits the failure of a call that was made for the conversation `meant`. */
-  failure(method, meant, error) {
+  /** Emits the failure of a call. `conversation` is the id in the caller's spelling. */
+  failure(method, conversation, error) {
     if (!this.#hears('failed')) return
-    const conversationId = typeof meant === 'string' ? meant.replaceAll(/[{}]/g, '').toLowerCase() : null
+    const conversationId = typeof conversation === 'string' ? conversation.replaceAll(/[{}]/g, '').toLowerCase() : null
     this.#emit('failed', { method, conversationId, error })
   }
 
@@ -98,7 +98,6 @@ function uncaught(call) {
   }
 }
 
-/** A copy of plain data. */
 const copied = value =>
   typeof value === 'object' && value !== null
     ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, copied(part)]))

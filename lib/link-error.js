@@ -7,24 +7,10 @@ const { isNativeError } = require('node:util/types')
 const BRAND = Symbol.for('omnichannel-link.LinkError')
 
 // Properties that are accepted from another process.
+// prettier-ignore
 const JSON_FIELDS = [
-  'code',
-  'message',
-  'argument',
-  'isRetryable',
-  'maybeApplied',
-  'httpStatus',
-  'serviceCode',
-  'serviceMessage',
-  'requestId',
-  'serviceRequestId',
-  'retryAfterInMs',
-  'conversationStatus',
-  'current',
-  'candidates',
-  'store',
-  'hint',
-  'cause'
+  'code', 'message', 'argument', 'isRetryable', 'maybeApplied', 'httpStatus', 'serviceCode', 'serviceMessage', 'requestId',
+  'serviceRequestId', 'retryAfterInMs', 'conversationStatus', 'current', 'candidates', 'store', 'hint', 'cause'
 ]
 
 // As in src/error.rs.
@@ -57,12 +43,8 @@ class LinkError extends Error {
     const { name, message } = this
     const thrown = Object.hasOwn(this, 'cause') ? this.cause : undefined
     const cause = isNativeError(thrown) ? thrown.message : thrown
-    return {
-      name,
-      message,
-      .../** @type {object} */ (this),
-      ...(cause !== undefined && { cause: typeof cause === 'string' ? shortened(cause) : cause })
-    }
+    const shown = typeof cause === 'string' ? shortened(cause) : cause
+    return { name, message, .../** @type {object} */ (this), ...(cause !== undefined && { cause: shown }) }
   }
 }
 
@@ -90,7 +72,7 @@ function failure(code, message, details) {
   return new LinkError({ code, message: shortened(message), isRetryable: false, maybeApplied: false, ...details })
 }
 
-/** A message without its middle, if it shows a very long value. */
+/** Leaves out the middle of a very long message. */
 function shortened(message) {
   const leftOut = message.length - MAX_CHARACTERS
   if (leftOut <= 0) return message

@@ -55,45 +55,34 @@ const MOST_CONVERSATIONS = 5000
 const MOST_ENTRIES = 100
 const LARGEST_NUMBER = 2 ** 31 - 1
 
-/**
- * `focus` has the conversation of calls without an id.
- * @returns {import('../types/omnichannel').Omnichannel}
- */
+/** @returns {import('../types/omnichannel').Omnichannel} */
 function createOmnichannel(client, focus = client) {
   expectMethods('client', client, ['linkToConversation'], 'an OmnichannelClient')
-  expectMethods(
-    'focus',
-    focus,
-    ['getConversationId', 'openConversation'],
-    'an object with getConversationId() and openConversation(conversationId)'
-  )
+  const focusMethods = ['getConversationId', 'openConversation']
+  expectMethods('focus', focus, focusMethods, 'an object with getConversationId() and openConversation(conversationId)')
 
   /**
    * The conversation of a call, read before anything is awaited. If there is none, the client rejects the call after it has checked the other
-   * arguments; but if the client itself has a focus, that is another window's, and the call is rejected here.
+   * arguments; but if the client itself has a focus, which belongs to another window, the call is rejected here.
    */
-  const meant = conversationId => {
+  const idOf = conversationId => {
     const id = conversationId ?? focus.getConversationId()
     if (id == null && client.getConversationId() != null) throw noneFocused()
     return id
   }
 
   /** Number of requests to open a conversation, and the last one that moved the focus. */
-  let asked = 0
+  let requests = 0
   let opened = { number: 0 }
 
-  /** A link or an unlink. */
   const change = async (method, message, entityLogicalName, recordId, conversationId) => {
     const details = { recordGuid: recordId, liveWorkItemId: conversationId }
     try {
-      demand({ entityLogicalName, recordId })
-      details.liveWorkItemId = meant(conversationId)
+      expectGiven({ entityLogicalName, recordId })
+      details.liveWorkItemId = idOf(conversationId)
       const outcome = await client[method](entityLogicalName, recordId, details.liveWorkItemId)
-      return success(entityLogicalName, recordId, outcome.conversationId, message, outcome.requestId, {
-        recordGuid: recordId,
-        liveWorkItemId: outcome.conversationId,
-        outcome
-      })
+      const { conversationId: id, requestId } = outcome
+      return success(entityLogicalName, recordId, id, message, requestId, { recordGuid: recordId, liveWorkItemId: id, outcome })
     } catch (error) {
       throw rejection(method, error, details)
     }
@@ -118,7 +107,7 @@ function createOmnichannel(client, focus = client) {
 
     async getLinkedRecords() {
       try {
-        const { customer, case: incident } = await client.getConversation(meant())
+        const { customer, case: incident } = await client.getConversation(idOf())
         return [customer, incident].filter(Boolean).map(record => ({ entityName: record.entityLogicalName, recordId: record.recordId }))
       } catch (error) {
         throw rejection('getLinkedRecords', error)
@@ -128,8 +117,8 @@ function createOmnichannel(client, focus = client) {
     async openConversation(conversationId, sessionId, liveWorkStreamId) {
       const details = { sessionId, liveWorkStreamId }
       try {
-        demand({ conversationId })
-        const number = ++asked
+        expectGiven({ conversationId })
+        const number = ++requests
         const focused = focus.getConversationId()
         const { conversationId: id } = await client.getConversation(conversationId)
         const now = focus.getConversationId()
@@ -170,7 +159,7 @@ const noneFocused = () =>
   })
 
 /** Throws if a required argument is missing. The message is the product's. */
-function demand(values) {
+function expectGiven(values) {
   const missing = Object.keys(values).filter(name => values[name] == null)
   if (missing.length === 0) return
   throw failure('INVALID_ARGUMENT', 'Missing required Parameters', { hint: `Needed: ${missing.map(name => `\`${name}\``).join(', ')}.` })
@@ -179,13 +168,13 @@ function demand(values) {
 /** Translates the page's query into a client's, and its attributes into columns. */
 function readQuery(input) {
   try {
-    return understood(input)
+    return translated(input)
   } catch (cause) {
     throw cause instanceof LinkError ? cause : failure('INVALID_ARGUMENT', '`input` cannot be read.', { cause })
   }
 }
 
-function understood(input) {
+function translated(input) {
   const { agentId, attributes, status, orderBy, createdBeforeDays } = properties(input, QUERY)
   if (!agentId) throw failure('INVALID_ARGUMENT', 'Missing key "agentId" in input object')
   const names = new Set([...ALWAYS, ...list('attributes', attributes)])
@@ -205,10 +194,10 @@ function understood(input) {
 function readOrder(order, index) {
   const { attributeName, descending } = properties(order, ['attributeName', 'descending'])
   if (typeof attributeName !== 'string' || !Object.hasOwn(ORDERS, attributeName)) {
-    throw unfit(`orderBy[${index}].attributeName`, `one of the attributes ${Object.keys(ORDERS).join(', ')}`, attributeName)
+    throw invalidInput(`orderBy[${index}].attributeName`, `one of the attributes ${Object.keys(ORDERS).join(', ')}`, attributeName)
   }
   if (![true, 'true', false, 'false', null, undefined].includes(descending))
-    throw unfit(`orderBy[${index}].descending`, 'true or false', descending)
+    throw invalidInput(`orderBy[${index}].descending`, 'true or false', descending)
   return { property: ORDERS[attributeName], descending: String(descending) === 'true' }
 }
 
@@ -216,36 +205,27 @@ function readOrder(order, index) {
 function wholeNumber(name, value) {
   const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
   if (Number.isInteger(number) && number >= 0 && number <= LARGEST_NUMBER) return number
-  throw unfit(name, 'a whole number', value)
+  throw invalidInput(name, 'a whole number', value)
 }
 
 function list(name, value) {
-  if (!Array.isArray(value ?? [])) throw unfit(name, 'an array', value)
-  if (value?.length > MOST_ENTRIES) throw unfit(name, `at most ${MOST_ENTRIES} entries`, value.length)
+  if (!Array.isArray(value ?? [])) throw invalidInput(name, 'an array', value)
+  if (value?.length > MOST_ENTRIES) throw invalidInput(name, `at most ${MOST_ENTRIES} entries`, value.length)
   return value ?? []
 }
 
-function unfit(name, expected, value) {
+function invalidInput(name, expected, value) {
   const got = ['number', 'boolean'].includes(typeof value) ? value : value === null ? 'null' : typeof value
   return invalidArgument(`input.${name}`, `expected ${expected}, got ${got}`)
 }
 
 /** @returns {import('../types/omnichannel').OmnichannelSuccess} */
-const success = (entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) => ({
-  entityLogicalName,
-  recordId,
-  liveWorkItemId,
-  message,
-  status: 'success',
-  additionalDetails,
-  currentReqId
-})
+function success(entityLogicalName, recordId, liveWorkItemId, message, currentReqId, additionalDetails) {
+  return { entityLogicalName, recordId, liveWorkItemId, message, status: 'success', additionalDetails, currentReqId }
+}
 
 /** The product's names of its components, where they differ from its functions. */
-const COMPONENTS = new Map([
-  ['linkToConversation', 'linkRecordToConversation'],
-  ['unlinkFromConversation', 'unlinkRecordFromConversation']
-])
+const COMPONENTS = own({ linkToConversation: 'linkRecordToConversation', unlinkFromConversation: 'unlinkRecordFromConversation' })
 
 /** The object that a function of this name rejects with. */
 function rejection(name, cause, additionalDetails = {}) {
@@ -253,7 +233,7 @@ function rejection(name, cause, additionalDetails = {}) {
   if (name === 'getConversations') return { status: false, error }
   const { code, requestId } = own(error)
   return {
-    component: COMPONENTS.get(name) ?? name,
+    component: COMPONENTS[name] ?? name,
     status: 'failure',
     functionName: `${name} API`,
     message: code === 'NO_FOCUSED_CONVERSATION' ? "Couldn't fetch LiveWorkItemId from session context" : error.message,

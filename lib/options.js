@@ -86,9 +86,9 @@ function read(argument, value, shape, fail) {
     const path = `${argument}.${name}`
     const given = attempt(path, () => value[name], fail)
     if (!isNamed && given === undefined) return
-    if (given === null && refusesNull(shape, name)) throw fail(path, 'expected a value, got null; leave the option out for its default')
+    if (given === null && rejectsNull(shape, name)) throw fail(path, 'expected a value, got null; leave the option out for its default')
     // `serve` is checked by its caller, and unknown names by the addon.
-    if (shape !== SHAPES.serve && (name in shape || shape === ANY)) demandKind(path, given, shape[name] ?? VALUE, fail)
+    if (shape !== SHAPES.serve && (name in shape || shape === ANY)) expectKind(path, given, shape[name] ?? VALUE, fail)
     copy[name] = read(path, given, shape[name] ?? VALUE, fail)
   }
   for (const name of names) take(name, true)
@@ -106,7 +106,7 @@ const EXPECTED = {
 }
 
 /** Throws if a value is of another kind, in the words of JavaScript rather than Rust. */
-function demandKind(path, value, kind, fail) {
+function expectKind(path, value, kind, fail) {
   if (value == null || kind === KEPT || kind === CALLABLE) return
   const type = attempt(path, () => Array.isArray(value), fail) ? 'array' : typeof value
   // A single certificate may be a string. The addon rejects other strings.
@@ -117,7 +117,7 @@ function demandKind(path, value, kind, fail) {
 }
 
 /** Whether null is an error: a missing value must not become the default. `expected: null` is an empty slot, and a record's name may be null. */
-const refusesNull = (shape, name) => name in shape && shape !== RECORD && name !== 'expected'
+const rejectsNull = (shape, name) => name in shape && shape !== RECORD && name !== 'expected'
 
 /** The names of options, the unknown methods, and the names that a proxy does not list but may have a value for. */
 function survey(value, shape) {
@@ -166,7 +166,7 @@ function entries(argument, array, shape, fail) {
   return Array.from({ length }, (_, index) => {
     const path = `${argument}[${index}]`
     const entry = attempt(path, () => (Object.hasOwn(array, index) ? array[index] : undefined), fail)
-    demandKind(path, entry, shape, fail)
+    expectKind(path, entry, shape, fail)
     return read(path, entry, shape, fail)
   })
 }

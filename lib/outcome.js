@@ -10,7 +10,7 @@ function outcomeOf(compact) {
   return compact[2] === 'y' ? { ...outcome, dryRun: true } : outcome
 }
 
-/** Literals, because each status always has the same properties in the same order. */
+/** One literal per status, so that the properties of a status always come in the same order. */
 function withStatus(compact) {
   const conversationId = compact.slice(4, 40)
   const record = recordAt(compact, 3, 40)

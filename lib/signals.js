@@ -17,13 +17,11 @@ const pendingCalls = new WeakMap()
 /** Whether a signal is aborted already. Throws unless it is a signal or undefined. */
 function isAborted(native, signal) {
   if (signal === undefined) return false
-  const { aborted, addEventListener, removeEventListener } = readable(native, 'options.signal', () => ({
-    aborted: signal?.aborted,
-    addEventListener: signal?.addEventListener,
-    removeEventListener: signal?.removeEventListener
-  }))
-  const isSignal = typeof aborted === 'boolean' && [addEventListener, removeEventListener].every(method => typeof method === 'function')
-  if (!isSignal) throw invalid(native, 'options.signal', 'an AbortSignal', signal)
+  const aborted = readable(native, 'options.signal', () => {
+    const { aborted, addEventListener, removeEventListener } = signal ?? {}
+    return [addEventListener, removeEventListener].every(method => typeof method === 'function') ? aborted : undefined
+  })
+  if (typeof aborted !== 'boolean') throw invalid(native, 'options.signal', 'an AbortSignal', signal)
   return aborted
 }
 

@@ -8,28 +8,28 @@ const { attempt, read } = require('./options.js')
 /** The options of a call as a plain copy. A value that is not an object is returned as it is. */
 const optionsOf = (native, options, shape) => argumentOf(native, 'options', options, shape)
 
-/** The same for another argument. */
+/** Another argument as a plain copy. */
 const argumentOf = (native, argument, value, shape) => read(argument, value, shape, wrong(native))
 
-/** Reads an argument with getters, proxies or circles in it. */
+/** Reads from an argument. An error of a getter, a proxy or a circular structure becomes INVALID_ARGUMENT. */
 const readable = (native, argument, reading) => attempt(argument, reading, wrong(native))
 
-/** The error of an invalid argument, for a client. */
+/** Creates errors about invalid arguments of a client: `wrong(native)(argument, why, details)`. */
 const wrong = native => (argument, why, details) => described(native, 'INVALID_ARGUMENT', ...named(argument, why, details))
 
-/** An argument whose value is of another kind than `expected`. */
+/** The error of an argument whose value is not of the expected kind. */
 function invalid(native, argument, expected, value) {
   const got = value === null ? 'null' : readable(native, argument, () => Array.isArray(value)) ? 'an array' : typeof value
   return wrong(native)(argument, `expected ${expected}, got ${got}`)
 }
 
 /** Throws unless the value is a function or undefined. */
-function demandFunction(native, argument, value) {
+function expectFunction(native, argument, value) {
   if (value !== undefined && typeof value !== 'function') throw invalid(native, argument, 'a function', value)
 }
 
 /** Throws if there is an option that the shape does not have. */
-function demandKnown(fail, argument, options, shape) {
+function expectKnown(fail, argument, options, shape) {
   const unknown = Object.keys(options).find(name => !(name in shape))
   if (unknown !== undefined) throw fail(`${argument}.${unknown}`, `unknown option; known are ${Object.keys(shape).join(', ')}`)
 }
@@ -53,4 +53,4 @@ function guid(argument, value) {
   throw invalidArgument(argument, 'expected a GUID')
 }
 
-module.exports = { argumentOf, demandFunction, demandKnown, described, guid, invalid, invalidArgument, named, optionsOf, readable, wrong }
+module.exports = { argumentOf, expectFunction, expectKnown, described, guid, invalid, invalidArgument, named, optionsOf, readable, wrong }

@@ -6,12 +6,11 @@ const { performance } = require('node:perf_hooks')
 const { clearTimeout, setTimeout } = require('node:timers')
 const timers = require('node:timers/promises')
 const { isDate } = require('node:util/types')
-const { demandKnown, described, invalid, optionsOf, wrong } = require('./validate.js')
-const { LinkError } = require('./link-error.js')
+const { expectKnown, described, invalid, optionsOf, wrong } = require('./validate.js')
+const { LinkError, own } = require('./link-error.js')
 const { SHAPES, take } = require('./options.js')
 const { AbortController, cancelOnAbort, reasonOf, throwIfAborted } = require('./signals.js')
 
-const DEFAULTS = { statuses: ['active'], timeoutInMs: 60_000 }
 const LONGEST_IN_MS = 2 ** 31 - 1
 
 // Most candidates that an AMBIGUOUS error lists.
@@ -81,32 +80,27 @@ async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, 
     }
     if (remaining() <= 0 || signal.reason === OVERDUE) throw tooLate(native, timeoutInMs, cause)
     // Jitter, so that clients that start together do not poll together.
-    await slept(system, Math.min(pause * (0.8 + 0.4 * system.random()), remaining()), signal)
+    await system.sleep(Math.min(pause * (0.8 + 0.4 * system.random()), remaining()), signal).catch(error => {
+      throw signal.aborted ? signal.reason : error
+    })
     pause = Math.min(pause * 1.5, LONGEST_PAUSE_IN_MS)
   }
 }
 
 function criteria(native, options) {
   if (typeof (options ?? {}) !== 'object' || Array.isArray(options)) throw invalid(native, 'options', 'an object', options)
-  demandKnown(wrong(native), 'options', options ?? {}, SHAPES.wait)
-  /** @type {any} */
-  const given = {
-    __proto__: null,
-    ...DEFAULTS,
-    ...Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
-  }
-  const { createdAfter, timeoutInMs } = given
+  expectKnown(wrong(native), 'options', options ?? {}, SHAPES.wait)
+  const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined)
+  const { createdAfter, statuses = ['active'], timeoutInMs = 60_000, ...others } = own(Object.fromEntries(given))
   if (createdAfter !== undefined && !(isDate(createdAfter) && Number.isFinite(createdAfter.getTime()))) {
     throw invalid(native, 'options.createdAfter', 'a valid Date', createdAfter)
   }
   if (typeof timeoutInMs !== 'number' || !(timeoutInMs > 0 && timeoutInMs <= LONGEST_IN_MS)) {
     throw invalid(native, 'options.timeoutInMs', `milliseconds, more than 0 and at most ${LONGEST_IN_MS}`, timeoutInMs)
   }
-  return { __proto__: null, ...given, ...(createdAfter && { createdAfter: wholeSeconds(createdAfter) }) }
+  // In whole seconds, as the stores keep times. Otherwise a conversation created later in the same second would seem older.
+  return own({ ...others, statuses, timeoutInMs, createdAfter: createdAfter && Math.floor(createdAfter.getTime() / 1000) * 1000 })
 }
-
-/** A time in whole seconds, as the stores keep it. Otherwise a conversation created later in the same second would seem older. */
-const wholeSeconds = date => Math.floor(date.getTime() / 1000) * 1000
 
 /** The newest conversations that match, `CANDIDATES` at the most. */
 async function newest(client, query) {
@@ -117,15 +111,9 @@ async function newest(client, query) {
 
 function ambiguous(native, candidates) {
   const ids = candidates.map(({ conversationId }) => conversationId).join(', ')
-  return described(
-    native,
-    'AMBIGUOUS',
-    `More than one conversation matches: ${ids}${candidates.length === CANDIDATES ? ', and maybe more' : ''}.`,
-    {
-      candidates,
-      hint: 'Narrow the search, by the agent, the record or `createdAfter` for example, or choose one of `candidates`.'
-    }
-  )
+  const more = candidates.length === CANDIDATES ? ', and maybe more' : ''
+  const hint = 'Narrow the search, by the agent, the record or `createdAfter` for example, or choose one of `candidates`.'
+  return described(native, 'AMBIGUOUS', `More than one conversation matches: ${ids}${more}.`, { candidates, hint })
 }
 
 function overdue(native, pollInMs) {
@@ -135,12 +123,6 @@ function overdue(native, pollInMs) {
 function tooLate(native, timeoutInMs, cause) {
   const why = cause ? ', and the last poll failed' : ''
   return described(native, 'TIMEOUT', `No conversation matched within ${timeoutInMs} ms${why}.`, { isRetryable: true, cause })
-}
-
-async function slept(system, ms, signal) {
-  await system.sleep(ms, signal).catch(error => {
-    throw signal.aborted ? signal.reason : error
-  })
 }
 
 module.exports = { waitForConversation }

@@ -28,7 +28,7 @@ export type StoreName = 'dataverse' | 'embedded'
 /**
  * Options of every call that returns a promise.
  *
- * These rules hold for all options of this package. An option that is undefined is not given. Own and inherited properties count, getters
+ * These rules hold for all options of this package. An undefined option counts as not given. Own and inherited properties count, getters
  * included; those of `Object.prototype` never do. An unknown option is an error that names it; methods of a class are ignored.
  */
 export interface CallOptions {
@@ -36,7 +36,7 @@ export interface CallOptions {
    * Cancels the call; the promise then rejects with `signal.reason`. A write that was already sent is not undone.
    *
    * A signal of another realm or a polyfill is accepted if it has `aborted`, `addEventListener` and `removeEventListener`. Without a `reason`
-   * the promise rejects with an `AbortError`. Costs about 4 µs of the main thread.
+   * the promise rejects with an `AbortError`. A signal costs about 4 µs of the main thread.
    */
   signal?: AbortSignal | undefined
   /**
@@ -71,7 +71,7 @@ export interface LinkOptions extends ReadOptions {
    */
   ifLinked?: 'replace' | 'keep' | 'reject' | undefined
   /**
-   * Link only if the slot holds exactly this record now, or is empty (`null`). Otherwise the call rejects with `CONFLICT` and `current`. A
+   * Link only if the slot holds exactly this record, or, with `null`, if it is empty. Otherwise the call rejects with `CONFLICT` and `current`. A
    * record that cannot be in this slot is `INVALID_ARGUMENT`. No other option may be null; leave it out instead.
    */
   expected?: RecordReference | null | undefined

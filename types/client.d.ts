@@ -95,15 +95,15 @@ export class OmnichannelClient {
     options?: BulkLinkOptions
   ): AsyncIterableIterator<BulkResult<Request, LinkOutcome>>
 
-  /** Unlinks every record of a list, in the way of {@link linkMany}. */
+  /** Unlinks every record of a list, as {@link linkMany} links them. */
   unlinkMany<Request extends BulkRequest>(
     requests: Iterable<Request> | AsyncIterable<Request>,
     options?: BulkUnlinkOptions
   ): AsyncIterableIterator<BulkResult<Request, UnlinkOutcome>>
 
   /**
-   * Reads a conversation and the records linked to it, after the links and unlinks of this conversation that this client was asked for
-   * before. Calls for other conversations are not waited for.
+   * Reads a conversation and the records linked to it. Waits for earlier links and unlinks of the same conversation by this client, and for no
+   * other calls.
    *
    * Cost: one round trip to Dataverse, or one read of the database.
    *
@@ -113,8 +113,8 @@ export class OmnichannelClient {
   getConversation(conversationId?: string | null, options?: ReadOptions): Promise<Conversation>
 
   /**
-   * Lists conversations, page by page as they are needed. A conversation that is created, deleted or reordered meanwhile may be missed or come
-   * twice; every other one comes once. Pending links and unlinks are not waited for, and may not show.
+   * Lists conversations, page by page as they are needed. A conversation that is created, deleted or reordered meanwhile may be missing or
+   * appear twice; every other one appears once. Does not wait for pending links and unlinks, so the list may not show them yet.
    *
    * Mirrors `Microsoft.Omnichannel.getConversations`.
    *
@@ -126,8 +126,8 @@ export class OmnichannelClient {
 
   /**
    * Finds the one record with these values in these columns, by logical name: an alternate key such as `{ accountnumber: 'A-1' }`, or any other
-   * combination that is unique. Columns of ids take GUIDs: the primary key (`contactid`), and lookups by the name they are read by
-   * (`_parentcustomerid_value`). Strings are compared without regard to case, in every script. Deactivated records are found, too.
+   * combination that is unique. Columns of ids take GUIDs: the primary key (`contactid`), and lookups by their name in responses
+   * (`_parentcustomerid_value`). Strings are compared without regard to case, in every alphabet. Deactivated records are found, too.
    *
    * A value must have its column's type. Dataverse rejects another type, and an unknown column, with `INVALID_ARGUMENT`. The embedded store
    * knows the columns that were imported; there both are `RECORD_NOT_FOUND`.
@@ -157,13 +157,13 @@ export class OmnichannelClient {
    *
    * Cost: that of {@link getConversation}.
    *
-   * @throws {LinkError} `INVALID_ARGUMENT` if it is not an outcome of this store, or one of a dry run; `CONVERSATION_NOT_FOUND` and the errors
+   * @throws {LinkError} `INVALID_ARGUMENT` if it is not an outcome of this store, or that of a dry run; `CONVERSATION_NOT_FOUND` and the errors
    * of the store
    */
   verify(outcome: VerifiableOutcome, options?: ReadOptions): Promise<Verification>
 
   /**
-   * Adds a conversation to the open ones and focuses it. Whether it exists is not checked.
+   * Opens a conversation and focuses it. Whether it exists is not checked.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   openConversation(conversationId: string): void
@@ -204,24 +204,24 @@ export class OmnichannelClient {
    *
    * Cost: about ten requests to Dataverse and a connection of its own; or a read of the whole file.
    *
-   * @throws {LinkError} `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED` (by this client), `TIMEOUT` (of the whole)
+   * @throws {LinkError} `CLOSED`, `INVALID_ARGUMENT`, `THROTTLED` (by this client), `TIMEOUT` (of the whole diagnosis)
    */
   diagnose(options?: DiagnoseOptions): Promise<DiagnosisReport>
 
   /**
-   * Calls a listener at every event of this name. A listener that is added twice is called twice.
+   * Calls a listener for every event of this name. A listener that is added twice is called twice.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   on<Name extends keyof ClientEvents>(event: Name, listener: (event: ClientEvents[Name]) => void): this
 
   /**
-   * Calls a listener at the next event of this name only.
+   * Calls a listener for the next event of this name only.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   once<Name extends keyof ClientEvents>(event: Name, listener: (event: ClientEvents[Name]) => void): this
 
   /**
-   * Removes a listener, once. Removing one that was not added does nothing.
+   * Removes a listener. One that was added twice stays once; one that was not added is ignored.
    * @throws {LinkError} `INVALID_ARGUMENT`
    */
   off<Name extends keyof ClientEvents>(event: Name, listener: (event: ClientEvents[Name]) => void): this

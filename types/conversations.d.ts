@@ -28,8 +28,8 @@ export interface Conversation {
 }
 
 /**
- * Criteria of {@link OmnichannelClient.getConversations}; a conversation must meet all of them. `timeoutInMs` is the time for each step from
- * one page to the next that is not empty.
+ * Criteria of {@link OmnichannelClient.getConversations}; a conversation must meet all of them. `timeoutInMs` limits the time until the next
+ * conversations arrive, not that of the whole list.
  */
 export interface ConversationQuery extends ReadOptions {
   /** The system user who serves the conversation, or served it last (`msdyn_activeagentid`). */
@@ -37,11 +37,11 @@ export interface ConversationQuery extends ReadOptions {
   /** The record that is linked to it. */
   record?: RecordReference | undefined
   /**
-   * Its status is one of these: at least one, and at most 100 different ones.
+   * Statuses that match: at least one, and at most 100 different ones.
    * @default every status
    */
   statuses?: ConversationStatus[] | undefined
-  /** It was created at least this many days ago. */
+  /** Minimum age in days. */
   createdBeforeDays?: number | undefined
   /**
    * Order of the results, each property once. Ties are broken by id.
@@ -67,14 +67,14 @@ export interface WaitOptions extends ReadOptions {
   /** The record that is linked to it. */
   record?: RecordReference | undefined
   /**
-   * It was created at this time or later, by the server's clock and to the second. Pass the time when a call arrived to ignore older
-   * conversations of the agent. Subtract a margin for the difference of the two clocks, and for a server that knew of the call before your
-   * program did: half a minute, for example.
+   * Earliest creation time, by the server's clock, to the second. Pass the time when a call arrived to ignore older
+   * conversations of the agent. Subtract a margin, such as half a minute: the clocks may differ, and the server may have learnt of the call before
+   * your program did.
    * @default any time
    */
   createdAfter?: Date | undefined
   /**
-   * Its status is one of these.
+   * Statuses that match.
    * @default ['active']
    */
   statuses?: ConversationStatus[] | undefined

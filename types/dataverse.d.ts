@@ -48,8 +48,8 @@ export type GivenToken = string | AccessToken | null | undefined
  * credential of `@azure/identity`.
  *
  * The client caches the token; concurrent calls share one request for it. It is refreshed early (a quarter of its lifetime, at most 6 minutes
- * before it expires) and after a 401. A token without a sensible `expiresOnTimestamp` is cached for a minute. A credential that fails goes
- * unnoticed while the cached token is valid.
+ * before it expires) and after a 401. A token without a sensible `expiresOnTimestamp` is cached for a minute. A failure of the
+ * credential has no effect while the cached token is valid.
  *
  * A request continues for up to a minute (10 minutes with a client secret) after the call that needed it has ended, so that its token serves
  * the next call. A call of the same client inside its own credential would wait for itself, and rejects with `INVALID_CONFIGURATION`.
@@ -66,10 +66,11 @@ export type Credential =
 /** Retries of failed requests. */
 export interface RetryOptions {
   /**
-   * Retries after a failure, of reads and of writes that did not reach the server. A write whose response was lost is not repeated; the row is
-   * read instead. Retries draw on a budget of the client (35 at most, refilled by successes), so that an outage does not multiply the traffic.
+   * Maximum number of retries of a failed request: a read, or a write that did not reach the server. A write whose response was lost is not
+   * repeated; the row is read instead. Retries draw on a budget of the client (35 at most, refilled by successes), so that an outage does not
+   * multiply the traffic.
    *
-   * A 429, and a 503 with Retry-After, is waited for and not counted: only the call's deadline or signal, or `close()`, ends that wait.
+   * The pause after a 429, or a 503 with Retry-After, does not count as a retry: only the call's deadline or signal, or `close()`, ends it.
    * @default 3
    */
   maxRetries?: number | undefined
@@ -132,8 +133,8 @@ export interface DataverseOptions {
    */
   proxy?: string | ((url: string) => string | null | undefined | Promise<string | null | undefined>) | undefined
   /**
-   * Certificates of authorities in PEM, trusted besides the platform's store and the file in `NODE_EXTRA_CA_CERTS`: where TLS is inspected, the
-   * certificate of the inspecting proxy. A server's own self-signed certificate is accepted, too; its names and dates are still checked. An
+   * Certificates of authorities in PEM, trusted besides the platform's store and the file in `NODE_EXTRA_CA_CERTS`, such as the certificate
+   * of a proxy that inspects TLS. A server's own self-signed certificate is accepted, too; its names and dates are still checked. An
    * entry here must be a valid certificate; in the file an invalid one is skipped.
    */
   caCertificates?: string | string[] | undefined

@@ -14,20 +14,20 @@ import type { Conversation, LinkedRecord } from './conversations'
  * | `CONFLICT` | other writers changed the conversation at every attempt, or while a response was lost (`maybeApplied`); or the slot does not hold the `expected` record (not retryable) |
  * | `CONVERSATION_NOT_ACTIVE` | only active conversations can be linked; see `conversationStatus` |
  * | `CONVERSATION_NOT_FOUND` | the store has no such conversation; nothing was created |
- * | `FORBIDDEN` | the caller is known and lacks a privilege |
+ * | `FORBIDDEN` | the caller is authenticated but lacks a privilege |
  * | `INTERNAL` | a defect of this package, or the system could not start a thread (then `isRetryable`) |
  * | `INVALID_ARGUMENT` | an argument or option is invalid (see `argument`); nothing was read or written |
  * | `INVALID_CONFIGURATION` | the client's options are invalid, or its environment lacks something that links need |
  * | `NO_FOCUSED_CONVERSATION` | no `conversationId` was given and none is focused |
  * | `NOT_LINKED` | the record to unlink is not linked; see `current` |
  * | `OCCUPIED` | the slot holds another record, and `ifLinked` is `'reject'`; see `current` |
- * | `PROTOCOL` | the response is not one of the Dataverse Web API |
+ * | `PROTOCOL` | the response is not a valid one of the Dataverse Web API |
  * | `RECORD_NOT_FOUND` | the account, contact or incident does not exist |
  * | `REJECTED` | the server rejected the request for another reason, such as a plug-in |
  * | `STORE` | the embedded database failed; see `hint` |
  * | `THROTTLED` | too many calls for the server (`retryAfterInMs`) or for this client |
  * | `TIMEOUT` | the call did not finish within `timeoutInMs` |
- * | `UNAVAILABLE` | the server is unreachable or out of order |
+ * | `UNAVAILABLE` | the server is unreachable or temporarily unavailable |
  * | `VERIFICATION_FAILED` | the server confirmed the write, but the row holds another value; see `current` |
  */
 export type LinkErrorCode =

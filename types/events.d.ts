@@ -41,7 +41,7 @@ export interface FocusChange {
 /**
  * The events of a client by name. There is one for each change that a call of this client made, and one for each link or unlink that rejected
  * with a {@link LinkError}, those of `linkMany` and `unlinkMany` included. There is none for the outcomes `alreadyLinked` and `kept`, for a
- * `dryRun`, or for a call that its `signal` cancelled. Changes of other programs are not seen.
+ * `dryRun`, or for a call that its `signal` cancelled. Changes made by other programs have no event.
  *
  * Listeners run before the promise of the call settles, so before the code that awaits it. Listeners of `focus` run before the method returns.
  * Events that a listener causes wait until all listeners have seen the current one. Listeners run in the order in which they were added. An

@@ -18,7 +18,7 @@ import type { LinkOutcome, UnlinkOutcome } from './outcomes'
  *
  * The functions need no `this`. Use the client itself for options and everything else that the page does not have.
  *
- * @param focus gives the conversation of a call without an id, at the time of the call; the client by default. For programs in which one
+ * @param focus returns the conversation for calls without an id, at the time of the call; by default the client's focused one. Needed if one
  * client serves several windows
  * @throws {LinkError} `INVALID_ARGUMENT`
  */
@@ -61,13 +61,13 @@ export interface Omnichannel {
 
 /** Result of a function that changes something. */
 export interface OmnichannelSuccess {
-  /** The argument; empty after `openConversation`. */
+  /** The argument of the call; empty after `openConversation`. */
   entityLogicalName: string
-  /** The argument; after `openConversation` the id of the session. */
+  /** The argument of the call; after `openConversation` the id of the session. */
   recordId: string | null | undefined
   /** The conversation, also if it was the focused one. */
   liveWorkItemId: string
-  /** For people. */
+  /** A message for people. */
   message: 'Linking successful' | 'UnLinking successful' | 'Conversation opened'
   /** Distinguishes it from a failure. */
   status: 'success'

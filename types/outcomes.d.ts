@@ -2,7 +2,7 @@
 
 import type { RecordReference, StoreName } from './calls'
 
-/** Properties of every outcome. The store confirmed it after the call began. */
+/** Properties of every outcome. */
 export interface ConfirmedOutcome {
   /** The conversation, also if it was the focused one. */
   conversationId: string
@@ -14,7 +14,7 @@ export interface ConfirmedOutcome {
   requestId: string
 }
 
-/** Outcome of a link, one of four by its `status`. */
+/** Outcome of a link; its `status` distinguishes the four kinds. */
 export type LinkOutcome = LinkedOutcome | ReplacedOutcome | AlreadyLinkedOutcome | KeptOutcome
 
 /** The record was linked, and the slot was empty before. */
@@ -41,7 +41,7 @@ export interface ReplacedOutcome extends ConfirmedOutcome {
   current?: never
 }
 
-/** The record is linked, and this call had nothing to write. */
+/** The record is linked, and this call wrote nothing. */
 export interface AlreadyLinkedOutcome extends ConfirmedOutcome {
   /**
    * The slot held this record already. On Dataverse also the outcome after a lost response, if the record is linked and it is unknown

@@ -1,6 +1,5 @@
 // The parts of Electron that the kit uses: windows whose pages, preload scripts and main process are connected only by structured
 // clones. main.js and preload.js are the real ones; they run as in a sandboxed window with context isolation.
-import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -17,13 +16,6 @@ export function shell(t, client, options) {
   const service = serveOmnichannel({ ipcMain, client, allow: [ORIGIN], ...options })
   return { ...service, open, ipcMain, one: open(ORIGIN), other: open(ORIGIN) }
 }
-
-/** The reason of a script's rejected promise. */
-export const refused = promise =>
-  promise.then(
-    value => assert.fail(`resolved with ${JSON.stringify(value)}`),
-    failure => failure
-  )
 
 const preloadPath = createRequire(import.meta.url).resolve('omnichannel-link/preload')
 const preload = readFileSync(preloadPath, 'utf8')

@@ -1,5 +1,6 @@
 // Assertions about errors and outcomes.
 import assert from 'node:assert/strict'
+import { inspect } from 'node:util'
 import { LinkError } from 'omnichannel-link'
 
 export const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -41,3 +42,10 @@ export function isOutcome({ requestId, ...outcome }, expected) {
   assert.match(requestId, GUID)
   assert.deepEqual(outcome, expected)
 }
+
+/** The reason of a rejected promise. */
+export const refused = promise =>
+  promise.then(
+    value => assert.fail(`resolved with ${inspect(value)}`),
+    failure => failure
+  )

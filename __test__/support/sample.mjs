@@ -1,4 +1,6 @@
 // The sample data of examples/data, by the names in the tests.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const data = fileURLToPath(new URL('../../examples/data/', import.meta.url))
@@ -40,3 +42,11 @@ export const conversations = count => ({
   ...page('msdyn_ocliveworkitems'),
   value: Array.from({ length: count }, (_, number) => ({ activityid: numbered(number), statuscode: 2 }))
 })
+
+/** The rows of each page, and the names of the records by id. */
+export const rows = Object.fromEntries(pages.map(page => [page, JSON.parse(readFileSync(join(data, `${page}.json`), 'utf8')).value]))
+export const names = new Map([
+  ...rows.accounts.map(({ accountid, name }) => [accountid, name]),
+  ...rows.contacts.map(({ contactid, fullname }) => [contactid, fullname]),
+  ...rows.incidents.map(({ incidentid, title }) => [incidentid, title])
+])
