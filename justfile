@@ -9,7 +9,7 @@ fmt:
     cargo fmt --all
     npm run --silent format
 
-# Rebuild the addon and the emulator, quickly and slow to run
+# Rebuild the addon and the emulator: fast to build, slow to run
 debug:
     npm run build:debug
 

@@ -208,7 +208,7 @@ reached, throttles or does not respond in time.
 Ctrl-C starts no further items and waits up to ten seconds for calls in progress; a second Ctrl-C cancels them. SIGTERM and closing the
 terminal (SIGHUP) do the same. Node ignores nohup: use setsid to keep a run going after its terminal is closed. Running the same command
 again processes the whole list: existing links are reported as alreadyLinked, items already unlinked as NOT_LINKED. If two items link
-different customers to one conversation, the later item replaces the earlier one again.
+different customers to one conversation, each run ends with the later item linked, and reports replaced again.
 
 With --json, stdout contains JSON Lines: { line, request, outcome } or { line, request, error }. stderr contains { summary }, { error } if
 the run was stopped, and { notice } for messages meant only for people.`,

@@ -17,7 +17,7 @@ import type { Conversation, LinkedRecord } from './conversations'
  * | `FORBIDDEN` | the caller is authenticated but lacks a privilege |
  * | `INTERNAL` | a defect of this package, or the system could not start a thread (then `isRetryable`) |
  * | `INVALID_ARGUMENT` | an argument or option is invalid (see `argument`); nothing was read or written |
- * | `INVALID_CONFIGURATION` | the client's options are invalid, or its environment lacks something that links need |
+ * | `INVALID_CONFIGURATION` | the client's options are invalid, or its environment lacks a table, column or setting that links need |
  * | `NO_FOCUSED_CONVERSATION` | no `conversationId` was given and none is focused |
  * | `NOT_LINKED` | the record to unlink is not linked; see `current` |
  * | `OCCUPIED` | the slot holds another record, and `ifLinked` is `'reject'`; see `current` |
@@ -52,8 +52,8 @@ export class LinkError extends Error {
   /** Whether the same call may succeed later, with nothing changed. */
   readonly isRetryable: boolean
   /**
-   * Whether the write may have taken effect although the call failed: read before you call again. With `NOT_LINKED` and other codes about the
-   * conversation, the error describes its current state, and the change may have been made before.
+   * Whether the write may have taken effect although the call failed: read before you call again. Then `NOT_LINKED` and
+   * other codes describe the current state; your change may have been made and undone since.
    */
   readonly maybeApplied: boolean
   /** The argument or option that is invalid: `recordId`, `options.timeoutInMs`. */

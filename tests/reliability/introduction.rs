@@ -24,11 +24,11 @@ Only time is simulated: pauses and deadlines pass at once, and random pauses are
 * **Retries end.** No call here sends more than 16 requests or takes longer than its timeout, and none is sent earlier than the server asks.
 * **Errors can be traced.** Each has the id of the call and, if there was a response, the server's id of the last one; none shows a secret.
 
-The row does not show two things when the response to a write is lost:
+After a lost response to a write, the row leaves two questions open:
 
 * If another writer reverts the change before the client reads the row, the change seems never to have been made. The client then decides
   again, so the change may be made a second time; and if that ends in an error, the error carries `maybeApplied: true`.
-* If the write used a cached row and the slot is as wanted, either the write did this, or another writer before the
+* If the write used a cached row and the slot is as wanted, either this write set it, or another writer had set it before the
   call began. The client then reports what is true in both cases: `alreadyLinked` of a link, and `NOT_LINKED` with `maybeApplied: true` of an
   unlink. A client that has read the row in the same call knows what the slot held before, and reports `linked`, `replaced` or `unlinked`.
 

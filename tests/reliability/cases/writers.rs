@@ -74,14 +74,14 @@ pub(super) fn group() -> Group {
         conditions: json!({ "concurrencyOff": ["msdyn_ocliveworkitem"] }),
         checks_versions: false,
         ..Case::new(
-            "Another record is linked, and `readCheckWrite` is chosen",
+            "Another record is linked, and `optimisticConcurrency` is off",
             "between read and write",
             at("PATCH", &coming(links, "before")),
         )
     });
     Group {
         title: "Other writers",
-        about: "Another writer changes the conversation at each step of the call. The last row shows what `concurrency: 'readCheckWrite'` costs, \
+        about: "Another writer changes the conversation at each step of the call. The last row shows what `optimisticConcurrency: false` costs, \
                 an option for environments that check no versions: there, and only there, another writer's link is overwritten unseen.",
         cases,
     }
