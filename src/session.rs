@@ -1,9 +1,6 @@
 //! The open conversations and the focused one.
 
-use crate::{
-    domain::ConversationId,
-    error::{Code, LinkError},
-};
+use crate::{domain::ConversationId, error::LinkError};
 
 /// The open conversations. The least recently focused is first, and the last one is focused.
 #[derive(Debug, Default)]
@@ -24,11 +21,8 @@ impl Session {
     /// `INVALID_ARGUMENT` if it is not open.
     pub fn focus(&mut self, id: ConversationId) -> Result<(), LinkError> {
         if !self.open.contains(&id) {
-            return Err(LinkError::new(
-                Code::InvalidArgument,
-                format!("`conversationId`: conversation {id} is not open."),
-            )
-            .hint("Call openConversation(id), which focuses it too."));
+            let error = LinkError::invalid_argument("conversationId", format!("conversation {id} is not open"));
+            return Err(error.hint("Call openConversation(id), which focuses it too."));
         }
         self.open(id);
         Ok(())
@@ -49,6 +43,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     fn id(byte: u8) -> ConversationId {
         [byte; 16].into()

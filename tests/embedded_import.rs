@@ -46,6 +46,7 @@ fn is_rejected(error: &LinkError, message: &str) {
     assert_eq!(error.code(), Code::InvalidArgument, "{error:?}");
     assert!(error.message().contains(message), "{}", error.message());
     assert!(error.details().hint.as_deref().unwrap_or_default().contains("Nothing was imported"), "{error:?}");
+    assert_eq!(error.details().argument.as_deref(), Some("pathOrPage"));
     assert!(!error.details().maybe_applied);
 }
 

@@ -220,7 +220,7 @@ async fn utf_16_must_be_complete_and_have_a_byte_order_mark() {
         file.push(0);
         let db = DatabaseFixture::empty();
         is_rejected(&db, &file, "ends within a character").await;
-        is_rejected(&db, &file[2..file.len() - 1], "not a page").await;
+        is_rejected(&db, &file[2..file.len() - 1], "is not the response of a Web API GET").await;
     }
 }
 
@@ -240,7 +240,7 @@ async fn a_page_that_is_cut_off_or_followed_by_text_is_rejected() {
         is_rejected(&db, format!("{page}\n{behind}"), "trailing characters").await;
     }
     for length in 0..page.len() {
-        is_rejected(&db, &page[..length], "not a page").await;
+        is_rejected(&db, &page[..length], "is not the response of a Web API GET").await;
     }
 }
 

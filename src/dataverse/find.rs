@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{KeyValue, NamedRecord, RecordKey, RecordReference},
-    error::{Code, LinkError},
+    error::{Details, LinkError},
     json::{self, Object},
 };
 
@@ -50,11 +50,14 @@ fn literal(value: &KeyValue) -> String {
 
 /// The columns are the only part of the request that the caller chooses.
 fn invalid_key(error: &LinkError) -> LinkError {
-    let details = error.details().clone();
-    let why = details.service_message.clone().unwrap_or_else(|| "it did not understand it".to_owned());
-    LinkError::new(Code::InvalidArgument, format!("`key`: the server rejected it: {why}"))
+    let server = error.details().clone();
+    let why = match &server.service_message {
+        Some(message) => format!("the server rejected it: {}", message.trim_end_matches('.')),
+        None => "the server rejected it, without error details".to_owned(),
+    };
+    LinkError::invalid_argument("key", why)
+        .with(|details| *details = Details { argument: details.argument.take(), hint: None, ..server })
         .hint("Use logical names of columns of this table, and values of their types.")
-        .with(|given| *given = details)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{EntityLogicalName, KeyValue, MalformedGuid, RecordKey},
-    error::{Code, LinkError},
+    error::LinkError,
 };
 
 /// A table whose records can be linked to conversations.
@@ -80,7 +80,7 @@ pub mod conversation {
 /// # Errors
 /// `INVALID_ARGUMENT` if a name is not a logical name of a column, or a value is not an id where one is needed.
 pub fn record_key(entity: EntityLogicalName, columns: Vec<(String, KeyValue)>) -> Result<RecordKey, LinkError> {
-    let invalid = |why: String| LinkError::new(Code::InvalidArgument, format!("`key`: {why}."));
+    let invalid = |why: String| LinkError::invalid_argument("key", why);
     if columns.is_empty() {
         return Err(invalid("expected at least one column".to_owned()));
     }
@@ -93,7 +93,7 @@ pub fn record_key(entity: EntityLogicalName, columns: Vec<(String, KeyValue)>) -
             return Ok((name, value));
         }
         let malformed = |why: MalformedGuid, got: &str| {
-            LinkError::new(Code::InvalidArgument, format!("`key.{name}`: {why}, got {got}."))
+            LinkError::invalid_argument(&format!("key.{name}"), format!("{why}, got {got}"))
         };
         let id = match &value {
             KeyValue::Id(id) => *id,

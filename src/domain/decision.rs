@@ -77,10 +77,8 @@ impl Decide {
         if expected.entity.slot() == slot {
             return Ok(());
         }
-        let message = format!(
-            "`options.expected`: the {expected} can never be in the {slot} slot, which is the slot of the {record}."
-        );
-        Err(LinkError::new(Code::InvalidArgument, message))
+        let why = format!("the {expected} can never be in the {slot} slot, which is the slot of the {record}");
+        Err(LinkError::invalid_argument("options.expected", why))
     }
 
     /// The record to link or unlink.

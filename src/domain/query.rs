@@ -56,13 +56,13 @@ pub fn distinct_statuses(given: &[Status]) -> Result<Vec<Status>, LinkError> {
             statuses.push(*status);
         }
         if statuses.len() > MAX_STATUSES {
-            let message = format!("`options.statuses`: expected at most {MAX_STATUSES} different statuses.");
-            return Err(LinkError::new(Code::InvalidArgument, message));
+            let why = format!("expected at most {MAX_STATUSES} different statuses");
+            return Err(LinkError::invalid_argument("options.statuses", why));
         }
     }
     if statuses.is_empty() {
-        let message = "`options.statuses`: expected at least one status; omit the option for all statuses.";
-        return Err(LinkError::new(Code::InvalidArgument, message));
+        let why = "expected at least one status; omit the option for all statuses";
+        return Err(LinkError::invalid_argument("options.statuses", why));
     }
     Ok(statuses)
 }

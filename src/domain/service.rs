@@ -245,9 +245,8 @@ impl LinkService {
         if options.caller.is_none() || self.0.store.can_impersonate() {
             return Ok(());
         }
-        let message =
-            "`options.callerObjectId`: impersonation needs a Dataverse client; this client uses the embedded store.";
-        Err(LinkError::new(Code::InvalidArgument, message))
+        let why = "impersonation needs a Dataverse client; this client uses the embedded store";
+        Err(LinkError::invalid_argument("options.callerObjectId", why))
     }
 
     /// Runs a call's work in the store, within its timeout if it has one, and adds the details that all errors have. `begin` is

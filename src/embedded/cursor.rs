@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::{
     domain::{Order, Property},
-    error::{Code, LinkError},
+    error::LinkError,
 };
 
 /// An expression by which rows are sorted. Never null, because null compares neither as less nor as greater.
@@ -56,7 +56,7 @@ impl Cursor {
     /// # Errors
     /// `INVALID_ARGUMENT` if it does not come from such a page.
     pub(super) fn parse(next: &str, order: &[Order]) -> Result<Self, LinkError> {
-        let invalid = || LinkError::new(Code::InvalidArgument, "This is not a `next` of a page of this store.");
+        let invalid = || LinkError::invalid_argument("next", "expected the `next` of a page of the same list");
         let written: Vec<Json> = serde_json::from_str(next).map_err(|_| invalid())?;
         let values: Option<Vec<_>> = written.into_iter().map(value).collect();
         values.filter(|values| values.len() == sort_keys(order).len()).map(Self).ok_or_else(invalid)

@@ -17,17 +17,14 @@ use super::{
     staging::Staging,
     table::{Row, Table},
 };
-use crate::{
-    embedded::error::staging_error,
-    error::{Code, LinkError},
-};
+use crate::{embedded::error::staging_error, error::LinkError};
 
 const CONTEXT: &str = "@odata.context";
 const VALUE: &str = "value";
 
 /// A page of rows that was read and checked.
 pub(in crate::embedded) struct EntityPage {
-    /// The path or the argument, for error messages.
+    /// The path in quotes, or "the page", for error messages.
     pub(super) origin: String,
     pub(super) table: Table,
     pub(super) rows: Staging,
@@ -62,13 +59,18 @@ pub(super) fn read(decoder: Decoder<'_, impl Read>, origin: &str) -> Result<Enti
 
 /// The error for an invalid row, which rejects the whole page.
 pub(super) fn invalid_row(origin: &str, index: i64, reason: &str) -> LinkError {
-    LinkError::new(Code::InvalidArgument, format!("{origin}: row {index} of `{VALUE}`: {reason}."))
+    invalid_page(format!("{origin}: row {index} of `{VALUE}`: {reason}"))
         .hint("Nothing was imported; fix or remove the row and import the page again.")
 }
 
 fn not_a_page(origin: &str, reason: &str) -> LinkError {
-    LinkError::new(Code::InvalidArgument, format!("{origin}: not a page of a Web API GET: {reason}."))
+    invalid_page(format!("{origin} is not the response of a Web API GET: {reason}"))
         .hint("A page is the whole response: an object with `@odata.context` and `value`.")
+}
+
+/// The argument of the import is invalid. The reason names the file, if it is one.
+pub(super) fn invalid_page(why: String) -> LinkError {
+    LinkError::invalid_argument("pathOrPage", why)
 }
 
 /// State of the reading.
@@ -280,7 +282,7 @@ mod tests {
     const ID: &str = "6b726d86-d37c-43b8-b3a4-c4056ddd2e07";
 
     fn parse(text: &str) -> Result<EntityPage, LinkError> {
-        read(Decoder::new(text.as_bytes(), &|| false, &|error| panic!("{error}")), "page.json")
+        read(Decoder::new(text.as_bytes(), &|| false, &|error| panic!("{error}")), "'page.json'")
     }
 
     /// The staged values of the first row, without its index and its id.
@@ -341,7 +343,7 @@ mod tests {
             let context = r#""@odata.context":"https://x/$metadata#msdyn_ocliveworkitems(a,b)""#;
             for text in [format!("{{{context},{rows}}}"), format!("{{{rows},{context}}}")] {
                 let error = parse(&text).err().unwrap();
-                assert!(error.message().starts_with("page.json: row 1 of `value`: "), "{error:?}");
+                assert!(error.message().starts_with("`pathOrPage`: 'page.json': row 1 of `value`: "), "{error:?}");
                 assert!(error.message().contains(expected), "{error:?}");
             }
         }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     decoder::Decoder,
-    entity_page::{self, EntityPage},
+    entity_page::{self, EntityPage, invalid_page},
 };
 use crate::{
     embedded::error::{NO_FILE_LEFT, is_exhausted},
@@ -29,22 +29,22 @@ pub(in crate::embedded) fn read(source: Source, is_cancelled: &dyn Fn() -> bool)
     match source {
         Source::Path(path) => read_file(&path, is_cancelled),
         Source::Text(text) => {
-            let origin = "`pathOrPage`";
+            let origin = "the page";
             entity_page::read(Decoder::new(text.as_bytes(), is_cancelled, &unreadable(origin)), origin)
         }
     }
 }
 
 fn read_file(path: &Path, is_cancelled: &dyn Fn() -> bool) -> Result<EntityPage, LinkError> {
-    let origin = path.display().to_string();
+    let origin = format!("'{}'", path.display());
     let unreadable = unreadable(&origin);
     let file = File::open(path).map_err(|error| unreadable(&error))?;
     let version = || file.metadata().and_then(|file| Ok(file.is_file().then_some((file.len(), file.modified()?))));
     let before = version().map_err(|error| unreadable(&error))?;
     let page = entity_page::read(Decoder::new(&file, is_cancelled, &unreadable), &origin)?;
     if version().map_err(|error| unreadable(&error))? != before {
-        let message = format!("`pathOrPage`: '{origin}' changed while it was being read; nothing was imported.");
-        return Err(LinkError::new(Code::InvalidArgument, message).hint("Import it again when it is complete."));
+        let why = format!("{origin} changed while it was being read; nothing was imported");
+        return Err(invalid_page(why).hint("Import it again when it is complete."));
     }
     Ok(page)
 }
@@ -52,11 +52,11 @@ fn read_file(path: &Path, is_cancelled: &dyn Fn() -> bool) -> Result<EntityPage,
 fn unreadable(origin: &str) -> impl Fn(&io::Error) -> LinkError {
     move |error| {
         if is_exhausted(error) {
-            return LinkError::new(Code::Store, format!("'{origin}' cannot be read: {error}."))
+            return LinkError::new(Code::Store, format!("{origin} cannot be read: {error}."))
                 .hint(NO_FILE_LEFT)
                 .with(|details| details.retryable = Some(true));
         }
-        LinkError::new(Code::InvalidArgument, format!("`pathOrPage`: '{origin}' cannot be read: {error}."))
+        invalid_page(format!("{origin} cannot be read: {error}"))
             .hint("Name a JSON file that holds one page of a Web API GET.")
     }
 }
@@ -75,7 +75,7 @@ mod tests {
         for (while_reading, expected) in [
             (page.to_owned(), None),
             (format!("{page} "), Some("changed while it was being read")),
-            (String::new(), Some("not a page")),
+            (String::new(), Some("is not the response")),
         ] {
             fs::write(&path, page).unwrap();
             let is_first = Cell::new(true);
