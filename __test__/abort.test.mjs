@@ -93,7 +93,7 @@ test('a deadline during the GET is TIMEOUT without maybeApplied', { timeout: 60_
     store: 'dataverse'
   })
   assert.match(error.requestId, GUID)
-  assert.match(error.hint, /timeoutInMs/)
+  assert.match(error.hint, /Raise the timeout/)
 })
 
 test('a deadline during the PATCH is TIMEOUT with maybeApplied, and closes the connection', { timeout: 60_000 }, async t => {

@@ -208,7 +208,7 @@ test('wrong usage exits with 2 and an explanation, and touches nothing', { timeo
 test('messages use the names of the command line, not of the library', { timeout: 120_000 }, async t => {
   const { run, cwd } = await stores.embedded(t)
   for (const [args, message] of [
-    [link(contact, closedConversation), /\n {2}Use --status to allow linking in other statuses, if/],
+    [link(contact, closedConversation), /\n {2}If your process links in this status too, allow it with the option/],
     [['conversations', '--top', 'many'], /--top: expected a whole number greater than 0, got 'many'\./],
     [['conversations', '--top', '99999999999'], /^INVALID_ARGUMENT --top: /],
     [['conversations', '--top', '99999999999999999999'], /^INVALID_ARGUMENT --top: 99999999999999999999 is too large\./],
@@ -218,7 +218,7 @@ test('messages use the names of the command line, not of the library', { timeout
     [[...link(contact), '--status', 'done'], /^INVALID_ARGUMENT --status: /],
     [['conversations', '--record', 'lead:x'], /^INVALID_ARGUMENT --record: /],
     [['conversations', '--agent', 'x'], /^INVALID_ARGUMENT --agent: /],
-    [['import', 'missing.json'], /^INVALID_ARGUMENT .*'missing\.json' cannot be read/]
+    [['import', 'missing.json'], /^INVALID_ARGUMENT <file>: 'missing\.json' cannot be read/]
   ]) {
     const { stderr } = await run(...args)
     assert.match(stderr, message)

@@ -149,6 +149,6 @@ test('a variable that is not set is AUTHENTICATION_FAILED', async t => {
   await assert.rejects(link(), {
     code: 'AUTHENTICATION_FAILED',
     message: /it returned undefined instead of a token/,
-    hint: /`credential` must return/
+    hint: /credential must return/
   })
 })

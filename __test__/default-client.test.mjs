@@ -219,7 +219,8 @@ test('in Electron a path is required', { timeout: 60_000 }, async t => {
     failures.map(error => error?.code),
     ['INVALID_CONFIGURATION', 'INVALID_CONFIGURATION', undefined, undefined]
   )
-  assert.match(failures[0].message, /Electron.*options\.embedded\.path/)
+  assert.match(failures[0].message, /^`options\.embedded\.path`: .*Electron/)
+  assert.equal(failures[0].argument, 'options.embedded.path')
 })
 
 test('each worker has its own default client', { timeout: 60_000 }, async t => {

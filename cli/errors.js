@@ -1,6 +1,6 @@
 'use strict'
 
-// Adapts the library's errors to the command line: messages name the flag instead of the argument, and hints name flags and variables.
+// Adapts the library's errors to the command line: messages name the flag or variable instead of the argument.
 
 const { own } = require('../lib/link-error.js')
 
@@ -22,24 +22,19 @@ const FLAGS = {
   pathOrPage: '<file>'
 }
 
-/** Hints by error code, or by the flag of the invalid argument. */
-const HINTS = {
-  __proto__: null,
-  CONVERSATION_NOT_ACTIVE: 'Use --status to allow linking in other statuses, if your process permits it.',
-  DATAVERSE_TOKEN:
-    'Set DATAVERSE_TOKEN to an access token, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET to the credentials of an application. For the embedded store, use --db.',
-  TIMEOUT: 'Increase --timeout if the store is known to be slow.'
-}
+/** The hint for a missing credential, which for the library lists forms that a command line does not have. */
+const CREDENTIAL_HINT =
+  'Set DATAVERSE_TOKEN to an access token, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET to the credentials of an application. For the embedded store, use --db.'
 
 /** An error as plain data. An error that the library did not create is a defect, hence INTERNAL. */
 function detailsOf(error) {
   const details = own(error.toJSON?.() ?? { code: 'INTERNAL', message: error.message })
-  const { argument, code, message, hint } = details
+  const { argument, message } = details
   const flag = FLAGS[argument?.replace(/\[\d+\]$/, '')]
   return own({
     ...details,
     message: flag ? message.replace(`\`${argument}\``, flag) : message,
-    ...(hint !== undefined && { hint: HINTS[flag] ?? HINTS[code] ?? hint })
+    ...(flag === 'DATAVERSE_TOKEN' && { hint: CREDENTIAL_HINT })
   })
 }
 

@@ -29,7 +29,7 @@ async fn a_file_that_is_not_a_database_is_rejected_and_kept() {
     for text in ["Dear diary".to_owned(), "Dear diary\n".repeat(1_000)] {
         let db = DatabaseFixture::empty();
         fs::write(&db.path, &text).unwrap();
-        db.all_fail("not a SQLite database", "another file", false).await;
+        db.all_fail("not a SQLite database", "another database file", false).await;
         assert_eq!(fs::read_to_string(&db.path).unwrap(), text);
         fs::remove_file(&db.path).unwrap();
         assert_eq!(db.imported(active([1], "Hello")).await.inserted, 1);
@@ -44,7 +44,7 @@ async fn another_programs_database_is_rejected_and_not_changed() {
         let db = DatabaseFixture::empty();
         sql(&db.path, theirs);
         let before = fs::read(&db.path).unwrap();
-        db.all_fail("is the database of another program", "another file", false).await;
+        db.all_fail("is the database of another program", "another database file", false).await;
         assert_eq!(fs::read(&db.path).unwrap(), before, "{theirs}");
         assert!(!beside(&db.path, "-wal").exists());
     }
@@ -137,7 +137,7 @@ async fn a_read_only_file_is_rejected_until_it_is_writable() {
 #[tokio::test]
 async fn a_folder_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
-    DatabaseFixture::at(folder.path()).all_fail("cannot be opened", "must name a file", false).await;
+    DatabaseFixture::at(folder.path()).all_fail("cannot be opened", "Name a file", false).await;
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -148,7 +148,7 @@ async fn only_an_import_creates_the_file() {
     let unlinking = db.unlink(1, account(1)).await.unwrap_err();
     for error in [linking, unlinking] {
         assert_eq!(error.code(), Code::ConversationNotFound);
-        assert!(error.details().hint.as_deref().unwrap().contains("importRecords() creates it"), "{error:?}");
+        assert!(error.details().hint.as_deref().unwrap().contains("the first import creates it"), "{error:?}");
     }
     assert!(!db.path.exists());
     assert_eq!(db.imported(active([1], "Hello")).await.inserted, 1);
@@ -185,7 +185,7 @@ async fn an_empty_file_is_an_empty_store() {
     fs::write(&db.path, "").unwrap();
     let error = db.link(1, account(1)).await.unwrap_err();
     assert_eq!(error.code(), Code::ConversationNotFound);
-    assert!(error.details().hint.as_deref().unwrap().contains("is empty: importRecords()"), "{error:?}");
+    assert!(error.details().hint.as_deref().unwrap().contains("is empty: the first import"), "{error:?}");
     assert_eq!(db.imported(active([1], "Hello")).await.inserted, 1);
 }
 

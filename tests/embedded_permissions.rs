@@ -256,6 +256,6 @@ async fn a_failed_open_does_not_affect_the_next_call() {
 #[tokio::test]
 async fn a_device_is_rejected() {
     let db = DatabaseFixture::at(Path::new("/dev/null"));
-    db.all_fail("a device", "must name a file", false).await;
+    db.all_fail("a device", "another database file", false).await;
     assert_eq!(db.read(1).await.unwrap_err().code(), Code::Store);
 }

@@ -116,7 +116,11 @@ fn classify(
             Some("Check the URL, and that Omnichannel for Customer Service is installed in this environment."),
         ),
         429 => {
-            let hint = if after.is_some() { "Wait for `retryAfterInMs`." } else { "Call again later, and less often." };
+            let hint = if after.is_some() {
+                "Call again after the time in `retryAfterInMs`."
+            } else {
+                "Call again later, and less often."
+            };
             (Code::Throttled, "The server is throttling this user", Some(hint))
         }
         400 if !INVALID_REQUEST.contains(&service.code()) => {
@@ -138,7 +142,7 @@ pub(super) fn no_response(error: CallError) -> LinkError {
 /// Error of a write that was cancelled early enough to find out whether it was applied.
 pub(super) fn write_timed_out(after: Duration) -> LinkError {
     LinkError::new(Code::Timeout, format!("The server did not respond to the change within {} ms.", after.as_millis()))
-        .hint("Raise `timeoutInMs` if the server is known to be slow.")
+        .hint("Raise the timeout if the server is known to be slow.")
 }
 
 /// Error of a write that waited for its turn until it was too late.
@@ -147,7 +151,7 @@ pub(super) fn write_not_sent(after: Duration) -> LinkError {
         "The change was not sent within {} ms: requests wait while the server throttles this client, while too many are in flight, or for a token.",
         after.as_millis()
     );
-    LinkError::new(Code::Timeout, message).hint("Make fewer calls at once, or raise `timeoutInMs`.")
+    LinkError::new(Code::Timeout, message).hint("Make fewer calls at once, or raise the timeout.")
 }
 
 /// Code and message of an error response, in any of its three forms (`dataverse-wire.md` 4.7).
@@ -326,7 +330,7 @@ mod tests {
         let hint = |error: LinkError| error.details().hint.clone().unwrap_or_default();
         assert_eq!(hint(explain(&throttled)), "Call again later, and less often.");
         throttled.headers.insert(::http::header::RETRY_AFTER, 7.into());
-        assert_eq!(hint(explain(&throttled)), "Wait for `retryAfterInMs`.");
+        assert_eq!(hint(explain(&throttled)), "Call again after the time in `retryAfterInMs`.");
     }
 
     #[test]

@@ -109,7 +109,7 @@ fn decide_link(
                 conversation.id
             ),
         )
-        .hint("Name further statuses in `linkableStatuses` if your process links in them.")
+        .hint("If your process links in this status too, allow it with the option for further statuses.")
         .with(|details| details.conversation_status = Some(status.code())));
     }
     let slot = record.entity.slot();

@@ -348,5 +348,5 @@ fn no_focused_conversation() -> LinkError {
 
 fn timed_out(timeout: Duration) -> LinkError {
     LinkError::new(Code::Timeout, format!("The call did not finish within {} ms.", timeout.as_millis()))
-        .hint("Raise `timeoutInMs` if the store is known to be slow.")
+        .hint("Raise the timeout if the store is known to be slow.")
 }

@@ -137,9 +137,9 @@ impl Connections {
     pub(super) fn missing_conversation(&self, id: ConversationId) -> LinkError {
         let path = self.path.display();
         let hint = if database::is_absent(&self.path) {
-            format!("{path} does not exist yet: importRecords() creates it.")
+            format!("{path} does not exist yet: the first import creates it.")
         } else {
-            format!("{path} is empty: importRecords() fills it.")
+            format!("{path} is empty: the first import fills it.")
         };
         conversation_not_found(id).hint(hint)
     }

@@ -192,12 +192,10 @@ fn ensure_file(path: &Path) -> Result<Option<fs::Metadata>, LinkError> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => {
             let example = path.join("omnichannel-link.db");
-            let hint =
-                format!("`embedded.path` must name a file, such as {}; its folder must exist.", example.display());
-            Err(unusable("it is a folder", hint))
+            Err(unusable("it is a folder", format!("Name a file, such as {}.", example.display())))
         }
         Ok(metadata) if !metadata.is_file() => {
-            Err(unusable("it is a device, a pipe or a socket", "`embedded.path` must name a file.".into()))
+            Err(unusable("it is a device, a pipe or a socket", "Choose another database file.".into()))
         }
         // Opening it makes SQLite report any other problem.
         metadata => Ok(metadata.ok()),
@@ -212,7 +210,7 @@ pub(super) fn ensure_writable_file(path: &Path) -> Result<Option<fs::Metadata>, 
         several => Err(unusable_file(
             path,
             &format!("has {several} names (hard links), and SQLite would keep a write-ahead log beside each of them"),
-            "Remove the other names, or name a copy of the file in `embedded.path`.",
+            "Remove the other names, or use a copy of the file.",
         )),
     }
 }

@@ -24,9 +24,9 @@ const NAME_A_FILE: &str = "Name a file, such as omnichannel-link.db.";
 const IN_MEMORY: &str = "The store is a file, because a promise resolves only when its write is on the disk. For a test, use a file \
                          in a folder of fs.mkdtempSync(path.join(os.tmpdir(), 'links-')).";
 const PLAIN_PATH: &str = "Give a plain path; fileURLToPath() of node:url converts a file: URL.";
-const ENVIRONMENT: &str = "The address of a Dataverse environment belongs in `dataverse.url`.";
-const HOME: &str = "Only a shell expands it. Use path.join(os.homedir(), 'omnichannel-link.db').";
-const VARIABLE: &str = "Only a shell expands it. Use process.env.";
+const ENVIRONMENT: &str = "The URL of a Dataverse environment belongs in the option `url`.";
+const HOME: &str = "Only a shell expands it; in code, use path.join(os.homedir(), 'omnichannel-link.db').";
+const VARIABLE: &str = "Only a shell expands it; in code, use process.env.";
 const NO_LOG: &str = "SQLite keeps files of that name beside a database. Name the database itself.";
 
 /// Schemes of URLs and of connection strings that name SQLite files.

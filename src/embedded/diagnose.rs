@@ -72,7 +72,7 @@ fn file(path: &Path) -> CheckResult<bool> {
     match path_check::find(path)? {
         Found::File => Ok((true, CheckOutcome::Passed(format!("{} exists.", path.display())))),
         Found::Nothing => {
-            let found = format!("{} does not exist yet: the first importRecords() creates it.", path.display());
+            let found = format!("{} does not exist yet: the first import creates it.", path.display());
             Ok((false, CheckOutcome::Passed(found)))
         }
     }

@@ -151,7 +151,7 @@ pub(super) const RECOVERY_HINT: &str =
 fn explain(error: &rusqlite::Error) -> (&'static str, &'static str, bool) {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => {
-            ("the file is not a SQLite database", "Name another file in `embedded.path`, or remove this one.", false)
+            ("the file is not a SQLite database", "Choose another database file, or remove this one.", false)
         }
         Some(ErrorCode::DatabaseCorrupt) => ("the file is damaged", RECOVERY_HINT, false),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ("it cannot be written", "", false),
@@ -163,7 +163,7 @@ fn explain(error: &rusqlite::Error) -> (&'static str, &'static str, bool) {
         ),
         Some(ErrorCode::CannotOpen) => (
             "it cannot be opened",
-            "The folder must exist, and `embedded.path` must name a file. This user needs read and write permission to both, and to the files \
+            "The folder must exist, and the path must lead to a file. This user needs read and write permission to both, and to the files \
              beside it that begin with its name. The process must not have too many files open.",
             false,
         ),

@@ -27,12 +27,10 @@ pub(super) enum Found {
 pub(super) fn find(path: &Path) -> Result<Found, LinkError> {
     let path = &plain(path);
     let shown = path.display();
-    let another = "Name another file in `embedded.path`.";
+    let another = "Choose another database file.";
     match fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(Found::File),
-        Ok(found) if found.is_dir() => {
-            Err(failed(format!("{shown} is not a file."), "Name a file in `embedded.path`, not a folder."))
-        }
+        Ok(found) if found.is_dir() => Err(failed(format!("{shown} is not a file."), "Name a file, not a folder.")),
         Ok(_) => Err(failed(format!("{shown} is not a regular file."), another)),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             check_wal_path(path)?;
@@ -59,15 +57,15 @@ fn check_folder(folder: &Path) -> Result<(), LinkError> {
     let shown = folder.display();
     match fs::metadata(folder) {
         Ok(found) if !found.is_dir() => {
-            Err(failed(format!("{shown} is not a folder."), "Name a file in a folder in `embedded.path`."))
+            Err(failed(format!("{shown} is not a folder."), "Choose a database file in a folder."))
         }
         Ok(_) if !may_write(folder) => {
-            let fix = "Give this user write permission to the folder, or name another file in `embedded.path`.";
+            let fix = "Give this user write permission to the folder, or choose another database file.";
             Err(failed(format!("This user may not create files in the folder {shown}."), fix))
         }
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let fix = "Create it, or name another file in `embedded.path`.";
+            let fix = "Create it, or choose another database file.";
             Err(failed(format!("There is no folder {shown}."), fix))
         }
         Err(error) => Err(inaccessible(folder, &error)),
@@ -91,7 +89,7 @@ fn target(path: &Path) -> io::Result<PathBuf> {
 fn check_companions(path: &Path) -> Result<(), LinkError> {
     let too_long = || {
         let what = format!("{} is too long for SQLite, which appends to the name.", path.display());
-        failed(what, "Name a file with a shorter name or in another folder in `embedded.path`.")
+        failed(what, "Choose a shorter name for the database file, or another folder.")
     };
     let longest = default_vfs().map_or(usize::MAX, |vfs| usize::try_from(vfs.mxPathname).unwrap_or(usize::MAX));
     if path.as_os_str().len() + COMPANIONS[0].len() > longest {
@@ -134,7 +132,7 @@ fn default_vfs() -> Option<&'static ffi::sqlite3_vfs> {
 fn inaccessible(path: &Path, error: &io::Error) -> LinkError {
     let fix = match error.kind() {
         ErrorKind::PermissionDenied => "Give this user permission to every folder on the way to it.",
-        _ => "Check `embedded.path`, and each folder and link on the way to it.",
+        _ => "Check the path, and each folder and link on the way to it.",
     };
     failed(format!("{} cannot be accessed: {error}.", path.display()), fix)
 }

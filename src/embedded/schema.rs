@@ -65,7 +65,7 @@ pub(super) fn ensure_ours(path: &Path, connection: &mut Connection) -> Result<()
     let (application, version) = (number("application_id")?, number("user_version")?);
     let tables: i64 = snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
     if application != APPLICATION_ID && (application != 0 || tables != 0) {
-        return Err(unusable_file(path, "is the database of another program", "Name another file in `embedded.path`."));
+        return Err(unusable_file(path, "is the database of another program", "Choose another database file."));
     }
     if version == 0 && tables != 0 {
         return Err(unusable_file(
@@ -78,7 +78,7 @@ pub(super) fn ensure_ours(path: &Path, connection: &mut Connection) -> Result<()
         return Err(unusable_file(
             path,
             "was written by a newer version of omnichannel-link",
-            "Update this program, or name another file in `embedded.path`.",
+            "Update this program, or choose another database file.",
         ));
     }
     Ok(())

@@ -30,7 +30,7 @@ impl Token {
     pub fn new(token: &str) -> Result<Self, LinkError> {
         let invalid = |what| {
             LinkError::new(Code::AuthenticationFailed, format!("The credential returned {what}."))
-                .hint("`credential` is the bare access token, or something that returns it; see dataverse.d.ts.")
+                .hint("The credential must be the bare access token, without `Bearer`, or return it.")
         };
         let token = token.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}');
         if token.is_empty() {

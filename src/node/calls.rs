@@ -14,7 +14,7 @@ use super::{
     client::Client,
     error::Failure,
     input,
-    options::{call, client::misconfigured},
+    options::call,
     outcome::CompactOutcome,
     output::{
         Continuation, ConversationObject, ConversationPageObject, DiagnosisReportObject, ImportProgressObject,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     embedded::{EmbeddedStore, ImportProgress, OnProgress, Source},
-    error::LinkError,
+    error::{Code, LinkError},
 };
 
 type ReportProgress = ThreadsafeFunction<ImportProgressObject, (), ImportProgressObject, Status, false, true>;
@@ -189,9 +189,8 @@ impl Client {
     }
 
     fn embedded(&self) -> Result<Arc<EmbeddedStore>, LinkError> {
-        self.embedded
-            .clone()
-            .ok_or_else(|| misconfigured("importRecords() needs the embedded store; this client uses Dataverse."))
+        let message = "An import needs the embedded store; this client uses Dataverse.";
+        self.embedded.clone().ok_or_else(|| LinkError::new(Code::InvalidConfiguration, message))
     }
 }
 

@@ -112,6 +112,6 @@ fn tls(Inspection { certificate, version, .. }: Inspection) -> CheckResult<()> {
 fn unreached(error: HttpError) -> LinkError {
     let error = error.into_link_error("The server");
     let has_no_hint = error.code() == Code::Unavailable && error.details().hint.is_none();
-    let fix = "Check the URL, and that a firewall lets this machine connect to it; if only a proxy may connect, set it in `proxy`.";
+    let fix = "Check the URL, and that a firewall lets this machine connect to it; if only a proxy may connect, set it in `proxy` or HTTPS_PROXY.";
     if has_no_hint { error.hint(fix) } else { error }
 }

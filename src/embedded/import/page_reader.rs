@@ -71,7 +71,7 @@ impl Permits {
             if self.released.load(Ordering::Relaxed) == before {
                 let message = format!("{MAX_FILES} other imports are reading files, and none of them makes progress.");
                 return Err(LinkError::new(Code::Store, message)
-                    .hint("An imported file may be a pipe without a writer, or on a drive that is gone. Set `timeout`, and call again.")
+                    .hint("An imported file may be a pipe without a writer, or on a drive that no longer responds. Call again, with a timeout for each import.")
                     .with(|details| details.retryable = Some(true)));
             }
         }

@@ -54,12 +54,12 @@ impl HttpErrorKind {
     const fn hint(self) -> Option<&'static str> {
         match self {
             Self::Untrusted => Some(
-                "If TLS is inspected on the way, pass the certificate of the inspecting authority in `caCertificates`, or as a file in NODE_EXTRA_CA_CERTS.",
+                "If TLS is inspected on the way, trust the certificate of the inspecting authority: with `caCertificates`, or as a file in NODE_EXTRA_CA_CERTS.",
             ),
             Self::ProxyRefused => Some(
-                "Put user and password into `proxy`: http://user:password@host:port, percent-encoded. Proxies that insist on NTLM or Kerberos (Negotiate) are not supported.",
+                "Add user and password to the proxy's URL: http://user:password@host:port, percent-encoded. Proxies that insist on NTLM or Kerberos (Negotiate) are not supported.",
             ),
-            Self::NoRoute => Some("Check `proxy`, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY."),
+            Self::NoRoute => Some("Check the option `proxy`, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY."),
             _ => None,
         }
     }

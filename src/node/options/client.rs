@@ -20,7 +20,7 @@ use crate::{
     dataverse::{self, Concurrency, DataverseStore, EnvironmentUrl},
     domain::CallerId,
     embedded::DatabasePath,
-    error::{Code, LinkError},
+    error::LinkError,
     http::{
         ClientSecretCredential, NetworkOptions, Observer, Proxy, ReqwestService, RetryPolicy, RetryingHttp,
         StaticToken, TokenProvider,
@@ -133,10 +133,9 @@ pub(in crate::node) fn configuration(
             (StoreConfiguration::Dataverse(Box::new(remote(dataverse, has_credential_function, process_env)?)), None)
         }
         (None, None) if process_env.is_electron => {
-            return Err(misconfigured(
-                "Inside Electron the working directory is arbitrary, so `options.embedded.path` must be given.",
-            )
-            .hint("Use a file in app.getPath('userData'), or configure `dataverse`."));
+            let why = "expected a path, because inside Electron the working directory is arbitrary";
+            return Err(LinkError::invalid_option("options.embedded.path", why)
+                .hint("Use a file in app.getPath('userData'), or configure `dataverse`."));
         }
         (None, None) => {
             let path = database_path("working directory", DEFAULT_PATH)?;
@@ -202,10 +201,6 @@ fn retry_policy(options: &RetryOptions, max_concurrency: Option<MaxConcurrency>)
         max_delay: or(options.max_retry_delay_in_ms, default.max_delay),
         max_concurrency: max_concurrency.map_or(default.max_concurrency, |MaxConcurrency(requests)| requests),
     }
-}
-
-pub(in crate::node) fn misconfigured(message: impl Into<String>) -> LinkError {
-    LinkError::new(Code::InvalidConfiguration, message)
 }
 
 impl Remote {

@@ -215,7 +215,7 @@ impl JsCredential {
     async fn request(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
         let failed = |why: String| {
             LinkError::new(Code::AuthenticationFailed, format!("The credential failed: {why}.")).hint(
-                "`credential` must return an access token for the environment; types/dataverse.d.ts lists its forms.",
+                "The credential must return an access token for the environment: a string, or an object with `token`.",
             )
         };
         let response = match self.get_token.call_async_catch(TokenRequest { scope: self.scope.clone(), claims }).await {
