@@ -14,8 +14,8 @@ use super::{
 use crate::{
     dataverse::tables::table,
     domain::{
-        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, EntityLogicalName, KeyValue,
-        NamedRecord, RecordKey, RecordReference, Slot,
+        ConversationDetails, ConversationId, ConversationPage, ConversationQuery, KeyValue, NamedRecord, RecordKey,
+        RecordReference, Slot,
     },
 };
 
@@ -76,7 +76,7 @@ fn select(query: &ConversationQuery, keys: &[SortKey], after: Option<&Cursor>) -
     if let Some(RecordReference { entity, id }) = query.linked {
         match entity.slot() {
             Slot::Customer => {
-                with("c.customer_entity =", if entity == EntityLogicalName::Account { 1.into() } else { 2.into() });
+                with("c.customer_entity =", rows::number(entity).into());
                 with("c.customer_id =", id.as_bytes().to_vec().into());
             }
             Slot::Case => with("c.case_id =", id.as_bytes().to_vec().into()),
