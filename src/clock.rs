@@ -10,15 +10,12 @@ use std::{
 /// A sleep that can be stored and dropped.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Source of time and randomness.
 pub trait Clock: Debug + Send + Sync {
-    /// Monotonic time.
     fn now(&self) -> Instant;
     /// Time of day. Unlike [`Clock::now`] on some systems it advances while the machine sleeps. Users and time servers may set it.
     fn wall(&self) -> SystemTime;
     /// Completes after this time. Dropping it cancels the sleep.
     fn sleep(&self, duration: Duration) -> Sleep;
-    /// 128 random bits.
     fn random(&self) -> u128;
 }
 

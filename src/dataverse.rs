@@ -51,12 +51,9 @@ pub struct DataverseStore {
     network: Arc<dyn HttpService>,
 }
 
-/// Options of a store.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DataverseOptions {
-    /// Number of retries and delays between them.
     pub retries: RetryPolicy,
-    /// Protection of writes against other writers.
     pub concurrency: Concurrency,
     /// The user to impersonate in calls that name no user.
     pub caller: Option<CallerId>,

@@ -79,7 +79,6 @@ impl fmt::Display for Code {
     }
 }
 
-/// Kind of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreName {
     /// A Dataverse environment, through the Web API.
@@ -104,7 +103,6 @@ impl StoreName {
 pub struct CurrentRecord {
     /// `account`, `contact` or `incident`.
     pub entity_logical_name: &'static str,
-    /// The id, without braces.
     pub record_id: String,
 }
 
@@ -115,7 +113,6 @@ pub struct Details {
     pub argument: Option<String>,
     /// Conversation of a link or an unlink.
     pub conversation_id: Option<String>,
-    /// HTTP status of the response.
     pub http_status: Option<u16>,
     /// The server's own code, such as `0x80040217`.
     pub service_code: Option<String>,
@@ -205,19 +202,16 @@ impl LinkError {
             .caused_by(error)
     }
 
-    /// The stable code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// The cause, in one sentence.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// Everything else that is known.
     #[must_use]
     pub fn details(&self) -> &Details {
         &self.0.details
@@ -229,7 +223,6 @@ impl LinkError {
         self.0.details.retryable.unwrap_or_else(|| self.0.code.is_retryable())
     }
 
-    /// Adds details.
     #[must_use]
     pub fn with(mut self, add: impl FnOnce(&mut Details)) -> Self {
         add(&mut self.0.details);
@@ -262,7 +255,6 @@ impl LinkError {
         Self(Box::new(Failure { code: *code, message: message.clone(), details: details.clone(), source }))
     }
 
-    /// Sets the source.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());

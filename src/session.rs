@@ -33,7 +33,6 @@ impl Session {
         self.open.retain(|open| *open != id);
     }
 
-    /// The focused conversation.
     #[must_use]
     pub fn focused(&self) -> Option<ConversationId> {
         self.open.last().copied()

@@ -62,7 +62,6 @@ impl RequestContext<'_> {
         self.shared.remembered.put_if_newest(self.caller(), row, asked);
     }
 
-    /// Takes the row out of the cache.
     pub(super) fn recall(&self, id: ConversationId) -> Option<Row> {
         self.shared.remembered.take(self.caller(), id)
     }

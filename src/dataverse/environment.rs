@@ -22,13 +22,10 @@ const CLOUDS: [(&str, &str); 4] = [
 /// Reason why a URL cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableUrl {
-    /// It is not a URL.
     #[error("expected a URL such as https://contoso.crm4.dynamics.com ({0})")]
     Malformed(url::ParseError),
-    /// The token would be sent unencrypted.
     #[error("expected https; plain http is accepted on this machine only, because the token would be sent unencrypted")]
     NotHttps,
-    /// It has a user, password, query or fragment.
     #[error("expected no user, password, query or fragment in it")]
     TooMuch,
     /// Microsoft's environments have no path, and this one is not that of a known page or service.
@@ -97,7 +94,6 @@ impl EnvironmentUrl {
         self.api(&format!("{}({id})", conversation::ENTITY_SET), Some(query))
     }
 
-    /// URL of a path below the API.
     pub(super) fn api(&self, path: &str, query: Option<&str>) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}{}{}/{path}", self.0.path(), Self::API, Self::VERSION));

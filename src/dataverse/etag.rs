@@ -34,7 +34,6 @@ impl Etag {
         only.to_str().ok().filter(|_| etags.next().is_none()).map_or(Err(INVALID), Self::parse)
     }
 
-    /// Value of `If-Match`.
     pub(super) fn condition(&self) -> HeaderValue {
         self.0.clone()
     }

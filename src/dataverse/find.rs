@@ -14,7 +14,6 @@ use crate::{
     json::{self, Object},
 };
 
-/// Reads the records that match.
 pub(super) async fn records(context: RequestContext<'_>, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
     let Table { entity_set, id, name, .. } = *table(key.entity);
     let filter: Vec<_> = key.columns.iter().map(|(column, value)| format!("{column} eq {}", literal(value))).collect();

@@ -7,9 +7,7 @@ use crate::{
 
 /// A table whose records can be linked to conversations.
 pub struct Table {
-    /// Its name in URLs.
     pub entity_set: &'static str,
-    /// Column of its ids.
     pub id: &'static str,
     /// Column of the name that users see.
     pub name: &'static str,
@@ -19,7 +17,6 @@ pub struct Table {
     pub lookup: &'static str,
 }
 
-/// The table with this logical name.
 #[must_use]
 pub const fn table(entity: EntityLogicalName) -> &'static Table {
     match entity {
@@ -49,17 +46,12 @@ pub const fn table(entity: EntityLogicalName) -> &'static Table {
 
 /// The table of conversations and its columns.
 pub mod conversation {
-    /// Logical name.
     pub const ENTITY: &str = "msdyn_ocliveworkitem";
-    /// Name in URLs.
     pub const ENTITY_SET: &str = "msdyn_ocliveworkitems";
     /// Id. The table is an activity, so it is not `msdyn_ocliveworkitemid`, which is a string.
     pub const ID: &str = "activityid";
-    /// Status of the conversation.
     pub const STATUS: &str = "statuscode";
-    /// Title.
     pub const SUBJECT: &str = "subject";
-    /// Time of creation.
     pub const CREATED_ON: &str = "createdon";
     /// The linked account or contact.
     pub const CUSTOMER: &str = "_msdyn_customer_value";

@@ -9,14 +9,12 @@ use std::{
 use super::ids::{CallerId, RequestId};
 use crate::progress::Progress;
 
-/// Options of a call.
 #[derive(Clone, Debug, Default)]
 pub struct CallOptions {
     /// Timeout of the call; the service's default if absent.
     pub timeout: Option<Duration>,
     /// The user to impersonate; the store's default if absent.
     pub caller: Option<CallerId>,
-    /// The trace that the call belongs to.
     pub traceparent: Option<Traceparent>,
     /// Whether a link or unlink is only decided, and nothing is written.
     pub dry_run: bool,
@@ -97,13 +95,11 @@ impl Call {
         self.caller
     }
 
-    /// The trace that the call belongs to.
     #[must_use]
     pub fn traceparent(&self) -> Option<&Traceparent> {
         self.traceparent.as_ref()
     }
 
-    /// Progress of its write.
     #[must_use]
     pub fn progress(&self) -> &Arc<Progress> {
         &self.progress

@@ -68,7 +68,6 @@ impl Status {
         Self::NAMES.iter().map(|(_, name)| *name)
     }
 
-    /// The status with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(_, known)| *known == name).map(|(status, _)| *status)
@@ -80,7 +79,6 @@ impl Status {
         Self::NAMES.iter().find(|(status, _)| *status == self).map(|(_, name)| *name)
     }
 
-    /// The `statuscode`.
     #[must_use]
     pub const fn code(self) -> i32 {
         self.0
@@ -105,18 +103,13 @@ impl fmt::Display for Status {
 /// The part of a conversation's row that decisions are based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
-    /// Its id.
     pub id: ConversationId,
-    /// Its status.
     pub status: Status,
-    /// The linked account or contact.
     pub customer: Option<RecordReference>,
-    /// The linked incident.
     pub case: Option<RecordReference>,
 }
 
 impl Conversation {
-    /// The record in a slot.
     #[must_use]
     pub fn linked(&self, slot: Slot) -> Option<RecordReference> {
         match slot {

@@ -32,7 +32,6 @@ pub enum IfLinked {
 /// Change of one slot. Nothing is written if `before` equals `after`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The slot.
     pub slot: Slot,
     /// Its content now.
     pub before: Option<RecordReference>,
@@ -81,7 +80,6 @@ impl Decide {
         Err(LinkError::invalid_argument("options.expected", why))
     }
 
-    /// The record to link or unlink.
     #[must_use]
     pub fn record(&self) -> RecordReference {
         match self {

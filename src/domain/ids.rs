@@ -130,7 +130,6 @@ pub enum EntityLogicalName {
 pub struct UnknownEntity;
 
 impl EntityLogicalName {
-    /// All tables.
     pub const ALL: [Self; 3] = [Self::Account, Self::Contact, Self::Incident];
 
     /// The name as Dataverse spells it.
@@ -158,12 +157,9 @@ impl fmt::Display for EntityLogicalName {
     }
 }
 
-/// One account, contact or incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RecordReference {
-    /// Its table.
     pub entity: EntityLogicalName,
-    /// Its id.
     pub id: RecordId,
 }
 

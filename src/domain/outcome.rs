@@ -20,7 +20,6 @@ pub enum LinkStatus {
 }
 
 impl LinkStatus {
-    /// The `status` in JavaScript.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,15 +34,11 @@ impl LinkStatus {
 /// A link that the store confirmed after the call began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkOutcome {
-    /// Its result.
     pub status: LinkStatus,
-    /// The conversation.
     pub conversation_id: ConversationId,
     /// The record of the call: linked now, unless another one was kept.
     pub record: RecordReference,
-    /// The record that was replaced.
     pub previous: Option<RecordReference>,
-    /// The record that was kept.
     pub current: Option<RecordReference>,
     /// The store that confirmed it.
     pub store: StoreName,
@@ -56,7 +51,6 @@ pub struct LinkOutcome {
 /// An unlink that the store confirmed after the call began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnlinkOutcome {
-    /// The conversation.
     pub conversation_id: ConversationId,
     /// The record that is no longer linked.
     pub record: RecordReference,
@@ -71,11 +65,9 @@ pub struct UnlinkOutcome {
 /// Content of a slot after an earlier outcome, to be compared with the conversation later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpectedLink {
-    /// The conversation.
     pub conversation_id: ConversationId,
     /// The record that was linked, kept or unlinked.
     pub record: RecordReference,
-    /// Whether the slot holds it.
     pub is_linked: bool,
 }
 

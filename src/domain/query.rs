@@ -13,32 +13,25 @@ use crate::error::{Code, LinkError};
 pub struct ConversationDetails {
     /// The part that decisions are based on.
     pub conversation: Conversation,
-    /// Its title.
     pub subject: Option<String>,
-    /// Its time of creation.
     pub created_on: Option<SystemTime>,
     /// The system user who handles it, or who handled it last.
     pub agent: Option<AgentId>,
-    /// Name of the linked account or contact.
     pub customer_name: Option<String>,
-    /// Title of the linked case.
     pub case_name: Option<String>,
 }
 
 /// Selects and orders conversations. All given conditions must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConversationQuery {
-    /// Linked to this record.
     pub linked: Option<RecordReference>,
     /// Handled by this user, or handled last.
     pub agent: Option<AgentId>,
     /// In one of these statuses; in any status if empty.
     pub statuses: Vec<Status>,
-    /// Created at this time or earlier.
     pub created_until: Option<SystemTime>,
     /// Order of the list. Ties are broken by id.
     pub order: Vec<Order>,
-    /// Most conversations in one page.
     pub page_size: u32,
 }
 
@@ -70,7 +63,6 @@ pub fn distinct_statuses(given: &[Status]) -> Result<Vec<Status>, LinkError> {
 /// One criterion of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// The property.
     pub by: Property,
     /// Whether the greatest value comes first.
     pub descending: bool,
@@ -79,15 +71,12 @@ pub struct Order {
 /// Properties that conversations can be ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Property {
-    /// Time of creation.
     CreatedOn,
     /// Number of the status.
     Status,
-    /// Title.
     Subject,
 }
 
-/// A page of conversations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationPage {
     /// In the order of the query.
@@ -99,7 +88,6 @@ pub struct ConversationPage {
 /// Columns that identify a record, such as an alternate key. All must match; strings are compared case-insensitively.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordKey {
-    /// The table.
     pub entity: EntityLogicalName,
     /// Logical names of columns, checked, with the required values. At least one.
     pub columns: Vec<(String, KeyValue)>,
@@ -108,11 +96,8 @@ pub struct RecordKey {
 /// Required value of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyValue {
-    /// A string.
     Text(String),
-    /// A whole number.
     Number(i64),
-    /// A boolean.
     Flag(bool),
     /// The record's own id, or the id in a lookup.
     Id(RecordId),
@@ -121,7 +106,6 @@ pub enum KeyValue {
 /// A record, with its name if the store has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedRecord {
-    /// The record.
     pub record: RecordReference,
     /// Name of the account or contact, or title of the case.
     pub name: Option<String>,

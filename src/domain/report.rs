@@ -30,7 +30,6 @@ pub enum CheckOutcome {
     Failed {
         /// Description of the problem.
         found: String,
-        /// How to fix it.
         fix: String,
         /// Code of the error that a link would fail with.
         code: Code,
@@ -53,11 +52,8 @@ impl From<LinkError> for CheckOutcome {
 pub struct Check {
     /// Name of its [`CheckKind`].
     pub name: &'static str,
-    /// Its result.
     pub outcome: CheckOutcome,
-    /// Consequence for links and unlinks.
     pub meaning: &'static str,
-    /// Time it took.
     pub duration: Duration,
 }
 
@@ -81,10 +77,8 @@ impl Check {
     }
 }
 
-/// Result of a diagnosis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The kind of store.
     pub store: StoreName,
     /// The environment's URL, or the file's path.
     pub target: String,
@@ -93,21 +87,18 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether no check failed.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         !self.checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Failed { .. }))
     }
 }
 
-/// Collects the checks of a report.
 pub struct ReportBuilder {
     clock: SharedClock,
     checks: Vec<Check>,
 }
 
 impl ReportBuilder {
-    /// A report without checks.
     #[must_use]
     pub fn new(clock: SharedClock) -> Self {
         Self { clock, checks: Vec::new() }

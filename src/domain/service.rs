@@ -55,7 +55,6 @@ struct Updated {
 }
 
 impl LinkService {
-    /// A service over `store`.
     #[must_use]
     pub fn new(
         store: Arc<dyn LinkStore>,
@@ -214,7 +213,6 @@ impl LinkService {
         self.0.described(error, None)
     }
 
-    /// Kind of the store.
     #[must_use]
     pub fn store(&self) -> StoreName {
         self.0.store.name()

@@ -14,9 +14,7 @@ use crate::error::{LinkError, StoreName};
 /// Result of a store's method. Boxed once per call, so that everything above a store is compiled once.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, LinkError>> + Send>>;
 
-/// A store of conversations and links.
 pub trait LinkStore: Send + Sync {
-    /// Kind of the store.
     fn name(&self) -> StoreName;
 
     /// Whether calls can be made in the name of another user.

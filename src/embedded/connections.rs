@@ -52,11 +52,9 @@ struct LazyConnection {
     must_reopen: AtomicBool,
 }
 
-/// The files that the connections have open.
 #[derive(Clone)]
 struct Opened {
     files: Arc<Files>,
-    /// The path without symbolic links.
     resolved: PathBuf,
 }
 
@@ -162,7 +160,6 @@ impl Connections {
         let _ = self.ensure_current();
     }
 
-    /// Closes both connections.
     pub(super) fn close(&self) -> Result<(), LinkError> {
         self.is_closing.store(true, Ordering::SeqCst);
         // If the WAL has to stay, the connections that still use it clean up.

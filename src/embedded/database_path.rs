@@ -33,7 +33,6 @@ const NO_LOG: &str = "SQLite keeps files of that name beside a database. Name th
 const SCHEMES: [&str; 4] = ["file", "jdbc", "sqlite", "sqlite3"];
 
 impl UnusablePath {
-    /// How to name the file instead.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         self.hint

@@ -14,7 +14,6 @@ use crate::error::{Code, LinkError};
 /// How long SQLite waits for another process to finish its transaction.
 pub(super) const BUSY_TIMEOUT_IN_MS: u16 = 5_000;
 
-/// Error of SQLite on the database file.
 pub(super) fn store_error(path: &Path, doing: &str, error: rusqlite::Error) -> LinkError {
     let is_exhausted = error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && is_out_of_descriptors(path);
     let (cause, hint, retryable) =
@@ -119,7 +118,6 @@ pub(super) fn catch_panic<T>(work: impl FnOnce() -> Result<T, LinkError>) -> Res
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(defect()))
 }
 
-/// Error of a call that panicked.
 pub(super) fn defect() -> LinkError {
     LinkError::new(Code::Internal, "A defect of omnichannel-link stopped this call; please report it.")
 }
@@ -143,7 +141,6 @@ pub(super) fn write_permission_hint(path: &Path) -> String {
     }
 }
 
-/// Hint for a damaged file.
 pub(super) const RECOVERY_HINT: &str =
     "Copy the file, recover the readable data with `sqlite3 FILE .recover`, and import again.";
 

@@ -10,7 +10,6 @@ use std::{
 
 use crate::sync::lock;
 
-/// Suffix of the write-ahead log.
 pub(super) const WAL: &str = "-wal";
 /// Suffix of the rollback journal, which SQLite uses if another program has switched the file from WAL mode.
 pub(super) const JOURNAL: &str = "-journal";
@@ -33,7 +32,6 @@ pub(super) struct Files {
     pub(super) database: Option<FileId>,
     pub(super) wal: Option<FileId>,
     pub(super) shm: Option<FileId>,
-    /// Number of hard links to the database.
     pub(super) hard_links: u64,
 }
 

@@ -28,24 +28,19 @@ use super::{
 };
 use crate::{clock::SharedClock, domain::Call, error::LinkError};
 
-/// Progress of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportProgress {
-    /// Rows written so far.
     pub rows_done: usize,
-    /// Rows of the page.
     pub rows_total: usize,
 }
 
 /// Called with the progress a few times a second, on the thread that writes.
 pub type OnProgress = Box<dyn FnMut(ImportProgress) + Send>;
 
-/// Result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportSummary {
     /// The table, by its set name, such as `accounts`.
     pub entity_set: &'static str,
-    /// New rows.
     pub inserted: usize,
     /// Rows that existed. Columns that the page does not have keep their values.
     pub updated: usize,

@@ -7,7 +7,6 @@ use std::{
 
 use crate::{domain::ConversationId, sync::lock};
 
-/// Number of updates in progress per conversation.
 #[derive(Clone, Default)]
 pub(super) struct PendingUpdates(Arc<Mutex<HashMap<ConversationId, usize>>>);
 

@@ -20,7 +20,6 @@ use crate::{
 };
 
 const COLUMNS: &str = "c.statuscode, c.customer_entity, c.customer_id, c.case_id, c.id, c.subject, c.created_on, c.agent_id, u.name, i.name";
-/// Number of [`COLUMNS`].
 const COLUMN_COUNT: usize = 10;
 const INDEXED: &str = "conversation c";
 const SCANNED: &str = "conversation c NOT INDEXED";
@@ -28,7 +27,6 @@ const NAMES: &str = "
     LEFT JOIN record u ON u.entity = c.customer_entity AND u.id = c.customer_id
     LEFT JOIN record i ON i.entity = 3 AND i.id = c.case_id";
 
-/// The conversation, if it exists.
 pub(super) fn conversation(
     connection: &Connection,
     id: ConversationId,

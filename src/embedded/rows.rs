@@ -33,7 +33,6 @@ impl FromSql for EntityLogicalName {
     }
 }
 
-/// The conversation, if it exists.
 pub(super) fn conversation(connection: &Connection, id: ConversationId) -> rusqlite::Result<Option<Conversation>> {
     connection
         .prepare_cached("SELECT statuscode, customer_entity, customer_id, case_id FROM conversation WHERE id = ?1")?

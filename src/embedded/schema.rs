@@ -84,7 +84,6 @@ pub(super) fn ensure_ours(path: &Path, connection: &mut Connection) -> Result<()
     Ok(())
 }
 
-/// Brings the schema up to date.
 pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), LinkError> {
     let failed = |error| store_error(path, "updating its schema", error);
     if version(connection).map_err(failed)? == MIGRATIONS.len() {

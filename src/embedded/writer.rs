@@ -26,7 +26,6 @@ use crate::{
 /// Most updates that share a commit. Bounds how long the first of them waits for the others.
 const MAX_BATCH: usize = 1_024;
 
-/// Receiver of a result.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, LinkError>>;
 
 /// One job of the thread. Jobs run in the order in which they were sent.
@@ -40,7 +39,6 @@ pub(super) enum Job {
 /// Reads or passes the page of an import. Its argument reports whether the caller has cancelled.
 pub(super) type GetPage = Box<dyn FnOnce(&dyn Fn() -> bool) -> Result<EntityPage, LinkError> + Send>;
 
-/// A link or an unlink.
 pub(super) struct Update {
     pub(super) id: ConversationId,
     pub(super) decide: Decide,

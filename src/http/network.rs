@@ -68,7 +68,6 @@ struct State {
 }
 
 struct Upstream {
-    /// Without path and query.
     server: Url,
     /// In the order in which they are tried.
     exits: Vec<Exit>,

@@ -34,24 +34,19 @@ pub struct Subject {
     pub attempt: u32,
 }
 
-/// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With a response.
     Responded {
         status: u16,
         /// Id that the server gave the request: a GUID.
         service_request_id: Option<String>,
     },
-    /// Without a response.
     Failed(HttpErrorKind),
-    /// The call was cancelled.
     Cancelled,
 }
 
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An attempt ended.
     Request { subject: Subject, ending: Ending, duration: Duration },
     /// The request will be sent again after this delay.
     Retry { subject: Subject, ending: Ending, delay: Duration },
@@ -59,7 +54,6 @@ pub enum Event {
     Throttle { subject: Subject, delay: Duration },
 }
 
-/// Receives events.
 pub trait Observer: Send + Sync {
     /// Events are built only while this is true.
     fn is_listening(&self) -> bool;
@@ -107,7 +101,6 @@ impl From<&Result<HttpResponse, HttpError>> for Ending {
     }
 }
 
-/// Id that the server gave the request.
 pub(super) fn service_request_id(headers: &HeaderMap) -> Option<Uuid> {
     parse_guid(headers, &SERVICE_REQUEST_ID).or_else(|| parse_guid(headers, &REQ_ID))
 }
@@ -169,7 +162,6 @@ impl fmt::Display for Ending {
 }
 
 impl fmt::Display for Event {
-    /// One line for a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subject = match self {
             Self::Request { subject, ending, duration } => {

@@ -27,7 +27,6 @@ impl Secret {
         Self(secret.into())
     }
 
-    /// The string itself.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

@@ -76,7 +76,6 @@ enum Verdict {
     Throttled,
 }
 
-/// Outcome of one attempt.
 struct Attempt {
     outcome: Result<HttpResponse, HttpError>,
     verdict: Verdict,

@@ -45,7 +45,6 @@ impl Token {
         Ok(Self { header: value, forms: Arc::new(SecretForms::new(token)) })
     }
 
-    /// The bare token.
     #[must_use]
     pub fn reveal(&self) -> &str {
         // `new` ensures that it is ASCII.
@@ -69,7 +68,6 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A token and its remaining lifetime.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
     pub token: Token,
@@ -91,7 +89,6 @@ pub trait TokenProvider: Send + Sync {
     }
 }
 
-/// A token that never changes.
 #[derive(Clone, Debug)]
 pub struct StaticToken(pub Token);
 

@@ -62,7 +62,6 @@ pub(super) async fn get(
     context.send(request).await
 }
 
-/// The JSON that a GET returns.
 pub(super) async fn get_json<T: DeserializeOwned>(
     context: RequestContext<'_>,
     path: &str,
@@ -71,7 +70,6 @@ pub(super) async fn get_json<T: DeserializeOwned>(
     parse(get(context, path, query).await?)
 }
 
-/// The JSON of a successful response.
 pub(super) fn parse<T: DeserializeOwned>(response: HttpResponse) -> Result<T, LinkError> {
     let response = response::success(response)?;
     serde_json::from_str(&json::text(&response.body)).map_err(|error| {

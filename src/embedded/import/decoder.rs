@@ -9,9 +9,7 @@ use std::{
 use super::surrogates;
 use crate::{embedded::error::cancelled, error::LinkError};
 
-/// Bytes that are read at once.
 pub(super) const CHUNK: usize = 64 * 1024;
-/// Length of the longest byte order mark.
 const LONGEST_MARK: usize = 3;
 
 /// Decodes UTF-8, or UTF-16 with a byte order mark. Unpaired surrogates become U+FFFD. Invalid UTF-8 is passed on to the parser, which

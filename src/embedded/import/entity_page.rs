@@ -73,7 +73,6 @@ pub(super) fn invalid_page(why: String) -> LinkError {
     LinkError::invalid_argument("pathOrPage", why)
 }
 
-/// State of the reading.
 struct Reading<'a> {
     origin: &'a str,
     limit: ReadLimit,
@@ -206,7 +205,6 @@ fn stop<E: de::Error>(stopped: &mut Option<LinkError>, error: LinkError) -> E {
     E::custom(stopped.insert(error))
 }
 
-/// The array of rows.
 struct Rows<'r, 'a>(&'r mut Reading<'a>);
 
 impl<'de> DeserializeSeed<'de> for Rows<'_, '_> {

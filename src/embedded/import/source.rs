@@ -15,12 +15,9 @@ use crate::{
     error::{Code, LinkError},
 };
 
-/// Source of a page.
 #[derive(Debug)]
 pub enum Source {
-    /// A JSON file.
     Path(PathBuf),
-    /// The JSON itself.
     Text(String),
 }
 

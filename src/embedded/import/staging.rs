@@ -22,13 +22,11 @@ impl Staging {
         Ok(Self { connection, rows: 0 })
     }
 
-    /// Creates the table for the staged rows.
     pub(super) fn begin(&self, table: Table) -> rusqlite::Result<()> {
         let columns: Vec<_> = (1..=table.width()).map(|number| format!("v{number}")).collect();
         self.connection.execute_batch(&format!("CREATE TABLE staged ({})", columns.join(", ")))
     }
 
-    /// Number of staged rows.
     pub(super) fn rows(&self) -> usize {
         self.rows
     }
@@ -47,7 +45,6 @@ impl Staging {
         self.connection.prepare_cached("INSERT INTO deferred VALUES (?1)")?.execute([row]).map(drop)
     }
 
-    /// A deferred row, by its index.
     pub(super) fn deferred(&self, index: i64) -> rusqlite::Result<Option<String>> {
         let mut select = self.connection.prepare_cached("SELECT row FROM deferred WHERE rowid = ?1 + 1")?;
         select.query_row([index], |row| row.get(0)).optional()

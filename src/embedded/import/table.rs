@@ -20,7 +20,6 @@ use crate::{
     json::Whole,
 };
 
-/// A table that can be imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
     Records(EntityLogicalName),
@@ -31,7 +30,6 @@ pub(super) enum Table {
 #[derive(Debug, Default)]
 pub(super) struct Row(pub(super) Vec<(String, Box<RawValue>)>);
 
-/// Effect of an imported row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Upserted {
     Inserted,
@@ -138,7 +136,6 @@ fn json<'a>(columns: impl Iterator<Item = &'a (String, Box<RawValue>)>) -> Strin
 }
 
 impl Row {
-    /// The row as JSON.
     pub(super) fn to_json(&self) -> String {
         json(self.0.iter())
     }

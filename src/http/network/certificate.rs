@@ -14,15 +14,12 @@ use x509_cert::{
 
 use crate::http::redact::redact;
 
-/// Most names that are listed.
 const MAX_NAMES: usize = 3;
 
-/// Subject, issuer and expiry of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// The names it is valid for, or the subject's name if it lists none.
     pub subject: String,
-    /// Name of the issuing authority.
     pub issuer: String,
     /// Last day of its validity, such as `2027-01-31`, in UTC.
     pub last_day: String,

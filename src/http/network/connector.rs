@@ -76,7 +76,6 @@ impl<S> Layer<S> for Connected {
     }
 }
 
-/// A connector that sets [`Connected`].
 #[derive(Clone)]
 pub(super) struct SetsConnected<S> {
     inner: S,

@@ -15,7 +15,6 @@ use crate::http::{
     },
 };
 
-/// Value of `Accept-Encoding`.
 pub(super) const ACCEPTED: HeaderValue = HeaderValue::from_static("gzip");
 /// Most nested encodings. Each one costs up to [`MAX_BODY`] bytes of work, and a header has room for thousands.
 const MAX_CODINGS: usize = 4;

@@ -74,7 +74,6 @@ impl Exit {
     }
 }
 
-/// The outcome of trying exits in order.
 pub(super) struct Tried<T> {
     pub(super) outcome: Result<T, HttpError>,
     /// Index of the last exit that was tried.

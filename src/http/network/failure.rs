@@ -8,7 +8,6 @@ use url::Url;
 use super::{options::NetworkOptions, proxy::ProxyUrl};
 use crate::http::service::error::{HttpError, HttpErrorKind};
 
-/// The route on which a request failed.
 pub(super) struct Route<'a> {
     pub(super) server: &'a Url,
     pub(super) proxy: Option<&'a ProxyUrl>,
@@ -27,7 +26,6 @@ const TIMEOUT: &str = "operation timed out";
 /// Why a request got no response.
 pub(super) enum SendError {
     Reqwest(reqwest::Error),
-    /// There was no connection within this time.
     NotConnected(Duration),
 }
 

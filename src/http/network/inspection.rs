@@ -14,7 +14,6 @@ use super::{
 };
 use crate::http::service::error::{HttpError, HttpErrorKind};
 
-/// Result of [`ReqwestService::inspect`].
 #[derive(Debug)]
 pub struct Inspection {
     /// Host and port of the proxy that was used, if any.

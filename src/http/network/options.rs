@@ -9,7 +9,6 @@ use super::{
     trust::CaCertificate,
 };
 
-/// How servers are reached.
 #[derive(Clone)]
 pub struct NetworkOptions {
     /// Trusted in addition to the platform's store.
@@ -18,7 +17,6 @@ pub struct NetworkOptions {
     /// that cannot be read is ignored; an error about an untrusted certificate mentions it.
     pub extra_ca_file: Option<PathBuf>,
     pub proxy: Proxy,
-    /// See [`user_agent`].
     pub user_agent: HeaderValue,
     /// For name resolution, connection, proxy and TLS together.
     pub connect_timeout: Duration,

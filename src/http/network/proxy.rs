@@ -17,7 +17,6 @@ const MAX_ENTRIES: usize = 16;
 pub enum Proxy {
     /// From environment variables. Loopback addresses are always reached directly.
     Environment(ProxyVariables),
-    /// No proxy.
     Direct,
     /// One proxy for every server, loopback addresses included.
     Url(ProxyUrl),
@@ -33,7 +32,6 @@ pub enum Proxy {
 pub struct ProxyVariables {
     /// `https_proxy` or `HTTPS_PROXY`. The default scheme is `http://`.
     pub https_proxy: Option<String>,
-    /// `http_proxy` or `HTTP_PROXY`.
     pub http_proxy: Option<String>,
     /// `no_proxy` or `NO_PROXY`: names (their subdomains included), addresses, networks, each with or without a port, or `*`.
     pub no_proxy: Option<String>,
@@ -118,15 +116,12 @@ pub struct ProxyUrl(Url);
 /// Why a proxy cannot be used. Quotes nothing of its URL, which may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableProxy {
-    /// It is not a URL.
     #[error(
         "not a URL like http://user:password@proxy.example:8080, with special characters of the password percent-encoded"
     )]
     Malformed,
-    /// It is a SOCKS proxy.
     #[error("SOCKS proxies are not supported; name an http:// or https:// proxy")]
     Socks,
-    /// Its scheme is neither HTTP nor HTTPS.
     #[error("a proxy's URL begins with http:// or https://")]
     Scheme,
     /// It is probably the URL of a PAC script.
@@ -192,7 +187,6 @@ pub trait ProxyResolver: Send + Sync {
 }
 
 impl Proxy {
-    /// Rejects plain HTTP through a proxy.
     pub fn check(&self, server: &Url) -> Result<(), UnusableProxy> {
         match self {
             Self::Url(_) if server.scheme() == "http" => Err(UnusableProxy::PlainText),

@@ -31,7 +31,6 @@ pub struct CaCertificate(CertificateDer<'static>);
 /// Why certificates cannot be used. Quotes nothing of the PEM, which may hold a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableCertificates {
-    /// It holds nothing.
     #[error("holds no certificate; expected PEM, which begins with -----BEGIN CERTIFICATE-----")]
     Empty,
     /// A block has no end or is not base64.
@@ -40,10 +39,8 @@ pub enum UnusableCertificates {
     /// It holds something else, such as a certificate request.
     #[error("holds something that is not a certificate")]
     NotACertificate,
-    /// It holds OpenSSL's own format.
     #[error("holds a TRUSTED CERTIFICATE, which only OpenSSL supports; convert it with `openssl x509`")]
     Conditional,
-    /// It holds a private key.
     #[error("holds a private key; only the certificates of authorities belong here")]
     PrivateKey,
 }
@@ -68,7 +65,6 @@ impl CaCertificate {
     }
 }
 
-/// The trusted certificates, read once.
 pub(super) struct Trust {
     verifier: Verifier,
     config: ClientConfig,

@@ -6,7 +6,6 @@ use std::sync::Mutex;
 
 use crate::sync::lock;
 
-/// The retry tokens of one client.
 pub struct RetryBudget(Mutex<u32>);
 
 impl RetryBudget {

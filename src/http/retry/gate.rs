@@ -57,7 +57,6 @@ impl Gate {
         Self { clock, state, queue: tokio::sync::Mutex::default(), changed: Notify::new() }
     }
 
-    /// Waits until the request may be sent.
     pub(super) async fn enter(&self, deadline: Option<Instant>) -> Result<Permit<'_>, Closed> {
         if let Some(permit) = self.permit_if_unlimited() {
             return Ok(permit);

@@ -105,7 +105,6 @@ impl Pace {
         }
     }
 
-    /// A request is sent.
     pub(super) fn sent(&mut self, now: Instant) {
         if now.saturating_duration_since(self.last_seen) > IDLE {
             (self.counted_since, self.accepted) = (now, 0);
@@ -120,7 +119,6 @@ impl Pace {
         self.last_due + Duration::from_secs_f64(1.0 / limit.rate(now))
     }
 
-    /// The server accepted a request.
     pub(super) fn accepted(&mut self, now: Instant) {
         self.accepted = self.accepted.saturating_add(1);
         self.last_seen = now;

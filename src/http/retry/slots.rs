@@ -25,7 +25,6 @@ pub(super) struct Slots {
 struct Count {
     /// Number of slots that the server seems to accept, with a fraction.
     window: f64,
-    /// Upper limit of the window.
     cap: usize,
     /// Slots to give out: the window, rounded down and within its limits.
     total: usize,
@@ -46,7 +45,6 @@ impl Slots {
         Self { free: Semaphore::new(count.total), count: Mutex::new(count), max }
     }
 
-    /// Waits for a slot.
     pub(super) async fn take(&self) -> Slot<'_> {
         // The semaphore is never closed, so this always gets a permit.
         Slot { slots: self, permit: self.free.acquire().await.ok() }
@@ -73,7 +71,6 @@ impl Slots {
         self.resize(&mut count);
     }
 
-    /// Number of slots.
     pub(super) fn total(&self) -> u32 {
         u32::try_from(lock(&self.count).total).unwrap_or(u32::MAX)
     }
@@ -143,12 +140,10 @@ mod tests {
         HeaderMap::from_iter([(RECOMMENDED, text.parse().unwrap())])
     }
 
-    /// Takes all free slots.
     fn take_all(slots: &Slots) -> Vec<Slot<'_>> {
         std::iter::from_fn(|| slots.take().now_or_never()).collect()
     }
 
-    /// Grows to the limit.
     fn grow(slots: &Slots) {
         for _ in 0..2_000 {
             let _used = take_all(slots);

@@ -4,7 +4,6 @@ use std::{error::Error, time::Duration};
 
 use crate::error::{Code, LinkError};
 
-/// Why a request got no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpErrorKind {
     /// No connection: name, address, proxy or TLS. Nothing was sent.
@@ -17,9 +16,7 @@ pub enum HttpErrorKind {
     ProxyRefused,
     /// The options or the proxy function give no usable route. Nothing was sent.
     NoRoute,
-    /// The server was silent for too long.
     ReadTimeout,
-    /// The connection ended before the response did.
     Interrupted,
     /// The server throttles this client for longer than the caller can wait. Nothing was sent.
     Throttled,

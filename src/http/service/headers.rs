@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName};
 
-/// The values of a header, in order.
 pub fn field_lines<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = Cow<'h, str>> + use<'h> {
     headers.get_all(name).into_iter().map(|line| String::from_utf8_lossy(line.as_bytes()))
 }

@@ -60,7 +60,6 @@ struct Cached {
     token: Token,
     refresh_at: Instant,
     expires_at: Instant,
-    /// Whether the provider stated the lifetime.
     is_known: bool,
 }
 
@@ -156,11 +155,9 @@ impl Drop for TokenCache {
     }
 }
 
-/// How a call gets its token.
 enum Lookup {
     /// It is known, or known to be unavailable.
     Settled(Result<Token, LinkError>),
-    /// A request is in progress.
     InProgress(Receiver),
     /// The call must start a request. `usable` is valid in the meantime.
     ToRequest { claims: Option<String>, sender: Sender, outcome: Receiver, usable: Option<Token> },

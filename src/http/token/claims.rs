@@ -18,9 +18,7 @@ pub struct Claims {
 /// The resource that a token is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// A server, by scheme, host and port.
     Origin(String),
-    /// An application, by its id.
     Application(Uuid),
     /// Anything else. It is not shown.
     Other,

@@ -30,17 +30,14 @@ pub struct ClientSecret {
     pub authority_host: Url,
     /// Id or domain of the tenant.
     pub tenant_id: String,
-    /// Id of the application.
     pub client_id: String,
     pub client_secret: Secret,
-    /// Scope of the requested token.
     pub scope: String,
 }
 
 /// How long to wait for an authority that throttles: as long as for an environment.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Provides tokens for a client secret.
 pub struct ClientSecretCredential {
     http: Arc<dyn HttpService>,
     client: ClientSecret,
