@@ -5,13 +5,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     context::RequestContext,
-    error, request, response,
+    request, response,
     tables::{Table, table},
 };
 use crate::{
     domain::{KeyValue, NamedRecord, RecordKey, RecordReference},
     error::{Details, LinkError},
-    json::{self, Object},
+    json::Object,
 };
 
 pub(super) async fn records(context: RequestContext<'_>, key: &RecordKey) -> Result<Vec<NamedRecord>, LinkError> {
@@ -23,16 +23,14 @@ pub(super) async fn records(context: RequestContext<'_>, key: &RecordKey) -> Res
     let is_bad_request = response.status == StatusCode::BAD_REQUEST;
     let response =
         response::success(response).map_err(|error| if is_bad_request { invalid_key(&error) } else { error })?;
-    let not_a_list = |why: String| error::protocol(&response, &format!("the response is not a list of records: {why}"));
-    let text = json::text(&response.body);
-    let set = Object::parse(&text).map_err(|error| not_a_list(error.to_string()))?;
-    let rows: Vec<Object<'_>> = set.required("value").map_err(not_a_list)?;
-    rows.iter()
-        .map(|row| {
-            let record = RecordReference { entity: key.entity, id: row.required(id).map_err(not_a_list)? };
+    response::parse(&response, "a list of records", |set| {
+        let rows: Vec<Object<'_>> = set.required("value")?;
+        let named = |row: &Object<'_>| {
+            let record = RecordReference { entity: key.entity, id: row.required(id)? };
             Ok(NamedRecord { record, name: row.lenient(name) })
-        })
-        .collect()
+        };
+        rows.iter().map(named).collect()
+    })
 }
 
 /// The value as an OData literal: quotes doubled, and every character encoded that has a meaning in a query.

@@ -18,7 +18,6 @@ use crate::{
     },
     error::{Code, LinkError},
     http::HttpResponse,
-    json::{self, Object},
 };
 
 /// Reads the row that decisions are based on.
@@ -57,24 +56,21 @@ pub(super) async fn page(
     };
     let request = request::get_with_names(context, url.clone(), Some(query.page_size));
     let response = response::success(context.send(request).await?)?;
-    let not_a_page =
-        |why: String| error::protocol(&response, &format!("the response is not a page of conversations: {why}"));
-    let text = json::text(&response.body);
-    let set = Object::parse(&text).map_err(|error| not_a_page(error.to_string()))?;
-    let rows: Vec<LiveWorkItem<'_>> = set.required("value").map_err(not_a_page)?;
-    let next_link: Option<String> = set.optional("@odata.nextLink").map_err(not_a_page)?;
-    let mut conversations = Vec::with_capacity(rows.len());
-    for (index, item) in rows.iter().enumerate() {
-        let conversation = item.conversation().map_err(|why| not_a_page(format!("row {}: {why}", index + 1)))?;
-        // The server compares ids only, and an account may have the id of a contact.
-        let matches = query.linked.is_none_or(|record| conversation.linked(record.entity.slot()) == Some(record));
-        if matches {
-            conversations.push(item.details(conversation));
+    let (conversations, next_link) = response::parse(&response, "a page of conversations", |set| {
+        let rows: Vec<LiveWorkItem<'_>> = set.required("value")?;
+        let mut conversations = Vec::with_capacity(rows.len());
+        for (item, number) in rows.iter().zip(1..) {
+            let conversation = item.conversation().map_err(|why| format!("row {number}: {why}"))?;
+            // The server compares ids only, and an account may have the id of a contact.
+            if query.linked.is_none_or(|record| conversation.linked(record.entity.slot()) == Some(record)) {
+                conversations.push(item.details(conversation));
+            }
         }
-    }
+        Ok((conversations, set.optional::<String>("@odata.nextLink")?))
+    })?;
     let next = next_link.map(|link| follow(environment, &url, &link)).transpose()?;
     if next.as_ref() == Some(&url) {
-        return Err(not_a_page("its link to the next page leads to itself".to_owned()));
+        return Err(error::protocol(&response, "its link to the next page leads to the same page"));
     }
     Ok(ConversationPage { conversations, next: next.map(Into::into) })
 }

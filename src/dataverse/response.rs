@@ -67,22 +67,32 @@ pub(super) fn row_and_details(
     response: &HttpResponse,
     expected: ConversationId,
 ) -> Result<(Row, ConversationDetails), LinkError> {
-    let not_a_row =
-        |why: String| error::protocol(response, &format!("the response is not the conversation's row: {why}"));
-    let text = json::text(&response.body);
-    let item = LiveWorkItem(Object::parse(&text).map_err(|error| not_a_row(error.to_string()))?);
-    let conversation = item.conversation().map_err(not_a_row)?;
-    if conversation.id != expected {
-        return Err(not_a_row(format!("it is conversation {}", conversation.id)));
-    }
+    let (own, details) = parse(response, "the conversation's row", |columns| {
+        let own: Option<String> = columns.optional("@odata.etag")?;
+        let item = LiveWorkItem(columns);
+        let conversation = item.conversation()?;
+        if conversation.id != expected {
+            return Err(format!("it is conversation {}", conversation.id));
+        }
+        Ok((own, item.details(conversation)))
+    })?;
     // The one in the body is preferred, because proxies change headers.
-    let own = item.0.optional::<String>("@odata.etag").map_err(not_a_row)?;
     let etag = own.as_deref().map_or_else(|| Etag::from_headers(&response.headers), Etag::parse);
     let etag = etag.map_err(|why| {
         error::protocol(response, why).hint("A proxy may have removed or changed it; writes depend on it.")
     })?;
-    let details = item.details(conversation.clone());
-    Ok((Row { conversation, etag }, details))
+    Ok((Row { conversation: details.conversation.clone(), etag }, details))
+}
+
+/// Parses the body of a response. The error states what it should be.
+pub(super) fn parse<T>(
+    response: &HttpResponse,
+    expected: &str,
+    parse: impl FnOnce(Object<'_>) -> Result<T, String>,
+) -> Result<T, LinkError> {
+    let text = json::text(&response.body);
+    let parsed = Object::parse(&text).map_err(|error| error.to_string()).and_then(parse);
+    parsed.map_err(|why| error::protocol(response, &format!("the response is not {expected}: {why}")))
 }
 
 /// The row in the response to a PATCH. `None` if there is none, as in a 204 or a body without an `ETag`.

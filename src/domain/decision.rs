@@ -79,13 +79,6 @@ impl Decide {
         let why = format!("the {expected} can never be in the {slot} slot, which is the slot of the {record}");
         Err(LinkError::invalid_argument("options.expected", why))
     }
-
-    #[must_use]
-    pub fn record(&self) -> RecordReference {
-        match self {
-            Self::Link(record, _) | Self::Unlink(record) => *record,
-        }
-    }
 }
 
 /// Decides on a link: it replaces another record unless the policy forbids it. Only active conversations can be linked.

@@ -126,7 +126,7 @@ mod tests {
             ("sqlite:links.db", "URL", "fileURLToPath"),
             ("jdbc:sqlite:links.db", "URL", "fileURLToPath"),
             ("smb://server/links.db", "URL", "fileURLToPath"),
-            ("https://contoso.crm4.dynamics.com", "URL", "dataverse.url"),
+            ("https://contoso.crm4.dynamics.com", "URL", "option `url`"),
             ("~", "home folder", "os.homedir()"),
             ("~/links.db", "home folder", "os.homedir()"),
             ("~agent/links.db", "home folder", "os.homedir()"),

@@ -87,13 +87,6 @@ impl ReqwestService {
         Self { options, clock, trust, state, determining }
     }
 
-    /// Host and port of the proxy that is tried first for this URL, if any.
-    pub async fn proxy_of(&self, url: &Url) -> Result<Option<String>, HttpError> {
-        let (upstream, now) = self.upstream(url).await?;
-        let first = lock(&self.state).avoided.order(&upstream.exits, now)[0];
-        Ok(upstream.exits[first].proxy.as_ref().map(ToString::to_string))
-    }
-
     async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (upstream, began) = self.upstream(&request.url).await?;
         let mut guard = ExchangeGuard { service: self, upstream: &upstream, began, is_over: false };
@@ -112,7 +105,7 @@ impl ReqwestService {
         request: &HttpRequest,
         began: Instant,
     ) -> Result<Result<HttpResponse, HttpError>, HttpError> {
-        let order = lock(&self.state).avoided.order(&upstream.exits, began);
+        let order = lock(&self.state).avoided.order(upstream.exits.iter().map(|exit| exit.proxy.as_ref()), began);
         let exits: Vec<_> = order.iter().map(|&index| &upstream.exits[index]).collect();
         let Tried { outcome, exit, none_connects, .. } = exits::try_in_order(
             &exits,

@@ -47,11 +47,22 @@ pub enum Ending {
 
 #[derive(Clone, Debug)]
 pub enum Event {
-    Request { subject: Subject, ending: Ending, duration: Duration },
+    Request {
+        subject: Subject,
+        ending: Ending,
+        duration: Duration,
+    },
     /// The request will be sent again after this delay.
-    Retry { subject: Subject, ending: Ending, delay: Duration },
+    Retry {
+        subject: Subject,
+        ending: Ending,
+        delay: Duration,
+    },
     /// The server throttled a request, so the whole client pauses.
-    Throttle { subject: Subject, delay: Duration },
+    Throttle {
+        subject: Subject,
+        delay: Duration,
+    },
 }
 
 pub trait Observer: Send + Sync {

@@ -44,7 +44,7 @@ impl Client {
         cancellation: Option<&Cancellation>,
     ) -> napi::Result<Unknown<'env>> {
         let target = [entity_logical_name, record_id, conversation_id];
-        self.start_link::<CompactOutcome>(env, &target, &options, cancellation)
+        self.start_link(env, &target, &options, cancellation, CompactOutcome)
     }
 
     /// `unlinkFromConversation`, with a compact outcome.
@@ -59,7 +59,7 @@ impl Client {
         cancellation: Option<&Cancellation>,
     ) -> napi::Result<Unknown<'env>> {
         let target = [entity_logical_name, record_id, conversation_id];
-        self.start_unlink::<CompactOutcome>(env, &target, &options, cancellation)
+        self.start_unlink(env, &target, &options, cancellation, CompactOutcome)
     }
 
     /// `getConversation`

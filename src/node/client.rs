@@ -153,40 +153,36 @@ impl Client {
 }
 
 impl Client {
-    pub(super) fn start_link<'env, T>(
+    pub(super) fn start_link<'env, T: ToNapiValue + Send + 'static>(
         &self,
         env: &'env Env,
         target: &Target<'env>,
         options: &Unknown<'env>,
         cancellation: Option<&Cancellation>,
-    ) -> napi::Result<Unknown<'env>>
-    where
-        T: From<Outcome> + ToNapiValue + Send + 'static,
-    {
+        convert: fn(Outcome) -> T,
+    ) -> napi::Result<Unknown<'env>> {
         let request = self.target(*env, target).and_then(|target| {
             let (policy, options) = call::link(options)?;
             Ok(((target, policy), options))
         });
-        self.start(env, request, cancellation, |service, ((record, conversation), policy), options| {
+        self.start(env, request, cancellation, move |service, ((record, conversation), policy), options| {
             let linked = service.link(record, conversation, policy, options);
-            async move { linked.await.map(|outcome| T::from(outcome.into())).map_err(made_for(conversation)) }
+            async move { linked.await.map(|outcome| convert(outcome.into())).map_err(made_for(conversation)) }
         })
     }
 
-    pub(super) fn start_unlink<'env, T>(
+    pub(super) fn start_unlink<'env, T: ToNapiValue + Send + 'static>(
         &self,
         env: &'env Env,
         target: &Target<'env>,
         options: &Unknown<'env>,
         cancellation: Option<&Cancellation>,
-    ) -> napi::Result<Unknown<'env>>
-    where
-        T: From<Outcome> + ToNapiValue + Send + 'static,
-    {
+        convert: fn(Outcome) -> T,
+    ) -> napi::Result<Unknown<'env>> {
         let request = self.target(*env, target).and_then(|target| Ok((target, call::unlink(options)?)));
-        self.start(env, request, cancellation, |service, (record, conversation), options| {
+        self.start(env, request, cancellation, move |service, (record, conversation), options| {
             let unlinked = service.unlink(record, conversation, options);
-            async move { unlinked.await.map(|outcome| T::from(outcome.into())).map_err(made_for(conversation)) }
+            async move { unlinked.await.map(|outcome| convert(outcome.into())).map_err(made_for(conversation)) }
         })
     }
 

@@ -40,7 +40,7 @@ pub fn link_to_conversation<'env>(
     options: Unknown<'env>,
 ) -> napi::Result<Unknown<'env>> {
     let target = [entity_logical_name, record_id, conversation_id];
-    with_default_client(env, |client| client.start_link::<OutcomeObject>(env, &target, &options, None))
+    with_default_client(env, |client| client.start_link(env, &target, &options, None, OutcomeObject))
 }
 
 /// `unlinkFromConversation` of the default client; see [`link_to_conversation`].
@@ -53,7 +53,7 @@ pub fn unlink_from_conversation<'env>(
     options: Unknown<'env>,
 ) -> napi::Result<Unknown<'env>> {
     let target = [entity_logical_name, record_id, conversation_id];
-    with_default_client(env, |client| client.start_unlink::<OutcomeObject>(env, &target, &options, None))
+    with_default_client(env, |client| client.start_unlink(env, &target, &options, None, OutcomeObject))
 }
 
 /// Rejects if there cannot be a default client, because an async function never throws.

@@ -27,7 +27,7 @@ pub(super) struct Outcome {
 }
 
 /// `LinkOutcome` or `UnlinkOutcome`.
-pub(super) struct OutcomeObject(Outcome);
+pub(super) struct OutcomeObject(pub(super) Outcome);
 
 /// The same as one string, which crosses into JavaScript in a single call; lib/outcome.js decodes it.
 ///
@@ -39,7 +39,7 @@ pub(super) struct OutcomeObject(Outcome);
 /// | 3 | first letter of the record's table |
 /// | 4-39, 40-75, 76-111 | conversation, record and request id |
 /// | 112, 113-148 | table and id of `previous` or `current`, if there is one |
-pub(super) struct CompactOutcome(Outcome);
+pub(super) struct CompactOutcome(pub(super) Outcome);
 
 impl From<LinkOutcome> for Outcome {
     fn from(outcome: LinkOutcome) -> Self {
@@ -54,18 +54,6 @@ impl From<UnlinkOutcome> for Outcome {
         let UnlinkOutcome { conversation_id, record, store, request_id, dry_run } = outcome;
         let (status, is_link, previous, current) = ("unlinked", false, None, None);
         Self { status, conversation_id, record, is_link, previous, current, store, request_id, dry_run }
-    }
-}
-
-impl From<Outcome> for OutcomeObject {
-    fn from(outcome: Outcome) -> Self {
-        Self(outcome)
-    }
-}
-
-impl From<Outcome> for CompactOutcome {
-    fn from(outcome: Outcome) -> Self {
-        Self(outcome)
     }
 }
 

@@ -38,7 +38,7 @@ async fn an_entry_that_does_not_connect_is_skipped_and_tried_last_for_a_while() 
         assert_eq!(get(&client.service, URL).await.unwrap(), 200, "{dead}");
         assert_eq!(good.heads().len(), index + 1, "{dead}");
         let url = Url::parse(URL).unwrap();
-        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()), "{dead}");
+        assert_eq!(client.service.proxies_of(&url).await.unwrap()[0], Some(good.address.to_string()), "{dead}");
     }
     assert_eq!((disconnecting.connections(), garbled.connections()), (2, 1));
 
@@ -146,7 +146,7 @@ async fn a_proxy_that_is_avoided_is_the_last_resort() {
     // A proxy that connects is no longer avoided.
     client.set(&list);
     let url = Url::parse(URL).unwrap();
-    assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(first.address.to_string()));
+    assert_eq!(client.service.proxies_of(&url).await.unwrap()[0], Some(first.address.to_string()));
 }
 
 #[tokio::test]
@@ -183,9 +183,9 @@ async fn a_call_with_little_time_avoids_a_proxy_for_less_long() {
         assert_eq!(outcome.unwrap(), 200);
         let url = Url::parse(URL).unwrap();
         client.clock.advance(Duration::from_secs(avoided_for - 1));
-        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(good.address.to_string()));
+        assert_eq!(client.service.proxies_of(&url).await.unwrap()[0], Some(good.address.to_string()));
         client.clock.advance(Duration::from_secs(1));
-        assert_eq!(client.service.proxy_of(&url).await.unwrap(), Some(silent.address));
+        assert_eq!(client.service.proxies_of(&url).await.unwrap()[0], Some(silent.address));
     }
 }
 

@@ -26,7 +26,7 @@ async fn a_proxy_gets_the_user_and_the_decoded_password() {
     let head = &server.heads()[0];
     assert!(head.contains("/0.1.0 desk/2\r\n") && !head.to_lowercase().contains("proxy-"), "{head}");
     let url = Url::parse("https://contoso.test/").unwrap();
-    assert_eq!(client.proxy_of(&url).await.unwrap(), Some(proxy.address.to_string()));
+    assert_eq!(client.proxies_of(&url).await.unwrap()[0], Some(proxy.address.to_string()));
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn variables_apply_except_to_loopback_addresses_and_no_proxy() {
     assert_eq!(get(&variables, &format!("https://{}/", near.address)).await.unwrap(), 200);
     assert_eq!(proxy.heads().len(), 1);
     let excepted = Url::parse("https://a.excepted.test/").unwrap();
-    assert_eq!(variables.proxy_of(&excepted).await.unwrap(), None);
+    assert_eq!(variables.proxies_of(&excepted).await.unwrap()[0], None);
 }
 
 #[tokio::test]

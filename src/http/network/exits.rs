@@ -137,11 +137,11 @@ fn combined(skipped: &[HttpError], last: HttpError, none_connects: bool) -> Http
 pub(super) struct Avoided(Vec<(ProxyUrl, Instant)>);
 
 impl Avoided {
-    /// Indexes of the exits, in the order in which to try them now.
-    pub(super) fn order(&self, exits: &[Exit], now: Instant) -> Vec<usize> {
-        let mut order: Vec<_> = (0..exits.len()).collect();
-        order.sort_by_key(|&index| self.has(exits[index].proxy.as_ref(), now));
-        order
+    /// Indexes of the proxies, in the order in which to try them now.
+    pub(super) fn order<'p>(&self, proxies: impl Iterator<Item = Option<&'p ProxyUrl>>, now: Instant) -> Vec<usize> {
+        let mut order: Vec<_> = proxies.map(|proxy| self.has(proxy, now)).enumerate().collect();
+        order.sort_by_key(|(_, is_avoided)| *is_avoided);
+        order.into_iter().map(|(index, _)| index).collect()
     }
 
     fn has(&self, proxy: Option<&ProxyUrl>, now: Instant) -> bool {

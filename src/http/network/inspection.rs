@@ -12,7 +12,10 @@ use super::{
     threads,
     trust::verifier::Recording,
 };
-use crate::http::service::error::{HttpError, HttpErrorKind};
+use crate::{
+    http::service::error::{HttpError, HttpErrorKind},
+    sync::lock,
+};
 
 #[derive(Debug)]
 pub struct Inspection {
@@ -57,11 +60,11 @@ impl ReqwestService {
         }
     }
 
-    /// Host and port of each proxy for this URL, in the order in which they are tried. `None` stands for a direct connection. Nothing
-    /// is sent.
+    /// Host and port of each proxy for this URL, in the order in which requests try them now. `None` stands for a direct connection.
     pub async fn proxies_of(&self, url: &Url) -> Result<Vec<Option<String>>, HttpError> {
         let proxies = self.options.proxy.exits_to(&server_of(url)).await?;
-        Ok(proxies.iter().map(|proxy| proxy.as_ref().map(ToString::to_string)).collect())
+        let order = lock(&self.state).avoided.order(proxies.iter().map(Option::as_ref), self.clock.now());
+        Ok(order.into_iter().map(|index| proxies[index].as_ref().map(ToString::to_string)).collect())
     }
 
     /// The addresses of the URL's host, as requests without a proxy resolve them.

@@ -160,7 +160,12 @@ enum Lookup {
     Settled(Result<Token, LinkError>),
     InProgress(Receiver),
     /// The call must start a request. `usable` is valid in the meantime.
-    ToRequest { claims: Option<String>, sender: Sender, outcome: Receiver, usable: Option<Token> },
+    ToRequest {
+        claims: Option<String>,
+        sender: Sender,
+        outcome: Receiver,
+        usable: Option<Token>,
+    },
 }
 
 impl Shared {

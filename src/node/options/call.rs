@@ -176,12 +176,13 @@ pub(in crate::node) fn local(options: &Unknown<'_>) -> Result<CallOptions, LinkE
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct OrderOption {
-    property: PropertyOption,
+    #[serde(with = "PropertyOption")]
+    property: Property,
     descending: Option<bool>,
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Property", rename_all = "camelCase")]
 enum PropertyOption {
     CreatedOn,
     Status,
@@ -189,12 +190,7 @@ enum PropertyOption {
 }
 
 impl From<OrderOption> for Order {
-    fn from(OrderOption { property, descending }: OrderOption) -> Self {
-        let by = match property {
-            PropertyOption::CreatedOn => Property::CreatedOn,
-            PropertyOption::Status => Property::Status,
-            PropertyOption::Subject => Property::Subject,
-        };
+    fn from(OrderOption { property: by, descending }: OrderOption) -> Self {
         Self { by, descending: descending.unwrap_or_default() }
     }
 }
@@ -266,7 +262,8 @@ struct OutcomeOption {
     conversation_id: Parsed<ConversationId>,
     record: RecordOption,
     current: Option<RecordOption>,
-    store: StoreOption,
+    #[serde(with = "StoreOption")]
+    store: StoreName,
     dry_run: Option<bool>,
 }
 
@@ -281,19 +278,10 @@ enum StatusOption {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "StoreName", rename_all = "camelCase")]
 enum StoreOption {
     Dataverse,
     Embedded,
-}
-
-impl From<StoreOption> for StoreName {
-    fn from(store: StoreOption) -> Self {
-        match store {
-            StoreOption::Dataverse => Self::Dataverse,
-            StoreOption::Embedded => Self::Embedded,
-        }
-    }
 }
 
 /// The outcome that `verify` compares with `store`.
@@ -302,7 +290,7 @@ pub(in crate::node) fn outcome(outcome: &Unknown<'_>, store: StoreName) -> Resul
     if given.dry_run == Some(true) {
         return Err(LinkError::invalid_argument("outcome", "a dry run wrote nothing, so there is nothing to verify"));
     }
-    if StoreName::from(given.store) != store {
+    if given.store != store {
         let why = "it is from the other store; verify it with a client of that store";
         return Err(LinkError::invalid_argument("outcome.store", why));
     }

@@ -11,7 +11,7 @@ use super::{
         observer::{LogLevel, TrafficLog},
     },
     credential::{Credential, CredentialFunction, CredentialOption, JsCredential, SecretOption},
-    network::{Certificates, JsProxy, NetworkOption, ProxyFunction, UserAgent},
+    network::{self, Certificates, JsProxy, ProxyFunction, UserAgent},
     numbers::Milliseconds,
     process_env::ProcessEnv,
 };
@@ -180,12 +180,8 @@ fn remote(
         Some(false) => Concurrency::ReadCheckWrite,
     };
     let retries = retry_policy(&options.retry_options.unwrap_or_default(), options.max_concurrency);
-    let network = NetworkOption {
-        proxy: options.proxy,
-        ca_certificates: options.ca_certificates,
-        application: options.application,
-    };
-    let network = network.resolve(process_env, url.as_url())?;
+    let (certificates, application) = (options.ca_certificates, options.application);
+    let network = network::options(options.proxy, certificates, application, process_env, url.as_url())?;
     let caller = options.caller_object_id.map(|Parsed(caller)| caller);
     let options = dataverse::DataverseOptions { retries, concurrency, caller };
     let log = LogLevel::parse(process_env.get("OMNICHANNEL_LINK_LOG").as_deref());

@@ -17,14 +17,6 @@ use crate::{
     http::{CaCertificate, NetworkOptions, Proxy, ProxyResolver, ProxyVariables, Secret, user_agent},
 };
 
-/// The network options of a client, as they were given.
-#[derive(Default)]
-pub(super) struct NetworkOption {
-    pub(super) proxy: Option<SecretOption>,
-    pub(super) ca_certificates: Option<Certificates>,
-    pub(super) application: Option<UserAgent>,
-}
-
 /// Certificates in PEM, in one string or several.
 pub(super) struct Certificates(Vec<CaCertificate>);
 
@@ -109,19 +101,23 @@ impl ProxyResolver for JsProxy {
     }
 }
 
-impl NetworkOption {
-    /// Completes the options from the process environment, for an environment at `url`. A proxy function is added later.
-    pub(super) fn resolve(self, process_env: &ProcessEnv, url: &Url) -> Result<NetworkOptions, LinkError> {
-        let defaults = NetworkOptions::default();
-        let proxy = match self.proxy {
-            Some(SecretOption(given)) => proxy_of(&given, url)?,
-            None => Proxy::Environment(ProxyVariables::look_up(|name| process_env.get(name))),
-        };
-        let ca_certificates = self.ca_certificates.map_or_else(Vec::new, |Certificates(given)| given);
-        let extra_ca_file = process_env.get("NODE_EXTRA_CA_CERTS").map(Into::into);
-        let user_agent = self.application.map_or(defaults.user_agent.clone(), |UserAgent(given)| given);
-        Ok(NetworkOptions { ca_certificates, extra_ca_file, proxy, user_agent, ..defaults })
-    }
+/// Completes the network options from the process environment, for an environment at `url`. A proxy function is added later.
+pub(super) fn options(
+    proxy: Option<SecretOption>,
+    certificates: Option<Certificates>,
+    application: Option<UserAgent>,
+    process_env: &ProcessEnv,
+    url: &Url,
+) -> Result<NetworkOptions, LinkError> {
+    let defaults = NetworkOptions::default();
+    let proxy = match proxy {
+        Some(SecretOption(given)) => proxy_of(&given, url)?,
+        None => Proxy::Environment(ProxyVariables::look_up(|name| process_env.get(name))),
+    };
+    let ca_certificates = certificates.map_or_else(Vec::new, |Certificates(given)| given);
+    let extra_ca_file = process_env.get("NODE_EXTRA_CA_CERTS").map(Into::into);
+    let user_agent = application.map_or(defaults.user_agent.clone(), |UserAgent(given)| given);
+    Ok(NetworkOptions { ca_certificates, extra_ca_file, proxy, user_agent, ..defaults })
 }
 
 fn proxy_of(given: &Secret, url: &Url) -> Result<Proxy, LinkError> {
