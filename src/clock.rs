@@ -12,7 +12,7 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pub trait Clock: Debug + Send + Sync {
     fn now(&self) -> Instant;
-    /// Time of day. Unlike [`Clock::now`] on some systems it advances while the machine sleeps. Users and time servers may set it.
+    /// Time of day. It advances while the machine sleeps, unlike [`Clock::now`] on some systems. Users and time servers may change it.
     fn wall(&self) -> SystemTime;
     /// Completes after this time. Dropping it cancels the sleep.
     fn sleep(&self, duration: Duration) -> Sleep;

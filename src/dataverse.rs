@@ -114,7 +114,7 @@ impl LinkStore for DataverseStore {
         let shared = Arc::clone(&self.shared);
         let turn = self.lanes.line_up(id);
         Box::pin(async move {
-            // It waits for earlier updates of the conversation, and holds up no later one.
+            // Waits for earlier updates of the conversation, and does not delay later ones.
             drop(turn.await);
             read::conversation(RequestContext { shared: &shared, call: &call }, id).await
         })

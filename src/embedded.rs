@@ -18,7 +18,7 @@ mod wal;
 mod writer;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, mpsc},
 };
 
@@ -72,11 +72,6 @@ impl EmbeddedStore {
         let connections = Arc::new(Connections::new(path.into()));
         let page_readers = PageReaders::new(Arc::clone(&clock));
         Self { clock, connections, pending: PendingUpdates::default(), page_readers, threads: Mutex::default() }
-    }
-
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.connections.path()
     }
 
     /// Imports the response of a Web API GET for accounts, contacts, incidents or conversations, in one transaction. Creates the database.

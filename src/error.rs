@@ -111,7 +111,6 @@ pub struct CurrentRecord {
 pub struct Details {
     /// Name of the invalid argument or option: `recordId`, `options.timeoutInMs`.
     pub argument: Option<String>,
-    /// Conversation of a link or an unlink.
     pub conversation_id: Option<String>,
     pub http_status: Option<u16>,
     /// The server's own code, such as `0x80040217`.
@@ -134,9 +133,7 @@ pub struct Details {
     pub current: Option<Option<CurrentRecord>>,
     /// Some of the records that match, with their names if known.
     pub candidates: Vec<(CurrentRecord, Option<String>)>,
-    /// The store that the call was for.
     pub store: Option<StoreName>,
-    /// How to fix it.
     pub hint: Option<String>,
 }
 
@@ -171,13 +168,13 @@ impl LinkError {
         Self(Box::new(Failure { code, message, details: Details::default(), source: None }))
     }
 
-    /// An `INVALID_ARGUMENT` error: `why` an argument or an option, such as `options.timeoutInMs`, is invalid.
+    /// An `INVALID_ARGUMENT` error. `argument` is its full name, such as `options.timeoutInMs`; `why` is a clause without a full stop.
     #[must_use]
     pub fn invalid_argument(argument: &str, why: impl fmt::Display) -> Self {
         Self::invalid(Code::InvalidArgument, argument, why)
     }
 
-    /// An `INVALID_CONFIGURATION` error: `why` an option of a client, or an environment variable, is invalid.
+    /// An `INVALID_CONFIGURATION` error about an option of a client, or an environment variable.
     #[must_use]
     pub fn invalid_option(option: &str, why: impl fmt::Display) -> Self {
         Self::invalid(Code::InvalidConfiguration, option, why)
@@ -241,12 +238,6 @@ impl LinkError {
         })
     }
 
-    /// Marks that the write may have taken effect.
-    #[must_use]
-    pub fn maybe_applied(self, maybe: bool) -> Self {
-        self.with(|details| details.maybe_applied |= maybe)
-    }
-
     /// The same error for another call. The source is copied as a string, because not every error can be cloned.
     #[must_use]
     pub fn repeated(&self) -> Self {
@@ -262,12 +253,12 @@ impl LinkError {
     }
 }
 
-/// Most characters of a message ...
+/// Longest message, in characters.
 const MAX_CHARACTERS: usize = 1000;
-/// ... and of its beginning, if it is shortened.
+/// Characters that a shortened message keeps of its beginning.
 const MAX_BEGINNING: usize = 600;
 
-/// Removes the middle of a message that is too long, because it shows a very long value.
+/// Removes the middle of a message that is too long, for example because it quotes a long value.
 pub(crate) fn shortened(message: String) -> String {
     if message.len() <= MAX_CHARACTERS {
         return message;

@@ -22,7 +22,7 @@ pub fn text(document: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The repaired text, or `None` if it needs no repair.
+/// The repaired document, or `None` if it needs no repair.
 fn repaired(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let mut repaired: Option<String> = None;
@@ -58,7 +58,7 @@ fn repaired(text: &str) -> Option<String> {
 /// A number that parses, but fails when its value is read.
 const OUT_OF_RANGE: &str = "1e999";
 
-/// Whether a text that begins with a backslash begins with an escape. An incomplete one at the end of the document counts as an escape,
+/// Whether a string that begins with a backslash begins with an escape. An incomplete one at the end of the document counts as an escape,
 /// because the document may be cut off.
 fn begins_escape(text: &[u8]) -> bool {
     match text.get(1) {
@@ -165,7 +165,9 @@ impl<'de> Deserialize<'de> for Whole {
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
                 let number = i64::try_from(number);
-                number.map(Whole).map_err(|_| E::invalid_value(de::Unexpected::Other("a larger one"), &self))
+                number
+                    .map(Whole)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Other("a number that is too large"), &self))
             }
 
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {

@@ -1,6 +1,7 @@
 //! Links accounts, contacts and cases to Omnichannel conversations, in Dataverse or in an embedded SQLite file.
 //!
-//! The domain decides, the store makes it atomic, node only converts. ARCHITECTURE.md is the map.
+//! `domain` decides what a link changes, `dataverse` and `embedded` apply it atomically, and `node` converts between Rust and JavaScript. See
+//! ARCHITECTURE.md.
 
 pub mod clock;
 pub mod dataverse;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::sync::lock;
 
-/// A call shares it with the layers that send its requests, so that it is still known after the call was cancelled.
+/// Shared by a call and the layers that send its requests, so that it can still be read after the call was cancelled.
 #[derive(Debug, Default)]
 pub struct Progress {
     is_sent: AtomicBool,
@@ -17,8 +17,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Progress of a request that leaves the call's write as it is: a read, or another write while the first is in doubt.
-    /// Both record response ids in the same place.
+    /// Progress of a request that does not change whether the call's write may have been applied: a read, or another write while the first
+    /// one is in doubt. Ids of its responses are recorded for the call.
     #[must_use]
     pub fn separate(&self) -> Arc<Self> {
         Arc::new(Self { is_sent: AtomicBool::default(), service_request_id: Arc::clone(&self.service_request_id) })

@@ -2,7 +2,7 @@
 
 use crate::{domain::ConversationId, error::LinkError};
 
-/// The open conversations. The least recently focused is first, and the last one is focused.
+/// The open conversations, in the order in which they were last focused. The last one has the focus.
 #[derive(Debug, Default)]
 pub struct Session {
     open: Vec<ConversationId>,

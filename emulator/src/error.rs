@@ -214,7 +214,7 @@ impl ODataError {
             ODataError::MissingPrivilege(privilege) => (403, "0x80040220", privilege.missing()),
             ODataError::NotAMember => (403, "0x80072560", "The user is not a member of the organization.".to_owned()),
             ODataError::NotEmulated(why) => {
-                (501, NOT_EMULATED, format!("The emulator does not answer {request}: {why}."))
+                (501, NOT_EMULATED, format!("The emulator does not support {request}: {why}."))
             }
         }
     }

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const WRITE_SHARE: f64 = 0.75;
 
 /// Hint of an error after a lost response.
-const IN_DOUBT: &str = "The response to a write of this call was lost; the change may have been made all the same.";
+const IN_DOUBT: &str = "The response to a write of this call was lost, so the change may have been made.";
 
 /// A link or an unlink of one conversation.
 pub(super) struct CompareAndSwap<'a> {
@@ -63,7 +63,7 @@ impl CompareAndSwap<'_> {
         // Set when a write may have reached the server, and never cleared: reading the row cannot prove that the write was not
         // applied, because another writer may have reverted it.
         let mut in_doubt = false;
-        // The last write whose response was lost, as long as it may still be applied; with the error.
+        // The last write whose response was lost, while it may still be applied, and the error.
         let mut lost: Option<(Decision, LinkError)> = None;
         let mut attempts = 0;
         loop {
@@ -136,7 +136,7 @@ impl CompareAndSwap<'_> {
         let message =
             format!("Conversation {} was changed by others at each of {MAX_ATTEMPTS} attempts{written}.", self.id);
         let error = LinkError::new(Code::Conflict, message)
-            .hint("Call again; if this persists, something rewrites the conversation all the time.");
+            .hint("Call again; if this persists, another program keeps changing the conversation.");
         if in_doubt { error.hint(IN_DOUBT) } else { error }
     }
 
@@ -210,9 +210,9 @@ impl CompareAndSwap<'_> {
         // The conversation or the record does not exist. Reading the conversation shows which.
         self.read().await?;
         match decision.after {
-            // An earlier write in doubt does not matter: it may have found the record, or may still find it.
+            // If an earlier write is in doubt, `maybeApplied` stays true: that write may have found the record.
             Some(record) => Err(record_not_found(record)),
-            // The request named only the conversation, which exists, so it was created again in between.
+            // The request named only the conversation. It exists now, so it was created in between.
             None => Ok(Written::Stale),
         }
     }

@@ -25,7 +25,7 @@ pub enum Concurrency {
 pub(super) struct Shared {
     pub(super) environment: EnvironmentUrl,
     pub(super) http: AuthorizedHttp,
-    /// The layer below `http`, to stop its waiting when the client closes.
+    /// The layer below `http`. It stops waiting when the client closes.
     pub(super) requests: Arc<RetryingHttp>,
     pub(super) budget: Arc<RetryBudget>,
     pub(super) remembered: RememberedRows,

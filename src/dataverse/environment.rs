@@ -7,7 +7,7 @@ use url::Url;
 use super::tables::conversation;
 use crate::{domain::ConversationId, http};
 
-/// `https://<organisation>.crm<N>.dynamics.com`, or any address of this machine.
+/// URL of an environment, such as `https://contoso.crm4.dynamics.com`. Plain HTTP is accepted for this machine only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentUrl(Url);
 
@@ -27,8 +27,8 @@ pub enum UnusableUrl {
     #[error("expected https; plain http is accepted on this machine only, because the token would be sent unencrypted")]
     NotHttps,
     #[error("expected no user, password, query or fragment in it")]
-    TooMuch,
-    /// Microsoft's environments have no path, and this one is not that of a known page or service.
+    ExtraParts,
+    /// It has a path, which environments in Microsoft's clouds do not have, and which is not that of a known page or service.
     #[error("expected only the environment's address, such as https://contoso.crm4.dynamics.com, without a path")]
     Path,
 }
@@ -112,11 +112,11 @@ impl fmt::Display for EnvironmentUrl {
 impl FromStr for EnvironmentUrl {
     type Err = UnusableUrl;
 
-    /// Accepts the URL as users copy it: also the URL of the API, of a page in the browser or of an older service, of which the path is
-    /// removed.
+    /// Accepts the URLs that users copy: that of the environment, the API, a page in the browser or an older service. The path of the
+    /// latter is removed.
     fn from_str(text: &str) -> Result<Self, UnusableUrl> {
         let mut url = Url::parse(text).map_err(UnusableUrl::Malformed)?;
-        // A dot at the end of the host, which neither a token's audience nor a certificate has.
+        // Removes a dot at the end of the host, which neither a token's audience nor a certificate has.
         if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned) {
             url.set_host(Some(&host)).map_err(UnusableUrl::Malformed)?;
         }
@@ -125,9 +125,9 @@ impl FromStr for EnvironmentUrl {
         }
         let segments: Vec<_> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
         let page = (0..segments.len()).find(|&index| begins_page(&segments[index..]));
-        let is_whole = page.is_none() && (url.query().is_some() || url.fragment().is_some());
-        if !url.username().is_empty() || url.password().is_some() || is_whole {
-            return Err(UnusableUrl::TooMuch);
+        let has_extra = page.is_none() && (url.query().is_some() || url.fragment().is_some());
+        if !url.username().is_empty() || url.password().is_some() || has_extra {
+            return Err(UnusableUrl::ExtraParts);
         }
         let base = segments[..page.unwrap_or(segments.len())].join("/");
         url.set_path(&if base.is_empty() { "/".to_owned() } else { format!("/{base}/") });
@@ -236,7 +236,7 @@ mod tests {
             "https://x.dynamics.com/#t",
             "https://me@x.dynamics.com/main.aspx",
         ] {
-            assert_eq!(text.parse::<EnvironmentUrl>(), Err(UnusableUrl::TooMuch), "{text}");
+            assert_eq!(text.parse::<EnvironmentUrl>(), Err(UnusableUrl::ExtraParts), "{text}");
         }
         assert!(matches!("contoso.crm4.dynamics.com".parse::<EnvironmentUrl>(), Err(UnusableUrl::Malformed(_))));
     }

@@ -20,7 +20,7 @@ const CONCURRENCY_OFF: [&str; 2] = ["0x8006088d", "0x80060883"];
 /// Undeclared property, invalid syntax, unknown column: the request itself is invalid.
 const INVALID_REQUEST: [&str; 4] = ["0x80048d19", "0x80060888", "0x0", ""];
 
-/// Whether Dataverse itself reports that a row does not exist. A proxy may report the same of a page.
+/// Whether Dataverse itself reports that a row does not exist. A 404 of a proxy does not prove that.
 pub(super) fn is_row_not_found(response: &HttpResponse) -> bool {
     response.status == StatusCode::NOT_FOUND && ServiceError::parse(response).code.as_deref() == Some(ROW_NOT_FOUND)
 }

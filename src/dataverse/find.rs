@@ -45,7 +45,7 @@ fn literal(value: &KeyValue) -> String {
     }
 }
 
-/// The columns are the only part of the request that the caller chooses.
+/// A 400 concerns the key: its columns are the only part of the request that the caller chooses.
 fn invalid_key(error: &LinkError) -> LinkError {
     let server = error.details().clone();
     let why = match &server.service_message {

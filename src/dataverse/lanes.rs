@@ -1,4 +1,5 @@
-//! Queues of calls: calls on one conversation run one after the other, in call order; calls on different conversations do not wait.
+//! Queues of calls: calls on one conversation run one after the other, in call order; calls on different
+//! conversations do not wait for each other.
 
 use std::{
     collections::HashMap,

@@ -80,7 +80,7 @@ fn body(decision: &Decision) -> Bytes {
     }
 }
 
-/// A GET that no cache between client and server answers.
+/// A GET that bypasses caches between client and server.
 fn uncached_get(context: RequestContext<'_>, url: Url, prefer: Option<HeaderValue>) -> HttpRequest {
     let mut headers = headers(context);
     if let Some(prefer) = prefer {

@@ -76,7 +76,7 @@ pub(super) fn row_and_details(
         }
         Ok((own, item.details(conversation)))
     })?;
-    // The one in the body is preferred, because proxies change headers.
+    // The `ETag` in the body is preferred, because proxies change headers.
     let etag = own.as_deref().map_or_else(|| Etag::from_headers(&response.headers), Etag::parse);
     let etag = etag.map_err(|why| {
         error::protocol(response, why).hint("A proxy may have removed or changed it; writes depend on it.")

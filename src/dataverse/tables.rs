@@ -53,21 +53,16 @@ pub mod conversation {
     pub const STATUS: &str = "statuscode";
     pub const SUBJECT: &str = "subject";
     pub const CREATED_ON: &str = "createdon";
-    /// The linked account or contact.
     pub const CUSTOMER: &str = "_msdyn_customer_value";
-    /// Table of the linked customer.
     pub const CUSTOMER_ENTITY: &str = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname";
-    /// Name of the linked customer.
     pub const CUSTOMER_NAME: &str = "_msdyn_customer_value@OData.Community.Display.V1.FormattedValue";
-    /// The linked incident.
     pub const CASE: &str = "_msdyn_issueid_value";
-    /// Title of the linked incident.
     pub const CASE_NAME: &str = "_msdyn_issueid_value@OData.Community.Display.V1.FormattedValue";
     /// The agent who handles the conversation, or who handled it last.
     pub const AGENT: &str = "_msdyn_activeagentid_value";
 }
 
-/// A key of these columns. Values of id columns are parsed: those of the table's own ids, and `_x_value` of a lookup `x`.
+/// The key of these columns. Values are parsed as ids in the table's id column, and in `_x_value` of a lookup `x`.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` if a name is not a logical name of a column, or a value is not an id where one is needed.

@@ -7,9 +7,7 @@ use super::ids::{ConversationId, EntityLogicalName, RecordReference};
 /// Place of a linked record. The two slots are independent: a link in one never changes the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
-    /// One account or contact.
     Customer,
-    /// One incident.
     Case,
 }
 
@@ -44,7 +42,7 @@ impl Status {
     pub const ACTIVE: Self = Self(2);
     /// The agent left without ending it.
     pub const WAITING: Self = Self(3);
-    /// Closed finally.
+    /// Closed for good.
     pub const CLOSED: Self = Self(4);
     /// Ended; the agent is still working on it.
     pub const WRAP_UP: Self = Self(5);

@@ -23,7 +23,7 @@ pub enum IfLinked {
     /// The new record replaces it.
     #[default]
     Replace,
-    /// It stays, and the outcome states it.
+    /// It stays, and the outcome names it.
     Keep,
     /// It stays, and the call fails.
     Reject,
@@ -33,9 +33,9 @@ pub enum IfLinked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
     pub slot: Slot,
-    /// Its content now.
+    /// Content of the slot now.
     pub before: Option<RecordReference>,
-    /// Its content afterwards.
+    /// Content of the slot afterwards.
     pub after: Option<RecordReference>,
 }
 
@@ -58,7 +58,7 @@ pub enum Decide {
 }
 
 impl Decide {
-    /// Decides on a row.
+    /// Decides, given the current row.
     pub fn on(&self, conversation: &Conversation) -> Result<Decision, LinkError> {
         match self {
             Self::Link(record, policy) => decide_link(conversation, *record, policy),
@@ -66,7 +66,7 @@ impl Decide {
         }
     }
 
-    /// Checks that it can succeed on any row at all.
+    /// Rejects a link that no row would allow.
     ///
     /// # Errors
     /// [`Code::InvalidArgument`].
@@ -261,8 +261,8 @@ mod tests {
         assert_eq!(decide(&held, IfLinked::Replace).unwrap().after, Some(new));
         let kept = decide(&held, IfLinked::Keep).unwrap();
         assert_eq!((kept.before, kept.after, kept.writes()), (Some(old), Some(old), false));
-        let refused = decide(&held, IfLinked::Reject).unwrap_err();
-        assert_eq!((refused.code(), refused.details().current.clone()), (Code::Occupied, Some(Some(old.into()))));
+        let rejected = decide(&held, IfLinked::Reject).unwrap_err();
+        assert_eq!((rejected.code(), rejected.details().current.clone()), (Code::Occupied, Some(Some(old.into()))));
         for if_linked in [IfLinked::Keep, IfLinked::Reject] {
             assert_eq!(decide(&conversation(Status::ACTIVE, None, None), if_linked).unwrap().after, Some(new));
             let same = decide(&conversation(Status::ACTIVE, Some(new), None), if_linked).unwrap();
@@ -304,8 +304,8 @@ mod tests {
             assert!(decide(contact, expected).ensure_possible().is_ok());
         }
         for (record, expected) in [(contact, incident), (incident, account)] {
-            let refused = decide(record, Some(Some(expected))).ensure_possible().unwrap_err();
-            assert_eq!(refused.code(), Code::InvalidArgument);
+            let rejected = decide(record, Some(Some(expected))).ensure_possible().unwrap_err();
+            assert_eq!(rejected.code(), Code::InvalidArgument);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Ids as types: a value of one is always valid.
+//! Types for ids. A value of such a type is always valid.
 
 use std::{fmt, str::FromStr};
 
@@ -12,7 +12,8 @@ use crate::error::CurrentRecord;
 #[error("expected a GUID of 8-4-4-4-12 hexadecimal digits, with or without braces")]
 pub struct MalformedGuid;
 
-/// Accepts upper and lower case, with or without a pair of braces. Nothing else, so that a typing error never becomes another id.
+/// Accepts upper and lower case, with or without a pair of braces. Everything else is rejected, so that a typing error never becomes
+/// another id.
 fn parse_guid(text: &str) -> Result<Uuid, MalformedGuid> {
     let bare = match text.strip_prefix('{') {
         Some(rest) => rest.strip_suffix('}').ok_or(MalformedGuid)?,

@@ -8,18 +8,18 @@ use crate::{
     error::{Code, LinkError},
 };
 
-/// Most rows of a page: small enough to arrive quickly, and for few rows to be read in vain.
+/// Rows of a page: few enough to arrive quickly, even if the caller does not use them all.
 const PAGE_SIZE: u32 = 250;
 /// A server may send empty pages before one with rows. This many in succession count as endless.
 const MAX_EMPTY_PAGES: u32 = 25;
-/// Most pages of one list, 25 million conversations. It ends a chain in which every link is new.
+/// Most pages of one list, which is 25 million conversations. Ends a chain of pages that never repeats a link.
 const MAX_PAGES: u64 = 100_000;
 /// Pause after the first empty page. It doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(25);
 /// Longest pause. The sum of all pauses is shorter than the default timeout of a call.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// A list of which some pages have been read, or none.
+/// A list of conversations, and the position of the next page in it.
 #[derive(Clone, Debug)]
 pub struct Listing {
     query: ConversationQuery,

@@ -6,14 +6,13 @@ use super::{
 };
 use crate::error::StoreName;
 
-/// Result of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkStatus {
     /// The slot was empty.
     Linked,
     /// The slot held another record.
     Replaced,
-    /// The slot held this record already; or it does after a lost response, and it is unknown whether this call wrote it.
+    /// The slot held this record already. After a lost response also: the slot holds it, and it is unknown whether this call wrote it.
     AlreadyLinked,
     /// The slot holds another record, which the policy keeps.
     Kept,
@@ -52,17 +51,13 @@ pub struct LinkOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnlinkOutcome {
     pub conversation_id: ConversationId,
-    /// The record that is no longer linked.
     pub record: RecordReference,
-    /// The store that confirmed it.
     pub store: StoreName,
-    /// The id that this client gave the call.
     pub request_id: RequestId,
-    /// Whether it was only decided, and nothing was written.
     pub dry_run: bool,
 }
 
-/// Content of a slot after an earlier outcome, to be compared with the conversation later.
+/// Content of a slot according to an earlier outcome, to be compared with the conversation as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpectedLink {
     pub conversation_id: ConversationId,

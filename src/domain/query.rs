@@ -35,7 +35,7 @@ pub struct ConversationQuery {
     pub page_size: u32,
 }
 
-/// Far more than exist. More would make a URL that servers reject.
+/// Most statuses of a query. Far more than exist, and few enough for a URL that servers accept.
 const MAX_STATUSES: usize = 100;
 
 /// The statuses without repetitions.
@@ -59,8 +59,6 @@ pub fn distinct_statuses(given: &[Status]) -> Result<Vec<Status>, LinkError> {
     }
     Ok(statuses)
 }
-
-/// One criterion of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     pub by: Property,
@@ -72,7 +70,6 @@ pub struct Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Property {
     CreatedOn,
-    /// Number of the status.
     Status,
     Subject,
 }
@@ -89,11 +86,9 @@ pub struct ConversationPage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordKey {
     pub entity: EntityLogicalName,
-    /// Logical names of columns, checked, with the required values. At least one.
+    /// Validated logical names of columns, with the required values. At least one.
     pub columns: Vec<(String, KeyValue)>,
 }
-
-/// Required value of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyValue {
     Text(String),

@@ -24,33 +24,29 @@ pub type CheckResult<T> = Result<(T, CheckOutcome), LinkError>;
 /// Result of a check. The strings hold no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {
-    /// In order; a description of it.
+    /// Passed, with a description of the result.
     Passed(String),
     /// A link or unlink would fail.
     Failed {
-        /// Description of the problem.
         found: String,
         fix: String,
         /// Code of the error that a link would fail with.
         code: Code,
     },
-    /// Not checked, because an earlier check failed or the check does not apply here; the reason.
+    /// Not checked, with the reason: an earlier check failed, or the check does not apply here.
     Skipped(String),
 }
 
 impl From<LinkError> for CheckOutcome {
     fn from(error: LinkError) -> Self {
         let fix = error.details().hint.clone().unwrap_or_else(|| {
-            "If it persists, show `found` to the administrators of the server or of the network between.".into()
+            "If it persists, report `found` to the administrators of the server or of the network.".into()
         });
         Self::Failed { found: error.message().to_owned(), fix, code: error.code() }
     }
 }
-
-/// One line of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Name of its [`CheckKind`].
     pub name: &'static str,
     pub outcome: CheckOutcome,
     pub meaning: &'static str,

@@ -1,4 +1,4 @@
-//! Link and unlink over a store: admission, the order of checks, timeouts, outcomes.
+//! The service over a store: it limits the calls in progress, checks their options, enforces timeouts and makes outcomes.
 
 use std::{
     sync::{
@@ -28,10 +28,10 @@ use crate::{
 /// Most calls in progress on one client. Further calls fail with `THROTTLED`, so that the queue stays bounded.
 const MAX_PENDING_CALLS: u32 = 100_000;
 
-/// Default timeout of a diagnosis. Longer than that of other calls, because faults may show only by timeouts.
+/// Default timeout of a diagnosis. Longer than that of other calls, because some problems show only as timeouts.
 const DIAGNOSE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Link and unlink over one store.
+/// All calls on one store.
 #[derive(Clone)]
 pub struct LinkService(Arc<Inner>);
 
@@ -67,7 +67,7 @@ impl LinkService {
         Self(Arc::new(Inner { store, clock, default_timeout, implicit_store_hint, closed, pending }))
     }
 
-    /// Links a record. `None`: no id was given and no conversation is focused, so the call fails. The call is queued immediately,
+    /// Links a record. The call fails if there is no conversation, because no id was given and none is focused. It is queued immediately,
     /// not when the future is first polled.
     ///
     /// # Errors
@@ -111,7 +111,7 @@ impl LinkService {
         }
     }
 
-    /// A conversation as it is now. `None`: no id was given and no conversation is focused, so the call fails.
+    /// A conversation as it is now. The call fails if no id was given and no conversation is focused.
     ///
     /// # Errors
     /// `CLOSED`, `NO_FOCUSED_CONVERSATION`, `THROTTLED`, `TIMEOUT`, and the errors of [`LinkStore::read`].
@@ -144,7 +144,7 @@ impl LinkService {
             let first = page(&listing);
             Ok(Box::pin(async move {
                 let (mut found, mut rest) = listing.accept_page(first.await?)?;
-                // Pages may be empty, any number of them.
+                // Any number of pages may be empty.
                 while let Some(listing) = rest.take_if(|_| found.is_empty()) {
                     if let Some(pause) = listing.pause(&*clock) {
                         clock.sleep(pause).await;
@@ -224,7 +224,7 @@ impl LinkService {
         self.0.implicit_store_hint.as_deref()
     }
 
-    /// Checks that the service was not closed.
+    /// Fails if the service was closed.
     ///
     /// # Errors
     /// `CLOSED`.
@@ -232,10 +232,10 @@ impl LinkService {
         if !self.0.closed.load(Ordering::SeqCst) {
             return Ok(());
         }
-        Err(LinkError::new(Code::Closed, "This client was closed; make a new one."))
+        Err(LinkError::new(Code::Closed, "This client was closed; create a new one."))
     }
 
-    /// Checks that the store supports these options.
+    /// Fails if the store does not support these options.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`.

@@ -48,7 +48,7 @@ pub trait LinkStore: Send + Sync {
     /// Checks everything that links depend on, and changes nothing. Problems are in the report, never an error.
     fn diagnose(&self, call: Arc<Call>) -> StoreFuture<Report>;
 
-    /// Called when no further calls will come. Calls that wait without a limit of their own end soon.
+    /// Called when no further calls will come, so that calls that wait without a limit of their own end soon.
     fn closing(&self) {}
 
     /// Releases all resources. Called once, after the last call.

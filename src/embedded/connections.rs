@@ -5,7 +5,6 @@
 
 use std::{
     fs,
-    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard,
@@ -328,16 +327,8 @@ impl Drop for Connections {
     }
 }
 
-impl Deref for Writing<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.0.as_ref().unwrap_or_else(|| unreachable!("created with a connection"))
-    }
-}
-
-impl DerefMut for Writing<'_> {
-    fn deref_mut(&mut self) -> &mut Connection {
+impl Writing<'_> {
+    pub(super) fn connection(&mut self) -> &mut Connection {
         self.0.as_mut().unwrap_or_else(|| unreachable!("created with a connection"))
     }
 }

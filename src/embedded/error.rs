@@ -167,6 +167,6 @@ fn explain(error: &rusqlite::Error) -> (&'static str, &'static str, bool) {
         Some(ErrorCode::SystemIoFailure) => {
             ("reading or writing the disk failed", "Check the disk and the system's log; then call again.", true)
         }
-        _ => ("SQLite reported an error", "See the cause for what SQLite reported.", false),
+        _ => ("SQLite reported an error", "`cause` is the message of SQLite.", false),
     }
 }

@@ -50,7 +50,7 @@ pub struct ImportSummary {
     pub more_rows_exist: bool,
 }
 
-/// The caller's side of an import.
+/// The caller of an import: receives the progress, and may cancel.
 pub(super) struct ImportContext<'a> {
     pub(super) clock: SharedClock,
     pub(super) on_progress: Option<OnProgress>,

@@ -113,10 +113,11 @@ fn commit(connections: &Connections, batch: &[Update]) -> Outcomes {
     let path = connections.path();
     let failed = |error| store_error(path, "linking", error);
     for _ in 0..MAX_OPENS {
-        let Some(mut connection) = connections.to_write(IfMissing::DoNotCreate)? else {
+        let Some(mut writing) = connections.to_write(IfMissing::DoNotCreate)? else {
             return Ok(batch.iter().map(|update| Err(connections.missing_conversation(update.id))).collect());
         };
-        let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let mut transaction =
+            writing.connection().transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         // The wait for the lock may have been long.
         if !connections.is_current()? {
             continue;
@@ -197,11 +198,11 @@ pub(super) fn import(
     let summary = guarded(connections, || {
         // Read and checked before the file is created: an invalid page must not create it.
         let page = get_page(&is_cancelled)?;
-        let Some(mut connection) = connections.to_write(IfMissing::Create)? else {
+        let Some(mut writing) = connections.to_write(IfMissing::Create)? else {
             return Err(LinkError::new(Code::Internal, "A created database is missing."));
         };
         let context = ImportContext { clock, on_progress, call, is_cancelled: &is_cancelled };
-        let summary = import::apply(&mut connection, connections.path(), &page, context)?;
+        let summary = import::apply(writing.connection(), connections.path(), &page, context)?;
         connections.confirm()?;
         Ok(summary)
     });

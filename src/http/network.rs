@@ -63,7 +63,7 @@ struct State {
     /// When the last request began, by both clocks.
     last_request: Option<(Instant, SystemTime)>,
     avoided: Avoided,
-    /// Upstreams are no longer kept.
+    /// If so, upstreams are no longer kept.
     is_closed: bool,
 }
 

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::json;
 
-/// Longest text shown of another program, in characters.
+/// Longest string of another program that is shown, in characters.
 const MAX_SHOWN: usize = 500;
 /// A shorter token is a placeholder rather than a secret, and removing it from a body would hit ordinary words.
 const MIN_LENGTH: usize = 6;
@@ -61,14 +61,14 @@ impl SecretForms {
         Self(forms)
     }
 
-    /// Whether the text holds the secret, also percent-encoded in whole or in part.
+    /// Whether the string holds the secret, also percent-encoded in whole or in part.
     fn are_in(&self, text: &str) -> bool {
         let are_in = |text: &str| self.0.iter().any(|form| text.contains(form));
         are_in(text) || (text.contains('%') && are_in(&percent_decode_str(text).decode_utf8_lossy()))
     }
 }
 
-/// Makes a text of another program safe to show: removes the secrets in every encoding and anything that looks like a secret, joins
+/// Makes a string of another program safe to show: removes the secrets in every encoding and anything that looks like a secret, joins
 /// lines, and cuts it to 500 characters. `None` if nothing is left.
 #[must_use]
 pub fn redact(text: &str, secrets: &[&str]) -> Option<String> {

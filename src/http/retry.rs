@@ -68,18 +68,18 @@ pub struct RetryingHttp {
 /// Whether a request may be sent again after this outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// No. The outcome is returned.
+    /// It is not sent again, and the outcome is returned.
     Final,
-    /// Yes: it may succeed the next time.
+    /// It may succeed if it is sent again.
     Transient,
-    /// Yes, after the pause that the server asks the whole client for.
+    /// It may succeed after the pause that the server asks the whole client for.
     Throttled,
 }
 
 struct Attempt {
     outcome: Result<HttpResponse, HttpError>,
     verdict: Verdict,
-    /// Time until the next.
+    /// Delay before the next attempt.
     pause: Duration,
 }
 

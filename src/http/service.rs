@@ -1,4 +1,4 @@
-//! One request, one response, and the trait that every layer implements.
+//! The request, the response, and the trait of the layers that exchange them.
 
 pub(super) mod error;
 pub(super) mod headers;
@@ -69,7 +69,7 @@ impl fmt::Debug for HttpResponse {
     }
 }
 
-/// The seam between this client and the network: retries, the token and tests are layers of it.
+/// Sends requests. Implemented by the network, by layers above it such as retries, and by the doubles of tests.
 pub trait HttpService: Send + Sync {
     /// Sends one request and reads its whole response. Dropping the future cancels the exchange.
     fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>>;

@@ -38,13 +38,13 @@ impl From<Option<&Cancellation>> for Cancelled {
 }
 
 impl Cancelled {
-    /// Whether the signal was aborted before the call.
-    pub(super) fn already(&self) -> bool {
+    /// Whether the signal was aborted already.
+    pub(super) fn is_requested(&self) -> bool {
         self.0.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Runs the work until it ends or is cancelled.
-    pub(super) async fn or<T>(self, work: impl Future<Output = Result<T, LinkError>>) -> Result<T, Failure> {
+    pub(super) async fn run<T>(self, work: impl Future<Output = Result<T, LinkError>>) -> Result<T, Failure> {
         match self.0 {
             None => work.await.map_err(Failure::Error),
             Some(token) => match token.run_until_cancelled(work).await {

@@ -1,4 +1,4 @@
-//! The client that lib/client.js wraps: its construction, its focus, and the one way in which every call starts.
+//! The client that lib/client.js wraps: its construction, its focus, and the start of its calls.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -133,7 +133,7 @@ impl Client {
         self.session.borrow().focused().map(|id| id.to_string())
     }
 
-    /// Publishes the traffic to a function from now on, or to none.
+    /// Publishes the traffic to a function from now on. Without one, publishing ends.
     #[napi]
     pub fn observe(&self, publish: Option<Function<'_, EventObject, ()>>) -> napi::Result<()> {
         self.traffic.as_ref().map_or(Ok(()), |traffic| traffic.publish(publish))
@@ -207,7 +207,7 @@ impl Client {
         });
         let started = match request {
             Err(error) => Err(service.describe(error).into()),
-            Ok(_) if cancelled.already() => Err(Failure::Aborted),
+            Ok(_) if cancelled.is_requested() => Err(Failure::Aborted),
             Ok(request) => match service.ensure_open().and_then(|()| runtime::jobs()) {
                 Ok(jobs) => Ok((request, jobs)),
                 Err(error) => Err(service.describe(error).into()),
@@ -215,7 +215,7 @@ impl Client {
         };
         match started {
             Ok(((arguments, options), jobs)) => {
-                Promises::of(*env)?.promise(env, &jobs, move || cancelled.or(start(service, arguments, options)))
+                Promises::of(*env)?.promise(env, &jobs, move || cancelled.run(start(service, arguments, options)))
             }
             Err(failure) => Promises::rejected(env, &failure),
         }

@@ -8,7 +8,7 @@ use std::{
     fmt,
     io::{self, ErrorKind, Write},
     process,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -68,13 +68,9 @@ impl Log {
         Self { state: Mutex::new(state), changed: Condvar::new(), most }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
     /// Queues a line. Waits for nothing but the lock of the queue.
     fn write(&self, line: String, start: impl FnOnce() -> io::Result<()>) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         if state.dropped > 0 || state.lines.len() >= self.most {
             state.dropped += 1;
         } else {
@@ -87,7 +83,7 @@ impl Log {
 
     fn flush(&self, longest: Duration) {
         let unwritten = |state: &mut State| state.is_running && (state.is_writing || !state.is_idle());
-        drop(self.changed.wait_timeout_while(self.state(), longest, unwritten));
+        drop(self.changed.wait_timeout_while(lock(&self.state), longest, unwritten));
     }
 
     /// Writes lines forever, on the thread.
@@ -111,7 +107,7 @@ impl Log {
 
     /// Waits for lines, and returns them with the number of lines dropped after them.
     fn next_batch(&self) -> (VecDeque<String>, usize) {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.is_writing = false;
         self.changed.notify_all();
         let waited = self.changed.wait_while(state, |state| state.is_idle());
@@ -185,7 +181,7 @@ mod tests {
         let (log, start, read) = log(3);
         log.write("first\n".into(), &start);
         // The thread has taken the line, and cannot write it.
-        while !log.state().is_writing {
+        while !lock(&log.state).is_writing {
             thread::yield_now();
         }
         for number in 0..10 {

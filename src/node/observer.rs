@@ -1,6 +1,6 @@
 //! Observers of the traffic: the log on stderr, and the diagnostics channels of Node.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Mutex;
 
 use napi::{
     Status,
@@ -49,7 +49,7 @@ pub(super) enum LogLevel {
 }
 
 impl LogLevel {
-    /// The level in `OMNICHANNEL_LINK_LOG`. An unknown word logs everything: it was set to see something.
+    /// The level in `OMNICHANNEL_LINK_LOG`. An unknown value logs everything, because it was set to see something.
     pub(super) fn parse(variable: Option<&str>) -> Self {
         match variable {
             None | Some("off" | "0") => Self::Off,
@@ -75,12 +75,8 @@ impl TrafficLog {
         let publish = function.map(|function| {
             function.build_threadsafe_function().weak::<true>().callee_handled::<false>().max_queue_size().build()
         });
-        *self.channel() = publish.transpose()?;
+        *lock(&self.channel) = publish.transpose()?;
         Ok(())
-    }
-
-    fn channel(&self) -> MutexGuard<'_, Option<Publish>> {
-        lock(&self.channel)
     }
 
     fn log(&self, event: &Event) {
@@ -93,12 +89,12 @@ impl TrafficLog {
 
 impl Observer for TrafficLog {
     fn is_listening(&self) -> bool {
-        self.level > LogLevel::Off || self.channel().is_some()
+        self.level > LogLevel::Off || lock(&self.channel).is_some()
     }
 
     fn observe(&self, event: Event) {
         self.log(&event);
-        if let Some(publish) = &*self.channel() {
+        if let Some(publish) = &*lock(&self.channel) {
             publish.call(event.into(), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }

@@ -9,7 +9,7 @@ use std::{
     panic::AssertUnwindSafe,
     ptr,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -81,10 +81,10 @@ impl Promises {
         let queue = Mutex::new(Queue { settled: Vec::new(), waker: None, woken: false });
         let shared = Arc::new(Shared { queue, pending: AtomicUsize::new(0) });
         let waker = WakerFunction::new(&env, &shared)?;
-        shared.lock().waker = Some(waker);
+        lock(&shared.queue).waker = Some(waker);
         // Hooks run in reverse order, so this one runs before Node frees the function.
         env.add_env_cleanup_hook(Arc::clone(&shared), |shared| {
-            let mut queue = shared.lock();
+            let mut queue = lock(&shared.queue);
             queue.waker = None;
             queue.settled.clear();
         })?;
@@ -151,7 +151,7 @@ fn defect() -> LinkError {
         Code::Internal,
         format!("A defect of omnichannel-link{location} stopped this call; please report it."),
     )
-    .maybe_applied(true)
+    .with(|details| details.maybe_applied = true)
 }
 
 /// Settles one promise. If its task is lost, dropping it rejects the promise, so that none is left pending.
@@ -177,12 +177,8 @@ impl Drop for Completion {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        lock(&self.queue)
-    }
-
     fn push(&self, settled: Settled) {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         let Some(waker) = queue.waker else { return };
         queue.settled.push(settled);
         if !queue.woken {
@@ -193,7 +189,7 @@ impl Shared {
     }
 
     fn take_batch(&self) -> Vec<Settled> {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         if queue.settled.len() <= MAX_BATCH {
             queue.woken = false;
             return std::mem::take(&mut queue.settled);
@@ -206,7 +202,7 @@ impl Shared {
 
     fn one_more(&self, env: &Env) -> napi::Result<()> {
         if self.pending.fetch_add(1, Ordering::Relaxed) == 0
-            && let Some(WakerFunction(function)) = self.lock().waker
+            && let Some(WakerFunction(function)) = lock(&self.queue).waker
         {
             // SAFETY: alive, because the cleanup hook has not run; and this is the environment's thread.
             check_status!(unsafe { sys::napi_ref_threadsafe_function(env.raw(), function) })?;
@@ -216,7 +212,7 @@ impl Shared {
 
     fn fewer(&self, env: sys::napi_env, settled: usize) {
         if self.pending.fetch_sub(settled, Ordering::Relaxed) == settled
-            && let Some(WakerFunction(function)) = self.lock().waker
+            && let Some(WakerFunction(function)) = lock(&self.queue).waker
         {
             // SAFETY: as in `one_more`. There is nothing to do if it fails: the process is kept alive.
             unsafe { sys::napi_unref_threadsafe_function(env, function) };

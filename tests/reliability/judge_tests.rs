@@ -91,7 +91,7 @@ async fn a_false_error_is_reported() {
         ("the conversation is there", |seen| error(seen, |error| code(&error, Code::ConversationNotFound))),
         ("nothing was throttled", |seen| error(seen, |error| code(&error, Code::Throttled))),
         ("nothing timed out", |seen| error(seen, |error| code(&error, Code::Timeout))),
-        ("no write was in doubt", |seen| error(seen, |error| error.maybe_applied(true))),
+        ("no write was in doubt", |seen| error(seen, |error| error.with(|details| details.maybe_applied = true))),
         ("nothing was lost", |seen| seen.seen.exchanges.iter_mut().for_each(|sent| sent.ending = Ending::Unsent)),
     ];
     reports("Connection reset", "every read", Call::Link, &doubts).await;

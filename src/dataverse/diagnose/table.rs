@@ -23,7 +23,7 @@ pub(super) const TABLE: CheckKind = CheckKind {
 };
 pub(super) const CONCURRENCY: CheckKind = CheckKind {
     name: "concurrency",
-    if_passed: "This is how a link is kept from overwriting another writer's.",
+    if_passed: "This prevents a link from overwriting another writer's change.",
     if_failed: "Every write is rejected, because it depends on the row's version.",
 };
 pub(super) const NAVIGATION: CheckKind = CheckKind {

@@ -25,9 +25,9 @@ pub(super) struct Decoder<'a, R> {
     raw: Vec<u8>,
     decoded: Vec<u8>,
     /// End of the final bytes in `decoded`.
-    is_final: usize,
+    final_end: usize,
     /// End of the bytes in `decoded` that the parser has read.
-    given: usize,
+    consumed: usize,
     is_over: bool,
     limit: ReadLimit,
 }
@@ -83,8 +83,8 @@ impl<'a, R: Read> Decoder<'a, R> {
             encoding: None,
             raw: Vec::new(),
             decoded: Vec::new(),
-            is_final: 0,
-            given: 0,
+            final_end: 0,
+            consumed: 0,
             is_over: false,
             limit: ReadLimit::new(),
         }
@@ -99,7 +99,7 @@ impl<'a, R: Read> Decoder<'a, R> {
         if (self.is_cancelled)() {
             return Err(io::Error::other(cancelled()));
         }
-        self.decoded.drain(..self.given);
+        self.decoded.drain(..self.consumed);
         let before = self.raw.len();
         self.raw.resize(before + CHUNK, 0);
         let read = loop {
@@ -111,7 +111,7 @@ impl<'a, R: Read> Decoder<'a, R> {
         self.raw.truncate(before + read);
         self.is_over = read == 0;
         self.decode()?;
-        (self.is_final, self.given) = (surrogates::replace_unpaired(&mut self.decoded, self.is_over), 0);
+        (self.final_end, self.consumed) = (surrogates::replace_unpaired(&mut self.decoded, self.is_over), 0);
         Ok(())
     }
 
@@ -149,13 +149,13 @@ impl<'a, R: Read> Decoder<'a, R> {
 
 impl<R: Read> Read for Decoder<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        while self.given == self.is_final && !self.is_over {
+        while self.consumed == self.final_end && !self.is_over {
             self.read_more()?;
         }
-        let count = into.len().min(self.is_final - self.given);
+        let count = into.len().min(self.final_end - self.consumed);
         self.limit.take(count)?;
-        into[..count].copy_from_slice(&self.decoded[self.given..self.given + count]);
-        self.given += count;
+        into[..count].copy_from_slice(&self.decoded[self.consumed..self.consumed + count]);
+        self.consumed += count;
         Ok(count)
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     error::{Code, LinkError},
 };
 
-/// Most files that are being read, or staged and not yet written, at once. A read that never returns keeps its permit, because the system
+/// Most files that are read, or staged but not written yet, at once. A read that never returns keeps its permit, because the system
 /// cannot cancel it.
 const MAX_FILES: usize = 64;
 /// How long an import waits for a permit while none is released.

@@ -55,9 +55,9 @@ mod tests {
         let (mut done, mut rest) = (Vec::new(), Vec::new());
         for (index, chunk) in chunks.iter().enumerate() {
             rest.extend_from_slice(chunk);
-            let is_final = replace_unpaired(&mut rest, index + 1 == chunks.len());
-            assert!(rest.len() - is_final < 2 * ESCAPE);
-            done.extend(rest.drain(..is_final));
+            let final_end = replace_unpaired(&mut rest, index + 1 == chunks.len());
+            assert!(rest.len() - final_end < 2 * ESCAPE);
+            done.extend(rest.drain(..final_end));
         }
         done
     }

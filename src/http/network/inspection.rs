@@ -85,7 +85,7 @@ impl ReqwestService {
         if addresses.is_empty() { Err(unresolved(&"it has no address")) } else { Ok(addresses) }
     }
 
-    /// At least one.
+    /// The exits to this server, at least one. Each records the certificate that it receives.
     async fn recorded_exits(&self, server: &Url) -> Result<Vec<(Exit, Option<Arc<Recording>>)>, HttpError> {
         let mut exits = Vec::new();
         for proxy in self.options.proxy.exits_to(server).await? {

@@ -126,7 +126,7 @@ pub enum UnusableProxy {
     Scheme,
     /// It is probably the URL of a PAC script.
     #[error("a proxy's URL has no path, query or fragment; a PAC script is used by passing a function")]
-    TooMuch,
+    ExtraParts,
     /// The server is addressed by plain HTTP.
     #[error("plain HTTP through a proxy would show it the token; use https:// for the server, or no proxy")]
     PlainText,
@@ -145,7 +145,7 @@ impl FromStr for ProxyUrl {
             _ => return Err(UnusableProxy::Scheme),
         }
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-            return Err(UnusableProxy::TooMuch);
+            return Err(UnusableProxy::ExtraParts);
         }
         // The matcher silently ignores a proxy that it cannot read.
         let server = http::Uri::from_static("https://server.example");
@@ -262,7 +262,7 @@ mod tests {
             ("http://me:s3c/ret@proxy", UnusableProxy::Malformed),
             ("socks5://me:s3cret@proxy:1080", UnusableProxy::Socks),
             ("ftp://me:s3cret@proxy", UnusableProxy::Scheme),
-            ("http://me:s3cret@proxy/wpad.dat", UnusableProxy::TooMuch),
+            ("http://me:s3cret@proxy/wpad.dat", UnusableProxy::ExtraParts),
         ] {
             let unusable = text.parse::<ProxyUrl>().unwrap_err();
             assert_eq!(unusable, reason, "{text}");

@@ -33,7 +33,7 @@ struct State {
     paused_until: Option<Instant>,
     /// Pauses so far. Distinguishes a throttled request that starts a pause from one that was sent before it.
     pauses: u64,
-    /// When the probe was sent that is in flight.
+    /// When the probe in flight was sent.
     probe: Option<Instant>,
     /// The client is being closed, so requests no longer wait.
     is_closing: bool,

@@ -9,7 +9,7 @@ use super::headers::field_lines;
 /// Headers in milliseconds. The first that is present counts, before the standard one.
 const IN_MS: [HeaderName; 2] =
     [HeaderName::from_static("x-ms-retry-after-ms"), HeaderName::from_static("retry-after-ms")];
-/// Upper bound.
+/// Longest delay; a longer one is shortened to it.
 const MAX_DELAY: Duration = Duration::from_secs(86_400);
 /// Numbers from here on are points in time, in seconds since 1970 ...
 const UNIX_SECONDS: f64 = 1e9;

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The layer that authenticates requests. No token leaves it: responses do not repeat it.
+/// The layer that authenticates requests. Responses are redacted, so that no token leaves it.
 pub struct AuthorizedHttp {
     http: Arc<dyn HttpService>,
     tokens: TokenCache,
@@ -41,7 +41,7 @@ impl AuthorizedHttp {
         if first.status != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
-        // Nothing was applied, even if no new token can be had.
+        // Nothing was applied, even if no new token can be obtained.
         request.progress.not_applied();
         self.tokens.reject(&token, claims(&first.headers));
         let next = self.token().await?;

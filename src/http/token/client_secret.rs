@@ -35,7 +35,7 @@ pub struct ClientSecret {
     pub scope: String,
 }
 
-/// How long to wait for an authority that throttles: as long as for an environment.
+/// How long to wait for an authority that throttles.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub struct ClientSecretCredential {
@@ -195,7 +195,7 @@ fn explain(number: Option<u32>) -> (&'static str, Option<&'static str>) {
         ),
         Some(7_000_222) => (
             "did not accept the client secret, because it has expired",
-            Some("Make a new one at the application under Certificates & secrets."),
+            Some("Create a new one at the application under Certificates & secrets."),
         ),
         Some(700_016) => (
             "does not know the application in this tenant",

@@ -54,7 +54,7 @@ impl<'de> Deserialize<'de> for CredentialOption {
             type Value = CredentialOption;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an access token, a function that gives one, `{ tenantId, clientId, clientSecret }`, or a credential of @azure/identity")
+                f.write_str("an access token, a function that returns one, `{ tenantId, clientId, clientSecret }`, or a credential of @azure/identity")
             }
 
             fn visit_str<E: de::Error>(self, token: &str) -> Result<CredentialOption, E> {
@@ -184,7 +184,7 @@ pub struct TokenRequest {
     pub claims: Option<String>,
 }
 
-/// The result of a credential. lib/credential.js sees to it that the function never throws and never rejects.
+/// The result of a credential. lib/credential.js ensures that the function never throws and never rejects.
 #[napi(object, object_to_js = false)]
 pub struct CredentialResponse {
     pub token: Option<String>,

@@ -65,7 +65,7 @@ pub struct ProxyRequest {
     pub url: String,
 }
 
-/// The result of a proxy function. lib/credential.js sees to it that the function never throws and never rejects.
+/// The result of a proxy function. lib/credential.js ensures that the function never throws and never rejects.
 #[napi(object, object_to_js = false)]
 pub struct ProxyResponse {
     pub proxies: Option<String>,
