@@ -4,7 +4,6 @@
 #![expect(unreachable_pub, reason = "napi exports must be pub, and only JavaScript reaches them")]
 
 mod calls;
-mod cancellation;
 mod client;
 mod error;
 mod functions;

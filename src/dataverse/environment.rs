@@ -11,7 +11,7 @@ use crate::{domain::ConversationId, http};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentUrl(Url);
 
-/// Domains of environments, and the token authorities of their clouds (`dataverse-wire.md` 7.3).
+/// Domains of environments, and the token authorities of their clouds.
 const CLOUDS: [(&str, &str); 4] = [
     (".dynamics.com", "https://login.microsoftonline.com"),
     (".microsoftdynamics.us", "https://login.microsoftonline.us"),

@@ -154,7 +154,7 @@ pub(super) fn write_not_sent(after: Duration) -> LinkError {
     LinkError::new(Code::Timeout, message).hint("Make fewer calls at once, or raise the timeout.")
 }
 
-/// Code and message of an error response, in any of its three forms (`dataverse-wire.md` 4.7).
+/// Code and message of an error response, in any of its three forms.
 #[derive(Default)]
 struct ServiceError {
     code: Option<String>,

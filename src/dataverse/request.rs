@@ -1,4 +1,4 @@
-//! Requests without their token, as pure functions. Names are case-sensitive: `dataverse-wire.md` 1.1.
+//! Requests without their token, as pure functions. Names are case-sensitive.
 
 use bytes::Bytes;
 use http::{

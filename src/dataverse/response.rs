@@ -31,12 +31,12 @@ impl LiveWorkItem<'_> {
         let status = i32::try_from(status).map_err(|_| format!("`statuscode`: {status} is not a statuscode"))?;
         let customer = match columns.required::<Option<RecordId>>(conversation::CUSTOMER)? {
             None => None,
-            Some(id) => match columns.optional::<String>(conversation::CUSTOMER_ENTITY)?.map(|name| name.parse()) {
-                Some(Ok(entity @ (EntityLogicalName::Account | EntityLogicalName::Contact))) => {
-                    Some(RecordReference { entity, id })
-                }
-                _ => return Err("the customer is annotated neither as an account nor as a contact".to_owned()),
-            },
+            Some(id) => {
+                let name = columns.optional::<String>(conversation::CUSTOMER_ENTITY)?;
+                let entity = name.as_deref().and_then(EntityLogicalName::customer);
+                let entity = entity.ok_or("the customer is annotated neither as an account nor as a contact")?;
+                Some(RecordReference { entity, id })
+            }
         };
         let case = columns.required::<Option<RecordId>>(conversation::CASE)?;
         let case = case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });

@@ -1,4 +1,4 @@
-//! Names of tables, columns and navigation properties in Dataverse (`dataverse-wire.md` 1). All are case-sensitive.
+//! Names of tables, columns and navigation properties in Dataverse. All are case-sensitive.
 
 use crate::{
     domain::{EntityLogicalName, KeyValue, MalformedGuid, RecordKey},
@@ -15,6 +15,8 @@ pub struct Table {
     pub navigation: &'static str,
     /// Column of a conversation that holds the linked id.
     pub lookup: &'static str,
+    /// Privilege to link its records to others.
+    pub privilege: &'static str,
 }
 
 #[must_use]
@@ -26,6 +28,7 @@ pub const fn table(entity: EntityLogicalName) -> &'static Table {
             name: "name",
             navigation: "msdyn_customer_msdyn_ocliveworkitem_account",
             lookup: conversation::CUSTOMER,
+            privilege: "prvAppendToAccount",
         },
         EntityLogicalName::Contact => &Table {
             entity_set: "contacts",
@@ -33,6 +36,7 @@ pub const fn table(entity: EntityLogicalName) -> &'static Table {
             name: "fullname",
             navigation: "msdyn_customer_msdyn_ocliveworkitem_contact",
             lookup: conversation::CUSTOMER,
+            privilege: "prvAppendToContact",
         },
         EntityLogicalName::Incident => &Table {
             entity_set: "incidents",
@@ -40,6 +44,7 @@ pub const fn table(entity: EntityLogicalName) -> &'static Table {
             name: "title",
             navigation: "msdyn_IssueId_msdyn_ocliveworkitem",
             lookup: conversation::CASE,
+            privilege: "prvAppendToIncident",
         },
     }
 }

@@ -20,6 +20,12 @@ impl EntityLogicalName {
             Self::Incident => Slot::Case,
         }
     }
+
+    /// The table with this name, if its records go into the customer slot.
+    #[must_use]
+    pub fn customer(name: &str) -> Option<Self> {
+        name.parse().ok().filter(|entity: &Self| entity.slot() == Slot::Customer)
+    }
 }
 
 impl fmt::Display for Slot {

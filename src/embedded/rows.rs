@@ -24,12 +24,8 @@ impl ToSql for EntityLogicalName {
 
 impl FromSql for EntityLogicalName {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        match value.as_i64()? {
-            1 => Ok(Self::Account),
-            2 => Ok(Self::Contact),
-            3 => Ok(Self::Incident),
-            other => Err(FromSqlError::OutOfRange(other)),
-        }
+        let value = value.as_i64()?;
+        Self::ALL.into_iter().find(|entity| number(*entity) == value).ok_or(FromSqlError::OutOfRange(value))
     }
 }
 

@@ -39,7 +39,7 @@ pub struct RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Dataverse rejects the 53rd concurrent request of a user (`dataverse-wire.md` 6.1). The margin is for a second client.
+    /// Dataverse rejects the 53rd concurrent request of a user. The margin is for a second client.
     pub const MAX_CONCURRENCY: usize = 48;
 }
 

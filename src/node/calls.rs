@@ -10,17 +10,15 @@ use napi::{
 use napi_derive::napi;
 
 use super::{
-    cancellation::Cancellation,
     client::Client,
     error::Failure,
     input,
     options::call,
-    outcome::CompactOutcome,
     output::{
         Continuation, ConversationObject, ConversationPageObject, DiagnosisReportObject, ImportProgressObject,
         ImportSummaryObject, LinkedRecordObject, VerificationObject, count,
     },
-    promise::Promises,
+    promise::{Cancellation, Promises},
     runtime,
 };
 use crate::{
@@ -32,36 +30,6 @@ type ReportProgress = ThreadsafeFunction<ImportProgressObject, (), ImportProgres
 
 #[napi]
 impl Client {
-    /// `linkToConversation`, with a compact outcome.
-    #[napi]
-    pub fn link<'env>(
-        &self,
-        env: &'env Env,
-        entity_logical_name: Unknown<'env>,
-        record_id: Unknown<'env>,
-        conversation_id: Unknown<'env>,
-        options: Unknown<'env>,
-        cancellation: Option<&Cancellation>,
-    ) -> napi::Result<Unknown<'env>> {
-        let target = [entity_logical_name, record_id, conversation_id];
-        self.start_link(env, &target, &options, cancellation, CompactOutcome)
-    }
-
-    /// `unlinkFromConversation`, with a compact outcome.
-    #[napi]
-    pub fn unlink<'env>(
-        &self,
-        env: &'env Env,
-        entity_logical_name: Unknown<'env>,
-        record_id: Unknown<'env>,
-        conversation_id: Unknown<'env>,
-        options: Unknown<'env>,
-        cancellation: Option<&Cancellation>,
-    ) -> napi::Result<Unknown<'env>> {
-        let target = [entity_logical_name, record_id, conversation_id];
-        self.start_unlink(env, &target, &options, cancellation, CompactOutcome)
-    }
-
     /// `getConversation`
     #[napi]
     pub fn read_conversation<'env>(

@@ -9,7 +9,6 @@ use napi::{
 use napi_derive::napi;
 
 use super::{
-    cancellation::{Cancellation, Cancelled},
     error::{self, Failure},
     input, log,
     observer::{EventObject, TrafficLog},
@@ -20,8 +19,8 @@ use super::{
         network::ProxyFunction,
         process_env::ProcessEnv,
     },
-    outcome::Outcome,
-    promise::Promises,
+    outcome::{CompactOutcome, Outcome},
+    promise::{Cancellation, Cancelled, Promises},
     runtime,
 };
 use crate::{
@@ -104,6 +103,36 @@ impl Client {
     #[napi]
     pub fn flush_log() {
         log::flush();
+    }
+
+    /// `linkToConversation`, with a compact outcome.
+    #[napi]
+    pub fn link<'env>(
+        &self,
+        env: &'env Env,
+        entity_logical_name: Unknown<'env>,
+        record_id: Unknown<'env>,
+        conversation_id: Unknown<'env>,
+        options: Unknown<'env>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let target = [entity_logical_name, record_id, conversation_id];
+        self.start_link(env, &target, &options, cancellation, CompactOutcome)
+    }
+
+    /// `unlinkFromConversation`, with a compact outcome.
+    #[napi]
+    pub fn unlink<'env>(
+        &self,
+        env: &'env Env,
+        entity_logical_name: Unknown<'env>,
+        record_id: Unknown<'env>,
+        conversation_id: Unknown<'env>,
+        options: Unknown<'env>,
+        cancellation: Option<&Cancellation>,
+    ) -> napi::Result<Unknown<'env>> {
+        let target = [entity_logical_name, record_id, conversation_id];
+        self.start_unlink(env, &target, &options, cancellation, CompactOutcome)
     }
 
     /// `openConversation`

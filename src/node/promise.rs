@@ -1,4 +1,4 @@
-//! The bridge from futures to Promises.
+//! The bridge from futures to Promises, and the cancellation of calls.
 //!
 //! Each environment (the main thread's, and that of each `worker_thread`) has one queue. A call that ends on the runtime's thread
 //! puts its outcome there; one callback on the environment's thread settles all outcomes of the queue. When the environment ends,
@@ -20,6 +20,9 @@ use napi::{
     bindgen_prelude::{PromiseRaw, ToNapiValue, Unknown},
     check_status, sys,
 };
+
+use napi_derive::napi;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     error::{self, Failure},
@@ -293,6 +296,55 @@ fn settle(env: sys::napi_env, Deferred(deferred): &Deferred, outcome: Result<Out
             unsafe { sys::napi_reject_deferred(env, *deferred, reason) }
         }
     };
+}
+
+/// The cancellation of one call with a signal.
+#[napi]
+#[derive(Default)]
+pub struct Cancellation(CancellationToken);
+
+#[napi]
+impl Cancellation {
+    /// A cancellation that was not requested yet.
+    #[napi(constructor)]
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops the work. A write that was already sent is not undone.
+    #[napi]
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+}
+
+/// The call's side of a cancellation; `None` without a signal.
+#[derive(Clone)]
+pub(super) struct Cancelled(Option<CancellationToken>);
+
+impl From<Option<&Cancellation>> for Cancelled {
+    fn from(cancellation: Option<&Cancellation>) -> Self {
+        Self(cancellation.map(|cancellation| cancellation.0.clone()))
+    }
+}
+
+impl Cancelled {
+    /// Whether the signal was aborted already.
+    pub(super) fn is_requested(&self) -> bool {
+        self.0.as_ref().is_some_and(CancellationToken::is_cancelled)
+    }
+
+    /// Runs the work until it ends or is cancelled.
+    pub(super) async fn run<T>(self, work: impl Future<Output = Result<T, LinkError>>) -> Result<T, Failure> {
+        match self.0 {
+            None => work.await.map_err(Failure::Error),
+            Some(token) => match token.run_until_cancelled(work).await {
+                Some(done) => done.map_err(Failure::Error),
+                None => Err(Failure::Aborted),
+            },
+        }
+    }
 }
 
 #[cfg(test)]

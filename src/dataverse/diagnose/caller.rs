@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::checks::{get, parse, word};
 use crate::{
-    dataverse::context::RequestContext,
-    domain::{CheckKind, CheckOutcome, CheckResult},
+    dataverse::{context::RequestContext, tables::table},
+    domain::{CheckKind, CheckOutcome, CheckResult, EntityLogicalName},
     error::{Code, LinkError},
     http::{Audience, field_lines},
 };
@@ -52,14 +52,10 @@ const DATE_PRECISION: Duration = Duration::from_secs(1);
 /// Round trips that are measured; the median is reported.
 const ROUND_TRIPS: usize = 3;
 /// Privileges that links need. A conversation is an activity: Read, Write and Append on it, `AppendTo` on the record.
-const NEEDED: [&str; 6] = [
-    "prvReadActivity",
-    "prvWriteActivity",
-    "prvAppendActivity",
-    "prvAppendToAccount",
-    "prvAppendToContact",
-    "prvAppendToIncident",
-];
+fn needed() -> Vec<&'static str> {
+    let to_link = EntityLogicalName::ALL.into_iter().map(|entity| table(entity).privilege);
+    ["prvReadActivity", "prvWriteActivity", "prvAppendActivity"].into_iter().chain(to_link).collect()
+}
 
 pub(super) async fn token(context: RequestContext<'_>) -> CheckResult<()> {
     let environment = &context.shared.environment;
@@ -168,7 +164,8 @@ pub(super) async fn privileges(context: RequestContext<'_>, user: Uuid) -> Check
 
     let path =
         format!("systemusers({user})/Microsoft.Dynamics.CRM.RetrieveUserSetOfPrivilegesByNames(PrivilegeNames=@p)");
-    let query = format!("@p=[\"{}\"]", NEEDED.join("\",\""));
+    let needed = needed();
+    let query = format!("@p=[\"{}\"]", needed.join("\",\""));
     let response = get(context, &path, Some(&query)).await?;
     if response.status == StatusCode::FORBIDDEN {
         // Links do not need the privilege to read privileges.
@@ -176,9 +173,9 @@ pub(super) async fn privileges(context: RequestContext<'_>, user: Uuid) -> Check
     }
     let Held { role_privileges } = parse(response)?;
     let is_held = |name: &&str| role_privileges.iter().any(|held| held.privilege_name == **name);
-    let missing: Vec<_> = NEEDED.into_iter().filter(|name| !is_held(name)).collect();
+    let missing: Vec<_> = needed.iter().copied().filter(|name| !is_held(name)).collect();
     if missing.is_empty() {
-        return Ok(((), CheckOutcome::Passed(format!("The user has {}.", NEEDED.join(", ")))));
+        return Ok(((), CheckOutcome::Passed(format!("The user has {}.", needed.join(", ")))));
     }
     let missing = missing.join(", ");
     let fix = format!(

@@ -62,13 +62,6 @@ const INSERT_CONVERSATION: &str = "
     SELECT ?1, ?2, ?4, ?5, ?7, ?9, ?11, ?13 WHERE ?2 IS NOT NULL ON CONFLICT DO NOTHING";
 
 impl Table {
-    const ALL: [Self; 4] = [
-        Self::Records(EntityLogicalName::Account),
-        Self::Records(EntityLogicalName::Contact),
-        Self::Records(EntityLogicalName::Incident),
-        Self::Conversations,
-    ];
-
     /// The name of the table in Web API URLs.
     pub(super) const fn entity_set(self) -> &'static str {
         match self {
@@ -78,7 +71,8 @@ impl Table {
     }
 
     pub(super) fn named(entity_set: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|table| table.entity_set() == entity_set)
+        let records = EntityLogicalName::ALL.into_iter().map(Self::Records);
+        records.chain([Self::Conversations]).find(|table| table.entity_set() == entity_set)
     }
 
     /// Number of values that are imported of a row.
@@ -186,9 +180,9 @@ impl Row {
         const NAME: &str = conversation::CUSTOMER_ENTITY;
         let annotation: Option<Option<String>> = self.column(NAME)?;
         match annotation.flatten().as_deref() {
-            Some("account") => Ok(number(EntityLogicalName::Account)),
-            Some("contact") => Ok(number(EntityLogicalName::Contact)),
-            Some(_) => Err(format!("`{NAME}` is neither 'account' nor 'contact'")),
+            Some(name) => EntityLogicalName::customer(name)
+                .map(number)
+                .ok_or_else(|| format!("`{NAME}` is neither 'account' nor 'contact'")),
             None => Err(format!(
                 "`{NAME}` is missing; ask for it with the header Prefer: odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname\""
             )),

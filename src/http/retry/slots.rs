@@ -12,7 +12,7 @@ use crate::sync::lock;
 const INITIAL: f64 = 4.0;
 /// Share that is left after a throttled request.
 const DECREASE: f64 = 0.7;
-/// Degree of parallelism that the server recommends (`dataverse-wire.md` 6.1).
+/// Degree of parallelism that the server recommends.
 const RECOMMENDED: HeaderName = HeaderName::from_static("x-ms-dop-hint");
 
 /// Slots are given out in the order of `take`.

@@ -1,4 +1,4 @@
-//! Requests tokens with a client secret: the client credentials flow of Microsoft Entra (`dataverse-wire.md` 7.1).
+//! Requests tokens with a client secret: the client credentials flow of Microsoft Entra.
 
 use std::{sync::Arc, time::Duration};
 
