@@ -278,7 +278,7 @@ test('help and --version', { timeout: 120_000 }, async t => {
   for (const command of ['link', 'unlink', 'show', 'conversations', 'import', 'bulk', 'doctor']) {
     const explained = await cli(t, ['help', command])
     assert.doesNotMatch(explained.stdout, /undefined/)
-    assert.match(explained.stdout, new RegExp(`Usage: omnichannel-link ${command} [^]*Examples\n  omnichannel-link ${command}`))
+    assert.match(explained.stdout, new RegExp(`Usage: omnichannel-link ${command}[^]*Examples\n  omnichannel-link ${command}`))
     assert.equal((await cli(t, [command, '-h'])).stdout, explained.stdout)
   }
   assert.deepEqual(await cli(t, ['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
