@@ -47,7 +47,7 @@ test('sample data is imported, linked and unlinked', { timeout: 60_000 }, async 
       await failure(unlinkFromConversation('incident', incident.recordId, emptyConversation)),
       await failure(linkToConversation('incident', 'x', emptyConversation)),
       await failure(linkToConversation('incident', incident.recordId)),
-      await failure(linkToConversation('incident', incident.recordId, emptyConversation, { ifLinked: 'maybe' }))
+      await failure(linkToConversation('incident', incident.recordId, emptyConversation, { dryRun: true }))
     ]))`
   )
   const rest = { conversationId: emptyConversation, record: incident, store: 'embedded' }
@@ -59,7 +59,7 @@ test('sample data is imported, linked and unlinked', { timeout: 60_000 }, async 
       ['NOT_LINKED', undefined, true],
       ['INVALID_ARGUMENT', 'recordId', true],
       ['NO_FOCUSED_CONVERSATION', undefined, true],
-      ['INVALID_ARGUMENT', 'options.ifLinked', true]
+      ['INVALID_ARGUMENT', 'options', true]
     ]
   )
 })

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { OmnichannelClient } from 'omnichannel-link'
 import { folder } from './support/afterwards.mjs'
+import { run } from './support/child.mjs'
 import { throws } from './support/expect.mjs'
 import { conversation } from './support/sample.mjs'
 
@@ -112,4 +113,26 @@ test('http is allowed for this machine only', async () => {
 
 test('the class needs new', () => {
   assert.throws(() => OmnichannelClient(), TypeError)
+})
+
+test('variables may be inherited, but never come from Object.prototype', { timeout: 60_000 }, async t => {
+  const code = `
+    const argumentFor = env => {
+      process.env = env
+      try {
+        new link.OmnichannelClient()
+        return 'none'
+      } catch (error) {
+        return error.argument
+      }
+    }
+    const all = { DATAVERSE_URL: 'no URL' }
+    const seen = [all, Object.create(all), new Proxy({}, { get: (_, name) => all[name] })].map(argumentFor)
+    Object.prototype.DATAVERSE_URL = 'no URL'
+    seen.push(argumentFor({}))
+    delete Object.prototype.DATAVERSE_URL
+    seen.push(argumentFor({ get DATAVERSE_URL() { throw undefined } }))
+    console.log(JSON.stringify(seen))`
+  const seen = await run(t, code, { cwd: folder(t) })
+  assert.deepEqual(seen, ['DATAVERSE_URL', 'DATAVERSE_URL', 'DATAVERSE_URL', 'none', 'process.env'])
 })

@@ -7,7 +7,7 @@ import { Events } from '../lib/events.js'
 import { start } from './support/child.mjs'
 import { folder } from './support/afterwards.mjs'
 import { rejects, throws } from './support/expect.mjs'
-import { account, closedConversation, contact, conversation, incident, missingId, numbered } from './support/sample.mjs'
+import { account, closedConversation, contact, conversation, emptyConversation, incident, missingId, numbered } from './support/sample.mjs'
 import { client, emptyEmbedded, stores } from './support/stores.mjs'
 import { arrival, serve } from './support/server.mjs'
 
@@ -306,4 +306,45 @@ test('without a handler it ends the program like any other exception', { timeout
   const { code, stderr } = await ended
   assert.equal(code, 1)
   assert.match(stderr, /Error: mine/)
+})
+
+test('a listener that is added while a call without options is in flight gets its conversation', { timeout: 60_000 }, async t => {
+  const { client } = emptyEmbedded(t)
+  const seen = []
+  const calls = [
+    () => client.linkToConversation('account', 'x', `{${conversation.toUpperCase()}}`),
+    () => client.unlinkFromConversation('account', account.recordId, 'y'),
+    () => client.linkToConversation('account', account.recordId, conversation)
+  ]
+  for (const call of calls) {
+    const pending = call()
+    client.once('failed', ({ conversationId, error }) => seen.push([conversationId, error.code]))
+    await pending.catch(() => {})
+  }
+  await client.close()
+  const closed = client.linkToConversation('account', account.recordId, conversation)
+  client.once('failed', ({ conversationId, error }) => seen.push([conversationId, error.code]))
+  await closed.catch(() => {})
+  assert.deepEqual(seen, [
+    [conversation, 'INVALID_ARGUMENT'],
+    ['y', 'INVALID_ARGUMENT'],
+    [conversation, 'CONVERSATION_NOT_FOUND'],
+    [conversation, 'CLOSED']
+  ])
+})
+
+test('calls with and without options settle in the order of the calls', { timeout: 60_000 }, async t => {
+  const { client } = await stores.embedded(t)
+  const settled = []
+  const records = [account, contact]
+  const calls = Array.from({ length: 20 }, (_, at) => {
+    const { entityLogicalName, recordId } = records[at % 2]
+    const options = at % 3 === 0 ? [{}] : []
+    return client.linkToConversation(entityLogicalName, recordId, emptyConversation, ...options).then(() => settled.push(at))
+  })
+  await Promise.all(calls)
+  assert.deepEqual(
+    settled,
+    settled.toSorted((a, b) => a - b)
+  )
 })

@@ -5,7 +5,7 @@
 const { isNativeError } = require('node:util/types')
 const { Cancellation } = require('./binding.js')
 const { Callbacks } = require('./callbacks.js')
-const { LinkError, failure, fromAddon } = require('./link-error.js')
+const { LinkError, failure, fromAddon, shown } = require('./link-error.js')
 const { take } = require('./options.js')
 const { cancelOnAbort, isAborted, reasonOf } = require('./signals.js')
 const { readable } = require('./validate.js')
@@ -19,47 +19,62 @@ function callNow(call) {
   }
 }
 
-/**
- * Awaits `start(options, cancellation)`, and cancels it when the signal among the options aborts. `onAborted` is called before the promise
- * rejects for that reason. The options are a copy that `read` in options.js made.
- */
-async function call(native, options, start, onAborted) {
+/** Like `callWithSignal`, with the signal that is among the options. These are a copy that `read` in options.js made. */
+function call(native, options, start, onValue, onError) {
   const signal = take(options, 'signal')
-  return await callWithSignal(native, signal, cancellation => start(options, cancellation), onAborted)
+  return callWithSignal(native, signal, cancellation => start(options, cancellation), onValue, onError)
 }
 
-/** The same with the signal apart from the options. */
-async function callWithSignal(native, signal, start, onAborted) {
-  Callbacks.rejectNestedCall(native)
-  // The addon rejects. It throws only what a getter or a proxy's trap of an argument threw.
-  const begin = cancellation => readable(native, 'arguments', () => start(cancellation))
-  if (signal === undefined) {
-    try {
-      return await begin()
-    } catch (raw) {
-      throw linkError(raw)
-    }
-  }
-  const cancellation = new Cancellation()
-  if (isAborted(native, signal)) cancellation.cancel()
-  const forget = cancelOnAbort(native, signal, cancellation)
+/**
+ * Calls `start(cancellation)`, which the signal cancels, and resolves with `onValue` of its value. `onError(error, isAborted)` throws the
+ * error to reject with: a LinkError, or the reason of the signal.
+ *
+ * There is one `then`, as for a call without options in client.js: so all calls settle in the order in which the addon settles them.
+ */
+function callWithSignal(native, signal, start, onValue = identity, onError = rethrow) {
+  let forget
   try {
-    return await begin(cancellation)
-  } catch (raw) {
-    if (raw != null) throw linkError(raw)
-    onAborted?.()
-    throw reasonOf(signal)
-  } finally {
-    forget()
+    Callbacks.rejectNestedCall(native)
+    const cancellation = signal === undefined ? undefined : new Cancellation()
+    if (cancellation) {
+      if (isAborted(native, signal)) cancellation.cancel()
+      forget = cancelOnAbort(native, signal, cancellation)
+    }
+    // The addon rejects. It throws only what a getter or a proxy's trap of an argument threw.
+    const pending = readable(native, 'arguments', () => start(cancellation))
+    return pending.then(
+      value => {
+        forget?.()
+        return onValue(value)
+      },
+      raw => {
+        forget?.()
+        const isAborted = raw == null && signal !== undefined
+        return onError(isAborted ? reasonOf(signal) : linkError(raw), isAborted)
+      }
+    )
+  } catch (error) {
+    forget?.()
+    return rejected(error, onError)
   }
 }
 
-/** The LinkError of an error that the addon made. Any other error of the addon is a defect. */
+const identity = value => value
+
+function rethrow(error, _isAborted = false) {
+  throw error
+}
+
+/** Rejects with the error that `onError` throws. */
+async function rejected(error, onError) {
+  return onError(error, false)
+}
+
+/** The LinkError of an error that the addon made. Any other value is a defect of the addon. */
 function linkError(raw) {
   if (raw instanceof LinkError) return raw
-  if (isNativeError(raw) && !Object.hasOwn(raw, 'maybeApplied'))
-    return failure('INTERNAL', `The addon failed: ${raw.message}`, { cause: raw })
-  return fromAddon(raw)
+  if (isNativeError(raw) && Object.hasOwn(raw, 'maybeApplied')) return fromAddon(raw)
+  return failure('INTERNAL', `The addon failed: ${shown(raw?.message ?? raw)}`, { cause: raw })
 }
 
-module.exports = { call, callNow, callWithSignal, linkError }
+module.exports = { call, callNow, callWithSignal, linkError, rejected }

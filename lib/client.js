@@ -9,7 +9,7 @@ const process = require('node:process')
 const { setImmediate: nextTurn } = require('node:timers/promises')
 const { bulk } = require('./bulk.js')
 const { Callbacks } = require('./callbacks.js')
-const { call, callNow, callWithSignal, linkError } = require('./call.js')
+const { call, callNow, callWithSignal, linkError, rejected } = require('./call.js')
 const { hasSubscribers, publish } = require('./channels.js')
 const { clientOptions } = require('./client-options.js')
 const { proxyResolver, tokenProvider } = require('./credential.js')
@@ -74,22 +74,21 @@ class OmnichannelClient {
   }
 
   /** A link or an unlink with options or listeners. Listeners are called before the promise settles. */
-  async #change({ name, native, shape }, target, options) {
+  #change({ name, native, shape }, target, options) {
     this.#observe()
     // Read now, because the focus may have moved by the time the call fails.
     const conversation = target[2] ?? this.#native.getConversationId()
     let given
-    let compact
-    let isAborted = false
-    try {
-      given = optionsOf(this.#native, options, shape)
-      const start = (...rest) => this.#native[native](...target, ...rest)
-      compact = await call(this.#native, given, start, () => (isAborted = true))
-    } catch (error) {
+    const failed = (error, isAborted) => {
       if (!isAborted && own(given).dryRun !== true) this.#events.failure(name, conversation, error)
       throw error
     }
-    return this.#events.outcome(outcomeOf(compact))
+    try {
+      given = optionsOf(this.#native, options, shape)
+    } catch (error) {
+      return rejected(error, failed)
+    }
+    return call(this.#native, given, (...rest) => this.#native[native](...target, ...rest), this.#linked, failed)
   }
 
   linkMany(requests, options) {

@@ -61,11 +61,8 @@ function define(object, name, description) {
   Object.defineProperty(object, name, { __proto__: null, configurable: true, writable: true, ...description })
 }
 
-/** The LinkError of an `Error` that the addon created. Its `conversationId` is for events alone. */
-function fromAddon(raw) {
-  const { conversationId: _, ...details } = own(raw)
-  return new LinkError({ ...details, message: raw.message })
-}
+/** The LinkError of an `Error` that the addon created. */
+const fromAddon = raw => new LinkError({ ...own(raw), message: raw.message })
 
 /** An error that JavaScript detects, before anything was read or written. */
 function failure(code, message, details) {

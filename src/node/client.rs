@@ -3,8 +3,8 @@
 use std::{cell::RefCell, sync::Arc};
 
 use napi::{
-    Env,
-    bindgen_prelude::{Function, Object, ToNapiValue, Unknown},
+    Env, JsValue, ValueType,
+    bindgen_prelude::{FromNapiValue, Function, Object, ToNapiValue, Unknown},
 };
 use napi_derive::napi;
 
@@ -58,16 +58,16 @@ impl Client {
         proxy: Option<ProxyFunction<'_>>,
         process: Option<Object<'_>>,
     ) -> napi::Result<Self> {
-        let process_env = ProcessEnv::read(env, process)?;
-        let configuration = client::configuration(Some(&options), credential.is_some(), &process_env);
+        let configuration = ProcessEnv::read(env, process)
+            .and_then(|process_env| client::configuration(Some(&options), credential.is_some(), &process_env));
         Self::configured(configuration.map_err(|error| error::thrown(env, &error))?, credential, proxy)
     }
 
     /// A client that only the environment configures.
     pub(super) fn from_process(env: Env) -> Result<Self, LinkError> {
         let internal = |error: napi::Error| LinkError::new(Code::Internal, error.reason.clone());
-        let process_env = ProcessEnv::read(env, None).map_err(internal)?;
-        Self::configured(client::configuration(None, false, &process_env)?, None, None).map_err(internal)
+        let configuration = client::configuration(None, false, &ProcessEnv::read(env, None)?)?;
+        Self::configured(configuration, None, None).map_err(internal)
     }
 
     fn configured(
@@ -190,10 +190,11 @@ impl Client {
         cancellation: Option<&Cancellation>,
         convert: fn(Outcome) -> T,
     ) -> napi::Result<Unknown<'env>> {
-        let request = self.target(*env, target).and_then(|target| {
+        let request = self.target(*env, target, cancellation).and_then(|target| {
             let (policy, options) = call::link(options)?;
             Ok(((target, policy), options))
         });
+        let request = request.map_err(|error| self.made_for(*env, error, target));
         self.start(env, request, cancellation, move |service, ((record, conversation), policy), options| {
             let linked = service.link(record, conversation, policy, options);
             async move { linked.await.map(|outcome| convert(outcome.into())).map_err(made_for(conversation)) }
@@ -208,7 +209,8 @@ impl Client {
         cancellation: Option<&Cancellation>,
         convert: fn(Outcome) -> T,
     ) -> napi::Result<Unknown<'env>> {
-        let request = self.target(*env, target).and_then(|target| Ok((target, call::unlink(options)?)));
+        let request = self.target(*env, target, cancellation).and_then(|target| Ok((target, call::unlink(options)?)));
+        let request = request.map_err(|error| self.made_for(*env, error, target));
         self.start(env, request, cancellation, move |service, (record, conversation), options| {
             let unlinked = service.unlink(record, conversation, options);
             async move { unlinked.await.map(|outcome| convert(outcome.into())).map_err(made_for(conversation)) }
@@ -255,12 +257,29 @@ impl Client {
         done.map_err(|error| error::thrown(env, &self.service.describe(error)))
     }
 
+    /// The record and the conversation. Fails if the client is closed; a call with a signal is checked later, after the signal.
     fn target(
         &self,
         env: Env,
         [entity, record, conversation]: &Target<'_>,
+        cancellation: Option<&Cancellation>,
     ) -> Result<(RecordReference, Option<ConversationId>), LinkError> {
-        Ok((input::record(env, entity, record)?, self.conversation(env, conversation)?))
+        let target = (input::record(env, entity, record)?, self.conversation(env, conversation)?);
+        if cancellation.is_none() {
+            self.service.ensure_open()?;
+        }
+        Ok(target)
+    }
+
+    /// Adds the conversation of a call that did not start: the string of the argument, or the focused one.
+    fn made_for(&self, env: Env, error: LinkError, [_, _, id]: &Target<'_>) -> LinkError {
+        let conversation = match id.get_type() {
+            // SAFETY: checked to be a string of this environment.
+            Ok(ValueType::String) => unsafe { String::from_napi_value(env.raw(), id.raw()) }.ok(),
+            Ok(ValueType::Null | ValueType::Undefined) => self.get_conversation_id(),
+            _ => None,
+        };
+        error.with(|details| details.conversation_id = conversation)
     }
 
     /// The conversation that is named, or the one that is focused now.

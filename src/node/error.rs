@@ -51,7 +51,8 @@ fn to_error<'env>(env: &'env Env, error: &LinkError) -> napi::Result<Object<'env
     object.set("isRetryable", error.is_retryable())?;
     object.set("maybeApplied", details.maybe_applied)?;
     object.set_some("argument", details.argument.as_deref())?;
-    object.set_some("conversationId", details.conversation_id.as_deref())?;
+    // For the events that JavaScript emits.
+    object.set_hidden("conversationId", details.conversation_id.as_deref())?;
     object.set_some("serviceCode", details.service_code.as_deref())?;
     object.set_some("serviceMessage", details.service_message.as_deref())?;
     object.set_some("requestId", details.request_id.as_deref())?;

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use napi::{Env, bindgen_prelude::Unknown};
+use napi::{Env, ValueType, bindgen_prelude::Unknown};
 use napi_derive::napi;
 
 use super::{client::Client, outcome::OutcomeObject, promise::Promises};
@@ -29,8 +29,8 @@ fn default_client(env: Env) -> Result<Rc<Client>, LinkError> {
 /// `linkToConversation` of the default client, which uses `DATAVERSE_URL` if it is set, else `omnichannel-link.db` in the working
 /// directory.
 ///
-/// Arguments, outcome and errors are those of `linkToConversation` in types/client.d.ts; an error is a plain `Error` with the
-/// properties of `LinkError`, and options cannot have a `signal`.
+/// Takes the first three arguments of `linkToConversation` in types/client.d.ts, and has its outcome. An error is a plain `Error`
+/// with the properties of `LinkError`.
 #[napi]
 pub fn link_to_conversation<'env>(
     env: &'env Env,
@@ -40,7 +40,7 @@ pub fn link_to_conversation<'env>(
     options: Unknown<'env>,
 ) -> napi::Result<Unknown<'env>> {
     let target = [entity_logical_name, record_id, conversation_id];
-    with_default_client(env, |client| client.start_link(env, &target, &options, None, OutcomeObject))
+    with_default_client(env, &options, |client| client.start_link(env, &target, &options, None, OutcomeObject))
 }
 
 /// `unlinkFromConversation` of the default client; see [`link_to_conversation`].
@@ -53,15 +53,24 @@ pub fn unlink_from_conversation<'env>(
     options: Unknown<'env>,
 ) -> napi::Result<Unknown<'env>> {
     let target = [entity_logical_name, record_id, conversation_id];
-    with_default_client(env, |client| client.start_unlink(env, &target, &options, None, OutcomeObject))
+    with_default_client(env, &options, |client| client.start_unlink(env, &target, &options, None, OutcomeObject))
 }
 
-/// Rejects if there cannot be a default client, because an async function never throws.
+/// Rejects if there cannot be a default client, because an async function never throws. Options are rejected, too: lib/options.js
+/// reads them, and ignoring a `dryRun` would write.
 fn with_default_client<'env>(
     env: &'env Env,
+    options: &Unknown<'env>,
     call: impl FnOnce(&Client) -> napi::Result<Unknown<'env>>,
 ) -> napi::Result<Unknown<'env>> {
-    match default_client(*env) {
+    let client = match options.get_type() {
+        Ok(ValueType::Undefined) => default_client(*env),
+        _ => Err(LinkError::invalid_argument(
+            "options",
+            "expected none; calls with options need the package `omnichannel-link`",
+        )),
+    };
+    match client {
         Ok(client) => call(&client),
         Err(error) => Promises::rejected(env, &error.into()),
     }

@@ -17,18 +17,26 @@ impl<'env> Properties<'env> {
     }
 
     pub(super) fn set<T: ToNapiValue>(&mut self, name: &str, value: T) -> napi::Result<()> {
-        // SAFETY: converted in the environment that it is used in.
-        let value = unsafe { Unknown::from_raw_unchecked(self.env.raw(), T::to_napi_value(self.env.raw(), value)?) };
-        let property = Property::new().with_utf8_name(name)?.with_value(&value);
-        self.all.push(property.with_property_attributes(
-            PropertyAttributes::Writable | PropertyAttributes::Enumerable | PropertyAttributes::Configurable,
-        ));
-        Ok(())
+        self.define(name, value, PropertyAttributes::Enumerable)
     }
 
     /// Leaves the property out if there is no value.
     pub(super) fn set_some<T: ToNapiValue>(&mut self, name: &str, value: Option<T>) -> napi::Result<()> {
         value.map_or(Ok(()), |value| self.set(name, value))
+    }
+
+    /// A property that JSON and copies leave out.
+    pub(super) fn set_hidden<T: ToNapiValue>(&mut self, name: &str, value: Option<T>) -> napi::Result<()> {
+        value.map_or(Ok(()), |value| self.define(name, value, PropertyAttributes::Default))
+    }
+
+    fn define<T: ToNapiValue>(&mut self, name: &str, value: T, attributes: PropertyAttributes) -> napi::Result<()> {
+        // SAFETY: converted in the environment that it is used in.
+        let value = unsafe { Unknown::from_raw_unchecked(self.env.raw(), T::to_napi_value(self.env.raw(), value)?) };
+        let property = Property::new().with_utf8_name(name)?.with_value(&value);
+        let attributes = attributes | PropertyAttributes::Writable | PropertyAttributes::Configurable;
+        self.all.push(property.with_property_attributes(attributes));
+        Ok(())
     }
 
     pub(super) fn into_object(self) -> napi::Result<Object<'env>> {

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use napi::{
     Env, JsValue, ValueType,
     bindgen_prelude::{FromNapiValue, JsObjectValue, Object, Unknown},
+    sys,
 };
+
+use crate::error::LinkError;
 
 /// The variables that clients read.
 const VARIABLES: [&str; 13] = [
@@ -33,28 +36,40 @@ pub struct ProcessEnv {
 }
 
 impl ProcessEnv {
-    /// Reads `process`, or the global one. Properties of a changed `Object.prototype` do not count.
-    pub(in crate::node) fn read(env: Env, process: Option<Object<'_>>) -> napi::Result<Self> {
-        let process = match process {
-            Some(process) => Some(process),
-            None => property(&env.get_global()?.get_named_property_unchecked::<Object<'_>>("globalThis")?, "process")?,
-        };
+    /// Reads `process`, or the global one. Properties that `Object.prototype` has, too, count only if they are own ones.
+    pub(in crate::node) fn read(env: Env, process: Option<Object<'_>>) -> Result<Self, LinkError> {
+        Self::try_read(env, process).map_err(|error| {
+            let mut exception = std::ptr::null_mut();
+            // SAFETY: the environment is the current one. The exception of a getter or a trap must not stay pending.
+            unsafe { sys::napi_get_and_clear_last_exception(env.raw(), &raw mut exception) };
+            LinkError::invalid_option("process.env", "cannot be read").caused_by(error.reason.clone())
+        })
+    }
+
+    fn try_read(env: Env, process: Option<Object<'_>>) -> napi::Result<Self> {
+        // SAFETY: the global object of the current environment.
+        let global = unsafe { Object::from_napi_value(env.raw(), env.get_global()?.raw()) }?;
+        let root = property(&global, "Object")?.map_or(Ok(None), |object| property(&object, "prototype"))?;
+        let is_shared = |name| root.as_ref().map_or(Ok(false), |root| root.has_own_property(name));
+        let process = process.map_or_else(|| property(&global, "process"), |process| Ok(Some(process)))?;
         let part = |name| process.as_ref().map_or(Ok(None), |process| property(process, name));
-        let (variables, versions) = (part("env")?, part("versions")?);
         let mut found = HashMap::new();
-        for name in VARIABLES {
-            if let Some(variables) = variables.as_ref().filter(|variables| has(variables, name))
-                && let value = variables.get_named_property_unchecked::<Unknown<'_>>(name)?
-                && matches!(value.get_type(), Ok(ValueType::String))
-            {
-                // SAFETY: checked to be a string of this environment.
-                let value = unsafe { String::from_napi_value(env.raw(), value.raw()) }?;
-                if !value.is_empty() {
+        if let Some(variables) = part("env")? {
+            for name in VARIABLES {
+                if let Some(value) = string(env, &variables, name)?
+                    && !value.is_empty()
+                    && (!is_shared(name)? || variables.has_own_property(name)?)
+                {
                     found.insert(name, value);
                 }
             }
         }
-        Ok(Self { variables: found, is_electron: versions.is_some_and(|versions| has(&versions, "electron")) })
+        let is_electron = match part("versions")? {
+            Some(versions) if is_shared("electron")? => versions.has_own_property("electron")?,
+            Some(versions) => string(env, &versions, "electron")?.is_some(),
+            None => false,
+        };
+        Ok(Self { variables: found, is_electron })
     }
 
     /// The value of a variable that is set and not empty.
@@ -63,16 +78,22 @@ impl ProcessEnv {
     }
 }
 
-fn has(object: &Object<'_>, name: &str) -> bool {
-    object.has_own_property(name).unwrap_or(false)
-}
-
 /// A property that is an object.
 fn property<'env>(object: &Object<'env>, name: &str) -> napi::Result<Option<Object<'env>>> {
     let value = object.get_named_property_unchecked::<Unknown<'env>>(name)?;
-    if !matches!(value.get_type(), Ok(ValueType::Object)) {
+    if !matches!(value.get_type(), Ok(ValueType::Object | ValueType::Function)) {
         return Ok(None);
     }
     // SAFETY: checked to be an object, of the environment that the outer one is of.
     unsafe { Object::from_napi_value(object.value().env, value.raw()) }.map(Some)
+}
+
+/// A property that is a string.
+fn string(env: Env, object: &Object<'_>, name: &str) -> napi::Result<Option<String>> {
+    let value = object.get_named_property_unchecked::<Unknown<'_>>(name)?;
+    if !matches!(value.get_type(), Ok(ValueType::String)) {
+        return Ok(None);
+    }
+    // SAFETY: checked to be a string of this environment.
+    unsafe { String::from_napi_value(env.raw(), value.raw()) }.map(Some)
 }
