@@ -103,7 +103,11 @@ for (const [name, open] of Object.entries(stores)) {
 
 test('an unknown column is INVALID_ARGUMENT', async t => {
   const { client } = await stores.dataverse(t)
-  const error = await rejects(client.findRecord('account', { acountnumber: 'A-1' }), 'INVALID_ARGUMENT', /^`key`: the server rejected it: .*[^.]\.$/)
+  const error = await rejects(
+    client.findRecord('account', { acountnumber: 'A-1' }),
+    'INVALID_ARGUMENT',
+    /^`key`: the server rejected it: .*[^.]\.$/
+  )
   assert.equal(error.argument, 'key')
   assert.match(error.hint, /logical names of columns/)
 })

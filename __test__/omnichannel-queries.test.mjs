@@ -72,7 +72,7 @@ test('an invalid query is rejected before anything is read', { timeout: 60_000 }
     ],
     [{ agentId: agent, attributes: [{ toString: 5 }] }, /^`input` cannot be read\.$/],
     [{ agentId: agent, status: 3 }, /`input\.status`: expected an array, got 3/],
-    [{ agentId: agent, status: [2, 'active'] }, /`input\.status\[1\]`: expected a whole number, got string/],
+    [{ agentId: agent, status: [2, 'active'] }, /`input\.status\[1\]`: expected a whole number, got a string/],
     [{ agentId: agent, status: [Symbol('active')] }, /`input\.status\[0\]`.*symbol/],
     [{ agentId: agent, status: ['9'.repeat(1000)] }, /`input\.status\[0\]`/],
     [{ agentId: agent, status: [['3']] }, /`input\.status\[0\]`/],

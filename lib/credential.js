@@ -2,7 +2,7 @@
 
 // Wraps the program's credential and proxy function for the addon. The wrappers never throw, and return plain objects of one form.
 
-const { own } = require('./link-error.js')
+const { kindOf, own } = require('./link-error.js')
 const { properties } = require('./options.js')
 const { NestedCall } = require('./callbacks.js')
 const { AbortSignal } = require('./signals.js')
@@ -48,15 +48,14 @@ function describe(error) {
   if (error instanceof NestedCall) return error.message
   try {
     const [given, message] = [error?.name, error?.message]
-    const name = typeof given === 'string' && /^\w{1,100}$/.test(given) ? given : kindOf(error)
+    const name = typeof given === 'string' && /^\w{1,100}$/.test(given) ? given : thrownKind(error)
     const number = typeof message === 'string' ? /\bAADSTS\d{1,10}/.exec(message)?.[0] : undefined
     return number ? `it threw ${name} ${number}` : `it threw ${name}`
   } catch {
-    return `it threw ${kindOf(error)}`
+    return `it threw ${thrownKind(error)}`
   }
 }
 
-const KINDS = { undefined: 'nothing', object: 'an object' }
-const kindOf = value => (value === null ? 'null' : (own(KINDS)[typeof value] ?? `a ${typeof value}`))
+const thrownKind = error => (error === undefined ? 'nothing' : kindOf(error))
 
 module.exports = { proxyResolver, tokenProvider }

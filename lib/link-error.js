@@ -77,6 +77,18 @@ function shortened(message) {
   return `${beginning}… (${leftOut} characters left out) …${end}`.toWellFormed()
 }
 
+/** The kind of a value for a message: `a string`, `an array`, `undefined`. A revoked proxy is an object. */
+function kindOf(value) {
+  if (value == null) return String(value)
+  const type = typeof value
+  if (type !== 'object') return `a ${type}`
+  try {
+    return Array.isArray(value) ? 'an array' : 'an object'
+  } catch {
+    return 'an object'
+  }
+}
+
 /** A thrown value as a string for a message. Some values cannot be converted. */
 function shown(thrown) {
   try {
@@ -86,4 +98,4 @@ function shown(thrown) {
   }
 }
 
-module.exports = { LinkError, failure, fromAddon, own, shown }
+module.exports = { LinkError, failure, fromAddon, kindOf, own, shown }

@@ -4,7 +4,7 @@
 // types/omnichannel.d.ts documents it.
 
 const { guid, invalidArgument } = require('./validate.js')
-const { LinkError, failure, own } = require('./link-error.js')
+const { LinkError, failure, kindOf, own } = require('./link-error.js')
 const { attempt, properties } = require('./options.js')
 
 /** `statuscode` and label of each status, by the client's name for it. */
@@ -150,7 +150,7 @@ function createOmnichannel(client, focus = client) {
 
 function expectMethods(argument, value, methods, what) {
   if (attempt(argument, () => methods.every(method => typeof value?.[method] === 'function'), invalidArgument)) return
-  throw invalidArgument(argument, `expected ${what}, got ${value === null ? 'null' : typeof value}`)
+  throw invalidArgument(argument, `expected ${what}, got ${kindOf(value)}`)
 }
 
 const noneFocused = () =>
@@ -215,7 +215,7 @@ function list(name, value) {
 }
 
 function invalidInput(name, expected, value) {
-  const got = ['number', 'boolean'].includes(typeof value) ? value : value === null ? 'null' : typeof value
+  const got = ['number', 'boolean'].includes(typeof value) ? value : kindOf(value)
   return invalidArgument(`input.${name}`, `expected ${expected}, got ${got}`)
 }
 

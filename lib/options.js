@@ -6,7 +6,7 @@
 // may have changed it. An unknown property is copied if it is enumerable or a getter, and then rejected by name. Unknown methods are ignored.
 
 const { isProxy } = require('node:util/types')
-const { own, shown } = require('./link-error.js')
+const { kindOf, own, shown } = require('./link-error.js')
 
 /** Kinds of options: a primitive value, a primitive or function, a string, and an object that is passed on as it is. Every other kind is a shape. */
 const VALUE = Symbol('value')
@@ -113,7 +113,7 @@ function expectKind(path, value, kind, fail) {
   const [expected, types] = Array.isArray(kind)
     ? ['an array', ['array', 'string', 'number', 'boolean']]
     : (typeof kind === 'symbol' && EXPECTED[kind]) || ['an object', ['object']]
-  if (!types.includes(type)) throw fail(path, `expected ${expected}, got ${/^[ao]/.test(type) ? 'an' : 'a'} ${type}`)
+  if (!types.includes(type)) throw fail(path, `expected ${expected}, got ${kindOf(value)}`)
 }
 
 /** Whether null is an error: a missing value must not become the default. `expected: null` is an empty slot, and a record's name may be null. */

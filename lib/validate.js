@@ -2,7 +2,7 @@
 
 // Checks of arguments that JavaScript needs itself, and the errors that it creates.
 
-const { failure, own, shown } = require('./link-error.js')
+const { failure, kindOf, own, shown } = require('./link-error.js')
 const { attempt, read } = require('./options.js')
 
 /** The options of a call as a plain copy. A value that is not an object is returned as it is. */
@@ -19,8 +19,7 @@ const wrong = native => (argument, why, details) => described(native, 'INVALID_A
 
 /** The error of an argument whose value is not of the expected kind. */
 function invalid(native, argument, expected, value) {
-  const got = value === null ? 'null' : readable(native, argument, () => Array.isArray(value)) ? 'an array' : typeof value
-  return wrong(native)(argument, `expected ${expected}, got ${got}`)
+  return wrong(native)(argument, `expected ${expected}, got ${kindOf(value)}`)
 }
 
 /** Throws unless the value is a function or undefined. */
