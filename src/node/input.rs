@@ -109,7 +109,9 @@ pub(super) struct Parsed<T>(pub(super) T);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        String::deserialize(value)?.parse().map(Self).map_err(de::Error::custom)
+        let string = String::deserialize(value)?;
+        let parsed = string.parse().map(Self);
+        parsed.map_err(|error: T::Err| de::Error::custom(format!("{error}, got '{}'", string.escape_debug())))
     }
 }
 
