@@ -29,7 +29,7 @@ function call(native, options, start, onValue, onError) {
  * Calls `start(cancellation)`, which the signal cancels, and resolves with `onValue` of its value. `onError(error, isAborted)` throws the
  * error to reject with: a LinkError, or the reason of the signal.
  *
- * There is one `then`, as for a call without options in client.js: so all calls settle in the order in which the addon settles them.
+ * It adds one `then` to the addon's promise, like a call without options in client.js. More would let later calls settle first.
  */
 function callWithSignal(native, signal, start, onValue = identity, onError = rethrow) {
   let forget
