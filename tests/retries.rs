@@ -41,7 +41,7 @@ struct Server<F> {
 }
 
 impl<F: Fn(usize, Duration) -> Does + Send + Sync> HttpService for Server<F> {
-    fn call(&self, _: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+    fn call<'a>(&'a self, _: &'a HttpRequest) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
         Box::pin(async move {
             let time = TestClock::auto_advance(0).now() - self.start;
             let number = {
@@ -109,12 +109,12 @@ impl<F: Fn(usize, Duration) -> Does + Send + Sync + 'static> Client<F> {
         progress: &Arc<Progress>,
     ) -> Result<u16, HttpError> {
         let deadline = time.map(|time| TestClock::auto_advance(0).now() + time);
-        let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
+        let uri = "https://contoso.crm4.dynamics.com/".parse().unwrap();
         let progress = Arc::clone(progress);
         let repeatable = method == Method::GET;
         let (headers, body) = (HeaderMap::new(), Bytes::new());
-        let request = HttpRequest { method, url, headers, body, repeatable, deadline, progress };
-        self.http.call(request).await.map(|response| response.status.as_u16())
+        let request = HttpRequest { method, uri, headers, body, repeatable, deadline, progress };
+        self.http.call(&request).await.map(|response| response.status.as_u16())
     }
 
     fn arrivals(&self) -> Vec<Duration> {

@@ -342,11 +342,11 @@ async fn challenged(
         Reply::response(*statuses.get(number).expect("no more requests"), headers, body)
     });
     let http = AuthorizedHttp::new(server, cache);
-    let url = "https://contoso.crm4.dynamics.com/".parse().unwrap();
+    let uri = "https://contoso.crm4.dynamics.com/".parse().unwrap();
     let request = HttpRequest {
         repeatable: true,
         method: Method::GET,
-        url,
+        uri,
         headers: HeaderMap::new(),
         body: Bytes::new(),
         deadline: None,

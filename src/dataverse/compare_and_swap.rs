@@ -171,7 +171,7 @@ impl CompareAndSwap<'_> {
             // The row must exist: without any condition Dataverse would create it.
             Concurrency::ReadCheckWrite => HeaderValue::from_static("*"),
         };
-        let mut request = request::patch(self.context, self.id, condition, decision);
+        let mut request = request::patch(self.context, self.id, condition, decision)?;
         // Part of the call's time is kept for finding out whether the write was applied.
         let now = shared.clock.now();
         request.deadline = call.deadline().map(|end| now + end.saturating_duration_since(now).mul_f64(WRITE_SHARE));

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use ::http::uri::{Authority, InvalidUri, PathAndQuery, Scheme, Uri};
 use url::Url;
 
 use super::tables::conversation;
@@ -9,7 +10,14 @@ use crate::{domain::ConversationId, http};
 
 /// URL of an environment, such as `https://contoso.crm4.dynamics.com`. Plain HTTP is accepted for this machine only.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EnvironmentUrl(Url);
+pub struct EnvironmentUrl {
+    url: Url,
+    /// Scheme and authority of every request, which share these bytes.
+    scheme: Scheme,
+    authority: Authority,
+    /// Path of a conversation's row, up to its id.
+    row: String,
+}
 
 /// Domains of environments, and the token authorities of their clouds.
 const CLOUDS: [(&str, &str); 4] = [
@@ -24,6 +32,8 @@ const CLOUDS: [(&str, &str); 4] = [
 pub enum UnusableUrl {
     #[error("expected a URL such as https://contoso.crm4.dynamics.com ({0})")]
     Malformed(url::ParseError),
+    #[error("expected a URL such as https://contoso.crm4.dynamics.com ({0})")]
+    Unusable(String),
     #[error("expected https; plain http is accepted on this machine only, because the token would be sent unencrypted")]
     NotHttps,
     #[error("expected no user, password, query or fragment in it")]
@@ -41,7 +51,7 @@ impl EnvironmentUrl {
     /// The URL, with a slash at its end.
     #[must_use]
     pub fn as_url(&self) -> &Url {
-        &self.0
+        &self.url
     }
 
     /// Scope of its tokens: `<environment>/.default`.
@@ -52,16 +62,14 @@ impl EnvironmentUrl {
 
     /// Scheme, host and port, which is the audience of its tokens.
     pub(super) fn origin(&self) -> String {
-        self.0.origin().ascii_serialization()
+        self.url.origin().ascii_serialization()
     }
 
     /// The authority that issues its tokens, derived from the domain. `None` if the domain does not belong to a known cloud. The rest of
     /// the name is ignored, because Microsoft adds regions.
     #[must_use]
     pub fn authority_host(&self) -> Option<Url> {
-        let host = self.0.host_str()?;
-        let (_, authority) = CLOUDS.iter().find(|(suffix, _)| host.ends_with(suffix))?;
-        Url::parse(authority).ok()
+        cloud_authority(&self.url).and_then(|authority| Url::parse(authority).ok())
     }
 
     /// URL of the entity set of conversations. `query` is the part after `?`.
@@ -72,12 +80,12 @@ impl EnvironmentUrl {
     /// Whether a URL is that of the entity set of conversations, in any version of the API. A token may be sent only there. Paths are
     /// not case-sensitive, as on the server.
     pub(super) fn has_conversations_at(&self, url: &Url) -> bool {
-        let root = format!("{}{}v", self.0.path(), Self::API).to_ascii_lowercase();
+        let root = format!("{}{}v", self.url.path(), Self::API).to_ascii_lowercase();
         let path = url.path().to_ascii_lowercase();
         let version =
             path.strip_prefix(&root).and_then(|path| path.strip_suffix(conversation::ENTITY_SET)?.strip_suffix('/'));
         let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        url.origin() == self.0.origin()
+        url.origin() == self.url.origin()
             && (url.username(), url.password()) == ("", None)
             && version
                 .and_then(|version| version.split_once('.'))
@@ -89,14 +97,15 @@ impl EnvironmentUrl {
         self.api(name, Some(query))
     }
 
-    /// URL of a conversation's row. `query` is the part after `?`.
-    pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Url {
-        self.api(&format!("{}({id})", conversation::ENTITY_SET), Some(query))
+    /// URI of a conversation's row. `query` is the part after `?`, with no character that must be encoded.
+    pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Result<Uri, ::http::Error> {
+        let row = PathAndQuery::from_maybe_shared(format!("{}{id})?{query}", self.row))?;
+        Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(row).build()
     }
 
     pub(super) fn api(&self, path: &str, query: Option<&str>) -> Url {
-        let mut url = self.0.clone();
-        url.set_path(&format!("{}{}{}/{path}", self.0.path(), Self::API, Self::VERSION));
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}{}{}/{path}", self.url.path(), Self::API, Self::VERSION));
         url.set_query(query);
         url
     }
@@ -105,7 +114,7 @@ impl EnvironmentUrl {
 /// The URL as users write it, without the slash at its end.
 impl fmt::Display for EnvironmentUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
+        f.write_str(self.url.as_str().trim_end_matches('/'))
     }
 }
 
@@ -133,13 +142,21 @@ impl FromStr for EnvironmentUrl {
         url.set_path(&if base.is_empty() { "/".to_owned() } else { format!("/{base}/") });
         url.set_query(None);
         url.set_fragment(None);
-        let mut environment = Self(url);
-        if !base.is_empty() && environment.authority_host().is_some() {
+        if !base.is_empty() && cloud_authority(&url).is_some() {
             page.ok_or(UnusableUrl::Path)?;
-            environment.0.set_path("/");
+            url.set_path("/");
         }
-        Ok(environment)
+        let unusable = |why: InvalidUri| UnusableUrl::Unusable(why.to_string());
+        let scheme = url.scheme().parse().map_err(unusable)?;
+        let authority = url.authority().parse().map_err(unusable)?;
+        let row = format!("{}{}{}/{}(", url.path(), Self::API, Self::VERSION, conversation::ENTITY_SET);
+        Ok(Self { url, scheme, authority, row })
     }
+}
+
+fn cloud_authority(url: &Url) -> Option<&'static str> {
+    let host = url.host_str()?;
+    CLOUDS.iter().find(|(suffix, _)| host.ends_with(suffix)).map(|(_, authority)| *authority)
 }
 
 /// Whether this is the path of the API, a page or a service below an environment's address. Paths of IIS are not case-sensitive.
@@ -178,7 +195,7 @@ mod tests {
             assert_eq!(url.as_url().as_str(), "https://contoso.crm4.dynamics.com/");
             assert_eq!(url.scope(), "https://contoso.crm4.dynamics.com/.default");
             assert_eq!(
-                url.conversation([0; 16].into(), "$select=a").as_str(),
+                url.conversation([0; 16].into(), "$select=a").unwrap(),
                 "https://contoso.crm4.dynamics.com/api/data/v9.2/msdyn_ocliveworkitems(00000000-0000-0000-0000-000000000000)?$select=a"
             );
         }
@@ -239,5 +256,6 @@ mod tests {
             assert_eq!(text.parse::<EnvironmentUrl>(), Err(UnusableUrl::ExtraParts), "{text}");
         }
         assert!(matches!("contoso.crm4.dynamics.com".parse::<EnvironmentUrl>(), Err(UnusableUrl::Malformed(_))));
+        assert!(matches!("https://contoso\"crm.example".parse::<EnvironmentUrl>(), Err(UnusableUrl::Unusable(_))));
     }
 }

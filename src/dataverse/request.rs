@@ -1,8 +1,10 @@
 //! Requests without their token, as pure functions. Names are case-sensitive.
 
+use std::fmt::Display;
+
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
+    HeaderMap, HeaderName, HeaderValue, Method, Uri,
     header::{ACCEPT, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH},
 };
 use url::Url;
@@ -13,6 +15,7 @@ use super::{
 };
 use crate::{
     domain::{ConversationId, Decision, RecordReference},
+    error::{Code, LinkError},
     http::HttpRequest,
 };
 
@@ -35,22 +38,35 @@ const REPRESENT_AND_ANNOTATE: HeaderValue = HeaderValue::from_static(
 );
 
 /// GET without annotations.
-pub(super) fn get(context: RequestContext<'_>, url: Url) -> HttpRequest {
-    uncached_get(context, url, None)
+pub(super) fn get(context: RequestContext<'_>, url: &Url) -> Result<HttpRequest, LinkError> {
+    Ok(uncached_get(context, as_uri(url)?, None))
 }
 
 /// GET of a conversation's row.
-pub(super) fn get_row(context: RequestContext<'_>, id: ConversationId) -> HttpRequest {
-    uncached_get(context, context.shared.environment.conversation(id, SELECT), Some(ANNOTATE))
+pub(super) fn get_row(context: RequestContext<'_>, id: ConversationId) -> Result<HttpRequest, LinkError> {
+    Ok(uncached_get(context, row(context, id, SELECT)?, Some(ANNOTATE)))
 }
 
 /// GET with the names of linked records, in pages if a size is given.
-pub(super) fn get_with_names(context: RequestContext<'_>, url: Url, page_size: Option<u32>) -> HttpRequest {
+pub(super) fn get_with_names(
+    context: RequestContext<'_>,
+    url: &Url,
+    page_size: Option<u32>,
+) -> Result<HttpRequest, LinkError> {
+    Ok(with_names(context, as_uri(url)?, page_size))
+}
+
+/// GET of a conversation's row for display.
+pub(super) fn get_row_with_names(context: RequestContext<'_>, id: ConversationId) -> Result<HttpRequest, LinkError> {
+    Ok(with_names(context, row(context, id, SELECT_DETAILS)?, None))
+}
+
+fn with_names(context: RequestContext<'_>, uri: Uri, page_size: Option<u32>) -> HttpRequest {
     let page = page_size.map_or_else(String::new, |size| format!("odata.maxpagesize={size},"));
     let prefer = format!(
         r#"{page}odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname,OData.Community.Display.V1.FormattedValue""#
     );
-    uncached_get(context, url, HeaderValue::try_from(prefer).ok())
+    uncached_get(context, uri, HeaderValue::try_from(prefer).ok())
 }
 
 /// PATCH of the slot that was decided on, on a condition. The response shows the row.
@@ -59,13 +75,26 @@ pub(super) fn patch(
     id: ConversationId,
     condition: HeaderValue,
     decision: &Decision,
-) -> HttpRequest {
+) -> Result<HttpRequest, LinkError> {
     let mut headers = headers(context);
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(IF_MATCH, condition);
     headers.insert(PREFER, REPRESENT_AND_ANNOTATE);
-    let url = context.shared.environment.conversation(id, SELECT);
-    request(context, Method::PATCH, url, headers, body(decision))
+    let uri = row(context, id, SELECT)?;
+    Ok(request(context, Method::PATCH, uri, headers, body(decision)))
+}
+
+fn row(context: RequestContext<'_>, id: ConversationId, query: &str) -> Result<Uri, LinkError> {
+    context.shared.environment.conversation(id, query).map_err(|why| unusable(&why))
+}
+
+fn as_uri(url: &Url) -> Result<Uri, LinkError> {
+    Uri::try_from(url.as_str()).map_err(|why| unusable(&why))
+}
+
+/// Too long, as a rule.
+fn unusable(why: &dyn Display) -> LinkError {
+    LinkError::new(Code::InvalidArgument, format!("The URL of the request cannot be used ({why})."))
 }
 
 fn body(decision: &Decision) -> Bytes {
@@ -81,19 +110,19 @@ fn body(decision: &Decision) -> Bytes {
 }
 
 /// A GET that bypasses caches between client and server.
-fn uncached_get(context: RequestContext<'_>, url: Url, prefer: Option<HeaderValue>) -> HttpRequest {
+fn uncached_get(context: RequestContext<'_>, uri: Uri, prefer: Option<HeaderValue>) -> HttpRequest {
     let mut headers = headers(context);
     if let Some(prefer) = prefer {
         headers.insert(PREFER, prefer);
     }
     headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
-    request(context, Method::GET, url, headers, Bytes::new())
+    request(context, Method::GET, uri, headers, Bytes::new())
 }
 
-fn request(context: RequestContext<'_>, method: Method, url: Url, headers: HeaderMap, body: Bytes) -> HttpRequest {
+fn request(context: RequestContext<'_>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> HttpRequest {
     let repeatable = method == Method::GET;
     let (deadline, progress) = (context.call.deadline(), context.call.progress().separate());
-    HttpRequest { method, url, headers, body, repeatable, deadline, progress }
+    HttpRequest { method, uri, headers, body, repeatable, deadline, progress }
 }
 
 fn headers(context: RequestContext<'_>) -> HeaderMap {

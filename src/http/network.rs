@@ -19,11 +19,15 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
 use rustls::ClientConfig;
 use url::Url;
 
 use self::{
-    address::{is_same_server, server_of},
+    address::server_of,
     exits::{Avoided, Exit, Tried},
     failure::{Route, describe_tls_error, invalid_settings},
     options::NetworkOptions,
@@ -68,12 +72,19 @@ struct State {
 }
 
 struct Upstream {
+    scheme: Option<Scheme>,
+    authority: Option<Authority>,
+    /// The same as a URL.
     server: Url,
     /// In the order in which they are tried.
     exits: Vec<Exit>,
 }
 
 impl Upstream {
+    fn serves(&self, uri: &Uri) -> bool {
+        self.scheme.as_ref() == uri.scheme() && self.authority.as_ref() == uri.authority()
+    }
+
     fn has(&self, proxies: &[Option<ProxyUrl>]) -> bool {
         self.exits.iter().map(|exit| &exit.proxy).eq(proxies)
     }
@@ -87,10 +98,10 @@ impl ReqwestService {
         Self { options, clock, trust, state, determining }
     }
 
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let (upstream, began) = self.upstream(&request.url).await?;
+    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (upstream, began) = self.upstream(&request.uri).await?;
         let mut guard = ExchangeGuard { service: self, upstream: &upstream, began, is_over: false };
-        let outcome = self.send(&upstream, &request, began).await;
+        let outcome = self.send(&upstream, request, began).await;
         guard.is_over = true;
         outcome.unwrap_or_else(|error| {
             self.discard(&upstream);
@@ -132,41 +143,42 @@ impl ReqwestService {
         deadline.map_or(most, |deadline| deadline.saturating_duration_since(self.clock.now()).min(most))
     }
 
-    /// The upstream of this URL, and the current time.
-    async fn upstream(&self, url: &Url) -> Result<(Arc<Upstream>, Instant), HttpError> {
+    /// The upstream of this URI, and the current time.
+    async fn upstream(&self, uri: &Uri) -> Result<(Arc<Upstream>, Instant), HttpError> {
         let now = self.clock.now();
         self.discard_after_sleep(now);
-        if let Some(upstream) = self.kept(url, Some(now)) {
+        if let Some(upstream) = self.kept(uri, Some(now)) {
             return Ok((upstream, now));
         }
         let _alone = self.determining.lock().await;
-        if let Some(upstream) = self.kept(url, Some(now)) {
+        if let Some(upstream) = self.kept(uri, Some(now)) {
             return Ok((upstream, now));
         }
-        let server = server_of(url);
+        let server = server_of(uri).map_err(invalid_settings)?;
         let proxies = self.options.proxy.exits_to(&server).await?;
         // With the same proxies as before, the connections can still be used.
-        let same = self.kept(url, None).filter(|upstream| upstream.has(&proxies));
+        let same = self.kept(uri, None).filter(|upstream| upstream.has(&proxies));
         let upstream = if let Some(upstream) = same {
             upstream
         } else {
             let tls = self.tls(&server).await?;
             let exit = |proxy| Exit::new(&self.options, proxy, tls.clone());
             let exits = proxies.into_iter().map(exit).collect::<Result<_, _>>()?;
-            Arc::new(Upstream { server, exits })
+            let (scheme, authority) = (uri.scheme().cloned(), uri.authority().cloned());
+            Arc::new(Upstream { scheme, authority, server, exits })
         };
         let mut state = lock(&self.state);
-        state.upstreams.retain(|(old, _)| !is_same_server(&old.server, url));
+        state.upstreams.retain(|(old, _)| !old.serves(uri));
         if !state.is_closed {
             state.upstreams.push((Arc::clone(&upstream), now + UPSTREAM_TTL));
         }
         Ok((upstream, now))
     }
 
-    /// The upstream that is kept for this URL. With a time, only if it may still be used then.
-    fn kept(&self, url: &Url, now: Option<Instant>) -> Option<Arc<Upstream>> {
+    /// The upstream that is kept for this URI. With a time, only if it may still be used then.
+    fn kept(&self, uri: &Uri, now: Option<Instant>) -> Option<Arc<Upstream>> {
         let state = lock(&self.state);
-        let (upstream, until) = state.upstreams.iter().find(|(upstream, _)| is_same_server(&upstream.server, url))?;
+        let (upstream, until) = state.upstreams.iter().find(|(upstream, _)| upstream.serves(uri))?;
         now.is_none_or(|now| now < *until).then(|| Arc::clone(upstream))
     }
 
@@ -237,7 +249,7 @@ impl ReqwestService {
 }
 
 impl HttpService for ReqwestService {
-    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+    fn call<'a>(&'a self, request: &'a HttpRequest) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
         Box::pin(self.exchange(request))
     }
 

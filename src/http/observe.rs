@@ -5,8 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderName, Method};
-use url::Url;
+use http::{HeaderMap, HeaderName, Method, Uri};
 use uuid::Uuid;
 
 use super::service::{
@@ -86,14 +85,14 @@ impl Observer for NoopObserver {
 
 impl Subject {
     pub(super) fn new(request: &HttpRequest, attempt: u32) -> Self {
-        let host = |url: &Url| match (url.host_str(), url.port()) {
+        let host = |uri: &Uri| match (uri.host(), uri.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         };
         Self {
             method: request.method.clone(),
-            host: host(&request.url),
-            path: request.url.path().to_owned(),
+            host: host(&request.uri),
+            path: request.uri.path().to_owned(),
             request_id: guid_string(&request.headers, &CLIENT_REQUEST_ID),
             attempt,
         }

@@ -102,14 +102,14 @@ impl RetryingHttp {
         self.gate.close();
     }
 
-    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, HttpError> {
         let (mut attempts, mut retries, mut was_paid) = (0, 0, false);
         let mut backoff = Duration::ZERO;
         let mut throttled: Option<HttpResponse> = None;
         loop {
             backoff = self.backoff(backoff);
             attempts += 1;
-            let Attempt { outcome, verdict, pause } = match self.attempt(&request, attempts, backoff).await {
+            let Attempt { outcome, verdict, pause } = match self.attempt(request, attempts, backoff).await {
                 Ok(attempt) => attempt,
                 // The server's own response is more specific.
                 Err(Closed(left)) => return throttled.ok_or_else(|| throttled_for(left)),
@@ -132,7 +132,7 @@ impl RetryingHttp {
                 }
             }
             if self.observer.is_listening() {
-                let (subject, ending) = (Subject::new(&request, attempts), Ending::from(&outcome));
+                let (subject, ending) = (Subject::new(request, attempts), Ending::from(&outcome));
                 self.observer.observe(Event::Retry { subject, ending, delay: pause });
             }
             if verdict == Verdict::Transient {
@@ -152,7 +152,7 @@ impl RetryingHttp {
         let permit = self.gate.enter(request.deadline).await?;
         request.progress.sending();
         let timer = AttemptTimer::start(&*self.observer, &*self.clock, request, number);
-        let outcome = self.http.call(request.clone()).await;
+        let outcome = self.http.call(request).await;
         timer.stop(&outcome);
         if let Ok(response) = &outcome {
             self.slots.follow(&response.headers);
@@ -193,7 +193,7 @@ impl RetryingHttp {
 }
 
 impl HttpService for RetryingHttp {
-    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+    fn call<'a>(&'a self, request: &'a HttpRequest) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
         Box::pin(self.exchange(request))
     }
 }

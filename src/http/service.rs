@@ -12,8 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, StatusCode};
-use url::Url;
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use self::{error::HttpError, retry_after::retry_after};
 use crate::progress::Progress;
@@ -22,7 +21,8 @@ use crate::progress::Progress;
 #[derive(Clone)]
 pub struct HttpRequest {
     pub method: Method,
-    pub url: Url,
+    /// Absolute. Its scheme and authority are shared, not copied, by all requests to one server.
+    pub uri: Uri,
     /// Complete, except that [`AuthorizedHttp`](super::AuthorizedHttp) adds the token.
     pub headers: HeaderMap,
     /// Empty if the request has none.
@@ -37,7 +37,7 @@ pub struct HttpRequest {
 
 impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.method, self.url.path())
+        write!(f, "{} {}", self.method, self.uri.path())
     }
 }
 
@@ -72,7 +72,7 @@ impl fmt::Debug for HttpResponse {
 /// Sends requests. Implemented by the network, by layers above it such as retries, and by the doubles of tests.
 pub trait HttpService: Send + Sync {
     /// Sends one request and reads its whole response. Dropping the future cancels the exchange.
-    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>>;
+    fn call<'a>(&'a self, request: &'a HttpRequest) -> BoxFuture<'a, Result<HttpResponse, HttpError>>;
 
     /// Closes idle connections now, and every other one as soon as it is idle.
     fn close(&self) {}

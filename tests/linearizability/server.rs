@@ -202,11 +202,12 @@ impl Drop for InFlight<'_> {
 }
 
 impl HttpService for NumberedHttp {
-    fn call(&self, mut request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+    fn call<'a>(&'a self, request: &'a HttpRequest) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
         Box::pin(async move {
+            let mut request = request.clone();
             let header = |name: &str| Some(request.headers.get(name)?.to_str().unwrap().to_owned());
             let body = String::from_utf8(request.body.to_vec()).unwrap();
-            let described = Request::new(request.method.as_str(), request.url.path(), header, body);
+            let described = Request::new(request.method.as_str(), request.uri.path(), header, body);
             let number = {
                 let mut state = self.wire.state();
                 state.begun += 1;
@@ -216,7 +217,7 @@ impl HttpService for NumberedHttp {
             };
             let _underway = InFlight(&self.wire, number);
             request.headers.insert(EXCHANGE, HeaderValue::from(number));
-            self.network.call(request).await
+            self.network.call(&request).await
         })
     }
 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http::{HeaderMap, Method, header};
 use omnichannel_link::http::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService as _, MAX_BODY};
-use url::Url;
 
 use crate::{Authority, service, support::http::ScriptedServer, trusting};
 
@@ -20,14 +19,14 @@ async fn receive_bytes(response: Vec<u8>) -> (Result<HttpResponse, HttpError>, S
     let server = ScriptedServer::sending(response).await;
     let request = HttpRequest {
         method: Method::GET,
-        url: Url::parse(&format!("http://{}/", server.address)).unwrap(),
+        uri: format!("http://{}/", server.address).parse().unwrap(),
         headers: HeaderMap::new(),
         body: Bytes::new(),
         repeatable: true,
         deadline: None,
         progress: Arc::default(),
     };
-    let response = service(trusting(&Authority::new())).call(request).await;
+    let response = service(trusting(&Authority::new())).call(&request).await;
     (response, server.received().remove(0))
 }
 

@@ -50,11 +50,11 @@ async fn get(service: &ReqwestService, url: &str) -> Result<u16, HttpError> {
 }
 
 async fn get_by(service: &ReqwestService, url: &str, deadline: Option<Instant>) -> Result<u16, HttpError> {
-    let (url, method) = (Url::parse(url).unwrap(), Method::GET);
+    let (uri, method) = (url.parse().unwrap(), Method::GET);
     let (headers, body) = (HeaderMap::new(), Bytes::new());
     let repeatable = method == Method::GET;
-    let request = HttpRequest { method, url, headers, body, repeatable, deadline, progress: Arc::default() };
-    service.call(request).await.map(|response| response.status.as_u16())
+    let request = HttpRequest { method, uri, headers, body, repeatable, deadline, progress: Arc::default() };
+    service.call(&request).await.map(|response| response.status.as_u16())
 }
 
 /// The error of a request whose query holds a secret, which must not appear in any form of the error.

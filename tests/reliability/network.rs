@@ -84,7 +84,7 @@ impl Network {
 
     fn begin(&self, request: &HttpRequest) -> InFlight<'_> {
         let has_claims = request.body.windows(7).any(|text| text == b"claims=");
-        let what = match request.url.path().contains("/oauth2/") {
+        let what = match request.uri.path().contains("/oauth2/") {
             true if has_claims => "token with claims",
             true => "token",
             false => request.method.as_str(),
@@ -144,9 +144,9 @@ fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 }
 
 impl HttpService for Network {
-    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+    fn call<'a>(&'a self, request: &'a HttpRequest) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
         Box::pin(async move {
-            let in_flight = self.begin(&request);
+            let in_flight = self.begin(request);
             let result = self.inner.call(request).await;
             in_flight.end(&result);
             result

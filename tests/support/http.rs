@@ -51,11 +51,11 @@ impl ScriptedHttp {
 }
 
 impl HttpService for ScriptedHttp {
-    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+    fn call<'a>(&'a self, request: &'a HttpRequest) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
         Box::pin(async move {
             let reply = {
                 let mut requests = self.requests.lock().unwrap();
-                requests.push(request);
+                requests.push(request.clone());
                 (self.script)(requests.len() - 1, &requests[requests.len() - 1])
             };
             match reply {

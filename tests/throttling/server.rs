@@ -197,7 +197,7 @@ impl Environment {
     }
 
     fn end(&self, request: &HttpRequest) -> HttpResponse {
-        let path = request.url.path();
+        let path = request.uri.path();
         let id = &path[path.find('(').unwrap() + 1..path.find(')').unwrap()];
         let mut state = self.state.lock().unwrap();
         state.in_flight -= 1;
@@ -246,11 +246,11 @@ fn capacity(Behaviour { counting, per_second, .. }: Behaviour) -> f64 {
 }
 
 impl HttpService for Environment {
-    fn call(&self, request: HttpRequest) -> BoxFuture<'_, Result<HttpResponse, HttpError>> {
+    fn call<'a>(&'a self, request: &'a HttpRequest) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
         Box::pin(async move {
             let begun = self.begin();
             self.clock.sleep(self.behaviour.latency).await;
-            begun.unwrap_or_else(|| Ok(self.end(&request)))
+            begun.unwrap_or_else(|| Ok(self.end(request)))
         })
     }
 }

@@ -70,8 +70,8 @@ pub(crate) fn fault(status: u16, code: &str) -> Reply {
 
 /// The request line, the headers by name, the body.
 fn show(request: &HttpRequest) -> String {
-    let query = request.url.query().unwrap_or_default();
-    let mut text = format!("{} {}?{query}\n", request.method, request.url.path());
+    let query = request.uri.query().unwrap_or_default();
+    let mut text = format!("{} {}?{query}\n", request.method, request.uri.path());
     let mut headers: Vec<_> = request.headers.iter().collect();
     headers.sort_by_key(|(name, _)| name.as_str());
     for (name, value) in headers {

@@ -116,6 +116,17 @@ async fn a_found_record_without_a_valid_id_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_key_too_long_for_a_url_is_an_error_before_anything_is_sent() {
+    let server = Script::new([]);
+    let columns = vec![("new_text".to_owned(), KeyValue::Text("x".repeat(70_000)))];
+    let key = RecordKey { entity: EntityLogicalName::Account, columns };
+    let error = server.service.find(key, CallOptions::default()).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(error.message().contains("too long"), "{error}");
+    assert!(!error.details().maybe_applied);
+}
+
+#[tokio::test]
 async fn columns_of_decisions_are_parsed_strictly() {
     let fine = with(r#""subject":"fine""#);
     for (from, to) in [

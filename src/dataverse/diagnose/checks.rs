@@ -56,7 +56,7 @@ pub(super) async fn get(
     path: &str,
     query: Option<&str>,
 ) -> Result<HttpResponse, LinkError> {
-    let mut request = request::get(context, context.shared.environment.api(path, query));
+    let mut request = request::get(context, &context.shared.environment.api(path, query))?;
     let limit = context.shared.clock.now() + CHECK_TIMEOUT;
     request.deadline = Some(request.deadline.map_or(limit, |deadline| deadline.min(limit)));
     context.send(request).await

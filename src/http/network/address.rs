@@ -1,20 +1,21 @@
 //! Servers by scheme, host and port, and which of them are this machine.
 
+use http::{Uri, uri::Authority};
 use url::Url;
 
 /// The URL of the server: scheme, host and port.
-pub(super) fn server_of(url: &Url) -> Url {
+pub(super) fn server_of(uri: &Uri) -> Result<Url, url::ParseError> {
+    let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", Authority::as_str));
+    Url::parse(&format!("{scheme}://{authority}/"))
+}
+
+/// The same, of a URL.
+pub(super) fn without_path(url: &Url) -> Url {
     let mut server = url.clone();
     server.set_path("/");
     server.set_query(None);
     server.set_fragment(None);
     server
-}
-
-pub(super) fn is_same_server(server: &Url, url: &Url) -> bool {
-    server.scheme() == url.scheme()
-        && server.host_str() == url.host_str()
-        && server.port_or_known_default() == url.port_or_known_default()
 }
 
 /// Whether a secret may be sent to this URL: encrypted, or without leaving this machine.

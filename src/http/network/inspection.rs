@@ -7,7 +7,7 @@ use url::{Host, Url};
 
 use super::{
     ReqwestService,
-    address::server_of,
+    address::without_path,
     exits::{self, Exit, Tried},
     threads,
     trust::verifier::Recording,
@@ -33,7 +33,7 @@ impl ReqwestService {
     /// Sends `HEAD /` without a token, over a connection of its own, so that requests are not affected. All proxies are tried in their
     /// order, even those that recently failed.
     pub async fn inspect(&self, url: &Url) -> Inspection {
-        let server = server_of(url);
+        let server = without_path(url);
         let exits = match self.recorded_exits(&server).await {
             Ok(exits) => exits,
             Err(error) => {
@@ -62,7 +62,7 @@ impl ReqwestService {
 
     /// Host and port of each proxy for this URL, in the order in which requests try them now. `None` stands for a direct connection.
     pub async fn proxies_of(&self, url: &Url) -> Result<Vec<Option<String>>, HttpError> {
-        let proxies = self.options.proxy.exits_to(&server_of(url)).await?;
+        let proxies = self.options.proxy.exits_to(&without_path(url)).await?;
         let order = lock(&self.state).avoided.order(proxies.iter().map(Option::as_ref), self.clock.now());
         Ok(order.into_iter().map(|index| proxies[index].as_ref().map(ToString::to_string)).collect())
     }

@@ -18,8 +18,9 @@ pub(super) async fn send(
     request: &HttpRequest,
     clock: &dyn Clock,
 ) -> reqwest::Result<Result<HttpResponse, HttpError>> {
-    let HttpRequest { method, url, headers, body, .. } = request.clone();
-    let mut response = exit.client.request(method, url).headers(headers).body(body).send().await?;
+    let HttpRequest { method, uri, headers, body, .. } = request;
+    let sending = exit.client.request(method.clone(), uri.to_string()).headers(headers.clone()).body(body.clone());
+    let mut response = sending.send().await?;
     let (status, mut headers) = (response.status(), std::mem::take(response.headers_mut()));
     let body = match read(response).await {
         Ok(body) => body.and_then(|body| encoding::decode(&mut headers, body)),

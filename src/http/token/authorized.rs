@@ -35,9 +35,9 @@ impl AuthorizedHttp {
     }
 
     /// Sends a request. A 401 means that nothing was done, so even a write is sent once more.
-    pub async fn call(&self, request: HttpRequest) -> Result<HttpResponse, CallError> {
+    pub async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, CallError> {
         let token = self.token().await?;
-        let first = self.send(request.clone(), &token).await?;
+        let first = self.send(&mut request, &token).await?;
         if first.status != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
@@ -46,7 +46,7 @@ impl AuthorizedHttp {
         self.tokens.reject(&token, claims(&first.headers));
         let next = self.token().await?;
         // The provider may return the rejected token again. Sending it again would not help.
-        let last = if next == token { first } else { self.send(request, &next).await? };
+        let last = if next == token { first } else { self.send(&mut request, &next).await? };
         if last.status == StatusCode::UNAUTHORIZED {
             self.tokens.reject(&next, claims(&last.headers));
         }
@@ -69,7 +69,7 @@ impl AuthorizedHttp {
         self.tokens.token().await.map_err(CallError::NoToken)
     }
 
-    async fn send(&self, mut request: HttpRequest, token: &Token) -> Result<HttpResponse, CallError> {
+    async fn send(&self, request: &mut HttpRequest, token: &Token) -> Result<HttpResponse, CallError> {
         request.headers.insert(AUTHORIZATION, token.header());
         let response = self.http.call(request).await.map_err(CallError::Exchange)?;
         Ok(HttpResponse { body: redact_body(response.body, token.forms()), ..response })

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderValue, Method, StatusCode, Uri,
     header::{ACCEPT, CONTENT_TYPE},
 };
 use serde::Deserialize;
@@ -52,15 +52,19 @@ impl ClientSecretCredential {
     }
 
     async fn request_token(&self, claims: Option<String>) -> Result<AccessToken, LinkError> {
-        let response = self.http.call(self.request(claims)).await;
+        let response = self.http.call(&self.request(claims)?).await;
         let response = response.map_err(|error| error.into_link_error("The token authority"))?;
         if response.status.is_success() { self.granted(&response) } else { Err(self.rejected(&response)) }
     }
 
-    fn request(&self, claims: Option<String>) -> HttpRequest {
+    fn request(&self, claims: Option<String>) -> Result<HttpRequest, LinkError> {
         let ClientSecret { authority_host, tenant_id, client_id, client_secret, scope } = &self.client;
         let mut url = authority_host.clone();
         url.set_path(&format!("{}/{tenant_id}/oauth2/v2.0/token", authority_host.path().trim_end_matches('/')));
+        let uri = Uri::try_from(url.as_str()).map_err(|why| {
+            LinkError::new(Code::AuthenticationFailed, format!("The URL of the token endpoint cannot be used ({why})."))
+                .hint("Check `tenantId` and `authorityHost`.")
+        })?;
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs([
             ("grant_type", "client_credentials"),
@@ -76,15 +80,15 @@ impl ClientSecretCredential {
             (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
         ]);
         let body = Bytes::from(form.finish());
-        HttpRequest {
+        Ok(HttpRequest {
             method: Method::POST,
-            url,
+            uri,
             headers,
             body,
             repeatable: true,
             deadline: Some(self.clock.now() + TIMEOUT),
             progress: Arc::default(),
-        }
+        })
     }
 
     fn granted(&self, response: &HttpResponse) -> Result<AccessToken, LinkError> {
