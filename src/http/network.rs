@@ -1,13 +1,15 @@
-//! The network: reqwest with rustls. An [`Upstream`] holds the open connections to one server.
+//! The network: hyper with rustls. An [`Upstream`] holds the open connections to one server.
 
 pub(super) mod address;
 pub(super) mod certificate;
+mod connection;
 mod connector;
 mod encoding;
 mod exits;
 mod failure;
 pub(super) mod inspection;
 pub(super) mod options;
+mod pool;
 pub(super) mod proxy;
 mod receive;
 mod threads;
@@ -162,7 +164,7 @@ impl ReqwestService {
             upstream
         } else {
             let tls = self.tls(&server).await?;
-            let exit = |proxy| Exit::new(&self.options, proxy, tls.clone());
+            let exit = |proxy| Exit::new(&self.options, &server, proxy, tls.clone());
             let exits = proxies.into_iter().map(exit).collect::<Result<_, _>>()?;
             let (scheme, authority) = (uri.scheme().cloned(), uri.authority().cloned());
             Arc::new(Upstream { scheme, authority, server, exits })
@@ -271,8 +273,8 @@ struct ExchangeGuard<'a> {
 
 impl Drop for ExchangeGuard<'_> {
     fn drop(&mut self) {
-        let waited = self.service.clock.now().saturating_duration_since(self.began);
-        if !self.is_over && waited >= STALE_CONNECTION_AFTER {
+        let waited = || self.service.clock.now().saturating_duration_since(self.began);
+        if !self.is_over && waited() >= STALE_CONNECTION_AFTER {
             self.service.discard(self.upstream);
         }
     }

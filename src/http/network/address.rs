@@ -1,6 +1,6 @@
 //! Servers by scheme, host and port, and which of them are this machine.
 
-use http::{Uri, uri::Authority};
+use http::{HeaderValue, Uri, header::InvalidHeaderValue, uri::Authority};
 use url::Url;
 
 /// The URL of the server: scheme, host and port.
@@ -16,6 +16,12 @@ pub(super) fn without_path(url: &Url) -> Url {
     server.set_query(None);
     server.set_fragment(None);
     server
+}
+
+/// The `Host` header. It names the port only if it is not the scheme's own.
+pub(super) fn host_header(server: &Url) -> Result<HeaderValue, InvalidHeaderValue> {
+    let host = server.host_str().unwrap_or_default();
+    HeaderValue::try_from(server.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 /// Whether a secret may be sent to this URL: encrypted, or without leaving this machine.

@@ -11,18 +11,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::Client;
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, Uri,
+    header::{ACCEPT, ACCEPT_ENCODING, HOST, USER_AGENT},
+};
+use http_body_util::Full;
+use hyper::body::Incoming;
 use rustls::ClientConfig;
+use url::Url;
 
 use super::{
-    connector::{self, Connected},
+    address::host_header,
+    connection::{Connection, Sender},
+    connector::Connector,
+    encoding,
     failure::{self, Route, SendError},
     options::NetworkOptions,
+    pool::Pool,
     proxy::ProxyUrl,
 };
 use crate::{
-    clock::Clock,
-    http::service::error::{HttpError, HttpErrorKind},
+    clock::{Clock, SystemClock},
+    http::service::{
+        HttpRequest,
+        error::{HttpError, HttpErrorKind},
+    },
 };
 
 /// How long a proxy that could not be connected to is tried last, as in Chromium.
@@ -32,19 +46,91 @@ const FAIR_TIME_TO_CONNECT: Duration = Duration::from_secs(1);
 /// ... so it is avoided for less long.
 const AVOIDED_BRIEFLY_FOR: Duration = Duration::from_secs(30);
 const MAX_AVOIDED: usize = 64;
+/// How often a request is sent again that a server of HTTP/2 refused.
+const MAX_REFUSALS: usize = 2;
 
 /// One entry of the list, and its open connections.
 pub(super) struct Exit {
     pub(super) proxy: Option<ProxyUrl>,
-    pub(super) client: Client,
-    has_connected: Arc<AtomicBool>,
+    connector: Connector,
+    pool: Arc<Pool>,
+    host: HeaderValue,
+    user_agent: HeaderValue,
+    connect_timeout: Duration,
+    pub(super) read_timeout: Duration,
+    /// Whether there has been a connection, through the proxy and with TLS.
+    has_connected: AtomicBool,
 }
 
 impl Exit {
-    pub(super) fn new(options: &NetworkOptions, proxy: Option<ProxyUrl>, tls: ClientConfig) -> Result<Self, HttpError> {
-        let has_connected = Arc::<AtomicBool>::default();
-        let client = connector::client(options, proxy.as_ref(), tls, Connected(Arc::clone(&has_connected)))?;
-        Ok(Self { proxy, client, has_connected })
+    pub(super) fn new(
+        options: &NetworkOptions,
+        server: &Url,
+        proxy: Option<ProxyUrl>,
+        tls: ClientConfig,
+    ) -> Result<Self, HttpError> {
+        let connector = Connector::new(options, server, proxy.as_ref(), tls)?;
+        let host = host_header(server).map_err(failure::invalid_settings)?;
+        let NetworkOptions { connect_timeout, read_timeout, ref user_agent, .. } = *options;
+        let (pool, user_agent, has_connected) = (Arc::default(), user_agent.clone(), AtomicBool::default());
+        Ok(Self { proxy, connector, pool, host, user_agent, connect_timeout, read_timeout, has_connected })
+    }
+
+    /// Sends a request and waits for the head of the response. It is sent again only if the server provably did not act on it: a
+    /// connection that was kept ended before anything was sent, or the server refused it.
+    pub(super) async fn exchange(&self, request: &HttpRequest) -> Result<(Response<Incoming>, Connection), SendError> {
+        let until = tokio::time::Instant::now() + self.read_timeout;
+        let mut refusals = 0;
+        loop {
+            let (mut connection, is_older) = match self.pool.take() {
+                Some(connection) => (connection, true),
+                None => self.pool.share(Box::pin(self.connect()).await?),
+            };
+            match connection.send(self.complete(request, &connection.sender), until).await {
+                Ok(response) => return Ok((response, connection)),
+                Err(SendError::NotSent(_)) if is_older => {}
+                Err(error) if error.is_refusal() && refusals < MAX_REFUSALS => refusals += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Keeps a connection whose response was read to its end.
+    pub(super) fn keep(&self, connection: Connection) {
+        self.pool.put(connection);
+    }
+
+    async fn connect(&self) -> Result<Connection, SendError> {
+        let connecting = async {
+            let (stream, is_http2) = self.connector.connect().await?;
+            Ok(Connection::open(stream, is_http2).await?)
+        };
+        let connection = tokio::select! {
+            biased;
+            connection = connecting => connection.map_err(SendError::Connect)?,
+            () = SystemClock.sleep(self.connect_timeout) => return Err(SendError::NotConnected(self.connect_timeout)),
+        };
+        self.has_connected.store(true, Ordering::SeqCst);
+        Ok(connection)
+    }
+
+    /// The request in the form of its connection's HTTP version, with the headers that every request has.
+    fn complete(&self, request: &HttpRequest, sender: &Sender) -> Request<Full<Bytes>> {
+        let mut complete = Request::new(Full::new(request.body.clone()));
+        *complete.method_mut() = request.method.clone();
+        let mut headers = request.headers.clone();
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+        headers.entry(ACCEPT_ENCODING).or_insert(encoding::ACCEPTED);
+        headers.entry(USER_AGENT).or_insert_with(|| self.user_agent.clone());
+        *complete.uri_mut() = match sender {
+            Sender::Http1(_) => {
+                headers.insert(HOST, self.host.clone());
+                request.uri.path_and_query().cloned().map(Uri::from).unwrap_or_default()
+            }
+            Sender::Http2(_) => request.uri.clone(),
+        };
+        *complete.headers_mut() = headers;
+        complete
     }
 
     /// Awaits `send`, but its first connection no longer than `limit`, if there is one. Until this exit has had a connection nothing
@@ -53,20 +139,20 @@ impl Exit {
         &self,
         limit: Option<Duration>,
         clock: &dyn Clock,
-        send: impl Future<Output = reqwest::Result<T>>,
+        send: impl Future<Output = Result<T, SendError>>,
     ) -> Result<T, SendError> {
         let mut send = pin!(send);
         if let Some(limit) = limit.filter(|_| !self.has_connected()) {
             tokio::select! {
                 biased;
-                outcome = &mut send => return outcome.map_err(SendError::Reqwest),
+                outcome = &mut send => return outcome,
                 () = clock.sleep(limit) => {}
             }
             if !self.has_connected() {
                 return Err(SendError::NotConnected(limit));
             }
         }
-        send.await.map_err(SendError::Reqwest)
+        send.await
     }
 
     fn has_connected(&self) -> bool {
@@ -86,7 +172,7 @@ pub(super) struct Tried<T> {
 
 /// Tries the exits in this order. An exit that is not the last may use a share of `time` to connect, so that time is left for the
 /// others. `on_skip` receives each exit that does not connect, and how long to avoid it.
-pub(super) async fn try_in_order<'a, T, F: Future<Output = reqwest::Result<T>>>(
+pub(super) async fn try_in_order<'a, T, F: Future<Output = Result<T, SendError>>>(
     exits: &[&'a Exit],
     clock: &dyn Clock,
     time: impl Fn() -> Duration,

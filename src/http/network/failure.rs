@@ -20,38 +20,74 @@ pub(super) struct Route<'a> {
 const TUNNEL: &str = "tunnel error: ";
 const UNAUTHORIZED: &str = "proxy authorization required";
 const REJECTED: &str = "unsuccessful";
-/// Message of reqwest's own timeouts. Their type is private, too.
-const TIMEOUT: &str = "operation timed out";
+
+pub(super) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A name that cannot be resolved.
+#[derive(Debug, thiserror::Error)]
+#[error("name not resolved")]
+pub(super) struct Unresolved(#[source] pub(super) io::Error);
 
 /// Why a request got no response.
 pub(super) enum SendError {
-    Reqwest(reqwest::Error),
+    /// No connection.
+    Connect(BoxError),
+    /// No connection within this time.
     NotConnected(Duration),
+    /// The connection ended before anything was sent.
+    NotSent(hyper::Error),
+    /// The server was silent for too long.
+    Silent,
+    /// The connection failed while the request was sent or the response received.
+    Lost(hyper::Error),
 }
 
 impl SendError {
     /// Whether the next entry of a list may be tried: there was no connection, and the request was not rejected. A proxy that refuses
     /// to connect to the server, or requires a password, is final, because some networks block servers in this way.
     pub(super) fn allows_next_exit(&self) -> bool {
-        let Self::Reqwest(error) = self else { return true };
-        let tunnel = tunnel_error(error);
+        let Self::Connect(error) = self else { return matches!(self, Self::NotConnected(_)) };
+        let tunnel = tunnel_error(&**error);
         let is_rejected = matches!(tunnel.as_deref(), Some(REJECTED | UNAUTHORIZED));
         // The certificate of a proxy is not final: another host may have responded in the proxy's place.
-        let is_untrusted = matches!(tls_error(error), Some(rustls::Error::InvalidCertificate(_))) && tunnel.is_none();
-        error.is_connect() && !is_rejected && !is_untrusted
+        let is_untrusted =
+            matches!(tls_error(&**error), Some(rustls::Error::InvalidCertificate(_))) && tunnel.is_none();
+        !is_rejected && !is_untrusted
+    }
+
+    /// Whether the server did not act on the request, although it may have received it, and accepts it over a new connection: it closes
+    /// this connection of HTTP/2, or refused its stream.
+    pub(super) fn is_refusal(&self) -> bool {
+        let Self::Lost(error) = self else { return false };
+        let Some(error) = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>()) else { return false };
+        let reason = error.reason();
+        error.is_remote()
+            && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
+                || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
     }
 }
 
-/// An error that names the cause, with reqwest's error as its source, without the URL.
+/// An error that names the cause, with the library's error as its source.
 pub(super) fn explain(error: SendError, route: &Route<'_>) -> HttpError {
-    let error = match error {
-        SendError::Reqwest(error) => error.without_url(),
+    let (kind, message, source): (_, _, BoxError) = match error {
         SendError::NotConnected(time) => {
             return HttpError::new(HttpErrorKind::ConnectTimeout, too_late(time, route));
         }
+        SendError::Silent => {
+            let silence = route.options.read_timeout.as_millis();
+            let message = format!("{} was silent for {silence} ms", host(route.server));
+            return HttpError::new(HttpErrorKind::ReadTimeout, message);
+        }
+        SendError::Lost(error) | SendError::NotSent(error) => {
+            let message = tls_error(&error).map_or_else(|| innermost(&error), describe_tls_error);
+            (HttpErrorKind::Interrupted, message, error.into())
+        }
+        SendError::Connect(error) => {
+            let (kind, message) = classify(&*error, route);
+            (kind, message, error)
+        }
     };
-    let (kind, message) = classify(&error, route);
-    HttpError::new(kind, message).caused_by(error)
+    HttpError { source: Some(source), ..HttpError::new(kind, message) }
 }
 
 fn too_late(time: Duration, route: &Route<'_>) -> String {
@@ -67,25 +103,13 @@ pub(super) fn invalid_settings(error: impl Error + Send + Sync + 'static) -> Htt
 }
 
 /// The error of a proxy that was to open a tunnel.
-fn tunnel_error(error: &reqwest::Error) -> Option<String> {
+fn tunnel_error(error: &(dyn Error + 'static)) -> Option<String> {
     causes(error).map(ToString::to_string).find_map(|text| text.strip_prefix(TUNNEL).map(str::to_owned))
 }
 
-fn classify(error: &reqwest::Error, route: &Route<'_>) -> (HttpErrorKind, String) {
-    let innermost = causes(error).last().map_or_else(String::new, describe);
-    if !error.is_connect() {
-        // Other timeouts are the kernel's or those of HTTP/2, which are shorter than `read_timeout`.
-        return if innermost == TIMEOUT {
-            let silence = route.options.read_timeout.as_millis();
-            (HttpErrorKind::ReadTimeout, format!("{} was silent for {silence} ms", host(route.server)))
-        } else {
-            (HttpErrorKind::Interrupted, tls_error(error).map_or(innermost, describe_tls_error))
-        };
-    }
-    let server = address(route.server);
-    if innermost == TIMEOUT {
-        return (HttpErrorKind::ConnectTimeout, too_late(route.options.connect_timeout, route));
-    }
+/// Why there is no connection.
+fn classify(error: &(dyn Error + 'static), route: &Route<'_>) -> (HttpErrorKind, String) {
+    let (server, innermost) = (address(route.server), innermost(error));
     let tunnel = tunnel_error(error);
     // Until there is a tunnel, the peer is the proxy.
     let (peer, peer_host) = match (route.proxy, &tunnel) {
@@ -110,7 +134,7 @@ fn classify(error: &reqwest::Error, route: &Route<'_>) -> (HttpErrorKind, String
     if let Some(error) = tls_error(error) {
         return classify_tls(error, &peer_host, route.unreadable_ca_file.as_deref());
     }
-    let message = if error.is_dns() {
+    let message = if causes(error).any(<dyn Error>::is::<Unresolved>) {
         format!("the name of {peer_host} cannot be resolved ({innermost})")
     } else {
         match causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind) {
@@ -215,8 +239,12 @@ fn words(name: &str) -> String {
     letters.collect()
 }
 
-fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(String::new, describe)
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

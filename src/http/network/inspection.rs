@@ -2,7 +2,8 @@
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
-use http::Version;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Version};
 use url::{Host, Url};
 
 use super::{
@@ -13,7 +14,10 @@ use super::{
     trust::verifier::Recording,
 };
 use crate::{
-    http::service::error::{HttpError, HttpErrorKind},
+    http::service::{
+        HttpRequest,
+        error::{HttpError, HttpErrorKind},
+    },
     sync::lock,
 };
 
@@ -41,13 +45,23 @@ impl ReqwestService {
             }
         };
         let deadline = self.clock.now() + self.options.connect_timeout;
+        let request = HttpRequest {
+            method: Method::HEAD,
+            // The exits were made of it.
+            uri: server.as_str().parse().unwrap_or_default(),
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            repeatable: true,
+            deadline: None,
+            progress: Arc::default(),
+        };
         let in_order: Vec<_> = exits.iter().map(|(exit, _)| exit).collect();
         let tried = exits::try_in_order(
             &in_order,
             &*self.clock,
             || self.time_to_connect(Some(deadline)),
             |exit| self.route(&server, exit.proxy.as_ref()),
-            |exit| exit.client.head(server.clone()).send(),
+            |exit| exit.exchange(&request),
             |_, _| {},
         );
         let Tried { outcome, exit, skipped, .. } = tried.await;
@@ -56,7 +70,7 @@ impl ReqwestService {
             proxy: exit.proxy.as_ref().map(ToString::to_string),
             skipped,
             certificate: recording.as_ref().and_then(|recording| recording.certificate()),
-            version: outcome.map(|response| response.version()),
+            version: outcome.map(|(response, _)| response.version()),
         }
     }
 
@@ -78,9 +92,9 @@ impl ReqwestService {
         let unresolved = |why: &dyn fmt::Display| {
             HttpError::new(HttpErrorKind::Connect, format!("the name of {name} cannot be resolved ({why})"))
         };
-        let lookup = tokio::net::lookup_host((name, url.port_or_known_default().unwrap_or_default()));
-        let found = threads::catch_no_thread(lookup).await.and_then(|found| found);
-        let mut addresses: Vec<_> = found.map_err(|error| unresolved(&error))?.map(|found| found.ip()).collect();
+        let found = threads::resolve(name, url.port_or_known_default().unwrap_or_default()).await;
+        let found = found.map_err(|error| unresolved(&error))?;
+        let mut addresses: Vec<_> = found.into_iter().map(|found| found.ip()).collect();
         addresses.dedup();
         if addresses.is_empty() { Err(unresolved(&"it has no address")) } else { Ok(addresses) }
     }
@@ -90,7 +104,7 @@ impl ReqwestService {
         let mut exits = Vec::new();
         for proxy in self.options.proxy.exits_to(server).await? {
             let (tls, recording) = self.recording_tls(server).await?;
-            exits.push((Exit::new(&self.options, proxy, tls)?, recording));
+            exits.push((Exit::new(&self.options, server, proxy, tls)?, recording));
         }
         Ok(exits)
     }

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use futures_util::future::BoxFuture;
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use url::{Host, Url};
 
 use super::address::is_loopback;
@@ -147,10 +147,8 @@ impl FromStr for ProxyUrl {
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
             return Err(UnusableProxy::ExtraParts);
         }
-        // The matcher silently ignores a proxy that it cannot read.
-        let server = http::Uri::from_static("https://server.example");
-        let is_read = Matcher::builder().all(url.as_str()).build().intercept(&server).is_some();
-        if is_read { Ok(Self(url)) } else { Err(UnusableProxy::Malformed) }
+        let proxy = Self(url);
+        proxy.read().map(|_| proxy)
     }
 }
 
@@ -159,9 +157,11 @@ impl ProxyUrl {
         !self.0.username().is_empty()
     }
 
-    /// With user and password, for reqwest.
-    pub(super) fn with_secrets(&self) -> &Url {
-        &self.0
+    /// Address and `Proxy-Authorization`.
+    pub(super) fn read(&self) -> Result<Intercept, UnusableProxy> {
+        let server = http::Uri::from_static("https://server.example");
+        // The matcher silently ignores a proxy that it cannot read.
+        Matcher::builder().all(self.0.as_str()).build().intercept(&server).ok_or(UnusableProxy::Malformed)
     }
 }
 

@@ -1,11 +1,16 @@
 //! Sends a request through one exit and reads the whole response.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::{StatusCode, response::Parts};
+use hyper::body::Incoming;
 
 use super::{
+    connection::Connection,
     encoding::{self, too_large},
     exits::Exit,
+    failure::SendError,
 };
 use crate::{
     clock::Clock,
@@ -17,13 +22,15 @@ pub(super) async fn send(
     exit: &Exit,
     request: &HttpRequest,
     clock: &dyn Clock,
-) -> reqwest::Result<Result<HttpResponse, HttpError>> {
-    let HttpRequest { method, uri, headers, body, .. } = request;
-    let sending = exit.client.request(method.clone(), uri.to_string()).headers(headers.clone()).body(body.clone());
-    let mut response = sending.send().await?;
-    let (status, mut headers) = (response.status(), std::mem::take(response.headers_mut()));
-    let body = match read(response).await {
-        Ok(body) => body.and_then(|body| encoding::decode(&mut headers, body)),
+) -> Result<Result<HttpResponse, HttpError>, SendError> {
+    let (response, mut connection) = exit.exchange(request).await?;
+    let (Parts { status, mut headers, .. }, body) = response.into_parts();
+    let body = match read(&mut connection, body, exit.read_timeout).await {
+        Ok(Ok(body)) => {
+            exit.keep(connection);
+            encoding::decode(&mut headers, body)
+        }
+        Ok(Err(too_large)) => Err(too_large),
         // Only the body of a 404 states what is missing, and another attempt may receive it.
         Err(error) if status.is_success() || status == StatusCode::NOT_FOUND => return Err(error),
         Err(_) => Ok(Bytes::new()),
@@ -32,9 +39,13 @@ pub(super) async fn send(
     Ok(body.map(|body| HttpResponse { status, headers, body, received: clock.wall() }))
 }
 
-async fn read(mut response: reqwest::Response) -> reqwest::Result<Result<Bytes, HttpError>> {
+async fn read(
+    connection: &mut Connection,
+    mut incoming: Incoming,
+    timeout: Duration,
+) -> Result<Result<Bytes, HttpError>, SendError> {
     let mut body = Bytes::new();
-    while let Some(chunk) = response.chunk().await? {
+    while let Some(chunk) = connection.read(&mut incoming, timeout).await? {
         match append(body, chunk) {
             Ok(longer) => body = longer,
             Err(too_large) => return Ok(Err(too_large)),

@@ -1,6 +1,6 @@
 //! Tokio panics if the system refuses a thread for blocking work, such as resolving a name. Here that becomes an error.
 
-use std::{any::Any, io, panic};
+use std::{any::Any, io, net::SocketAddr, panic};
 
 use futures_util::FutureExt as _;
 
@@ -13,6 +13,11 @@ pub(super) async fn catch_no_thread<T>(work: impl Future<Output = T>) -> io::Res
         }
         panic::resume_unwind(panic)
     })
+}
+
+/// Resolves a name as the system does.
+pub(super) async fn resolve(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(catch_no_thread(tokio::net::lookup_host((name, port))).await??.collect())
 }
 
 /// Only its message distinguishes it from other panics.
