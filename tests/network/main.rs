@@ -1,8 +1,10 @@
 //! The network over real sockets: trust, proxies, error messages, dead connections.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod connections;
 mod dead_connections;
 mod encodings;
+mod http2;
 mod lists;
 mod pac;
 mod proxies;

@@ -110,9 +110,15 @@ pub(crate) enum Does {
     Responds,
     /// Responds once all requests of the barrier are waiting.
     RespondsWith(Arc<Barrier>),
+    /// Sends these bytes.
+    Sends(String),
     /// Never responds, and keeps the connection open.
     NeverResponds,
     Disconnects,
+    /// HTTP/2: refuses the request alone.
+    Refuses,
+    /// HTTP/2: announces that neither this request nor any later one is processed on this connection.
+    GoesAway,
 }
 
 /// A server for HTTP/1.1, or HTTP/2 if TLS negotiates it.
@@ -191,7 +197,7 @@ async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, does: impl Fn(usize)
     let Some(tls) = tls else { return respond(stream, does, seen).await };
     let Ok(stream) = tls.accept(stream).await else { return };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        respond_h2(stream).await;
+        respond_h2(stream, does, seen).await;
     } else {
         respond(stream, does, seen).await;
     }
@@ -207,11 +213,17 @@ async fn respond(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: impl Fn(
             Does::RespondsWith(others) => {
                 others.wait().await;
             }
+            Does::Sends(bytes) => {
+                if stream.write_all(bytes.as_bytes()).await.is_err() {
+                    return;
+                }
+                continue;
+            }
             Does::NeverResponds => {
                 seen.unanswered.notify_one();
                 std::future::pending::<()>().await;
             }
-            Does::Disconnects => return,
+            Does::Disconnects | Does::Refuses | Does::GoesAway => return,
         }
         let body = if is_head { "" } else { "{}" };
         let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", 2);
@@ -221,34 +233,56 @@ async fn respond(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: impl Fn(
     }
 }
 
-/// The minimum of HTTP/2: settings, their acknowledgement, and status 200 for each HEADERS frame.
-async fn respond_h2(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+/// The minimum of HTTP/2: settings, their acknowledgement, and for each HEADERS frame status 200 or a refusal.
+async fn respond_h2(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: impl Fn(usize) -> Does, seen: &Seen) {
     let mut preface = [0; 24];
     stream.read_exact(&mut preface).await.unwrap();
     assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
-    let mut head = [0; 9];
+    // The client may have closed the connection meanwhile.
+    if stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.is_err() {
+        return;
+    }
+    let (mut head, mut requests) = ([0; 9], 0);
     while stream.read_exact(&mut head).await.is_ok() {
         let [a, b, c, kind, flags, stream_id @ ..] = head;
         let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
         stream.read_exact(&mut payload).await.unwrap();
         let frame: &[u8] = match (kind, flags) {
             (4, 0) => &[0, 0, 0, 4, 1, 0, 0, 0, 0],
-            // END_STREAM and END_HEADERS; 0x88 is `:status: 200`.
-            (1, _) => &[&[0, 0, 1, 1, 5][..], &stream_id, &[0x88]].concat(),
+            (1, _) => {
+                seen.heads.lock().unwrap().push(String::new());
+                requests += 1;
+                match does(requests - 1) {
+                    // RST_STREAM with REFUSED_STREAM.
+                    Does::Refuses => &[&[0, 0, 4, 3, 0][..], &stream_id, &[0, 0, 0, 7]].concat(),
+                    // GOAWAY after the last stream before this one, with NO_ERROR.
+                    Does::GoesAway => {
+                        let last = u32::from_be_bytes(stream_id).saturating_sub(2).to_be_bytes();
+                        &[&[0, 0, 8, 7, 0, 0, 0, 0, 0][..], &last, &[0, 0, 0, 0]].concat()
+                    }
+                    // END_STREAM and END_HEADERS; 0x88 is `:status: 200`.
+                    _ => &[&[0, 0, 1, 1, 5][..], &stream_id, &[0x88]].concat(),
+                }
+            }
             _ => continue,
         };
-        stream.write_all(frame).await.unwrap();
+        if stream.write_all(frame).await.is_err() {
+            return;
+        }
     }
 }
 
-/// Reads up to the empty line. The tests send no bodies.
+/// Reads up to the empty line, and the body, which is left out.
 async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
-    String::from_utf8(head).ok()
+    let head = String::from_utf8(head).ok()?;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or_default()];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(head)
 }
 
 /// A proxy that maps host names to servers, and may require a certain `Proxy-Authorization`.
