@@ -14,5 +14,7 @@ mod observer;
 mod options;
 mod outcome;
 mod output;
+mod panics;
 mod promise;
 mod runtime;
+mod settling;

@@ -1,19 +1,17 @@
 //! One runtime for the process, on one named thread, started by the first call.
 
-use std::{
-    io, panic,
-    sync::{Mutex, Once},
-    thread,
-};
+use std::{io, sync::Mutex, thread};
 
 use tokio::sync::mpsc;
 
+use super::{
+    panics,
+    settling::{self, Gathering},
+};
 use crate::{error::LinkError, sync::lock};
 
 /// A call to start on the runtime's thread.
 type Job = Box<dyn FnOnce() + Send>;
-
-static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 static RUNTIME: Runtime = Runtime::new();
 
@@ -54,28 +52,16 @@ impl Jobs {
     }
 }
 
-/// Records the location of every panic of this addon, for the error that is reported. Its message may hold data, so it is dropped,
-/// and nothing is written to stderr, which is the host's. Other code in the process, Rust or not, has panic hooks of its own.
-pub(super) fn install_panic_hook() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        panic::set_hook(Box::new(|panic| {
-            let location = panic.location().map(|location| format!("{}:{}", location.file(), location.line()));
-            *lock(&LAST_PANIC) = location;
-        }));
-    });
-}
-
-pub(super) fn last_panic() -> Option<String> {
-    lock(&LAST_PANIC).clone()
-}
-
 /// A current-thread runtime: no work stealing, and no wake-ups across cores.
 fn launch() -> io::Result<Jobs> {
-    install_panic_hook();
+    panics::install_hook();
     let (sender, mut jobs) = mpsc::unbounded_channel::<Job>();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(settling::wake_gathered).build()?;
     thread::Builder::new().name("omnichannel-io".into()).spawn(move || {
+        // Before the runtime in scope: when the thread ends, the calls that end with the runtime wake Node.
+        let _gathering = Gathering::start();
+        let runtime = runtime;
         runtime.block_on(async {
             while let Some(job) = jobs.recv().await {
                 job();
