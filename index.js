@@ -5,7 +5,6 @@
 const { OmnichannelClient } = require('./lib/client.js')
 /** @type {any} The properties of a LinkError are defined at run time. */
 const { LinkError, failure } = require('./lib/link-error.js')
-const { createOmnichannel } = require('./lib/omnichannel.js')
 
 let client
 
@@ -20,6 +19,8 @@ function configure(options) {
 function defaultClient() {
   return (client ??= new OmnichannelClient())
 }
+
+const createOmnichannel = (...args) => require('./lib/omnichannel.js').createOmnichannel(...args)
 
 /** Calls an async method of the default client. If that client cannot be created, the call rejects; it does not throw. */
 function call(method, args) {

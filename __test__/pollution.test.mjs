@@ -249,8 +249,10 @@ for (const [names, kind] of [...groups, ...alone]) {
       t,
       `${program}
       (async () => {
+        // First, because it loads every part of the package. Node cannot load a module while Object.prototype has a \`signal\`.
+        const clean = await play()
         const dirty = await polluted(names, kind, play)
-        console.log(JSON.stringify({ clean: JSON.parse(await play()), dirty: JSON.parse(dirty) }))
+        console.log(JSON.stringify({ clean: JSON.parse(clean), dirty: JSON.parse(dirty) }))
       })()`,
       { cwd: folder(t), values, names, kind }
     )

@@ -70,6 +70,30 @@ test('require starts no thread; the first call does', { skip: process.platform !
   assert.deepEqual(called, ['omnichannel-db', 'omnichannel-io'])
 })
 
+test('require loads only the class of clients, and a first link only what it needs', { timeout: 60_000 }, async t => {
+  const code = `
+    const loaded = () => Object.keys(require.cache).filter(name => name.startsWith(ROOT) && name.endsWith('.js')).map(name => name.slice(ROOT.length)).sort()
+    const { OmnichannelClient } = require(PACKAGE)
+    const required = loaded()
+    const client = new OmnichannelClient({ embedded: { path: 'links.db' } })
+    client.linkToConversation('account', '${account.recordId}', '${conversation}').catch(({ code }) => {
+      client.close().then(() => console.log(JSON.stringify({ code, required, linked: loaded() })))
+    })`
+  const PACKAGE = require.resolve('omnichannel-link')
+  // Not through the require of the helper.
+  const {
+    required,
+    linked,
+    code: refused
+  } = await run(t, code, { cwd: folder(t), COMMONJS: 'node:fs', PACKAGE, ROOT: join(PACKAGE, '..', '/') })
+  assert.equal(refused, 'CONVERSATION_NOT_FOUND')
+  assert.deepEqual(required, ['index.js', 'lib/binding.js', 'lib/client.js', 'lib/link-error.js'])
+  assert.deepEqual(
+    linked.filter(name => !required.includes(name)),
+    ['call', 'callbacks', 'channels', 'client-options', 'events', 'options', 'outcome', 'validate'].map(name => `lib/${name}.js`)
+  )
+})
+
 test('an idle open client does not keep the process alive', { timeout: 60_000 }, async t => {
   const { url, credential } = await emulator(t)
   const { code, stdout, stderr } = await start(

@@ -7,7 +7,6 @@ const { Cancellation } = require('./binding.js')
 const { Callbacks } = require('./callbacks.js')
 const { LinkError, failure, fromAddon, shown } = require('./link-error.js')
 const { take } = require('./options.js')
-const { cancelOnAbort, isAborted, reasonOf } = require('./signals.js')
 const { readable } = require('./validate.js')
 
 /** Calls a synchronous method of the addon. */
@@ -37,6 +36,7 @@ function callWithSignal(native, signal, start, onValue = identity, onError = ret
     Callbacks.rejectNestedCall(native)
     const cancellation = signal === undefined ? undefined : new Cancellation()
     if (cancellation) {
+      const { cancelOnAbort, isAborted } = require('./signals.js')
       if (isAborted(native, signal)) cancellation.cancel()
       forget = cancelOnAbort(native, signal, cancellation)
     }
@@ -50,7 +50,7 @@ function callWithSignal(native, signal, start, onValue = identity, onError = ret
       raw => {
         forget?.()
         const isAborted = raw == null && signal !== undefined
-        return onError(isAborted ? reasonOf(signal) : linkError(raw), isAborted)
+        return onError(isAborted ? require('./signals.js').reasonOf(signal) : linkError(raw), isAborted)
       }
     )
   } catch (error) {

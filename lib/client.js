@@ -2,32 +2,38 @@
 
 // The client. It adds what only JavaScript can: `LinkError` with the caller's stack, `AbortSignal`, events, and credentials of any form.
 // Everything else happens in the addon. types/client.d.ts documents it.
+//
+// A program pays the time of `require` even if it never links. So the first client loads what a link needs, and the other functions load
+// what they need.
 
 // Required first: a bundle without the addon then fails with an explanation, even if it can require nothing of Node.
 const { Client } = require('./binding.js')
 const process = require('node:process')
-const { setImmediate: nextTurn } = require('node:timers/promises')
-const { bulk } = require('./bulk.js')
-const { Callbacks } = require('./callbacks.js')
-const { call, callNow, callWithSignal, linkError, rejected } = require('./call.js')
-const { hasSubscribers, publish } = require('./channels.js')
-const { clientOptions } = require('./client-options.js')
-const { proxyResolver, tokenProvider } = require('./credential.js')
-const { Events } = require('./events.js')
 const { own } = require('./link-error.js')
-const { SHAPES, properties, take } = require('./options.js')
-const { outcomeOf } = require('./outcome.js')
-const { throwIfAborted } = require('./signals.js')
-const { argumentOf, expectFunction, invalid, optionsOf, readable } = require('./validate.js')
-const { waitForConversation } = require('./waiting.js')
+
+let call, callNow, callWithSignal, linkError, rejected
+let Callbacks, Events, hasSubscribers, publish, clientOptions, outcomeOf
+let SHAPES, properties, take
+let argumentOf, expectFunction, invalid, optionsOf, readable
+
+function load() {
+  ;({ call, callNow, callWithSignal, linkError, rejected } = require('./call.js'))
+  ;({ Callbacks } = require('./callbacks.js'))
+  ;({ hasSubscribers, publish } = require('./channels.js'))
+  ;({ clientOptions } = require('./client-options.js'))
+  ;({ Events } = require('./events.js'))
+  ;({ SHAPES, properties, take } = require('./options.js'))
+  ;({ outcomeOf } = require('./outcome.js'))
+  ;({ argumentOf, expectFunction, invalid, optionsOf, readable } = require('./validate.js'))
+}
 
 /** The properties of an outcome that `verify` compares. */
 const VERIFIABLE = ['status', 'conversationId', 'record', 'current', 'store', 'dryRun']
 const RECORDS = ['record', 'current']
 
 /** The methods of the addon behind the two functions that change a link. */
-const LINK = { name: 'linkToConversation', native: 'link', shape: SHAPES.link }
-const UNLINK = { name: 'unlinkFromConversation', native: 'unlink', shape: SHAPES.unlink }
+const LINK = { name: 'linkToConversation', native: 'link', shape: 'link' }
+const UNLINK = { name: 'unlinkFromConversation', native: 'unlink', shape: 'unlink' }
 
 let isLogFlushedAtExit = false
 
@@ -37,9 +43,10 @@ class OmnichannelClient {
   #isObserved = false
 
   constructor(options) {
+    load()
     const [plain, credential, proxy] = clientOptions(options)
     const callbacks = new Callbacks()
-    const functions = [credential && tokenProvider(credential, callbacks), proxy && proxyResolver(proxy, callbacks)]
+    const functions = credential || proxy ? require('./credential.js').functions(credential, proxy, callbacks) : [undefined, undefined]
     this.#native = callNow(() => new Client(plain, ...functions, process))
     callbacks.attach(this.#native)
     this.#events = new Events(this.#native)
@@ -84,7 +91,7 @@ class OmnichannelClient {
       throw error
     }
     try {
-      given = optionsOf(this.#native, options, shape)
+      given = optionsOf(this.#native, options, SHAPES[shape])
     } catch (error) {
       return rejected(error, failed)
     }
@@ -100,6 +107,7 @@ class OmnichannelClient {
   }
 
   #bulk({ name, native }, requests, options, shape) {
+    const { bulk } = require('./bulk.js')
     return bulk(this.#native, requests, options, {
       shape,
       call: (...target) => this[name](...target),
@@ -126,6 +134,7 @@ class OmnichannelClient {
   }
 
   async *getConversations(query) {
+    const { throwIfAborted } = require('./signals.js')
     this.#observe()
     const given = optionsOf(this.#native, query, SHAPES.query)
     const signal = take(given, 'signal')
@@ -148,6 +157,7 @@ class OmnichannelClient {
   }
 
   async waitForConversation(options) {
+    const { waitForConversation } = require('./waiting.js')
     return await waitForConversation(this.#native, this, options)
   }
 
@@ -224,6 +234,7 @@ class OmnichannelClient {
   }
 
   async close() {
+    const { setImmediate: nextTurn } = require('node:timers/promises')
     Callbacks.rejectNestedCall(this.#native)
     try {
       await this.#native.close()

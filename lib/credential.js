@@ -10,6 +10,12 @@ const { AbortSignal } = require('./signals.js')
 /** Time for a credential to return a token. */
 const TOKEN_TIMEOUT_IN_MS = 30_000
 
+/** The functions for a credential and for a proxy function, each undefined if there is none. */
+const functions = (credential, proxy, callbacks) => [
+  credential && tokenProvider(credential, callbacks),
+  proxy && proxyResolver(proxy, callbacks)
+]
+
 /** The function for a credential, which is a function itself or has `getToken`. */
 function tokenProvider(credential, callbacks) {
   const getToken = request => {
@@ -58,4 +64,4 @@ function describe(error) {
 
 const thrownKind = error => (error === undefined ? 'nothing' : kindOf(error))
 
-module.exports = { proxyResolver, tokenProvider }
+module.exports = { functions }
