@@ -20,6 +20,7 @@ mod writer;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, mpsc},
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
@@ -48,6 +49,9 @@ use crate::{
 /// Longest string that the writing thread reads itself. That takes a few milliseconds, and the page keeps its place in the queue.
 const MAX_READ_IN_TURN: usize = 4 * 1024 * 1024;
 
+/// Time without a job after which the writing thread checkpoints. Longer than the pauses between calls that follow each other.
+const IDLE: Duration = Duration::from_millis(100);
+
 /// Conversations, records and links in one SQLite file. The first import creates the file; reads and links never do.
 pub struct EmbeddedStore {
     clock: SharedClock,
@@ -55,6 +59,7 @@ pub struct EmbeddedStore {
     pending: PendingUpdates,
     page_readers: PageReaders,
     threads: Mutex<Threads>,
+    idle: Duration,
 }
 
 /// Channels to the threads. Each thread is started by the first call that needs it.
@@ -69,9 +74,15 @@ impl EmbeddedStore {
     /// A store on `path`. Nothing is opened before the first call.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, clock: SharedClock) -> Self {
+        Self::checkpointing_after(IDLE, path, clock)
+    }
+
+    /// A store that checkpoints when its writing thread has been idle for this time. For tests, which do not depend on the time.
+    #[must_use]
+    pub fn checkpointing_after(idle: Duration, path: impl Into<PathBuf>, clock: SharedClock) -> Self {
         let connections = Arc::new(Connections::new(path.into()));
         let page_readers = PageReaders::new(Arc::clone(&clock));
-        Self { clock, connections, pending: PendingUpdates::default(), page_readers, threads: Mutex::default() }
+        Self { clock, connections, pending: PendingUpdates::default(), page_readers, threads: Mutex::default(), idle }
     }
 
     /// Imports the response of a Web API GET for accounts, contacts, incidents or conversations, in one transaction. Creates the database.
@@ -140,7 +151,7 @@ impl EmbeddedStore {
 
     fn writer<'a>(&self, threads: &'a mut Threads) -> Result<&'a mpsc::Sender<Job>, LinkError> {
         if threads.writer.is_none() && !threads.are_closed {
-            threads.writer = Some(writer::spawn(Arc::clone(&self.connections))?);
+            threads.writer = Some(writer::spawn(Arc::clone(&self.connections), self.idle)?);
         }
         threads.writer.as_ref().ok_or_else(thread_ended)
     }

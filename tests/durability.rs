@@ -3,10 +3,11 @@
 #[path = "support/embedded.rs"]
 mod embedded;
 
-use std::{pin::Pin, process::Command, sync::Arc};
+use std::{pin::Pin, process::Command, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use omnichannel_link::{
+    clock::SystemClock,
     domain::{Call, CallOptions, Decide, Decision, LinkPolicy, LinkStatus, LinkStore, RecordReference, StoreFuture},
     embedded::EmbeddedStore,
     error::Code,
@@ -90,6 +91,28 @@ fn the_test_vfs_counts_every_sync() {
         assert_eq!(disk.total(Step::WalSync) - before, syncs, "{synchronous}");
         assert!(disk.total(Step::WalWrite) > writes);
     }
+}
+
+#[tokio::test]
+async fn an_idle_store_copies_the_wal_into_the_file() {
+    let db = DatabaseFixture::seeded().await.reopened().await;
+    let idle = DatabaseFixture::checkpointing_after(Duration::ZERO, &db.path, Arc::new(SystemClock));
+    let gate = db.disk.hold(Step::DatabaseSync);
+    idle.linked(1, account(1)).await;
+    let _checkpoint = gate.entered();
+    let copy = db.path.with_extension("copy");
+    std::fs::copy(&db.path, &copy).unwrap();
+    DatabaseFixture::at(&copy).shows_links([1]);
+}
+
+#[tokio::test]
+async fn single_calls_in_a_row_do_not_let_the_wal_grow() {
+    let db = DatabaseFixture::seeded().await.reopened().await;
+    for number in 0..1_100 {
+        db.linked(1, account(1 + number % 2)).await;
+    }
+    let len = std::fs::metadata(beside(&db.path, "-wal")).unwrap().len();
+    assert!(len < 1_010 * (4_096 + 24), "{len}");
 }
 
 #[tokio::test]

@@ -159,6 +159,17 @@ impl Connections {
         let _ = self.ensure_current();
     }
 
+    /// Copies the WAL into the file, so that the next write starts at the beginning of the WAL. Not if the files were replaced: the old file
+    /// may be open under another name, where SQLite's locks do not meet. Failures show at the next write.
+    pub(super) fn checkpoint(&self) {
+        let writing = lock(&self.writing.connection);
+        if let Some(connection) = &*writing
+            && self.is_current().unwrap_or(false)
+        {
+            let _ = connection.pragma_update(None, "wal_checkpoint", "passive");
+        }
+    }
+
     pub(super) fn close(&self) -> Result<(), LinkError> {
         self.is_closing.store(true, Ordering::SeqCst);
         // If the WAL has to stay, the connections that still use it clean up.

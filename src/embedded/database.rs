@@ -24,6 +24,15 @@ use crate::error::{Code, LinkError};
 /// Attempts to switch to WAL mode before giving up.
 const MAX_SWITCHES: u32 = 10;
 
+/// Page cache for writing. Holds the conversations of about half a million links; SQLite's default of 2 MB would read most of them again.
+const CACHE_IN_KIB: i32 = 65_536;
+/// Pages in the WAL at which a commit also checkpoints. Under constant load a page is then written to the file once for many links. The
+/// writing thread checkpoints earlier when it has time.
+const MAX_WAL_PAGES: i32 = 16_384;
+/// Size to which a WAL that one large transaction has filled is cut. A smaller one keeps its size, because syncing a file that grows takes
+/// longer.
+const MAX_WAL_BYTES: i32 = 128 * 1_024 * 1_024;
+
 /// Whether a missing file is created. Imports create it; links do not, because there would be nothing to link.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfMissing {
@@ -58,6 +67,9 @@ pub(super) fn open(path: &Path, missing: IfMissing) -> Result<Option<Connection>
     connection.pragma_update(None, "checkpoint_fullfsync", true).map_err(failed)?;
     // An existing WAL may hold a commit that was never synced. It is visible from now on, so it must be on the disk.
     connection.pragma_update(None, "wal_checkpoint", "passive").map_err(failed)?;
+    connection.pragma_update(None, "cache_size", -CACHE_IN_KIB).map_err(failed)?;
+    connection.pragma_update(None, "wal_autocheckpoint", MAX_WAL_PAGES).map_err(failed)?;
+    connection.pragma_update(None, "journal_size_limit", MAX_WAL_BYTES).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
     schema::migrate(path, &mut connection)?;
     Ok(Some(connection))

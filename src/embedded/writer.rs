@@ -2,7 +2,11 @@
 
 use std::{
     path::Path,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    time::Duration,
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -25,6 +29,10 @@ use crate::{
 
 /// Most updates that share a commit. Bounds how long the first of them waits for the others.
 const MAX_BATCH: usize = 1_024;
+
+/// Commits of single calls in a row after which the WAL is checkpointed. Such calls leave no idle moment, but they do not need a long WAL
+/// either, and each of them would wait for its file to grow.
+const MAX_SINGLE_COMMITS: u32 = 1_000;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, LinkError>>;
 
@@ -55,20 +63,20 @@ impl Update {
     }
 }
 
-/// Starts the thread. It ends when the last sender is dropped, or after a `Close`.
-pub(super) fn spawn(connections: Arc<Connections>) -> Result<mpsc::Sender<Job>, LinkError> {
+/// Starts the thread. It checkpoints when it has no job for the time `idle`. It ends when the last sender is dropped, or after a `Close`.
+pub(super) fn spawn(connections: Arc<Connections>, idle: Duration) -> Result<mpsc::Sender<Job>, LinkError> {
     // Bounded by the service, which admits a limited number of calls.
     let (sender, jobs) = mpsc::channel();
     std::thread::Builder::new()
         .name("omnichannel-db".into())
-        .spawn(move || run(&connections, &jobs))
+        .spawn(move || run(&connections, &jobs, idle))
         .map_err(LinkError::no_thread)?;
     Ok(sender)
 }
 
-fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>) {
-    let mut next = None;
-    while let Some(job) = next.take().or_else(|| jobs.recv().ok()) {
+fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>, idle: Duration) {
+    let (mut next, mut has_written, mut single_commits) = (None, false, 0);
+    while let Some(job) = next.take().or_else(|| receive(connections, jobs, idle, &mut has_written)) {
         match job {
             Job::Update(first) => {
                 let mut batch = vec![first];
@@ -79,15 +87,41 @@ fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>) {
                         Err(_) => break,
                     }
                 }
+                single_commits = if batch.len() == 1 { single_commits + 1 } else { 0 };
                 update(connections, batch);
+                if single_commits == MAX_SINGLE_COMMITS {
+                    connections.checkpoint();
+                    single_commits = 0;
+                }
+                has_written = true;
             }
-            Job::Run(task) => task(connections),
+            Job::Run(task) => {
+                task(connections);
+                has_written = true;
+            }
             Job::Close(reply) => {
                 let _ = reply.send(connections.close());
                 return;
             }
         }
     }
+}
+
+/// The next job, or `None` when there will be no more. If none comes for the time `idle`, checkpoints what was written.
+fn receive(
+    connections: &Connections,
+    jobs: &mpsc::Receiver<Job>,
+    idle: Duration,
+    has_written: &mut bool,
+) -> Option<Job> {
+    if *has_written {
+        match jobs.recv_timeout(idle) {
+            Err(RecvTimeoutError::Timeout) => connections.checkpoint(),
+            received => return received.ok(),
+        }
+        *has_written = false;
+    }
+    jobs.recv().ok()
 }
 
 /// Commits the batch, then settles all its calls, also those that failed: no caller sees a state that is not on disk.

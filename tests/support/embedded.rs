@@ -120,7 +120,12 @@ impl DatabaseFixture {
     }
 
     fn with_clock(path: &Path, clock: SharedClock) -> Self {
-        let store = Arc::new(EmbeddedStore::new(path, clock));
+        Self::checkpointing_after(Duration::MAX, path, clock)
+    }
+
+    /// A store that checkpoints when it has been idle for this time. The other fixtures do not, because tests count and hold steps.
+    pub(crate) fn checkpointing_after(idle: Duration, path: &Path, clock: SharedClock) -> Self {
+        let store = Arc::new(EmbeddedStore::checkpointing_after(idle, path, clock));
         let service = LinkService::new(Arc::clone(&store) as _, Arc::new(SystemClock), PATIENCE, None);
         Self { path: path.to_owned(), disk: vfs::watch(path), store, service, folder: None }
     }

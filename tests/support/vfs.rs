@@ -27,6 +27,8 @@ pub(crate) enum Step {
     WalWrite,
     /// The WAL is synced to the disk.
     WalSync,
+    /// The database file is synced to the disk, at the end of a checkpoint.
+    DatabaseSync,
     /// SQLite waits for a lock. If it fails, SQLite does not wait.
     Sleep,
 }
@@ -225,9 +227,9 @@ unsafe extern "C" fn open(
     // SAFETY: opening sets the methods, or leaves them null if it fails.
     let Some(table) = (unsafe { (*file).pMethods.as_ref() }) else { return code };
     let ours = if is_database {
-        sqlite3_io_methods { xClose: Some(close), xLock: Some(lock), ..*table }
+        sqlite3_io_methods { xClose: Some(close), xLock: Some(lock), xSync: Some(sync_database), ..*table }
     } else {
-        sqlite3_io_methods { xClose: Some(close), xWrite: Some(write), xSync: Some(sync), ..*table }
+        sqlite3_io_methods { xClose: Some(close), xWrite: Some(write), xSync: Some(sync_wal), ..*table }
     };
     let methods = Box::into_raw(Box::new(Methods { table: ours, platform: table, disk }));
     // SAFETY: the file and its methods are valid until `close`, which frees the methods.
@@ -270,10 +272,18 @@ unsafe extern "C" fn write(file: *mut sqlite3_file, data: *const c_void, len: c_
     })
 }
 
-unsafe extern "C" fn sync(file: *mut sqlite3_file, flags: c_int) -> c_int {
-    // SAFETY: only watched files have this method.
+unsafe extern "C" fn sync_wal(file: *mut sqlite3_file, flags: c_int) -> c_int {
+    sync(file, flags, Step::WalSync)
+}
+
+unsafe extern "C" fn sync_database(file: *mut sqlite3_file, flags: c_int) -> c_int {
+    sync(file, flags, Step::DatabaseSync)
+}
+
+fn sync(file: *mut sqlite3_file, flags: c_int, step: Step) -> c_int {
+    // SAFETY: called with the file of a method that only watched files have.
     let (disk, platform) = unsafe { methods(file) };
-    disk.before(Step::WalSync, 1).unwrap_or_else(|| {
+    disk.before(step, 1).unwrap_or_else(|| {
         // SAFETY: the platform's own method on the platform's own file, called with the arguments of SQLite.
         unsafe { platform.xSync.map_or(ffi::SQLITE_ERROR, |sync| sync(file, flags)) }
     })
