@@ -41,11 +41,12 @@ impl Files {
     /// # Errors
     /// If the operating system denies access. A missing file is not an error.
     pub(super) fn at(path: &Path, resolved: &Path) -> io::Result<Self> {
+        let metadata = if_exists(fs::metadata(path))?;
         Ok(Self {
-            database: identify(path)?,
+            database: metadata.as_ref().map_or(Ok(None), |metadata| if_exists(file_id(path, metadata)))?,
             wal: identify(&beside(resolved, WAL))?,
             shm: identify(&beside(resolved, SHM))?,
-            hard_links: fs::metadata(path).map_or(0, |metadata| hard_links(&metadata)),
+            hard_links: metadata.as_ref().map_or(0, hard_links),
         })
     }
 
@@ -103,16 +104,21 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Identity of the file at the path, or `None` if it certainly does not exist.
 pub(super) fn identify(path: &Path) -> io::Result<Option<FileId>> {
-    match file_id(path) {
-        Ok(id) => Ok(Some(id)),
+    if_exists(fs::metadata(path).and_then(|metadata| file_id(path, &metadata)))
+}
+
+fn if_exists<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 #[cfg(unix)]
-fn file_id(path: &Path) -> io::Result<FileId> {
-    fs::metadata(path).map(|metadata| identity(&metadata))
+#[expect(clippy::unnecessary_wraps, reason = "fails on other platforms")]
+fn file_id(_path: &Path, metadata: &fs::Metadata) -> io::Result<FileId> {
+    Ok(identity(metadata))
 }
 
 #[cfg(unix)]
@@ -122,7 +128,7 @@ fn identity(metadata: &fs::Metadata) -> FileId {
 }
 
 #[cfg(not(unix))]
-fn file_id(path: &Path) -> io::Result<FileId> {
+fn file_id(path: &Path, _metadata: &fs::Metadata) -> io::Result<FileId> {
     fs::canonicalize(path).map(FileId)
 }
 

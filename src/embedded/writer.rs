@@ -150,14 +150,14 @@ fn commit(connections: &Connections, batch: &[Update]) -> Outcomes {
         let Some(mut writing) = connections.to_write(IfMissing::DoNotCreate)? else {
             return Ok(batch.iter().map(|update| Err(connections.missing_conversation(update.id))).collect());
         };
-        let mut transaction =
+        let transaction =
             writing.connection().transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         // The wait for the lock may have been long.
         if !connections.is_current()? {
             continue;
         }
         let nothing_applied = || batch.iter().for_each(|update| update.call.progress().not_applied());
-        let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| nothing_applied())?;
+        let outcomes = update_all(&transaction, path, batch).inspect_err(|_| nothing_applied())?;
         transaction.commit().map_err(|error| {
             if is_rolled_back(&error) {
                 nothing_applied();
@@ -170,22 +170,12 @@ fn commit(connections: &Connections, batch: &[Update]) -> Outcomes {
     Err(replaced(path, "locked"))
 }
 
-fn update_all(transaction: &mut Transaction<'_>, path: &Path, batch: &[Update]) -> Outcomes {
-    let failed = |error| store_error(path, "linking", error);
+fn update_all(transaction: &Transaction<'_>, path: &Path, batch: &[Update]) -> Outcomes {
     let mut outcomes = Vec::with_capacity(batch.len());
     for update in batch {
         update.call.progress().sending();
         // The mark is set before the check: a caller that cancels now is either noticed here or sees the mark.
-        let outcome = if update.reply.is_closed() {
-            Err(cancelled())
-        } else {
-            let savepoint = transaction.savepoint().map_err(failed)?;
-            match update_one(&savepoint, path, update) {
-                Ok(decision) => savepoint.commit().map(|()| Ok(decision)).map_err(failed)?,
-                // Dropping the savepoint rolls it back.
-                Err(error) => Err(error),
-            }
-        };
+        let outcome = if update.reply.is_closed() { Err(cancelled()) } else { update_one(transaction, path, update) };
         if transaction.is_autocommit() {
             // SQLite rolled back the whole transaction, and with it the calls before this one.
             let rolled_back =
@@ -200,6 +190,7 @@ fn update_all(transaction: &mut Transaction<'_>, path: &Path, batch: &[Update]) 
     Ok(outcomes)
 }
 
+/// Writes with its last statement, which changes one row or nothing, so a call that fails needs no savepoint.
 fn update_one(connection: &Connection, path: &Path, update: &Update) -> Result<Decision, LinkError> {
     let failed = |error| store_error(path, "linking", error);
     let conversation = rows::conversation(connection, update.id).map_err(failed)?;
