@@ -10,7 +10,7 @@ use std::{
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use tokio::sync::oneshot;
+use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     connections::{Connections, MAX_OPENS},
@@ -55,11 +55,16 @@ pub(super) struct Update {
     pub(super) reply: Reply<Decision>,
 }
 
-impl Update {
-    /// Settles the call. Later reads of the conversation no longer wait for it.
-    fn settle(self, outcome: Result<Decision, LinkError>) {
-        drop(self.pending);
-        let _ = self.reply.send(outcome);
+/// A batch that is on the disk, with the outcomes of its calls. Dropping it settles them: then later reads of their conversations no
+/// longer wait for them.
+struct Finished(Vec<(Update, Result<Decision, LinkError>)>);
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        for (Update { pending, reply, .. }, outcome) in self.0.drain(..) {
+            drop(pending);
+            let _ = reply.send(outcome);
+        }
     }
 }
 
@@ -67,14 +72,15 @@ impl Update {
 pub(super) fn spawn(connections: Arc<Connections>, idle: Duration) -> Result<mpsc::Sender<Job>, LinkError> {
     // Bounded by the service, which admits a limited number of calls.
     let (sender, jobs) = mpsc::channel();
+    let runtime = Handle::try_current().ok();
     std::thread::Builder::new()
         .name("omnichannel-db".into())
-        .spawn(move || run(&connections, &jobs, idle))
+        .spawn(move || run(&connections, &jobs, idle, runtime.as_ref()))
         .map_err(LinkError::no_thread)?;
     Ok(sender)
 }
 
-fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>, idle: Duration) {
+fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>, idle: Duration, runtime: Option<&Handle>) {
     let (mut next, mut has_written, mut single_commits) = (None, false, 0);
     while let Some(job) = next.take().or_else(|| receive(connections, jobs, idle, &mut has_written)) {
         match job {
@@ -88,7 +94,7 @@ fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>, idle: Duration) {
                     }
                 }
                 single_commits = if batch.len() == 1 { single_commits + 1 } else { 0 };
-                update(connections, batch);
+                settle(runtime, update(connections, batch));
                 if single_commits == MAX_SINGLE_COMMITS {
                     connections.checkpoint();
                     single_commits = 0;
@@ -125,18 +131,20 @@ fn receive(
 }
 
 /// Commits the batch, then settles all its calls, also those that failed: no caller sees a state that is not on disk.
-fn update(connections: &Connections, batch: Vec<Update>) {
-    match guarded(connections, || commit(connections, &batch)) {
-        Ok(outcomes) => {
-            for (update, outcome) in batch.into_iter().zip(outcomes) {
-                update.settle(outcome);
-            }
-        }
-        Err(error) => {
-            for update in batch {
-                update.settle(Err(error.repeated()));
-            }
-        }
+fn update(connections: &Connections, batch: Vec<Update>) -> Finished {
+    let outcomes = match guarded(connections, || commit(connections, &batch)) {
+        Ok(outcomes) => outcomes,
+        Err(error) => batch.iter().map(|_| Err(error.repeated())).collect(),
+    };
+    Finished(batch.into_iter().zip(outcomes).collect())
+}
+
+/// Settles the batch on the thread of its callers: one wake-up for all of them, and the next batch runs meanwhile. Batches and their calls
+/// settle in order.
+fn settle(runtime: Option<&Handle>, finished: Finished) {
+    if let Some(runtime) = runtime {
+        // If the runtime has ended, it drops the batch.
+        runtime.spawn(async move { drop(finished) });
     }
 }
 
