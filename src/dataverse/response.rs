@@ -57,9 +57,45 @@ impl LiveWorkItem<'_> {
     }
 }
 
+/// The columns that decisions are based on, as nearly every response has them.
+#[derive(Deserialize)]
+struct PlainRow<'a> {
+    #[serde(rename = "@odata.etag")]
+    etag: Option<String>,
+    activityid: ConversationId,
+    statuscode: Whole,
+    // `deserialize_with`, because otherwise a lookup that is missing would count as null.
+    #[serde(rename = "_msdyn_customer_value", deserialize_with = "Option::deserialize")]
+    customer: Option<RecordId>,
+    #[serde(rename = "_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname")]
+    customer_entity: Option<&'a str>,
+    #[serde(rename = "_msdyn_issueid_value", deserialize_with = "Option::deserialize")]
+    case: Option<RecordId>,
+}
+
+impl PlainRow<'_> {
+    /// Parses the row at a third of the cost of a [`LiveWorkItem`]. `None` if anything is odd: a `LiveWorkItem` then finds out whether
+    /// it matters, and says what it is.
+    fn parse(response: &HttpResponse, expected: ConversationId) -> Option<Row> {
+        let row: PlainRow<'_> = serde_json::from_slice(&response.body).ok()?;
+        let customer = match row.customer {
+            Some(id) => Some(RecordReference { entity: EntityLogicalName::customer(row.customer_entity?)?, id }),
+            None => None,
+        };
+        let case = row.case.map(|id| RecordReference { entity: EntityLogicalName::Incident, id });
+        let status = i32::try_from(row.statuscode.0).ok()?.into();
+        let etag = row.etag.map_or_else(|| Etag::from_headers(&response.headers), |own| Etag::parse(&own)).ok()?;
+        let conversation = Conversation { id: row.activityid, status, customer, case };
+        (conversation.id == expected).then_some(Row { conversation, etag })
+    }
+}
+
 /// The row in a successful response. Anything else is a `PROTOCOL` error.
 pub(super) fn row(response: &HttpResponse, expected: ConversationId) -> Result<Row, LinkError> {
-    row_and_details(response, expected).map(|(row, _)| row)
+    match PlainRow::parse(response, expected) {
+        Some(row) => Ok(row),
+        None => row_and_details(response, expected).map(|(row, _)| row),
+    }
 }
 
 /// The row, and the columns for display.
@@ -142,6 +178,31 @@ mod tests {
         assert_eq!(row.conversation.status, Status::ACTIVE);
         assert_eq!(row.conversation.customer.unwrap().to_string(), format!("contact {CUSTOMER}"));
         assert_eq!(row.conversation.case, None);
+    }
+
+    #[test]
+    fn a_plain_row_is_the_one_that_is_read_with_care() {
+        let body = |customer: &str| {
+            format!(
+                r#"{{"@odata.context":"x\u00fc","@odata.etag":"W/\"1\"","activityid":"{{{}}}","statecode":0,"statuscode":2.0,{customer},
+                "_msdyn_issueid_value":"{CUSTOMER}","odd":[1e999,"\ud83d",{{"deep":[[]]}}]}}"#,
+                ID.to_uppercase()
+            )
+        };
+        let linked = format!(
+            r#""_msdyn_customer_value":"{CUSTOMER}","_msdyn_customer_value@Microsoft.Dynamics.CRM.lookuplogicalname":"account""#
+        );
+        for customer in [r#""_msdyn_customer_value":null"#, &linked] {
+            let response = answer(&body(customer));
+            let plain = PlainRow::parse(&response, ID.parse().unwrap());
+            assert_eq!(plain, Some(row_and_details(&response, ID.parse().unwrap()).unwrap().0));
+        }
+        let twice = format!("{linked},{linked}");
+        for odd in [&twice, r#""odd":1"#, r#""_msdyn_customer_value":7"#, &format!(r#"{linked},"statuscode":4"#)] {
+            let response = answer(&body(odd));
+            assert_eq!(PlainRow::parse(&response, ID.parse().unwrap()), None, "{odd}");
+            assert!(row(&response, ID.parse().unwrap()).is_err(), "{odd}");
+        }
     }
 
     #[test]
