@@ -7,7 +7,8 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use bytes::Bytes;
-use percent_encoding::percent_decode_str;
+use memchr::{memchr, memchr_iter, memmem::Finder};
+use percent_encoding::percent_decode;
 
 use crate::json;
 
@@ -40,31 +41,34 @@ impl fmt::Debug for Secret {
 }
 
 /// The forms in which a secret may be repeated: as it is, and the part of its base64 that does not depend on the bytes around it.
-#[derive(PartialEq, Eq)]
-pub(super) struct SecretForms(Vec<String>);
+pub(super) struct SecretForms(Vec<Finder<'static>>);
 
 impl SecretForms {
     pub(super) fn new(secret: &str) -> Self {
         let mut forms = Vec::with_capacity(7);
         if !secret.is_empty() {
-            forms.push(secret.to_owned());
+            forms.push(Finder::new(secret).into_owned());
         }
         for shift in 0..3 {
             let padded = [&[0; 3][..shift], secret.as_bytes()].concat();
             let own = (shift * 8).div_ceil(6)..padded.len() * 8 / 6;
             if own.len() >= 4 && !secret.is_empty() {
-                forms.extend(
-                    [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|base64| base64.encode(&padded)[own.clone()].to_owned()),
-                );
+                let encoded = [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|base64| base64.encode(&padded));
+                forms.extend(encoded.map(|text| Finder::new(&text[own.clone()]).into_owned()));
             }
         }
         Self(forms)
     }
 
-    /// Whether the string holds the secret, also percent-encoded in whole or in part.
-    fn are_in(&self, text: &str) -> bool {
-        let are_in = |text: &str| self.0.iter().any(|form| text.contains(form));
-        are_in(text) || (text.contains('%') && are_in(&percent_decode_str(text).decode_utf8_lossy()))
+    /// Whether the text holds the secret, also percent-encoded in whole or in part. The text may have any encoding, the forms are ASCII.
+    fn are_in(&self, text: &[u8]) -> bool {
+        let are_in = |text: &[u8]| self.0.iter().any(|form| form.find(text).is_some());
+        are_in(text) || (memchr(b'%', text).is_some() && are_in(&Cow::from(percent_decode(text))))
+    }
+
+    /// Length of the secret itself.
+    fn len(&self) -> usize {
+        self.0.first().map_or(0, |form| form.needle().len())
     }
 }
 
@@ -77,7 +81,7 @@ pub fn redact(text: &str, secrets: &[&str]) -> Option<String> {
         if text.contains(secret) { text.replace(secret, REDACTED).into() } else { text }
     });
     let secrets: Vec<_> = secrets.iter().map(|secret| SecretForms::new(secret)).collect();
-    let hidden = |word: &&str| looks_secret(word) || secrets.iter().any(|forms| forms.are_in(word));
+    let hidden = |word: &&str| looks_secret(word) || secrets.iter().any(|forms| forms.are_in(word.as_bytes()));
     let words = whole.split_whitespace().map(|word| if hidden(&word) { REDACTED } else { word });
     let shown: String = words.collect::<Vec<_>>().join(" ").chars().take(MAX_SHOWN).collect();
     (!shown.is_empty()).then_some(shown)
@@ -91,22 +95,23 @@ fn looks_secret(word: &str) -> bool {
 /// A response body without the secret that its request was sent with: servers and proxies may echo it. Each word that holds it is
 /// replaced, up to the quotes around it, so that JSON stays valid.
 pub(super) fn redact_body(body: Bytes, secret: &SecretForms) -> Bytes {
-    let length = secret.0.first().map_or(0, String::len);
+    let length = secret.len();
     if length < MIN_LENGTH || body.len() < length {
         return body;
     }
-    let text = String::from_utf8_lossy(&body);
     // Nearly every body ends here. Escapes hide a secret: `\"` does not, and is in every ETag.
-    if !(secret.are_in(&text) || text.contains(r"\/") || text.contains(r"\u")) {
+    let may_hide = |at: usize| matches!(body.get(at + 1), Some(b'/' | b'u'));
+    if !(memchr_iter(b'\\', &body).any(may_hide) || secret.are_in(&body)) {
         return body;
     }
+    let text = String::from_utf8_lossy(&body);
     let is_boundary = |character: char| !character.is_ascii_graphic() || character == '"';
     let redacted: String = text
         .split_inclusive(is_boundary)
         .flat_map(|part| {
             // A backslash before a quote belongs to the quote.
             let word = part.trim_end_matches(|character| is_boundary(character) || character == '\\');
-            let is_secret = word.len() >= length && secret.are_in(&unescaped(word));
+            let is_secret = word.len() >= length && secret.are_in(unescaped(word).as_bytes());
             [if is_secret { REDACTED } else { word }, &part[word.len()..]]
         })
         .collect();
