@@ -27,6 +27,7 @@ use self::{
     context::{RequestContext, Shared},
     lanes::Lanes,
     remembered::RememberedRows,
+    request::CommonHeaders,
 };
 use crate::{
     clock::SharedClock,
@@ -72,15 +73,11 @@ impl DataverseStore {
     ) -> Self {
         let remembered = RememberedRows::new(Arc::clone(&clock));
         let budget = Arc::<RetryBudget>::default();
-        let requests = Arc::new(RetryingHttp::new(
-            Arc::clone(&network),
-            Arc::clone(&clock),
-            retries,
-            Arc::clone(&budget),
-            observer,
-        ));
-        let http = AuthorizedHttp::new(requests.clone(), TokenCache::new(tokens, Arc::clone(&clock)));
-        let shared = Shared { environment, http, requests, budget, remembered, concurrency, caller, clock };
+        let retrying =
+            RetryingHttp::new(Arc::clone(&network), Arc::clone(&clock), retries, Arc::clone(&budget), observer);
+        let http = AuthorizedHttp::new(retrying, TokenCache::new(tokens, Arc::clone(&clock)));
+        let headers = CommonHeaders::default();
+        let shared = Shared { environment, headers, http, budget, remembered, concurrency, caller, clock };
         Self { shared: Arc::new(shared), lanes: Lanes::default(), inspected: None, network }
     }
 
@@ -137,7 +134,7 @@ impl LinkStore for DataverseStore {
     }
 
     fn closing(&self) {
-        self.shared.requests.stop_waiting();
+        self.shared.http.stop_waiting();
     }
 
     fn close(&self) -> StoreFuture<()> {

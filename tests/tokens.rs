@@ -23,8 +23,8 @@ use http::{
 use omnichannel_link::{
     error::{Code, LinkError},
     http::{
-        AccessToken, AuthorizedHttp, CallError, ClientSecret, ClientSecretCredential, HttpRequest, Secret, Token,
-        TokenCache, TokenProvider,
+        AccessToken, AuthorizedHttp, CallError, ClientSecret, ClientSecretCredential, HttpRequest, NoopObserver,
+        RetryPolicy, RetryingHttp, Secret, Token, TokenCache, TokenProvider,
     },
 };
 use support::{
@@ -341,9 +341,11 @@ async fn challenged(
         let body = format!(r#"{{"message":"not accepted: {}"}}"#, token.to_str().unwrap());
         Reply::response(*statuses.get(number).expect("no more requests"), headers, body)
     });
-    let http = AuthorizedHttp::new(server, cache);
+    let (clock, policy) = (Arc::new(TestClock::default()), RetryPolicy::default());
+    let retrying = RetryingHttp::new(server, clock, policy, Arc::default(), Arc::new(NoopObserver));
+    let http = AuthorizedHttp::new(retrying, cache);
     let uri = "https://contoso.crm4.dynamics.com/".parse().unwrap();
-    let request = HttpRequest {
+    let mut request = HttpRequest {
         repeatable: true,
         method: Method::GET,
         uri,
@@ -352,7 +354,7 @@ async fn challenged(
         deadline: None,
         progress: Arc::default(),
     };
-    let response = http.call(request).await?;
+    let response = http.call(&mut request).await?;
     assert_eq!(response.body, r#"{"message":"not accepted: Bearer [redacted]"}"#);
     Ok((response.status.as_u16(), response.headers[AUTHORIZATION].to_str().unwrap().to_owned()))
 }

@@ -179,7 +179,7 @@ impl CompareAndSwap<'_> {
         if !in_doubt {
             request.progress = Arc::clone(call.progress());
         }
-        let response = match self.send(request).await {
+        let response = match self.send(&mut request).await {
             Ok(response) => response,
             Err(NoResponse::NotSent(error)) => {
                 not_applied();
@@ -246,7 +246,7 @@ impl CompareAndSwap<'_> {
     }
 
     /// Sends a write, and waits for the response until the request's deadline.
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, NoResponse> {
+    async fn send(&self, request: &mut HttpRequest) -> Result<HttpResponse, NoResponse> {
         let (deadline, progress) = (request.deadline, Arc::clone(&request.progress));
         let no_response = |error: LinkError| {
             if progress.maybe_applied() { NoResponse::MaybeSent(error) } else { NoResponse::NotSent(error) }

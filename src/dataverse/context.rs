@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{environment::EnvironmentUrl, error, remembered::RememberedRows, response::Row};
+use super::{environment::EnvironmentUrl, error, remembered::RememberedRows, request::CommonHeaders, response::Row};
 use crate::{
     clock::SharedClock,
     domain::{Call, CallerId, ConversationId},
     error::LinkError,
-    http::{AuthorizedHttp, HttpRequest, HttpResponse, RetryBudget, RetryingHttp},
+    http::{AuthorizedHttp, HttpRequest, HttpResponse, RetryBudget},
 };
 
 /// Protection of a write against other writers.
@@ -24,9 +24,8 @@ pub enum Concurrency {
 /// State that all calls of one client share.
 pub(super) struct Shared {
     pub(super) environment: EnvironmentUrl,
+    pub(super) headers: CommonHeaders,
     pub(super) http: AuthorizedHttp,
-    /// The layer below `http`. It stops waiting when the client closes.
-    pub(super) requests: Arc<RetryingHttp>,
     pub(super) budget: Arc<RetryBudget>,
     pub(super) remembered: RememberedRows,
     pub(super) concurrency: Concurrency,
@@ -48,7 +47,7 @@ impl RequestContext<'_> {
     }
 
     /// Sends a request. The response may have any status.
-    pub(super) async fn send(&self, request: HttpRequest) -> Result<HttpResponse, LinkError> {
+    pub(super) async fn send(&self, request: &mut HttpRequest) -> Result<HttpResponse, LinkError> {
         self.shared.http.call(request).await.map_err(error::no_response)
     }
 

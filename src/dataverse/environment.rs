@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use ::http::uri::{Authority, InvalidUri, PathAndQuery, Scheme, Uri};
+use bytes::Bytes;
 use url::Url;
 
 use super::tables::conversation;
@@ -99,7 +100,8 @@ impl EnvironmentUrl {
 
     /// URI of a conversation's row. `query` is the part after `?`, with no character that must be encoded.
     pub(super) fn conversation(&self, id: ConversationId, query: &str) -> Result<Uri, ::http::Error> {
-        let row = PathAndQuery::from_maybe_shared(format!("{}{id})?{query}", self.row))?;
+        let path = [&self.row, id.encode(&mut [0; ConversationId::LENGTH]), ")?", query].concat();
+        let row = PathAndQuery::from_maybe_shared(Bytes::from(path))?;
         Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(row).build()
     }
 

@@ -19,7 +19,7 @@ pub(super) async fn records(context: RequestContext<'_>, key: &RecordKey) -> Res
     let filter: Vec<_> = key.columns.iter().map(|(column, value)| format!("{column} eq {}", literal(value))).collect();
     let query = format!("$select={id},{name}&$filter={}&$top={}", filter.join(" and "), RecordKey::MAX_CANDIDATES + 1);
     let url = context.shared.environment.set(entity_set, &query);
-    let response = context.send(request::get_with_names(context, &url, None)?).await?;
+    let response = context.send(&mut request::get_with_names(context, &url, None)?).await?;
     let is_bad_request = response.status == StatusCode::BAD_REQUEST;
     let response =
         response::success(response).map_err(|error| if is_bad_request { invalid_key(&error) } else { error })?;

@@ -22,7 +22,7 @@ use crate::{
 
 /// Reads the row that decisions are based on.
 pub(super) async fn row(context: RequestContext<'_>, id: ConversationId) -> Result<Row, LinkError> {
-    let response = context.send(request::get_row(context, id)?).await?;
+    let response = context.send(&mut request::get_row(context, id)?).await?;
     response::row(&found(response, id)?, id)
 }
 
@@ -32,7 +32,7 @@ pub(super) async fn conversation(
     id: ConversationId,
 ) -> Result<ConversationDetails, LinkError> {
     let asked = context.shared.clock.now();
-    let response = context.send(request::get_row_with_names(context, id)?).await?;
+    let response = context.send(&mut request::get_row_with_names(context, id)?).await?;
     let (row, details) = response::row_and_details(&found(response, id)?, id)?;
     context.remember_read(row, asked);
     Ok(details)
@@ -53,8 +53,8 @@ pub(super) async fn page(
         None => environment.conversations(&filtered(query)),
         Some(next) => follow(environment, environment.as_url(), next)?,
     };
-    let request = request::get_with_names(context, &url, Some(query.page_size))?;
-    let response = response::success(context.send(request).await?)?;
+    let mut request = request::get_with_names(context, &url, Some(query.page_size))?;
+    let response = response::success(context.send(&mut request).await?)?;
     let (conversations, next_link) = response::parse(&response, "a page of conversations", |set| {
         let rows: Vec<LiveWorkItem<'_>> = set.required("value")?;
         let mut conversations = Vec::with_capacity(rows.len());

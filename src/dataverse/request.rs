@@ -5,7 +5,7 @@ use std::fmt::Display;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Uri,
-    header::{ACCEPT, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH},
 };
 use url::Url;
 
@@ -14,7 +14,7 @@ use super::{
     tables::{Table, table},
 };
 use crate::{
-    domain::{ConversationId, Decision, RecordReference},
+    domain::{CallerId, ConversationId, Decision, RecordId, RecordReference, RequestId},
     error::{Code, LinkError},
     http::HttpRequest,
 };
@@ -47,6 +47,36 @@ pub(super) fn get_row(context: RequestContext<'_>, id: ConversationId) -> Result
     Ok(uncached_get(context, row(context, id, SELECT)?, Some(ANNOTATE)))
 }
 
+/// Headers that are the same in all requests of a client, which copy them. Those of a call have a place in them already, because a
+/// map that grows is allocated anew.
+pub(super) struct CommonHeaders {
+    get: HeaderMap,
+    patch: HeaderMap,
+}
+
+impl Default for CommonHeaders {
+    fn default() -> Self {
+        const OF_A_CALL: HeaderValue = HeaderValue::from_static("");
+        const ODATA: HeaderValue = HeaderValue::from_static("4.0");
+
+        let common = HeaderMap::from_iter([
+            (ACCEPT, JSON),
+            (ODATA_MAX_VERSION, ODATA),
+            (ODATA_VERSION, ODATA),
+            (CLIENT_REQUEST_ID, OF_A_CALL),
+            (AUTHORIZATION, OF_A_CALL),
+        ]);
+        let (mut get, mut patch) = (common.clone(), common);
+        // Bypasses caches between client and server.
+        get.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
+        get.insert(PREFER, ANNOTATE);
+        patch.insert(CONTENT_TYPE, JSON);
+        patch.insert(IF_MATCH, OF_A_CALL);
+        patch.insert(PREFER, REPRESENT_AND_ANNOTATE);
+        Self { get, patch }
+    }
+}
+
 /// GET with the names of linked records, in pages if a size is given.
 pub(super) fn get_with_names(
     context: RequestContext<'_>,
@@ -76,10 +106,8 @@ pub(super) fn patch(
     condition: HeaderValue,
     decision: &Decision,
 ) -> Result<HttpRequest, LinkError> {
-    let mut headers = headers(context);
-    headers.insert(CONTENT_TYPE, JSON);
+    let mut headers = headers(context, &context.shared.headers.patch);
     headers.insert(IF_MATCH, condition);
-    headers.insert(PREFER, REPRESENT_AND_ANNOTATE);
     let uri = row(context, id, SELECT)?;
     Ok(request(context, Method::PATCH, uri, headers, body(decision)))
 }
@@ -101,7 +129,11 @@ fn body(decision: &Decision) -> Bytes {
     match (decision.after, decision.before) {
         (Some(RecordReference { entity, id }), _) => {
             let Table { navigation, entity_set, .. } = table(entity);
-            format!(r#"{{"{navigation}@odata.bind":"/{entity_set}({id})"}}"#).into()
+            let mut buffer = [0; RecordId::LENGTH];
+            let id = id.encode(&mut buffer).as_bytes();
+            let parts =
+                [br#"{""#, navigation.as_bytes(), br#"@odata.bind":"/"#, entity_set.as_bytes(), b"(", id, br#")"}"#];
+            parts.concat().into()
         }
         // The property of the linked record's table: setting the other property of the column to null is undocumented.
         (None, Some(RecordReference { entity, .. })) => format!(r#"{{"{}":null}}"#, table(entity).navigation).into(),
@@ -109,13 +141,12 @@ fn body(decision: &Decision) -> Bytes {
     }
 }
 
-/// A GET that bypasses caches between client and server.
 fn uncached_get(context: RequestContext<'_>, uri: Uri, prefer: Option<HeaderValue>) -> HttpRequest {
-    let mut headers = headers(context);
-    if let Some(prefer) = prefer {
-        headers.insert(PREFER, prefer);
+    let mut headers = headers(context, &context.shared.headers.get);
+    match prefer {
+        Some(prefer) => drop(headers.insert(PREFER, prefer)),
+        None => drop(headers.remove(PREFER)),
     }
-    headers.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
     request(context, Method::GET, uri, headers, Bytes::new())
 }
 
@@ -125,21 +156,17 @@ fn request(context: RequestContext<'_>, method: Method, uri: Uri, headers: Heade
     HttpRequest { method, uri, headers, body, repeatable, deadline, progress }
 }
 
-fn headers(context: RequestContext<'_>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(10);
-    headers.insert(ACCEPT, JSON);
-    headers.insert(ODATA_MAX_VERSION, HeaderValue::from_static("4.0"));
-    headers.insert(ODATA_VERSION, HeaderValue::from_static("4.0"));
-    let optional = [
-        (CLIENT_REQUEST_ID, Some(context.call.request_id().to_string())),
-        (CALLER_OBJECT_ID, context.caller().map(|caller| caller.to_string())),
-        (TRACEPARENT, context.call.traceparent().map(|traceparent| traceparent.as_str().to_owned())),
-    ];
-    for (name, value) in optional {
-        // Hexadecimal digits and hyphens are valid in every header.
-        if let Some(Ok(value)) = value.map(HeaderValue::try_from) {
-            headers.insert(name, value);
-        }
+/// The common headers, and those of the call.
+fn headers(context: RequestContext<'_>, common: &HeaderMap) -> HeaderMap {
+    let mut headers = common.clone();
+    // Hexadecimal digits and hyphens are valid in every header.
+    let mut insert = |name, value: &str| drop(HeaderValue::from_str(value).map(|value| headers.insert(name, value)));
+    insert(CLIENT_REQUEST_ID, context.call.request_id().encode(&mut [0; RequestId::LENGTH]));
+    if let Some(caller) = context.caller() {
+        insert(CALLER_OBJECT_ID, caller.encode(&mut [0; CallerId::LENGTH]));
+    }
+    if let Some(traceparent) = context.call.traceparent() {
+        insert(TRACEPARENT, traceparent.as_str());
     }
     headers
 }

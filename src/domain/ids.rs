@@ -52,6 +52,15 @@ macro_rules! guid_id {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
+
+            /// The string, in lower case and without braces, without an allocation.
+            #[must_use]
+            pub fn encode<'b>(&self, buffer: &'b mut [u8; Self::LENGTH]) -> &'b str {
+                self.0.as_hyphenated().encode_lower(buffer)
+            }
+
+            /// Length of the string.
+            pub const LENGTH: usize = uuid::fmt::Hyphenated::LENGTH;
         }
 
         impl From<[u8; 16]> for $name {

@@ -102,7 +102,8 @@ impl RetryingHttp {
         self.gate.close();
     }
 
-    async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, HttpError> {
+    /// [`HttpService::call`] for the layer above, without a box.
+    pub(super) async fn exchange(&self, request: &HttpRequest) -> Result<HttpResponse, HttpError> {
         let (mut attempts, mut retries, mut was_paid) = (0, 0, false);
         let mut backoff = Duration::ZERO;
         let mut throttled: Option<HttpResponse> = None;

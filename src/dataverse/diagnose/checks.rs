@@ -59,7 +59,7 @@ pub(super) async fn get(
     let mut request = request::get(context, &context.shared.environment.api(path, query))?;
     let limit = context.shared.clock.now() + CHECK_TIMEOUT;
     request.deadline = Some(request.deadline.map_or(limit, |deadline| deadline.min(limit)));
-    context.send(request).await
+    context.send(&mut request).await
 }
 
 pub(super) async fn get_json<T: DeserializeOwned>(

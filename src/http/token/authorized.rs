@@ -1,6 +1,6 @@
 //! Adds the token to requests. After a 401 the token is dropped and the request is sent exactly once more.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::{StatusCode, header::AUTHORIZATION};
 
@@ -9,13 +9,14 @@ use crate::{
     error::LinkError,
     http::{
         redact::redact_body,
-        service::{HttpRequest, HttpResponse, HttpService, error::HttpError},
+        retry::RetryingHttp,
+        service::{HttpRequest, HttpResponse, error::HttpError},
     },
 };
 
 /// The layer that authenticates requests. Responses are redacted, so that no token leaves it.
 pub struct AuthorizedHttp {
-    http: Arc<dyn HttpService>,
+    http: RetryingHttp,
     tokens: TokenCache,
 }
 
@@ -30,14 +31,14 @@ pub enum CallError {
 
 impl AuthorizedHttp {
     #[must_use]
-    pub fn new(http: Arc<dyn HttpService>, tokens: TokenCache) -> Self {
+    pub fn new(http: RetryingHttp, tokens: TokenCache) -> Self {
         Self { http, tokens }
     }
 
     /// Sends a request. A 401 means that nothing was done, so even a write is sent once more.
-    pub async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, CallError> {
+    pub async fn call(&self, request: &mut HttpRequest) -> Result<HttpResponse, CallError> {
         let token = self.token().await?;
-        let first = self.send(&mut request, &token).await?;
+        let first = self.send(request, &token).await?;
         if first.status != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
@@ -46,7 +47,7 @@ impl AuthorizedHttp {
         self.tokens.reject(&token, claims(&first.headers));
         let next = self.token().await?;
         // The provider may return the rejected token again. Sending it again would not help.
-        let last = if next == token { first } else { self.send(&mut request, &next).await? };
+        let last = if next == token { first } else { self.send(request, &next).await? };
         if last.status == StatusCode::UNAUTHORIZED {
             self.tokens.reject(&next, claims(&last.headers));
         }
@@ -60,6 +61,11 @@ impl AuthorizedHttp {
         Ok((token, lifetime))
     }
 
+    /// For a client that is being closed: see [`RetryingHttp::stop_waiting`].
+    pub fn stop_waiting(&self) {
+        self.http.stop_waiting();
+    }
+
     /// Cancels a token request that is in progress.
     pub fn close(&self) {
         self.tokens.close();
@@ -71,7 +77,7 @@ impl AuthorizedHttp {
 
     async fn send(&self, request: &mut HttpRequest, token: &Token) -> Result<HttpResponse, CallError> {
         request.headers.insert(AUTHORIZATION, token.header());
-        let response = self.http.call(request).await.map_err(CallError::Exchange)?;
+        let response = self.http.exchange(request).await.map_err(CallError::Exchange)?;
         Ok(HttpResponse { body: redact_body(response.body, token.forms()), ..response })
     }
 }
