@@ -142,7 +142,7 @@ impl LinkService {
                 store.list(query, next, Arc::clone(&call))
             };
             let first = page(&listing);
-            Ok(Box::pin(async move {
+            Ok(async move {
                 let (mut found, mut rest) = listing.accept_page(first.await?)?;
                 // Any number of pages may be empty.
                 while let Some(listing) = rest.take_if(|_| found.is_empty()) {
@@ -153,7 +153,7 @@ impl LinkService {
                     (found, rest) = listing.accept_page(page.await?)?;
                 }
                 Ok((found, rest))
-            }) as StoreFuture<_>)
+            })
         })
     }
 
@@ -169,7 +169,7 @@ impl LinkService {
         let store = Arc::clone(&self.0.store);
         self.perform(self.with_timeout(options), move |call| {
             let found = store.find(key.clone(), call);
-            Ok(Box::pin(async move { key.only(found.await?) }) as StoreFuture<_>)
+            Ok(async move { key.only(found.await?) })
         })
     }
 
@@ -249,14 +249,15 @@ impl LinkService {
 
     /// Runs a call's work in the store, within its timeout if it has one, and adds the details that all errors have. `begin` is
     /// called immediately.
-    pub fn perform<T, B>(
+    pub fn perform<T, F, B>(
         &self,
         options: CallOptions,
         begin: B,
-    ) -> impl Future<Output = Result<T, LinkError>> + Send + use<T, B>
+    ) -> impl Future<Output = Result<T, LinkError>> + Send + use<T, F, B>
     where
         T: Send,
-        B: FnOnce(Arc<Call>) -> Result<StoreFuture<T>, LinkError>,
+        F: Future<Output = Result<T, LinkError>> + Send,
+        B: FnOnce(Arc<Call>) -> Result<F, LinkError>,
     {
         let inner = Arc::clone(&self.0);
         let timeout = options.timeout;
@@ -299,8 +300,7 @@ impl LinkService {
             } else {
                 store.update(conversation_id, decide, call)
             };
-            let updated = async move { Ok(Updated { conversation_id, decision: decided.await?, request_id, dry_run }) };
-            Ok(Box::pin(updated) as StoreFuture<_>)
+            Ok(async move { Ok(Updated { conversation_id, decision: decided.await?, request_id, dry_run }) })
         })
     }
 
