@@ -14,7 +14,7 @@ use http::StatusCode;
 use self::{
     budget::RetryBudget,
     gate::{Closed, Gate},
-    slots::Slots,
+    slots::{Slot, Slots},
 };
 use super::{
     observe::{AttemptTimer, Ending, Event, Observer, Subject, service_request_id},
@@ -108,9 +108,8 @@ impl RetryingHttp {
         let mut backoff = Duration::ZERO;
         let mut throttled: Option<HttpResponse> = None;
         loop {
-            backoff = self.backoff(backoff);
             attempts += 1;
-            let Attempt { outcome, verdict, pause } = match self.attempt(request, attempts, backoff).await {
+            let Attempt { outcome, verdict, pause } = match self.attempt(request, attempts, &mut backoff).await {
                 Ok(attempt) => attempt,
                 // The server's own response is more specific.
                 Err(Closed(left)) => return throttled.ok_or_else(|| throttled_for(left)),
@@ -143,14 +142,17 @@ impl RetryingHttp {
         }
     }
 
-    async fn attempt(&self, request: &HttpRequest, number: u32, backoff: Duration) -> Result<Attempt, Closed> {
+    /// `backoff` is the last pause, and becomes the next one if one is needed.
+    async fn attempt(&self, request: &HttpRequest, number: u32, backoff: &mut Duration) -> Result<Attempt, Closed> {
         // First a slot, then the gate: the gate may close while the request waits for a slot.
-        let _slot = tokio::select! {
-            biased;
-            slot = self.slots.take() => slot,
-            closed = self.gate.closed_beyond(request.deadline) => return Err(closed),
+        let _slot = match self.slots.take_free() {
+            Some(slot) => slot,
+            None => Box::pin(self.slot(request)).await?,
         };
-        let permit = self.gate.enter(request.deadline).await?;
+        let permit = match self.gate.permit_if_unlimited() {
+            Some(permit) => permit,
+            None => Box::pin(self.gate.enter(request.deadline)).await?,
+        };
         request.progress.sending();
         let timer = AttemptTimer::start(&*self.observer, &*self.clock, request, number);
         let outcome = self.http.call(request).await;
@@ -169,10 +171,14 @@ impl RetryingHttp {
             permit.accepted();
             self.slots.grow();
             let verdict = judge(request, &outcome);
-            return Ok(Attempt { outcome, verdict, pause: backoff });
+            if verdict != Verdict::Final {
+                *backoff = self.backoff(*backoff);
+            }
+            return Ok(Attempt { outcome, verdict, pause: *backoff });
         };
         // If the server states no time, the pause grows with each attempt.
-        let pause = if delay.is_zero() { backoff } else { delay };
+        *backoff = self.backoff(*backoff);
+        let pause = if delay.is_zero() { *backoff } else { delay };
         if self.observer.is_listening() {
             self.observer.observe(Event::Throttle { subject: Subject::new(request, number), delay: pause });
         }
@@ -182,6 +188,15 @@ impl RetryingHttp {
         let may_repeat = request.repeatable || !may_have_acted(&outcome);
         let verdict = if may_repeat { Verdict::Throttled } else { Verdict::Final };
         Ok(Attempt { outcome, verdict, pause })
+    }
+
+    /// Waits for a slot, unless the gate closes first.
+    async fn slot(&self, request: &HttpRequest) -> Result<Slot<'_>, Closed> {
+        tokio::select! {
+            biased;
+            slot = self.slots.take() => Ok(slot),
+            closed = self.gate.closed_beyond(request.deadline) => Err(closed),
+        }
     }
 
     /// The pause before the next attempt, after a pause of `previous`. The jitter is decorrelated, so that requests that failed together

@@ -57,10 +57,8 @@ impl Gate {
         Self { clock, state, queue: tokio::sync::Mutex::default(), changed: Notify::new() }
     }
 
+    /// Waits until the request may be sent.
     pub(super) async fn enter(&self, deadline: Option<Instant>) -> Result<Permit<'_>, Closed> {
-        if let Some(permit) = self.permit_if_unlimited() {
-            return Ok(permit);
-        }
         let _first = tokio::select! {
             biased;
             first = self.queue.lock() => first,
@@ -108,7 +106,8 @@ impl Gate {
         }
     }
 
-    fn permit_if_unlimited(&self) -> Option<Permit<'_>> {
+    /// Permission without a wait, unless the server has throttled lately.
+    pub(super) fn permit_if_unlimited(&self) -> Option<Permit<'_>> {
         let mut state = lock(&self.state);
         (state.paused_until.is_none() && state.pace.is_unlimited()).then(|| self.permit(&mut state, self.clock.now()))
     }

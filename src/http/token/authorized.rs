@@ -72,7 +72,10 @@ impl AuthorizedHttp {
     }
 
     async fn token(&self) -> Result<Token, CallError> {
-        self.tokens.token().await.map_err(CallError::NoToken)
+        match self.tokens.current() {
+            Some(token) => Ok(token),
+            None => Box::pin(self.tokens.token()).await.map_err(CallError::NoToken),
+        }
     }
 
     async fn send(&self, request: &mut HttpRequest, token: &Token) -> Result<HttpResponse, CallError> {

@@ -97,6 +97,13 @@ impl TokenCache {
         Self(Arc::new(Shared { provider, clock, state: Mutex::default() }))
     }
 
+    /// The current token, unless it is about to expire.
+    pub(super) fn current(&self) -> Option<Token> {
+        let state = lock(&self.0.state);
+        let cached = state.cached.as_ref().filter(|cached| self.0.clock.now() < cached.refresh_at)?;
+        Some(cached.token.clone())
+    }
+
     /// A valid token. Needs a Tokio runtime.
     ///
     /// Fails with the error of the provider. While the current token is valid that error is ignored, and a later call tries again.
