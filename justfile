@@ -9,6 +9,10 @@ fmt:
     cargo fmt --all
     npm run --silent format
 
+# Measure this package against its peers: `just bench --quick`
+bench *options:
+    npm run --silent bench -- {{options}}
+
 # Rebuild the addon and the emulator: fast to build, slow to run
 debug:
     npm run build:debug

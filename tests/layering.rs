@@ -194,7 +194,8 @@ impl Sources {
 }
 
 fn is_dependency(name: &str) -> bool {
-    let manifests = [include_str!("../Cargo.toml"), include_str!("../emulator/Cargo.toml")];
+    let manifests =
+        [include_str!("../Cargo.toml"), include_str!("../bench/Cargo.toml"), include_str!("../emulator/Cargo.toml")];
     let mut keys = manifests.iter().flat_map(|text| text.lines()).filter_map(|line| line.split([' ', '.']).next());
     keys.any(|key| key.replace('-', "_") == name)
 }

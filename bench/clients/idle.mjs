@@ -1,0 +1,2 @@
+// A process that does nothing: the event loop's own delay.
+export const open = () => ({ run: () => {} })
