@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod etag;
 mod find;
+mod headers;
 mod lanes;
 mod read;
 mod remembered;
@@ -25,9 +26,9 @@ pub use environment::EnvironmentUrl;
 use self::{
     compare_and_swap::CompareAndSwap,
     context::{RequestContext, Shared},
+    headers::CommonHeaders,
     lanes::Lanes,
     remembered::RememberedRows,
-    request::CommonHeaders,
 };
 use crate::{
     clock::SharedClock,

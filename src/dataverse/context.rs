@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{environment::EnvironmentUrl, error, remembered::RememberedRows, request::CommonHeaders, response::Row};
+use super::{environment::EnvironmentUrl, error, headers::CommonHeaders, remembered::RememberedRows, response::Row};
 use crate::{
     clock::SharedClock,
     domain::{Call, CallerId, ConversationId},

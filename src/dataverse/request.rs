@@ -1,16 +1,14 @@
 //! Requests without their token, as pure functions. Names are case-sensitive.
 
-use std::fmt::Display;
+use std::{fmt::Display, sync::Arc};
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Uri,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH},
-};
+use http::{HeaderMap, HeaderValue, Method, Uri, header::IF_MATCH};
 use url::Url;
 
 use super::{
     context::RequestContext,
+    headers::{ANNOTATE, CALLER_OBJECT_ID, CLIENT_REQUEST_ID, PREFER, TRACEPARENT},
     tables::{Table, table},
 };
 use crate::{
@@ -19,23 +17,10 @@ use crate::{
     http::HttpRequest,
 };
 
-const PREFER: HeaderName = HeaderName::from_static("prefer");
-const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
-const ODATA_MAX_VERSION: HeaderName = HeaderName::from_static("odata-maxversion");
-const CALLER_OBJECT_ID: HeaderName = HeaderName::from_static("callerobjectid");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Columns that decisions are based on.
 const SELECT: &str = "$select=activityid,statecode,statuscode,_msdyn_customer_value,_msdyn_issueid_value";
 /// The same columns and those that users see.
 pub(super) const SELECT_DETAILS: &str = "$select=activityid,statecode,statuscode,_msdyn_customer_value,_msdyn_issueid_value,subject,createdon,_msdyn_activeagentid_value";
-const ANNOTATE: HeaderValue =
-    HeaderValue::from_static(r#"odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname""#);
-const REPRESENT_AND_ANNOTATE: HeaderValue = HeaderValue::from_static(
-    r#"return=representation,odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname""#,
-);
 
 /// GET without annotations.
 pub(super) fn get(context: RequestContext<'_>, url: &Url) -> Result<HttpRequest, LinkError> {
@@ -45,36 +30,6 @@ pub(super) fn get(context: RequestContext<'_>, url: &Url) -> Result<HttpRequest,
 /// GET of a conversation's row.
 pub(super) fn get_row(context: RequestContext<'_>, id: ConversationId) -> Result<HttpRequest, LinkError> {
     Ok(uncached_get(context, row(context, id, SELECT)?, Some(ANNOTATE)))
-}
-
-/// Headers that are the same in all requests of a client, which copy them. Those of a call have a place in them already, because a
-/// map that grows is allocated anew.
-pub(super) struct CommonHeaders {
-    get: HeaderMap,
-    patch: HeaderMap,
-}
-
-impl Default for CommonHeaders {
-    fn default() -> Self {
-        const OF_A_CALL: HeaderValue = HeaderValue::from_static("");
-        const ODATA: HeaderValue = HeaderValue::from_static("4.0");
-
-        let common = HeaderMap::from_iter([
-            (ACCEPT, JSON),
-            (ODATA_MAX_VERSION, ODATA),
-            (ODATA_VERSION, ODATA),
-            (CLIENT_REQUEST_ID, OF_A_CALL),
-            (AUTHORIZATION, OF_A_CALL),
-        ]);
-        let (mut get, mut patch) = (common.clone(), common);
-        // Bypasses caches between client and server.
-        get.insert(IF_NONE_MATCH, HeaderValue::from_static("null"));
-        get.insert(PREFER, ANNOTATE);
-        patch.insert(CONTENT_TYPE, JSON);
-        patch.insert(IF_MATCH, OF_A_CALL);
-        patch.insert(PREFER, REPRESENT_AND_ANNOTATE);
-        Self { get, patch }
-    }
 }
 
 /// GET with the names of linked records, in pages if a size is given.
@@ -151,8 +106,9 @@ fn uncached_get(context: RequestContext<'_>, uri: Uri, prefer: Option<HeaderValu
 }
 
 fn request(context: RequestContext<'_>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> HttpRequest {
-    let repeatable = method == Method::GET;
-    let (deadline, progress) = (context.call.deadline(), context.call.progress().separate());
+    let (repeatable, deadline) = (method == Method::GET, context.call.deadline());
+    let progress = context.call.progress();
+    let progress = if repeatable { progress.separate() } else { Arc::clone(progress) };
     HttpRequest { method, uri, headers, body, repeatable, deadline, progress }
 }
 
