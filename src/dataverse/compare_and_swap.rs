@@ -1,8 +1,12 @@
 //! Compare-and-swap: read the row, decide, write on the condition that the row is unchanged, verify the result.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ::http::{HeaderValue, StatusCode};
+use futures_util::future::BoxFuture;
 
 use super::{
     context::{Concurrency, RequestContext},
@@ -153,8 +157,9 @@ impl CompareAndSwap<'_> {
         .with(|details| details.current = Some(current.map(Into::into)))
     }
 
-    async fn read(&self) -> Result<Row, LinkError> {
-        read::row(self.context, self.id).await
+    /// Boxed, so that a write, which most calls begin with, does not carry the room for each of the reads that may follow.
+    fn read(&self) -> BoxFuture<'_, Result<Row, LinkError>> {
+        Box::pin(read::row(self.context, self.id))
     }
 
     /// Writes the decision. `in_doubt`: an earlier write of this call may have been applied or may still be, so an error of this one
@@ -176,10 +181,10 @@ impl CompareAndSwap<'_> {
         let now = shared.clock.now();
         request.deadline = call.deadline().map(|end| now + end.saturating_duration_since(now).mul_f64(WRITE_SHARE));
         // While an earlier write is in doubt, so is the call, whatever the result of this one.
-        if !in_doubt {
-            request.progress = Arc::clone(call.progress());
+        if in_doubt {
+            request.progress = call.progress().separate();
         }
-        let response = match self.send(&mut request).await {
+        let response = match self.send(&mut request, now).await {
             Ok(response) => response,
             Err(NoResponse::NotSent(error)) => {
                 not_applied();
@@ -246,7 +251,7 @@ impl CompareAndSwap<'_> {
     }
 
     /// Sends a write, and waits for the response until the request's deadline.
-    async fn send(&self, request: &mut HttpRequest) -> Result<HttpResponse, NoResponse> {
+    async fn send(&self, request: &mut HttpRequest, now: Instant) -> Result<HttpResponse, NoResponse> {
         let (deadline, progress) = (request.deadline, Arc::clone(&request.progress));
         let no_response = |error: LinkError| {
             if progress.maybe_applied() { NoResponse::MaybeSent(error) } else { NoResponse::NotSent(error) }
@@ -254,7 +259,7 @@ impl CompareAndSwap<'_> {
         let sending = self.context.send(request);
         let Some(deadline) = deadline else { return sending.await.map_err(no_response) };
         let clock = &self.context.shared.clock;
-        let timeout = deadline.saturating_duration_since(clock.now());
+        let timeout = deadline.saturating_duration_since(now);
         let response = tokio::select! {
             biased;
             response = sending => Some(response),
