@@ -118,8 +118,7 @@ impl ReqwestService {
         request: &HttpRequest,
         began: Instant,
     ) -> Result<Result<HttpResponse, HttpError>, HttpError> {
-        let order = lock(&self.state).avoided.order(upstream.exits.iter().map(|exit| exit.proxy.as_ref()), began);
-        let exits: Vec<_> = order.iter().map(|&index| &upstream.exits[index]).collect();
+        let exits = self.in_order(upstream, began);
         let Tried { outcome, exit, none_connects, .. } = exits::try_in_order(
             &exits,
             &*self.clock,
@@ -137,6 +136,15 @@ impl ReqwestService {
             }
         }
         outcome
+    }
+
+    /// The exits in the order in which to try them now. Most upstreams have one.
+    fn in_order<'u>(&self, upstream: &'u Upstream, now: Instant) -> Vec<&'u Exit> {
+        if let [exit] = upstream.exits.as_slice() {
+            return vec![exit];
+        }
+        let order = lock(&self.state).avoided.order(upstream.exits.iter().map(|exit| exit.proxy.as_ref()), now);
+        order.into_iter().map(|index| &upstream.exits[index]).collect()
     }
 
     /// Time left for a connection: that of the call, but no more than the options allow.
