@@ -108,8 +108,9 @@ impl RetryingHttp {
         let mut backoff = Duration::ZERO;
         let mut throttled: Option<HttpResponse> = None;
         loop {
+            backoff = self.backoff(backoff);
             attempts += 1;
-            let Attempt { outcome, verdict, pause } = match self.attempt(request, attempts, &mut backoff).await {
+            let Attempt { outcome, verdict, pause } = match self.attempt(request, attempts, backoff).await {
                 Ok(attempt) => attempt,
                 // The server's own response is more specific.
                 Err(Closed(left)) => return throttled.ok_or_else(|| throttled_for(left)),
@@ -142,8 +143,7 @@ impl RetryingHttp {
         }
     }
 
-    /// `backoff` is the last pause, and becomes the next one if one is needed.
-    async fn attempt(&self, request: &HttpRequest, number: u32, backoff: &mut Duration) -> Result<Attempt, Closed> {
+    async fn attempt(&self, request: &HttpRequest, number: u32, backoff: Duration) -> Result<Attempt, Closed> {
         // First a slot, then the gate: the gate may close while the request waits for a slot.
         let _slot = match self.slots.take_free() {
             Some(slot) => slot,
@@ -171,14 +171,10 @@ impl RetryingHttp {
             permit.accepted();
             self.slots.grow();
             let verdict = judge(request, &outcome);
-            if verdict != Verdict::Final {
-                *backoff = self.backoff(*backoff);
-            }
-            return Ok(Attempt { outcome, verdict, pause: *backoff });
+            return Ok(Attempt { outcome, verdict, pause: backoff });
         };
         // If the server states no time, the pause grows with each attempt.
-        *backoff = self.backoff(*backoff);
-        let pause = if delay.is_zero() { *backoff } else { delay };
+        let pause = if delay.is_zero() { backoff } else { delay };
         if self.observer.is_listening() {
             self.observer.observe(Event::Throttle { subject: Subject::new(request, number), delay: pause });
         }
