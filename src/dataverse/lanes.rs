@@ -2,82 +2,53 @@
 //! conversations do not wait for each other.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
-    sync::{Arc, Mutex},
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex, Weak},
+    task::{Context, Poll, Waker},
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::{domain::ConversationId, sync::lock};
 
-/// The calls that wait for a conversation, in call order.
-type Lane = VecDeque<oneshot::Sender<Turn>>;
+type Lane = tokio::sync::Mutex<()>;
 
-/// One lane for each conversation that has calls. A call that finds no lane makes an empty one, without an allocation, and waits for
-/// nothing.
-#[derive(Clone, Default)]
-pub(super) struct Lanes(Arc<Mutex<HashMap<ConversationId, Lane>>>);
+/// One lane for each conversation that has calls.
+#[derive(Default)]
+pub(super) struct Lanes(Mutex<HashMap<ConversationId, Weak<Lane>>>);
+
+/// Number of lanes at which unused ones are removed, and again whenever the map has doubled.
+const SWEEP_AT: usize = 1_024;
 
 /// The right to work on a conversation. Dropping it lets the next call run.
-pub(super) struct Turn {
-    /// `None` if another call has it now.
-    lanes: Option<Lanes>,
-    id: ConversationId,
-}
+pub(super) type Turn = OwnedMutexGuard<()>;
 
 impl Lanes {
     /// Queues in the conversation's lane immediately. The future completes when it is the call's turn; dropping it leaves the lane.
     pub(super) fn line_up(&self, id: ConversationId) -> impl Future<Output = Turn> + Send + use<> {
-        let place = match lock(&self.0).entry(id) {
-            Entry::Vacant(lane) => {
-                lane.insert(Lane::new());
-                Ok(Turn { lanes: Some(self.clone()), id })
-            }
-            Entry::Occupied(mut lane) => {
-                let (next, turn) = oneshot::channel();
-                join(lane.get_mut(), next);
-                Err(turn)
-            }
-        };
+        let mut waiting: Pin<Box<dyn Future<Output = Turn> + Send>> = Box::pin(self.lane(id).lock_owned());
+        // Tokio's mutex is fair, and the first poll takes the place in its queue. So it is polled here, not when a scheduler gets to it.
+        let first = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         async move {
-            match place {
-                Ok(turn) => turn,
-                // A sender is not dropped before it has sent, because the lane exists until it is empty.
-                Err(turn) => turn.await.unwrap_or(Turn { lanes: None, id }),
+            match first {
+                Poll::Ready(turn) => turn,
+                Poll::Pending => waiting.await,
             }
         }
     }
 
-    /// The next call that waits. Without one the lane is removed.
-    fn next(&self, id: ConversationId) -> Option<oneshot::Sender<Turn>> {
+    fn lane(&self, id: ConversationId) -> Arc<Lane> {
         let mut lanes = lock(&self.0);
-        let next = lanes.get_mut(&id)?.pop_front();
-        if next.is_none() {
-            lanes.remove(&id);
+        if let Some(lane) = lanes.get(&id).and_then(Weak::upgrade) {
+            return lane;
         }
-        next
-    }
-}
-
-/// Removes calls that have left, before the lane would grow.
-fn join(lane: &mut Lane, next: oneshot::Sender<Turn>) {
-    if lane.len() == lane.capacity() {
-        lane.retain(|waiting| !waiting.is_closed());
-        lane.reserve(lane.len().max(4));
-    }
-    lane.push_back(next);
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let Some(lanes) = self.lanes.take() else { return };
-        while let Some(next) = lanes.next(self.id) {
-            match next.send(Turn { lanes: Some(lanes.clone()), id: self.id }) {
-                Ok(()) => return,
-                // The call has left.
-                Err(mut turn) => turn.lanes = None,
-            }
+        if lanes.len() >= SWEEP_AT && lanes.len() == lanes.capacity() {
+            lanes.retain(|_, lane| lane.strong_count() > 0);
         }
+        let lane = Arc::new(Lane::default());
+        lanes.insert(id, Arc::downgrade(&lane));
+        lane
     }
 }
 
@@ -124,33 +95,8 @@ mod tests {
         for number in 1..100_000 {
             drop(lanes.line_up(id(number)).now_or_never().expect("the lane is empty"));
         }
-        assert_eq!(lanes.0.lock().unwrap().len(), 1);
+        assert!(lanes.0.lock().unwrap().len() <= 4 * SWEEP_AT);
         assert!(lanes.line_up(id(0)).now_or_never().is_none(), "a lane in use is kept");
         drop(held);
-        assert!(lanes.0.lock().unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_turn_that_reaches_a_call_as_it_leaves_is_passed_on() {
-        let lanes = Lanes::default();
-        let first = lanes.line_up(id(1)).now_or_never().unwrap();
-        let (second, third) = (lanes.line_up(id(1)), lanes.line_up(id(1)));
-        drop(first);
-        drop(second);
-        drop(third.now_or_never().expect("its turn"));
-        assert!(lanes.0.lock().unwrap().is_empty());
-    }
-
-    #[test]
-    fn calls_that_have_left_take_no_room_in_a_long_lane() {
-        let lanes = Lanes::default();
-        let first = lanes.line_up(id(1)).now_or_never().unwrap();
-        for _ in 0..100_000 {
-            drop(lanes.line_up(id(1)));
-        }
-        assert!(lanes.0.lock().unwrap()[&id(1)].capacity() <= 16);
-        let last = lanes.line_up(id(1));
-        drop(first);
-        assert!(last.now_or_never().is_some());
     }
 }
