@@ -145,10 +145,7 @@ impl RetryingHttp {
 
     async fn attempt(&self, request: &HttpRequest, number: u32, backoff: Duration) -> Result<Attempt, Closed> {
         // First a slot, then the gate: the gate may close while the request waits for a slot.
-        let _slot = match self.slots.take_free() {
-            Some(slot) => slot,
-            None => Box::pin(self.slot(request)).await?,
-        };
+        let _slot = self.slot(request).await?;
         let permit = match self.gate.permit_if_unlimited() {
             Some(permit) => permit,
             None => Box::pin(self.gate.enter(request.deadline)).await?,

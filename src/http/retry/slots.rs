@@ -45,12 +45,6 @@ impl Slots {
         Self { free: Semaphore::new(count.total), count: Mutex::new(count), max }
     }
 
-    /// A slot, if one is free and no request waits.
-    pub(super) fn take_free(&self) -> Option<Slot<'_>> {
-        let permit = self.free.try_acquire().ok()?;
-        Some(Slot { slots: self, permit: Some(permit) })
-    }
-
     pub(super) async fn take(&self) -> Slot<'_> {
         // The semaphore is never closed, so this always gets a permit.
         Slot { slots: self, permit: self.free.acquire().await.ok() }
