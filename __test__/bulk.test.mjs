@@ -111,7 +111,13 @@ for (const [store, open] of Object.entries(stores)) {
   })
 }
 
-const calls = call => ({ shape: SHAPES.linkMany, call, silent: async () => {}, rejected: () => assert.fail('no request is malformed') })
+/** Makes single calls only. */
+const calls = call => ({
+  shape: SHAPES.linkMany,
+  start: () => ({ add: () => false, cancel() {} }),
+  call,
+  failed: () => assert.fail('no request is malformed')
+})
 
 test('the fields of a request may be getters of its class', { timeout: 60_000 }, async () => {
   class Row {

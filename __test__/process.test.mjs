@@ -222,6 +222,43 @@ test('workers are terminated with calls pending, and the main thread goes on', {
   assert.deepEqual({ code, signal, stdout, stderr }, { code: 0, signal: null, stdout: '100\n', stderr: '' })
 })
 
+test('workers are terminated while outcomes arrive', { timeout: 60_000 }, async t => {
+  const { code, signal, stdout, stderr } = await start(
+    t,
+    `
+    const { Worker } = require('node:worker_threads')
+    const { once } = require('node:events')
+    const code = \`
+      const { parentPort, workerData } = require('node:worker_threads')
+      const { page, contacts, contact } = workerData
+      const { OmnichannelClient } = require(workerData.COMMONJS)
+      const client = new OmnichannelClient({ embedded: { path: workerData.name } })
+      function* list() {
+        for (;;) for (const { activityid } of page.value) yield { ...contact, conversationId: activityid }
+      }
+      const link = async conversationId => {
+        for (;;) await client.linkToConversation('contact', contact.recordId, conversationId)
+      }
+      Promise.all([client.importRecords(page), client.importRecords(contacts)]).then(async () => {
+        for (const { activityid } of page.value) link(activityid)
+        let count = 0
+        for await (const _ of client.linkMany(list())) if (++count === 300) parentPort.postMessage('busy')
+      })\`
+    const one = async number => {
+      const worker = new Worker(code, { eval: true, workerData: { name: number + '.db', page, contacts, contact, COMMONJS } })
+      await once(worker, 'message')
+      return worker.terminate()
+    }
+    (async () => {
+      for (let round = 0; round < 5; round++) await Promise.all([0, 1, 2].map(number => one(number)))
+      const client = new link.OmnichannelClient({ embedded: { path: 'main.db' } })
+      console.log((await client.importRecords(page)).inserted)
+    })()`,
+    { cwd: folder(t), page: conversations(50), contacts, contact }
+  ).ended
+  assert.deepEqual({ code, signal, stdout, stderr }, { code: 0, signal: null, stdout: '50\n', stderr: '' })
+})
+
 test('promises that are not awaited settle before close() does', { timeout: 60_000 }, async t => {
   const settled = await run(
     t,

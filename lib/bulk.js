@@ -1,20 +1,31 @@
 'use strict'
 
 // Calls for the items of a list. The list is read as results are taken, and results come in its order.
+//
+// Most requests cross into the addon in chunks, and their ends come back in chunks: as many as there are when Node is woken, so that no
+// result waits for a slower one.
 
 const { performance } = require('node:perf_hooks')
+const { setImmediate } = require('node:timers')
 const { setImmediate: nextTurn } = require('node:timers/promises')
+// A `process` that a test has replaced may have little in it.
+const { nextTick = setImmediate } = require('node:process')
 const { isPromise } = require('node:util/types')
 const { expectFunction, invalid, optionsOf, readable } = require('./validate.js')
+const { linkError } = require('./call.js')
 const { uncaught } = require('./events.js')
 const { properties, take } = require('./options.js')
-const { AbortController, AbortSignal, cancelOnAbort, isAborted, reasonOf, throwIfAborted } = require('./signals.js')
+const { outcomeOf } = require('./outcome.js')
+const { AbortController, cancelOnAbort, isAborted, reasonOf, throwIfAborted } = require('./signals.js')
 
 // Calls in flight. The addon limits the requests in flight to the server's recommendation (16 to 48). The window is large enough to keep them
-// busy while its first call is slow, and to share the commits of the embedded store.
+// busy while its first call is slow, and to share the commits of the embedded store. The addon counts places modulo 256, too.
 const WINDOW = 256
 
-// The calls of a list wait for their nextTurn, and for a server that throttles, possibly for minutes. With the default timeout of a call they
+// Most requests that cross at once, so that the addon works on the first ones while more are read.
+const CHUNK = 64
+
+// The calls of a list wait for their turn, and for a server that throttles, possibly for minutes. With the default timeout of a call they
 // would fail one after the other, as fast as the list can be read.
 const TIMEOUT_IN_MS = 600_000
 
@@ -22,15 +33,19 @@ const PROGRESS_EVERY_MS = 200
 
 const FIELDS = ['entityLogicalName', 'recordId', 'conversationId']
 
-// Placeholder for ids of a call that makes no request.
-const NIL_GUID = '00000000-0000-0000-0000-000000000000'
+/** Letters of the tables in a chunk, as in src/node/bulk.rs. */
+const LETTERS = { __proto__: null, account: 'a', contact: 'c', incident: 'i' }
+const ID_LENGTH = 36
+
+/** Length of an end: place and compact outcome. */
+const END = 150
 
 /**
- * Yields the results of `call(entityLogicalName, recordId, conversationId, options)` for every request. The options have the given shape.
- * `silent(options, …)` makes the same call without events, and `rejected(error, options)` handles requests that are malformed. `now` returns
- * milliseconds.
+ * Yields the results of calls for every request. The options have the given shape. `start(options)` checks them and returns the addon's
+ * calls in chunks; `call(entityLogicalName, recordId, conversationId, options)` makes a single one. `succeeded(outcome)` and
+ * `failed(error, conversationId, options)` handle the ends that are not of single calls. `now` returns milliseconds.
  */
-async function* bulk(native, requests, options, { shape, call, silent, rejected }, now = () => performance.now()) {
+async function* bulk(native, requests, options, { shape, start, call, succeeded, failed }, now = () => performance.now()) {
   const given = optionsOf(native, options ?? {}, shape)
   const [onProgress, signal] = [take(given, 'onProgress'), take(given, 'signal')]
   expectFunction(native, 'options.onProgress', onProgress)
@@ -41,53 +56,127 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
   }
   const isObject = typeof given === 'object' && !Array.isArray(given)
   const shared = isObject ? { __proto__: null, ...given, timeoutInMs: given.timeoutInMs ?? TIMEOUT_IN_MS } : given
-  // Rejects if the options are invalid, because every call would. A call whose signal is aborted checks its options and does nothing else. It
-  // is made without events, because the program did not make it.
-  const valid = new Error('the options are valid')
-  const probe = isObject ? { __proto__: null, ...shared, signal: AbortSignal.abort(valid) } : shared
-  await silent(probe, 'account', NIL_GUID, NIL_GUID).catch(error => {
-    if (error !== valid) throw error
-  })
+  const chunks = start(shared)
 
   const controller = new AbortController()
   const stopping = controller.signal
-  const [arrival, room] = [wakeup(), wakeup()]
+  const [arrival, room, silence] = [wakeup(), wakeup(), wakeup()]
   const stop = () => {
     controller.abort(signal && reasonOf(signal))
+    chunks.cancel()
     arrival.wake()
     room.wake()
   }
   const progress = counter(onProgress, now)
-  const targetOf = request => {
+
+  // Requests are numbered. Those from `first` on were read and their results not taken; `next` is the number of the next one.
+  let [first, next] = [0, 0]
+  // Filled, because a hole would show a property of `Object.prototype`.
+  const [asked, results] = [Array(WINDOW).fill(undefined), Array(WINDOW).fill(undefined)]
+  /** Calls that have not ended, and those among them that crossed in chunks. */
+  let [running, crossed] = [0, 0]
+  const isFull = () => next - first >= WINDOW
+  const isRunning = () => running > 0
+
+  const end = (number, name, result) => {
+    running--
+    progress.count(name)
+    results[number % WINDOW] = result
+    if (number === first) arrival.wake()
+    if (!isRunning()) silence.wake()
+  }
+  const begin = request => {
+    const number = next++
+    running++
+    asked[number % WINDOW] = request
     try {
-      return target(native, request)
+      const target = targetOf(native, request)
+      const text = compact(target)
+      if (text !== undefined) return gather(number, target, text)
+      flush()
+      single(number, target)
     } catch (error) {
-      rejected(error, shared)
-      throw error
+      flush()
+      failed(error, null, shared)
+      end(number, 'failed', { request, error })
     }
   }
-  const begin = async request => {
+  const single = async (number, target) => {
+    const request = asked[number % WINDOW]
     try {
-      const outcome = await call(...targetOf(request), { __proto__: null, ...shared, signal: stopping })
-      progress.count('succeeded')
-      return { request, outcome }
+      const outcome = await call(...target, { __proto__: null, ...shared, signal: stopping })
+      end(number, 'succeeded', { request, outcome })
     } catch (error) {
-      progress.count('failed')
-      return { request, error }
+      end(number, 'failed', { request, error })
     }
   }
 
-  /** Promises of the results, in order. */
-  const pending = []
+  /** Requests with consecutive numbers that have not crossed yet. */
+  let chunk = emptyChunk()
+  const gather = (number, target, text) => {
+    if (chunk.targets.length === 0) {
+      chunk.first = number
+      // When nothing more can be read at once.
+      nextTick(flush)
+    }
+    chunk.text += text
+    if (chunk.targets.push(target) === CHUNK) flush()
+  }
+  const flush = () => {
+    const { first, targets, text } = chunk
+    if (targets.length === 0) return
+    chunk = emptyChunk()
+    if (stopping.aborted) {
+      // None of them has begun.
+      running -= targets.length
+      return
+    }
+    if (!chunks.add(first % WINDOW, text)) {
+      for (const [at, target] of targets.entries()) single(first + at, target)
+      return
+    }
+    crossed += targets.length
+    if (crossed === targets.length) listen()
+  }
+  /** Handles the ends of calls that crossed in chunks, in any order. */
+  const listen = async () => {
+    while (crossed > 0) {
+      const [text, ...errors] = [await chunks.ends()].flat()
+      for (let at = 0; at < text.length; at += END) {
+        crossed--
+        const number = first + ((((text.charCodeAt(at) - first) % WINDOW) + WINDOW) % WINDOW)
+        const request = asked[number % WINDOW]
+        if (text[at + 1] !== '!') {
+          end(number, 'succeeded', { request, outcome: succeeded(outcomeOf(text, at + 1)) })
+          continue
+        }
+        const raw = errors.shift()
+        const error = raw == null ? stopping.reason : linkError(raw)
+        if (raw != null) failed(error, raw.conversationId, shared)
+        end(number, 'failed', { request, error })
+      }
+    }
+  }
+
   const list = { isRead: false }
+  /** Begins the call of a request, and returns whether to wait for room before the next one. A slow list may yield after the end. */
+  const fills = request => {
+    if (stopping.aborted) return false
+    begin(request)
+    return isFull() && !stopping.aborted
+  }
   const read = async () => {
-    for await (const [request] of boxed(requests)) {
-      // A slow list may yield after the end.
-      if (stopping.aborted) return
-      pending.push(begin(request))
-      arrival.wake()
-      while (pending.length >= WINDOW && !stopping.aborted) await room.wait()
-      if (stopping.aborted) return
+    // No request but a promise of a list that is not async is awaited: a request whose `then` throws is not an error of the list.
+    if (requests[Symbol.asyncIterator]) {
+      for await (const request of requests) {
+        if (fills(request)) await room.wait()
+        if (stopping.aborted) return
+      }
+    } else {
+      for (const request of requests) {
+        if (fills(isPromise(request) ? await request : request)) await room.wait()
+        if (stopping.aborted) return
+      }
     }
   }
   throwIfAborted(native, signal)
@@ -99,12 +188,12 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
       arrival.wake()
     })
   try {
-    while (!list.isRead || pending.length > 0) {
-      if (pending.length === 0) await arrival.wait()
-      const result = await pending[0]
+    while (!list.isRead || first < next) {
+      const result = results[first % WINDOW]
+      if (result === undefined) await arrival.wait()
       stopping.throwIfAborted()
-      if (!result) continue
-      pending.shift()
+      if (result === undefined) continue
+      results[first++ % WINDOW] = undefined
       room.wake()
       yield result
     }
@@ -116,27 +205,33 @@ async function* bulk(native, requests, options, { shape, call, silent, rejected 
     forget?.()
     progress.mute()
     stop()
-    await Promise.all(pending)
+    flush()
+    while (isRunning()) await silence.wait()
     // Do not wait for a list that is itself waiting for something. It is closed when it yields.
     await Promise.race([reading, nextTurn()])
   }
 }
 
-/** Yields each request in an array: a request whose `then` throws is not an error of the list. */
-async function* boxed(requests) {
-  if (requests[Symbol.asyncIterator]) for await (const request of requests) yield [request]
-  else for (const request of requests) yield [isPromise(request) ? await request : request]
-}
+/** @returns {{ first: number, targets: [any, any, any][], text: string }} */
+const emptyChunk = () => ({ first: 0, targets: [], text: '' })
 
 /** The arguments of a request's call. */
-function target(native, request) {
+function targetOf(native, request) {
   if (typeof request !== 'object' || request === null) throw invalid(native, 'request', 'an object', request)
   // One by one, because in the rows of an object-relational mapper they are getters of a class.
   const { entityLogicalName, recordId, conversationId } = readable(native, 'request', () => properties(request, FIELDS))
   // Required, unlike in a single call: the focused conversation is no default for a whole list.
   if (conversationId == null) throw invalid(native, 'conversationId', 'a GUID', conversationId)
-  return [entityLogicalName, recordId, conversationId]
+  return /** @type {[any, any, any]} */ ([entityLogicalName, recordId, conversationId])
 }
+
+/** A target as in src/node/bulk.rs. Undefined if a part cannot be one, or is an id in braces; the addon checks the ids. */
+function compact([entityLogicalName, recordId, conversationId]) {
+  const letter = typeof entityLogicalName === 'string' ? LETTERS[entityLogicalName] : undefined
+  return letter && hasLengthOfId(recordId) && hasLengthOfId(conversationId) ? letter + recordId + conversationId : undefined
+}
+
+const hasLengthOfId = id => typeof id === 'string' && id.length === ID_LENGTH
 
 /** Counts results, and reports the counts now and then. */
 function counter(onProgress, now) {
@@ -159,7 +254,12 @@ function counter(onProgress, now) {
 /** Wakes one waiting function, as often as needed. */
 function wakeup() {
   let waiting
-  return { wait: () => new Promise(resolve => (waiting = resolve)), wake: () => waiting?.() }
+  const wake = () => {
+    const resolve = waiting
+    waiting = undefined
+    resolve?.()
+  }
+  return { wait: () => new Promise(resolve => (waiting = resolve)), wake }
 }
 
 module.exports = { bulk }

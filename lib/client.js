@@ -7,7 +7,7 @@
 // what they need.
 
 // Required first: a bundle without the addon then fails with an explanation, even if it can require nothing of Node.
-const { Client } = require('./binding.js')
+const { Cancellation, Client } = require('./binding.js')
 const process = require('node:process')
 const { own } = require('./link-error.js')
 
@@ -106,14 +106,31 @@ class OmnichannelClient {
     return this.#bulk(UNLINK, requests, options, SHAPES.unlinkMany)
   }
 
-  #bulk({ name, native }, requests, options, shape) {
+  #bulk({ name }, requests, options, shape) {
     const { bulk } = require('./bulk.js')
     return bulk(this.#native, requests, options, {
       shape,
+      start: options => this.#chunks(name, options),
       call: (...target) => this[name](...target),
-      silent: (options, ...target) => call(this.#native, options, (...rest) => this.#native[native](...target, ...rest)),
-      rejected: (error, { dryRun }) => dryRun === true || this.#events.failure(name, null, error)
+      succeeded: outcome => this.#events.outcome(outcome),
+      failed: (error, conversation, { dryRun }) => dryRun === true || this.#events.failure(name, conversation, error)
     })
+  }
+
+  /**
+   * The addon's calls in chunks, with checked options. Single calls are made instead by a class that overrides the method, and while a callback
+   * is pending, because each of them may then be nested.
+   */
+  #chunks(name, options) {
+    const isOverridden = this[name] !== OmnichannelClient.prototype[name]
+    Callbacks.rejectNestedCall(this.#native)
+    const cancellation = new Cancellation()
+    const chunks = callNow(() => this.#native.bulk(name === LINK.name, options, cancellation))
+    const add = (first, targets) => {
+      this.#observe()
+      return !isOverridden && !Callbacks.arePending() && chunks.add(first, targets)
+    }
+    return { add, ends: () => chunks.ends(), cancel: () => cancellation.cancel() }
   }
 
   /** Events of the traffic cross into JavaScript only while a channel has subscribers. */

@@ -155,6 +155,8 @@ const isRoot = object => Object.getPrototypeOf(object) === null && Object.hasOwn
 
 /** Reads one property by the same rule. */
 function property(object, name) {
+  // Most objects are plain.
+  if (Object.getPrototypeOf(object) === Object.prototype && !(name in Object.prototype)) return object[name]
   const { holders, root } = ancestry(object)
   return !(name in root) || holders.some(holder => Object.hasOwn(holder, name)) ? object[name] : undefined
 }

@@ -5,26 +5,27 @@
 const STORES = { __proto__: null, d: 'dataverse', e: 'embedded' }
 const TABLES = { __proto__: null, a: 'account', c: 'contact', i: 'incident' }
 
-function outcomeOf(compact) {
-  const outcome = withStatus(compact)
-  return compact[2] === 'y' ? { ...outcome, dryRun: true } : outcome
+/** The outcome that begins at a position of a string. */
+function outcomeOf(compact, at = 0) {
+  const outcome = withStatus(compact, at)
+  return compact[at + 2] === 'y' ? { ...outcome, dryRun: true } : outcome
 }
 
 /** One literal per status, so that the properties of a status always come in the same order. */
-function withStatus(compact) {
-  const conversationId = compact.slice(4, 40)
-  const record = recordAt(compact, 3, 40)
-  const store = STORES[compact[1]]
-  const requestId = compact.slice(76, 112)
-  switch (compact[0]) {
+function withStatus(compact, at) {
+  const conversationId = compact.slice(at + 4, at + 40)
+  const record = recordAt(compact, at + 3, at + 40)
+  const store = STORES[compact[at + 1]]
+  const requestId = compact.slice(at + 76, at + 112)
+  switch (compact[at]) {
     case 'l':
       return { status: 'linked', conversationId, record, previous: null, store, requestId }
     case 'r':
-      return { status: 'replaced', conversationId, record, previous: recordAt(compact, 112, 113), store, requestId }
+      return { status: 'replaced', conversationId, record, previous: recordAt(compact, at + 112, at + 113), store, requestId }
     case 'a':
       return { status: 'alreadyLinked', conversationId, record, previous: null, store, requestId }
     case 'k':
-      return { status: 'kept', conversationId, record, previous: null, current: recordAt(compact, 112, 113), store, requestId }
+      return { status: 'kept', conversationId, record, previous: null, current: recordAt(compact, at + 112, at + 113), store, requestId }
     default:
       return { status: 'unlinked', conversationId, record, store, requestId }
   }

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(dead_code, reason = "napi registers no exports in tests"))]
 #![expect(unreachable_pub, reason = "napi exports must be pub, and only JavaScript reaches them")]
 
+mod bulk;
 mod calls;
 mod client;
 mod error;

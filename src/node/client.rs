@@ -290,6 +290,6 @@ impl Client {
 }
 
 /// Adds the conversation to an error, for the event that JavaScript emits.
-fn made_for(conversation: Option<ConversationId>) -> impl Fn(LinkError) -> LinkError {
+pub(super) fn made_for(conversation: Option<ConversationId>) -> impl Fn(LinkError) -> LinkError {
     move |error| error.with(|details| details.conversation_id = conversation.map(|id| id.to_string()))
 }

@@ -77,21 +77,27 @@ impl ToNapiValue for OutcomeObject {
 impl ToNapiValue for CompactOutcome {
     unsafe fn to_napi_value(env: sys::napi_env, Self(outcome): Self) -> napi::Result<sys::napi_value> {
         let (text, length) = compact(&outcome);
-        let mut value = std::ptr::null_mut();
-        // SAFETY: the environment is the current one, and `text` holds at least `length` ASCII characters.
-        let status =
-            unsafe { sys::napi_create_string_latin1(env, text.as_ptr().cast(), length.cast_signed(), &raw mut value) };
-        napi::check_status!(status)?;
-        Ok(value)
+        latin1(env, &text[..length])
     }
+}
+
+/// A string of characters below 256, one in each byte.
+pub(super) fn latin1(env: sys::napi_env, text: &[u8]) -> napi::Result<sys::napi_value> {
+    let mut value = std::ptr::null_mut();
+    // SAFETY: the environment is the current one, and `text` has the given length.
+    let status =
+        unsafe { sys::napi_create_string_latin1(env, text.as_ptr().cast(), text.len().cast_signed(), &raw mut value) };
+    napi::check_status!(status)?;
+    Ok(value)
 }
 
 const ID: usize = 36;
 const SHORT: usize = 4 + 3 * ID;
-const LONG: usize = SHORT + 1 + ID;
+pub(super) const LONGEST: usize = SHORT + 1 + ID;
 
-fn compact(outcome: &Outcome) -> ([u8; LONG], usize) {
-    let mut text = [0; LONG];
+/// The characters, followed by zeros, and their number.
+pub(super) fn compact(outcome: &Outcome) -> ([u8; LONGEST], usize) {
+    let mut text = [0; LONGEST];
     let first = |word: &str| word.as_bytes().first().copied().unwrap_or_default();
     let dry_run = if outcome.dry_run { b'y' } else { b'n' };
     text[..4].copy_from_slice(&[
@@ -109,5 +115,5 @@ fn compact(outcome: &Outcome) -> ([u8; LONG], usize) {
     let Some(other) = outcome.previous.or(outcome.current) else { return (text, SHORT) };
     id(SHORT + 1, other.id.as_bytes());
     text[SHORT] = first(other.entity.as_str());
-    (text, LONG)
+    (text, LONGEST)
 }

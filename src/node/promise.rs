@@ -20,7 +20,7 @@ use crate::error::LinkError;
 
 /// The promises of one environment.
 #[derive(Clone)]
-pub(super) struct Promises(Arc<Settling>);
+pub(super) struct Promises(pub(super) Arc<Settling>);
 
 impl Promises {
     /// The promises of the current environment, set up by its first call.
@@ -66,7 +66,7 @@ impl Promises {
 }
 
 /// Calls `start`, and turns a panic in it or in its future into an `INTERNAL` error.
-fn guarded<T, F>(start: impl FnOnce() -> F) -> impl Future<Output = Result<T, Failure>>
+pub(super) fn guarded<T, F>(start: impl FnOnce() -> F) -> impl Future<Output = Result<T, Failure>>
 where
     F: Future<Output = Result<T, Failure>>,
 {

@@ -42,13 +42,18 @@ impl Runtime {
 }
 
 impl Jobs {
+    /// Runs `job` on the runtime's thread, in the order of submission.
+    pub(super) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        // If the thread has ended, the job is dropped and its promises reject.
+        let _ = self.0.send(Box::new(job));
+    }
+
     /// Runs `start` on the runtime's thread, in the order of submission, and then its future.
     pub(super) fn submit<F>(&self, start: impl FnOnce() -> F + Send + 'static)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        // If the thread has ended, the job is dropped and its promise rejects.
-        let _ = self.0.send(Box::new(move || drop(tokio::spawn(start()))));
+        self.run(move || drop(tokio::spawn(start())));
     }
 }
 

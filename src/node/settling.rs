@@ -30,7 +30,7 @@ use super::{
 use crate::sync::lock;
 
 /// Outcomes that wake Node although the runtime's thread is still busy, because it may be busy forever.
-const MAX_GATHERED: usize = 64;
+pub(super) const MAX_GATHERED: usize = 64;
 
 /// Most promises settled in one callback, so that a burst does not block the event loop.
 const MAX_BATCH: usize = 256;
@@ -102,10 +102,7 @@ impl Drop for Gathering {
 /// Wakes Node for the outcomes that were gathered.
 pub(super) fn wake_gathered() {
     while let Some(settling) = GATHERING.with_borrow_mut(|gathering| gathering.as_mut()?.pop()) {
-        let queue = lock(&settling.queue);
-        if !queue.is_woken && !queue.settled.is_empty() {
-            settling.request_callback(queue);
-        }
+        settling.wake_now();
     }
 }
 
@@ -145,6 +142,14 @@ impl Settling {
         queue.settled.push(settled);
         let may_wait = queue.settled.len() < MAX_GATHERED && self.is_gathered();
         if !queue.is_woken && !may_wait {
+            self.request_callback(queue);
+        }
+    }
+
+    /// Wakes Node for the outcomes in the queue.
+    pub(super) fn wake_now(&self) {
+        let queue = lock(&self.queue);
+        if !queue.is_woken && !queue.settled.is_empty() {
             self.request_callback(queue);
         }
     }
