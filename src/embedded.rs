@@ -220,17 +220,19 @@ impl LinkStore for EmbeddedStore {
     fn close(&self) -> StoreFuture<()> {
         let Threads { writer, reader, .. } =
             std::mem::replace(&mut *lock(&self.threads), Threads { are_closed: true, ..Threads::default() });
+        let connections = Arc::clone(&self.connections);
         Box::pin(async move {
             let (reply, closed) = oneshot::channel();
-            let is_sent = match (writer, reader) {
-                (Some(jobs), _) => jobs.send(Job::Close(reply)).is_ok(),
-                (None, Some(tasks)) => {
-                    let close: Task = Box::new(|connections| drop(reply.send(connections.close())));
-                    tasks.send(close).is_ok()
-                }
-                (None, None) => false,
-            };
-            if is_sent { closed.await.unwrap_or(Ok(())) } else { Ok(()) }
+            let close: Task = Box::new(move |connections| match writer {
+                Some(jobs) => drop(jobs.send(Job::Close(reply))),
+                None => drop(reply.send(connections.close())),
+            });
+            // Through both threads, so that it ends after the calls that they have settled.
+            match reader {
+                Some(tasks) => drop(tasks.send(close)),
+                None => close(&connections),
+            }
+            closed.await.unwrap_or(Ok(()))
         })
     }
 }

@@ -10,16 +10,17 @@ use futures_util::FutureExt;
 use omnichannel_link::{
     dataverse::tables::record_key,
     domain::{
-        CallOptions, ConversationDetails, ConversationId, ConversationQuery, EntityLogicalName, KeyValue, LinkStatus,
-        Listing, Order, Property, RecordKey,
+        CallOptions, ConversationDetails, ConversationId, ConversationQuery, EntityLogicalName, KeyValue, LinkOutcome,
+        LinkStatus, Listing, Order, Property, RecordKey,
     },
     embedded::Source,
     error::Code,
 };
 use rusqlite::{OpenFlags, ffi};
 use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
 
-use self::embedded::{DatabaseFixture, SEEDED, account, conversation, page, vfs::Step};
+use self::embedded::{DatabaseFixture, Pending, SEEDED, account, active, conversation, page, vfs::Step};
 
 /// Conversations with equal and missing times and subjects, which make the order difficult.
 fn difficult(numbers: std::ops::Range<u16>) -> Source {
@@ -163,4 +164,57 @@ async fn a_read_after_a_failed_link_succeeds() {
     assert_eq!(read.await.unwrap().conversation.customer, None);
     assert_eq!(link.await.unwrap_err().code(), Code::Store);
     drop(full);
+}
+
+/// A runtime whose thread never runs a task, and a runtime that runs tests.
+fn busy_and_other() -> [Runtime; 2] {
+    [(); 2].map(|()| Builder::new_current_thread().enable_time().build().unwrap())
+}
+
+#[test]
+fn a_lone_update_settles_while_its_runtime_is_busy() {
+    let [busy, other] = busy_and_other();
+    let db = other.block_on(async { DatabaseFixture::seeded().await.reopened().await });
+    for number in 1..=SEEDED {
+        let entered = busy.enter();
+        let link = db.link(number, account(1));
+        drop(entered);
+        assert_eq!(other.block_on(link).unwrap().status, LinkStatus::Linked);
+    }
+}
+
+#[test]
+fn reads_imports_and_reports_come_after_the_updates_before_them_have_settled() {
+    let [busy, other] = busy_and_other();
+    let db = other.block_on(async { DatabaseFixture::seeded().await.reopened().await });
+    // The first update is held, so that the two after it share a batch, which settles on the busy runtime.
+    let updates = |numbers: std::ops::Range<u16>| {
+        let _entered = busy.enter();
+        let gate = db.disk.hold(Step::WalSync);
+        let first = db.link(numbers.start, account(1));
+        let held = gate.entered();
+        (numbers.map(|number| db.link(number, account(2))).collect::<Vec<_>>(), (held, gate, first))
+    };
+    let all_settled = |links: Vec<Pending<LinkOutcome>>| {
+        let _entered = other.enter();
+        links.into_iter().all(|link| link.now_or_never().is_some_and(|outcome| outcome.is_ok()))
+    };
+
+    let (links, held) = updates(1..4);
+    let read = db.read(3);
+    drop(held);
+    assert_eq!(other.block_on(read).unwrap().conversation.customer, Some(account(2)));
+    assert!(all_settled(links));
+
+    let (links, held) = updates(4..7);
+    let imported = db.import(active([50], "Hello"));
+    drop(held);
+    other.block_on(imported).unwrap();
+    assert!(all_settled(links));
+
+    let (links, held) = updates(7..10);
+    let diagnosed = db.service.diagnose(CallOptions::default());
+    drop(held);
+    other.block_on(diagnosed).unwrap();
+    assert!(all_settled(links));
 }

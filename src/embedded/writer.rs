@@ -1,9 +1,10 @@
 //! The thread that writes. Updates that wait together share one transaction and one sync.
 
 use std::{
+    collections::VecDeque,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         mpsc::{self, RecvTimeoutError},
     },
     time::Duration,
@@ -25,6 +26,7 @@ use crate::{
     clock::SharedClock,
     domain::{Call, ConversationId, Decide, Decision, conversation_not_found, record_not_found},
     error::{Code, LinkError},
+    sync::lock,
 };
 
 /// Most updates that share a commit. Bounds how long the first of them waits for the others.
@@ -68,6 +70,41 @@ impl Drop for Finished {
     }
 }
 
+/// Batches that are on the disk and not settled yet. They settle in order, on the thread of their callers or on the writing thread.
+#[derive(Default)]
+struct Unsettled {
+    batches: Mutex<VecDeque<Finished>>,
+    /// Held while a batch is settled, so that the next one does not overtake it on the other thread.
+    turn: Mutex<()>,
+}
+
+impl Unsettled {
+    /// Settles all batches. Returns when they are settled, also those that the other thread settles now.
+    fn settle(&self) {
+        let _turn = lock(&self.turn);
+        while let Some(finished) = self.next() {
+            drop(finished);
+        }
+    }
+
+    fn push(&self, finished: Finished) {
+        lock(&self.batches).push_back(finished);
+    }
+
+    fn next(&self) -> Option<Finished> {
+        lock(&self.batches).pop_front()
+    }
+}
+
+/// Settles all batches when it is dropped, also by a runtime that has ended.
+struct Settling(Arc<Unsettled>);
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        self.0.settle();
+    }
+}
+
 /// Starts the thread. It checkpoints when it has no job for the time `idle`. It ends when the last sender is dropped, or after a `Close`.
 pub(super) fn spawn(connections: Arc<Connections>, idle: Duration) -> Result<mpsc::Sender<Job>, LinkError> {
     // Bounded by the service, which admits a limited number of calls.
@@ -82,6 +119,7 @@ pub(super) fn spawn(connections: Arc<Connections>, idle: Duration) -> Result<mps
 
 fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>, idle: Duration, runtime: Option<&Handle>) {
     let (mut next, mut has_written, mut single_commits) = (None, false, 0);
+    let unsettled = Arc::new(Unsettled::default());
     while let Some(job) = next.take().or_else(|| receive(connections, jobs, idle, &mut has_written)) {
         match job {
             Job::Update(first) => {
@@ -93,8 +131,19 @@ fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>, idle: Duration, ru
                         Err(_) => break,
                     }
                 }
-                single_commits = if batch.len() == 1 { single_commits + 1 } else { 0 };
-                settle(runtime, update(connections, batch));
+                let is_single = batch.len() == 1;
+                single_commits = if is_single { single_commits + 1 } else { 0 };
+                unsettled.push(update(connections, batch));
+                next = next.or_else(|| jobs.try_recv().ok());
+                match runtime {
+                    // One wake-up for all callers, and the next batch runs meanwhile.
+                    Some(runtime) if !is_single || next.is_some() => {
+                        let settling = Settling(Arc::clone(&unsettled));
+                        runtime.spawn(async move { drop(settling) });
+                    }
+                    // Nothing waits for this thread, and a way over another one takes longer.
+                    _ => unsettled.settle(),
+                }
                 if single_commits == MAX_SINGLE_COMMITS {
                     connections.checkpoint();
                     single_commits = 0;
@@ -102,10 +151,12 @@ fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>, idle: Duration, ru
                 has_written = true;
             }
             Job::Run(task) => {
+                unsettled.settle();
                 task(connections);
                 has_written = true;
             }
             Job::Close(reply) => {
+                unsettled.settle();
                 let _ = reply.send(connections.close());
                 return;
             }
@@ -137,15 +188,6 @@ fn update(connections: &Connections, batch: Vec<Update>) -> Finished {
         Err(error) => batch.iter().map(|_| Err(error.repeated())).collect(),
     };
     Finished(batch.into_iter().zip(outcomes).collect())
-}
-
-/// Settles the batch on the thread of its callers: one wake-up for all of them, and the next batch runs meanwhile. Batches and their calls
-/// settle in order.
-fn settle(runtime: Option<&Handle>, finished: Finished) {
-    if let Some(runtime) = runtime {
-        // If the runtime has ended, it drops the batch.
-        runtime.spawn(async move { drop(finished) });
-    }
 }
 
 /// Outcomes of the calls of a batch. An error concerns them all.
