@@ -20,7 +20,7 @@ use super::{
     outcome::{self, Outcome},
     panics::defect,
     promise::{Cancellation, Cancelled, Promises, guarded},
-    runtime,
+    runtime::{self, Place},
     settling::{Deferred, MAX_GATHERED, Settled, Settling},
 };
 use crate::{
@@ -41,6 +41,7 @@ const END: usize = 1 + outcome::LONGEST;
 #[napi]
 pub struct Bulk {
     work: Work,
+    place: Place,
     cancelled: Cancelled,
     ends: Arc<Ends>,
 }
@@ -92,7 +93,7 @@ impl Client {
         };
         let work = read().map_err(|error| error::thrown(env, &self.service.describe(error)))?;
         let ends = Arc::new(Ends { settling: Promises::of(env)?.0, ready: Mutex::default() });
-        Ok(Bulk { work, cancelled: Some(cancellation).into(), ends })
+        Ok(Bulk { work, place: self.place(), cancelled: Some(cancellation).into(), ends })
     }
 }
 
@@ -111,8 +112,8 @@ impl Bulk {
         // Made here, so that a job that is lost reports the end of each call.
         let completion = |place| Completion { ends: Arc::clone(&self.ends), place: Some(place) };
         let calls: Vec<_> = iter::zip(targets, places.map(completion)).collect();
-        let (work, cancelled) = (self.work.clone(), self.cancelled.clone());
-        jobs.run(move || {
+        let (work, place, cancelled) = (self.work.clone(), self.place, self.cancelled.clone());
+        jobs.run(place, move || {
             for (target, completion) in calls {
                 let (work, cancelled) = (work.clone(), cancelled.clone());
                 if cancelled.is_requested() {
@@ -120,7 +121,7 @@ impl Bulk {
                     continue;
                 }
                 let ended = guarded(move || cancelled.run(work.start(target)));
-                tokio::spawn(async move { completion.complete(ended.await) });
+                runtime::spawn(place, async move { completion.complete(ended.await) });
             }
         });
         true

@@ -148,7 +148,7 @@ impl Client {
         // Queued behind the calls before it, which finish, and before later ones, which are rejected.
         let service = self.service.clone();
         match runtime::jobs() {
-            Ok(jobs) => Promises::of(*env)?.promise(env, &jobs, move || {
+            Ok(jobs) => Promises::of(*env)?.promise(env, &jobs, self.place(), move || {
                 let closing = service.close();
                 async { closing.await.map_err(Failure::Error) }
             }),

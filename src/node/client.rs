@@ -21,7 +21,7 @@ use super::{
     },
     outcome::{CompactOutcome, Outcome},
     promise::{Cancellation, Cancelled, Promises},
-    runtime,
+    runtime::{self, Place},
 };
 use crate::{
     clock::{SharedClock, SystemClock},
@@ -245,11 +245,15 @@ impl Client {
             },
         };
         match started {
-            Ok(((arguments, options), jobs)) => {
-                Promises::of(*env)?.promise(env, &jobs, move || cancelled.run(start(service, arguments, options)))
-            }
+            Ok(((arguments, options), jobs)) => Promises::of(*env)?
+                .promise(env, &jobs, self.place(), move || cancelled.run(start(service, arguments, options))),
             Err(failure) => Promises::rejected(env, &failure),
         }
+    }
+
+    /// The place of all calls of this client, so that they start in order. A call of the embedded store only waits for its threads.
+    pub(super) fn place(&self) -> Place {
+        if self.embedded.is_some() { Place::Here } else { Place::Runtime }
     }
 
     /// Throws the error of a synchronous method.

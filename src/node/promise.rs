@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     error::{self, Failure},
     panics::defect,
-    runtime::Jobs,
+    runtime::{Jobs, Place},
     settling::{Deferred, Outcome, Settled, Settling},
 };
 use crate::error::LinkError;
@@ -33,11 +33,12 @@ impl Promises {
         Ok(promises)
     }
 
-    /// A promise for the result of the future that `start` returns. `start` runs on the runtime's thread, in call order.
+    /// A promise for the result of the future that `start` returns. `start` runs in call order at this place.
     pub(super) fn promise<'env, T, F>(
         &self,
         env: &'env Env,
         jobs: &Jobs,
+        place: Place,
         start: impl FnOnce() -> F + Send + 'static,
     ) -> napi::Result<Unknown<'env>>
     where
@@ -46,7 +47,7 @@ impl Promises {
     {
         let (deferred, promise) = self.0.promise(env)?;
         let completion = Completion { settling: Arc::clone(&self.0), deferred: Some(deferred) };
-        jobs.submit(move || {
+        jobs.submit(place, move || {
             let outcome = guarded(start);
             async move {
                 // SAFETY: called by `settle_batch`, on the environment's thread, with its environment.
