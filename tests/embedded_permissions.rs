@@ -224,7 +224,8 @@ async fn a_read_only_wal_or_wal_index_is_named_in_the_error() {
 async fn an_old_file_that_cannot_be_migrated_fails_with_the_reason() {
     let db = linked().await;
     let other = Connection::open(&db.path).unwrap();
-    other.execute_batch("PRAGMA user_version = 2; DROP INDEX conversation_as_listed").unwrap();
+    let indexes = "DROP INDEX conversation_of_agent; DROP INDEX conversation_as_listed";
+    other.execute_batch(&format!("PRAGMA user_version = 2; {indexes}")).unwrap();
     other.execute_batch("ALTER TABLE conversation DROP COLUMN listed_by").unwrap();
     drop(other);
     let read_only = db.disk.fail(Step::OpenForWriting, ffi::SQLITE_READONLY);

@@ -10,8 +10,8 @@ use futures_util::FutureExt;
 use omnichannel_link::{
     dataverse::tables::record_key,
     domain::{
-        CallOptions, ConversationDetails, ConversationId, ConversationQuery, EntityLogicalName, KeyValue, LinkOutcome,
-        LinkStatus, Listing, Order, Property, RecordKey,
+        AgentId, CallOptions, ConversationDetails, ConversationId, ConversationQuery, EntityLogicalName, KeyValue,
+        LinkOutcome, LinkStatus, Listing, Order, Property, RecordKey,
     },
     embedded::Source,
     error::Code,
@@ -22,6 +22,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::embedded::{DatabaseFixture, Pending, SEEDED, account, active, conversation, page, vfs::Step};
 
+const AGENT: &str = "9f6c1f8e-5f0a-4c1d-8d2b-6a1f0f3c7e11";
+
 /// Conversations with equal and missing times and subjects, which make the order difficult.
 fn difficult(numbers: std::ops::Range<u16>) -> Source {
     let subjects = [Some("b"), None, Some("É"), Some("é"), Some(""), Some("B"), Some("a")];
@@ -30,18 +32,20 @@ fn difficult(numbers: std::ops::Range<u16>) -> Source {
             "activityid": conversation(number).to_string(), "statuscode": number % 3 + 1,
             "subject": subjects[usize::from(number) % subjects.len()],
             "createdon": (!number.is_multiple_of(5)).then(|| format!("2026-11-21T10:00:{:02}Z", number % 5)),
+            "_msdyn_activeagentid_value": (!number.is_multiple_of(4)).then_some(AGENT),
         })
     };
     page("msdyn_ocliveworkitems", numbers.map(row))
 }
 
-/// Lists all conversations and calls `meanwhile` after the first page.
+/// Lists all conversations, or those of the agent, and calls `meanwhile` after the first page.
 async fn listed(
     db: &DatabaseFixture,
+    agent: Option<AgentId>,
     order: &[Order],
     meanwhile: impl FnOnce(&[ConversationId]),
 ) -> Vec<ConversationId> {
-    let query = ConversationQuery { order: order.to_vec(), ..ConversationQuery::default() };
+    let query = ConversationQuery { agent, order: order.to_vec(), ..ConversationQuery::default() };
     let first = db.service.list(Listing::new(query, None), CallOptions::default()).await.unwrap();
     let (mut found, mut rest) = first;
     meanwhile(&found.iter().map(|details| details.conversation.id).collect::<Vec<_>>());
@@ -65,17 +69,18 @@ async fn inserted_and_deleted_conversations_do_not_shift_the_pages() {
         &[by(Status, true), by(CreatedOn, false), by(Subject, true)],
         &[],
     ];
-    for order in orders {
+    let agents = [(None, 999), (Some(AGENT.parse().unwrap()), 750)];
+    for (order, (agent, count)) in orders.into_iter().flat_map(|order| agents.map(|agent| (order, agent))) {
         let db = DatabaseFixture::empty();
         db.imported(difficult(1..1_000)).await;
-        let whole = listed(&db, order, |_| {}).await;
-        assert_eq!(whole.len(), 999);
-        let found = listed(&db, order, |shown| {
+        let whole = listed(&db, agent, order, |_| {}).await;
+        assert_eq!(whole.len(), count);
+        let found = listed(&db, agent, order, |shown| {
             let other = db.other_connection(OpenFlags::SQLITE_OPEN_READ_WRITE);
             for id in shown.iter().step_by(3) {
                 other.execute("DELETE FROM conversation WHERE id = ?1", [id.as_bytes()]).unwrap();
             }
-            let columns = "statuscode, subject, created_on";
+            let columns = "statuscode, subject, created_on, agent_id";
             let copied = format!("SELECT randomblob(16), {columns} FROM conversation ORDER BY id LIMIT 600");
             other.execute(&format!("INSERT INTO conversation (id, {columns}) {copied}"), []).unwrap();
         })

@@ -61,10 +61,10 @@ pub(super) fn page(
 
 /// The SELECT of a page with its parameters. The sort keys are the last columns.
 ///
-/// A record or an agent has few conversations, and sorting them costs less than visiting every row in the order of the index.
+/// A record has few conversations, and sorting them costs less than visiting every row in the order of the index.
 fn select(query: &ConversationQuery, keys: &[SortKey], after: Option<&Cursor>) -> (String, Vec<Value>) {
     let columns: Vec<_> = std::iter::once(COLUMNS).chain(keys.iter().map(|key| key.by)).collect();
-    let tables = if query.linked.is_some() || query.agent.is_some() { SCANNED } else { INDEXED };
+    let tables = if query.linked.is_some() && query.agent.is_none() { SCANNED } else { INDEXED };
     let (mut sql, mut values) = (format!("SELECT {} FROM {tables} {NAMES} WHERE true", columns.join(", ")), Vec::new());
     let mut with = |condition: &str, value: Value| {
         values.push(value);
@@ -157,23 +157,37 @@ fn details(row: &Row<'_>) -> rusqlite::Result<ConversationDetails> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Order, Property},
+        domain::{EntityLogicalName, Order, Property},
         embedded::database::{self, IfMissing},
     };
 
     #[test]
-    fn a_page_uses_the_index_unless_few_rows_match() {
+    fn a_page_uses_an_index_unless_it_is_of_one_record() {
         let folder = tempfile::tempdir().unwrap();
         let connection = database::open(&folder.path().join("links.db"), IfMissing::Create).unwrap().unwrap();
         let order = vec![Order { by: Property::CreatedOn, descending: true }];
         let cursor = Cursor::parse(&format!("[7,{:?}]", [0; 16]), &order).unwrap();
         let query = ConversationQuery { order, page_size: 250, ..ConversationQuery::default() };
         let of_agent = ConversationQuery { agent: Some([1; 16].into()), ..query.clone() };
+        let linked = RecordReference { entity: EntityLogicalName::Contact, id: [2; 16].into() };
+        let of_record = ConversationQuery { linked: Some(linked), ..query.clone() };
+        let of_both = ConversationQuery { linked: Some(linked), ..of_agent.clone() };
+        let by_subject = vec![Order { by: Property::Subject, descending: false }];
+        let of_agent_by_subject = ConversationQuery { order: by_subject, ..of_agent.clone() };
         for (query, after, steps, is_sorted) in [
             (&query, None, "SCAN c USING INDEX", false),
             (&query, Some(&cursor), "SEARCH c USING INDEX conversation_as_listed ((listed_by,id)<(?,?))", false),
-            (&of_agent, None, "SCAN c;", true),
-            (&of_agent, Some(&cursor), "SCAN c;", true),
+            (&of_agent, None, "SEARCH c USING INDEX conversation_of_agent (agent_id=?)", false),
+            (
+                &of_agent,
+                Some(&cursor),
+                "SEARCH c USING INDEX conversation_of_agent (agent_id=? AND (listed_by,id)<(?,?))",
+                false,
+            ),
+            (&of_agent_by_subject, None, "SEARCH c USING INDEX conversation_of_agent (agent_id=?)", true),
+            (&of_both, Some(&cursor), "SEARCH c USING INDEX conversation_of_agent (agent_id=?", false),
+            (&of_record, None, "SCAN c;", true),
+            (&of_record, Some(&cursor), "SCAN c;", true),
         ] {
             let (sql, values) = select(query, &cursor::sort_keys(&query.order), after);
             let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

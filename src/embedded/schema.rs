@@ -54,6 +54,9 @@ pub(super) const MIGRATIONS: &[&str] = &["
     -- comparison of row values only with columns.
     ALTER TABLE conversation ADD COLUMN listed_by INTEGER AS (ifnull(created_on, -1));
     CREATE INDEX conversation_as_listed ON conversation (listed_by, id);
+", "
+    -- The default order of an agent's conversations. Only imports change the agent.
+    CREATE INDEX conversation_of_agent ON conversation (agent_id, listed_by, id) WHERE agent_id IS NOT NULL;
 "];
 
 /// Fails if the file belongs to another program, or to a newer version.
