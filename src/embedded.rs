@@ -7,6 +7,7 @@ mod database_path;
 mod diagnose;
 mod error;
 mod files;
+mod functions;
 mod import;
 mod path_check;
 mod pending;

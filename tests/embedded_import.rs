@@ -190,7 +190,7 @@ async fn a_file_of_an_older_version_is_migrated_with_its_content() {
     let db = DatabaseFixture::seeded().await;
     db.linked(1, account(1)).await;
     let db = db.reopened().await;
-    let first_version = "DROP INDEX conversation_of_agent; DROP INDEX conversation_as_listed;
+    let first_version = "DROP TABLE record_value; DROP INDEX conversation_of_agent; DROP INDEX conversation_as_listed;
         ALTER TABLE conversation DROP COLUMN listed_by;
         ALTER TABLE conversation DROP COLUMN created_on; ALTER TABLE conversation DROP COLUMN agent_id;
         ALTER TABLE record DROP COLUMN columns; PRAGMA user_version = 1";

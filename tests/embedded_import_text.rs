@@ -101,6 +101,52 @@ async fn an_odd_value_in_one_column_does_not_affect_the_others() {
     }
 }
 
+/// Number of values by which records can be found.
+fn findable(db: &DatabaseFixture) -> u32 {
+    let other = db.other_connection(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    other.query_row("SELECT count(*) FROM record_value", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn records_are_found_by_the_values_that_they_have_now() {
+    let text = |text: &str| KeyValue::Text(text.into());
+    let db = DatabaseFixture::empty();
+    let first = r#""name":"Ab","fax":"1","numberofemployees":1.0,"revenue":0.5,"creditonhold":true,"telephone1":null"#;
+    import(&db, accounts(&[first, r#""numberofemployees":12,"creditonhold":false"#])).await.unwrap();
+    assert_eq!(findable(&db), 4);
+    assert_eq!(found(&db, "numberofemployees", KeyValue::Number(1)).await, [account(1)]);
+    assert_eq!(found(&db, "numberofemployees", text("1")).await, []);
+    assert_eq!(found(&db, "fax", KeyValue::Number(1)).await, []);
+    assert_eq!(found(&db, "creditonhold", KeyValue::Flag(false)).await, [account(2)]);
+    // Columns that the page does not have keep their values, null clears one.
+    import(&db, accounts(&[r#""name":"aB","fax":"2","numberofemployees":null"#])).await.unwrap();
+    assert_eq!(findable(&db), 3);
+    for (column, value, expected) in [
+        ("name", text("AB"), vec![account(1)]),
+        ("fax", text("1"), vec![]),
+        ("fax", text("2"), vec![account(1)]),
+        ("numberofemployees", KeyValue::Number(1), vec![]),
+        ("numberofemployees", KeyValue::Number(12), vec![account(2)]),
+    ] {
+        assert_eq!(found(&db, column, value.clone()).await, expected, "{column} {value:?}");
+    }
+    // The last row counts if a page has several with the same id.
+    for (values, last) in [(["2", "3", "2"], "2"), (["3", "4", "5"], "5")] {
+        let rows = values.map(|fax| format!(r#"{{"accountid":"{}","fax":"{fax}"}}"#, account(1).id)).join(",");
+        import(&db, format!(r#"{{"@odata.context":"$metadata#accounts","value":[{rows}]}}"#)).await.unwrap();
+        assert_eq!(findable(&db), 3);
+        assert_eq!(found(&db, "fax", text(last)).await, [account(1)]);
+    }
+    // A file of an older version gets the same values.
+    let db = db.reopened().await;
+    db.other_connection(OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .execute_batch("DROP TABLE record_value; PRAGMA user_version = 4")
+        .unwrap();
+    assert_eq!(found(&db, "fax", text("5")).await, [account(1)]);
+    assert_eq!(found(&db, "numberofemployees", KeyValue::Number(12)).await, [account(2)]);
+    assert_eq!(findable(&db), 3);
+}
+
 #[tokio::test]
 async fn an_unpaired_surrogate_becomes_a_replacement_character_everywhere() {
     let page = format!(

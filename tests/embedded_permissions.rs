@@ -224,7 +224,7 @@ async fn a_read_only_wal_or_wal_index_is_named_in_the_error() {
 async fn an_old_file_that_cannot_be_migrated_fails_with_the_reason() {
     let db = linked().await;
     let other = Connection::open(&db.path).unwrap();
-    let indexes = "DROP INDEX conversation_of_agent; DROP INDEX conversation_as_listed";
+    let indexes = "DROP TABLE record_value; DROP INDEX conversation_of_agent; DROP INDEX conversation_as_listed";
     other.execute_batch(&format!("PRAGMA user_version = 2; {indexes}")).unwrap();
     other.execute_batch("ALTER TABLE conversation DROP COLUMN listed_by").unwrap();
     drop(other);

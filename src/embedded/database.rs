@@ -8,15 +8,12 @@ use std::{
 };
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use rusqlite::{
-    Connection, ErrorCode, MAIN_DB, OpenFlags, ffi,
-    functions::{Context, FunctionFlags},
-    types::{Value, ValueRef},
-};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ffi};
 
 use super::{
     error::{BUSY_TIMEOUT_IN_MS, store_error, unusable_file, write_permission_hint},
     files::{FileId, JOURNAL, WAL, beside, hard_links, identify},
+    functions,
     schema::{self, ensure_ours},
 };
 use crate::error::{Code, LinkError};
@@ -153,7 +150,7 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     // Set before WAL mode, otherwise one of two connections that open at the same time would fail.
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_IN_MS.into()))?;
-    connection.create_scalar_function("fold", 1, PURE, fold)?;
+    functions::add(&connection)?;
     Ok(connection)
 }
 
@@ -225,16 +222,6 @@ pub(super) fn ensure_writable_file(path: &Path) -> Result<Option<fs::Metadata>, 
             "Remove the other names, or use a copy of the file.",
         )),
     }
-}
-
-const PURE: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC);
-
-/// SQL function that converts strings to lower case, in every script. Other values stay as they are.
-fn fold(call: &Context<'_>) -> rusqlite::Result<Value> {
-    Ok(match call.get_raw(0) {
-        ValueRef::Text(text) => String::from_utf8_lossy(text).to_lowercase().into(),
-        other => other.try_into()?,
-    })
 }
 
 /// Switches the file to WAL mode. If two connections switch a new file at the same time, SQLite fails one of them at once, because they

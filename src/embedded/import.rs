@@ -6,12 +6,14 @@
 mod decoder;
 mod entity_page;
 mod page_reader;
+mod record_values;
 mod source;
 mod staging;
 mod surrogates;
 mod table;
 
 use std::{
+    collections::HashSet,
     path::Path,
     time::{Duration, Instant},
 };
@@ -21,7 +23,10 @@ use rusqlite::{Connection, TransactionBehavior};
 pub use source::Source;
 pub(super) use {entity_page::EntityPage, page_reader::PageReaders, source::read};
 
-use self::{entity_page::invalid_row, table::Upserted};
+use self::{
+    entity_page::invalid_row,
+    table::{Table, Upserted},
+};
 use super::{
     error::{cancelled, is_rolled_back, staging_error, store_error},
     rows,
@@ -75,10 +80,29 @@ pub(super) fn apply(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let mut tally = Tally::new(page, context);
     while let Some(row) = staged.next().map_err(staging_error)? {
+        let hashes = || match page.table {
+            Table::Records(_) => record_values::hashes(&transaction, row.get_ref(1)?, row.get_ref(2)?),
+            Table::Conversations => Ok(HashSet::new()),
+        };
+        let before = hashes().map_err(failed)?;
         let upserted = page.table.upsert(&transaction, row, 1).map_err(failed)?;
+        let after = hashes().map_err(failed)?;
+        for hash in before.symmetric_difference(&after) {
+            let id = row.get_ref(1).map_err(staging_error)?;
+            page.rows.change(*hash, id, after.contains(hash)).map_err(staging_error)?;
+        }
         tally.count(row.get(0).map_err(staging_error)?, upserted)?;
     }
     tally.ensure_complete()?;
+    let mut changes = page.rows.changes().map_err(staging_error)?;
+    let mut changes = changes.raw_query();
+    for number in 1.. {
+        let Some(change) = changes.next().map_err(staging_error)? else { break };
+        record_values::apply(&transaction, change).map_err(failed)?;
+        if number % STRIDE == 0 {
+            tally.check_caller()?;
+        }
+    }
     let dangling_links = rows::dangling_links(&transaction).map_err(failed)?;
     let call = tally.context.call;
     call.progress().sending();

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, types::Value};
 
 use super::{
     cursor::{self, Cursor, SortKey},
+    functions::value_hash,
     rows,
 };
 use crate::{
@@ -101,43 +102,63 @@ fn select(query: &ConversationQuery, keys: &[SortKey], after: Option<&Cursor>) -
 
 /// The records that match the key. A column that was never imported counts as empty.
 pub(super) fn records(connection: &Connection, key: &RecordKey) -> rusqlite::Result<Vec<NamedRecord>> {
-    let (mut sql, mut values) = ("SELECT id, name FROM record WHERE entity = ?1".to_owned(), vec![]);
-    for (column, value) in &key.columns {
-        let parameter = values.len() + 2;
-        // The key has checked that the column is a valid name.
-        let _ = match value {
-            KeyValue::Id(_) if column == table(key.entity).id => write!(sql, " AND id = ?{parameter}"),
-            // Compares types, because SQLite reads true and false as numbers.
-            KeyValue::Flag(_) => write!(sql, " AND json_type(columns, '$.{column}') = ?{parameter}"),
-            KeyValue::Number(_) => write!(
-                sql,
-                " AND json_type(columns, '$.{column}') IN ('integer', 'real') AND json_extract(columns, '$.{column}') = ?{parameter}"
-            ),
-            KeyValue::Text(_) | KeyValue::Id(_) => {
-                write!(sql, " AND fold(json_extract(columns, '$.{column}')) = fold(?{parameter})")
-            }
-        };
-        values.push(match value {
-            KeyValue::Text(text) => Value::from(text.clone()),
-            KeyValue::Number(number) => (*number).into(),
-            KeyValue::Flag(flag) => flag.to_string().into(),
-            KeyValue::Id(id) if column == table(key.entity).id => id.as_bytes().to_vec().into(),
-            KeyValue::Id(id) => id.to_string().into(),
-        });
-    }
-    let _ = write!(sql, " LIMIT {}", RecordKey::MAX_CANDIDATES + 1);
-    let mut statement = connection.prepare(&sql)?;
-    statement.raw_bind_parameter(1, key.entity)?;
-    for (index, value) in values.into_iter().enumerate() {
-        statement.raw_bind_parameter(index + 2, value)?;
-    }
-    let mut rows = statement.raw_query();
+    let (sql, values) = select_records(connection, key)?;
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let record = RecordReference { entity: key.entity, id: row.get::<_, [u8; 16]>(0)?.into() };
         found.push(NamedRecord { record, name: row.get(1)? });
     }
     Ok(found)
+}
+
+/// The SELECT of records with its parameters. Takes candidates from `record_value` by the rarest value of the key. A key of flags alone has
+/// no value there, and reads the records in turn until enough match.
+fn select_records(connection: &Connection, key: &RecordKey) -> rusqlite::Result<(String, Vec<Value>)> {
+    let (mut conditions, mut values, mut rarest) = (String::new(), vec![rows::number(key.entity).into()], None);
+    for (column, value) in &key.columns {
+        let (parameter, is_flag) = (values.len() + 1, matches!(value, KeyValue::Flag(_)));
+        // The key has checked that the column is a valid name.
+        let _ = match value {
+            KeyValue::Id(_) if column == table(key.entity).id => write!(conditions, " AND r.id = ?{parameter}"),
+            // Compares types, because SQLite reads true and false as numbers.
+            KeyValue::Flag(_) => write!(conditions, " AND json_type(r.columns, '$.{column}') = ?{parameter}"),
+            KeyValue::Number(_) => write!(
+                conditions,
+                " AND json_type(r.columns, '$.{column}') IN ('integer', 'real') AND json_extract(r.columns, '$.{column}') = ?{parameter}"
+            ),
+            KeyValue::Text(_) | KeyValue::Id(_) => {
+                write!(conditions, " AND fold(json_extract(r.columns, '$.{column}')) = fold(?{parameter})")
+            }
+        };
+        let value = match value {
+            KeyValue::Text(text) => Value::from(text.clone()),
+            KeyValue::Number(number) => (*number).into(),
+            KeyValue::Flag(flag) => flag.to_string().into(),
+            KeyValue::Id(id) if column == table(key.entity).id => id.as_bytes().to_vec().into(),
+            KeyValue::Id(id) => id.to_string().into(),
+        };
+        if let Some(hash) = value_hash(key.entity, column.as_bytes(), (&value).into()).filter(|_| !is_flag) {
+            let found = (entries(connection, hash)?, hash);
+            rarest = Some(rarest.map_or(found, |rarest| found.min(rarest)));
+        }
+        values.push(value);
+    }
+    let mut tables = "record r";
+    if let Some((_, hash)) = rarest {
+        values.push(hash.into());
+        tables = "record_value v CROSS JOIN record r ON r.id = v.id";
+        let _ = write!(conditions, " AND v.hash = ?{}", values.len());
+    }
+    let limit = RecordKey::MAX_CANDIDATES + 1;
+    Ok((format!("SELECT r.id, r.name FROM {tables} WHERE r.entity = ?1{conditions} LIMIT {limit}"), values))
+}
+
+/// Number of records with a value of this hash, or 1,000 if there are more.
+fn entries(connection: &Connection, hash: i64) -> rusqlite::Result<u32> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM record_value WHERE hash = ?1 LIMIT 1000)";
+    connection.prepare_cached(sql)?.query_row([hash], |row| row.get(0))
 }
 
 fn details(row: &Row<'_>) -> rusqlite::Result<ConversationDetails> {
@@ -155,6 +176,8 @@ fn details(row: &Row<'_>) -> rusqlite::Result<ConversationDetails> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::types::ValueRef;
+
     use super::*;
     use crate::{
         domain::{EntityLogicalName, Order, Property},
@@ -190,10 +213,48 @@ mod tests {
             (&of_record, Some(&cursor), "SCAN c;", true),
         ] {
             let (sql, values) = select(query, &cursor::sort_keys(&query.order), after);
-            let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let plan = explained.query_map(rusqlite::params_from_iter(values), |row| row.get(3)).unwrap();
-            let plan = plan.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ");
+            let plan = plan(&connection, &sql, values);
             assert!(plan.contains(steps) && plan.contains("ORDER BY") == is_sorted, "{plan}");
         }
+    }
+
+    #[test]
+    fn records_are_found_by_the_rarest_value_of_the_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = database::open(&folder.path().join("links.db"), IfMissing::Create).unwrap().unwrap();
+        let entity = EntityLogicalName::Contact;
+        let hash = |column: &str, value: &str| {
+            value_hash(entity, column.as_bytes(), ValueRef::Text(value.as_bytes())).unwrap()
+        };
+        let common = hash("lastname", "Müller");
+        for number in 0..3_u8 {
+            connection.execute("INSERT INTO record_value VALUES (?1, ?2)", (common, [number; 16])).unwrap();
+        }
+        let text = |column: &str, value: &str| (column.to_owned(), KeyValue::Text(value.into()));
+        let (phone, flag) = (text("telephone1", "030"), ("donotphone".to_owned(), KeyValue::Flag(true)));
+        let id = ("contactid".to_owned(), KeyValue::Id([1; 16].into()));
+        let name = text("lastname", "MÜLLER");
+        let by_hash = "SEARCH v USING PRIMARY KEY (hash=?); SEARCH r USING PRIMARY KEY (entity=? AND id=?)";
+        let by_both = "SEARCH v USING PRIMARY KEY (hash=? AND id=?); SEARCH r USING PRIMARY KEY (entity=? AND id=?)";
+        for (columns, hash, steps) in [
+            (vec![name.clone()], Some(common), by_hash),
+            (vec![name.clone(), phone.clone()], Some(hash("telephone1", "030")), by_hash),
+            (vec![phone, flag.clone(), name.clone()], Some(hash("telephone1", "030")), by_hash),
+            (vec![id.clone()], None, "SEARCH r USING PRIMARY KEY (entity=? AND id=?)"),
+            (vec![id, name], Some(common), by_both),
+            (vec![flag], None, "SEARCH r USING PRIMARY KEY (entity=?)"),
+        ] {
+            let (sql, values) = select_records(&connection, &RecordKey { entity, columns }).unwrap();
+            assert_eq!(plan(&connection, &sql, values.clone()), steps);
+            if let Some(hash) = hash {
+                assert_eq!(values.last(), Some(&hash.into()), "{sql}");
+            }
+        }
+    }
+
+    fn plan(connection: &Connection, sql: &str, values: Vec<Value>) -> String {
+        let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan = explained.query_map(rusqlite::params_from_iter(values), |row| row.get(3)).unwrap();
+        plan.collect::<rusqlite::Result<Vec<String>>>().unwrap().join("; ")
     }
 }

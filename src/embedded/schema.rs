@@ -57,6 +57,17 @@ pub(super) const MIGRATIONS: &[&str] = &["
 ", "
     -- The default order of an agent's conversations. Only imports change the agent.
     CREATE INDEX conversation_of_agent ON conversation (agent_id, listed_by, id) WHERE agent_id IS NOT NULL;
+", "
+    -- Where to look for a record: an entry for each string and whole number among the columns of each record. A table rather than indexes
+    -- on columns, because any column may be part of a key. Without flags: half of the records have the same one.
+    CREATE TABLE record_value (
+        hash INTEGER NOT NULL,        -- value_hash(entity, column, value)
+        id BLOB NOT NULL,
+        PRIMARY KEY (hash, id)
+    ) WITHOUT ROWID;
+    INSERT OR IGNORE INTO record_value
+    SELECT value_hash(r.entity, c.key, c.value) AS hash, r.id FROM record r, json_each(r.columns) c
+    WHERE c.type IN ('text', 'integer', 'real') AND hash IS NOT NULL ORDER BY 1, 2;
 "];
 
 /// Fails if the file belongs to another program, or to a newer version.

@@ -1,6 +1,9 @@
 //! Temporary storage for the rows of a page while it is read, so that no other call waits for the reading.
 
-use rusqlite::{Connection, OptionalExtension, Statement, params_from_iter, types::Value};
+use rusqlite::{
+    Connection, OptionalExtension, Statement, params_from_iter,
+    types::{ToSqlOutput, Value, ValueRef},
+};
 
 use super::table::Table;
 
@@ -17,7 +20,8 @@ impl Staging {
         let connection = Connection::open("")?;
         connection.execute_batch(
             "PRAGMA journal_mode = off; PRAGMA synchronous = off; BEGIN;
-            CREATE TABLE deferred (row TEXT)",
+            CREATE TABLE deferred (row TEXT);
+            CREATE TABLE value_change (hash INTEGER, id BLOB, is_added INTEGER)",
         )?;
         Ok(Self { connection, rows: 0 })
     }
@@ -57,6 +61,20 @@ impl Staging {
             CREATE TABLE ordered AS SELECT rowid - 1 AS number, * FROM staged ORDER BY v1, number;
             DROP TABLE staged",
         )
+    }
+
+    /// Adds a change of `record_value`.
+    pub(super) fn change(&self, hash: i64, id: ValueRef<'_>, is_added: bool) -> rusqlite::Result<()> {
+        let mut insert = self.connection.prepare_cached("INSERT INTO value_change VALUES (?1, ?2, ?3)")?;
+        insert.execute((hash, ToSqlOutput::Borrowed(id), is_added)).map(drop)
+    }
+
+    /// The last change of each entry of `record_value`: its hash and id, and whether it was added. In the order of the table, so that each of
+    /// its pages is changed only once.
+    pub(super) fn changes(&self) -> rusqlite::Result<Statement<'_>> {
+        // SQLite takes `is_added` from the row that has the maximum.
+        self.connection
+            .prepare("SELECT hash, id, is_added, max(rowid) FROM value_change GROUP BY hash, id ORDER BY hash, id")
     }
 
     /// The rows by id. Rows with the same id keep the order of the page. The first column is the row's index in the page, then its values.
