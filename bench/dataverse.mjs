@@ -1,5 +1,5 @@
 // Links over HTTP: this product, other clients for Node, and plain Rust as the limit.
-import { program, root, run, runScript, startServer } from './processes.mjs'
+import { products, program, run, runScript, startServer } from './processes.mjs'
 import { Progress } from './progress.mjs'
 
 const CONTACTS = ['6c1b3f1e-0000-4000-8000-000000000001', '6c1b3f1e-0000-4000-8000-000000000002']
@@ -10,9 +10,8 @@ const MANY = 256
 
 /** All clients, in the order of the table. */
 export function clients(others) {
-  const products = [{ name: 'product', from: root }, ...others]
   return [
-    ...products.flatMap(({ name, from }) => [
+    ...products(others).flatMap(({ name, from }) => [
       { name: `${name}, warm`, client: 'product', mode: 'warm', from, trips: 1 },
       { name: `${name}, cold`, client: 'product', mode: 'cold', from, trips: 2 },
       { name: `${name}, linkMany`, client: 'product', mode: 'many', from, trips: 1, inFlight: MANY }

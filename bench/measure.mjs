@@ -16,6 +16,9 @@ const sample = () => {
   return { time: performance.now(), process: user + system, main: mainThreadTime() }
 }
 
+/** Links that are measured at least, however long one takes. */
+const LEAST = 3
+
 const after = ms => new Promise(resolve => setTimeout(resolve, ms))
 
 /** Microseconds below which a part of the latencies lies, or null if they are unknown. */
@@ -32,9 +35,11 @@ export class Meter {
   #start
   #end
   #delay = null
+  #least
   done
 
-  constructor({ warmUpInMs, measuredInMs, delayInMs = 0 }) {
+  constructor({ warmUpInMs, measuredInMs, delayInMs = 0, client }) {
+    this.#least = client === 'idle' ? 0 : LEAST
     this.done = this.#run(warmUpInMs, measuredInMs, delayInMs)
   }
 
@@ -43,6 +48,7 @@ export class Meter {
     this.#start = sample()
     this.#phase = 'measured'
     await after(measuredInMs)
+    while (this.#latencies.length < this.#least) await after(1)
     this.#end = sample()
     this.#phase = 'delay'
     if (delayInMs > 0) {

@@ -7,6 +7,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
+/** This checkout, and those to compare it with. */
+export const products = others => [{ name: 'product', from: root }, ...others]
 /** The folder of generated files. */
 export const scratch = join(root, 'target', 'bench')
 export const program = join(root, 'target', 'release', `omnichannel-link-bench${process.platform === 'win32' ? '.exe' : ''}`)

@@ -3,6 +3,7 @@
 mod http;
 mod measure;
 mod server;
+mod sqlite;
 
 use std::{env, error::Error, io};
 
@@ -13,6 +14,7 @@ fn main() -> Result<(), Failed> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve"] => server::run(),
         ["http", settings] => http::run(settings),
-        _ => Err(io::Error::other("expected: serve | http JSON").into()),
+        ["sqlite", settings] => sqlite::run(settings),
+        _ => Err(io::Error::other("expected: serve | http JSON | sqlite JSON").into()),
     }
 }

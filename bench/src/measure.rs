@@ -64,18 +64,17 @@ impl Meter {
     pub(crate) fn record(&self, began: Instant, links: u64) -> bool {
         let now = Instant::now();
         self.links.set(self.links.get() + links);
-        if now >= self.from && self.start.get().is_none() {
-            self.start.set(Some(Sample::now()));
-        } else if now >= self.to {
-            if self.end.get().is_none() {
-                self.end.set(Some(Sample::now()));
-            }
+        if self.end.get().is_some() {
             return false;
-        } else if self.start.get().is_some() {
-            let nanoseconds = u64::try_from((now - began).as_nanos()).unwrap_or(u64::MAX);
-            self.latencies.borrow_mut().extend((0..links).map(|_| nanoseconds));
         }
-        true
+        if self.start.get().is_none() {
+            self.start.set((now >= self.from).then(Sample::now));
+            return true;
+        }
+        let nanoseconds = u64::try_from((now - began).as_nanos()).unwrap_or(u64::MAX);
+        self.latencies.borrow_mut().extend((0..links).map(|_| nanoseconds));
+        self.end.set((now >= self.to).then(Sample::now));
+        now < self.to
     }
 
     #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
