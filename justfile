@@ -20,3 +20,7 @@ debug:
 # Accept changed wire snapshots after looking at them
 snapshots:
     INSTA_UPDATE=always cargo test --test wire
+
+# Count the instructions of the hot paths and compare them with bench/counts.json: `just counts --accept` writes the file
+counts *options:
+    node bench/counts.mjs {{options}}
