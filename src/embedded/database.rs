@@ -22,7 +22,9 @@ use crate::error::{Code, LinkError};
 const MAX_SWITCHES: u32 = 10;
 
 /// Page cache for writing. Holds the conversations of about half a million links; SQLite's default of 2 MB would read most of them again.
-const CACHE_IN_KIB: i32 = 65_536;
+const LINK_CACHE_IN_KIB: i32 = 65_536;
+/// The same during an import, which writes pages in their order.
+const IMPORT_CACHE_IN_KIB: i32 = 8_192;
 /// Pages in the WAL at which a commit also checkpoints. Under constant load a page is then written to the file once for many links. The
 /// writing thread checkpoints earlier when it has time.
 const MAX_WAL_PAGES: i32 = 16_384;
@@ -64,12 +66,29 @@ pub(super) fn open(path: &Path, missing: IfMissing) -> Result<Option<Connection>
     connection.pragma_update(None, "checkpoint_fullfsync", true).map_err(failed)?;
     // An existing WAL may hold a commit that was never synced. It is visible from now on, so it must be on the disk.
     connection.pragma_update(None, "wal_checkpoint", "passive").map_err(failed)?;
-    connection.pragma_update(None, "cache_size", -CACHE_IN_KIB).map_err(failed)?;
+    set_cache(&connection, LINK_CACHE_IN_KIB).map_err(failed)?;
     connection.pragma_update(None, "wal_autocheckpoint", MAX_WAL_PAGES).map_err(failed)?;
     connection.pragma_update(None, "journal_size_limit", MAX_WAL_BYTES).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(32);
     schema::migrate(path, &mut connection)?;
     Ok(Some(connection))
+}
+
+/// Runs an import with a smaller page cache. After a failure the connection is not used again.
+pub(super) fn with_small_cache<T>(
+    path: &Path,
+    connection: &mut Connection,
+    import: impl FnOnce(&mut Connection) -> Result<T, LinkError>,
+) -> Result<T, LinkError> {
+    set_cache(connection, IMPORT_CACHE_IN_KIB).map_err(|error| store_error(path, "importing", error))?;
+    let done = import(connection)?;
+    // The import is committed, so a cache that stays small is no failure.
+    let _ = set_cache(connection, LINK_CACHE_IN_KIB);
+    Ok(done)
+}
+
+fn set_cache(connection: &Connection, kib: i32) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "cache_size", -kib)
 }
 
 /// A connection for reading.

@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
     connections::{Connections, MAX_OPENS},
-    database::IfMissing,
+    database::{IfMissing, with_small_cache},
     error::{cancelled, catch_panic, is_rolled_back, replaced, store_error},
     import::{self, EntityPage, ImportContext, ImportSummary, OnProgress},
     pending::PendingUpdate,
@@ -277,7 +277,9 @@ pub(super) fn import(
             return Err(LinkError::new(Code::Internal, "A created database is missing."));
         };
         let context = ImportContext { clock, on_progress, call, is_cancelled: &is_cancelled };
-        let summary = import::apply(writing.connection(), connections.path(), &page, context)?;
+        let path = connections.path();
+        let summary =
+            with_small_cache(path, writing.connection(), |connection| import::apply(connection, path, &page, context))?;
         connections.confirm()?;
         Ok(summary)
     });
