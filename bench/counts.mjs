@@ -18,7 +18,7 @@ const PATHS = {
   'embedded-link-of-64': 6400,
   'embedded-read': 500
 }
-/** Growth in percent that fails. */
+/** Growth in percent that fails. Between runs, Dataverse paths vary by 0.02 % and embedded ones, which have two threads, by 1.3 %. */
 const TOLERANCE = 3
 const root = fileURLToPath(new URL('..', import.meta.url))
 const file = join(root, 'bench', 'counts.json')
