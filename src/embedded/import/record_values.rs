@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 
 use rusqlite::{
-    Connection, Row,
+    Connection, OptionalExtension, Row,
     types::{ToSqlOutput, ValueRef},
 };
 
 const HASHES: &str = "
-    SELECT value_hash(r.entity, c.key, c.value) AS hash FROM record r, json_each(r.columns) c
-    WHERE r.id = ?1 AND r.entity = ?2 AND c.type IN ('text', 'integer', 'real') AND hash IS NOT NULL";
+    SELECT value_hash(?2, key, value) AS hash FROM json_each(?1) WHERE type IN ('text', 'integer', 'real') AND hash IS NOT NULL";
 
 /// Hashes of the values of a record. None if it is not in the store.
 pub(super) fn hashes(
@@ -17,8 +16,13 @@ pub(super) fn hashes(
     id: ValueRef<'_>,
     entity: ValueRef<'_>,
 ) -> rusqlite::Result<HashSet<i64>> {
+    let [id, entity] = [id, entity].map(ToSqlOutput::Borrowed);
+    // Two statements, because a join with `json_each` costs twice as much, also if there is no record.
+    let mut select = connection.prepare_cached("SELECT columns FROM record WHERE id = ?1 AND entity = ?2")?;
+    let columns: Option<String> = select.query_row((&id, &entity), |row| row.get(0)).optional()?.flatten();
     let mut select = connection.prepare_cached(HASHES)?;
-    select.query_map((ToSqlOutput::Borrowed(id), ToSqlOutput::Borrowed(entity)), |row| row.get(0))?.collect()
+    columns
+        .map_or_else(|| Ok(HashSet::new()), |columns| select.query_map((columns, entity), |row| row.get(0))?.collect())
 }
 
 /// Writes one of the changes that were staged.
