@@ -200,3 +200,11 @@ async fn a_file_of_an_older_version_is_migrated_with_its_content() {
     let db = db.reopened().await;
     sql(&db.path, "UPDATE conversation SET created_on = 0, agent_id = NULL; UPDATE record SET columns = NULL");
 }
+
+#[tokio::test]
+async fn columns_of_another_program_that_are_not_json_do_not_stop_a_migration() {
+    let db = DatabaseFixture::seeded().await;
+    let db = db.reopened().await;
+    sql(&db.path, "DROP TABLE record_value; UPDATE record SET columns = 'no JSON'; PRAGMA user_version = 4");
+    assert_eq!(db.linked(1, account(1)).await, LinkStatus::Linked);
+}

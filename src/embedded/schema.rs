@@ -66,7 +66,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (hash, id)
     ) WITHOUT ROWID;
     INSERT OR IGNORE INTO record_value
-    SELECT value_hash(r.entity, c.key, c.value) AS hash, r.id FROM record r, json_each(r.columns) c
+    SELECT value_hash(r.entity, c.key, c.value) AS hash, r.id FROM record r, json_each(iif(json_valid(r.columns), r.columns, NULL)) c
     WHERE c.type IN ('text', 'integer', 'real') AND hash IS NOT NULL ORDER BY 1, 2;
 "];
 
