@@ -61,6 +61,8 @@ export async function measureDataverse({ isQuick, rounds, others }) {
         const settings = {
           ...cell.client,
           ...times,
+          // Without a compiler that learns while it runs, less warms up.
+          ...(cell.client.rust ? { warmUpInMs: times.warmUpInMs / 2 } : {}),
           delayInMs: scenario.inFlight === MANY ? delayInMs : 0,
           url,
           inFlight: scenario.inFlight,

@@ -11,7 +11,7 @@ Compare figures within this document only: machines differ, ratios hardly do. Ev
 between the slowest and the fastest round. In a round every client has its turn, so that all of them meet the same state of the machine. Each
 client runs in a process of its own, one at a time, after a warm-up.
 
-* **links/s**: links that ended per second, each of them written and read back.
+* **links/s**: links that settled per second.
 * **p50, p99**: the time that half, and 99 of 100, of the links took at most. With more in flight a link waits longer for its turn.
 * **CPU**: processor time per link of the whole process. **main CPU**: that of the thread that runs JavaScript, which the rest of the program needs.
 * **loop delay p99**: how late the event loop runs a timer of 1 ms, in a time of its own after the links were counted.

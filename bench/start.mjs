@@ -37,7 +37,7 @@ function rows(others) {
 
 /** Measures every row in turn, round by round. */
 export async function measureStart({ isQuick, others }) {
-  const rounds = isQuick ? 5 : 31
+  const rounds = isQuick ? 3 : 31
   const all = rows(others)
   const server = await startServer()
   const url = `http://127.0.0.1:${server.port({ isTls: false, latencyInMs: 0 })}`

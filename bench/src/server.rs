@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -88,6 +88,8 @@ fn lines() -> mpsc::Receiver<()> {
 /// An authority made for this run, and a server certificate by it.
 fn tls() -> Result<(String, TlsAcceptor), Failed> {
     let mut authority = CertificateParams::default();
+    // Without a name of its own it would have the server's, which then looks self-signed.
+    authority.distinguished_name.push(DnType::CommonName, "omnichannel-link-bench");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
     let key = KeyPair::generate()?;
