@@ -38,7 +38,7 @@ use crate::{
     },
     error::StoreName,
     http::{
-        AuthorizedHttp, HttpService, Observer, ReqwestService, RetryBudget, RetryPolicy, RetryingHttp, TokenCache,
+        AuthorizedHttp, HttpService, NetworkService, Observer, RetryBudget, RetryPolicy, RetryingHttp, TokenCache,
         TokenProvider,
     },
 };
@@ -48,7 +48,7 @@ pub struct DataverseStore {
     shared: Arc<Shared>,
     lanes: Lanes,
     /// The network layer again, if its connections can be inspected for a diagnosis.
-    inspected: Option<Arc<ReqwestService>>,
+    inspected: Option<Arc<NetworkService>>,
     /// The network layer, below retries and tokens.
     network: Arc<dyn HttpService>,
 }
@@ -84,7 +84,7 @@ impl DataverseStore {
 
     /// The same store, also able to inspect its network path.
     #[must_use]
-    pub fn with_inspection(self, network: Arc<ReqwestService>) -> Self {
+    pub fn with_inspection(self, network: Arc<NetworkService>) -> Self {
         Self { inspected: Some(network), ..self }
     }
 }

@@ -8,7 +8,7 @@ mod service;
 mod token;
 
 pub use network::{
-    ReqwestService,
+    NetworkService,
     address::is_safe_for_secrets,
     certificate::Certificate,
     inspection::Inspection,

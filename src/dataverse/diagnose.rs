@@ -18,13 +18,13 @@ use super::context::{RequestContext, Shared};
 use crate::{
     domain::{Call, Report},
     error::{LinkError, StoreName},
-    http::ReqwestService,
+    http::NetworkService,
 };
 
 /// Makes all checks.
 pub(super) async fn diagnose(
     shared: Arc<Shared>,
-    network: Option<Arc<ReqwestService>>,
+    network: Option<Arc<NetworkService>>,
     call: Arc<Call>,
 ) -> Result<Report, LinkError> {
     let context = RequestContext { shared: &shared, call: &call };

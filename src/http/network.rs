@@ -52,7 +52,7 @@ const SLEEP_THRESHOLD: Duration = Duration::from_secs(15);
 const STALE_CONNECTION_AFTER: Duration = Duration::from_secs(2);
 
 /// Requests over the network. Nothing is read or opened before the first call.
-pub struct ReqwestService {
+pub struct NetworkService {
     options: NetworkOptions,
     clock: SharedClock,
     /// Read by the first connection.
@@ -92,7 +92,7 @@ impl Upstream {
     }
 }
 
-impl ReqwestService {
+impl NetworkService {
     /// A service with these options. The clock serves to notice that the machine slept; timeouts are the runtime's.
     #[must_use]
     pub fn new(options: NetworkOptions, clock: SharedClock) -> Self {
@@ -258,7 +258,7 @@ impl ReqwestService {
     }
 }
 
-impl HttpService for ReqwestService {
+impl HttpService for NetworkService {
     fn call<'a>(&'a self, request: &'a HttpRequest) -> BoxFuture<'a, Result<HttpResponse, HttpError>> {
         Box::pin(self.exchange(request))
     }
@@ -273,7 +273,7 @@ impl HttpService for ReqwestService {
 
 /// Discards the upstream of an exchange that is cancelled after a long wait.
 struct ExchangeGuard<'a> {
-    service: &'a ReqwestService,
+    service: &'a NetworkService,
     upstream: &'a Arc<Upstream>,
     began: Instant,
     is_over: bool,

@@ -7,7 +7,7 @@ use omnichannel_link::{
     domain::{CallOptions, EntityLogicalName, LinkService, LinkStore, RecordReference},
     embedded::{EmbeddedStore, Source},
     error::StoreName,
-    http::{NetworkOptions, NoopObserver, ReqwestService, StaticToken, Token},
+    http::{NetworkOptions, NetworkService, NoopObserver, StaticToken, Token},
 };
 use omnichannel_link_emulator::{Changes, Emulator, Organisation, Reference, table};
 use rusqlite::{Connection, params};
@@ -199,7 +199,7 @@ fn service(store: Arc<dyn LinkStore>, clock: &Arc<TestClock>) -> LinkService {
 
 fn client(emulator: &Emulator, clock: &Arc<TestClock>) -> DataverseStore {
     let environment: omnichannel_link::dataverse::EnvironmentUrl = emulator.url().parse().unwrap();
-    let http = Arc::new(ReqwestService::new(NetworkOptions::default(), clock.clone()));
+    let http = Arc::new(NetworkService::new(NetworkOptions::default(), clock.clone()));
     let tokens = Arc::new(StaticToken(Token::new(emulator.credential()).unwrap()));
     DataverseStore::new(environment, http, tokens, DataverseOptions::default(), clock.clone(), Arc::new(NoopObserver))
 }

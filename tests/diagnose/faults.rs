@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use omnichannel_link::{
     domain::CheckOutcome,
     error::Code,
-    http::{ClientSecret, ClientSecretCredential, ReqwestService, Secret, StaticToken, Token},
+    http::{ClientSecret, ClientSecretCredential, NetworkService, Secret, StaticToken, Token},
 };
 use serde_json::{Value, json};
 
@@ -121,7 +121,7 @@ async fn five_minutes_of_skew_are_reported_and_accepted_in_both_directions() {
 /// The fixture with an application's secret.
 async fn with_secret(tenant: &str) -> DiagnoseFixture {
     let mut fixture = DiagnoseFixture::plain().await;
-    let http = Arc::new(ReqwestService::new(fixture.network.clone(), fixture.clock.clone()));
+    let http = Arc::new(NetworkService::new(fixture.network.clone(), fixture.clock.clone()));
     let application = fixture.emulator.application();
     let client = ClientSecret {
         authority_host: fixture.url.parse().unwrap(),

@@ -10,7 +10,7 @@ use omnichannel_link::{
     domain::{CallOptions, Check, CheckOutcome, LinkService, Report},
     error::Code,
     http::{
-        CaCertificate, Event, NetworkOptions, Observer, Proxy, ReqwestService, RetryPolicy, StaticToken, Token,
+        CaCertificate, Event, NetworkOptions, NetworkService, Observer, Proxy, RetryPolicy, StaticToken, Token,
         TokenProvider,
     },
 };
@@ -106,7 +106,7 @@ impl DiagnoseFixture {
     }
 
     pub(crate) fn service(&self) -> LinkService {
-        let network = Arc::new(ReqwestService::new(self.network.clone(), self.clock.clone()));
+        let network = Arc::new(NetworkService::new(self.network.clone(), self.clock.clone()));
         // The test's clock treats longer pauses as deadlines.
         let retries = RetryPolicy { max_delay: Duration::from_secs(1), ..RetryPolicy::default() };
         let options = DataverseOptions { concurrency: self.concurrency, retries, ..DataverseOptions::default() };

@@ -8,7 +8,7 @@ use std::{
 use omnichannel_link::{
     dataverse::{DataverseOptions, DataverseStore},
     domain::{CallOptions, LinkService},
-    http::{NetworkOptions, NoopObserver, Proxy, ReqwestService, StaticToken, Token},
+    http::{NetworkOptions, NetworkService, NoopObserver, Proxy, StaticToken, Token},
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 
@@ -80,7 +80,7 @@ impl Run {
 
     fn client(&self, url: &str) -> LinkService {
         let options = NetworkOptions { proxy: Proxy::Direct, ..NetworkOptions::default() };
-        let network = ReqwestService::new(options, self.clock.clone());
+        let network = NetworkService::new(options, self.clock.clone());
         let wire = Arc::new(NumberedHttp { network, wire: Arc::clone(&self.wire) });
         let tokens = Arc::new(StaticToken(Token::new("token").unwrap()));
         let (options, clock) = (DataverseOptions::default(), self.clock.clone());

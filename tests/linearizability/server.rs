@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue};
-use omnichannel_link::http::{HttpError, HttpRequest, HttpResponse, HttpService, ReqwestService};
+use omnichannel_link::http::{HttpError, HttpRequest, HttpResponse, HttpService, NetworkService};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -184,7 +184,7 @@ async fn next(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<(u64, Reques
 
 /// The client's side: the real network, with numbered exchanges.
 pub(crate) struct NumberedHttp {
-    pub(crate) network: ReqwestService,
+    pub(crate) network: NetworkService,
     pub(crate) wire: Arc<Wire>,
 }
 

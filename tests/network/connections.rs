@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, Method};
 use omnichannel_link::http::{
-    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService as _, MAX_BODY, NetworkOptions, ReqwestService,
+    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService as _, MAX_BODY, NetworkOptions, NetworkService,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -34,7 +34,7 @@ fn direct() -> NetworkOptions {
 }
 
 /// A request that must not be applied twice.
-pub(crate) async fn patch(service: &ReqwestService, url: &str) -> Result<HttpResponse, HttpError> {
+pub(crate) async fn patch(service: &NetworkService, url: &str) -> Result<HttpResponse, HttpError> {
     let (uri, body) = (url.parse().unwrap(), Bytes::from_static(b"{\"a\":1}"));
     let (method, headers, repeatable) = (Method::PATCH, HeaderMap::new(), false);
     service

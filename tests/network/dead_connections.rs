@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use omnichannel_link::http::{HttpErrorKind, HttpService as _, NetworkOptions, ReqwestService};
+use omnichannel_link::http::{HttpErrorKind, HttpService as _, NetworkOptions, NetworkService};
 use tokio::sync::Barrier;
 
 use crate::{
@@ -27,7 +27,7 @@ async fn connections_are_not_used_after_the_machine_slept() {
     for sleeps in [true, false] {
         let before = server.connections();
         let clock = Arc::new(TestClock::manual());
-        let service = ReqwestService::new(NetworkOptions::default(), clock.clone());
+        let service = NetworkService::new(NetworkOptions::default(), clock.clone());
         assert_eq!(get(&service, &url).await.unwrap(), 200);
         clock.advance(HOUR / 120);
         if sleeps {
@@ -40,7 +40,7 @@ async fn connections_are_not_used_after_the_machine_slept() {
     // Without the sleep the request would have gone to the dead connection.
     let server = Server::plain(|_, request| if request == 0 { Does::Responds } else { Does::NeverResponds }).await;
     let url = format!("http://{}/", server.address);
-    let service = ReqwestService::new(NetworkOptions::default(), Arc::new(TestClock::manual()));
+    let service = NetworkService::new(NetworkOptions::default(), Arc::new(TestClock::manual()));
     assert_eq!(get(&service, &url).await.unwrap(), 200);
     tokio::select! {
         outcome = get(&service, &url) => panic!("{outcome:?} on a dead connection"),
@@ -64,7 +64,7 @@ async fn after_one_dead_connection_the_others_are_not_used() {
         if times_out {
             options.read_timeout = SOON;
         }
-        let service = ReqwestService::new(options, clock.clone());
+        let service = NetworkService::new(options, clock.clone());
         let (one, other) = tokio::join!(get(&service, &url), get(&service, &url));
         assert_eq!((one.unwrap(), other.unwrap(), server.connections()), (200, 200, 2));
         if times_out {

@@ -23,7 +23,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
 use omnichannel_link::http::{
-    HttpError, HttpErrorKind, HttpRequest, HttpService, NetworkOptions, Proxy, ReqwestService,
+    HttpError, HttpErrorKind, HttpRequest, HttpService, NetworkOptions, NetworkService, Proxy,
 };
 use servers::{Authority, Does, Server, TestProxy};
 use support::{
@@ -35,8 +35,8 @@ use url::Url;
 /// For requests that must time out.
 const SOON: Duration = Duration::from_millis(50);
 
-fn service(options: NetworkOptions) -> ReqwestService {
-    ReqwestService::new(options, Arc::new(TestClock::manual()))
+fn service(options: NetworkOptions) -> NetworkService {
+    NetworkService::new(options, Arc::new(TestClock::manual()))
 }
 
 fn trusting(authority: &Authority) -> NetworkOptions {
@@ -47,11 +47,11 @@ fn through(proxy: &str, authority: &Authority) -> NetworkOptions {
     NetworkOptions { proxy: Proxy::Url(proxy.parse().unwrap()), ..trusting(authority) }
 }
 
-async fn get(service: &ReqwestService, url: &str) -> Result<u16, HttpError> {
+async fn get(service: &NetworkService, url: &str) -> Result<u16, HttpError> {
     get_by(service, url, None).await
 }
 
-async fn get_by(service: &ReqwestService, url: &str, deadline: Option<Instant>) -> Result<u16, HttpError> {
+async fn get_by(service: &NetworkService, url: &str, deadline: Option<Instant>) -> Result<u16, HttpError> {
     let (uri, method) = (url.parse().unwrap(), Method::GET);
     let (headers, body) = (HeaderMap::new(), Bytes::new());
     let repeatable = method == Method::GET;
@@ -60,7 +60,7 @@ async fn get_by(service: &ReqwestService, url: &str, deadline: Option<Instant>) 
 }
 
 /// The error of a request whose query holds a secret, which must not appear in any form of the error.
-async fn fails(service: &ReqwestService, url: &str) -> HttpError {
+async fn fails(service: &NetworkService, url: &str) -> HttpError {
     let error = get(service, &format!("{url}?code=s3cret")).await.unwrap_err();
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let causes = causes.map(|cause| format!("{cause} {cause:?}")).collect::<Vec<_>>();

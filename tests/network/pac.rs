@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, join_all};
-use omnichannel_link::http::{HttpErrorKind, NetworkOptions, Proxy, ProxyResolver, ReqwestService};
+use omnichannel_link::http::{HttpErrorKind, NetworkOptions, NetworkService, Proxy, ProxyResolver};
 use url::Url;
 
 use crate::{
@@ -51,14 +51,14 @@ pub(crate) struct Client {
     pub(crate) authority: Authority,
     pub(crate) pac: Arc<Pac>,
     pub(crate) clock: Arc<TestClock>,
-    pub(crate) service: ReqwestService,
+    pub(crate) service: NetworkService,
 }
 
 impl Client {
     pub(crate) fn new() -> Self {
         let (authority, pac, clock) = (Authority::new(), Arc::<Pac>::default(), Arc::new(TestClock::manual()));
         let options = NetworkOptions { proxy: Proxy::Resolver(pac.clone()), ..trusting(&authority) };
-        let service = ReqwestService::new(options, clock.clone());
+        let service = NetworkService::new(options, clock.clone());
         Self { authority, pac, clock, service }
     }
 

@@ -1,6 +1,6 @@
 //! Accepted certificates, and the errors of the others.
 
-use omnichannel_link::http::{CaCertificate, HttpErrorKind, NetworkOptions, Proxy, ReqwestService};
+use omnichannel_link::http::{CaCertificate, HttpErrorKind, NetworkOptions, NetworkService, Proxy};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa};
 use tempfile::TempDir;
 
@@ -17,7 +17,7 @@ const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\
 const CONDITIONAL: &str = "-----BEGIN TRUSTED CERTIFICATE-----\nAAAA\n-----END TRUSTED CERTIFICATE-----\n";
 
 /// A client that trusts the certificates in this text, which is the content of a file.
-fn with_file(folder: &TempDir, text: &str) -> ReqwestService {
+fn with_file(folder: &TempDir, text: &str) -> NetworkService {
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, text).unwrap();
     service(NetworkOptions { extra_ca_file: Some(file), ..trusting(&Authority::new()) })

@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName};
 use omnichannel_link::http::{
-    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, NetworkOptions, ReqwestService,
+    HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, NetworkOptions, NetworkService,
 };
 
 use crate::support::clock::TestClock;
@@ -55,7 +55,7 @@ impl fmt::Display for Exchange {
 }
 
 pub(crate) struct Network {
-    inner: ReqwestService,
+    inner: NetworkService,
     clock: Arc<TestClock>,
     seen: Mutex<Seen>,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Seen {
 
 impl Network {
     pub(crate) fn new(options: NetworkOptions, clock: Arc<TestClock>) -> Self {
-        Self { inner: ReqwestService::new(options, clock.clone()), clock, seen: Mutex::default() }
+        Self { inner: NetworkService::new(options, clock.clone()), clock, seen: Mutex::default() }
     }
 
     pub(crate) fn seen(&self) -> Seen {

@@ -8,7 +8,7 @@ use super::checks::Checks;
 use crate::{
     domain::{CheckKind, CheckOutcome, CheckResult},
     error::{Code, LinkError},
-    http::{Certificate, HttpError, HttpErrorKind, Inspection, ReqwestService},
+    http::{Certificate, HttpError, HttpErrorKind, Inspection, NetworkService},
 };
 
 const PROXY: CheckKind = CheckKind {
@@ -28,7 +28,7 @@ pub(super) const TLS: CheckKind = CheckKind {
 };
 
 /// Makes the checks. Returns whether requests can reach the server, as far as this shows.
-pub(super) async fn check(checks: &mut Checks<'_>, network: Option<&ReqwestService>, url: &Url) -> bool {
+pub(super) async fn check(checks: &mut Checks<'_>, network: Option<&NetworkService>, url: &Url) -> bool {
     let Some(network) = network else {
         checks.report.skip(&[&PROXY, &DNS, &TLS], "This store was made without access to its network connections.");
         return true;
@@ -62,7 +62,7 @@ pub(super) async fn check(checks: &mut Checks<'_>, network: Option<&ReqwestServi
 
 /// The proxy that requests take, and the test connection through it, if there is any. Only a connection shows whether a proxy
 /// accepts the client, and which proxy of a list works.
-async fn proxy(network: &ReqwestService, url: &Url) -> CheckResult<(Option<String>, Option<Inspection>)> {
+async fn proxy(network: &NetworkService, url: &Url) -> CheckResult<(Option<String>, Option<Inspection>)> {
     const DIRECT: &str = "None: the server is reached directly.";
 
     if network.proxies_of(url).await.map_err(unreached)? == [None] {
@@ -83,7 +83,7 @@ async fn proxy(network: &ReqwestService, url: &Url) -> CheckResult<(Option<Strin
     Ok(((proxy, Some(inspection)), CheckOutcome::Passed(found)))
 }
 
-async fn dns(network: &ReqwestService, url: &Url) -> CheckResult<()> {
+async fn dns(network: &NetworkService, url: &Url) -> CheckResult<()> {
     let fix = "Check the URL's spelling, and that this machine can resolve public names; if it cannot, use a proxy.";
     let addresses = network.addresses_of(url).await.map_err(|error| unreached(error).hint(fix))?;
     let addresses = addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");

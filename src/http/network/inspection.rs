@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, Version};
 use url::{Host, Url};
 
 use super::{
-    ReqwestService,
+    NetworkService,
     address::without_path,
     exits::{self, Exit, Tried},
     threads,
@@ -33,7 +33,7 @@ pub struct Inspection {
     pub version: Result<Version, HttpError>,
 }
 
-impl ReqwestService {
+impl NetworkService {
     /// Sends `HEAD /` without a token, over a connection of its own, so that requests are not affected. All proxies are tried in their
     /// order, even those that recently failed.
     pub async fn inspect(&self, url: &Url) -> Inspection {

@@ -22,7 +22,7 @@ use crate::{
     embedded::DatabasePath,
     error::LinkError,
     http::{
-        ClientSecretCredential, NetworkOptions, Observer, Proxy, ReqwestService, RetryPolicy, RetryingHttp,
+        ClientSecretCredential, NetworkOptions, NetworkService, Observer, Proxy, RetryPolicy, RetryingHttp,
         StaticToken, TokenProvider,
     },
 };
@@ -213,7 +213,7 @@ impl Remote {
         if let Some(function) = proxy {
             network.proxy = Proxy::Resolver(Arc::new(JsProxy::new(&function)?));
         }
-        let http = Arc::new(ReqwestService::new(network, Arc::clone(clock)));
+        let http = Arc::new(NetworkService::new(network, Arc::clone(clock)));
         let tokens: Arc<dyn TokenProvider> = match (self.credential, credential) {
             (Credential::Token(token), _) => Arc::new(StaticToken(token)),
             (Credential::ClientSecret(client), _) => {
