@@ -29,7 +29,7 @@ function readClients(others) {
     .map(client => Object.assign(client, { name: client.name.replace(', per link', '') }))
 }
 
-/** Imports all rows into a file per checkout. Returns what the imports of the first page of contacts took. */
+/** Imports all rows into a file per checkout. Returns what the imports of the first page of each set took. */
 async function importRows(size, others) {
   const imports = []
   for (const set of SETS) {
@@ -38,7 +38,7 @@ async function importRows(size, others) {
       writePage(file, set, from, Math.min(size, from + PAGE))
       for (const product of products(others)) {
         const report = await runScript('import.mjs', { from: product.from, database: databaseOf(product.name, size), file })
-        if (from === 0 && set === 'contacts') imports.push({ name: product.name, size, rounds: [report] })
+        if (from === 0) imports.push({ name: product.name, set, size, rounds: [report] })
       }
       rmSync(file)
     }

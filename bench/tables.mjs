@@ -23,7 +23,7 @@ export function number(value) {
 /** Links per second with the spread of the rounds. */
 function rates({ rounds }) {
   const values = rounds.map(rate)
-  return median(values) ? `${number(median(values))} ±${Math.round(spread(values) * 100)}%` : '-'
+  return median(values) ? number(median(values)) + (values.length > 1 ? ` ±${Math.round(spread(values) * 100)}%` : '') : '-'
 }
 
 /** Columns: a head, and the figure of a round. */
@@ -77,8 +77,8 @@ export function embeddedTables({ links, reads, imports }) {
         [`${CALLS[operation]}, ${rowsOf(cell.size)}, ${cell.inFlight} in flight, ${cell.name}`].concat(figures(cell, readColumns))
       )
   )
-  const importRows = imports.map(({ name, size, rounds: [report] }) => [
-    `${name}, ${size.toLocaleString('en')} rows`,
+  const importRows = imports.map(({ name, set, size, rounds: [report] }) => [
+    `${name}, ${size.toLocaleString('en')} ${set}`,
     number(report.rows / report.seconds),
     number((report.cpuInSeconds / report.rows) * 1e6),
     number(report.bytes / 2 ** 20),
@@ -88,7 +88,7 @@ export function embeddedTables({ links, reads, imports }) {
   return [
     ...linkTables,
     `### Reads\n\n${table([['', ...heads(readColumns)], ...readRows])}`,
-    `### Import of one page of contacts\n\n${table([['', 'rows/s', 'CPU µs per row', 'file MB', 'peak memory MB', 'peak over file'], ...importRows])}`
+    `### Import of one page\n\n${table([['', 'rows/s', 'CPU µs per row', 'file MB', 'peak memory MB', 'peak over file'], ...importRows])}`
   ]
 }
 
