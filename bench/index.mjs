@@ -13,7 +13,7 @@ import { dataverseTables, embeddedTables, startTable, targetTable } from './tabl
 
 const HELP = `npm run bench -- [options]
 
-Without options everything is measured, which takes about 40 minutes, and docs/performance.md is written.
+Without options everything is measured, which takes about 50 minutes, and docs/performance.md is written.
 
   --quick             fewer cells and shorter rounds, under two minutes; writes no document
   --only PART         dataverse, embedded or start; may be repeated; writes no document
