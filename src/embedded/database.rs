@@ -23,7 +23,7 @@ const MAX_SWITCHES: u32 = 10;
 
 /// Page cache for writing. Holds the conversations of about half a million links; SQLite's default of 2 MB would read most of them again.
 const LINK_CACHE_IN_KIB: i32 = 65_536;
-/// The same during an import, which writes pages in their order.
+/// The same during an import, whose rows come in the order of their ids, so that few pages are needed at a time.
 const IMPORT_CACHE_IN_KIB: i32 = 8_192;
 /// Pages in the WAL at which a commit also checkpoints. Under constant load a page is then written to the file once for many links. The
 /// writing thread checkpoints earlier when it has time.
