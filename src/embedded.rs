@@ -1,5 +1,6 @@
 //! The store in an embedded SQLite file. One thread writes, with one commit for all updates that wait together; another one reads.
 
+mod batch;
 mod connections;
 mod cursor;
 mod database;

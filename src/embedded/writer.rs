@@ -7,13 +7,14 @@ use std::{
         Arc, Mutex,
         mpsc::{self, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
+    batch::{Batch, Expected},
     connections::{Connections, MAX_OPENS},
     database::{IfMissing, with_small_cache},
     error::{cancelled, catch_panic, is_rolled_back, replaced, store_error},
@@ -28,9 +29,6 @@ use crate::{
     error::{Code, LinkError},
     sync::lock,
 };
-
-/// Most updates that share a commit. Bounds how long the first of them waits for the others.
-const MAX_BATCH: usize = 1_024;
 
 /// Commits of single calls in a row after which the WAL is checkpointed. Such calls leave no idle moment, but they do not need a long WAL
 /// either, and each of them would wait for its file to grow.
@@ -119,22 +117,19 @@ pub(super) fn spawn(connections: Arc<Connections>, idle: Duration) -> Result<mps
 
 fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>, idle: Duration, runtime: Option<&Handle>) {
     let (mut next, mut has_written, mut single_commits) = (None, false, 0);
+    let mut expected = Expected::default();
     let unsettled = Arc::new(Unsettled::default());
     while let Some(job) = next.take().or_else(|| receive(connections, jobs, idle, &mut has_written)) {
         match job {
             Job::Update(first) => {
-                let mut batch = vec![first];
-                while batch.len() < MAX_BATCH && next.is_none() {
-                    match jobs.try_recv() {
-                        Ok(Job::Update(update)) => batch.push(update),
-                        Ok(other) => next = Some(other),
-                        Err(_) => break,
-                    }
-                }
-                let is_single = batch.len() == 1;
+                let mut batch = Batch::new(first, jobs, expected);
+                let (outcomes, commit_time) = update(connections, &mut batch);
+                let (updates, ended_by) = batch.into_parts();
+                next = ended_by.or_else(|| jobs.try_recv().ok());
+                expected = Expected::after(updates.len(), commit_time, matches!(next, Some(Job::Update(_))));
+                let is_single = updates.len() == 1;
                 single_commits = if is_single { single_commits + 1 } else { 0 };
-                unsettled.push(update(connections, batch));
-                next = next.or_else(|| jobs.try_recv().ok());
+                unsettled.push(Finished(updates.into_iter().zip(outcomes).collect()));
                 match runtime {
                     // One wake-up for all callers, and the next batch runs meanwhile.
                     Some(runtime) if !is_single || next.is_some() => {
@@ -181,24 +176,22 @@ fn receive(
     jobs.recv().ok()
 }
 
-/// Commits the batch, then settles all its calls, also those that failed: no caller sees a state that is not on disk.
-fn update(connections: &Connections, batch: Vec<Update>) -> Finished {
-    let outcomes = match guarded(connections, || commit(connections, &batch)) {
-        Ok(outcomes) => outcomes,
-        Err(error) => batch.iter().map(|_| Err(error.repeated())).collect(),
-    };
-    Finished(batch.into_iter().zip(outcomes).collect())
+/// Outcomes of the updates of a batch, and how long the commit took.
+type Committed = (Vec<Result<Decision, LinkError>>, Duration);
+
+/// Runs the updates of the batch, also those that come meanwhile, and commits them. An error concerns them all.
+fn update(connections: &Connections, batch: &mut Batch<'_>) -> Committed {
+    guarded(connections, || commit(connections, batch))
+        .unwrap_or_else(|error| (batch.updates().iter().map(|_| Err(error.repeated())).collect(), Duration::ZERO))
 }
 
-/// Outcomes of the calls of a batch. An error concerns them all.
-type Outcomes = Result<Vec<Result<Decision, LinkError>>, LinkError>;
-
-fn commit(connections: &Connections, batch: &[Update]) -> Outcomes {
+fn commit(connections: &Connections, batch: &mut Batch<'_>) -> Result<Committed, LinkError> {
     let path = connections.path();
     let failed = |error| store_error(path, "linking", error);
     for _ in 0..MAX_OPENS {
         let Some(mut writing) = connections.to_write(IfMissing::DoNotCreate)? else {
-            return Ok(batch.iter().map(|update| Err(connections.missing_conversation(update.id))).collect());
+            let missing = |update: &Update| Err(connections.missing_conversation(update.id));
+            return Ok((batch.updates().iter().map(missing).collect(), Duration::ZERO));
         };
         let transaction =
             writing.connection().transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
@@ -206,23 +199,32 @@ fn commit(connections: &Connections, batch: &[Update]) -> Outcomes {
         if !connections.is_current()? {
             continue;
         }
-        let nothing_applied = || batch.iter().for_each(|update| update.call.progress().not_applied());
-        let outcomes = update_all(&transaction, path, batch).inspect_err(|_| nothing_applied())?;
+        let outcomes = update_all(&transaction, path, batch).inspect_err(|_| not_applied(batch))?;
+        let started = Instant::now();
         transaction.commit().map_err(|error| {
             if is_rolled_back(&error) {
-                nothing_applied();
+                not_applied(batch);
             }
             failed(error)
         })?;
+        let commit_time = started.elapsed();
         connections.confirm()?;
-        return Ok(outcomes);
+        return Ok((outcomes, commit_time));
     }
     Err(replaced(path, "locked"))
 }
 
-fn update_all(transaction: &Transaction<'_>, path: &Path, batch: &[Update]) -> Outcomes {
-    let mut outcomes = Vec::with_capacity(batch.len());
-    for update in batch {
+fn not_applied(batch: &Batch<'_>) {
+    batch.updates().iter().for_each(|update| update.call.progress().not_applied());
+}
+
+fn update_all(
+    transaction: &Transaction<'_>,
+    path: &Path,
+    batch: &mut Batch<'_>,
+) -> Result<Vec<Result<Decision, LinkError>>, LinkError> {
+    let mut outcomes = Vec::new();
+    while let Some(update) = batch.get(outcomes.len()) {
         update.call.progress().sending();
         // The mark is set before the check: a caller that cancels now is either noticed here or sees the mark.
         let outcome = if update.reply.is_closed() { Err(cancelled()) } else { update_one(transaction, path, update) };
