@@ -1,5 +1,5 @@
 // Links over HTTP: this product, other clients for Node, and plain Rust as the limit.
-import { products, program, run, runScript, startServer } from './processes.mjs'
+import { CLIENT_CPU, products, program, run, runScript, startServer } from './processes.mjs'
 import { Progress } from './progress.mjs'
 
 const CONTACTS = ['6c1b3f1e-0000-4000-8000-000000000001', '6c1b3f1e-0000-4000-8000-000000000002']
@@ -72,9 +72,10 @@ export async function measureDataverse({ isQuick, rounds, others }) {
         }
         const { rust, trips } = cell.client
         const before = await server.counts()
+        const options = { cpu: CLIENT_CPU, env: { NODE_EXTRA_CA_CERTS: server.certificateFile } }
         const report = rust
-          ? await run(program, ['http', JSON.stringify({ ...settings, client: rust, trips, tls: scenario.isTls, port })])
-          : await runScript('client.mjs', settings, { NODE_EXTRA_CA_CERTS: server.certificateFile })
+          ? await run(program, ['http', JSON.stringify({ ...settings, client: rust, trips, tls: scenario.isTls, port })], options)
+          : await runScript('client.mjs', settings, options)
         const after = await server.counts()
         if (after.writes - before.writes !== report.links)
           throw new Error(`${cell.name} reports ${report.links} links, but the server counted ${after.writes - before.writes}`)

@@ -22,7 +22,7 @@ export function describeRun() {
     ['processor', `${processors.length} × ${processors[0]?.model.trim() || arch()}`],
     ['memory', `${Math.round(totalmem() / 2 ** 30)} GB`],
     ['system', `${type()} ${release()} ${arch()}`],
-    ['pinned', isPinned ? 'the server to one processor, the clients to another' : 'no'],
+    ['pinned', isPinned ? 'the server to one processor, its clients to another; embedded clients to none' : 'no'],
     ['Node', `${process.versions.node}, its undici ${process.versions.undici ?? 'unknown'}`],
     ['rustc', output('rustc', '--version').split(' ')[1] ?? 'unknown'],
     ['crates', CRATES.map(name => `${name} ${crate(name)}`).join(', ')],

@@ -1,4 +1,5 @@
-// Child processes: the server on the first processor, one client at a time on the second.
+// Child processes: one client at a time. A client of the server has the second processor for itself, and the server the first one; other
+// clients have all of them.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -15,7 +16,7 @@ export const program = join(root, 'target', 'release', `omnichannel-link-bench${
 export const isPinned = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0
 
 const SERVER_CPU = 0
-const CLIENT_CPU = 1
+export const CLIENT_CPU = 1
 const children = new Set()
 process.once('exit', () => {
   for (const child of children) child.kill('SIGKILL')
@@ -23,16 +24,16 @@ process.once('exit', () => {
 for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]]) process.once(signal, () => process.exit(code)) // prettier-ignore
 
 function start(cpu, command, args, options) {
-  const [file, ...rest] = isPinned ? ['taskset', '-c', String(cpu), command, ...args] : [command, ...args]
+  const [file, ...rest] = isPinned && cpu !== undefined ? ['taskset', '-c', String(cpu), command, ...args] : [command, ...args]
   const child = spawn(file, rest, options)
   children.add(child)
   child.once('close', () => children.delete(child))
   return child
 }
 
-/** Runs a client to its end. Returns the JSON that it prints. */
-export function run(command, args, env = {}) {
-  const child = start(CLIENT_CPU, command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+/** Runs a client to its end, on this processor only if one is named. Returns the JSON that it prints. */
+export function run(command, args, { cpu, env } = {}) {
+  const child = start(cpu, command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
   const output = ['', '']
   child.stdout.setEncoding('utf8').on('data', text => (output[0] += text))
   child.stderr.setEncoding('utf8').on('data', text => (output[1] += text))
@@ -46,8 +47,8 @@ export function run(command, args, env = {}) {
 }
 
 /** Runs one of the scripts in this folder. */
-export const runScript = (script, settings, env) =>
-  run(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), JSON.stringify(settings)], env)
+export const runScript = (script, settings, options) =>
+  run(process.execPath, [fileURLToPath(new URL(script, import.meta.url)), JSON.stringify(settings)], options)
 
 /** Starts the server. Each line that it prints answers a line of its input; the first one tells its ports. */
 export async function startServer() {

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { SETS, writePage } from './data.mjs'
-import { products, root, runScript, scratch, startServer } from './processes.mjs'
+import { CLIENT_CPU, products, root, runScript, scratch, startServer } from './processes.mjs'
 import { Progress } from './progress.mjs'
 
 const CONTACTS = ['6c1b3f1e-0000-4000-8000-000000000001', '6c1b3f1e-0000-4000-8000-000000000002']
@@ -43,6 +43,7 @@ export async function measureStart({ isQuick, others }) {
   const url = `http://127.0.0.1:${server.port({ isTls: false, latencyInMs: 0 })}`
   const databases = await prepare(all.filter(({ client }) => client === 'embedded'))
   const progress = new Progress(rounds)
+  const onOne = { cpu: CLIENT_CPU }
   for (let round = 1; round <= rounds; round++) {
     progress.show(`fresh processes, round ${round}`)
     for (const row of all) {
@@ -51,8 +52,8 @@ export async function measureStart({ isQuick, others }) {
       const target = row.isEmbedded
         ? { operation: 'link', size: SIZE, database: databases.get(row.from ?? root), firstLink: number * LINKS_PER_RUN }
         : { firstConversation: number }
-      const required = row.package ? await runScript('start-client.mjs', { package: row.package }) : {}
-      const first = await runScript('start-client.mjs', { ...settings, ...target })
+      const required = row.package ? await runScript('start-client.mjs', { package: row.package }, onOne) : {}
+      const first = await runScript('start-client.mjs', { ...settings, ...target }, onOne)
       row.rounds.push({ requireInMs: required.requireInMs, threadsOfRequire: required.threads, ...first })
     }
   }
