@@ -45,7 +45,27 @@ const END = 150
  * calls in chunks; `call(entityLogicalName, recordId, conversationId, options)` makes a single one. `succeeded(outcome)` and
  * `failed(error, conversationId, options)` handle the ends that are not of single calls. `now` returns milliseconds.
  */
-async function* bulk(native, requests, options, { shape, start, call, succeeded, failed }, now = () => performance.now()) {
+function bulk(native, requests, options, calls, now = () => performance.now()) {
+  const ready = { take: () => undefined }
+  const list = results(native, requests, options, calls, now, ready)
+  // Resuming the generator takes several turns of the microtask queue, so a result that is there already goes around it.
+  const resume = list.next.bind(list)
+  let resumed = 0
+  const next = () => {
+    const value = resumed === 0 ? ready.take() : undefined
+    if (value) return Promise.resolve({ value, done: false })
+    resumed++
+    const result = resume()
+    const ended = () => void resumed--
+    result.then(ended, ended)
+    return result
+  }
+  /** @type {PropertyDescriptor & { __proto__: null }} */
+  const method = { __proto__: null, value: next, configurable: true, writable: true }
+  return Object.defineProperty(list, 'next', method)
+}
+
+async function* results(native, requests, options, { shape, start, call, succeeded, failed }, now, ready) {
   const given = optionsOf(native, options ?? {}, shape)
   const [onProgress, signal] = [take(given, 'onProgress'), take(given, 'signal')]
   expectFunction(native, 'options.onProgress', onProgress)
@@ -72,16 +92,17 @@ async function* bulk(native, requests, options, { shape, start, call, succeeded,
   // Requests are numbered. Those from `first` on were read and their results not taken; `next` is the number of the next one.
   let [first, next] = [0, 0]
   // Filled, because a hole would show a property of `Object.prototype`.
-  const [asked, results] = [Array(WINDOW).fill(undefined), Array(WINDOW).fill(undefined)]
+  const [asked, ended] = [Array(WINDOW).fill(undefined), Array(WINDOW).fill(undefined)]
   /** Calls that have not ended, and those among them that crossed in chunks. */
   let [running, crossed] = [0, 0]
   const isFull = () => next - first >= WINDOW
+  const areTaken = () => first === next
   const isRunning = () => running > 0
 
   const end = (number, name, result) => {
     running--
     progress.count(name)
-    results[number % WINDOW] = result
+    ended[number % WINDOW] = result
     if (number === first) arrival.wake()
     if (!isRunning()) silence.wake()
   }
@@ -187,15 +208,23 @@ async function* bulk(native, requests, options, { shape, start, call, succeeded,
       list.isRead = true
       arrival.wake()
     })
+  ready.take = () => {
+    const result = ended[first % WINDOW]
+    if (result === undefined || stopping.aborted) return undefined
+    ended[first++ % WINDOW] = undefined
+    // Not for each place, so that requests are read and cross together.
+    if (next - first <= WINDOW - CHUNK) room.wake()
+    return result
+  }
   try {
-    while (!list.isRead || first < next) {
-      const result = results[first % WINDOW]
-      if (result === undefined) await arrival.wait()
+    while (!list.isRead || !areTaken()) {
+      const result = ready.take()
+      if (result) {
+        yield result
+        continue
+      }
+      if (!stopping.aborted) await arrival.wait()
       stopping.throwIfAborted()
-      if (result === undefined) continue
-      results[first++ % WINDOW] = undefined
-      room.wake()
-      yield result
     }
     // An error of the list comes after the results of all requests before it.
     const failure = await reading
