@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use futures_util::TryFutureExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -81,16 +82,15 @@ impl LinkService {
     ) -> impl Future<Output = Result<LinkOutcome, LinkError>> + Send + use<> {
         let store = self.0.store.name();
         let updated = self.update(Decide::Link(record, policy), conversation, options);
-        async move {
-            let Updated { conversation_id, decision, request_id, dry_run } = updated.await?;
+        updated.map_ok(move |Updated { conversation_id, decision, request_id, dry_run }| {
             let (status, previous, current) = match decision.before {
                 None => (LinkStatus::Linked, None, None),
                 Some(previous) if decision.writes() => (LinkStatus::Replaced, Some(previous), None),
                 Some(held) if held == record => (LinkStatus::AlreadyLinked, None, None),
                 Some(kept) => (LinkStatus::Kept, None, Some(kept)),
             };
-            Ok(LinkOutcome { status, conversation_id, record, previous, current, store, request_id, dry_run })
-        }
+            LinkOutcome { status, conversation_id, record, previous, current, store, request_id, dry_run }
+        })
     }
 
     /// Unlinks exactly this record. Conversation and queueing are as in [`LinkService::link`].
@@ -105,10 +105,13 @@ impl LinkService {
     ) -> impl Future<Output = Result<UnlinkOutcome, LinkError>> + Send + use<> {
         let store = self.0.store.name();
         let updated = self.update(Decide::Unlink(record), conversation, options);
-        async move {
-            let Updated { conversation_id, request_id, dry_run, .. } = updated.await?;
-            Ok(UnlinkOutcome { conversation_id, record, store, request_id, dry_run })
-        }
+        updated.map_ok(move |Updated { conversation_id, request_id, dry_run, .. }| UnlinkOutcome {
+            conversation_id,
+            record,
+            store,
+            request_id,
+            dry_run,
+        })
     }
 
     /// A conversation as it is now. The call fails if no id was given and no conversation is focused.
@@ -300,7 +303,7 @@ impl LinkService {
             } else {
                 store.update(conversation_id, decide, call)
             };
-            Ok(async move { Ok(Updated { conversation_id, decision: decided.await?, request_id, dry_run }) })
+            Ok(decided.map_ok(move |decision| Updated { conversation_id, decision, request_id, dry_run }))
         })
     }
 

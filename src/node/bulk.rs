@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use futures_util::future::Either;
+use futures_util::{FutureExt, TryFutureExt, future::Either};
 use napi::{
     Env, JsValue,
     bindgen_prelude::{PromiseRaw, Unknown},
@@ -121,7 +121,7 @@ impl Bulk {
                     continue;
                 }
                 let ended = guarded(move || cancelled.run(work.start(target)));
-                runtime::spawn(place, async move { completion.complete(ended.await) });
+                runtime::spawn(place, ended.map(|end| completion.complete(end)));
             }
         });
         true
@@ -160,12 +160,12 @@ impl Work {
         let Self { service, policy, options } = self;
         let outcome = if let Some(policy) = policy {
             let linked = service.link(record, Some(conversation), policy, options);
-            Either::Left(async { linked.await.map(Outcome::from) })
+            Either::Left(linked.map_ok(Outcome::from))
         } else {
             let unlinked = service.unlink(record, Some(conversation), options);
-            Either::Right(async { unlinked.await.map(Outcome::from) })
+            Either::Right(unlinked.map_ok(Outcome::from))
         };
-        async move { outcome.await.map_err(made_for(Some(conversation))) }
+        outcome.map_err(made_for(Some(conversation)))
     }
 }
 

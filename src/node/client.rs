@@ -2,6 +2,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
+use futures_util::TryFutureExt;
 use napi::{
     Env, JsValue, ValueType,
     bindgen_prelude::{FromNapiValue, Function, Object, ToNapiValue, Unknown},
@@ -197,7 +198,7 @@ impl Client {
         let request = request.map_err(|error| self.made_for(*env, error, target));
         self.start(env, request, cancellation, move |service, ((record, conversation), policy), options| {
             let linked = service.link(record, conversation, policy, options);
-            async move { linked.await.map(|outcome| convert(outcome.into())).map_err(made_for(conversation)) }
+            linked.map_ok(move |outcome| convert(outcome.into())).map_err(made_for(conversation))
         })
     }
 
@@ -213,7 +214,7 @@ impl Client {
         let request = request.map_err(|error| self.made_for(*env, error, target));
         self.start(env, request, cancellation, move |service, (record, conversation), options| {
             let unlinked = service.unlink(record, conversation, options);
-            async move { unlinked.await.map(|outcome| convert(outcome.into())).map_err(made_for(conversation)) }
+            unlinked.map_ok(move |outcome| convert(outcome.into())).map_err(made_for(conversation))
         })
     }
 

@@ -1,8 +1,8 @@
 //! The bridge from futures to Promises, and the cancellation of calls.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{future, panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt, future::Either};
 use napi::{
     Env, JsValue,
     bindgen_prelude::{PromiseRaw, ToNapiValue, Unknown},
@@ -48,12 +48,9 @@ impl Promises {
         let (deferred, promise) = self.0.promise(env)?;
         let completion = Completion { settling: Arc::clone(&self.0), deferred: Some(deferred) };
         jobs.submit(place, move || {
-            let outcome = guarded(start);
-            async move {
-                // SAFETY: called by `settle_batch`, on the environment's thread, with its environment.
-                let convert = |value| Box::new(move |env| unsafe { T::to_napi_value(env, value) }) as Outcome;
-                completion.complete(outcome.await.map(convert));
-            }
+            // SAFETY: called by `settle_batch`, on the environment's thread, with its environment.
+            let convert = |value| Box::new(move |env| unsafe { T::to_napi_value(env, value) }) as Outcome;
+            guarded(start).map(move |outcome| completion.complete(outcome.map(convert)))
         });
         Ok(promise)
     }
@@ -67,18 +64,18 @@ impl Promises {
 }
 
 /// Calls `start`, and turns a panic in it or in its future into an `INTERNAL` error.
+///
+/// Here and around it, futures are mapped instead of awaited in an `async` block: a block has room for the future as captured and as
+/// awaited, so each one around another doubles the size of the task, which is copied several times.
 pub(super) fn guarded<T, F>(start: impl FnOnce() -> F) -> impl Future<Output = Result<T, Failure>>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let started = std::panic::catch_unwind(AssertUnwindSafe(start));
-    async move {
-        let ended = match started {
-            Ok(future) => AssertUnwindSafe(future).catch_unwind().await,
-            Err(panic) => Err(panic),
-        };
-        ended.unwrap_or_else(|_| Err(defect().into()))
-    }
+    let ended = match std::panic::catch_unwind(AssertUnwindSafe(start)) {
+        Ok(future) => Either::Left(AssertUnwindSafe(future).catch_unwind()),
+        Err(panic) => Either::Right(future::ready(Err(panic))),
+    };
+    ended.map(|ended| ended.unwrap_or_else(|_| Err(defect().into())))
 }
 
 /// Settles one promise. If its task is lost, dropping it rejects the promise, so that none is left pending.
@@ -141,13 +138,16 @@ impl Cancelled {
     }
 
     /// Runs the work until it ends or is cancelled.
-    pub(super) async fn run<T>(self, work: impl Future<Output = Result<T, LinkError>>) -> Result<T, Failure> {
+    pub(super) fn run<T>(
+        self,
+        work: impl Future<Output = Result<T, LinkError>>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        let work = work.map_err(Failure::Error);
         match self.0 {
-            None => work.await.map_err(Failure::Error),
-            Some(token) => match token.run_until_cancelled(work).await {
-                Some(done) => done.map_err(Failure::Error),
-                None => Err(Failure::Aborted),
-            },
+            None => Either::Left(work),
+            Some(token) => Either::Right(Box::pin(async move {
+                token.run_until_cancelled(work).await.unwrap_or(Err(Failure::Aborted))
+            })),
         }
     }
 }
