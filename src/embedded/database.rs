@@ -8,7 +8,7 @@ use std::{
 };
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi};
 
 use super::{
     error::{BUSY_TIMEOUT_IN_MS, store_error, unusable_file, write_permission_hint},
@@ -169,6 +169,8 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     // Set before WAL mode, otherwise one of two connections that open at the same time would fail.
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_IN_MS.into()))?;
+    // Otherwise a statement whose plan might depend on its parameters is prepared again each time it gets new ones.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     functions::add(&connection)?;
     Ok(connection)
 }

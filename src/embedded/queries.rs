@@ -45,7 +45,7 @@ pub(super) fn page(
 ) -> rusqlite::Result<ConversationPage> {
     let keys = cursor::sort_keys(&query.order);
     let (sql, values) = select(query, &keys, after);
-    let mut statement = connection.prepare(&sql)?;
+    let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let mut page = ConversationPage { conversations: Vec::new(), next: None };
     let mut last = None;
