@@ -97,7 +97,8 @@ pub(super) fn has_name(_files: &Files) -> bool {
 
 /// The file beside a database with this suffix.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
+    let mut name = OsString::with_capacity(path.as_os_str().len() + suffix.len());
+    name.push(path);
     name.push(suffix);
     name.into()
 }

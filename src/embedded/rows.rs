@@ -1,7 +1,7 @@
 //! The statements of links and unlinks, and the conversion of their rows.
 
 use rusqlite::{
-    Connection, OptionalExtension, Row, ToSql,
+    CachedStatement, Connection, OptionalExtension, Row, ToSql,
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 
@@ -29,11 +29,59 @@ impl FromSql for EntityLogicalName {
     }
 }
 
-pub(super) fn conversation(connection: &Connection, id: ConversationId) -> rusqlite::Result<Option<Conversation>> {
-    connection
-        .prepare_cached("SELECT statuscode, customer_entity, customer_id, case_id FROM conversation WHERE id = ?1")?
-        .query_row([id.as_bytes()], |row| to_conversation(row, id))
-        .optional()
+/// The statements of the calls of one transaction. Each is looked up once, and keeps the memory of its parameters.
+pub(super) struct Statements<'a> {
+    connection: &'a Connection,
+    prepared: [Option<CachedStatement<'a>>; SQL.len()],
+}
+
+/// A conversation, and where its row is within this transaction.
+pub(super) type Located = (i64, Conversation);
+
+const READ: usize = 0;
+const EXISTS: usize = 1;
+const WRITE_CUSTOMER: usize = 2;
+const WRITE_CASE: usize = 3;
+const SQL: [&str; 4] = [
+    "SELECT statuscode, customer_entity, customer_id, case_id, rowid FROM conversation WHERE id = ?1",
+    "SELECT 1 FROM record WHERE entity = ?1 AND id = ?2",
+    "UPDATE conversation SET customer_entity = ?2, customer_id = ?3 WHERE rowid = ?1",
+    "UPDATE conversation SET case_id = ?2 WHERE rowid = ?1",
+];
+
+impl<'a> Statements<'a> {
+    pub(super) fn new(connection: &'a Connection) -> Self {
+        Self { connection, prepared: Default::default() }
+    }
+
+    pub(super) fn conversation(&mut self, id: ConversationId) -> rusqlite::Result<Option<Located>> {
+        let to_located = |row: &Row<'_>| Ok((row.get(4)?, to_conversation(row, id)?));
+        self.get(READ)?.query_row([id.as_bytes()], to_located).optional()
+    }
+
+    pub(super) fn record_exists(&mut self, record: RecordReference) -> rusqlite::Result<bool> {
+        self.get(EXISTS)?.exists((record.entity, record.id.as_bytes()))
+    }
+
+    /// Writes the decision into its slot.
+    pub(super) fn write_slot(&mut self, row: i64, decision: &Decision) -> rusqlite::Result<()> {
+        let linked = decision.after.as_ref().map(|record| record.id.as_bytes());
+        let changed = match decision.slot {
+            Slot::Customer => {
+                self.get(WRITE_CUSTOMER)?.execute((row, decision.after.map(|record| record.entity), linked))
+            }
+            Slot::Case => self.get(WRITE_CASE)?.execute((row, linked)),
+        }?;
+        // The row was read in this transaction.
+        if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+    }
+
+    fn get(&mut self, number: usize) -> rusqlite::Result<&mut CachedStatement<'a>> {
+        match &mut self.prepared[number] {
+            Some(prepared) => Ok(prepared),
+            empty => Ok(empty.insert(self.connection.prepare_cached(SQL[number])?)),
+        }
+    }
 }
 
 /// Reads the conversation that decisions use from the first four columns: status, the customer's entity and id, case.
@@ -51,27 +99,6 @@ fn customer(row: &Row<'_>) -> rusqlite::Result<Option<RecordReference>> {
     let entity = row.get::<_, Option<EntityLogicalName>>(1)?;
     let id = row.get::<_, Option<[u8; 16]>>(2)?;
     Ok(entity.zip(id).map(|(entity, id)| RecordReference { entity, id: id.into() }))
-}
-
-pub(super) fn record_exists(connection: &Connection, record: RecordReference) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached("SELECT 1 FROM record WHERE entity = ?1 AND id = ?2")?
-        .exists((record.entity, record.id.as_bytes()))
-}
-
-/// Writes the decision into its slot.
-pub(super) fn write_slot(connection: &Connection, id: ConversationId, decision: &Decision) -> rusqlite::Result<()> {
-    let linked = decision.after.as_ref().map(|record| record.id.as_bytes());
-    let changed = match decision.slot {
-        Slot::Customer => connection
-            .prepare_cached("UPDATE conversation SET customer_entity = ?2, customer_id = ?3 WHERE id = ?1")?
-            .execute((id.as_bytes(), decision.after.map(|record| record.entity), linked)),
-        Slot::Case => connection
-            .prepare_cached("UPDATE conversation SET case_id = ?2 WHERE id = ?1")?
-            .execute((id.as_bytes(), linked)),
-    }?;
-    // The row was read in this transaction.
-    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
 /// Number of slots that link to a missing record. Reads every conversation.

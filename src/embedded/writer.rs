@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Transaction, TransactionBehavior};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
     import::{self, EntityPage, ImportContext, ImportSummary, OnProgress},
     pending::PendingUpdate,
     reader::Task,
-    rows,
+    rows::Statements,
 };
 use crate::{
     clock::SharedClock,
@@ -224,10 +224,12 @@ fn update_all(
     batch: &mut Batch<'_>,
 ) -> Result<Vec<Result<Decision, LinkError>>, LinkError> {
     let mut outcomes = Vec::new();
+    let mut statements = Statements::new(transaction);
     while let Some(update) = batch.get(outcomes.len()) {
         update.call.progress().sending();
         // The mark is set before the check: a caller that cancels now is either noticed here or sees the mark.
-        let outcome = if update.reply.is_closed() { Err(cancelled()) } else { update_one(transaction, path, update) };
+        let outcome =
+            if update.reply.is_closed() { Err(cancelled()) } else { update_one(&mut statements, path, update) };
         if transaction.is_autocommit() {
             // SQLite rolled back the whole transaction, and with it the calls before this one.
             let rolled_back =
@@ -243,18 +245,18 @@ fn update_all(
 }
 
 /// Writes with its last statement, which changes one row or nothing, so a call that fails needs no savepoint.
-fn update_one(connection: &Connection, path: &Path, update: &Update) -> Result<Decision, LinkError> {
+fn update_one(statements: &mut Statements<'_>, path: &Path, update: &Update) -> Result<Decision, LinkError> {
     let failed = |error| store_error(path, "linking", error);
-    let conversation = rows::conversation(connection, update.id).map_err(failed)?;
-    let conversation = conversation.ok_or_else(|| conversation_not_found(update.id))?;
+    let located = statements.conversation(update.id).map_err(failed)?;
+    let (row, conversation) = located.ok_or_else(|| conversation_not_found(update.id))?;
     let decision = update.decide.on(&conversation)?;
     if decision.writes() {
         if let Some(record) = decision.after
-            && !rows::record_exists(connection, record).map_err(failed)?
+            && !statements.record_exists(record).map_err(failed)?
         {
             return Err(record_not_found(record));
         }
-        rows::write_slot(connection, update.id, &decision).map_err(failed)?;
+        statements.write_slot(row, &decision).map_err(failed)?;
     }
     Ok(decision)
 }
