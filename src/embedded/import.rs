@@ -18,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 pub use source::Source;
 pub(super) use {entity_page::EntityPage, page_reader::PageReaders, source::read};
@@ -80,29 +80,24 @@ pub(super) fn apply(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let mut tally = Tally::new(page, context);
     while let Some(row) = staged.next().map_err(staging_error)? {
-        let hashes = || match page.table {
-            Table::Records(_) => record_values::hashes(&transaction, row.get_ref(1)?, row.get_ref(2)?),
-            Table::Conversations => Ok(HashSet::new()),
+        let upserted = if page.table.insert(&transaction, row, 1).map_err(failed)? {
+            Upserted::Inserted
+        } else {
+            update(&transaction, page, row).map_err(failed)?
         };
-        let before = hashes().map_err(failed)?;
-        let upserted = page.table.upsert(&transaction, row, 1).map_err(failed)?;
-        let after = hashes().map_err(failed)?;
-        for hash in before.symmetric_difference(&after) {
-            let id = row.get_ref(1).map_err(staging_error)?;
-            page.rows.change(*hash, id, after.contains(hash)).map_err(staging_error)?;
-        }
         tally.count(row.get(0).map_err(staging_error)?, upserted)?;
     }
     tally.ensure_complete()?;
     let mut changes = page.rows.changes().map_err(staging_error)?;
-    let mut changes = changes.raw_query();
+    let (mut changes, mut values) = (changes.raw_query(), record_values::Changes::to(&transaction).map_err(failed)?);
     for number in 1.. {
         let Some(change) = changes.next().map_err(staging_error)? else { break };
-        record_values::apply(&transaction, change).map_err(failed)?;
+        values.apply(change).map_err(failed)?;
         if number % STRIDE == 0 {
             tally.check_caller()?;
         }
     }
+    drop(values);
     let dangling_links = rows::dangling_links(&transaction).map_err(failed)?;
     let call = tally.context.call;
     call.progress().sending();
@@ -120,6 +115,22 @@ pub(super) fn apply(
         dangling_links,
         more_rows_exist: page.more_rows_exist,
     })
+}
+
+/// Updates a row that exists, and stages the changes of its values.
+fn update(transaction: &Transaction<'_>, page: &EntityPage, staged: &Row<'_>) -> rusqlite::Result<Upserted> {
+    let id = staged.get_ref(1)?;
+    let hashes = || match page.table {
+        Table::Records(entity) => record_values::stored(transaction, id, entity),
+        Table::Conversations => Ok(HashSet::new()),
+    };
+    let before = hashes()?;
+    let upserted = page.table.update(transaction, staged, 1)?;
+    let after = hashes()?;
+    for hash in before.symmetric_difference(&after) {
+        page.rows.change(*hash, id, after.contains(hash))?;
+    }
+    Ok(upserted)
 }
 
 /// Counts the rows written so far and reports progress.

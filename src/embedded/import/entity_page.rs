@@ -57,6 +57,11 @@ pub(super) fn read(decoder: Decoder<'_, impl Read>, origin: &str) -> Result<Enti
     }
 }
 
+/// Parses a row that was stored as JSON.
+pub(super) fn parse_row(json: &str) -> serde_json::Result<Row> {
+    OneRow(&mut String::new()).deserialize(&mut serde_json::Deserializer::from_str(json))
+}
+
 /// The error for an invalid row, which rejects the whole page.
 pub(super) fn invalid_row(origin: &str, index: i64, reason: &str) -> LinkError {
     invalid_page(format!("{origin}: row {index} of `{VALUE}`: {reason}"))
@@ -113,7 +118,7 @@ impl Reading<'_> {
         match self.table {
             Some(table) => {
                 let values = table.values(row).map_err(|reason| invalid_row(self.origin, index, &reason))?;
-                self.rows.add(values).map_err(staging_error)
+                self.rows.add(table, row, &values).map_err(staging_error)
             }
             None => self.rows.defer(&row.to_json()).map_err(staging_error),
         }
@@ -130,9 +135,7 @@ impl Reading<'_> {
         let Some(table) = self.table else { return Err(self.unknown_table("no table")) };
         for index in 0.. {
             let Some(row) = self.rows.deferred(index).map_err(staging_error)? else { break };
-            let mut json = serde_json::Deserializer::from_str(&row);
-            let row = OneRow(&mut String::new()).deserialize(&mut json);
-            let row = row.map_err(|error| invalid_row(self.origin, index, &error.to_string()))?;
+            let row = parse_row(&row).map_err(|error| invalid_row(self.origin, index, &error.to_string()))?;
             self.stage(index, &row)?;
         }
         self.rows.finish().map_err(staging_error)?;

@@ -5,12 +5,14 @@ use rusqlite::{
     types::{ToSqlOutput, Value, ValueRef},
 };
 
-use super::table::Table;
+use super::table::{Row, Table};
 
 /// Rows that were read and checked, in a temporary database. SQLite keeps it in memory while it is small, then in a file in the folder for
 /// temporary files. That file is unlinked when it is opened, so it disappears even if the process is killed.
 pub(super) struct Staging {
     connection: Connection,
+    /// The statement that adds a row, once the table is known.
+    insert: String,
     rows: usize,
 }
 
@@ -23,10 +25,11 @@ impl Staging {
             CREATE TABLE deferred (row TEXT);
             CREATE TABLE value_change (hash INTEGER, id BLOB, is_added INTEGER)",
         )?;
-        Ok(Self { connection, rows: 0 })
+        Ok(Self { connection, insert: String::new(), rows: 0 })
     }
 
-    pub(super) fn begin(&self, table: Table) -> rusqlite::Result<()> {
+    pub(super) fn begin(&mut self, table: Table) -> rusqlite::Result<()> {
+        self.insert = format!("INSERT INTO staged VALUES ({})", vec!["?"; table.width()].join(", "));
         let columns: Vec<_> = (1..=table.width()).map(|number| format!("v{number}")).collect();
         self.connection.execute_batch(&format!("CREATE TABLE staged ({})", columns.join(", ")))
     }
@@ -35,12 +38,15 @@ impl Staging {
         self.rows
     }
 
-    /// Adds the values to import of the next row.
-    pub(super) fn add(&mut self, values: Vec<Value>) -> rusqlite::Result<()> {
-        let parameters = vec!["?"; values.len()].join(", ");
-        let mut insert = self.connection.prepare_cached(&format!("INSERT INTO staged VALUES ({parameters})"))?;
-        insert.execute(params_from_iter(values))?;
+    /// Adds the next row with its values, the id first.
+    pub(super) fn add(&mut self, table: Table, row: &Row, values: &[Value]) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(&self.insert)?.execute(params_from_iter(values))?;
         self.rows += 1;
+        if let Table::Records(entity) = table {
+            for hash in row.hashes(entity) {
+                self.change(hash, (&values[0]).into(), true)?;
+            }
+        }
         Ok(())
     }
 
@@ -63,7 +69,7 @@ impl Staging {
         )
     }
 
-    /// Adds a change of `record_value`.
+    /// Adds a change of `record_value`, after the earlier ones of the same entry.
     pub(super) fn change(&self, hash: i64, id: ValueRef<'_>, is_added: bool) -> rusqlite::Result<()> {
         let mut insert = self.connection.prepare_cached("INSERT INTO value_change VALUES (?1, ?2, ?3)")?;
         insert.execute((hash, ToSqlOutput::Borrowed(id), is_added)).map(drop)

@@ -5,9 +5,9 @@ use std::{collections::HashSet, time::UNIX_EPOCH};
 
 use rusqlite::{
     Connection,
-    types::{ToSqlOutput, Value},
+    types::{ToSqlOutput, Value, ValueRef},
 };
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serializer, de};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         time,
     },
     domain::{AgentId, ConversationId, EntityLogicalName, RecordId},
-    embedded::rows::number,
+    embedded::{functions::value_hash, rows::number},
     json::Whole,
 };
 
@@ -83,7 +83,7 @@ impl Table {
         }
     }
 
-    /// The values of a row, in the order of the parameters of [`Table::upsert`]. The error names the column and the problem.
+    /// The values of a row, in the order of the parameters of the statements. The error names the column and the problem.
     pub(super) fn values(self, row: &Row) -> Result<Vec<Value>, String> {
         match self {
             Self::Records(entity) => row.record(entity),
@@ -91,30 +91,48 @@ impl Table {
         }
     }
 
-    /// Inserts or updates a row with the [`Table::values`] that begin in the column `first` of `staged`.
-    pub(super) fn upsert(
+    /// Inserts a row with the [`Table::values`] that begin in the column `first` of `staged`. Returns false if it exists, or lacks a column
+    /// that a new row needs.
+    pub(super) fn insert(
+        self,
+        connection: &Connection,
+        staged: &rusqlite::Row<'_>,
+        first: usize,
+    ) -> rusqlite::Result<bool> {
+        let sql = match self {
+            Self::Records(_) => INSERT_RECORD,
+            Self::Conversations => INSERT_CONVERSATION,
+        };
+        Ok(self.execute(sql, connection, staged, first)? == 1)
+    }
+
+    /// Updates a row that was not inserted.
+    pub(super) fn update(
         self,
         connection: &Connection,
         staged: &rusqlite::Row<'_>,
         first: usize,
     ) -> rusqlite::Result<Upserted> {
-        let (update, insert) = match self {
-            Self::Records(_) => (UPDATE_RECORD, INSERT_RECORD),
-            Self::Conversations => (UPDATE_CONVERSATION, INSERT_CONVERSATION),
+        let sql = match self {
+            Self::Records(_) => UPDATE_RECORD,
+            Self::Conversations => UPDATE_CONVERSATION,
         };
-        let changed = |sql| {
-            let mut statement = connection.prepare_cached(sql)?;
-            for parameter in 0..self.width() {
-                let value = staged.get_ref(first + parameter)?;
-                statement.raw_bind_parameter(parameter + 1, ToSqlOutput::Borrowed(value))?;
-            }
-            statement.raw_execute()
-        };
-        Ok(match changed(insert)? {
-            0 if changed(update)? == 0 => Upserted::Incomplete,
-            0 => Upserted::Updated,
-            _ => Upserted::Inserted,
-        })
+        Ok(if self.execute(sql, connection, staged, first)? == 0 { Upserted::Incomplete } else { Upserted::Updated })
+    }
+
+    fn execute(
+        self,
+        sql: &str,
+        connection: &Connection,
+        staged: &rusqlite::Row<'_>,
+        first: usize,
+    ) -> rusqlite::Result<usize> {
+        let mut statement = connection.prepare_cached(sql)?;
+        for parameter in 0..self.width() {
+            let value = staged.get_ref(first + parameter)?;
+            statement.raw_bind_parameter(parameter + 1, ToSqlOutput::Borrowed(value))?;
+        }
+        statement.raw_execute()
     }
 }
 
@@ -124,9 +142,10 @@ fn optional<T>(column: Option<Option<T>>, value: impl Fn(T) -> Value) -> [Value;
 }
 
 fn json<'a>(columns: impl Iterator<Item = &'a (String, Box<RawValue>)>) -> String {
-    let columns: Vec<_> =
-        columns.map(|(name, value)| format!("{}:{value}", serde_json::Value::from(&**name))).collect();
-    format!("{{{}}}", columns.join(","))
+    let mut json = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = serde_json::Serializer::new(&mut json).collect_map(columns.map(|(name, value)| (name, value)));
+    String::from_utf8(json).unwrap_or_default()
 }
 
 impl Row {
@@ -144,11 +163,29 @@ impl Row {
         Ok(values)
     }
 
-    /// The columns by which a record can be found, as a JSON object: strings, numbers and flags, unchanged. Annotations, objects and arrays
-    /// are left out.
-    fn columns(&self) -> Result<String, String> {
+    /// Hashes of the values by which the record can be found, for the table `record_value`.
+    pub(super) fn hashes(&self, entity: EntityLogicalName) -> impl Iterator<Item = i64> {
+        self.kept().filter_map(move |(name, value)| {
+            let (name, json) = (name.as_bytes(), value.get());
+            if json.starts_with('"') {
+                let text: String = serde_json::from_str(json).ok()?;
+                return value_hash(entity, name, ValueRef::Text(text.as_bytes()));
+            }
+            // The others are flags and null.
+            let number = json.parse().map(ValueRef::Integer).or_else(|_| json.parse().map(ValueRef::Real)).ok()?;
+            value_hash(entity, name, number)
+        })
+    }
+
+    /// The columns by which a record can be found: strings, numbers and flags, unchanged. Annotations, objects and arrays are left out.
+    fn kept(&self) -> impl Iterator<Item = &(String, Box<RawValue>)> + Clone {
         let is_kept = |name: &str, value: &RawValue| !name.contains('@') && !value.get().starts_with(['[', '{']);
-        let columns = self.0.iter().filter(|(name, value)| is_kept(name, value));
+        self.0.iter().filter(move |(name, value)| is_kept(name, value))
+    }
+
+    /// The columns by which a record can be found, as a JSON object.
+    fn columns(&self) -> Result<String, String> {
+        let columns = self.kept();
         let mut names = HashSet::new();
         match columns.clone().find(|(name, _)| !names.insert(name)) {
             Some((name, _)) => Err(repeated(name)),
