@@ -16,6 +16,7 @@ use omnichannel_link::{
     embedded::{ImportProgress, OnProgress, Source},
     error::{Code, LinkError},
 };
+use rusqlite::OpenFlags;
 use serde_json::{Value, json};
 
 use self::embedded::{
@@ -121,6 +122,22 @@ async fn pages_may_be_imported_in_any_order_and_dangling_links_are_counted() {
         // A link to a missing record can be removed, but not made again.
         db.unlink(2, incident(2)).await.unwrap();
         assert_eq!(db.link(2, incident(2)).await.unwrap_err().code(), Code::RecordNotFound);
+    }
+}
+
+#[tokio::test]
+async fn an_import_leaves_all_indexes() {
+    let db = DatabaseFixture::empty();
+    // Into an empty store, one row of several, and more rows than there are.
+    for rows in [0..3, 2..3, 1..9] {
+        db.imported(active(rows.clone(), "Hello")).await;
+        let other = db.other_connection(OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let text = |sql: &str| other.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        // Compares each index with its table.
+        assert_eq!(text("PRAGMA integrity_check"), "ok", "{rows:?}");
+        let indexes =
+            "SELECT group_concat(name) FROM sqlite_schema WHERE name GLOB 'conversation_*' AND type = 'index'";
+        assert_eq!(text(indexes), "conversation_as_listed,conversation_of_agent", "{rows:?}");
     }
 }
 

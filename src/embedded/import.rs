@@ -5,6 +5,7 @@
 
 mod decoder;
 mod entity_page;
+mod indexes;
 mod page_reader;
 mod record_values;
 mod source;
@@ -79,6 +80,10 @@ pub(super) fn apply(
     let mut staged = staged.raw_query();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     let mut tally = Tally::new(page, context);
+    let create_indexes = match page.table {
+        Table::Conversations => indexes::drop_for(&transaction, page.rows.rows()).map_err(failed)?,
+        Table::Records(_) => Vec::new(),
+    };
     while let Some(row) = staged.next().map_err(staging_error)? {
         let upserted = if page.table.insert(&transaction, row, 1).map_err(failed)? {
             Upserted::Inserted
@@ -98,6 +103,10 @@ pub(super) fn apply(
         }
     }
     drop(values);
+    for create in create_indexes {
+        transaction.execute_batch(&create).map_err(failed)?;
+        tally.check_caller()?;
+    }
     let dangling_links = rows::dangling_links(&transaction).map_err(failed)?;
     let call = tally.context.call;
     call.progress().sending();
