@@ -98,6 +98,17 @@ impl Connections {
         Err(replaced(&self.path, "opened"))
     }
 
+    /// The writing connection, for a caller that compares the files when it has locked them, and makes another attempt if they differ: at the
+    /// first attempt, those of an open connection are not compared here.
+    pub(super) fn to_lock(&self, attempt: u32) -> Result<Option<Writing<'_>>, LinkError> {
+        if attempt == 0
+            && let Some(writing) = self.writing.if_usable()
+        {
+            return Ok(Some(Writing(writing)));
+        }
+        self.to_write(IfMissing::DoNotCreate)
+    }
+
     /// Runs a query on the files that are at the path now. `None` if there is no database yet.
     ///
     /// A connection to a file that cannot be written is not kept, because SQLite would not notice when the file becomes writable.
@@ -319,6 +330,12 @@ impl Connections {
 impl LazyConnection {
     fn reopen_later(&self) {
         self.must_reopen.store(true, Ordering::SeqCst);
+    }
+
+    /// The connection, if it is open and need not be reopened.
+    fn if_usable(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
+        let connection = lock(&self.connection);
+        (connection.is_some() && !self.must_reopen.load(Ordering::SeqCst)).then_some(connection)
     }
 
     /// The connection, unless it must be reopened.

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Write,
+    sync::LazyLock,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -32,8 +33,8 @@ pub(super) fn conversation(
     connection: &Connection,
     id: ConversationId,
 ) -> rusqlite::Result<Option<ConversationDetails>> {
-    let sql = format!("SELECT {COLUMNS} FROM {INDEXED} {NAMES} WHERE c.id = ?1");
-    connection.prepare_cached(&sql)?.query_row([id.as_bytes()], details).optional()
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {COLUMNS} FROM {INDEXED} {NAMES} WHERE c.id = ?1"));
+    connection.prepare_cached(&SQL)?.query_row([id.as_bytes()], details).optional()
 }
 
 /// The first page, or the page after a cursor. The cursor holds sort keys instead of an offset, so rows that are inserted or deleted

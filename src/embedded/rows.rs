@@ -29,8 +29,8 @@ impl FromSql for EntityLogicalName {
     }
 }
 
-/// The statements of the calls of one transaction. Each is looked up once, and keeps the memory of its parameters.
-pub(super) struct Statements<'a> {
+/// A transaction of links. Each of its statements is looked up once, and keeps the memory of its parameters. Rolled back when it is dropped.
+pub(super) struct LinkTransaction<'a> {
     connection: &'a Connection,
     prepared: [Option<CachedStatement<'a>>; SQL.len()],
 }
@@ -38,20 +38,36 @@ pub(super) struct Statements<'a> {
 /// A conversation, and where its row is within this transaction.
 pub(super) type Located = (i64, Conversation);
 
-const READ: usize = 0;
-const EXISTS: usize = 1;
-const WRITE_CUSTOMER: usize = 2;
-const WRITE_CASE: usize = 3;
-const SQL: [&str; 4] = [
+const BEGIN: usize = 0;
+const READ: usize = 1;
+const EXISTS: usize = 2;
+const WRITE_CUSTOMER: usize = 3;
+const WRITE_CASE: usize = 4;
+const COMMIT: usize = 5;
+const SQL: [&str; 6] = [
+    "BEGIN IMMEDIATE",
     "SELECT statuscode, customer_entity, customer_id, case_id, rowid FROM conversation WHERE id = ?1",
     "SELECT 1 FROM record WHERE entity = ?1 AND id = ?2",
     "UPDATE conversation SET customer_entity = ?2, customer_id = ?3 WHERE rowid = ?1",
     "UPDATE conversation SET case_id = ?2 WHERE rowid = ?1",
+    "COMMIT",
 ];
 
-impl<'a> Statements<'a> {
-    pub(super) fn new(connection: &'a Connection) -> Self {
-        Self { connection, prepared: Default::default() }
+impl<'a> LinkTransaction<'a> {
+    /// Waits for the lock that writers take.
+    pub(super) fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
+        let mut transaction = Self { connection, prepared: Default::default() };
+        transaction.get(BEGIN)?.execute(())?;
+        Ok(transaction)
+    }
+
+    pub(super) fn commit(mut self) -> rusqlite::Result<()> {
+        self.get(COMMIT)?.execute(()).map(drop)
+    }
+
+    /// Whether SQLite has rolled it back, as it does after some failures.
+    pub(super) fn is_rolled_back(&self) -> bool {
+        self.connection.is_autocommit()
     }
 
     pub(super) fn conversation(&mut self, id: ConversationId) -> rusqlite::Result<Option<Located>> {
@@ -80,6 +96,14 @@ impl<'a> Statements<'a> {
         match &mut self.prepared[number] {
             Some(prepared) => Ok(prepared),
             empty => Ok(empty.insert(self.connection.prepare_cached(SQL[number])?)),
+        }
+    }
+}
+
+impl Drop for LinkTransaction<'_> {
+    fn drop(&mut self) {
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 }

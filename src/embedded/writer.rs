@@ -10,7 +10,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Transaction, TransactionBehavior};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use super::{
@@ -21,7 +20,7 @@ use super::{
     import::{self, EntityPage, ImportContext, ImportSummary, OnProgress},
     pending::PendingUpdate,
     reader::Task,
-    rows::Statements,
+    rows::LinkTransaction,
 };
 use crate::{
     clock::SharedClock,
@@ -188,18 +187,18 @@ fn update(connections: &Connections, batch: &mut Batch<'_>) -> Committed {
 fn commit(connections: &Connections, batch: &mut Batch<'_>) -> Result<Committed, LinkError> {
     let path = connections.path();
     let failed = |error| store_error(path, "linking", error);
-    for _ in 0..MAX_OPENS {
-        let Some(mut writing) = connections.to_write(IfMissing::DoNotCreate)? else {
+    for attempt in 0..MAX_OPENS {
+        let Some(mut writing) = connections.to_lock(attempt)? else {
             let missing = |update: &Update| Err(connections.missing_conversation(update.id));
             return Ok((batch.updates().iter().map(missing).collect(), Duration::ZERO));
         };
-        let transaction =
-            writing.connection().transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        // The wait for the lock may have been long.
-        if !connections.is_current()? {
+        let begun = LinkTransaction::begin(writing.connection());
+        // The wait for the lock may have been long. The next attempt reports an error.
+        if !connections.is_current().unwrap_or_default() {
             continue;
         }
-        let outcomes = update_all(&transaction, path, batch).inspect_err(|_| not_applied(batch))?;
+        let mut transaction = begun.map_err(failed)?;
+        let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| not_applied(batch))?;
         let started = Instant::now();
         transaction.commit().map_err(|error| {
             if is_rolled_back(&error) {
@@ -219,18 +218,16 @@ fn not_applied(batch: &Batch<'_>) {
 }
 
 fn update_all(
-    transaction: &Transaction<'_>,
+    transaction: &mut LinkTransaction<'_>,
     path: &Path,
     batch: &mut Batch<'_>,
 ) -> Result<Vec<Result<Decision, LinkError>>, LinkError> {
     let mut outcomes = Vec::new();
-    let mut statements = Statements::new(transaction);
     while let Some(update) = batch.get(outcomes.len()) {
         update.call.progress().sending();
         // The mark is set before the check: a caller that cancels now is either noticed here or sees the mark.
-        let outcome =
-            if update.reply.is_closed() { Err(cancelled()) } else { update_one(&mut statements, path, update) };
-        if transaction.is_autocommit() {
+        let outcome = if update.reply.is_closed() { Err(cancelled()) } else { update_one(transaction, path, update) };
+        if transaction.is_rolled_back() {
             // SQLite rolled back the whole transaction, and with it the calls before this one.
             let rolled_back =
                 || LinkError::new(Code::Store, "SQLite rolled back a transaction shared by several calls.");
@@ -245,18 +242,18 @@ fn update_all(
 }
 
 /// Writes with its last statement, which changes one row or nothing, so a call that fails needs no savepoint.
-fn update_one(statements: &mut Statements<'_>, path: &Path, update: &Update) -> Result<Decision, LinkError> {
+fn update_one(transaction: &mut LinkTransaction<'_>, path: &Path, update: &Update) -> Result<Decision, LinkError> {
     let failed = |error| store_error(path, "linking", error);
-    let located = statements.conversation(update.id).map_err(failed)?;
+    let located = transaction.conversation(update.id).map_err(failed)?;
     let (row, conversation) = located.ok_or_else(|| conversation_not_found(update.id))?;
     let decision = update.decide.on(&conversation)?;
     if decision.writes() {
         if let Some(record) = decision.after
-            && !statements.record_exists(record).map_err(failed)?
+            && !transaction.record_exists(record).map_err(failed)?
         {
             return Err(record_not_found(record));
         }
-        statements.write_slot(row, &decision).map_err(failed)?;
+        transaction.write_slot(row, &decision).map_err(failed)?;
     }
     Ok(decision)
 }
