@@ -254,11 +254,11 @@ test('listens on the given port, and reports a port in use', { timeout: 60_000 }
   assert.equal((await start(t, { port })).url, `http://127.0.0.1:${port}`)
 })
 
-test('explains how to build a missing binary', async t => {
-  const elsewhere = path.join(await folder(t), 'index.cjs')
-  await copyFile(MODULE, elsewhere)
-  const { startEmulator: start } = await import(pathToFileURL(elsewhere))
-  await assert.rejects(start(), /binary is missing: .*`npm run build`/)
+test('explains how to get a missing binary', async t => {
+  const elsewhere = await folder(t)
+  for (const file of ['binary.js', 'index.js']) await copyFile(new URL(file, MODULE), path.join(elsewhere, file))
+  const { startEmulator: start } = await import(pathToFileURL(path.join(elsewhere, 'index.js')))
+  await assert.rejects(start(), /binary is missing: its package omnichannel-link-emulator-\w+-\S+ is .*--omit=optional.*`npm run build`/)
 })
 
 test('close stops it for good', { timeout: 60_000 }, async t => {

@@ -5,13 +5,11 @@
 // line with the URL and the credential, and exits when stdin is closed.
 
 const { spawn } = require('node:child_process')
-const { existsSync } = require('node:fs')
 const http = require('node:http')
 const https = require('node:https')
 const os = require('node:os')
-const path = require('node:path')
+const { findBinary } = require('./binary.js')
 
-const BINARY = path.join(__dirname, 'bin', `omnichannel-link-emulator${process.platform === 'win32' ? '.exe' : ''}`)
 const OPTIONS = ['port', 'seed', 'tls']
 const STDERR_KEPT = 4096
 // Signals that are passed on to the child. SIGBREAK exists only on Windows.
@@ -127,15 +125,11 @@ function readTls(given = false) {
 }
 
 function spawnBinary(args, stdio) {
-  if (!existsSync(BINARY)) {
-    throw new Error(
-      `The emulator's binary is missing: ${BINARY}. In a checkout, \`npm run build\` builds it. A bundled program finds it if omnichannel-link-emulator is left out of the bundle.`
-    )
-  }
+  const binary = findBinary()
   try {
-    return spawn(BINARY, args, { __proto__: null, stdio, windowsHide: true })
+    return spawn(binary, args, { __proto__: null, stdio, windowsHide: true })
   } catch (cause) {
-    throw new Error(`The emulator's binary cannot be started: ${BINARY}: ${cause.message}. It must be a file outside of any archive.`, {
+    throw new Error(`The emulator's binary cannot be started: ${binary}: ${cause.message}. It must be a file outside of any archive.`, {
       cause
     })
   }
