@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { existsSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { folder } from './support/afterwards.mjs'
+import { run } from './support/child.mjs'
 import { GUID, rejects } from './support/expect.mjs'
 import { account, contact, conversation, conversations, numbered, page } from './support/sample.mjs'
 import { arrival, row, serve } from './support/server.mjs'
@@ -224,4 +226,13 @@ describe('a long-lived signal', () => {
     await rejects(link(remote, { signal }), 'CLOSED')
     assert.deepEqual(getEventListeners(signal, 'abort'), [])
   })
+})
+
+test('a runtime without a class of its own for signals, such as Bun, has the global one', { timeout: 60_000 }, async t => {
+  const code = `
+    delete require('node:util').transferableAbortController
+    const client = new link.OmnichannelClient({ embedded: { path: 'links.db' } })
+    const listed = client.getConversations({ signal: AbortSignal.abort('enough') }).next()
+    listed.catch(reason => console.log(JSON.stringify(reason)))`
+  assert.equal(await run(t, code, { cwd: folder(t) }), 'enough')
 })

@@ -2,7 +2,8 @@
 
 // Signals of callers. A signal may be of another realm or a polyfill, so only its shape is checked.
 
-const { transferableAbortController } = require('node:util')
+// Bun has no such function, and its global class is the right one.
+const { transferableAbortController = () => new globalThis.AbortController() } = require('node:util')
 const { invalid, readable } = require('./validate.js')
 
 // The classes of Node. A page-like environment, such as Jest with jsdom, has older ones of these names, or none.

@@ -103,7 +103,8 @@ async function attempt(manager, [program, ...first], registry, place) {
     // Otherwise Yarn takes a folder above for the project.
     writeFileSync(join(cwd, 'yarn.lock'), '')
   }
-  const env = { PATH: bin, HOME: place, npm_config_registry: registry, npm_config_cache: join(place, 'cache'), BUN_INSTALL: place }
+  const caches = { npm_config_cache: join(place, 'cache'), YARN_CACHE_FOLDER: join(place, 'cache'), BUN_INSTALL: place }
+  const env = { PATH: bin, HOME: place, npm_config_registry: registry, ...caches }
   const call = (...args) => run(program, [...first, ...args], { cwd, env })
   await call(...manager.install, 'omnichannel-link', 'omnichannel-link-emulator')
 

@@ -12,7 +12,8 @@ const data = join(dirname(require.resolve('omnichannel-link/package.json')), 'ex
 async function link(options, pages) {
   const client = new OmnichannelClient(options)
   for (const page of pages) await client.importRecords(join(data, `${page}.json`))
-  const { status } = await client.linkToConversation('contact', contact, conversation)
+  const { status } = await client.linkToConversation('contact', contact, conversation, { signal: AbortSignal.timeout(60_000) })
+  for await (const { conversationId } of client.getConversations({ top: 1 })) if (!conversationId) throw new Error('no conversation')
   await client.close()
   return status
 }
