@@ -131,6 +131,25 @@ test('none until the deadline is TIMEOUT, after a last read', async () => {
   )
 })
 
+test('no pause is negative, although time goes on between two reads of it', async () => {
+  for (let timeoutInMs = 1; timeoutInMs < 10; timeoutInMs++) {
+    const pauses = []
+    let time = 0
+    const sleep = async ms => pauses.push(ms)
+    const client = {
+      async *getConversations() {
+        // Empty.
+      }
+    }
+    const system = { now: () => time++, random: () => 0.5, sleep, after: never }
+    await rejects(waitForConversation(native, client, { timeoutInMs }, system), 'TIMEOUT')
+    assert.ok(
+      pauses.every(ms => ms > 0),
+      pauses.join()
+    )
+  }
+})
+
 test('its errors name the store, and the default client explains its choice', async () => {
   const unconfigured = { implicitStoreHint: () => 'Nobody configured it.', store: () => 'embedded' }
   for (const [store, hint] of [

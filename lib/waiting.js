@@ -78,9 +78,11 @@ async function search(native, client, { timeoutInMs, createdAfter, ...wanted }, 
     } finally {
       ended()
     }
-    if (remaining() <= 0 || signal.reason === OVERDUE) throw tooLate(native, timeoutInMs, cause)
+    // Read once: a pause must not be negative because time goes on between two reads.
+    const left = remaining()
+    if (left <= 0 || signal.reason === OVERDUE) throw tooLate(native, timeoutInMs, cause)
     // Jitter, so that clients that start together do not poll together.
-    await system.sleep(Math.min(pause * (0.8 + 0.4 * system.random()), remaining()), signal).catch(error => {
+    await system.sleep(Math.min(pause * (0.8 + 0.4 * system.random()), left), signal).catch(error => {
       throw signal.aborted ? signal.reason : error
     })
     pause = Math.min(pause * 1.5, LONGEST_PAUSE_IN_MS)
