@@ -169,20 +169,6 @@ test('the conversations of a record and an agent are found among many others', {
   assert.deepEqual(await found('--status', 'waiting', '--status', 'closed', '--top', '2'), [2, 1].map(numbered))
 })
 
-test('import reports each file, also those before a file that fails', { timeout: 120_000 }, async t => {
-  const cwd = folder(t)
-  const { stdout } = await cli(t, ['import', ...files], { cwd })
-  assert.match(stdout, /accounts\.json: 90 accounts inserted, 0 updated\n[^]*2 links point to missing records\n$/)
-  assert.ok(filesOf(cwd).includes('omnichannel-link.db'))
-  const partly = await cli(t, ['import', files[0], join(cwd, 'missing.json'), '--json'], { cwd })
-  assert.equal(partly.code, 2)
-  assert.deepEqual(
-    JSON.parse(partly.stdout).imports.map(({ entitySet, updated }) => [entitySet, updated]),
-    [['accounts', 90]]
-  )
-  assert.equal(JSON.parse(partly.stderr).error.code, 'INVALID_ARGUMENT')
-})
-
 test('wrong usage exits with 2 and an explanation, and touches nothing', { timeout: 120_000 }, async t => {
   const cwd = folder(t)
   for (const [args, message] of [

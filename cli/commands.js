@@ -2,6 +2,7 @@
 
 // The commands: their arguments, their help and their code.
 
+const { readdir, stat } = require('node:fs/promises')
 const { failure, own } = require('../lib/link-error.js')
 const { bulk } = require('./bulk.js')
 const { INCOMPLETE } = require('./exit-codes.js')
@@ -83,7 +84,8 @@ function lineOf({ conversationId, status, customer, case: incident, subject, cre
   return [conversationId, String(status).padEnd(9), date, short(customer), short(incident), subject ?? '-'].join('  ')
 }
 
-async function importFiles({ client, values, signal }, files) {
+async function importFiles({ client, values, signal }, paths) {
+  const files = (await Promise.all(paths.map(filesOf))).flat()
   const imports = []
   const bar = progressLine()
   try {
@@ -99,6 +101,18 @@ async function importFiles({ client, values, signal }, files) {
     // Also when a file failed: those before it were imported.
     if (values.json) await print(JSON.stringify({ imports }))
   }
+}
+
+/** The JSON files of a folder, by name; any other path is that of a file. A shell of Windows expands no `*.json`. */
+async function filesOf(path) {
+  const isFolder = await stat(path).then(
+    stats => stats.isDirectory(),
+    () => false
+  )
+  if (!isFolder) return [path]
+  const names = (await readdir(path)).filter(name => /\.json$/i.test(name))
+  if (names.length === 0) throw failure('INVALID_ARGUMENT', `<file>: the folder '${path}' has no .json file.`)
+  return names.sort().map(name => `${path.replace(/\/+$/, '')}/${name}`)
 }
 
 function importLine({ file, entitySet, inserted, updated, danglingLinks, moreRowsExist }) {
@@ -174,12 +188,12 @@ const COMMANDS = {
   },
   import: {
     summary: 'import Web API responses into the embedded store',
-    usage: '<file...>',
+    usage: '<file|folder...>',
     takes: [1, Infinity],
     outlivesReader: true,
     about:
-      'Each file is the response to a GET of accounts, contacts, incidents or msdyn_ocliveworkitems. A file is imported completely or not at\nall, and can be imported again.',
-    examples: ['import accounts.json contacts.json --db links.db'],
+      'Each file is the response to a GET of accounts, contacts, incidents or msdyn_ocliveworkitems. A file is imported completely or not at\nall, and can be imported again. Of a folder, its .json files are imported.',
+    examples: ['import accounts.json contacts.json --db links.db', 'import exported --db links.db'],
     run: importFiles
   },
   bulk: {

@@ -43,7 +43,7 @@ Exit codes
 ${columns(CLASSES.map(([code, meaning, codes]) => [String(code), codes.length > 0 ? `${meaning}: ${codes.join(', ')}` : meaning]))}
 
 Try it without a Dataverse environment:
-  omnichannel-link import node_modules/omnichannel-link/examples/data/*.json --db try.db
+  omnichannel-link import node_modules/omnichannel-link/examples/data --db try.db
   omnichannel-link link incident 6b726d86-d37c-43b8-b3a4-c4056ddd2e07 b7397aae-ecf8-43a6-aeb0-07d294efb494 --db try.db
   omnichannel-link show b7397aae-ecf8-43a6-aeb0-07d294efb494 --db try.db`
 }
