@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { folder } from './support/afterwards.mjs'
+import { folder, workIn } from './support/afterwards.mjs'
 import { GUID, isOutcome, rejects } from './support/expect.mjs'
 import {
   account,
@@ -202,11 +202,9 @@ test('two clients have separate stores', { timeout: 60_000 }, async t => {
 
 test('a relative path is resolved when the client is made', { timeout: 60_000 }, async t => {
   const [first, second] = [folder(t), folder(t)]
-  const before = process.cwd()
-  t.after(() => process.chdir(before))
-  process.chdir(first)
+  workIn(t, first)
   const relative = client(t, { embedded: { path: 'links.db' } })
-  process.chdir(second)
+  workIn(t, second)
   await relative.importRecords(join(data, 'accounts.json'))
   assert.deepEqual([existsSync(join(first, 'links.db')), existsSync(join(second, 'links.db'))], [true, false])
   await relative.close()

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { OmnichannelClient } from 'omnichannel-link'
-import { folder } from './support/afterwards.mjs'
+import { folder, workIn } from './support/afterwards.mjs'
 import { run } from './support/child.mjs'
 import { throws } from './support/expect.mjs'
 import { conversation } from './support/sample.mjs'
@@ -72,9 +72,7 @@ const faults = [
 
 for (const [fault, options, message] of faults) {
   test(`the constructor rejects ${fault}`, t => {
-    const before = process.cwd()
-    t.after(() => process.chdir(before))
-    process.chdir(folder(t))
+    workIn(t, folder(t))
     const error = throws(() => new OmnichannelClient(options), 'INVALID_CONFIGURATION', message, {
       isRetryable: false,
       maybeApplied: false

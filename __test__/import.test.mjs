@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { folder } from './support/afterwards.mjs'
+import { folder, workIn } from './support/afterwards.mjs'
 import { rejects } from './support/expect.mjs'
 import {
   account,
@@ -41,9 +41,7 @@ test('a page may be a file or an object, and importing it twice changes nothing'
 
 test('a relative path is resolved in the working directory', { timeout: 60_000 }, async t => {
   const { client } = emptyEmbedded(t)
-  const before = process.cwd()
-  t.after(() => process.chdir(before))
-  process.chdir(data)
+  workIn(t, data)
   assert.equal((await client.importRecords('incidents.json')).inserted, 120)
 })
 

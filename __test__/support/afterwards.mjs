@@ -16,6 +16,13 @@ export function afterwards(t, duty) {
   duties.get(t).push(duty)
 }
 
+/** Changes the working directory until the end of the test: no system must remove it, and Windows does not. */
+export function workIn(t, place) {
+  const before = process.cwd()
+  afterwards(t, () => process.chdir(before))
+  process.chdir(place)
+}
+
 /** A new folder, removed at the end. Its path has no symbolic links, like the working directory of a child process. */
 export function folder(t) {
   const created = realpathSync(mkdtempSync(join(tmpdir(), 'omnichannel-link-')))

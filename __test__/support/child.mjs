@@ -1,29 +1,31 @@
 // Child processes, for effects that can only be seen from outside.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterwards } from './afterwards.mjs'
+import { afterwards, folder } from './afterwards.mjs'
 
 /** The path of the package, for code outside it. */
 export const COMMONJS = createRequire(import.meta.url).resolve('omnichannel-link')
 
 /**
- * Starts a program. Its code is CommonJS. It has the package's exports in `link`, and the `values` under their
- * names. `line()` resolves with the next line of its output, `ended` when it has exited.
+ * Starts a program. Its code is CommonJS, and requires packages from the working directory. It has the package's exports in `link`, and the
+ * `values` under their names. `line()` resolves with the next line of its output, `ended` when it has exited.
  */
 export function start(t, code, { cwd, env, ...values } = {}) {
   const given = { COMMONJS, ...values }
-  const prelude = Object.entries(given).map(([name, value]) => `const ${name} = ${JSON.stringify(value)}\n`)
+  const prelude = [
+    "require = require('node:module').createRequire(process.cwd() + '/')",
+    ...Object.entries(given).map(([name, value]) => `const ${name} = ${JSON.stringify(value)}`),
+    'const link = require(COMMONJS);'
+  ]
   const { DATAVERSE_URL: _, ...environment } = process.env
-  const child = spawn(
-    process.execPath,
-    ['--input-type=commonjs', '--eval', `${prelude.join('')}const link = require(COMMONJS);\n${code}`],
-    {
-      cwd,
-      env: { ...environment, ...env }
-    }
-  )
+  // A file, because a command line of Windows has room for 32,767 characters only.
+  const program = join(folder(t), 'program.cjs')
+  writeFileSync(program, [...prelude, code].join('\n'))
+  const child = spawn(process.execPath, [program], { cwd, env: { ...environment, ...env } })
   afterwards(t, () => child.kill('SIGKILL'))
   let stdout = ''
   let stderr = ''
