@@ -31,7 +31,7 @@ function executable(target, text = '') {
     head.writeUInt32LE(64, 0x3c)
     head.writeUInt16LE({ x64: 0x8664, arm64: 0xaa64 }[cpu], 68)
   }
-  return Buffer.concat([head, Buffer.from(`${abi === 'gnu' ? 'libc.so.6\0' : ''}${text}`)])
+  return Buffer.concat([head, Buffer.from(`${abi === 'gnu' ? 'libc.so.6\0GLIBC_2.17\0GLIBC_2.2.5\0' : ''}${text}`)])
 }
 
 /** A folder with artifacts of all targets, and one for the packages. */
@@ -111,6 +111,14 @@ describe('nothing is assembled', () => {
     'with a file for another C library': [
       /linux-x64-musl\.node is for another C library$/,
       dir => cpSync(join(dir, addonOf('linux-x64-gnu')), join(dir, addonOf('linux-x64-musl')))
+    ],
+    'with a file that needs a new glibc': [
+      /linux-x64-gnu needs glibc 2\.34, newer than 2\.28$/,
+      dir => writeFileSync(join(dir, emulatorOf('linux-x64-gnu', true)), executable('linux-x64-gnu', 'GLIBC_2.34'))
+    ],
+    'with a file that needs the runtime of Visual C++': [
+      /\.exe needs VCRUNTIME140\.dll, /,
+      dir => writeFileSync(join(dir, emulatorOf('win32-x64-msvc', true)), executable('win32-x64-msvc', 'VCRUNTIME140.dll'))
     ],
     'with a file that is no executable': [
       / is for no known platform$/,

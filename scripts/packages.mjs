@@ -16,6 +16,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const MEGABYTE = 1e6
 // A release build has about 80 % of this.
 const BUDGETS = { addon: 12.5 * MEGABYTE, emulator: 7 * MEGABYTE, scripts: 1.5 * MEGABYTE }
+// The glibc of Debian 10, RHEL 8 and Ubuntu 20.04 has it.
+const NEWEST_GLIBC = 28
 // Properties of package.json that only a checkout needs. A published package runs no script.
 const CHECKOUT_ONLY = new Set(['devDependencies', 'prettier', 'scripts', 'workspaces'])
 // Files of a checkout's build, which are published in packages of their own.
@@ -45,7 +47,7 @@ export function assemble({
       from: artifacts ? join(artifacts, emulatorOf(target, true)) : join(root, 'emulator', 'bin', emulatorOf(target))
     }
   ])
-  const problems = [...versions(manifests), ...binaries.flatMap(binary => defects(binary, main.version))]
+  const problems = [...versions(manifests), ...binaries.flatMap(binary => defects(binary, main.version, only))]
   rmSync(out, { recursive: true, force: true })
   if (problems.length === 0) {
     const isTrial = only ? true : undefined
@@ -67,13 +69,17 @@ function versions([main, emulator]) {
 }
 
 /** Reasons not to publish a binary. */
-function defects({ target, kind, from }, version) {
+function defects({ target, kind, from }, version, isTrial) {
   if (!existsSync(from)) return [`${target} lacks its ${kind}: ${from}`]
   const bytes = readFileSync(from)
   const problems = overBudget(from, bytes.length, BUDGETS[kind])
   const [os, arch, abi] = target.split('-')
   if (platformOf(bytes) !== `${os}-${arch}`) problems.push(`${from} is for ${platformOf(bytes) ?? 'no known platform'}`)
   else if (os === 'linux' && bytes.includes('libc.so.6\0') !== (abi === 'gnu')) problems.push(`${from} is for another C library`)
+  const glibc = Math.max(...[...bytes.toString('latin1').matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor)))
+  // A trial is for this machine.
+  if (abi === 'gnu' && glibc > NEWEST_GLIBC && !isTrial) problems.push(`${from} needs glibc 2.${glibc}, newer than 2.${NEWEST_GLIBC}`)
+  if (bytes.includes('VCRUNTIME140')) problems.push(`${from} needs VCRUNTIME140.dll, which a bare Windows lacks`)
   // The addon contains its version as the user agent.
   if (kind === 'addon' && !bytes.includes(`omnichannel-link/${version}`)) problems.push(`${from} is not of version ${version}`)
   return problems
