@@ -1,4 +1,4 @@
-// What scripts/packages.mjs assembles for npm, and what it refuses.
+// The packages that scripts/packages.mjs assembles for npm, and its refusals.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'

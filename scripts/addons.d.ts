@@ -1,3 +1,3 @@
-// What lib/binding.js requires: the addon itself, and the packages that contain nothing else.
+// Modules that lib/binding.js requires: the addon itself, and packages that contain nothing else.
 declare module '*.node'
 declare module 'omnichannel-link-*'

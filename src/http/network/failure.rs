@@ -192,11 +192,30 @@ fn describe_certificate_error(reason: &CertificateError) -> String {
             }
             "UnsupportedCertVersion" => "is not an X.509 version 3 certificate",
             "EkuError" => "was not issued for a server",
-            _ => return format!("cannot be accepted ({})", describe(&*other.0)),
+            _ => return describe_system_error(&describe(&*other.0)),
         },
         _ => "cannot be accepted",
     };
     known.to_owned()
+}
+
+/// An error of the system's verifier that rustls has no value for. Windows's are known by their number: Windows has long messages, in its own
+/// language, and for a few numbers it has none, so that Rust tells of its own function instead.
+fn describe_system_error(message: &str) -> String {
+    let number = message.strip_suffix(')').and_then(|text| text.rsplit_once("(os error ")?.1.parse::<i32>().ok());
+    let known = match number.map(i32::cast_unsigned) {
+        // CERT_E_CHAINING, CERT_E_UNTRUSTEDCA
+        Some(0x800B_010A | 0x800B_0112) => CertificateError::UnknownIssuer,
+        // TRUST_E_CERT_SIGNATURE
+        Some(0x8009_6004) => CertificateError::BadSignature,
+        // CRYPT_E_NO_REVOCATION_CHECK, CRYPT_E_REVOCATION_OFFLINE, CERT_E_REVOCATION_FAILURE
+        Some(0x8009_2012 | 0x8009_2013 | 0x800B_010E) => CertificateError::UnknownRevocationStatus,
+        Some(number) if message.starts_with("OS Error ") => {
+            return format!("cannot be accepted (error {number:#010X})");
+        }
+        _ => return format!("cannot be accepted ({message})"),
+    };
+    describe_certificate_error(&known)
 }
 
 /// An error of TLS. The library's own messages quote Rust names.
@@ -265,4 +284,42 @@ fn host(url: &Url) -> &str {
 
 fn address(url: &Url) -> String {
     format!("{}:{}", host(url), url.port_or_known_default().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::{CertificateError, OtherError};
+
+    /// An error as the verifier of Windows or macOS makes it.
+    fn described(message: &str) -> String {
+        let error: super::BoxError = message.to_owned().into();
+        super::describe_certificate_error(&CertificateError::Other(OtherError(Arc::from(error))))
+    }
+
+    #[test]
+    fn errors_of_windows_are_described_by_number() {
+        let unknown = "was issued by an authority that is not trusted here";
+        for (message, description) in [
+            ("Eine Zertifikatkette konnte nicht erstellt werden. (os error -2146762486)", unknown),
+            ("OS Error -2146762486 (FormatMessageW() returned error 317) (os error -2146762486)", unknown),
+            ("The revocation server was offline. (os error -2146885613)", "cannot be checked for revocation"),
+            (
+                "OS Error -2146762487 (FormatMessageW() returned error 317) (os error -2146762487)",
+                "cannot be accepted (error 0x800B0109)",
+            ),
+            (
+                "A certificate is bad. (os error -2146762487)",
+                "cannot be accepted (A certificate is bad. (os error -2146762487))",
+            ),
+            (
+                "“contoso” certificate is not standards compliant: -67901",
+                "cannot be accepted (“contoso” certificate is not standards compliant: -67901)",
+            ),
+            ("", "cannot be accepted ()"),
+        ] {
+            assert_eq!(described(message), description, "{message}");
+        }
+    }
 }
