@@ -14,3 +14,7 @@ mod node;
 pub mod progress;
 pub mod session;
 mod sync;
+
+/// Allocator of the Rust code. Node and SQLite keep the C library's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -16,7 +16,7 @@ type Row = (&'static str, &'static [&'static str], &'static str, &'static [&'sta
 /// An entry covers everything below it: `dataverse::tables` is less than `dataverse`.
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
-    ("lib",       &[],                                                   "only", &[]),
+    ("lib",       &[],                                                   "only", &["mimalloc"]),
     ("error",     &[],                                                   "only", &["thiserror"]),
     ("clock",     &["error"],                                            "only", &["tokio::time", "rand"]),
     ("sync",      &[],                                                   "only", &[]),
