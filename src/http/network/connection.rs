@@ -72,7 +72,8 @@ impl Connection {
             tokio::spawn(connection);
             Sender::Http2(sender)
         } else {
-            let (sender, connection) = http1::handshake(io).await?;
+            // In one piece: to copy a short body behind the head is cheaper than a system call with two buffers.
+            let (sender, connection) = http1::Builder::new().writev(false).handshake(io).await?;
             tokio::spawn(connection);
             Sender::Http1(sender)
         };
