@@ -1,6 +1,11 @@
 //! One runtime for the process, on one named thread, started by the first call.
 
-use std::{io, panic::AssertUnwindSafe, sync::Mutex, thread};
+use std::{
+    io,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 use async_task::Runnable;
 use tokio::{runtime::Handle, sync::mpsc, task::unconstrained};
@@ -17,10 +22,9 @@ type Job = Box<dyn FnOnce() + Send>;
 static RUNTIME: Runtime = Runtime::new();
 
 /// The queue of the running thread. If the thread cannot be started, the next call tries again.
-struct Runtime(Mutex<Option<Jobs>>);
+struct Runtime(Mutex<Option<Arc<Jobs>>>);
 
 /// The queue of the runtime's thread. Its length is limited by the service, which limits pending calls.
-#[derive(Clone)]
 pub(super) struct Jobs {
     queue: mpsc::UnboundedSender<Job>,
     runtime: Handle,
@@ -37,7 +41,7 @@ pub(super) enum Place {
 }
 
 /// Returns the queue of the runtime's thread, and starts the thread if necessary.
-pub(super) fn jobs() -> Result<Jobs, LinkError> {
+pub(super) fn jobs() -> Result<Arc<Jobs>, LinkError> {
     RUNTIME.jobs(launch)
 }
 
@@ -46,11 +50,11 @@ impl Runtime {
         Self(Mutex::new(None))
     }
 
-    fn jobs(&self, launch: impl FnOnce() -> io::Result<Jobs>) -> Result<Jobs, LinkError> {
+    fn jobs(&self, launch: impl FnOnce() -> io::Result<Jobs>) -> Result<Arc<Jobs>, LinkError> {
         let mut running = lock(&self.0);
         match &*running {
-            Some(jobs) if !jobs.queue.is_closed() => Ok(jobs.clone()),
-            _ => Ok(running.insert(launch().map_err(LinkError::no_thread)?).clone()),
+            Some(jobs) if !jobs.queue.is_closed() => Ok(Arc::clone(jobs)),
+            _ => Ok(Arc::clone(running.insert(Arc::new(launch().map_err(LinkError::no_thread)?)))),
         }
     }
 }
