@@ -1,5 +1,5 @@
 // Installs the packages of this checkout's build with every package manager, in empty folders, from a registry of its own, with a PATH that
-// has Node and no compiler. There it links on both stores, runs the command line and starts the emulator.
+// has Node and no compiler. There it links on both stores, runs the command line and starts the emulator. It also bundles the client.
 //
 //   npm run try-packages
 import { spawn } from 'node:child_process'
@@ -70,7 +70,7 @@ async function serve(packages, place) {
   return { registry, stop: () => server.close() }
 }
 
-/** The command of a package manager, installed into a cache; undefined if it cannot be had. */
+/** The command of a tool, installed into a cache; undefined if it cannot be had. */
 async function commandOf({ tool, program, isRuntime }) {
   if (!tool) return [process.execPath, npm]
   const folder = join(cache, tool.replace('/', '+'))
@@ -85,7 +85,7 @@ async function commandOf({ tool, program, isRuntime }) {
 }
 
 /** Installs the packages in an empty project, and uses them. */
-async function attempt(manager, [program, ...first], registry, place) {
+async function install(manager, [program, ...first], registry, place) {
   const bin = join(place, 'bin')
   const cwd = join(place, 'project')
   for (const folder of [bin, cwd]) mkdirSync(folder)
@@ -116,6 +116,20 @@ async function attempt(manager, [program, ...first], registry, place) {
   expect(await call(...manager.exec, 'omnichannel-link-emulator', '--stdin-seed'), /"url":"http:/)
 }
 
+/** Puts a program with the client and its addon into a bundle, which needs no package afterwards. */
+async function bundle(_, [program, ...first], registry, place) {
+  const options = { cwd: place }
+  cpSync(join(place, '../packages'), join(place, 'node_modules'), { recursive: true })
+  writeFileSync(
+    join(place, 'program.js'),
+    `const { OmnichannelClient } = require('omnichannel-link')
+    new OmnichannelClient({ embedded: { path: 'links.db' } }).getConversations().next().then(({ done }) => console.log(done))`
+  )
+  await run(program, [...first, 'program.js', '--bundle', '--platform=node', '--loader:.node=copy', '--outdir=bundle'], options)
+  rmSync(join(place, 'node_modules'), { recursive: true })
+  expect(await run('node', ['bundle/program.js'], options), /^true\n$/)
+}
+
 /** The file of a program of this machine. */
 function found(name) {
   const folders = process.env.PATH.split(':')
@@ -126,6 +140,10 @@ function expect(printed, pattern) {
   if (!pattern.test(printed)) throw new Error(`expected ${pattern}, got:\n${printed}`)
 }
 
+const TRIALS = [
+  ...Object.entries(MANAGERS).map(([name, manager]) => ({ name, manager, attempt: install })),
+  { name: 'esbuild', manager: { tool: 'esbuild@0.28.2', program: 'bin/esbuild' }, attempt: bundle }
+]
 const here = Object.keys(TRIPLES).find(target => existsSync(join(root, addonOf(target))))
 if (!npm || !here) throw new Error('Build the checkout, then start this with `npm run try-packages`.')
 const place = mkdtempSync(join(tmpdir(), 'omnichannel-try-'))
@@ -133,7 +151,7 @@ try {
   const packages = join(place, 'packages')
   assemble({ only: [here], out: packages })
   const { registry, stop } = await serve(packages, place)
-  for (const [name, manager] of Object.entries(MANAGERS)) {
+  for (const { name, manager, attempt } of TRIALS) {
     const started = performance.now()
     const command = await commandOf(manager)
     const result = command
