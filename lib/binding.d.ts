@@ -5,6 +5,9 @@ import type { Conversation, DiagnosisReport, ImportSummary, LinkedRecord, StoreN
 /** The options of a call, then its cancellation. */
 type CallArguments = unknown[]
 
+/** The last argument is not given: these functions take no options. */
+type ChangeFunction = (entityLogicalName: unknown, recordId: unknown, conversationId: unknown, none: undefined | null) => Promise<string>
+
 /** A client in the addon. The promises reject with an `Error` that call.js turns into a `LinkError`; a cancelled call rejects with null. */
 export class Client {
   /** `rest` is the credential function, the proxy function and Node's `process`. */
@@ -14,6 +17,8 @@ export class Client {
   /** Resolves with the string that outcome.js reads. */
   link(entityLogicalName: unknown, recordId: unknown, conversationId?: unknown, ...rest: CallArguments): Promise<string>
   unlink(entityLogicalName: unknown, recordId: unknown, conversationId?: unknown, ...rest: CallArguments): Promise<string>
+  linkFunction(): ChangeFunction
+  unlinkFunction(): ChangeFunction
   readConversation(conversationId: unknown, ...rest: CallArguments): Promise<Conversation>
   listConversations(query: unknown, continuation?: object, cancellation?: Cancellation): Promise<{ conversations: Conversation[], continuation?: object }>
   findRecord(entityLogicalName: unknown, key: unknown, ...rest: CallArguments): Promise<LinkedRecord>

@@ -39,6 +39,9 @@ let isLogFlushedAtExit = false
 
 class OmnichannelClient {
   #native
+  /** Functions of the addon for calls without options, which most are. A method of `native` takes longer to call. */
+  #link
+  #unlink
   #events
   #isObserved = false
 
@@ -48,6 +51,8 @@ class OmnichannelClient {
     const callbacks = new Callbacks()
     const functions = credential || proxy ? require('./credential.js').functions(credential, proxy, callbacks) : [undefined, undefined]
     this.#native = callNow(() => new Client(plain, ...functions, process))
+    this.#link = this.#native.linkFunction()
+    this.#unlink = this.#native.unlinkFunction()
     callbacks.attach(this.#native)
     this.#events = new Events(this.#native)
     flushLogAtExit()
@@ -58,7 +63,7 @@ class OmnichannelClient {
       return this.#change(LINK, [entityLogicalName, recordId, conversationId], options)
     }
     this.#observe()
-    return this.#native.link(entityLogicalName, recordId, conversationId).then(this.#linked, this.#linkFailed)
+    return this.#link(entityLogicalName, recordId, conversationId, undefined).then(this.#linked, this.#linkFailed)
   }
 
   unlinkFromConversation(entityLogicalName, recordId, conversationId, options) {
@@ -66,7 +71,7 @@ class OmnichannelClient {
       return this.#change(UNLINK, [entityLogicalName, recordId, conversationId], options)
     }
     this.#observe()
-    return this.#native.unlink(entityLogicalName, recordId, conversationId).then(this.#linked, this.#unlinkFailed)
+    return this.#unlink(entityLogicalName, recordId, conversationId, undefined).then(this.#linked, this.#unlinkFailed)
   }
 
   // Ends of calls without options, created once per client. Listeners that were added meanwhile are called before the promise settles.
