@@ -153,7 +153,7 @@ impl EmbeddedStore {
 
     fn writer<'a>(&self, threads: &'a mut Threads) -> Result<&'a mpsc::Sender<Job>, LinkError> {
         if threads.writer.is_none() && !threads.are_closed {
-            threads.writer = Some(writer::spawn(Arc::clone(&self.connections), self.idle)?);
+            threads.writer = Some(writer::spawn(Arc::clone(&self.connections), self.idle, Arc::clone(&self.clock))?);
         }
         threads.writer.as_ref().ok_or_else(thread_ended)
     }

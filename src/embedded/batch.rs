@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::writer::{Job, Update};
+use crate::clock::Clock;
 
 /// Most updates that share a commit. Bounds how long the first of them waits for the others.
 const MAX_BATCH: usize = 1_024;
@@ -31,6 +32,7 @@ impl Expected {
 
 /// A batch that grows while its updates run.
 pub(super) struct Batch<'a> {
+    clock: &'a dyn Clock,
     jobs: &'a mpsc::Receiver<Job>,
     updates: Vec<Update>,
     /// A job that is no update, and therefore ends the batch.
@@ -40,8 +42,8 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(first: Update, jobs: &'a mpsc::Receiver<Job>, expected: Expected) -> Self {
-        Self { jobs, updates: vec![first], next: None, expected, deadline: None }
+    pub(super) fn new(first: Update, jobs: &'a mpsc::Receiver<Job>, expected: Expected, clock: &'a dyn Clock) -> Self {
+        Self { clock, jobs, updates: vec![first], next: None, expected, deadline: None }
     }
 
     /// The update at `index`, which is at most the number of updates so far. Waits for it if it is expected soon.
@@ -69,7 +71,7 @@ impl<'a> Batch<'a> {
         if job.is_some() || self.updates.len() >= self.expected.updates {
             return job;
         }
-        let now = Instant::now();
+        let now = self.clock.now();
         let deadline = *self.deadline.get_or_insert(now + self.expected.wait);
         self.jobs.recv_timeout(deadline.saturating_duration_since(now)).ok()
     }
@@ -83,6 +85,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        clock::SystemClock,
         domain::{Call, CallOptions, ConversationId, Decide, EntityLogicalName, RecordReference, RequestId},
         embedded::pending::PendingUpdates,
     };
@@ -104,12 +107,15 @@ mod tests {
     #[test]
     fn a_batch_waits_for_the_updates_that_it_expects() {
         let (sender, jobs) = mpsc::channel();
-        let mut batch = Batch::new(update(), &jobs, Expected { updates: 3, wait: LONG });
+        let mut batch = Batch::new(update(), &jobs, Expected { updates: 3, wait: LONG }, &SystemClock);
         sender.send(Job::Update(update())).unwrap();
         assert!(batch.get(1).is_some());
-        let late = std::thread::spawn(move || sender.send(Job::Update(update())).map(|()| sender));
+        let late = std::thread::spawn(move || {
+            assert!(sender.send(Job::Update(update())).is_ok());
+            sender
+        });
         assert!(batch.get(2).is_some());
-        let _sender = late.join().unwrap().unwrap();
+        let _sender = late.join().unwrap();
         assert!(batch.get(3).is_none(), "it expects no fourth one");
         assert_eq!(batch.updates().len(), 3);
     }
@@ -120,15 +126,15 @@ mod tests {
         for _ in 0..MAX_BATCH {
             sender.send(Job::Update(update())).unwrap();
         }
-        let mut batch = Batch::new(update(), &jobs, Expected::default());
-        assert_eq!((0..).take_while(|at| batch.get(*at).is_some()).count(), MAX_BATCH);
+        let mut batch = Batch::new(update(), &jobs, Expected::default(), &SystemClock);
+        assert_eq!((0..=MAX_BATCH).filter(|at| batch.get(*at).is_some()).count(), MAX_BATCH);
         assert!(jobs.try_recv().is_ok(), "one is left");
     }
 
     #[test]
     fn another_job_ends_a_batch_at_once() {
         let (sender, jobs) = mpsc::channel();
-        let mut batch = Batch::new(update(), &jobs, Expected { updates: 3, wait: LONG });
+        let mut batch = Batch::new(update(), &jobs, Expected { updates: 3, wait: LONG }, &SystemClock);
         sender.send(Job::Run(Box::new(|_| ()))).unwrap();
         sender.send(Job::Update(update())).unwrap();
         assert!(batch.get(1).is_none());
@@ -139,7 +145,7 @@ mod tests {
     #[test]
     fn a_batch_does_not_wait_longer_than_it_may() {
         let (_sender, jobs) = mpsc::channel();
-        let mut batch = Batch::new(update(), &jobs, Expected { updates: 3, wait: Duration::ZERO });
+        let mut batch = Batch::new(update(), &jobs, Expected { updates: 3, wait: Duration::ZERO }, &SystemClock);
         assert!(batch.get(1).is_none());
     }
 

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         mpsc::{self, RecvTimeoutError},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{runtime::Handle, sync::oneshot};
@@ -23,7 +23,7 @@ use super::{
     rows::LinkTransaction,
 };
 use crate::{
-    clock::SharedClock,
+    clock::{Clock, SharedClock},
     domain::{Call, ConversationId, Decide, Decision, conversation_not_found, record_not_found},
     error::{Code, LinkError},
     sync::lock,
@@ -103,26 +103,36 @@ impl Drop for Settling {
 }
 
 /// Starts the thread. It checkpoints when it has no job for the time `idle`. It ends when the last sender is dropped, or after a `Close`.
-pub(super) fn spawn(connections: Arc<Connections>, idle: Duration) -> Result<mpsc::Sender<Job>, LinkError> {
+pub(super) fn spawn(
+    connections: Arc<Connections>,
+    idle: Duration,
+    clock: SharedClock,
+) -> Result<mpsc::Sender<Job>, LinkError> {
     // Bounded by the service, which admits a limited number of calls.
     let (sender, jobs) = mpsc::channel();
     let runtime = Handle::try_current().ok();
     std::thread::Builder::new()
         .name("omnichannel-db".into())
-        .spawn(move || run(&connections, &jobs, idle, runtime.as_ref()))
+        .spawn(move || run(&connections, &jobs, idle, runtime.as_ref(), &*clock))
         .map_err(LinkError::no_thread)?;
     Ok(sender)
 }
 
-fn run(connections: &Connections, jobs: &mpsc::Receiver<Job>, idle: Duration, runtime: Option<&Handle>) {
+fn run(
+    connections: &Connections,
+    jobs: &mpsc::Receiver<Job>,
+    idle: Duration,
+    runtime: Option<&Handle>,
+    clock: &dyn Clock,
+) {
     let (mut next, mut has_written, mut single_commits) = (None, false, 0);
     let mut expected = Expected::default();
     let unsettled = Arc::new(Unsettled::default());
     while let Some(job) = next.take().or_else(|| receive(connections, jobs, idle, &mut has_written)) {
         match job {
             Job::Update(first) => {
-                let mut batch = Batch::new(first, jobs, expected);
-                let (outcomes, commit_time) = update(connections, &mut batch);
+                let mut batch = Batch::new(first, jobs, expected, clock);
+                let (outcomes, commit_time) = update(connections, &mut batch, clock);
                 let (updates, ended_by) = batch.into_parts();
                 next = ended_by.or_else(|| jobs.try_recv().ok());
                 expected = Expected::after(updates.len(), commit_time, matches!(next, Some(Job::Update(_))));
@@ -179,12 +189,12 @@ fn receive(
 type Committed = (Vec<Result<Decision, LinkError>>, Duration);
 
 /// Runs the updates of the batch, also those that come meanwhile, and commits them. An error concerns them all.
-fn update(connections: &Connections, batch: &mut Batch<'_>) -> Committed {
-    guarded(connections, || commit(connections, batch))
+fn update(connections: &Connections, batch: &mut Batch<'_>, clock: &dyn Clock) -> Committed {
+    guarded(connections, || commit(connections, batch, clock))
         .unwrap_or_else(|error| (batch.updates().iter().map(|_| Err(error.repeated())).collect(), Duration::ZERO))
 }
 
-fn commit(connections: &Connections, batch: &mut Batch<'_>) -> Result<Committed, LinkError> {
+fn commit(connections: &Connections, batch: &mut Batch<'_>, clock: &dyn Clock) -> Result<Committed, LinkError> {
     let path = connections.path();
     let failed = |error| store_error(path, "linking", error);
     for attempt in 0..MAX_OPENS {
@@ -199,14 +209,14 @@ fn commit(connections: &Connections, batch: &mut Batch<'_>) -> Result<Committed,
         }
         let mut transaction = begun.map_err(failed)?;
         let outcomes = update_all(&mut transaction, path, batch).inspect_err(|_| not_applied(batch))?;
-        let started = Instant::now();
+        let started = clock.now();
         transaction.commit().map_err(|error| {
             if is_rolled_back(&error) {
                 not_applied(batch);
             }
             failed(error)
         })?;
-        let commit_time = started.elapsed();
+        let commit_time = clock.now().saturating_duration_since(started);
         connections.confirm()?;
         return Ok((outcomes, commit_time));
     }
