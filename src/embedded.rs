@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod functions;
 mod import;
+mod jobs;
 mod path_check;
 mod pending;
 mod queries;
@@ -34,9 +35,9 @@ use self::{
     connections::Connections,
     cursor::Cursor,
     import::PageReaders,
+    jobs::{GetPage, Job, Update},
     pending::PendingUpdates,
     reader::Task,
-    writer::{GetPage, Job, Update},
 };
 use crate::{
     clock::SharedClock,

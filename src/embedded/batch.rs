@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::writer::{Job, Update};
+use super::jobs::{Job, Update};
 use crate::clock::Clock;
 
 /// Most updates that share a commit. Bounds how long the first of them waits for the others.
@@ -14,7 +14,7 @@ const MAX_BATCH: usize = 1_024;
 /// Longest wait for more updates. Bounds how long the lock for writing is held while nothing is written.
 const MAX_WAIT: Duration = Duration::from_millis(1);
 
-/// What the last batch tells about the next one.
+/// Predicts the next batch from the last one.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Expected {
     /// Callers that were waiting when it was committed. Those that wait for each call before the next one are about to call again.

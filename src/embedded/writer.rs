@@ -10,21 +10,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::runtime::Handle;
 
 use super::{
     batch::{Batch, Expected},
     connections::{Connections, MAX_OPENS},
     database::{IfMissing, with_small_cache},
     error::{cancelled, catch_panic, is_rolled_back, replaced, store_error},
-    import::{self, EntityPage, ImportContext, ImportSummary, OnProgress},
-    pending::PendingUpdate,
-    reader::Task,
+    import::{self, ImportContext, ImportSummary, OnProgress},
+    jobs::{GetPage, Job, Reply, Update},
     rows::LinkTransaction,
 };
 use crate::{
     clock::{Clock, SharedClock},
-    domain::{Call, ConversationId, Decide, Decision, conversation_not_found, record_not_found},
+    domain::{Call, Decision, conversation_not_found, record_not_found},
     error::{Code, LinkError},
     sync::lock,
 };
@@ -32,27 +31,6 @@ use crate::{
 /// Commits of single calls in a row after which the WAL is checkpointed. Such calls leave no idle moment, but they do not need a long WAL
 /// either, and each of them would wait for its file to grow.
 const MAX_SINGLE_COMMITS: u32 = 1_000;
-
-pub(super) type Reply<T> = oneshot::Sender<Result<T, LinkError>>;
-
-/// One job of the thread. Jobs run in the order in which they were sent.
-pub(super) enum Job {
-    Update(Update),
-    Run(Task),
-    /// Closes the connections and ends the thread.
-    Close(Reply<()>),
-}
-
-/// Reads or passes the page of an import. Its argument reports whether the caller has cancelled.
-pub(super) type GetPage = Box<dyn FnOnce(&dyn Fn() -> bool) -> Result<EntityPage, LinkError> + Send>;
-
-pub(super) struct Update {
-    pub(super) id: ConversationId,
-    pub(super) decide: Decide,
-    pub(super) call: Arc<Call>,
-    pub(super) pending: PendingUpdate,
-    pub(super) reply: Reply<Decision>,
-}
 
 /// A batch that is on the disk, with the outcomes of its calls. Dropping it settles them: then later reads of their conversations no
 /// longer wait for them.
