@@ -1,22 +1,33 @@
-// A small agent desktop: one client in the main process, one window for each conversation. Run it with `npx electron examples/electron/main.js`.
+// An agent desktop in one window. The client and its token are here, in the main process; the page calls `Microsoft.Omnichannel`.
+// Try it on the sample data with `npx electron examples/electron/main.js --demo`.
 const { existsSync } = require('node:fs')
 const { join } = require('node:path')
 const { pathToFileURL } = require('node:url')
-const { app, BrowserWindow, ipcMain, net, protocol } = require('electron')
-const { OmnichannelClient } = require('omnichannel-link')
+const { app, BrowserWindow, ipcMain, net, protocol, session } = require('electron')
+const { LinkError, OmnichannelClient } = require('omnichannel-link')
 const { serveOmnichannel } = require('omnichannel-link/electron')
 
-const PAGES = { '/': 'index.html', '/desktop.js': 'desktop.js' }
-const CONVERSATIONS = ['b7397aae-ecf8-43a6-aeb0-07d294efb494', '455ad61a-1b4f-4bef-a1da-4a23d647d08a']
+const DEMO = process.argv.includes('--demo')
+/** The system user who works here: in a real desktop, the one who signed in. */
+const AGENT = DEMO ? 'c2dd22d0-9d47-4799-8d95-355c298bd4f2' : process.env.AGENT_ID
+const PAGES = { '/': 'index.html', '/desktop.css': 'desktop.css', '/desktop.js': 'desktop.js', '/errors.js': 'errors.js' }
 
 // With their own scheme the desktop's pages have their own origin; `file://` would be the origin of every file on the machine.
-protocol.registerSchemesAsPrivileged([{ scheme: 'app', privileges: { standard: true, secure: true } }])
+protocol.registerSchemesAsPrivileged([{ scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true } }])
+
+const systemProxy = url => session.defaultSession.resolveProxy(url)
+
+/** Opens the environment of the company. A real desktop gets the token of the signed-in user, from MSAL for example. */
+function openClient() {
+  const { DATAVERSE_URL: url, DATAVERSE_TOKEN: token } = process.env
+  return new OmnichannelClient({ timeoutInMs: 10_000, dataverse: { url, credential: async () => token, proxy: systemProxy } })
+}
 
 /**
- * Opens the embedded store. Sample data is imported only into a new one, because a later import would undo links. With `dataverse` instead of
- * `embedded` nothing else changes. The pages are loaded with `require`, because the addon cannot read files inside a packed app.
+ * Opens an SQLite file instead. Sample data is imported only into a new one, because a later import would undo links. The pages are loaded
+ * with `require`, because the addon cannot read files inside a packed app.
  */
-async function openClient() {
+async function openDemo() {
   const path = join(app.getPath('userData'), 'links.db')
   const pages = existsSync(path) ? [] : ['accounts', 'contacts', 'incidents', 'msdyn_ocliveworkitems']
   const client = new OmnichannelClient({ embedded: { path } })
@@ -24,34 +35,54 @@ async function openClient() {
   return client
 }
 
-async function openWindow(service, conversationId) {
-  const window = new BrowserWindow({ width: 640, height: 360, webPreferences: { preload: require.resolve('omnichannel-link/preload') } })
-  // Only the desktop's own pages are shown.
+/** The column of each table that the page may search, with `/find/contact?number=…`. */
+const COLUMNS = { contact: 'telephone1', incident: 'ticketnumber' }
+
+/** Responds with the records that match, or with the error as plain data. */
+async function find(client, table, number) {
+  try {
+    return Response.json([await client.findRecord(table, { [COLUMNS[table]]: number })])
+  } catch (error) {
+    if (!(error instanceof LinkError)) throw error
+    return error.code === 'AMBIGUOUS' ? Response.json(error.candidates) : Response.json(error, { status: 400 })
+  }
+}
+
+/** Responds to the requests of the page: the files in `PAGES`, and searches. */
+function serve(client, { url }) {
+  const { pathname, searchParams } = new URL(url)
+  const table = pathname.replace('/find/', '')
+  if (Object.hasOwn(COLUMNS, table)) return find(client, table, searchParams.get('number'))
+  if (Object.hasOwn(PAGES, pathname)) return net.fetch(pathToFileURL(join(__dirname, PAGES[pathname])).href)
+  return new Response('not found', { status: 404 })
+}
+
+async function openWindow() {
+  const window = new BrowserWindow({ width: 1080, height: 640, webPreferences: { preload: require.resolve('omnichannel-link/preload') } })
+  // Only the desktop's own page is shown.
   window.webContents.on('will-navigate', event => event.preventDefault())
   window.webContents.setWindowOpenHandler(() => ({ action: 'deny' }))
-  service.focus(window.webContents, conversationId)
-  await window.loadURL('app://desktop/')
+  window.removeMenu()
+  await window.loadURL(`app://desktop/?agent=${AGENT}`)
 }
 
 async function start() {
   await app.whenReady()
-  protocol.handle('app', ({ url }) => {
-    const page = PAGES[new URL(url).pathname]
-    return page ? net.fetch(pathToFileURL(join(__dirname, page)).href) : new Response('not found', { status: 404 })
-  })
-  const client = await openClient()
-  const service = serveOmnichannel({
+  const client = DEMO ? await openDemo() : openClient()
+  protocol.handle('app', request => serve(client, request))
+  serveOmnichannel({
     ipcMain,
     client,
     allow: ['app://desktop'],
+    forwardEvents: true,
     onRefreshTab: (_tabId, webContents) => webContents.reload()
   })
-  // Reload the windows of a conversation when one of its links has changed.
-  for (const event of ['linked', 'replaced', 'unlinked']) {
-    client.on(event, ({ conversationId }) => service.getWindows(conversationId).forEach(webContents => webContents.reload()))
-  }
-  for (const conversationId of CONVERSATIONS) await openWindow(service, conversationId)
+  await openWindow()
 }
 
 app.on('window-all-closed', () => app.quit())
-start()
+if (DEMO || (process.env.DATAVERSE_URL && AGENT)) void start()
+else {
+  console.error('Start it with --demo, or set DATAVERSE_URL, DATAVERSE_TOKEN and AGENT_ID, the id of the system user.')
+  app.exit(2)
+}
