@@ -14,7 +14,7 @@ const { isPromise } = require('node:util/types')
 const { expectFunction, invalid, optionsOf, readable } = require('./validate.js')
 const { linkError } = require('./call.js')
 const { uncaught } = require('./events.js')
-const { properties, take } = require('./options.js')
+const { property, take } = require('./options.js')
 const { outcomeOf } = require('./outcome.js')
 const { AbortController, cancelOnAbort, isAborted, reasonOf, throwIfAborted } = require('./signals.js')
 
@@ -30,8 +30,6 @@ const CHUNK = 64
 const TIMEOUT_IN_MS = 600_000
 
 const PROGRESS_EVERY_MS = 200
-
-const FIELDS = ['entityLogicalName', 'recordId', 'conversationId']
 
 /** Letters of the tables in a chunk, as in src/node/bulk.rs. */
 const LETTERS = { __proto__: null, account: 'a', contact: 'c', incident: 'i' }
@@ -248,10 +246,14 @@ const emptyChunk = () => ({ first: 0, targets: [], text: '' })
 function targetOf(native, request) {
   if (typeof request !== 'object' || request === null) throw invalid(native, 'request', 'an object', request)
   // One by one, because in the rows of an object-relational mapper they are getters of a class.
-  const { entityLogicalName, recordId, conversationId } = readable(native, 'request', () => properties(request, FIELDS))
+  const target = readable(native, 'request', () => [
+    property(request, 'entityLogicalName'),
+    property(request, 'recordId'),
+    property(request, 'conversationId')
+  ])
   // Required, unlike in a single call: the focused conversation is no default for a whole list.
-  if (conversationId == null) throw invalid(native, 'conversationId', 'a GUID', conversationId)
-  return /** @type {[any, any, any]} */ ([entityLogicalName, recordId, conversationId])
+  if (target[2] == null) throw invalid(native, 'conversationId', 'a GUID', target[2])
+  return target
 }
 
 /** A target as in src/node/bulk.rs. Undefined if a part cannot be one, or is an id in braces; the addon checks the ids. */
