@@ -76,13 +76,18 @@ function defects({ target, kind, from }, version, isTrial) {
   const [os, arch, abi] = target.split('-')
   if (platformOf(bytes) !== `${os}-${arch}`) problems.push(`${from} is for ${platformOf(bytes) ?? 'no known platform'}`)
   else if (os === 'linux' && bytes.includes('libc.so.6\0') !== (abi === 'gnu')) problems.push(`${from} is for another C library`)
-  const glibc = Math.max(...[...bytes.toString('latin1').matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor)))
+  const glibc = newestGlibc(bytes)
   // A trial is for this machine.
   if (abi === 'gnu' && glibc > NEWEST_GLIBC && !isTrial) problems.push(`${from} needs glibc 2.${glibc}, newer than 2.${NEWEST_GLIBC}`)
   if (bytes.includes('VCRUNTIME140')) problems.push(`${from} needs VCRUNTIME140.dll, which a bare Windows lacks`)
   // The addon contains its version as the user agent.
   if (kind === 'addon' && !bytes.includes(`omnichannel-link/${version}`)) problems.push(`${from} is not of version ${version}`)
   return problems
+}
+
+/** The minor version of the newest glibc 2 that a binary needs; -Infinity if it needs none. */
+export function newestGlibc(bytes) {
+  return Math.max(...[...bytes.toString('latin1').matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor)))
 }
 
 function overBudget(what, size, budget) {

@@ -2,20 +2,15 @@
 // has Node and no compiler. There it links on both stores, runs the command line and starts the emulator. It also bundles the client.
 //
 //   npm run try-packages
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { assemble } from './packages.mjs'
-import { addonOf, TRIPLES } from './targets.mjs'
+import { here, npm, root, run, tool } from './tools.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-const cache = join(root, 'node_modules/.cache/try-packages')
-const npm = process.env.npm_execpath
 const arch = { x64: 'x64', arm64: 'aarch64' }[process.arch]
 
 const yarn4 = { tool: '@yarnpkg/cli-dist@4.18.1', program: 'bin/yarn.js', install: ['add'], exec: ['run'] }
@@ -32,19 +27,6 @@ const MANAGERS = {
   'Yarn 4': { ...yarn4, linker: 'node-modules' },
   "Yarn 4 with Plug'n'Play": { ...yarn4, linker: 'pnp', node: ['--require', './.pnp.cjs'] },
   Bun: { tool: `@oven/bun-${process.platform}-${arch}@1.4.5`, program: 'bin/bun', install: ['add'], exec: ['x'], isRuntime: true }
-}
-
-/** Runs a program to its end, and returns its output. Rejects with it if the program fails. */
-async function run(command, args, options = {}) {
-  const child = spawn(command, args, options)
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', text => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', text => (stderr += text))
-  // The emulator ends with its stdin.
-  child.stdin.on('error', () => {}).end('[]\n')
-  const [status] = await once(child, 'close')
-  if (status !== 0) throw new Error(`${[command, ...args].join(' ')} ended with ${status}\n${stdout}${stderr}`)
-  return stdout
 }
 
 /** Packs the packages, and serves them as npm's registry does. */
@@ -70,18 +52,11 @@ async function serve(packages, place) {
   return { registry, stop: () => server.close() }
 }
 
-/** The command of a tool, installed into a cache; undefined if it cannot be had. */
-async function commandOf({ tool, program, isRuntime }) {
-  if (!tool) return [process.execPath, npm]
-  const folder = join(cache, tool.replace('/', '+'))
-  const file = join(folder, 'node_modules', tool.replace(/@[^@]*$/, ''), program)
-  if (!existsSync(file)) {
-    await run(process.execPath, [npm, 'install', '--prefix', folder, '--ignore-scripts', '--no-audit', tool], { cwd: tmpdir() }).catch(
-      () => {}
-    )
-  }
-  if (!existsSync(file)) return undefined
-  return isRuntime ? [file] : [process.execPath, file]
+/** The command of a package manager; undefined if it cannot be had. */
+async function commandOf({ tool: spec, program, isRuntime }) {
+  if (!spec) return [process.execPath, npm]
+  const file = await tool(spec, program)
+  return file && (isRuntime ? [file] : [process.execPath, file])
 }
 
 /** Installs the packages in an empty project, and uses them. */
@@ -144,7 +119,6 @@ const TRIALS = [
   ...Object.entries(MANAGERS).map(([name, manager]) => ({ name, manager, attempt: install })),
   { name: 'esbuild', manager: { tool: 'esbuild@0.28.2', program: 'bin/esbuild' }, attempt: bundle }
 ]
-const here = Object.keys(TRIPLES).find(target => existsSync(join(root, addonOf(target))))
 if (!npm || !here) throw new Error('Build the checkout, then start this with `npm run try-packages`.')
 const place = mkdtempSync(join(tmpdir(), 'omnichannel-try-'))
 try {
