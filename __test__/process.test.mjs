@@ -52,8 +52,10 @@ test('require starts no thread; the first call does', { skip: process.platform !
     const client = new OmnichannelClient({ embedded: { path: 'links.db' } })
     client.openConversation('${conversation}')
     const made = threads().length
-    client.linkToConversation('account', '${account.recordId}').catch(({ code }) => {
+    client.linkToConversation('account', '${account.recordId}').catch(function finish({ code }) {
       const called = ours()
+      // A thread names itself, which may come after the answer.
+      if (called.length < 2) return setImmediate(finish, { code })
       client.close().then(() => console.log(JSON.stringify({ code, before, required, made, called })))
     })`
   // Not through the require of the helper.
