@@ -13,7 +13,7 @@ import { startEmulator } from 'omnichannel-link-emulator'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = path => readFileSync(join(root, path), 'utf8')
 // Written by programs, and without code.
-const generated = new Set(['command-line.md', 'performance.md', 'reliability.md'])
+const generated = new Set(['command-line.md', 'performance.md', 'platforms.md', 'reliability.md'])
 const written = readdirSync(join(root, 'docs'))
   .filter(name => name.endsWith('.md') && !generated.has(name))
   .map(name => join('docs', name))

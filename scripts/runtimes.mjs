@@ -68,7 +68,7 @@ async function attempt(runtime) {
   if (!version) return { what, reason: kind === 'Electron' ? 'no Electron was found' : 'it could not be fetched' }
   if (kind === 'Node') return { version, ...(await suites(program, runtime)) }
   if (kind === 'Electron') return { version, ...(await suitesOfElectron(program)) }
-  const command = kind === 'Deno' ? [program, 'run', '--allow-all', '--no-config'] : [program, 'run']
+  const command = kind === 'Deno' ? [program, 'run', '--allow-all', '--no-config', '--unstable-detect-cjs'] : [program, 'run']
   return { version, ...(await smoke({ runtime: command, target: here })) }
 }
 
