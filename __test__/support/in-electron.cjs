@@ -8,6 +8,11 @@ const driven = process.env.DRIVEN.startsWith('.') ? join(__dirname, process.env.
 app.setPath('userData', process.env.DRIVEN_DATA)
 // A test that was killed leaves no Electron behind.
 process.once('disconnect', () => app.exit())
+// Electron would show a dialog and wait.
+process.once('uncaughtException', error => {
+  console.error(error)
+  app.exit(1)
+})
 
 const program = require(driven)
 const context = { ...electron, app, program, require }

@@ -31,7 +31,7 @@ export const options = {
   skip: electron
     ? !hasScreen && 'no screen: run the test under `xvfb-run -a`'
     : 'Electron not found: set ELECTRON to its path, as in ELECTRON=$(node scripts/electron.mjs), or install the package electron',
-  timeout: 120_000
+  timeout: 60_000
 }
 
 /**
