@@ -11,7 +11,6 @@ import { emptyEmbedded, stores } from './support/stores.mjs'
 /** The properties of the addon's client. */
 const native = { note: () => null, store: () => 'embedded' }
 const WINDOW = 256
-const CHUNK = 64
 const request = (record, conversationId, more) => ({ ...record, conversationId, ...more })
 /** The events that belong to the results. */
 const failures = results => results.filter(({ error }) => error).map(({ request, error }) => [true, request?.conversationId ?? null, error])
@@ -183,11 +182,11 @@ test('the list is read one window ahead of the results', { timeout: 60_000 }, as
   assert.deepEqual([list.read, begun.length], [WINDOW, WINDOW])
   for (const { resolve } of begun) resolve()
   await settle()
-  assert.equal(list.read, WINDOW, 'it is read further although no result was taken')
+  assert.equal(list.read, WINDOW + 1, 'it is read further although no result was taken')
   assert.equal((await first).value.outcome.conversationId, numbered(0))
-  for (let number = 1; number < CHUNK; number++) await results.next()
+  for (let number = 1; number <= 10; number++) await results.next()
   await settle()
-  assert.equal(list.read, WINDOW + CHUNK, 'a chunk is read when there is room for it')
+  assert.equal(list.read, WINDOW + 11)
   await results.return()
 })
 
@@ -206,6 +205,28 @@ test('leaving early stops reading, closes the list, and aborts pending calls', {
   await settle()
   assert.equal(list.read, read)
   assert.equal((await results.next()).done, true)
+})
+
+const done = value => ({ value, done: true })
+
+test('no result comes after an end that was asked for', { timeout: 60_000 }, async t => {
+  const { client } = emptyEmbedded(t)
+  for (const before of [0, 1, 2]) {
+    const results = client.linkMany(requests(10))
+    await results.next()
+    const taken = Array.from({ length: before }, () => results.next())
+    const [ended, after] = [results.return('left'), results.next()]
+    assert.deepEqual(
+      (await Promise.all(taken)).map(({ value }) => value.request.conversationId),
+      Array.from({ length: before }, (_, at) => numbered(at + 1))
+    )
+    assert.deepEqual([await ended, await after, await results.next()], [done('left'), done(undefined), done(undefined)])
+  }
+  const results = client.linkMany(requests(10))
+  await results.next()
+  const [failed, after] = [results.throw(new Error('mine')), results.next()]
+  await assert.rejects(failed, /mine/)
+  assert.deepEqual(await after, done(undefined))
 })
 
 test('leaving early waits for pending calls', { timeout: 60_000 }, async () => {

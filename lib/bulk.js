@@ -13,6 +13,7 @@ const { nextTick = setImmediate } = require('node:process')
 const { isPromise } = require('node:util/types')
 const { expectFunction, invalid, optionsOf, readable } = require('./validate.js')
 const { linkError } = require('./call.js')
+const { define } = require('./link-error.js')
 const { uncaught } = require('./events.js')
 const { property, take } = require('./options.js')
 const { outcomeOf } = require('./outcome.js')
@@ -46,9 +47,10 @@ const END = 150
 function bulk(native, requests, options, calls, now = () => performance.now()) {
   const ready = { take: () => undefined }
   const list = results(native, requests, options, calls, now, ready)
-  // Resuming the generator takes several turns of the microtask queue, so a result that is there already goes around it.
-  const resume = list.next.bind(list)
+  // Resuming the generator takes several turns of the microtask queue, so a result that is there already goes around it. Not while the
+  // generator has something to do, and not after it was told to end.
   let resumed = 0
+  const [resume, ...endings] = [list.next.bind(list), list.return.bind(list), list.throw.bind(list)]
   const next = () => {
     const value = resumed === 0 ? ready.take() : undefined
     if (value) return Promise.resolve({ value, done: false })
@@ -58,9 +60,13 @@ function bulk(native, requests, options, calls, now = () => performance.now()) {
     result.then(ended, ended)
     return result
   }
-  /** @type {PropertyDescriptor & { __proto__: null }} */
-  const method = { __proto__: null, value: next, configurable: true, writable: true }
-  return Object.defineProperty(list, 'next', method)
+  const [stop, fail] = endings.map(end => argument => {
+    resumed = Infinity
+    return end(argument)
+  })
+  const methods = { __proto__: null, next, return: stop, throw: fail }
+  for (const name of Object.keys(methods)) define(list, name, { value: methods[name] })
+  return list
 }
 
 async function* results(native, requests, options, { shape, start, call, succeeded, failed }, now, ready) {
@@ -206,12 +212,16 @@ async function* results(native, requests, options, { shape, start, call, succeed
       list.isRead = true
       arrival.wake()
     })
+  const readOn = () => {
+    if (!isFull()) room.wake()
+  }
   ready.take = () => {
     const result = ended[first % WINDOW]
     if (result === undefined || stopping.aborted) return undefined
     ended[first++ % WINDOW] = undefined
-    // Not for each place, so that requests are read and cross together.
+    // Not for each place, so that requests are read and cross together: when a chunk has room, or no more results are taken at once.
     if (next - first <= WINDOW - CHUNK) room.wake()
+    else if (next - first === WINDOW - 1) nextTick(readOn)
     return result
   }
   try {

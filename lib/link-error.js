@@ -98,4 +98,4 @@ function shown(thrown) {
   }
 }
 
-module.exports = { LinkError, failure, fromAddon, kindOf, own, shown }
+module.exports = { LinkError, define, failure, fromAddon, kindOf, own, shown }
