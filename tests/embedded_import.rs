@@ -141,6 +141,18 @@ async fn an_import_leaves_all_indexes() {
     }
 }
 
+#[tokio::test]
+async fn an_import_leaves_the_indexes_of_users() {
+    let db = DatabaseFixture::empty();
+    db.imported(active(0..2, "Hello")).await;
+    let index = "CREATE UNIQUE INDEX \"conversation_by-subject\" ON conversation (subject, id)";
+    db.other_connection(OpenFlags::SQLITE_OPEN_READ_WRITE).execute_batch(index).unwrap();
+    db.imported(active(0..9, "Hello")).await;
+    let found = "SELECT count(*) FROM sqlite_schema WHERE name = 'conversation_by-subject'";
+    let other = db.other_connection(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    assert_eq!(other.query_row(found, [], |row| row.get::<_, u8>(0)).unwrap(), 1);
+}
+
 fn recorded() -> (Option<OnProgress>, Receiver<ImportProgress>) {
     let (report, reports) = mpsc::channel();
     (Some(Box::new(move |progress| report.send(progress).unwrap_or_default())), reports)

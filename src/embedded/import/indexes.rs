@@ -10,8 +10,10 @@ pub(super) fn drop_for(connection: &Connection, rows: usize) -> rusqlite::Result
     if last.is_some_and(|last| usize::try_from(last).is_ok_and(|last| last > rows)) {
         return Ok(Vec::new());
     }
-    let mut select = connection
-        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND name GLOB 'conversation_*'")?;
+    // Not indexes that users have added, which may be unique.
+    let mut select = connection.prepare(
+        "SELECT name, sql FROM sqlite_schema WHERE name IN ('conversation_as_listed', 'conversation_of_agent')",
+    )?;
     let indexes: rusqlite::Result<Vec<(String, String)>> = select.query_map([], |row| row.try_into())?.collect();
     let drop = |(name, create): (String, String)| connection.execute(&format!("DROP INDEX {name}"), []).map(|_| create);
     indexes?.into_iter().map(drop).collect()
