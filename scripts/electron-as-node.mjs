@@ -24,11 +24,11 @@ const EXPECTED = {
     'the process environment of the caller chooses the store, and a worker has its own'
   ],
   cli: [
-    'import reports each file, also those before a file that fails',
     'wrong usage exits with 2 and an explanation, and touches nothing',
     'messages use the names of the command line, not of the library',
     'a failed command creates no file'
   ],
+  'cli-import': ['import reports each file, also those before a file that fails', 'import takes the JSON files of a folder, by name'],
   configuration: ['without options the default store is used', 'variables may be inherited, but never come from Object.prototype'],
   'default-client': [
     'the default is an embedded store in the working directory, created by an import',
