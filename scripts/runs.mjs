@@ -1,4 +1,4 @@
-// What was run on which platform with which runtime: scripts/runs.json, and the documents that say so.
+// The runs on each platform with each runtime: scripts/runs.json, and the documents that say so.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TRIPLES } from './targets.mjs'
@@ -9,7 +9,7 @@ export const RUNTIMES = ['Node 20', 'Node 22', 'Node 24', 'Node 26', 'Bun', 'Den
 const FILE = join(root, 'scripts/runs.json')
 const MARKED = /(?<=<!-- runs -->\n)[^]*?(?=<!-- end of runs -->)/
 
-/** What a run is, without the rest of its line. */
+/** The counts of a run in words, without the rest of its line. */
 function counts({ what, passed, failed, skipped }) {
   const rest = [failed !== 0 && `**${failed} failed**`, skipped > 0 && `${skipped} skipped`].filter(Boolean)
   return [`${what}: ${passed} passed`, ...rest].join(', ')
@@ -19,7 +19,7 @@ const isRun = run => run?.version !== undefined
 const isGood = run => isRun(run) && run.failed === 0
 const select = (runs, target, runtime) => runs.filter(run => run.target === target && run.runtime === runtime)
 
-/** What a table says of a platform and a runtime. */
+/** The cell of a platform and a runtime. */
 function cell(runs) {
   const lines = runs.filter(isRun).map(run => `${run.version}<br>${counts(run)}`)
   return lines.join('<br>') || 'not run'
