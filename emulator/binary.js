@@ -29,7 +29,10 @@ function installed(target) {
   }
 }
 
-/** Names of this platform's binaries, the one for the C library of Node first. Yarn 1 installs those for both libraries. */
+/**
+ * Names of this platform's binaries, the one for the C library of Node first. Yarn 1 installs those for both libraries. As in lib/binding.js,
+ * with which this package shares no file: each is installed without the other.
+ */
 function targets() {
   if (platform === 'win32') return [`win32-${arch}-msvc`]
   if (platform !== 'linux') return [`${platform}-${arch}`]
