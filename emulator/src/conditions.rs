@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::Deserialize;
 
-use crate::{
-    privileges::Privilege,
-    table::{self, Lookup, Navigation, Table, relationship::RELATIONSHIPS},
+use crate::definitions::{
+    Definitions,
+    table::{Navigation, Table},
 };
 
 /// Settings of the organisation and of the service. The defaults are those of a healthy service.
@@ -14,7 +14,7 @@ use crate::{
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Conditions {
     /// Logical names of the tables without optimistic concurrency.
-    pub(crate) concurrency_off: Vec<TableName>,
+    pub(crate) concurrency_off: Vec<String>,
     pub(crate) limits: Limits,
     /// Execution time that each request uses up.
     pub(crate) execution_time_per_request_in_ms: u64,
@@ -29,10 +29,15 @@ pub(crate) struct Conditions {
     /// Effect of two values for one lookup in a body.
     pub(crate) two_values_for_one_lookup: TwoValues,
     pub(crate) alternate_keys: AlternateKeys,
-    /// Relationships that the environment lacks.
-    pub(crate) hidden_relationships: HiddenRelationships,
+    /// Schema names of one-to-many relationships that the environment lacks.
+    pub(crate) hidden_relationships: Vec<String>,
+    /// Their navigation properties.
+    #[serde(skip)]
+    hidden_navigations: Vec<String>,
     /// Privileges that the user lacks.
-    pub(crate) missing_privileges: Vec<PrivilegeName>,
+    pub(crate) missing_privileges: Vec<String>,
+    /// Whether the lines of a batch must end with CRLF, as documented. Clients that live environments accept send LF.
+    pub(crate) batch_needs_crlf: bool,
     /// Time of the `Date` header when the clock is at 0, since 1970. `None`: the time of the machine.
     pub(crate) date_in_ms: Option<u64>,
 }
@@ -50,35 +55,54 @@ impl Default for Conditions {
             ref_honours_if_match: true,
             two_values_for_one_lookup: TwoValues::Last,
             alternate_keys: AlternateKeys::default(),
-            hidden_relationships: HiddenRelationships::default(),
+            hidden_relationships: Vec::new(),
+            hidden_navigations: Vec::new(),
             missing_privileges: Vec::new(),
+            batch_needs_crlf: false,
             date_in_ms: None,
         }
     }
 }
 
 impl Conditions {
+    /// Rejects names that the definitions do not have.
+    pub(crate) fn resolve(&mut self, definitions: &Definitions) -> Result<(), String> {
+        let has_table = |name: &str| definitions.by_logical_name(name).is_some();
+        if let Some(name) = self.concurrency_off.iter().find(|name| !has_table(name)) {
+            return Err(format!("`concurrencyOff`: no table '{name}'"));
+        }
+        if let Some(name) = self.alternate_keys.0.keys().find(|name| !has_table(name)) {
+            return Err(format!("`alternateKeys`: no table '{name}'"));
+        }
+        for name in &self.hidden_relationships {
+            let found = definitions.one_to_many().iter().find(|known| known.name == *name);
+            let found = found.ok_or_else(|| format!("`hiddenRelationships`: no relationship '{name}'"))?;
+            self.hidden_navigations.push(found.navigation.clone());
+        }
+        Ok(())
+    }
+
     pub(crate) fn is_concurrency_off(&self, table: &Table) -> bool {
-        self.concurrency_off.iter().any(|off| off.0 == table.logical_name)
+        self.concurrency_off.contains(&table.logical_name)
     }
 
     /// Whether a navigation property belongs to a hidden relationship.
     pub(crate) fn hides(&self, navigation: &str) -> bool {
-        self.hidden_relationships.0.contains(&navigation)
+        self.hidden_navigations.iter().any(|hidden| hidden == navigation)
     }
 
-    /// The lookup and navigation property with this name, unless the relationship is hidden.
-    pub(crate) fn navigation(&self, table: &Table, name: &str) -> Option<(&'static Lookup, &'static Navigation)> {
+    /// The single-valued navigation property with this name, unless the relationship is hidden.
+    pub(crate) fn navigation<'t>(&self, table: &'t Table, name: &str) -> Option<&'t Navigation> {
         table.navigation(name).filter(|_| !self.hides(name))
     }
 
     pub(crate) fn misses(&self, privilege: &str) -> bool {
-        self.missing_privileges.iter().any(|missing| missing.0 == privilege)
+        self.missing_privileges.iter().any(|missing| missing == privilege)
     }
 
     /// The alternate keys of a table, each as the sorted names of its columns.
-    pub(crate) fn keys(&self, table: &Table) -> &[Vec<String>] {
-        self.alternate_keys.0.get(table.logical_name).map_or(&[], Vec::as_slice)
+    pub(crate) fn keys<'a>(&'a self, table: &'a Table) -> &'a [Vec<String>] {
+        self.alternate_keys.0.get(&table.logical_name).map_or(&table.keys, Vec::as_slice)
     }
 }
 
@@ -89,22 +113,6 @@ pub(crate) enum TwoValues {
     First,
     Last,
     Refuse,
-}
-
-/// The logical name of one of the four tables.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct TableName(String);
-
-impl TryFrom<String> for TableName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        match table::by_logical_name(&name) {
-            Some(_) => Ok(Self(name)),
-            None => Err(format!("`concurrencyOff`: no table '{name}'")),
-        }
-    }
 }
 
 /// Alternate keys by the logical name of their table. Each is one column, or several joined with commas. The columns are checked later,
@@ -124,9 +132,6 @@ impl TryFrom<BTreeMap<String, Vec<String>>> for AlternateKeys {
 
     fn try_from(given: BTreeMap<String, Vec<String>>) -> Result<Self, String> {
         let read = |(table, keys): (String, Vec<String>)| {
-            if table::by_logical_name(&table).is_none() {
-                return Err(format!("`alternateKeys`: no table '{table}'"));
-            }
             let keys = keys.iter().map(|key| read_key(&table, key)).collect::<Result<_, _>>()?;
             Ok((table, keys))
         };
@@ -144,41 +149,6 @@ fn read_key(table: &str, key: &str) -> Result<Vec<String>, String> {
         return Err(format!("`alternateKeys`: '{key}' of {table} has a column twice"));
     }
     Ok(columns)
-}
-
-/// The navigation properties of hidden relationships, which are configured by schema name.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(try_from = "Vec<String>")]
-pub(crate) struct HiddenRelationships(Vec<&'static str>);
-
-impl TryFrom<Vec<String>> for HiddenRelationships {
-    type Error = String;
-
-    fn try_from(names: Vec<String>) -> Result<Self, String> {
-        let find = |name: &String| {
-            let found = RELATIONSHIPS.iter().find(|relationship| relationship.schema_name == name);
-            found
-                .map(|found| found.navigation)
-                .ok_or_else(|| format!("`hiddenRelationships`: no relationship '{name}'"))
-        };
-        names.iter().map(find).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct PrivilegeName(String);
-
-impl TryFrom<String> for PrivilegeName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        if Privilege::exists(&name) {
-            Ok(Self(name))
-        } else {
-            Err(format!("`missingPrivileges`: no privilege '{name}'"))
-        }
-    }
 }
 
 /// The service protection limits. `None`: no limit.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{privileges::Privilege, query::QueryError, table::Table};
+use crate::definitions::{TableRef, kind::Range, table::Table};
 
 /// Code of the emulator's own errors. It looks unlike any Dataverse code, so that a client cannot confuse them.
 const NOT_EMULATED: &str = "EMULATOR_NOT_IMPLEMENTED";
@@ -15,7 +15,7 @@ pub(crate) enum ODataError {
     /// The bearer token is missing or invalid.
     Unauthorized,
     RowNotFound {
-        table: &'static Table,
+        table: TableRef,
         id: String,
     },
     SetNotFound {
@@ -23,39 +23,39 @@ pub(crate) enum ODataError {
     },
     /// A name in `$select` that is not a column.
     PropertyNotFound {
-        table: &'static Table,
+        table: TableRef,
         name: String,
     },
     QuerySyntax,
     /// `<name>@odata.bind` without a navigation property of that name.
     UndeclaredProperty {
-        table: &'static Table,
+        table: TableRef,
         name: String,
     },
     /// A value in the body whose name is not a column.
     InvalidProperty {
-        table: &'static Table,
+        table: TableRef,
         name: String,
     },
     BodyNotReadable {
-        table: &'static Table,
+        table: TableRef,
         detail: String,
     },
     WrongLiteral {
-        table: &'static Table,
+        table: TableRef,
         literal: String,
         expected: &'static str,
     },
     /// A bind to a set that the navigation property cannot point to. Microsoft does not document the message.
     WrongBindType {
-        table: &'static Table,
+        table: TableRef,
         navigation: String,
-        expected: &'static str,
+        expected: String,
         found: String,
     },
     /// Two values for one lookup. Microsoft documents neither the error nor the message.
     TwoValues {
-        table: &'static Table,
+        table: TableRef,
         lookup: String,
     },
     /// `_x_value: null`
@@ -66,16 +66,93 @@ pub(crate) enum ODataError {
     LookupNotWritable,
     /// Null for a lookup's column name.
     UntypedValue {
-        table: &'static Table,
+        table: TableRef,
         name: String,
     },
     TooLong {
-        table: &'static Table,
-        name: &'static str,
+        table: TableRef,
+        name: String,
         limit: usize,
     },
+    /// A number outside the limits of its column.
+    OutOfRange {
+        table: TableRef,
+        name: String,
+        range: Range,
+    },
+    /// A number that is not one of the choices.
+    NotAChoice {
+        table: TableRef,
+        name: String,
+        value: String,
+        choices: String,
+    },
+    /// A time that the database cannot store.
+    TooEarly,
+    /// A property twice in one body.
+    DuplicateProperty {
+        table: TableRef,
+        name: String,
+    },
+    /// A row that others point to, where the relationship forbids to delete it.
+    DeleteRestricted {
+        table: TableRef,
+        by: String,
+    },
+    /// The type in `@odata.type` is not that of the set.
+    WrongType {
+        table: TableRef,
+        found: String,
+    },
+    /// A batch whose parts cannot be read.
+    BatchNotReadable(String),
+    /// More than 1,000 requests in a batch. The code is a guess.
+    TooManyParts,
+    /// `$1` without a part of that id before it.
+    NoContentId {
+        id: String,
+    },
+    /// A delta token that is too old.
+    DeltaTokenExpired,
+    /// A query option that cannot be combined with change tracking.
+    NotWithChangeTracking {
+        option: &'static str,
+    },
+    /// A table without change tracking.
+    ChangeTrackingOff {
+        table: TableRef,
+    },
+    /// FetchXML that is not well-formed or not valid.
+    InvalidFetchXml(String),
+    /// A name in FetchXML that is not a column.
+    AttributeNotFound {
+        table: TableRef,
+        name: String,
+    },
+    /// A table that does not exist, by its logical name.
+    TableNotFound {
+        name: String,
+    },
+    /// A parameter of a function or an action.
+    InvalidArgument(String),
+    /// `$skip`
+    SkipNotSupported,
+    /// A filter compares a column with a literal of another type.
+    IncompatibleTypes {
+        one: &'static str,
+        other: &'static str,
+        operator: &'static str,
+    },
+    /// No row has this alternate key.
+    KeyNotFound {
+        table: TableRef,
+    },
+    /// These columns are not an alternate key of the table. The code is a guess.
+    KeyNotDefined {
+        table: TableRef,
+    },
     InvalidStatus {
-        table: &'static Table,
+        table: TableRef,
         id: String,
         state: String,
         status: i64,
@@ -89,7 +166,7 @@ pub(crate) enum ODataError {
     PayloadTooLarge,
     /// An `ETag` in `If-Match` on a table without optimistic concurrency.
     ConcurrencyOff {
-        table: &'static Table,
+        table: TableRef,
     },
     /// A service protection limit was exceeded.
     Throttled {
@@ -103,17 +180,11 @@ pub(crate) enum ODataError {
     },
     /// A valid token of an application that is not a user of the environment.
     NotAMember,
-    /// An error in a query or in an alternate key.
-    Query(QueryError),
-    MissingPrivilege(Privilege),
+    MissingPrivilege {
+        message: String,
+    },
     /// Behaviour of Dataverse that is unknown. The string describes the case.
     NotEmulated(String),
-}
-
-impl From<QueryError> for ODataError {
-    fn from(error: QueryError) -> Self {
-        Self::Query(error)
-    }
 }
 
 impl ODataError {
@@ -128,7 +199,7 @@ impl ODataError {
                 (404, "0x8006088a", format!("Resource not found for the segment '{segment}'."))
             }
             ODataError::PropertyNotFound { table, name } => {
-                let kind = table.logical_name;
+                let kind = &table.logical_name;
                 let text = format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{kind}'.");
                 (400, "0x80060888", text)
             }
@@ -142,7 +213,7 @@ impl ODataError {
                 (400, "0x80048d19", in_payload(table, &inner))
             }
             ODataError::InvalidProperty { table, name } => {
-                let kind = table.logical_name;
+                let kind = &table.logical_name;
                 let text = format!(
                     "Invalid property '{name}' was found in entity 'Microsoft.Dynamics.CRM.{kind}'. ---> \
                      Microsoft.OData.ODataException: The property '{name}' does not exist on type \
@@ -187,6 +258,101 @@ impl ODataError {
                 );
                 (400, "0x80044331", text)
             }
+            ODataError::OutOfRange { table, name, range } => {
+                let text = format!(
+                    "A validation error occurred.  The value of '{name}' on record of type '{}' is outside the valid range. \
+                     Accepted values: {} to {}.",
+                    table.logical_name, range.min, range.max
+                );
+                (400, "0x80044330", text)
+            }
+            ODataError::NotAChoice { table, name, value, choices } => {
+                let text = format!(
+                    "A validation error occurred.  The value '{value}' of '{name}' on record of type '{}' is outside the valid \
+                     range. Accepted Values: {choices}",
+                    table.logical_name
+                );
+                (400, "0x8004431a", text)
+            }
+            ODataError::TooEarly => {
+                let text = "DateTime is less than minumum value supported by CrmDateTime. Actual value is earlier than 01/01/1753.";
+                (400, "0x80040239", text.to_owned())
+            }
+            ODataError::DuplicateProperty { table, name } => {
+                let inner = format!(
+                    "Multiple properties with the name '{name}' were detected in a resource or complex value. Either resource \
+                     property names must be unique."
+                );
+                (400, "0x80048d19", in_payload(table, &inner))
+            }
+            ODataError::DeleteRestricted { table, by } => {
+                let text = format!(
+                    "The object you tried to delete is associated with another object and cannot be deleted. A row of '{by}' \
+                     refers to this '{}'.",
+                    table.logical_name
+                );
+                (405, "0x80040227", text)
+            }
+            ODataError::WrongType { table, found } => {
+                let inner = format!(
+                    "A type named '{found}' is not assignable to the type 'Microsoft.Dynamics.CRM.{}' of the set.",
+                    table.logical_name
+                );
+                (400, "0x80048d19", in_payload(table, &inner))
+            }
+            ODataError::BatchNotReadable(detail) => {
+                (400, "0x80048d19", format!("Error identified in Payload provided by the user. {detail}"))
+            }
+            ODataError::TooManyParts => {
+                let text = "The current batch message contains too many parts. Only batch messages with a maximum number of '1000' \
+                            query operations and changesets are allowed.";
+                (400, "0x80048d19", text.to_owned())
+            }
+            ODataError::NoContentId { id } => {
+                let text = format!("Content-ID Reference: '{id}' does not exist in the batch context.");
+                (400, "0x80048d19", text)
+            }
+            ODataError::DeltaTokenExpired => (
+                400,
+                "0x80044352",
+                "Version stamp associated with the client has expired. Please perform a full sync.".to_owned(),
+            ),
+            ODataError::NotWithChangeTracking { option } => {
+                let text = format!("The \"{option}\" query parameter isn't supported when tracking changes.");
+                (400, "0x80060888", text)
+            }
+            ODataError::ChangeTrackingOff { table } => {
+                let text = format!("Entity: {} does not support change tracking.", table.logical_name);
+                (400, "0x80044353", text)
+            }
+            ODataError::InvalidFetchXml(detail) => (400, "0x8004111c", format!("Invalid XML. {detail}")),
+            ODataError::AttributeNotFound { table, name } => {
+                let text = format!("'{}' entity doesn't contain attribute with Name = '{name}'.", table.logical_name);
+                (400, "0x80041103", text)
+            }
+            ODataError::TableNotFound { name } => {
+                let text = format!("The entity with a name = '{name}' was not found in the MetadataCache.");
+                (404, "0x80041102", text)
+            }
+            ODataError::InvalidArgument(detail) => (400, "0x80040203", detail.clone()),
+            ODataError::SkipNotSupported => (400, "0x80060888", "Skip Clause is not supported in CRM".to_owned()),
+            ODataError::IncompatibleTypes { one, other, operator } => {
+                let text = format!(
+                    "A binary operator with incompatible types was detected. Found operand types '{one}' and '{other}' for operator \
+                     kind '{operator}'."
+                );
+                (400, "0x80060888", text)
+            }
+            ODataError::KeyNotFound { table } => {
+                let text =
+                    format!("A record with the specified key values does not exist in {} entity", table.logical_name);
+                (404, "0x80060891", text)
+            }
+            ODataError::KeyNotDefined { table } => {
+                let text =
+                    format!("The specified key attributes are not a defined key for the {} entity", table.logical_name);
+                (400, "0x80060888", text)
+            }
             ODataError::InvalidStatus { table, id, state, status } => {
                 let text = format!(
                     "{status} is not a valid status code for state code {state} on {} with Id {id}.",
@@ -210,8 +376,7 @@ impl ODataError {
             ODataError::ConcurrencyOff { table } => (400, "0x8006088d", concurrency_off(table)),
             ODataError::Throttled { code, message, .. } => (429, code, message.clone()),
             ODataError::MayNotImpersonate { caller } => (403, "0x80040220", may_not_impersonate(caller)),
-            ODataError::Query(error) => error.parts(),
-            ODataError::MissingPrivilege(privilege) => (403, "0x80040220", privilege.missing()),
+            ODataError::MissingPrivilege { message } => (403, "0x80040220", message.clone()),
             ODataError::NotAMember => (403, "0x80072560", "The user is not a member of the organization.".to_owned()),
             ODataError::NotEmulated(why) => {
                 (501, NOT_EMULATED, format!("The emulator does not support {request}: {why}."))

@@ -9,11 +9,13 @@ use uuid::Uuid;
 use crate::{
     conditions::Limit,
     faults::{random::Random, writer::ConversationChanges},
-    table,
 };
 
 pub(crate) mod random;
 mod writer;
+
+/// The set of the rows that a fault can name by `conversation`.
+const CONVERSATIONS: &str = "msdyn_ocliveworkitems";
 
 /// The reason why a rule, a random plan or conditions were rejected. The message names the field.
 #[derive(Debug)]
@@ -172,7 +174,7 @@ pub(crate) struct RequestView<'a> {
 impl RequestView<'_> {
     /// The conversation whose row is addressed.
     fn conversation(&self) -> Option<Uuid> {
-        let (_, rest) = self.target.split_once(table::CONVERSATION.set)?;
+        let (_, rest) = self.target.split_once(CONVERSATIONS)?;
         Uuid::try_parse(rest.strip_prefix('(')?.split(')').next()?).ok()
     }
 }

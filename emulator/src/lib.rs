@@ -18,43 +18,31 @@
 //! )?;
 //! let emulator = Emulator::start(organisation, 0).await?;
 //! assert!(emulator.url().starts_with("http://127.0.0.1:"));
-//! assert_eq!(emulator.with_organisation(|o| o.ids(&table::ACCOUNT).count()), 1);
+//! assert_eq!(emulator.with_organisation(|o| o.ids(table::ACCOUNT).count()), 1);
 //! # Ok(())
 //! # }
 //! ```
 
-mod address;
-mod body_faults;
+mod api;
+mod authority;
 mod conditions;
-mod connection;
-mod entra;
+mod contents;
+mod definitions;
 mod error;
-mod exchange;
 mod faults;
 pub mod json;
-mod keys;
 mod log;
-mod metadata;
+mod message;
 mod organisation;
-mod payload;
 mod prefer;
-mod privileges;
-mod query;
-mod read;
-mod seed;
-mod server;
 mod state;
 pub mod table;
 mod test_api;
-mod tls;
-mod token;
-mod update;
-mod web_api;
+mod transport;
 
+pub use authority::token::Application;
 pub use faults::FaultError;
 pub use log::LoggedRequest;
-pub use organisation::{Changes, Organisation, Reference, Row};
-pub use seed::SeedError;
-pub use server::Emulator;
+pub use organisation::{Changes, Organisation, Reference, Row, SeedError};
 pub use test_api::{Clock, Faults};
-pub use token::Application;
+pub use transport::server::Emulator;

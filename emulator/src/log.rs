@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use crate::web_api::Request;
+use crate::{authority::token, message::Request};
 
 /// Most requests that are kept.
 const KEPT: usize = 10_000;
@@ -124,7 +124,7 @@ impl Log {
 fn body_of(request: &Request) -> String {
     let body = request.body.as_deref().unwrap_or_default();
     let text = String::from_utf8_lossy(&body[..body.len().min(BODY_KEPT)]).into_owned();
-    if !request.is_for_a_token() {
+    if !token::is_for_a_token(request) {
         return text;
     }
     let hidden = text.split('&').map(|pair| match pair.split_once('=') {

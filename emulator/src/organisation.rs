@@ -1,19 +1,59 @@
-//! The rows of an organisation and its version counter. Independent of HTTP.
+//! The rows of an organisation, their versions and their definitions. Independent of HTTP.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::table::{self, Table};
+use crate::definitions::{Definitions, table::Table};
 
-/// An organisation in memory: the rows of the four tables.
-#[derive(Clone, Debug, Default)]
+mod built_in_rows;
+mod delete;
+mod merge;
+mod seed;
+mod stamp;
+
+pub use seed::SeedError;
+
+pub(crate) use built_in_rows::{BUSINESS_UNIT, ORGANISATION, USER};
+pub(crate) use stamp::Caller;
+
+/// Most deleted rows that change tracking remembers. Older delta tokens have expired.
+const REMEMBERED: usize = 100_000;
+
+/// An organisation in memory.
+#[derive(Clone, Debug)]
 pub struct Organisation {
-    rows: BTreeMap<(&'static str, Uuid), Row>,
+    definitions: Arc<Definitions>,
+    /// Rows by the logical name of their table.
+    rows: BTreeMap<String, BTreeMap<Uuid, Arc<Row>>>,
+    /// Pairs of ids by the name of their many-to-many relationship.
+    pairs: BTreeMap<String, BTreeSet<(Uuid, Uuid)>>,
     last_version: u64,
-    /// Columns that only seed pages have, as (set, name in a response). They exist, because a page is the response of a server.
-    seen: BTreeSet<(&'static str, String)>,
+    removed: VecDeque<Removed>,
+    /// Versions up to this one have been forgotten by `removed`.
+    forgotten: u64,
+    /// Time of writes in milliseconds since 1970.
+    now: u64,
+    /// The state before each change of the open transaction, in order.
+    journal: Option<Vec<Undo>>,
+}
+
+/// A deleted row.
+#[derive(Clone, Debug)]
+pub(crate) struct Removed {
+    pub(crate) table: String,
+    pub(crate) id: Uuid,
+    pub(crate) version: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Undo {
+    Row { table: String, id: Uuid, before: Option<Arc<Row>> },
+    Pair { relationship: String, pair: (Uuid, Uuid), existed: bool },
 }
 
 /// A row in its current state.
@@ -29,8 +69,8 @@ pub struct Row {
 pub struct Reference {
     logical_name: String,
     id: Uuid,
-    /// The navigation property of a seed page. Needed only for lookups that the emulator's tables do not declare.
-    pub(crate) navigation: Option<String>,
+    /// The name of the target in a seed page, for a target whose row is not held.
+    pub(crate) name: Option<String>,
 }
 
 /// Values to write to one row.
@@ -68,20 +108,28 @@ impl Changes {
         self
     }
 
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.columns.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
     pub(crate) fn links(&self) -> impl Iterator<Item = (&str, Option<&Reference>)> {
         self.lookups.iter().map(|(name, to)| (name.as_str(), to.as_ref()))
+    }
+
+    /// These changes, and then those of `other`.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.columns.extend(other.columns);
+        self.lookups.extend(other.lookups);
+        self
     }
 }
 
 impl Reference {
-    /// A reference to a row of one of the four tables.
+    /// A reference to a row of the table with this logical name, for example [`ACCOUNT`](crate::table::ACCOUNT).
     #[must_use]
-    pub fn new(table: &Table, id: Uuid) -> Self {
-        Self::to(table.logical_name, id)
-    }
-
-    pub(crate) fn to(logical_name: &str, id: Uuid) -> Self {
-        Self { logical_name: logical_name.to_owned(), id, navigation: None }
+    pub fn new(logical_name: &str, id: Uuid) -> Self {
+        Self { logical_name: logical_name.to_owned(), id, name: None }
     }
 
     /// Logical name of the target's table.
@@ -94,6 +142,11 @@ impl Reference {
     #[must_use]
     pub fn id(&self) -> Uuid {
         self.id
+    }
+
+    /// Whether this is the target.
+    pub(crate) fn is(&self, logical_name: &str, id: Uuid) -> bool {
+        self.id == id && self.logical_name == logical_name
     }
 }
 
@@ -121,24 +174,91 @@ impl Row {
     pub fn lookup(&self, name: &str) -> Option<&Reference> {
         self.lookups.get(name)
     }
+
+    pub(crate) fn columns(&self) -> &Map<String, Value> {
+        &self.columns
+    }
+
+    pub(crate) fn lookups(&self) -> impl Iterator<Item = (&str, &Reference)> {
+        self.lookups.iter().map(|(name, to)| (name.as_str(), to))
+    }
+}
+
+impl Default for Organisation {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Organisation {
-    /// An organisation without rows.
+    /// An organisation with its user and its business unit, and without other rows.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        let mut organisation = Self {
+            definitions: Definitions::built_in(),
+            rows: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            last_version: 0,
+            removed: VecDeque::new(),
+            forgotten: 0,
+            now: 0,
+            journal: None,
+        };
+        organisation.add_built_in_rows();
+        organisation
     }
 
-    /// A row, if it exists.
+    pub(crate) fn definitions(&self) -> &Arc<Definitions> {
+        &self.definitions
+    }
+
+    pub(crate) fn definitions_mut(&mut self) -> &mut Definitions {
+        Arc::make_mut(&mut self.definitions)
+    }
+
+    /// A row, if it exists. Tables are given by their logical names.
     #[must_use]
-    pub fn row(&self, table: &Table, id: Uuid) -> Option<&Row> {
-        self.rows.get(&(table.set, id))
+    pub fn row(&self, table: &str, id: Uuid) -> Option<&Row> {
+        self.rows.get(table)?.get(&id).map(AsRef::as_ref)
     }
 
     /// The ids of a table's rows, ascending.
-    pub fn ids(&self, table: &Table) -> impl Iterator<Item = Uuid> {
-        self.rows.range((table.set, Uuid::nil())..=(table.set, Uuid::max())).map(|((_, id), _)| *id)
+    pub fn ids(&self, table: &str) -> impl Iterator<Item = Uuid> {
+        self.rows.get(table).into_iter().flat_map(|rows| rows.keys().copied())
+    }
+
+    /// The rows of a table, by ascending id.
+    pub(crate) fn rows(&self, table: &str) -> impl Iterator<Item = (Uuid, &Row)> {
+        self.rows.get(table).into_iter().flat_map(|rows| rows.iter().map(|(id, row)| (*id, row.as_ref())))
+    }
+
+    /// The name of a row that a lookup points to: that of the row, or that of the seed page if the row is not held.
+    pub(crate) fn name_of(&self, to: &Reference) -> Option<String> {
+        let table = self.definitions.by_logical_name(&to.logical_name);
+        let row = table.and_then(|table| Some((table, self.row(&to.logical_name, to.id)?)));
+        match row {
+            Some((table, row)) => row.column(&table.primary_name).and_then(Value::as_str).map(str::to_owned),
+            None => to.name.clone(),
+        }
+    }
+
+    /// Logical names of the tables that have rows.
+    pub(crate) fn tables_with_rows(&self) -> Vec<String> {
+        self.rows.iter().filter(|(_, rows)| !rows.is_empty()).map(|(table, _)| table.clone()).collect()
+    }
+
+    /// The version of the last write.
+    pub(crate) fn last_version(&self) -> u64 {
+        self.last_version
+    }
+
+    /// Time of writes in milliseconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    pub(crate) fn set_now(&mut self, now: u64) {
+        self.now = now;
     }
 
     /// Writes a row as the server itself would, and creates a missing one with the default status. Returns the new version.
@@ -147,25 +267,33 @@ impl Organisation {
     ///
     /// # Panics
     ///
-    /// If the table has no such column or lookup, which is a mistake in the test.
-    pub fn write(&mut self, table: &'static Table, id: Uuid, changes: Changes) -> u64 {
+    /// If there is no such table, or it has no such column or lookup, which is a mistake in the test.
+    #[expect(clippy::panic, reason = "a mistake in a test")]
+    pub fn write(&mut self, table: &str, id: Uuid, changes: Changes) -> u64 {
+        let definitions = Arc::clone(&self.definitions);
+        let Some(table) = definitions.by_logical_name(table) else { panic!("no table '{table}'") };
         for (name, _) in &changes.columns {
-            assert!(self.has_column(table, name), "{} has no column '{name}'", table.logical_name);
+            let is_column = table.column(name).is_some_and(|column| !column.is_lookup());
+            assert!(is_column, "{} has no column '{name}'", table.logical_name);
         }
         for (name, _) in &changes.lookups {
-            let known = table.lookup(name).is_some() || self.seen.contains(&(table.set, read_name(name)));
-            assert!(known, "{} has no lookup '{name}'", table.logical_name);
+            assert!(table.lookup(name).is_some(), "{} has no lookup '{name}'", table.logical_name);
         }
+        self.put(table, id, changes)
+    }
+
+    /// Writes a row without any checks. Returns the new version.
+    pub(crate) fn put(&mut self, table: &Table, id: Uuid, changes: Changes) -> u64 {
         self.last_version += 1;
         let mut row = self.row_with(table, id, changes);
         row.version = self.last_version;
-        self.rows.insert((table.set, id), row);
+        self.replace(&table.logical_name, id, Some(Arc::new(row)));
         self.last_version
     }
 
     /// The row with these changes applied.
     pub(crate) fn row_with(&self, table: &Table, id: Uuid, changes: Changes) -> Row {
-        let mut row = self.row(table, id).cloned().unwrap_or_else(|| new_row(table));
+        let mut row = self.row(&table.logical_name, id).cloned().unwrap_or_else(|| new_row(table));
         let gives_state = changes.columns.iter().any(|(name, _)| name == "statecode");
         for (name, value) in changes.columns {
             if name == "statuscode"
@@ -185,72 +313,80 @@ impl Organisation {
         row
     }
 
-    /// Deletes a row with the side effects of the server: conversations *regarding* it are deleted too, and their customer and case links
-    /// to it are cleared. Returns whether the row existed.
-    pub fn delete(&mut self, table: &'static Table, id: Uuid) -> bool {
-        if self.rows.remove(&(table.set, id)).is_none() {
-            return false;
+    /// Sets or removes a row, and remembers its former state if a transaction is open.
+    fn replace(&mut self, table: &str, id: Uuid, row: Option<Arc<Row>>) {
+        if !self.rows.contains_key(table) {
+            self.rows.insert(table.to_owned(), BTreeMap::new());
         }
-        let gone = |to: Option<&Reference>| to.is_some_and(|to| to.id == id && to.logical_name == table.logical_name);
-        for conversation in self.ids(&table::CONVERSATION).collect::<Vec<_>>() {
-            let Some(row) = self.row(&table::CONVERSATION, conversation) else { continue };
-            if gone(row.lookup("regardingobjectid")) {
-                self.delete(&table::CONVERSATION, conversation);
-                continue;
-            }
-            let mut changes = Changes::new();
-            for lookup in ["msdyn_customer", "msdyn_issueid"] {
-                if gone(row.lookup(lookup)) {
-                    changes = changes.clear(lookup);
+        let Some(rows) = self.rows.get_mut(table) else { return };
+        let before = match row {
+            Some(row) => rows.insert(id, row),
+            None => rows.remove(&id),
+        };
+        if let Some(journal) = &mut self.journal {
+            journal.push(Undo::Row { table: table.to_owned(), id, before });
+        }
+    }
+
+    /// Runs `work`. If it fails, everything that it wrote is undone. Versions are not given out again.
+    pub(crate) fn transaction<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        if self.journal.is_some() {
+            // Part of a larger one.
+            return work(self);
+        }
+        let (removed, forgotten) = (self.removed.len(), self.forgotten);
+        self.journal = Some(Vec::new());
+        let result = work(self);
+        let journal = self.journal.take().unwrap_or_default();
+        if result.is_err() {
+            for undo in journal.into_iter().rev() {
+                match undo {
+                    Undo::Row { table, id, before } => self.replace(&table, id, before),
+                    Undo::Pair { relationship, pair, existed } => self.set_pair(&relationship, pair, existed),
                 }
             }
-            if !changes.lookups.is_empty() {
-                self.write(&table::CONVERSATION, conversation, changes);
+            if self.forgotten == forgotten {
+                self.removed.truncate(removed);
             }
         }
-        true
+        result
     }
 
-    pub(crate) fn has_column(&self, table: &Table, name: &str) -> bool {
-        table.column(name).is_some() || self.seen.contains(&(table.set, name.to_owned()))
+    /// The pairs of a many-to-many relationship.
+    pub(crate) fn pairs(&self, relationship: &str) -> impl Iterator<Item = (Uuid, Uuid)> {
+        self.pairs.get(relationship).into_iter().flatten().copied()
     }
 
-    /// Whether `read_name` (`_x_value`) is a lookup of the table.
-    pub(crate) fn has_lookup(&self, table: &Table, read_name: &str) -> bool {
-        logical_name(read_name).is_some()
-            && (table.lookup_read_as(read_name).is_some() || self.seen.contains(&(table.set, read_name.to_owned())))
-    }
-
-    /// All names that `$select` accepts besides the key, in a fixed order.
-    pub(crate) fn readable_names(&self, table: &Table) -> Vec<String> {
-        let columns = table.columns.iter().map(|column| column.name.to_owned());
-        let lookups = table.lookups.iter().map(|lookup| lookup.read_name.to_owned());
-        let seen = self.seen.iter().filter(|(set, _)| *set == table.set).map(|(_, name)| name.clone());
-        columns.chain(lookups).chain(seen).collect()
-    }
-
-    /// Records that the table has this column, a lookup by its read name.
-    pub(crate) fn see(&mut self, table: &'static Table, name: &str) {
-        if table.column(name).is_none() && table.lookup_read_as(name).is_none() {
-            self.seen.insert((table.set, name.to_owned()));
+    /// Adds or removes a pair. Returns whether it existed.
+    pub(crate) fn pair(&mut self, relationship: &str, pair: (Uuid, Uuid), exists: bool) -> bool {
+        let existed = self.pairs.get(relationship).is_some_and(|pairs| pairs.contains(&pair));
+        self.set_pair(relationship, pair, exists);
+        if let Some(journal) = &mut self.journal {
+            journal.push(Undo::Pair { relationship: relationship.to_owned(), pair, existed });
         }
+        existed
+    }
+
+    fn set_pair(&mut self, relationship: &str, pair: (Uuid, Uuid), exists: bool) {
+        let pairs = self.pairs.entry(relationship.to_owned()).or_default();
+        if exists {
+            pairs.insert(pair)
+        } else {
+            pairs.remove(&pair)
+        };
+    }
+
+    /// The rows deleted after a version; `None` if that is too long ago to know.
+    pub(crate) fn removed_since(&self, version: u64) -> Option<impl Iterator<Item = &Removed>> {
+        (version >= self.forgotten).then(|| self.removed.iter().filter(move |removed| removed.version > version))
     }
 }
 
 fn new_row(table: &Table) -> Row {
     let mut row = Row::default();
-    if let Some(state) = table.states.first() {
+    if let Some(state) = table.states().first() {
         row.columns.insert("statecode".to_owned(), state.code.into());
         row.columns.insert("statuscode".to_owned(), state.default_status.into());
     }
     row
-}
-
-/// Converts `_x_value` to `x`.
-pub(crate) fn logical_name(read_name: &str) -> Option<&str> {
-    read_name.strip_prefix('_')?.strip_suffix("_value").filter(|name| !name.is_empty())
-}
-
-fn read_name(logical_name: &str) -> String {
-    format!("_{logical_name}_value")
 }

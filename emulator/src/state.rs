@@ -8,12 +8,12 @@ use std::sync::{
 use tokio::sync::watch;
 
 use crate::{
-    conditions::{Conditions, Throttle},
-    faults::{Plan, RequestView},
-    log::{Log, Ticket},
+    api::{context::ConcurrentWriter, route::Service},
+    contents::Contents,
+    faults::{Fault, RequestView},
+    log::Ticket,
+    message::{ApiResponse, Request},
     organisation::Organisation,
-    token::Tokens,
-    web_api::{ApiResponse, ConcurrentWriter, Request, Service},
 };
 
 #[derive(Debug)]
@@ -22,21 +22,6 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     in_flight: AtomicU64,
     contents: Mutex<Contents>,
-}
-
-/// The state that requests read and change.
-#[derive(Debug, Default)]
-pub(crate) struct Contents {
-    pub(crate) organisation: Organisation,
-    /// The rows that a reset restores.
-    seed: Organisation,
-    pub(crate) log: Log,
-    pub(crate) plan: Plan,
-    pub(crate) conditions: Conditions,
-    pub(crate) throttle: Throttle,
-    pub(crate) tokens: Tokens,
-    /// The clock. It only moves when a test advances it.
-    pub(crate) now_in_ms: u64,
 }
 
 /// Counts a request in flight until it is dropped.
@@ -68,11 +53,11 @@ impl Shared {
     }
 
     /// Adds a request to the log and returns its fault.
-    pub(crate) fn arrive(&self, request: &Request) -> (Ticket, Option<crate::faults::Fault>) {
+    pub(crate) fn arrive(&self, request: &Request) -> (Ticket, Option<Fault>) {
         let mut contents = self.lock();
         let target = request.target();
         let fault = contents.plan.next(&RequestView { method: request.method.as_str(), target: &target });
-        (contents.log.begin(request, fault.as_ref().map(crate::faults::Fault::name)), fault)
+        (contents.log.begin(request, fault.as_ref().map(Fault::name)), fault)
     }
 
     pub(crate) fn execute(&self, request: &Request, writer: &ConcurrentWriter, others: u64) -> ApiResponse {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
+    api::functions::check_conditions,
     conditions::Conditions,
     faults::{self, FaultError},
-    keys,
     state::{Release, Shared},
 };
 
@@ -43,9 +43,9 @@ impl Faults<'_> {
     /// Sets the conditions of all requests: limits, switches, lifetimes. Missing fields get their defaults, so `{}` restores a healthy
     /// service.
     pub fn conditions(&self, conditions: impl Into<Value>) -> Result<(), FaultError> {
-        let conditions: Conditions = faults::parse("conditions", conditions.into())?;
+        let mut conditions: Conditions = faults::parse("conditions", conditions.into())?;
         let mut contents = self.0.lock();
-        keys::check_columns(&contents.organisation, &conditions).map_err(FaultError)?;
+        check_conditions(contents.organisation.definitions(), &mut conditions).map_err(FaultError)?;
         contents.conditions = conditions;
         contents.throttle = crate::conditions::Throttle::default();
         Ok(())

@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
+    definitions::{Definitions, TableRef},
     organisation::{Changes, Reference},
-    table::{self, CONVERSATION},
+    table::CONVERSATION,
 };
 
 /// Changes to a conversation, by the logical names of its columns.
@@ -25,37 +26,44 @@ impl TryFrom<Map<String, Value>> for ConversationChanges {
     type Error = String;
 
     fn try_from(values: Map<String, Value>) -> Result<Self, String> {
+        let definitions = Definitions::built_in();
+        let Some(conversation) = definitions.by_logical_name(CONVERSATION) else { return Ok(Self::default()) };
         let mut changes = Changes::new();
         for (name, value) in values {
-            changes = if CONVERSATION.lookup(&name).is_some() {
-                match reference(&name, value)? {
+            changes = if conversation.lookup(&name).is_some() {
+                match reference(&definitions, conversation, &name, value)? {
                     Some(to) => changes.link(&name, to),
                     None => changes.clear(&name),
                 }
             } else {
-                let Some(column) = CONVERSATION.column(&name) else {
+                let Some(column) = conversation.column(&name) else {
                     return Err(format!("`changes`: a conversation has no column '{name}'"));
                 };
-                if let Some(expected) = column.kind.mismatch(&value) {
-                    return Err(format!("`changes.{name}` is not a valid {expected}: {value}"));
-                }
-                changes.set(&name, value)
+                let accepted = column.kind.accept(&value);
+                let expected = column.kind.edm();
+                changes
+                    .set(&name, accepted.map_err(|_| format!("`changes.{name}` is not a valid {expected}: {value}"))?)
             };
         }
         Ok(Self(changes))
     }
 }
 
-fn reference(name: &str, value: Value) -> Result<Option<Reference>, String> {
+fn reference(
+    definitions: &Definitions,
+    conversation: &TableRef,
+    name: &str,
+    value: Value,
+) -> Result<Option<Reference>, String> {
     if value.is_null() {
         return Ok(None);
     }
     let invalid = |problem: String| format!("`changes.{name}`: {problem}");
     let record: RecordReference = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
-    let lookup = CONVERSATION.lookup(name);
-    let target = table::by_logical_name(&record.entity_logical_name)
-        .filter(|target| lookup.is_some_and(|lookup| lookup.navigation_to(target.logical_name).is_some()))
+    let target = definitions
+        .by_logical_name(&record.entity_logical_name)
+        .filter(|target| conversation.navigation_to(name, &target.logical_name).is_some())
         .ok_or_else(|| invalid(format!("it cannot point to '{}'", record.entity_logical_name)))?;
     let id = Uuid::try_parse(&record.record_id).map_err(|_| invalid(format!("not a GUID: '{}'", record.record_id)))?;
-    Ok(Some(Reference::new(target, id)))
+    Ok(Some(Reference::new(&target.logical_name, id)))
 }

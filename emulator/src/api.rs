@@ -1,0 +1,17 @@
+//! The Web API: from the URL and the body of a request to rows and back.
+
+mod address;
+mod condition;
+pub(crate) mod context;
+pub(crate) mod functions;
+pub(crate) mod keys;
+mod metadata;
+mod options;
+mod payload;
+mod query;
+mod read;
+mod reference;
+mod render;
+pub(crate) mod route;
+mod shape;
+mod write;

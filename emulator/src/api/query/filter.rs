@@ -1,0 +1,124 @@
+//! Evaluates `$filter`.
+
+use std::cmp::Ordering;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::operand::{Operand, compare};
+use crate::{
+    definitions::{Definitions, TableRef},
+    error::ODataError,
+    organisation::{Organisation, Row},
+};
+
+mod parser;
+
+#[derive(Debug)]
+pub(crate) enum Filter {
+    And(Vec<Filter>),
+    Or(Vec<Filter>),
+    Not(Box<Filter>),
+    Compare(Operand, Operator, Value),
+    Match(Operand, Function, String),
+    In(Operand, Vec<Value>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operator {
+    Eq,
+    Ne,
+    Gt,
+    Ge,
+    Lt,
+    Le,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Function {
+    Contains,
+    StartsWith,
+    EndsWith,
+}
+
+impl Filter {
+    pub(crate) fn parse(text: &str, definitions: &Definitions, table: &TableRef) -> Result<Self, ODataError> {
+        parser::parse(text, definitions, table)
+    }
+
+    /// Whether a row matches. `None`: undecided because of an empty column, which a negation does not change. Only `ne` matches empty
+    /// columns. Microsoft documents neither; the database below Dataverse would behave like this.
+    pub(crate) fn accepts(&self, organisation: &Organisation, id: Uuid, row: &Row) -> Option<bool> {
+        // One decisive part decides the whole, even if others are undecided.
+        let together = |parts: &[Filter], decisive: bool| {
+            let mut found = Some(!decisive);
+            for part in parts {
+                match part.accepts(organisation, id, row) {
+                    Some(accepted) if accepted == decisive => return Some(decisive),
+                    accepted => found = found.and(accepted),
+                }
+            }
+            found
+        };
+        match self {
+            Filter::And(parts) => together(parts, false),
+            Filter::Or(parts) => together(parts, true),
+            Filter::Not(inner) => inner.accepts(organisation, id, row).map(|accepted| !accepted),
+            Filter::Compare(column, operator, literal) => {
+                operator.accepts(&column.value(organisation, id, row), literal)
+            }
+            Filter::Match(column, function, part) => {
+                column.value(organisation, id, row).as_str().map(|text| match function {
+                    Function::Contains => text.contains(part),
+                    Function::StartsWith => text.starts_with(part),
+                    Function::EndsWith => text.ends_with(part),
+                })
+            }
+            Filter::In(column, values) => {
+                let value = column.value(organisation, id, row);
+                (!value.is_null()).then(|| values.iter().any(|one| compare(one, &value).is_eq()))
+            }
+        }
+    }
+}
+
+impl Operator {
+    fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "eq" => Self::Eq,
+            "ne" => Self::Ne,
+            "gt" => Self::Gt,
+            "ge" => Self::Ge,
+            "lt" => Self::Lt,
+            "le" => Self::Le,
+            _ => return None,
+        })
+    }
+
+    /// Name in error messages.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Eq => "Equal",
+            Self::Ne => "NotEqual",
+            Self::Gt => "GreaterThan",
+            Self::Ge => "GreaterThanOrEqual",
+            Self::Lt => "LessThan",
+            Self::Le => "LessThanOrEqual",
+        }
+    }
+
+    fn accepts(self, value: &Value, literal: &Value) -> Option<bool> {
+        let found = match (self, value.is_null(), literal.is_null()) {
+            (Self::Ne, ..) | (Self::Eq, _, true) | (_, false, _) => compare(value, literal),
+            _ => return None,
+        };
+        Some(match self {
+            Self::Eq => found == Ordering::Equal,
+            Self::Ne => found != Ordering::Equal,
+            Self::Gt => found == Ordering::Greater,
+            Self::Ge => found != Ordering::Less,
+            Self::Lt => found == Ordering::Less,
+            Self::Le => found != Ordering::Greater,
+        })
+    }
+}

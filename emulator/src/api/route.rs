@@ -1,0 +1,331 @@
+//! Maps requests to responses: authorisation, address, and the handler of the method.
+
+use axum::http::{HeaderMap, Method};
+use uuid::Uuid;
+
+use super::{
+    address::{Address, Part, split},
+    context::{ConcurrentWriter, Context, apply_write},
+    functions, keys,
+    keys::Key,
+    metadata,
+    options::{For, Options},
+    query, read, reference, render, write,
+};
+use crate::{
+    authority::{
+        entra,
+        entra::TENANT,
+        privileges::{self, Right},
+        token::{self, Application},
+    },
+    conditions::{Limit, Limits},
+    contents::Contents,
+    definitions::TableRef,
+    error::ODataError,
+    message::{self, ApiResponse, Request},
+    organisation::{Caller, Organisation, USER},
+    prefer::Preferences,
+};
+
+/// Longest URL, in characters. The behaviour for longer ones is not documented.
+const MAX_URL: usize = 32_768;
+
+/// Fixed properties of the server.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) url: String,
+    /// Names that its certificate is valid for; empty without TLS.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) credential: String,
+    pub(crate) application: Application,
+}
+
+impl Service {
+    /// Whether the request carries the emulator's own credential.
+    pub(crate) fn authorises(&self, headers: &HeaderMap) -> bool {
+        message::bearer(headers) == Some(&self.credential)
+    }
+
+    /// Responds to a request. `others` is the number of other requests in flight. An error leaves the organisation unchanged.
+    pub(crate) fn respond(
+        &self,
+        contents: &mut Contents,
+        request: &Request,
+        writer: &ConcurrentWriter,
+        others: u64,
+    ) -> ApiResponse {
+        let origin = self.origin(request);
+        let response = if token::is_for_a_token(request) {
+            let is_resource = |resource: &str| self.is_resource(&origin, resource);
+            let Contents { tokens, conditions, now_in_ms, .. } = contents;
+            token::respond(&self.application, tokens, conditions, *now_in_ms, request, is_resource)
+        } else if let Some(response) = entra::respond(request, &origin) {
+            response
+        } else {
+            self.admit(contents, request, others).and_then(|()| {
+                let now = contents.time_in_ms();
+                contents.organisation.set_now(now);
+                execute(contents, request, writer, &origin)
+            })
+        };
+        response.unwrap_or_else(|error| message::error_response(&error, request, &origin, TENANT))
+    }
+
+    /// The response for an injected error.
+    pub(crate) fn error_response(&self, error: &ODataError, request: &Request) -> ApiResponse {
+        message::error_response(error, request, &self.origin(request), TENANT)
+    }
+
+    /// Scheme, host and port as the client addresses them.
+    fn origin(&self, request: &Request) -> String {
+        let host = request.headers.get("host").and_then(|host| host.to_str().ok());
+        let scheme = self.url.split(':').next().unwrap_or_default();
+        host.map_or_else(|| self.url.clone(), |host| format!("{scheme}://{host}"))
+    }
+
+    /// Whether tokens are issued for this resource: the emulator under any of its names, with any port.
+    fn is_resource(&self, origin: &str, resource: &str) -> bool {
+        let Some(authority) = resource.strip_prefix("https://") else {
+            return resource == origin || resource == self.url;
+        };
+        let port = authority.rfind(':').filter(|at| authority[at + 1..].bytes().all(|byte| byte.is_ascii_digit()));
+        let host = authority[..port.unwrap_or(authority.len())].trim_start_matches('[').trim_end_matches(']');
+        self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
+
+    /// Checks the token, the limits and impersonation.
+    fn admit(&self, contents: &mut Contents, request: &Request, others: u64) -> Result<(), ODataError> {
+        let issued = request.bearer().is_some_and(|token| contents.tokens.accept(token, contents.now_in_ms));
+        if !issued && !self.authorises(&request.headers) {
+            return Err(ODataError::Unauthorized);
+        }
+        if issued && contents.conditions.application_user_missing {
+            return Err(ODataError::NotAMember);
+        }
+        let throttled = contents.throttle.admit(&contents.conditions, contents.now_in_ms, others);
+        throttled.map_err(|(limit, wait_in_ms)| throttled_by(limit, &contents.conditions.limits, wait_in_ms))?;
+        for header in IMPERSONATION {
+            let Some(caller) = request.header(header)? else { continue };
+            if contents.conditions.unprivileged_callers.iter().any(|unknown| unknown.eq_ignore_ascii_case(&caller)) {
+                return Err(ODataError::MayNotImpersonate { caller });
+            }
+        }
+        Ok(())
+    }
+}
+
+const IMPERSONATION: [&str; 2] = ["callerobjectid", "mscrmcallerid"];
+
+/// The error for an exceeded limit.
+pub(crate) fn throttled_by(limit: Limit, limits: &Limits, wait_in_ms: u64) -> ODataError {
+    ODataError::Throttled {
+        code: limit.code(),
+        message: limit.message(limits),
+        retry_after_in_seconds: wait_in_ms.div_ceil(1000),
+    }
+}
+
+/// Executes one request, in a transaction.
+pub(crate) fn execute(
+    contents: &mut Contents,
+    request: &Request,
+    writer: &ConcurrentWriter,
+    origin: &str,
+) -> Result<ApiResponse, ODataError> {
+    check_form(request, origin)?;
+    let (version, segments) = split(&request.path)?;
+    let Contents { organisation, conditions, .. } = contents;
+    let context = Context {
+        request,
+        preferences: Preferences::of(&request.headers)?,
+        origin: origin.to_owned(),
+        root: format!("{origin}/api/data/{version}"),
+        definitions: organisation.definitions().clone(),
+        writer,
+        conditions,
+        caller: caller(organisation, request)?,
+    };
+    if let Some(response) = metadata::respond(&context, &segments) {
+        return response;
+    }
+    organisation.transaction(|organisation| {
+        if let Some(response) = functions::respond(organisation, &context, &segments) {
+            return response;
+        }
+        let address = Address::parse(&context.definitions, &segments, |name| context.conditions.hides(name))?;
+        handle(organisation, &context, &address)
+    })
+}
+
+/// The user whom the request acts for. An impersonated user who has no row is believed.
+fn caller(organisation: &Organisation, request: &Request) -> Result<Caller, ODataError> {
+    let [object, user] = IMPERSONATION.map(|header| request.header(header));
+    let id = |text: &str| Uuid::try_parse(text).ok();
+    let by_object = |object: Uuid| {
+        let has_it = |row: &crate::organisation::Row| {
+            row.column("azureactivedirectoryobjectid").and_then(|value| id(value.as_str()?)) == Some(object)
+        };
+        organisation.rows("systemuser").find(|(_, row)| has_it(row)).map_or(object, |(id, _)| id)
+    };
+    let impersonated = match (object?, user?) {
+        (Some(object), _) => id(&object).map(by_object),
+        (None, user) => user.and_then(|user| id(&user)),
+    };
+    Ok(match impersonated {
+        Some(user) => Caller { user, on_behalf_by: Some(USER) },
+        None => Caller { user: USER, on_behalf_by: None },
+    })
+}
+
+fn handle(
+    organisation: &mut Organisation,
+    context: &Context<'_>,
+    address: &Address,
+) -> Result<ApiResponse, ODataError> {
+    let (table, method) = (&address.table, &context.request.method);
+    check_privileges(context, address)?;
+    let whom = if address.key.is_none() && method == Method::GET
+        || matches!(address.part, Part::Collection(_) | Part::CollectionCount(_))
+    {
+        For::Set
+    } else {
+        For::Row
+    };
+    let options = Options::parse(context.request.query.as_deref(), whom)?;
+    let Some(key) = &address.key else { return handle_set(organisation, context, address, &options) };
+    let id = match keys::resolve(organisation, context.conditions, table, key)? {
+        Key::Id(id) => id,
+        Key::Missing(values) if method == Method::PATCH && matches!(address.part, Part::Whole) => {
+            return write::patch_missing(organisation, context, table, &options, &address.segment, values);
+        }
+        Key::Missing(_) => return Err(ODataError::KeyNotFound { table: table.clone() }),
+    };
+    apply_write(organisation, table, id, context.writer.before.as_ref());
+    match (method, &address.part) {
+        (&Method::GET, Part::Whole) => {
+            let response = read::get(organisation, context, table, &options, id);
+            apply_write(organisation, table, id, context.writer.after.as_ref());
+            response
+        }
+        (&Method::PATCH, Part::Whole) => write::patch(organisation, context, table, &options, &address.segment, id),
+        (&Method::DELETE, Part::Whole) => write::delete(organisation, context, table, id),
+        // Rows do not support POST.
+        (&Method::POST, Part::Whole) => Err(no_resource(context)),
+        (_, Part::Property { column, as_text }) => property(organisation, context, table, id, column, *as_text),
+        (&Method::GET, Part::Navigation(navigation)) => {
+            read::navigation(organisation, context, table, &options, id, navigation)
+        }
+        (&Method::GET, Part::NavigationReference(navigation)) => {
+            reference::get(organisation, context, table, id, navigation)
+        }
+        (&Method::PUT | &Method::DELETE, Part::NavigationReference(navigation)) => {
+            reference::write(organisation, context, table, id, navigation)
+        }
+        (&Method::GET, Part::Collection(collection) | Part::CollectionCount(collection)) => {
+            read::existing(organisation, table, id)?;
+            let Some(target) = context.definitions.by_logical_name(&collection.table) else {
+                return Err(not_here());
+            };
+            let rows = render::members(organisation, &table.logical_name, id, collection).into_iter();
+            if matches!(address.part, Part::CollectionCount(_)) {
+                return query::count(organisation, context, target, &options, rows);
+            }
+            let path = format!("{}({id})/{}", table.set, collection.name);
+            query::get(organisation, context, target, &options, &path, rows)
+        }
+        (&Method::GET, Part::CollectionReference(collection, None)) => {
+            read::existing(organisation, table, id)?;
+            let Some(target) = context.definitions.by_logical_name(&collection.table) else {
+                return Err(not_here());
+            };
+            Ok(reference::list(context, target, reference::ids(organisation, table, id, collection).into_iter()))
+        }
+        (&Method::POST | &Method::DELETE, Part::CollectionReference(collection, member)) => {
+            reference::change(organisation, context, table, id, collection, member.as_deref())
+        }
+        (_, Part::Operation { name, arguments }) => {
+            functions::bound(organisation, context, table, Some(id), name, arguments.as_deref())
+        }
+        _ => Err(not_here()),
+    }
+}
+
+fn handle_set(
+    organisation: &mut Organisation,
+    context: &Context<'_>,
+    address: &Address,
+    options: &Options,
+) -> Result<ApiResponse, ODataError> {
+    let table = &address.table;
+    match (&context.request.method, &address.part) {
+        (&Method::GET, Part::Whole) => {
+            query::get(organisation, context, table, options, &table.set, organisation.rows(&table.logical_name))
+        }
+        (&Method::GET, Part::Count) => {
+            query::count(organisation, context, table, options, organisation.rows(&table.logical_name))
+        }
+        (&Method::GET, Part::Reference) => Ok(reference::list(context, table, organisation.ids(&table.logical_name))),
+        (&Method::POST, Part::Whole) => write::post(organisation, context, table, options),
+        (_, Part::Operation { name, arguments }) => {
+            functions::bound(organisation, context, table, None, name, arguments.as_deref())
+        }
+        // Sets do not support the others. This includes `DELETE` of the references of a set.
+        (&Method::PATCH | &Method::PUT | &Method::DELETE, _) => Err(no_resource(context)),
+        _ => Err(not_here()),
+    }
+}
+
+/// One column: GET, PUT and DELETE.
+fn property(
+    organisation: &mut Organisation,
+    context: &Context<'_>,
+    table: &TableRef,
+    id: Uuid,
+    column: &crate::definitions::table::Column,
+    as_text: bool,
+) -> Result<ApiResponse, ODataError> {
+    let method = &context.request.method;
+    if method == Method::GET {
+        return read::property(organisation, context, table, id, column, as_text);
+    }
+    if as_text || method == Method::POST {
+        return Err(not_here());
+    }
+    write::property(organisation, context, table, id, column)
+}
+
+// A guess: a write that returns the row needs both privileges, and does nothing without `Read`.
+fn check_privileges(context: &Context<'_>, address: &Address) -> Result<(), ODataError> {
+    let (conditions, table, method) = (context.conditions, &address.table, &context.request.method);
+    if method == Method::GET || context.preferences.representation {
+        privileges::check(conditions, Right::Read, table)?;
+    }
+    match (method, &address.part) {
+        (&Method::DELETE, Part::Whole) => privileges::check(conditions, Right::Delete, table),
+        (&Method::PATCH | &Method::PUT | &Method::DELETE, _) => privileges::check(conditions, Right::Write, table),
+        _ => Ok(()),
+    }
+}
+
+fn no_resource(context: &Context<'_>) -> ODataError {
+    ODataError::NoResource { uri: format!("{}{}", context.origin, context.request.target()) }
+}
+
+fn not_here() -> ODataError {
+    ODataError::NotEmulated("this method here".to_owned())
+}
+
+/// Rejects requests with unsupported URLs or headers, whichever row they address.
+fn check_form(request: &Request, origin: &str) -> Result<(), ODataError> {
+    let length = origin.len() + request.target().len();
+    if length > MAX_URL {
+        return Err(ODataError::NotEmulated(format!("a URL of {length} characters, more than {MAX_URL}")));
+    }
+    let accept = request.header("accept")?.unwrap_or_default().to_ascii_lowercase();
+    let mut parameters = accept.split([';', ',']).map(str::trim).filter(|part| part.starts_with("odata.metadata="));
+    match parameters.find(|asked| asked.replace('"', "") != "odata.metadata=minimal") {
+        Some(other) => Err(ODataError::NotEmulated(format!("Accept with {other}"))),
+        None => Ok(()),
+    }
+}
