@@ -176,7 +176,7 @@ impl Sources {
             }
             let shared = used.module.iter().zip(&target).take_while(|(from, to)| from == to).count();
             // Between the folders of src/ TABLE decides.
-            if used.module != target && shared > 0 && used.module[0] != "emulator" {
+            if used.module != target && shared > 0 {
                 let file = |path: &[String]| path[..path.len().min(shared + 1)].join("::");
                 edges.push((file(&used.module), file(&target), used));
             }

@@ -5,6 +5,7 @@ mod condition;
 pub(crate) mod context;
 pub(crate) mod functions;
 pub(crate) mod keys;
+mod list;
 mod metadata;
 mod options;
 mod payload;

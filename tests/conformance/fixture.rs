@@ -114,7 +114,7 @@ impl StoreFixture {
                 })
                 .unwrap(),
             Backing::Server { emulator } => emulator.with_organisation(|organisation| {
-                let row = organisation.row(&table::CONVERSATION, id()).unwrap();
+                let row = organisation.row(table::CONVERSATION, id()).unwrap();
                 let lookup = |name| {
                     row.lookup(name).map(|held: &Reference| reference(held.logical_name(), &held.id().to_string()))
                 };
@@ -144,7 +144,7 @@ impl StoreFixture {
                     None => changes.clear(name),
                 };
                 let changes = change(change(Changes::new(), "msdyn_customer", customer), "msdyn_issueid", case);
-                organisation.write(&table::CONVERSATION, id(), changes);
+                organisation.write(table::CONVERSATION, id(), changes);
             }),
         }
     }
@@ -156,7 +156,7 @@ impl StoreFixture {
                 self.connection().execute("UPDATE conversation SET statuscode = ?1", [code]).unwrap();
             }
             Backing::Server { emulator } => emulator.with_organisation(|organisation| {
-                organisation.write(&table::CONVERSATION, id(), Changes::new().set("statuscode", code));
+                organisation.write(table::CONVERSATION, id(), Changes::new().set("statuscode", code));
             }),
         }
     }
@@ -166,7 +166,7 @@ impl StoreFixture {
         match &self.backing {
             Backing::File { .. } => std::fs::metadata(self.file().with_extension("db-wal")).map_or(0, |wal| wal.len()),
             Backing::Server { emulator } => emulator
-                .with_organisation(|organisation| organisation.row(&table::CONVERSATION, id()).unwrap().version()),
+                .with_organisation(|organisation| organisation.row(table::CONVERSATION, id()).unwrap().version()),
         }
     }
 
@@ -176,7 +176,7 @@ impl StoreFixture {
                 self.connection().query_row("SELECT count(*) FROM conversation", [], |row| row.get(0)).unwrap()
             }
             Backing::Server { emulator } => {
-                emulator.with_organisation(|organisation| organisation.ids(&table::CONVERSATION).map(|_| 1).sum())
+                emulator.with_organisation(|organisation| organisation.ids(table::CONVERSATION).map(|_| 1).sum())
             }
         }
     }
@@ -212,10 +212,10 @@ fn reference(entity: &str, id: &str) -> RecordReference {
     RecordReference { entity: entity.parse().unwrap(), id: id.parse().unwrap() }
 }
 
-fn table_of(entity: EntityLogicalName) -> &'static table::Table {
+fn table_of(entity: EntityLogicalName) -> &'static str {
     match entity {
-        EntityLogicalName::Account => &table::ACCOUNT,
-        EntityLogicalName::Contact => &table::CONTACT,
-        EntityLogicalName::Incident => &table::INCIDENT,
+        EntityLogicalName::Account => table::ACCOUNT,
+        EntityLogicalName::Contact => table::CONTACT,
+        EntityLogicalName::Incident => table::INCIDENT,
     }
 }

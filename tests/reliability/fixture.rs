@@ -180,7 +180,7 @@ impl Fixture {
 
     pub(crate) fn state(&self) -> State {
         self.emulator.with_organisation(|organisation| {
-            let row = organisation.row(&table::CONVERSATION, id());
+            let row = organisation.row(table::CONVERSATION, id());
             let lookup = |name| {
                 row.and_then(|row| row.lookup(name)).map(|held: &Reference| RecordReference {
                     entity: held.logical_name().parse::<EntityLogicalName>().unwrap(),
@@ -199,7 +199,7 @@ impl Fixture {
     /// Writes to the organisation so far, by any writer. Counting adds one.
     pub(crate) fn count_writes(&self) -> u64 {
         self.emulator.with_organisation(|organisation| {
-            organisation.write(&table::INCIDENT, Uuid::from_bytes([9; 16]), Changes::new())
+            organisation.write(table::INCIDENT, Uuid::from_bytes([9; 16]), Changes::new())
         })
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{context::Context, options::Options, query::applied, render, shape::Shape};
+use super::{context::Context, list::applied, options::Options, render, shape::Shape};
 use crate::{
     definitions::{
         TableRef,

@@ -9,7 +9,7 @@ use super::{
     condition::Condition,
     context::{Context, apply_write},
     keys, payload, render,
-    write::json_body,
+    write::{self, json_body},
 };
 use crate::{
     authority::privileges::{self, Right},
@@ -39,10 +39,10 @@ pub(crate) fn write(
         property.insert(name.clone(), Value::Null);
     }
     check(organisation, context, table, id)?;
-    let accepted = payload::read(organisation, context, table, id, &property)?;
-    organisation.save(table, id, accepted.changes, context.caller);
+    let mut warnings = Vec::new();
+    write::update(organisation, context, table, id, &property, &mut warnings)?;
     apply_write(organisation, table, id, context.writer.after.as_ref());
-    Ok(ApiResponse { warnings: accepted.warnings, ..ApiResponse::empty() })
+    Ok(ApiResponse { warnings, ..ApiResponse::empty() })
 }
 
 /// GET of the reference in a single-valued navigation property.

@@ -8,9 +8,9 @@ use super::{
     context::{ConcurrentWriter, Context, apply_write},
     functions, keys,
     keys::Key,
-    metadata,
+    list, metadata,
     options::{For, Options},
-    query, read, reference, render, write,
+    read, reference, render, write,
 };
 use crate::{
     authority::{
@@ -149,13 +149,21 @@ pub(crate) fn execute(
     if let Some(response) = metadata::respond(&context, &segments) {
         return response;
     }
-    organisation.transaction(|organisation| {
-        if let Some(response) = functions::respond(organisation, &context, &segments) {
-            return response;
-        }
-        let address = Address::parse(&context.definitions, &segments, |name| context.conditions.hides(name))?;
-        handle(organisation, &context, &address)
-    })
+    if let Some(response) =
+        organisation.transaction(|organisation| functions::respond(organisation, &context, &segments).transpose())?
+    {
+        return Ok(response);
+    }
+    let address = Address::parse(&context.definitions, &segments, |name| context.conditions.hides(name))?;
+    check_privileges(&context, &address)?;
+    // The write of another writer stays, whatever becomes of this request.
+    if let Some(write) = &writer.before
+        && let Some(key) = &address.key
+        && let Ok(id) = keys::find(organisation, conditions, &address.table, key)
+    {
+        apply_write(organisation, &address.table, id, Some(write));
+    }
+    organisation.transaction(|organisation| handle(organisation, &context, &address))
 }
 
 /// The user whom the request acts for. An impersonated user who has no row is believed.
@@ -184,7 +192,6 @@ fn handle(
     address: &Address,
 ) -> Result<ApiResponse, ODataError> {
     let (table, method) = (&address.table, &context.request.method);
-    check_privileges(context, address)?;
     let whom = if address.key.is_none() && method == Method::GET
         || matches!(address.part, Part::Collection(_) | Part::CollectionCount(_))
     {
@@ -201,7 +208,6 @@ fn handle(
         }
         Key::Missing(_) => return Err(ODataError::KeyNotFound { table: table.clone() }),
     };
-    apply_write(organisation, table, id, context.writer.before.as_ref());
     match (method, &address.part) {
         (&Method::GET, Part::Whole) => {
             let response = read::get(organisation, context, table, &options, id);
@@ -229,10 +235,10 @@ fn handle(
             };
             let rows = render::members(organisation, &table.logical_name, id, collection).into_iter();
             if matches!(address.part, Part::CollectionCount(_)) {
-                return query::count(organisation, context, target, &options, rows);
+                return list::count(organisation, context, target, &options, rows);
             }
             let path = format!("{}({id})/{}", table.set, collection.name);
-            query::get(organisation, context, target, &options, &path, rows)
+            list::get(organisation, context, target, &options, &path, rows)
         }
         (&Method::GET, Part::CollectionReference(collection, None)) => {
             read::existing(organisation, table, id)?;
@@ -259,11 +265,14 @@ fn handle_set(
 ) -> Result<ApiResponse, ODataError> {
     let table = &address.table;
     match (&context.request.method, &address.part) {
+        (&Method::GET, Part::Whole) if options.fetch_xml.is_some() || options.delta_token.is_some() => {
+            Err(ODataError::NotEmulated("FetchXML and delta tokens".to_owned()))
+        }
         (&Method::GET, Part::Whole) => {
-            query::get(organisation, context, table, options, &table.set, organisation.rows(&table.logical_name))
+            list::get(organisation, context, table, options, &table.set, organisation.rows(&table.logical_name))
         }
         (&Method::GET, Part::Count) => {
-            query::count(organisation, context, table, options, organisation.rows(&table.logical_name))
+            list::count(organisation, context, table, options, organisation.rows(&table.logical_name))
         }
         (&Method::GET, Part::Reference) => Ok(reference::list(context, table, organisation.ids(&table.logical_name))),
         (&Method::POST, Part::Whole) => write::post(organisation, context, table, options),

@@ -4,7 +4,7 @@ use super::data::{Relationships, TableData};
 
 macro_rules! tables {
     ($($name:literal),* $(,)?) => {
-        [$(($name, include_str!(concat!("builtin/", $name, ".json")))),*]
+        [$(($name, include_str!(concat!("../../definitions/", $name, ".json")))),*]
     };
 }
 
@@ -18,7 +18,7 @@ pub(super) fn read() -> (Vec<TableData>, Relationships) {
     let table = |(name, text): (&str, &str)| -> TableData {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}.json: {error}"))
     };
-    let relationships = serde_json::from_str(include_str!("builtin/relationships.json"));
+    let relationships = serde_json::from_str(include_str!("../../definitions/relationships.json"));
     let relationships = relationships.unwrap_or_else(|error| panic!("relationships.json: {error}"));
     (files.into_iter().map(table).collect(), relationships)
 }

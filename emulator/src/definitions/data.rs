@@ -1,4 +1,4 @@
-//! Definitions as data: the form of the files in `builtin/`, into which definitions of other sources are converted.
+//! Definitions as data: the form of the files in `emulator/definitions/`, into which definitions of other sources are converted.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -2,8 +2,9 @@
 
 use std::{collections::HashSet, sync::LazyLock};
 
-static SETS: LazyLock<HashSet<&str>> = LazyLock::new(|| lines(include_str!("known-sets.txt")));
-static OPERATIONS: LazyLock<HashSet<&str>> = LazyLock::new(|| lines(include_str!("known-operations.txt")));
+static SETS: LazyLock<HashSet<&str>> = LazyLock::new(|| lines(include_str!("../../definitions/known-sets.txt")));
+static OPERATIONS: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| lines(include_str!("../../definitions/known-operations.txt")));
 
 fn lines(text: &'static str) -> HashSet<&'static str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()

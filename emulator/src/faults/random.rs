@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Fault, FaultError, On, RequestView, parse};
+use super::rule::{Fault, FaultError, On, RequestView, parse};
 
 /// The plan of random faults. The fault of a request depends only on the seed and on its number since the plan was set.
 #[derive(Debug, Deserialize)]

@@ -3,15 +3,29 @@
 use serde_json::Value;
 use uuid::{Uuid, uuid};
 
-use super::{Changes, Organisation, Reference};
+use super::rows::{Changes, Organisation, Reference};
 
 /// The user to whom the credential and the application belong.
 pub(crate) const USER: Uuid = uuid!("4bd7f2a1-0c3e-4f57-8d11-5a0f7c9e2b61");
 pub(crate) const BUSINESS_UNIT: Uuid = uuid!("0f6c1b7e-93a4-4d0a-b6a5-2d1e8c4f7a30");
 pub(crate) const ORGANISATION: Uuid = uuid!("c81e0d55-7f2b-4a86-9b3c-6e4d2f1a0b97");
 
+impl Default for Organisation {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Organisation {
-    pub(super) fn add_built_in_rows(&mut self) {
+    /// An organisation with its user and its business unit, and without other rows.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut organisation = Self::empty();
+        organisation.add_built_in_rows();
+        organisation
+    }
+
+    fn add_built_in_rows(&mut self) {
         let unit = || Reference::new("businessunit", BUSINESS_UNIT);
         let user = Changes::new()
             .set("firstname", "Emulator")

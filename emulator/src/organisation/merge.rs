@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Changes, Organisation, Reference};
+use super::rows::{Changes, Organisation, Reference};
 use crate::definitions::table::Table;
 
 impl Organisation {

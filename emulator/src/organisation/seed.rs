@@ -5,7 +5,10 @@ use std::{collections::HashSet, fmt, fs, path::Path, sync::Arc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Changes, Organisation};
+use super::{
+    built_in_rows::{BUSINESS_UNIT, ORGANISATION, USER},
+    rows::{Changes, Organisation},
+};
 use crate::{
     definitions::{answer, table::Table},
     json,
@@ -83,7 +86,7 @@ impl Organisation {
 
     /// Whether a row exists that is not built in. A page may replace those.
     fn is_seeded(&self, table: &Table, id: Uuid) -> bool {
-        let is_built_in = [super::USER, super::BUSINESS_UNIT, super::ORGANISATION].contains(&id);
+        let is_built_in = [USER, BUSINESS_UNIT, ORGANISATION].contains(&id);
         !is_built_in && self.row(&table.logical_name, id).is_some()
     }
 

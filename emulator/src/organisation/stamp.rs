@@ -4,7 +4,10 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{BUSINESS_UNIT, Changes, Organisation, Reference};
+use super::{
+    built_in_rows::BUSINESS_UNIT,
+    rows::{Changes, Organisation, Reference},
+};
 use crate::definitions::{
     kind::{Kind, format_time},
     table::Table,

@@ -170,7 +170,7 @@ impl Server {
     /// The conversation's version, customer and case.
     pub(crate) fn conversation(&self) -> (u64, Slot, Slot) {
         self.emulator.with_organisation(|organisation| {
-            let row = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap();
+            let row = organisation.row(table::CONVERSATION, id(CONVERSATION)).unwrap();
             let slot = |name: &str| row.lookup(name).map(|to| (to.logical_name().to_owned(), to.id().to_string()));
             (row.version(), slot("msdyn_customer"), slot("msdyn_issueid"))
         })

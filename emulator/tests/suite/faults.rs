@@ -279,7 +279,7 @@ async fn another_writer_may_write_before_the_response() {
     let other = json!({ "msdyn_customer": { "entityLogicalName": "contact", "recordId": CONTACT } });
     server.emulator.faults().add(json!({ "fault": { "kind": "writer", "when": "after", "changes": other } })).unwrap();
     server.emulator.with_organisation(|organisation| {
-        organisation.write(&table::CONVERSATION, id(CONVERSATION), Changes::new());
+        organisation.write(table::CONVERSATION, id(CONVERSATION), Changes::new());
     });
     let (version, ..) = server.conversation();
     let response = server

@@ -36,12 +36,11 @@ async fn a_row_is_addressed_by_its_alternate_key() {
 }
 
 #[tokio::test]
-async fn a_key_that_no_row_has_is_not_found_and_not_created() {
+async fn a_key_that_no_row_has_is_not_found() {
     let server = with_keys(json!({})).await;
     let text = "A record with the specified key values does not exist in account entity";
     server.get("accounts(accountnumber='A-2')").await.expect_error(404, "0x80060891", text);
     server.patch("accounts(accountnumber='A-2')", json!({})).await.expect_error(404, "0x80060891", text);
-    server.patch_with("accounts(accountnumber='A-2')", &[], json!({})).await.expect_not_emulated("alternate key");
     let text = "The specified key attributes are not a defined key for the";
     for path in ["accounts(name='Fabrikam')", "contacts(emailaddress1='a@example.com')", "accounts(nope=1)"] {
         server.get(path).await.expect_error(400, "0x80060888", text);
@@ -56,6 +55,22 @@ async fn a_key_that_no_row_has_is_not_found_and_not_created() {
     server.get(&in_double_quotes).await.expect_error(400, "0x80060888", "Error in query syntax.");
     let link = bind(NAV_ACCOUNT, "/accounts(accountnumber=\"A-1\")");
     server.patch(&conversation_path(), link).await.expect_error(400, "0x80060888", "Error in query syntax.");
+}
+
+#[tokio::test]
+async fn an_unconditional_patch_creates_the_row_with_its_key() {
+    let server = with_keys(json!({})).await;
+    let path = "accounts(accountnumber='A-2')";
+    let created = server.patch_with(path, &[], json!({ "name": "Second" })).await;
+    assert_eq!(created.status, 204);
+    let url = created.header("odata-entityid").unwrap();
+    assert!(url.ends_with(path), "{url}");
+    let row = server.get(path).await.json();
+    assert_eq!((&row["name"], &row["accountnumber"]), (&json!("Second"), &json!("A-2")));
+    let updated = server.patch_with(path, &[], json!({ "name": "Still second" })).await;
+    assert_eq!(updated.status, 204);
+    assert_eq!(server.get(path).await.json()["accountid"], row["accountid"], "the same row");
+    server.patch_with(path, &[("if-none-match", "*")], json!({})).await.expect_error(412, "0x80040237", "");
 }
 
 #[tokio::test]
@@ -85,7 +100,7 @@ async fn impossible_keys_are_rejected_by_name() {
     let rejected =
         |keys: Value| server.emulator.faults().conditions(json!({ "alternateKeys": keys })).unwrap_err().to_string();
     for (keys, problem) in [
-        (json!({ "lead": [] }), "`alternateKeys`: no table 'lead'"),
+        (json!({ "nope": [] }), "`alternateKeys`: no table 'nope'"),
         (json!({ "account": ["nope"] }), "`alternateKeys`: account has no column 'nope'"),
         (json!({ "account": ["name", "accountnumber,Name"] }), "`alternateKeys`: account has no column 'Name'"),
         (json!({ "incident": ["customerid"] }), "`alternateKeys`: incident has no column 'customerid'"),
@@ -109,8 +124,8 @@ const OTHER: &str = "00000000-0000-4000-8000-000000000001";
 async fn with_two_accounts(conditions: Value) -> Server {
     let server = Server::start().await;
     server.emulator.with_organisation(|organisation| {
-        organisation.write(&table::ACCOUNT, id(ACCOUNT), Changes::new().set("accountnumber", "A-1").set("name", "One"));
-        organisation.write(&table::ACCOUNT, id(OTHER), Changes::new().set("name", "Two"));
+        organisation.write(table::ACCOUNT, id(ACCOUNT), Changes::new().set("accountnumber", "A-1").set("name", "One"));
+        organisation.write(table::ACCOUNT, id(OTHER), Changes::new().set("name", "Two"));
     });
     server.emulator.faults().conditions(conditions).unwrap();
     server
@@ -165,7 +180,7 @@ async fn a_key_that_two_seed_rows_share_addresses_neither() {
     let server = with_two_accounts(json!({})).await;
     let other = format!("accounts({OTHER})");
     server.emulator.with_organisation(|organisation| {
-        organisation.write(&table::ACCOUNT, id(OTHER), Changes::new().set("accountnumber", "a-1"));
+        organisation.write(table::ACCOUNT, id(OTHER), Changes::new().set("accountnumber", "a-1"));
     });
     let reason = format!("{OTHER} and {ACCOUNT} have the same key");
     server.get("accounts(accountnumber='A-1')").await.expect_not_emulated(&reason);

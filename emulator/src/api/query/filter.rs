@@ -6,13 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::operand::{Operand, compare};
-use crate::{
-    definitions::{Definitions, TableRef},
-    error::ODataError,
-    organisation::{Organisation, Row},
-};
-
-mod parser;
+use crate::organisation::{Organisation, Row};
 
 #[derive(Debug)]
 pub(crate) enum Filter {
@@ -42,10 +36,6 @@ pub(crate) enum Function {
 }
 
 impl Filter {
-    pub(crate) fn parse(text: &str, definitions: &Definitions, table: &TableRef) -> Result<Self, ODataError> {
-        parser::parse(text, definitions, table)
-    }
-
     /// Whether a row matches. `None`: undecided because of an empty column, which a negation does not change. Only `ne` matches empty
     /// columns. Microsoft documents neither; the database below Dataverse would behave like this.
     pub(crate) fn accepts(&self, organisation: &Organisation, id: Uuid, row: &Row) -> Option<bool> {
@@ -83,7 +73,7 @@ impl Filter {
 }
 
 impl Operator {
-    fn of(word: &str) -> Option<Self> {
+    pub(super) fn of(word: &str) -> Option<Self> {
         Some(match word {
             "eq" => Self::Eq,
             "ne" => Self::Ne,
@@ -96,7 +86,7 @@ impl Operator {
     }
 
     /// Name in error messages.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Eq => "Equal",
             Self::Ne => "NotEqual",

@@ -8,7 +8,7 @@ use crate::{
         kind::{Kind, Rejected},
         table::{ANY, Column, Table},
     },
-    organisation::{Changes, Reference},
+    organisation::rows::{Changes, Reference},
 };
 
 const FORMATTED: &str = "@OData.Community.Display.V1.FormattedValue";

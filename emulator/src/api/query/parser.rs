@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Filter, Function, Operator};
+use super::{
+    filter::{Filter, Function, Operator},
+    lexer::{Token, tokens},
+    operand::{Operand, Type},
+};
 use crate::{
-    api::query::{
-        lexer::{Token, tokens},
-        operand::{Operand, Type},
-    },
     definitions::{Definitions, TableRef},
     error::ODataError,
 };

@@ -1,0 +1,382 @@
+//! Rows, their versions and their definitions.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::definitions::{Definitions, table::Table};
+
+/// Most deleted rows that change tracking remembers. Older delta tokens have expired.
+pub(super) const REMEMBERED: usize = 100_000;
+
+/// An organisation in memory.
+#[derive(Clone, Debug)]
+pub struct Organisation {
+    pub(super) definitions: Arc<Definitions>,
+    /// Rows by the logical name of their table.
+    rows: BTreeMap<String, BTreeMap<Uuid, Arc<Row>>>,
+    /// Pairs of ids by the name of their many-to-many relationship.
+    pairs: BTreeMap<String, BTreeSet<(Uuid, Uuid)>>,
+    pub(super) last_version: u64,
+    pub(super) removed: VecDeque<Removed>,
+    /// Versions up to this one have been forgotten by `removed`.
+    pub(super) forgotten: u64,
+    /// Time of writes in milliseconds since 1970.
+    now: u64,
+    /// The state before each change of the open transaction, in order.
+    journal: Option<Vec<Undo>>,
+}
+
+/// A deleted row.
+#[derive(Clone, Debug)]
+pub(crate) struct Removed {
+    pub(crate) table: String,
+    pub(crate) id: Uuid,
+    pub(crate) version: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Undo {
+    Row { table: String, id: Uuid, before: Option<Arc<Row>> },
+    Pair { relationship: String, pair: (Uuid, Uuid), existed: bool },
+}
+
+/// A row in its current state.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    version: u64,
+    /// The version of its creation.
+    created: u64,
+    columns: Map<String, Value>,
+    lookups: BTreeMap<String, Reference>,
+}
+
+/// The value of a lookup: table and id of the target, which need not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    logical_name: String,
+    id: Uuid,
+    /// The name of the target in a seed page, for a target whose row is not held.
+    pub(crate) name: Option<String>,
+}
+
+/// Values to write to one row.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    pub(super) columns: Vec<(String, Value)>,
+    pub(super) lookups: Vec<(String, Option<Reference>)>,
+}
+
+impl Changes {
+    /// No changes. Writing them only gives the row a new version.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a column that is not a lookup. A `statuscode` also sets its `statecode`, unless that is set explicitly.
+    #[must_use]
+    pub fn set(mut self, column: &str, value: impl Into<Value>) -> Self {
+        self.columns.push((column.to_owned(), value.into()));
+        self
+    }
+
+    /// Sets a lookup, by the column's logical name (`msdyn_customer`). The target need not exist.
+    #[must_use]
+    pub fn link(mut self, lookup: &str, to: Reference) -> Self {
+        self.lookups.push((lookup.to_owned(), Some(to)));
+        self
+    }
+
+    /// Clears a lookup, by the column's logical name.
+    #[must_use]
+    pub fn clear(mut self, lookup: &str) -> Self {
+        self.lookups.push((lookup.to_owned(), None));
+        self
+    }
+
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.columns.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    pub(crate) fn links(&self) -> impl Iterator<Item = (&str, Option<&Reference>)> {
+        self.lookups.iter().map(|(name, to)| (name.as_str(), to.as_ref()))
+    }
+
+    /// These changes, and then those of `other`.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.columns.extend(other.columns);
+        self.lookups.extend(other.lookups);
+        self
+    }
+}
+
+impl Reference {
+    /// A reference to a row of the table with this logical name, for example [`ACCOUNT`](crate::table::ACCOUNT).
+    #[must_use]
+    pub fn new(logical_name: &str, id: Uuid) -> Self {
+        Self { logical_name: logical_name.to_owned(), id, name: None }
+    }
+
+    /// Logical name of the target's table.
+    #[must_use]
+    pub fn logical_name(&self) -> &str {
+        &self.logical_name
+    }
+
+    /// Id of the target.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Whether this is the target.
+    pub(crate) fn is(&self, logical_name: &str, id: Uuid) -> bool {
+        self.id == id && self.logical_name == logical_name
+    }
+}
+
+impl Row {
+    /// The number in the row's `ETag`.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The weak `ETag` of this version of the row.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        format!("W/\"{}\"", self.version)
+    }
+
+    /// A column that is not a lookup; `None` if it was never set or is null.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Value> {
+        self.columns.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A lookup, by the column's logical name; `None` if it is empty.
+    #[must_use]
+    pub fn lookup(&self, name: &str) -> Option<&Reference> {
+        self.lookups.get(name)
+    }
+
+    /// A number that is higher for rows that were created later.
+    pub(crate) fn created(&self) -> u64 {
+        self.created
+    }
+
+    pub(crate) fn columns(&self) -> &Map<String, Value> {
+        &self.columns
+    }
+
+    pub(crate) fn lookups(&self) -> impl Iterator<Item = (&str, &Reference)> {
+        self.lookups.iter().map(|(name, to)| (name.as_str(), to))
+    }
+}
+
+impl Organisation {
+    /// An organisation without any rows.
+    pub(super) fn empty() -> Self {
+        Self {
+            definitions: Definitions::built_in(),
+            rows: BTreeMap::new(),
+            pairs: BTreeMap::new(),
+            last_version: 0,
+            removed: VecDeque::new(),
+            forgotten: 0,
+            now: 0,
+            journal: None,
+        }
+    }
+
+    pub(crate) fn definitions(&self) -> &Arc<Definitions> {
+        &self.definitions
+    }
+
+    pub(crate) fn definitions_mut(&mut self) -> &mut Definitions {
+        Arc::make_mut(&mut self.definitions)
+    }
+
+    /// A row, if it exists. Tables are given by their logical names.
+    #[must_use]
+    pub fn row(&self, table: &str, id: Uuid) -> Option<&Row> {
+        self.rows.get(table)?.get(&id).map(AsRef::as_ref)
+    }
+
+    /// The ids of a table's rows, ascending.
+    pub fn ids(&self, table: &str) -> impl Iterator<Item = Uuid> {
+        self.rows.get(table).into_iter().flat_map(|rows| rows.keys().copied())
+    }
+
+    /// The rows of a table, by ascending id.
+    pub(crate) fn rows(&self, table: &str) -> impl Iterator<Item = (Uuid, &Row)> {
+        self.rows.get(table).into_iter().flat_map(|rows| rows.iter().map(|(id, row)| (*id, row.as_ref())))
+    }
+
+    /// The name of a row that a lookup points to: that of the row, or that of the seed page if the row is not held.
+    pub(crate) fn name_of(&self, to: &Reference) -> Option<String> {
+        let table = self.definitions.by_logical_name(&to.logical_name);
+        let row = table.and_then(|table| Some((table, self.row(&to.logical_name, to.id)?)));
+        match row {
+            Some((table, row)) => row.column(&table.primary_name).and_then(Value::as_str).map(str::to_owned),
+            None => to.name.clone(),
+        }
+    }
+
+    /// Logical names of the tables that have rows.
+    pub(crate) fn tables_with_rows(&self) -> Vec<String> {
+        self.rows.iter().filter(|(_, rows)| !rows.is_empty()).map(|(table, _)| table.clone()).collect()
+    }
+
+    /// The version of the last write.
+    pub(crate) fn last_version(&self) -> u64 {
+        self.last_version
+    }
+
+    /// Time of writes in milliseconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
+    pub(crate) fn set_now(&mut self, now: u64) {
+        self.now = now;
+    }
+
+    /// Writes a row as the server itself would, and creates a missing one with the default status. Returns the new version.
+    ///
+    /// Without the checks of a `PATCH`, so that a test can create states that no client could, such as a dangling link.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such table, or it has no such column or lookup, which is a mistake in the test.
+    #[expect(clippy::panic, reason = "a mistake in a test")]
+    pub fn write(&mut self, table: &str, id: Uuid, changes: Changes) -> u64 {
+        let definitions = Arc::clone(&self.definitions);
+        let Some(table) = definitions.by_logical_name(table) else { panic!("no table '{table}'") };
+        for (name, _) in &changes.columns {
+            let is_column = table.column(name).is_some_and(|column| !column.is_lookup());
+            assert!(is_column, "{} has no column '{name}'", table.logical_name);
+        }
+        for (name, _) in &changes.lookups {
+            assert!(table.lookup(name).is_some(), "{} has no lookup '{name}'", table.logical_name);
+        }
+        self.put(table, id, changes)
+    }
+
+    /// Writes a row without any checks. Returns the new version.
+    pub(crate) fn put(&mut self, table: &Table, id: Uuid, changes: Changes) -> u64 {
+        self.last_version += 1;
+        let mut row = self.row_with(table, id, changes);
+        row.version = self.last_version;
+        if row.created == 0 {
+            row.created = self.last_version;
+        }
+        self.replace(&table.logical_name, id, Some(Arc::new(row)));
+        self.last_version
+    }
+
+    /// The row with these changes applied.
+    pub(crate) fn row_with(&self, table: &Table, id: Uuid, changes: Changes) -> Row {
+        let mut row = self.row(&table.logical_name, id).cloned().unwrap_or_else(|| new_row(table));
+        let gives_state = changes.columns.iter().any(|(name, _)| name == "statecode");
+        for (name, value) in changes.columns {
+            if name == "statuscode"
+                && !gives_state
+                && let Some(status) = value.as_i64().and_then(|code| table.status(code))
+            {
+                row.columns.insert("statecode".to_owned(), status.state.into());
+            }
+            row.columns.insert(name, value);
+        }
+        for (name, to) in changes.lookups {
+            match to {
+                Some(to) => row.lookups.insert(name, to),
+                None => row.lookups.remove(&name),
+            };
+        }
+        row
+    }
+
+    /// Sets or removes a row, and remembers its former state if a transaction is open.
+    pub(super) fn replace(&mut self, table: &str, id: Uuid, row: Option<Arc<Row>>) {
+        if !self.rows.contains_key(table) {
+            self.rows.insert(table.to_owned(), BTreeMap::new());
+        }
+        let Some(rows) = self.rows.get_mut(table) else { return };
+        let before = match row {
+            Some(row) => rows.insert(id, row),
+            None => rows.remove(&id),
+        };
+        if let Some(journal) = &mut self.journal {
+            journal.push(Undo::Row { table: table.to_owned(), id, before });
+        }
+    }
+
+    /// Runs `work`. If it fails, everything that it wrote is undone. Versions are not given out again.
+    pub(crate) fn transaction<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        if self.journal.is_some() {
+            // Part of a larger one.
+            return work(self);
+        }
+        let (removed, forgotten) = (self.removed.len(), self.forgotten);
+        self.journal = Some(Vec::new());
+        let result = work(self);
+        let journal = self.journal.take().unwrap_or_default();
+        if result.is_err() {
+            for undo in journal.into_iter().rev() {
+                match undo {
+                    Undo::Row { table, id, before } => self.replace(&table, id, before),
+                    Undo::Pair { relationship, pair, existed } => self.set_pair(&relationship, pair, existed),
+                }
+            }
+            if self.forgotten == forgotten {
+                self.removed.truncate(removed);
+            }
+        }
+        result
+    }
+
+    /// The pairs of a many-to-many relationship.
+    pub(crate) fn pairs(&self, relationship: &str) -> impl Iterator<Item = (Uuid, Uuid)> {
+        self.pairs.get(relationship).into_iter().flatten().copied()
+    }
+
+    /// Adds or removes a pair. Returns whether it existed.
+    pub(crate) fn pair(&mut self, relationship: &str, pair: (Uuid, Uuid), exists: bool) -> bool {
+        let existed = self.pairs.get(relationship).is_some_and(|pairs| pairs.contains(&pair));
+        self.set_pair(relationship, pair, exists);
+        if let Some(journal) = &mut self.journal {
+            journal.push(Undo::Pair { relationship: relationship.to_owned(), pair, existed });
+        }
+        existed
+    }
+
+    fn set_pair(&mut self, relationship: &str, pair: (Uuid, Uuid), exists: bool) {
+        let pairs = self.pairs.entry(relationship.to_owned()).or_default();
+        if exists {
+            pairs.insert(pair)
+        } else {
+            pairs.remove(&pair)
+        };
+    }
+
+    /// The rows deleted after a version; `None` if that is too long ago to know.
+    pub(crate) fn removed_since(&self, version: u64) -> Option<impl Iterator<Item = &Removed>> {
+        (version >= self.forgotten).then(|| self.removed.iter().filter(move |removed| removed.version > version))
+    }
+}
+
+fn new_row(table: &Table) -> Row {
+    let mut row = Row::default();
+    if let Some(state) = table.states().first() {
+        row.columns.insert("statecode".to_owned(), state.code.into());
+        row.columns.insert("statuscode".to_owned(), state.default_status.into());
+    }
+    row
+}
