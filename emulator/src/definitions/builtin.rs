@@ -14,7 +14,38 @@ macro_rules! tables {
 ///
 /// If a file is invalid, which a test finds.
 pub(super) fn read() -> (Vec<TableData>, Relationships) {
-    let files = tables!["account", "contact", "incident", "msdyn_ocliveworkitem", "systemuser"];
+    let files = tables![
+        "account",
+        "activitypointer",
+        "annotation",
+        "appointment",
+        "businessunit",
+        "competitor",
+        "contact",
+        "email",
+        "incident",
+        "lead",
+        "letter",
+        "msdyn_liveworkstream",
+        "msdyn_ocliveworkitem",
+        "msdyn_ocsession",
+        "msdyn_sessionparticipant",
+        "opportunity",
+        "organization",
+        "phonecall",
+        "pricelevel",
+        "product",
+        "queue",
+        "queueitem",
+        "role",
+        "socialprofile",
+        "subject",
+        "systemuser",
+        "task",
+        "team",
+        "territory",
+        "transactioncurrency",
+    ];
     let table = |(name, text): (&str, &str)| -> TableData {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{name}.json: {error}"))
     };
