@@ -99,6 +99,10 @@ pub(crate) enum ODataError {
         table: TableRef,
         by: String,
     },
+    /// A case or an opportunity that is closed already.
+    AlreadyClosed {
+        table: TableRef,
+    },
     /// The type in `@odata.type` is not that of the set.
     WrongType {
         table: TableRef,
@@ -292,6 +296,13 @@ impl ODataError {
                     table.logical_name
                 );
                 (405, "0x80040227", text)
+            }
+            ODataError::AlreadyClosed { table } if table.logical_name == "incident" => {
+                (400, "0x800404cf", "The case has already been resolved.".to_owned())
+            }
+            // A guess.
+            ODataError::AlreadyClosed { table } => {
+                (400, "0x80040203", format!("The {} is closed already.", table.logical_name))
             }
             ODataError::WrongType { table, found } => {
                 let inner = format!(

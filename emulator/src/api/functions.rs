@@ -1,28 +1,23 @@
 //! Functions and actions.
 
-use serde_json::{Value, json};
+use axum::http::Method;
 use uuid::Uuid;
 
-use super::{
-    context::Context,
-    keys,
-    options::{For, Options},
-};
+use super::{context::Context, keys};
 use crate::{
     authority::privileges,
     conditions::Conditions,
     definitions::{Definitions, TableRef},
     error::ODataError,
     message::{ApiResponse, decode},
-    organisation::{BUSINESS_UNIT, ORGANISATION, Organisation, USER},
+    organisation::Organisation,
 };
+use actions::Closing;
 
-/// A call: the operation, and its parameters as JSON.
-struct Call {
-    name: String,
-    /// The text between the parentheses, in which aliases stand for values.
-    arguments: Option<String>,
-}
+mod actions;
+mod call;
+mod multiple;
+mod reads;
 
 /// Rejects conditions with a name that the organisation does not have.
 pub(crate) fn check_conditions(definitions: &Definitions, conditions: &mut Conditions) -> Result<(), String> {
@@ -43,18 +38,31 @@ pub(crate) fn respond(
     let [segment] = segments else { return None };
     let decoded = decode(segment).ok()?;
     let (name, arguments) = match decoded.split_once('(') {
-        Some((name, rest)) => (name.to_owned(), Some(rest.strip_suffix(')')?.to_owned())),
-        None => (decoded, None),
+        Some((name, rest)) => (name, rest.strip_suffix(')')?),
+        None => (decoded.as_str(), ""),
     };
-    let call = Call { name, arguments };
-    match call.name.as_str() {
-        "WhoAmI" => Some(who_am_i(context)),
-        _ => {
-            let _ = organisation;
-            None
+    Some(match (&context.request.method, name, arguments) {
+        (&Method::GET, "WhoAmI", "") => reads::who_am_i(context),
+        (&Method::GET, "RetrieveVersion", "") => Ok(reads::version(context)),
+        (&Method::GET, "RetrieveAvailableLanguages", "") => Ok(reads::languages(context)),
+        (&Method::GET, "RetrieveCurrentOrganization", _) => Ok(reads::current_organisation(context)),
+        (&Method::GET, "RetrieveTotalRecordCount", arguments) => {
+            reads::total_record_count(organisation, context, arguments)
         }
-    }
+        (&Method::POST, "Merge", "") => actions::merge(organisation, context),
+        (&Method::POST, "CloseIncident", "") => actions::close(organisation, context, &CLOSE_INCIDENT),
+        (&Method::POST, "WinOpportunity", "") => actions::close(organisation, context, &WIN_OPPORTUNITY),
+        (&Method::POST, "LoseOpportunity", "") => actions::close(organisation, context, &LOSE_OPPORTUNITY),
+        _ => return None,
+    })
 }
+
+const CLOSE_INCIDENT: Closing =
+    Closing { activity: "IncidentResolution", table: "incident", state: 1, navigation: "incidentid" };
+const WIN_OPPORTUNITY: Closing =
+    Closing { activity: "OpportunityClose", table: "opportunity", state: 1, navigation: "opportunityid" };
+const LOSE_OPPORTUNITY: Closing =
+    Closing { activity: "OpportunityClose", table: "opportunity", state: 2, navigation: "opportunityid" };
 
 /// Responds to the call of an operation that is bound to a row, or to a set.
 pub(crate) fn bound(
@@ -65,56 +73,20 @@ pub(crate) fn bound(
     name: &str,
     arguments: Option<&str>,
 ) -> Result<ApiResponse, ODataError> {
-    let _ = organisation;
-    match (table.logical_name.as_str(), id, name) {
-        ("systemuser", Some(user), "RetrieveUserSetOfPrivilegesByNames") => {
-            held_privileges(context, user, arguments.unwrap_or_default())
+    match (&context.request.method, table.logical_name.as_str(), id, name) {
+        (&Method::POST, _, None, "CreateMultiple") => multiple::create(organisation, context, table),
+        (&Method::POST, _, None, "UpdateMultiple") => multiple::update(organisation, context, table),
+        (&Method::POST, _, None, "UpsertMultiple") => multiple::upsert(organisation, context, table),
+        (&Method::POST, "queue", Some(queue), "AddToQueue") => actions::add_to_queue(organisation, context, queue),
+        (&Method::GET, "systemuser", Some(user), "RetrieveUserPrivileges") => {
+            reads::held_privileges(context, user, name, None)
+        }
+        (&Method::GET, "systemuser", Some(user), "RetrieveUserSetOfPrivilegesByNames") => {
+            let names = call::arguments(context, arguments.unwrap_or_default())?.remove("PrivilegeNames");
+            let names = names.and_then(|names| serde_json::from_value(names).ok());
+            let names = names.ok_or_else(|| ODataError::NotEmulated("names that are not a JSON array".to_owned()))?;
+            reads::held_privileges(context, user, name, Some(names))
         }
         _ => Err(ODataError::NotEmulated(format!("the operation '{name}'"))),
     }
-}
-
-fn who_am_i(context: &Context<'_>) -> Result<ApiResponse, ODataError> {
-    // An empty query is none.
-    if context.request.query.as_deref().is_some_and(|query| !query.is_empty()) {
-        return Err(ODataError::NotEmulated("a query of WhoAmI".to_owned()));
-    }
-    Ok(ApiResponse::json(
-        200,
-        json!({
-            "@odata.context": format!("{}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse", context.root),
-            "BusinessUnitId": BUSINESS_UNIT,
-            "UserId": context.caller.user,
-            "OrganizationId": ORGANISATION,
-        }),
-    ))
-}
-
-/// The requested privileges that the user has. Unknown names are skipped without an error.
-fn held_privileges(context: &Context<'_>, user: Uuid, arguments: &str) -> Result<ApiResponse, ODataError> {
-    if user != USER {
-        return Err(ODataError::NotEmulated("the privileges of a user who is not the caller".to_owned()));
-    }
-    let options = Options::parse(context.request.query.as_deref(), For::Row)?;
-    let alias = arguments.strip_prefix("PrivilegeNames=").unwrap_or_default();
-    let names = options.aliases.get(alias).and_then(|value| serde_json::from_str::<Vec<String>>(value).ok());
-    let asked = names.ok_or_else(|| ODataError::NotEmulated("names that are not a JSON array".to_owned()))?;
-    let mut held: Vec<_> = privileges::all(&context.definitions)
-        .filter(|name| asked.contains(name) && !context.conditions.misses(name))
-        .collect();
-    held.sort_unstable();
-    // Activities share theirs.
-    held.dedup();
-    let held = held.iter().map(|name| {
-        json!({
-            "Depth": "Global",
-            "PrivilegeId": privileges::id(name),
-            "BusinessUnitId": BUSINESS_UNIT,
-            "PrivilegeName": name,
-            "RecordFilterId": Uuid::nil(),
-            "RecordFilterUniqueName": "",
-        })
-    });
-    let of = format!("{}/$metadata#Microsoft.Dynamics.CRM.RetrieveUserSetOfPrivilegesByNamesResponse", context.root);
-    Ok(ApiResponse::json(200, json!({ "@odata.context": of, "RolePrivileges": held.collect::<Value>() })))
 }
