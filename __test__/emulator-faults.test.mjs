@@ -111,7 +111,7 @@ test('conditions apply until the next ones replace them', { timeout: 60_000 }, a
   for (const [conditions, message] of [
     [{ missingPrivileges: ['prvFly'] }, /`missingPrivileges`: no privilege 'prvFly'/],
     [{ hiddenRelationships: ['x'] }, /`hiddenRelationships`: no relationship 'x'/],
-    [{ alternateKeys: { lead: [] } }, /`alternateKeys`: no table 'lead'/],
+    [{ alternateKeys: { nope: [] } }, /`alternateKeys`: no table 'nope'/],
     [{ twoValuesForOneLookup: 'both' }, /unknown variant `both`/]
   ]) {
     await assert.rejects(emulator.faults.conditions(conditions), { name: 'TypeError', message })

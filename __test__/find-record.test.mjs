@@ -94,9 +94,10 @@ for (const [name, open] of Object.entries(stores)) {
       ])
       assert.equal((await client.findRecord('account', { creditonhold: true })).recordId, numbered(1))
       assert.equal((await client.findRecord('account', { numberofemployees: 1 })).recordId, numbered(2))
-      for (const key of [{ creditonhold: 1 }, { numberofemployees: true }, { creditonhold: false }]) {
-        await rejects(client.findRecord('account', key), 'RECORD_NOT_FOUND')
-      }
+      await rejects(client.findRecord('account', { creditonhold: false }), 'RECORD_NOT_FOUND')
+      // Only a server knows the types of columns.
+      const code = name === 'dataverse' ? 'INVALID_ARGUMENT' : 'RECORD_NOT_FOUND'
+      for (const key of [{ creditonhold: 1 }, { numberofemployees: true }]) await rejects(client.findRecord('account', key), code)
     })
   })
 }
