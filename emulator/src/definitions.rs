@@ -37,6 +37,9 @@ pub(crate) struct Definitions {
     many_to_many: Vec<ManyToMany>,
 }
 
+/// The table from which all activities derive.
+const ACTIVITY: &str = "activitypointer";
+
 /// The built-in definitions, read once.
 static BUILT_IN: LazyLock<Arc<Definitions>> = LazyLock::new(|| {
     let (tables, relationships) = builtin::read();
@@ -157,8 +160,13 @@ impl Definitions {
                 }
             }
         }
+        let pointer = self.by_logical_name(ACTIVITY).cloned();
         for table in &mut self.tables {
-            complete(Arc::make_mut(table));
+            let table = Arc::make_mut(table);
+            if let Some(pointer) = pointer.as_ref().filter(|_| table.is_activity && table.logical_name != ACTIVITY) {
+                inherit(table, pointer);
+            }
+            complete(table);
         }
     }
 
@@ -195,6 +203,15 @@ fn collect(table: &mut Table, name: &str, members: &str, by: Members) {
     if table.collection(name).is_none() {
         table.collections.push(Collection { name: name.to_owned(), table: members.to_owned(), by });
     }
+}
+
+/// Adds the navigation properties of all activities, which come after those of the table.
+fn inherit(table: &mut Table, activity: &Table) {
+    let is_new = |navigation: &&Navigation| {
+        table.lookup(&navigation.column).is_some() && table.navigation(&navigation.name).is_none()
+    };
+    let inherited: Vec<_> = activity.navigations.iter().filter(is_new).cloned().collect();
+    table.navigations.extend(inherited);
 }
 
 /// Adds the navigation properties of lookups to tables that no relationship names.
@@ -236,9 +253,9 @@ impl Ownership {
 
 /// The id of a definition or a privilege, which is the same at every start.
 pub(crate) fn metadata_id(name: &str) -> Uuid {
-    let mut bytes = [0x40_u8; 16];
-    for (index, byte) in name.bytes().enumerate() {
-        bytes[index % 16] = bytes[index % 16].rotate_left(3) ^ byte;
-    }
-    Uuid::from_bytes(bytes)
+    // FNV-1a
+    let hash = name.bytes().fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b)
+    });
+    uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid()
 }

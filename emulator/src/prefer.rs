@@ -11,6 +11,8 @@ pub(crate) struct Preferences {
     pub(crate) annotations: Annotations,
     /// Rows per page of a set.
     pub(crate) page_size: Option<usize>,
+    /// An action shall run in the background.
+    pub(crate) respond_async: bool,
     /// As sent and in the same order, for `Preference-Applied`.
     known: Vec<(Known, String)>,
 }
@@ -75,6 +77,7 @@ impl Preferences {
                         preferences.page_size = Some(size);
                         preferences.known.push((Known::PageSize, sent.to_owned()));
                     }
+                    ("respond-async", _) => preferences.respond_async = true,
                     // Dataverse knows it, but responds to it in another form.
                     ("odata.track-changes", _) => return Err(ODataError::NotEmulated(format!("Prefer: {sent}"))),
                     _ => {}

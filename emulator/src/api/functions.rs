@@ -41,6 +41,9 @@ pub(crate) fn respond(
         Some((name, rest)) => (name, rest.strip_suffix(')')?),
         None => (decoded.as_str(), ""),
     };
+    if let Err(error) = refuse_background(context) {
+        return is_action(name).then_some(Err(error));
+    }
     Some(match (&context.request.method, name, arguments) {
         (&Method::GET, "WhoAmI", "") => reads::who_am_i(context),
         (&Method::GET, "RetrieveVersion", "") => Ok(reads::version(context)),
@@ -55,6 +58,18 @@ pub(crate) fn respond(
         (&Method::POST, "LoseOpportunity", "") => actions::close(organisation, context, &LOSE_OPPORTUNITY),
         _ => return None,
     })
+}
+
+/// Other requests may be answered at once, as if the preference was not understood.
+fn refuse_background(context: &Context<'_>) -> Result<(), ODataError> {
+    if context.preferences.respond_async && context.request.method == Method::POST {
+        return Err(ODataError::NotEmulated("an action in the background".to_owned()));
+    }
+    Ok(())
+}
+
+fn is_action(name: &str) -> bool {
+    matches!(name, "Merge" | "CloseIncident" | "WinOpportunity" | "LoseOpportunity")
 }
 
 const CLOSE_INCIDENT: Closing =
@@ -73,6 +88,7 @@ pub(crate) fn bound(
     name: &str,
     arguments: Option<&str>,
 ) -> Result<ApiResponse, ODataError> {
+    refuse_background(context)?;
     match (&context.request.method, table.logical_name.as_str(), id, name) {
         (&Method::POST, _, None, "CreateMultiple") => multiple::create(organisation, context, table),
         (&Method::POST, _, None, "UpdateMultiple") => multiple::update(organisation, context, table),

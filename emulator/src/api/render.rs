@@ -51,7 +51,7 @@ pub(crate) fn row(
     let mut write = |column: &Column| match &column.kind {
         _ if column.name == table.key => drop(body.insert(column.name.clone(), id.to_string().into())),
         Kind::Lookup { .. } => write_lookup(&mut body, organisation, annotations, table, row, column),
-        _ => write_column(&mut body, annotations, row, column),
+        _ => write_column(&mut body, context, row, column),
     };
     match &shape.select {
         Some(names) => names.iter().filter_map(|name| table.column_read_as(name)).for_each(&mut write),
@@ -145,13 +145,15 @@ fn write_lookup(
     body.insert(name.clone(), to.id().to_string().into());
 }
 
-fn write_column(body: &mut Map<String, Value>, annotations: &Annotations, row: &Row, column: &Column) {
+fn write_column(body: &mut Map<String, Value>, context: &Context<'_>, row: &Row, column: &Column) {
     let value = match column.kind {
         Kind::Version => row.version().into(),
         _ => row.column(&column.name).cloned().unwrap_or_default(),
     };
-    if annotations.include(FORMATTED)
-        && let Some(formatted) = column.format(&value)
+    let table_label = || Some(context.definitions.by_logical_name(value.as_str()?)?.label.clone());
+    let formatted = || if column.kind == Kind::EntityName { table_label() } else { column.format(&value) };
+    if context.preferences.annotations.include(FORMATTED)
+        && let Some(formatted) = formatted()
     {
         body.insert(format!("{}@{FORMATTED}", column.name), formatted.into());
     }

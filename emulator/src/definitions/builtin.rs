@@ -16,6 +16,7 @@ macro_rules! tables {
 pub(super) fn read() -> (Vec<TableData>, Relationships) {
     let files = tables![
         "account",
+        "activityparty",
         "activitypointer",
         "annotation",
         "appointment",
@@ -38,6 +39,8 @@ pub(super) fn read() -> (Vec<TableData>, Relationships) {
         "queue",
         "queueitem",
         "role",
+        "sdkmessage",
+        "sdkmessagefilter",
         "socialprofile",
         "subject",
         "systemuser",

@@ -4,6 +4,7 @@ use serde_json::Value;
 use uuid::{Uuid, uuid};
 
 use super::rows::{Changes, Organisation, Reference};
+use crate::definitions::metadata_id;
 
 /// The user to whom the credential and the application belong.
 pub(crate) const USER: Uuid = uuid!("4bd7f2a1-0c3e-4f57-8d11-5a0f7c9e2b61");
@@ -38,6 +39,24 @@ impl Organisation {
         self.add("businessunit", BUSINESS_UNIT, Changes::new().set("name", "Emulator"));
         self.add("organization", ORGANISATION, Changes::new().set("name", "Emulator"));
         self.add("systemuser", USER, user);
+        self.add_messages();
+    }
+
+    /// The messages by which clients see that tables can be written several rows at a time.
+    fn add_messages(&mut self) {
+        let tables: Vec<_> = self.definitions.tables().iter().map(|table| table.logical_name.clone()).collect();
+        for message in ["CreateMultiple", "UpdateMultiple", "UpsertMultiple"] {
+            let id = metadata_id(message);
+            self.add("sdkmessage", id, Changes::new().set("name", message));
+            for table in &tables {
+                let name = format!("{message} of {table}");
+                let filter = Changes::new()
+                    .set("name", name.clone())
+                    .set("primaryobjecttypecode", table.clone())
+                    .link("sdkmessageid", Reference::new("sdkmessage", id));
+                self.add("sdkmessagefilter", metadata_id(&name), filter);
+            }
+        }
     }
 
     /// Adds a row with the columns that its table has.

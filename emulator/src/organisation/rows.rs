@@ -378,5 +378,8 @@ fn new_row(table: &Table) -> Row {
         row.columns.insert("statecode".to_owned(), state.code.into());
         row.columns.insert("statuscode".to_owned(), state.default_status.into());
     }
+    if table.is_activity && table.column("activitytypecode").is_some() {
+        row.columns.insert("activitytypecode".to_owned(), table.logical_name.clone().into());
+    }
     row
 }

@@ -91,9 +91,6 @@ fn with_defaults(table: &Table, mut changes: Changes, number: u64) -> Changes {
             changes = changes.set(&column.name, default.clone());
         }
     }
-    if table.column("activitytypecode").is_some() && table.is_activity {
-        changes = changes.set("activitytypecode", table.logical_name.clone());
-    }
     let is_numbered = changes.columns.iter().any(|(name, value)| name == "ticketnumber" && !value.is_null());
     if table.column("ticketnumber").is_some() && !is_numbered {
         changes = changes.set("ticketnumber", format!("CAS-{number:05}-E5M7K2"));
