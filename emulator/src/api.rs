@@ -1,6 +1,7 @@
 //! The Web API: from the URL and the body of a request to rows and back.
 
 mod address;
+mod batch;
 mod condition;
 pub(crate) mod context;
 pub(crate) mod functions;

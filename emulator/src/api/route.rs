@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{
     address::{Address, Part, split},
+    batch,
     context::{ConcurrentWriter, Context, apply_write},
     functions, keys,
     keys::Key,
@@ -30,6 +31,9 @@ use crate::{
 
 /// Longest URL, in characters. The behaviour for longer ones is not documented.
 const MAX_URL: usize = 32_768;
+
+/// The same for a request in a batch.
+const MAX_URL_IN_BATCH: usize = 65_536;
 
 /// Fixed properties of the server.
 #[derive(Debug)]
@@ -66,7 +70,15 @@ impl Service {
             self.admit(contents, request, others).and_then(|()| {
                 let now = contents.time_in_ms();
                 contents.organisation.set_now(now);
-                execute(contents, request, writer, &origin)
+                let (_, segments) = split(&request.path)?;
+                if !batch::is_batch(request, &segments) {
+                    return execute(contents, request, writer, &origin, MAX_URL);
+                }
+                batch::respond(contents, request, &origin, &mut |contents, inner| {
+                    // Documented: the limits count the requests in a batch.
+                    throttle(contents, others)?;
+                    execute(contents, inner, writer, &origin, MAX_URL_IN_BATCH)
+                })
             })
         };
         response.unwrap_or_else(|error| message::error_response(&error, request, &origin, TENANT))
@@ -103,8 +115,7 @@ impl Service {
         if issued && contents.conditions.application_user_missing {
             return Err(ODataError::NotAMember);
         }
-        let throttled = contents.throttle.admit(&contents.conditions, contents.now_in_ms, others);
-        throttled.map_err(|(limit, wait_in_ms)| throttled_by(limit, &contents.conditions.limits, wait_in_ms))?;
+        throttle(contents, others)?;
         for header in IMPERSONATION {
             let Some(caller) = request.header(header)? else { continue };
             if contents.conditions.unprivileged_callers.iter().any(|unknown| unknown.eq_ignore_ascii_case(&caller)) {
@@ -113,6 +124,11 @@ impl Service {
         }
         Ok(())
     }
+}
+
+fn throttle(contents: &mut Contents, others: u64) -> Result<(), ODataError> {
+    let throttled = contents.throttle.admit(&contents.conditions, contents.now_in_ms, others);
+    throttled.map_err(|(limit, wait_in_ms)| throttled_by(limit, &contents.conditions.limits, wait_in_ms))
 }
 
 const IMPERSONATION: [&str; 2] = ["callerobjectid", "mscrmcallerid"];
@@ -132,8 +148,9 @@ pub(crate) fn execute(
     request: &Request,
     writer: &ConcurrentWriter,
     origin: &str,
+    max_url: usize,
 ) -> Result<ApiResponse, ODataError> {
-    check_form(request, origin)?;
+    check_form(request, origin, max_url)?;
     let (version, segments) = split(&request.path)?;
     let Contents { organisation, conditions, .. } = contents;
     let context = Context {
@@ -326,10 +343,10 @@ fn not_here() -> ODataError {
 }
 
 /// Rejects requests with unsupported URLs or headers, whichever row they address.
-fn check_form(request: &Request, origin: &str) -> Result<(), ODataError> {
+fn check_form(request: &Request, origin: &str, max_url: usize) -> Result<(), ODataError> {
     let length = origin.len() + request.target().len();
-    if length > MAX_URL {
-        return Err(ODataError::NotEmulated(format!("a URL of {length} characters, more than {MAX_URL}")));
+    if length > max_url {
+        return Err(ODataError::NotEmulated(format!("a URL of {length} characters, more than {max_url}")));
     }
     let accept = request.header("accept")?.unwrap_or_default().to_ascii_lowercase();
     let mut parameters = accept.split([';', ',']).map(str::trim).filter(|part| part.starts_with("odata.metadata="));

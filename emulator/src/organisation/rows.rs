@@ -27,8 +27,8 @@ pub struct Organisation {
     pub(super) forgotten: u64,
     /// Time of writes in milliseconds since 1970.
     now: u64,
-    /// The state before each change of the open transaction, in order.
-    journal: Option<Vec<Undo>>,
+    /// Set while a transaction is open.
+    journal: Option<Journal>,
 }
 
 /// A deleted row.
@@ -37,6 +37,15 @@ pub(crate) struct Removed {
     pub(crate) table: String,
     pub(crate) id: Uuid,
     pub(crate) version: u64,
+}
+
+/// The state before each change of a transaction, in order.
+#[derive(Clone, Debug)]
+struct Journal {
+    undo: Vec<Undo>,
+    /// The number of remembered deletions at its beginning, and what was forgotten by then.
+    removed: usize,
+    forgotten: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -314,22 +323,35 @@ impl Organisation {
             None => rows.remove(&id),
         };
         if let Some(journal) = &mut self.journal {
-            journal.push(Undo::Row { table: table.to_owned(), id, before });
+            journal.undo.push(Undo::Row { table: table.to_owned(), id, before });
         }
     }
 
     /// Runs `work`. If it fails, everything that it wrote is undone. Versions are not given out again.
     pub(crate) fn transaction<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        if self.journal.is_some() {
-            // Part of a larger one.
-            return work(self);
-        }
-        let (removed, forgotten) = (self.removed.len(), self.forgotten);
-        self.journal = Some(Vec::new());
+        let is_outermost = self.begin();
         let result = work(self);
-        let journal = self.journal.take().unwrap_or_default();
-        if result.is_err() {
-            for undo in journal.into_iter().rev() {
+        if is_outermost {
+            self.end(result.is_ok());
+        }
+        result
+    }
+
+    /// Begins a transaction, which must be ended by the caller. `false`: one is open already.
+    pub(crate) fn begin(&mut self) -> bool {
+        let is_outermost = self.journal.is_none();
+        if is_outermost {
+            self.journal = Some(Journal { undo: Vec::new(), removed: self.removed.len(), forgotten: self.forgotten });
+        }
+        is_outermost
+    }
+
+    /// Ends the transaction, and undoes it if it failed.
+    pub(crate) fn end(&mut self, succeeded: bool) {
+        let Some(journal) = self.journal.take() else { return };
+        if !succeeded {
+            let Journal { undo, removed, forgotten } = journal;
+            for undo in undo.into_iter().rev() {
                 match undo {
                     Undo::Row { table, id, before } => self.replace(&table, id, before),
                     Undo::Pair { relationship, pair, existed } => self.set_pair(&relationship, pair, existed),
@@ -339,7 +361,6 @@ impl Organisation {
                 self.removed.truncate(removed);
             }
         }
-        result
     }
 
     /// The pairs of a many-to-many relationship.
@@ -352,7 +373,7 @@ impl Organisation {
         let existed = self.pairs.get(relationship).is_some_and(|pairs| pairs.contains(&pair));
         self.set_pair(relationship, pair, exists);
         if let Some(journal) = &mut self.journal {
-            journal.push(Undo::Pair { relationship: relationship.to_owned(), pair, existed });
+            journal.undo.push(Undo::Pair { relationship: relationship.to_owned(), pair, existed });
         }
         existed
     }

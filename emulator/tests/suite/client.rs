@@ -148,6 +148,15 @@ impl Server {
         self.send(Method::GET, path, headers, None).await
     }
 
+    pub(crate) async fn post(&self, path: &str, headers: &[(&str, &str)], body: Value) -> TestResponse {
+        let all = [&[("content-type", "application/json")], headers].concat();
+        self.send(Method::POST, path, &all, Some(body.to_string())).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str, headers: &[(&str, &str)]) -> TestResponse {
+        self.send(Method::DELETE, path, headers, None).await
+    }
+
     /// A PATCH for tests of the body: with `If-Match: *` unless a condition is given.
     pub(crate) async fn patch(&self, path: &str, body: Value) -> TestResponse {
         self.patch_with(path, &[("if-match", "*")], body).await

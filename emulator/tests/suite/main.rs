@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not test functions, and clippy allows it only in those")]
 
+mod actions;
+mod batch;
 mod client;
 mod conditions;
+mod create;
+mod delete;
 mod entra;
+mod expand;
 mod fault_rules;
 mod faults;
 mod keys;
