@@ -17,9 +17,9 @@ use crate::{
     prefer::Annotations,
 };
 
-const LOOKUP_NAME: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
+pub(super) const LOOKUP_NAME: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
 const NAVIGATION: &str = "Microsoft.Dynamics.CRM.associatednavigationproperty";
-const FORMATTED: &str = "OData.Community.Display.V1.FormattedValue";
+pub(super) const FORMATTED: &str = "OData.Community.Display.V1.FormattedValue";
 
 /// A whole response body: the row with its context.
 pub(crate) fn entity(

@@ -7,7 +7,7 @@ use super::{
     address::{Address, Part, split},
     batch,
     context::{ConcurrentWriter, Context, apply_write},
-    functions, keys,
+    fetchxml, functions, keys,
     keys::Key,
     list, metadata,
     options::{For, Options},
@@ -282,8 +282,11 @@ fn handle_set(
 ) -> Result<ApiResponse, ODataError> {
     let table = &address.table;
     match (&context.request.method, &address.part) {
-        (&Method::GET, Part::Whole) if options.fetch_xml.is_some() || options.delta_token.is_some() => {
-            Err(ODataError::NotEmulated("FetchXML and delta tokens".to_owned()))
+        (&Method::GET, Part::Whole) if options.fetch_xml.is_some() => {
+            fetchxml::get(organisation, context, table, options)
+        }
+        (&Method::GET, Part::Whole) if options.delta_token.is_some() => {
+            Err(ODataError::NotEmulated("delta tokens".to_owned()))
         }
         (&Method::GET, Part::Whole) => {
             list::get(organisation, context, table, options, &table.set, organisation.rows(&table.logical_name))

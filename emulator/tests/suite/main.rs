@@ -12,6 +12,7 @@ mod entra;
 mod expand;
 mod fault_rules;
 mod faults;
+mod fetchxml;
 mod keys;
 mod metadata;
 mod organisation;

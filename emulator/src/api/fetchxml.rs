@@ -1,0 +1,10 @@
+//! `GET` of a set with `fetchXml`: a query in XML, with joins and aggregates.
+
+mod aggregate;
+mod condition;
+mod joined;
+mod parse;
+mod run;
+mod xml;
+
+pub(super) use run::get;
