@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::definitions::{
     Definitions,
+    formatted::with_commas,
     table::{Navigation, Table},
 };
 
@@ -189,11 +190,11 @@ impl Limit {
         let seconds = limits.window_in_ms / 1000;
         match self {
             Limit::Requests => {
-                let limit = limits.requests.unwrap_or(6000);
+                let limit = limits.requests.unwrap_or(REQUESTS);
                 format!("Number of requests exceeded the limit of {limit} over time window of {seconds} seconds.")
             }
             Limit::ExecutionTime => {
-                let limit = with_commas(limits.execution_time_in_ms.unwrap_or(1_200_000));
+                let limit = with_commas(&limits.execution_time_in_ms.unwrap_or(EXECUTION_TIME_IN_MS).to_string());
                 format!(
                     "Combined execution time of incoming requests exceeded limit of {limit} milliseconds over time window of \
                      {seconds} seconds. Decrease number of concurrent requests or reduce the duration of requests and try again later."
@@ -206,17 +207,9 @@ impl Limit {
     }
 }
 
-fn with_commas(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+/// The documented limits.
+const REQUESTS: u64 = 6000;
+const EXECUTION_TIME_IN_MS: u64 = 1_200_000;
 
 /// Extra wait per request during a block. The growth is documented, the amount is not.
 const GROWTH_IN_MS: u64 = 1000;
@@ -227,17 +220,25 @@ const CONCURRENCY_WAIT_IN_MS: u64 = 1000;
 /// Usage of the limits by the only user of the emulator. Uses the clock that tests move.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
-    /// Times and costs of the requests in the window.
-    used: VecDeque<(u64, u64)>,
+    /// Usage in the window, the oldest first.
+    used: VecDeque<Usage>,
     /// The limit that blocks all requests, and the end of the block.
     blocked: Option<(Limit, u64)>,
+}
+
+/// The requests of one moment, and their execution time. The clock often stands still, so that one entry stands for many requests.
+#[derive(Debug)]
+struct Usage {
+    at: u64,
+    requests: u64,
+    execution_time_in_ms: u64,
 }
 
 impl Throttle {
     /// Admits a request, or returns the exceeded limit and the time to wait.
     pub(crate) fn admit(&mut self, conditions: &Conditions, now: u64, others: u64) -> Result<(), (Limit, u64)> {
         let limits = &conditions.limits;
-        while self.used.front().is_some_and(|(at, _)| at + limits.window_in_ms <= now) {
+        while self.used.front().is_some_and(|used| used.at.saturating_add(limits.window_in_ms) <= now) {
             self.used.pop_front();
         }
         self.blocked = match self.blocked {
@@ -247,8 +248,28 @@ impl Throttle {
         if let Some((limit, until)) = self.blocked {
             return Err((limit, until - now));
         }
-        self.used.push_back((now, conditions.execution_time_per_request_in_ms));
+        let cost = conditions.execution_time_per_request_in_ms;
+        match self.used.back_mut().filter(|used| used.at == now) {
+            Some(used) => {
+                used.requests += 1;
+                used.execution_time_in_ms = used.execution_time_in_ms.saturating_add(cost);
+            }
+            None => self.used.push_back(Usage { at: now, requests: 1, execution_time_in_ms: cost }),
+        }
         Ok(())
+    }
+
+    /// Requests, and execution time in milliseconds, that are left in the window.
+    pub(crate) fn remaining(&self, limits: &Limits) -> (u64, u64) {
+        let (requests, time) = self.total();
+        let left = |limit: Option<u64>, otherwise: u64, used: u64| limit.unwrap_or(otherwise).saturating_sub(used);
+        (left(limits.requests, REQUESTS, requests), left(limits.execution_time_in_ms, EXECUTION_TIME_IN_MS, time))
+    }
+
+    fn total(&self) -> (u64, u64) {
+        self.used.iter().fold((0, 0_u64), |(requests, time), used| {
+            (requests + used.requests, time.saturating_add(used.execution_time_in_ms))
+        })
     }
 
     /// The limit that is exceeded now, and when there is capacity again.
@@ -256,19 +277,19 @@ impl Throttle {
         if limits.concurrent.is_some_and(|limit| others >= limit) {
             return Some((Limit::Concurrency, now + CONCURRENCY_WAIT_IN_MS));
         }
-        let first = self.used.front().map_or(now, |(at, _)| *at);
-        if limits.requests.is_some_and(|limit| self.used.len() as u64 >= limit) {
+        let first = self.used.front().map_or(now, |used| used.at);
+        let (requests, mut spent) = self.total();
+        if limits.requests.is_some_and(|limit| requests >= limit) {
             return Some((Limit::Requests, first + limits.window_in_ms));
         }
-        let mut spent: u64 = self.used.iter().map(|(_, cost)| cost).sum();
         let limit = limits.execution_time_in_ms.filter(|limit| spent >= *limit)?;
         let mut free_at = now;
-        for (at, cost) in &self.used {
+        for used in &self.used {
             if spent < limit {
                 break;
             }
-            spent -= cost;
-            free_at = at + limits.window_in_ms;
+            spent -= used.execution_time_in_ms;
+            free_at = used.at + limits.window_in_ms;
         }
         Some((Limit::ExecutionTime, free_at))
     }

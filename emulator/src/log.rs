@@ -9,8 +9,14 @@ use crate::{authority::token, message::Request};
 /// Most requests that are kept.
 const KEPT: usize = 10_000;
 
+/// Most memory that they take, in bytes.
+const BYTES_KEPT: usize = 32 * 1024 * 1024;
+
 /// Most bytes of a body that are kept.
 const BODY_KEPT: usize = 64 * 1024;
+
+/// Most warnings of one request that are kept. A batch may have thousands.
+const WARNINGS_KEPT: usize = 100;
 
 /// One request and the status of its response.
 #[derive(Clone, Debug)]
@@ -42,6 +48,15 @@ impl LoggedRequest {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 
+    /// Memory that it takes, in bytes.
+    fn size(&self) -> usize {
+        // Of a string also the three words that point to it.
+        let text = |text: &String| text.capacity() + size_of::<String>();
+        let headers = self.headers.iter().map(|(name, value)| text(name) + text(value));
+        let texts = [&self.method, &self.path, &self.body].into_iter().chain(&self.warnings).map(text);
+        size_of::<Self>() + headers.chain(texts).sum::<usize>()
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         let mut headers = serde_json::Map::new();
         for (name, value) in &self.headers {
@@ -67,6 +82,8 @@ impl LoggedRequest {
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     entries: VecDeque<LoggedRequest>,
+    /// Memory that the entries take.
+    bytes: usize,
     total: u64,
     /// Number of times the log was cleared.
     emptied: u64,
@@ -84,10 +101,7 @@ impl Log {
     pub(crate) fn begin(&mut self, request: &Request, fault: Option<&'static str>) -> Ticket {
         let headers = request.headers.iter().filter(|(name, _)| *name != "authorization");
         self.total += 1;
-        if self.entries.len() == KEPT {
-            self.entries.pop_front();
-        }
-        self.entries.push_back(LoggedRequest {
+        let entry = LoggedRequest {
             number: self.total,
             method: request.method.to_string(),
             path: request.target(),
@@ -98,7 +112,13 @@ impl Log {
             status: 0,
             fault,
             warnings: Vec::new(),
-        });
+        };
+        self.bytes += entry.size();
+        self.entries.push_back(entry);
+        while self.entries.len() > KEPT || self.bytes > BYTES_KEPT {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.bytes -= oldest.size();
+        }
         Ticket { number: self.total, emptied: self.emptied }
     }
 
@@ -108,7 +128,9 @@ impl Log {
         let entry = self.entries.iter_mut().rev().find(|entry| entry.number == ticket.number);
         if let Some(entry) = entry.filter(|_| ticket.emptied == self.emptied) {
             entry.status = status;
-            entry.warnings.extend(warnings);
+            self.bytes -= entry.size();
+            entry.warnings.extend(warnings.into_iter().take(WARNINGS_KEPT));
+            self.bytes += entry.size();
         }
     }
 
@@ -161,5 +183,35 @@ mod tests {
         }
         let numbers: Vec<_> = log.entries().iter().map(|entry| entry.number).collect();
         assert_eq!((numbers.len(), numbers[0], numbers[KEPT - 1]), (KEPT, 3, KEPT as u64 + 2));
+    }
+
+    #[test]
+    fn large_requests_take_no_more_than_the_limit() {
+        let mut log = Log::default();
+        let request = |size: usize| Request {
+            method: Method::PATCH,
+            path: "/x".to_owned(),
+            query: None,
+            headers: HeaderMap::new(),
+            body: Some(vec![b'x'; size].into()),
+        };
+        for _ in 0..1000 {
+            let ticket = log.begin(&request(BODY_KEPT), None);
+            log.finish(ticket, 204, vec!["warning".to_owned(); 1000]);
+        }
+        assert!(
+            log.bytes <= BYTES_KEPT && log.entries.len() > 400,
+            "{} bytes, {} entries",
+            log.bytes,
+            log.entries.len()
+        );
+        assert_eq!(log.bytes, log.entries.iter().map(LoggedRequest::size).sum::<usize>());
+        assert_eq!(log.entries.back().map(|entry| (entry.number, entry.warnings.len())), Some((1000, WARNINGS_KEPT)));
+        for _ in 0..KEPT {
+            log.begin(&request(0), None);
+        }
+        assert_eq!(log.entries.len(), KEPT);
+        log.clear();
+        assert_eq!((log.bytes, log.entries.capacity()), (0, 0));
     }
 }

@@ -1,5 +1,7 @@
 //! Maps requests to responses: authorisation, address, and the handler of the method.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, Method};
 use uuid::Uuid;
 
@@ -22,7 +24,7 @@ use crate::{
     },
     conditions::{Limit, Limits},
     contents::Contents,
-    definitions::TableRef,
+    definitions::{TableRef, formatted::decimal},
     error::ODataError,
     message::{self, ApiResponse, Request},
     organisation::{Caller, Organisation, USER},
@@ -67,7 +69,7 @@ impl Service {
         } else if let Some(response) = entra::respond(request, &origin) {
             response
         } else {
-            self.admit(contents, request, others).and_then(|()| {
+            let response = self.admit(contents, request, others).and_then(|()| {
                 let now = contents.time_in_ms();
                 contents.organisation.set_now(now);
                 let (_, segments) = split(&request.path)?;
@@ -79,7 +81,13 @@ impl Service {
                     throttle(contents, others)?;
                     execute(contents, inner, writer, &origin, MAX_URL_IN_BATCH)
                 })
-            })
+            });
+            let mut response =
+                response.unwrap_or_else(|error| message::error_response(&error, request, &origin, TENANT));
+            if response.status != 401 {
+                response.headers.extend(remaining(contents));
+            }
+            Ok(response)
         };
         response.unwrap_or_else(|error| message::error_response(&error, request, &origin, TENANT))
     }
@@ -124,6 +132,17 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// The headers with what is left of the limits.
+fn remaining(contents: &Contents) -> [(Cow<'static, str>, String); 2] {
+    let (requests, time) = contents.throttle.remaining(&contents.conditions.limits);
+    #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
+    let seconds = decimal(time as f64 / 1000.0, 2);
+    [
+        ("x-ms-ratelimit-burst-remaining-xrm-requests".into(), requests.to_string()),
+        ("x-ms-ratelimit-time-remaining-xrm-requests".into(), seconds),
+    ]
 }
 
 fn throttle(contents: &mut Contents, others: u64) -> Result<(), ODataError> {
@@ -256,6 +275,9 @@ fn handle(
             }
             let path = format!("{}({id})/{}", table.set, collection.name);
             list::get(organisation, context, target, &options, &path, rows)
+        }
+        (&Method::POST, Part::Collection(collection)) => {
+            write::post_member(organisation, context, table, &options, id, collection)
         }
         (&Method::GET, Part::CollectionReference(collection, None)) => {
             read::existing(organisation, table, id)?;

@@ -10,14 +10,14 @@ use super::{
     keys,
     options::Options,
     payload::{self, Nested, Place},
-    render,
+    read, render,
     shape::Shape,
 };
 use crate::{
     authority::privileges::{self, Right},
     definitions::{
         TableRef,
-        table::{Column, Members},
+        table::{Collection, Column, Members},
     },
     error::ODataError,
     message::ApiResponse,
@@ -37,6 +37,29 @@ pub(crate) fn post(
     let id = create(organisation, context, table, &properties, Changes::new(), &mut warnings)?;
     let entity = format!("{}({id})", table.set);
     Ok(written(organisation, context, table, id, &shape, &entity, true, warnings))
+}
+
+/// `POST` of a collection: creates a row in it.
+pub(crate) fn post_member(
+    organisation: &mut Organisation,
+    context: &Context<'_>,
+    table: &TableRef,
+    options: &Options,
+    id: Uuid,
+    collection: &Collection,
+) -> Result<ApiResponse, ODataError> {
+    read::existing(organisation, table, id)?;
+    let Some(member) = context.definitions.by_logical_name(&collection.table).cloned() else {
+        return Err(ODataError::NotEmulated(format!("'{}' has rows of a table it does not have", collection.name)));
+    };
+    let shape = Shape::parse(options, context, &member)?;
+    let properties = payload::properties(&member, json_body(context)?)?;
+    let nested = Nested { table: member.clone(), place: Place::Member(collection.clone()), properties };
+    let mut warnings = Vec::new();
+    let ids = create_members(organisation, context, table, id, vec![nested], &mut warnings)?;
+    let id = ids.first().copied().unwrap_or_default();
+    let entity = format!("{}({id})", member.set);
+    Ok(written(organisation, context, &member, id, &shape, &entity, true, warnings))
 }
 
 /// `PATCH` of a row. Checks in the order row, version, payload. Guesses: this order; that an empty object creates a version; that an
@@ -160,9 +183,11 @@ fn create_with(
     if !context.writer.loses_writes {
         organisation.save(table, id, changes, context.caller);
     }
-    create_members(organisation, context, table, id, members, warnings)
+    create_members(organisation, context, table, id, members, warnings)?;
+    Ok(())
 }
 
+/// Creates rows in collections of a row. Returns their ids.
 fn create_members(
     organisation: &mut Organisation,
     context: &Context<'_>,
@@ -170,21 +195,23 @@ fn create_members(
     id: Uuid,
     members: Vec<Nested>,
     warnings: &mut Vec<String>,
-) -> Result<(), ODataError> {
+) -> Result<Vec<Uuid>, ODataError> {
+    let mut ids = Vec::new();
     for Nested { table: member, place, properties } in members {
         let Place::Member(collection) = place else { continue };
         match &collection.by {
             Members::Lookup { column } => {
                 let link = Changes::new().link(column, Reference::new(&table.logical_name, id));
-                create(organisation, context, &member, &properties, link, warnings)?;
+                ids.push(create(organisation, context, &member, &properties, link, warnings)?);
             }
             Members::Intersect { relationship, is_one } => {
                 let other = create(organisation, context, &member, &properties, Changes::new(), warnings)?;
                 organisation.pair(relationship, if *is_one { (id, other) } else { (other, id) }, true);
+                ids.push(other);
             }
         }
     }
-    Ok(())
+    Ok(ids)
 }
 
 /// Updates an existing row.
@@ -213,7 +240,8 @@ pub(crate) fn update(
     if !context.writer.loses_writes {
         organisation.save(table, id, payload.changes, context.caller);
     }
-    create_members(organisation, context, table, id, payload.nested, warnings)
+    create_members(organisation, context, table, id, payload.nested, warnings)?;
+    Ok(())
 }
 
 fn other_key(table: &TableRef) -> ODataError {

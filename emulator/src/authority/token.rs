@@ -44,6 +44,9 @@ impl Application {
     }
 }
 
+/// Most valid tokens. With more, the first to expire is forgotten.
+const MAX_TOKENS: usize = 10_000;
+
 /// The valid tokens, each with its expiry.
 #[derive(Default)]
 pub(crate) struct Tokens(HashMap<String, u64>);
@@ -57,6 +60,18 @@ impl fmt::Debug for Tokens {
 impl Tokens {
     pub(crate) fn accept(&self, token: &str, now: u64) -> bool {
         self.0.get(token).is_some_and(|end| now < *end)
+    }
+
+    fn add(&mut self, token: String, now: u64, end: u64) {
+        if self.0.len() == MAX_TOKENS {
+            self.0.retain(|_, end| now < *end);
+        }
+        if self.0.len() == MAX_TOKENS
+            && let Some(first) = self.0.iter().min_by_key(|(_, end)| **end).map(|(token, _)| token.clone())
+        {
+            self.0.remove(&first);
+        }
+        self.0.insert(token, end);
     }
 
     pub(crate) fn revoke(&mut self) {
@@ -94,7 +109,7 @@ pub(crate) fn respond(
     }
     let token = format!("issued-{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
     let lifetime = conditions.token_lifetime_in_seconds;
-    tokens.0.insert(token.clone(), now.saturating_add(lifetime.saturating_mul(1000)));
+    tokens.add(token.clone(), now, now.saturating_add(lifetime.saturating_mul(1000)));
     Ok(found(json!({ "token_type": "Bearer", "expires_in": lifetime, "access_token": token })))
 }
 

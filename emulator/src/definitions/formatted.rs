@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-fn decimal(number: f64, precision: u8) -> String {
+pub(crate) fn decimal(number: f64, precision: u8) -> String {
     let text = format!("{number:.*}", usize::from(precision));
     match text.split_once('.') {
         Some((whole, fraction)) => format!("{}.{fraction}", with_commas(whole)),
@@ -48,7 +48,7 @@ fn decimal(number: f64, precision: u8) -> String {
 }
 
 /// `-1234` becomes `-1,234`.
-fn with_commas(digits: &str) -> String {
+pub(crate) fn with_commas(digits: &str) -> String {
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
     let mut text = sign.to_owned();
     for (index, digit) in digits.chars().enumerate() {

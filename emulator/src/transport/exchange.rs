@@ -218,17 +218,22 @@ fn common_headers(response: &ApiResponse) -> Vec<(&'static str, String)> {
     let request_id = Uuid::new_v4().to_string();
     headers.push(("x-ms-service-request-id", request_id.clone()));
     headers.push(("x-ms-service-request-id", request_id.clone()));
-    headers.push(("req_id", request_id));
+    headers.push(("req_id", request_id.clone()));
     if response.status != 401 {
         let common = [
             ("odata-version", "4.0"),
             ("vary", "Accept-Encoding"),
             ("x-ms-ratelimit-time-remaining-xrm-requests", "1,200.00"),
-            ("x-ms-ratelimit-burst-remaining-xrm-requests", "5999"),
+            ("x-ms-ratelimit-burst-remaining-xrm-requests", "6000"),
             ("x-ms-dop-hint", "48"),
+            ("crm.serviceid", "framework"),
+            ("strict-transport-security", "max-age=31536000; includeSubDomains"),
             ("set-cookie", "ARRAffinity=e2b0c4; HttpOnly; Path=/"),
+            ("set-cookie", "ReqClientId=6d1f8a02-94c7-4b5e-a3d8-0e7b2c9f4a61; HttpOnly; Path=/"),
+            ("set-cookie", "orgId=c81e0d55-7f2b-4a86-9b3c-6e4d2f1a0b97; HttpOnly; Path=/"),
         ];
         headers.extend(common.map(|(name, value)| (name, value.to_owned())));
+        headers.push(("authactivityid", request_id.clone()));
     }
     headers
 }

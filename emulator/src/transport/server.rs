@@ -111,7 +111,7 @@ impl Emulator {
         &self.shared.service.application
     }
 
-    /// The newest 10,000 requests, oldest first.
+    /// The newest requests, oldest first: at most 10,000, and at most 32 MiB of them.
     #[must_use]
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.shared.lock().log.entries()

@@ -101,6 +101,19 @@ async fn rows_join_and_leave_a_collection_by_reference() {
 }
 
 #[tokio::test]
+async fn a_row_is_created_in_a_collection() {
+    let server = Server::start().await;
+    let path = format!("accounts({ACCOUNT})/contact_customer_accounts");
+    let created = server
+        .post(&format!("{path}?$select=fullname"), &[("prefer", "return=representation")], json!({ "lastname": "New" }))
+        .await;
+    assert_eq!((created.status.as_u16(), &created.json()["fullname"]), (201, &json!("New")));
+    assert_eq!(members(&server, &format!("{path}?$select=fullname")).await[0]["fullname"], "New");
+    let missing = format!("accounts({MISSING})/contact_customer_accounts");
+    server.post(&missing, &[], json!({ "lastname": "X" })).await.expect_error(404, "0x80040217", MISSING);
+}
+
+#[tokio::test]
 async fn many_to_many_relationships_are_read_from_both_sides() {
     let server = Server::start().await;
     assert_eq!(server.post("leads", &[], json!({ "leadid": MISSING, "subject": "L" })).await.status, 204);

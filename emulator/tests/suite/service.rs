@@ -26,16 +26,27 @@ async fn without_a_valid_token_there_is_an_empty_401_with_a_challenge() {
 #[tokio::test]
 async fn responses_have_the_headers_of_the_service() {
     let server = Server::start().await;
-    for response in [server.get(&conversation_path()).await, server.get(&format!("accounts({MISSING})")).await] {
+    server.emulator.faults().conditions(json!({ "executionTimePerRequestInMs": 16 })).unwrap();
+    let responses = [server.get(&conversation_path()).await, server.get(&format!("accounts({MISSING})")).await];
+    for (response, (requests, seconds)) in responses.iter().zip([("5999", "1,199.98"), ("5998", "1,199.97")]) {
         assert_eq!(response.header("odata-version"), Some("4.0"));
         assert_eq!(response.header("content-type"), Some("application/json; odata.metadata=minimal"));
-        assert_eq!(response.header("x-ms-ratelimit-time-remaining-xrm-requests"), Some("1,200.00"));
-        assert_eq!(response.header("x-ms-ratelimit-burst-remaining-xrm-requests"), Some("5999"));
+        assert_eq!(response.header("x-ms-ratelimit-time-remaining-xrm-requests"), Some(seconds));
+        assert_eq!(response.header("x-ms-ratelimit-burst-remaining-xrm-requests"), Some(requests));
         assert_eq!(response.header("x-ms-dop-hint"), Some("48"));
         let request_id = response.header("req_id").unwrap();
         assert_eq!(request_id.len(), 36);
         let ids: Vec<_> = response.headers.get_all("x-ms-service-request-id").iter().collect();
         assert_eq!(ids, [request_id, request_id]);
+        assert_eq!(
+            (response.header("authactivityid"), response.header("crm.serviceid")),
+            (Some(request_id), Some("framework"))
+        );
+        let cookies: Vec<_> =
+            response.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap()).collect();
+        for (cookie, name) in cookies.iter().zip(["ARRAffinity=", "ReqClientId=", "orgId="]) {
+            assert!(cookie.starts_with(name), "{cookie}");
+        }
     }
 }
 
