@@ -133,6 +133,11 @@ pub(crate) enum ODataError {
         table: TableRef,
         name: String,
     },
+    /// A definition that does not exist. The code is a guess.
+    DefinitionNotFound {
+        what: &'static str,
+        name: String,
+    },
     /// A table that does not exist, by its logical name.
     TableNotFound {
         name: String,
@@ -340,6 +345,9 @@ impl ODataError {
             ODataError::AttributeNotFound { table, name } => {
                 let text = format!("'{}' entity doesn't contain attribute with Name = '{name}'.", table.logical_name);
                 (400, "0x80041103", text)
+            }
+            ODataError::DefinitionNotFound { what, name } => {
+                (404, "0x80060888", format!("Could not find an {what} with the key '{name}'."))
             }
             ODataError::TableNotFound { name } => {
                 let text = format!("The entity with a name = '{name}' was not found in the MetadataCache.");

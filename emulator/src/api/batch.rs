@@ -1,6 +1,6 @@
 //! `POST $batch`: several requests in one, in order, and change sets that succeed or fail as a whole.
 
-use std::{collections::HashMap, fmt::Write};
+use std::collections::HashMap;
 
 use axum::{
     body::Bytes,
@@ -243,7 +243,7 @@ fn write_part(text: &mut String, boundary: &str, content_id: Option<&str>, respo
         _ => (None, String::new()),
     };
     let mut headers = String::new();
-    let mut header = |name: &str, value: &str| drop(write!(headers, "{name}: {value}\r\n"));
+    let mut header = |name: &str, value: &str| headers.extend([name, ": ", value, "\r\n"]);
     if let Some(media) = media {
         header("Content-Type", media);
     }

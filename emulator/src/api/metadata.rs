@@ -1,83 +1,174 @@
-//! Definitions of tables and relationships as resources.
+//! Definitions of tables, columns, keys and relationships as resources.
 
 use axum::http::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     context::Context,
     options::{For, Options},
 };
 use crate::{
-    definitions::metadata_id,
+    definitions::{TableRef, is_known_set, metadata_id},
     error::ODataError,
     message::{ApiResponse, decode},
-    table::CONVERSATION,
 };
+use parts::part;
+use query::Query;
 
-/// Responds to a `GET` of a metadata path. `None` for any other request.
+mod attribute;
+mod changes;
+mod filter;
+mod labels;
+mod parts;
+mod query;
+mod relationship;
+mod table;
+
+const CAST: &str = "Microsoft.Dynamics.CRM.";
+
+/// Responds to a request for definitions. `None` for any other request.
 pub(super) fn respond(context: &Context<'_>, segments: &[&str]) -> Option<Result<ApiResponse, ODataError>> {
-    if context.request.method != Method::GET {
-        return None;
-    }
-    let path = decode(&segments.join("/")).ok()?;
-    let definition = path.strip_prefix("EntityDefinitions(LogicalName='").and_then(|rest| rest.strip_suffix("')"));
-    let body = match (path.as_str(), definition) {
-        ("RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata", _) => relationships(context),
-        (_, Some(table)) => table_definition(context, table),
+    let decoded: Vec<_> = segments.iter().map(|segment| decode(segment).ok()).collect::<Option<_>>()?;
+    let (name, key) = split_key(&decoded[0]);
+    let body = match name {
+        "EntityDefinitions" => tables(context, key, &decoded[1..]),
+        "RelationshipDefinitions" => relationships(context, key, &decoded[1..]),
+        "RetrieveMetadataChanges" if decoded.len() == 1 => changes::retrieve(context, key.unwrap_or_default()),
         _ => return None,
     };
+    if context.request.method != Method::GET {
+        return Some(Err(ODataError::NotEmulated("a change of definitions".to_owned())));
+    }
     Some(body.map(|body| ApiResponse::json(200, body)))
 }
 
-fn table_definition(context: &Context<'_>, table: &str) -> Result<Value, ODataError> {
-    let Some(table) = context.definitions.by_logical_name(table) else {
-        return Err(ODataError::NotEmulated(format!("the definition of '{table}', a table it does not have")));
-    };
-    let options = Options::parse(context.request.query.as_deref(), For::Row)?;
-    let select = options.select.ok_or_else(|| ODataError::NotEmulated("a whole definition".to_owned()))?;
-    let mut body = Map::new();
-    let of = format!("{}/$metadata#EntityDefinitions({select})/$entity", context.root);
-    body.insert("@odata.context".to_owned(), of.into());
-    for name in select.split(',') {
-        let value: Value = match name {
-            "LogicalName" => table.logical_name.clone().into(),
-            "EntitySetName" => table.set.clone().into(),
-            "PrimaryIdAttribute" => table.key.clone().into(),
-            "PrimaryNameAttribute" => table.primary_name.clone().into(),
-            "IsOptimisticConcurrencyEnabled" => (!context.conditions.is_concurrency_off(table)).into(),
-            other => return Err(ODataError::NotEmulated(format!("'{other}' of a definition"))),
-        };
-        body.insert(name.to_owned(), value);
+fn split_key(segment: &str) -> (&str, Option<&str>) {
+    match segment.split_once('(') {
+        Some((name, rest)) => (name, Some(rest.strip_suffix(')').unwrap_or(rest))),
+        None => (segment, None),
     }
-    // The key of a definition is always included, as with rows.
-    body.insert("MetadataId".to_owned(), metadata_id(&table.logical_name).to_string().into());
-    Ok(Value::Object(body))
 }
 
-fn relationships(context: &Context<'_>) -> Result<Value, ODataError> {
-    let options = Options::parse(context.request.query.as_deref(), For::Set)?;
-    if options.filter != Some(format!("ReferencingEntity eq '{CONVERSATION}'")) {
-        return Err(ODataError::NotEmulated(format!("relationships other than those of '{CONVERSATION}'")));
-    }
-    let select = options.select.ok_or_else(|| ODataError::NotEmulated("whole definitions".to_owned()))?;
-    let mut rows = Vec::new();
-    let known = context.definitions.one_to_many().iter().filter(|known| known.many == CONVERSATION);
-    for relationship in known.filter(|known| !context.conditions.hides(&known.navigation)) {
-        let mut row = Map::new();
-        for name in select.split(',') {
-            let value = match name {
-                "SchemaName" => &relationship.name,
-                "ReferencedEntity" => &relationship.one,
-                "ReferencingEntity" => &relationship.many,
-                "ReferencingAttribute" => &relationship.column,
-                "ReferencingEntityNavigationPropertyName" => &relationship.navigation,
-                other => return Err(ODataError::NotEmulated(format!("'{other}' of a relationship"))),
-            };
-            row.insert(name.to_owned(), value.clone().into());
+/// `EntityDefinitions…`
+fn tables(context: &Context<'_>, key: Option<&str>, rest: &[String]) -> Result<Value, ODataError> {
+    let rest: Vec<_> = rest.iter().map(String::as_str).collect();
+    let query = |whom| Query::parse(&Options::parse(context.request.query.as_deref(), whom)?);
+    let Some(key) = key else {
+        if !rest.is_empty() {
+            return Err(not_emulated());
         }
-        row.insert("MetadataId".to_owned(), metadata_id(&relationship.name).to_string().into());
-        rows.push(Value::Object(row));
+        let definitions = context.definitions.tables().iter().map(|table| self::table::json(context, table));
+        return query(For::Set)?.list(context, "EntityDefinitions", definitions, |row, expand| {
+            let name = row.get("LogicalName").and_then(Value::as_str).unwrap_or_default();
+            context.definitions.by_logical_name(name).and_then(|table| part(context, table, expand))
+        });
+    };
+    let table = find(context, key)?;
+    let of = format!("EntityDefinitions('{}')", table.logical_name);
+    match rest.as_slice() {
+        [] => query(For::Row)?.one(context, "EntityDefinitions", self::table::json(context, &table), |expand| {
+            part(context, &table, expand)
+        }),
+        [name] if !name.contains('(') => {
+            let Some(Value::Array(rows)) = part(context, &table, name) else { return Err(not_emulated()) };
+            query(For::Set)?.list(context, &format!("{of}/{name}"), objects(rows), |_, _| None)
+        }
+        ["Attributes", cast] => {
+            let of = format!("{of}/Attributes/{cast}");
+            let kind = format!("#{cast}");
+            let columns = table.columns.iter().filter(|column| attribute::cast(column) == kind);
+            let rows = columns.map(|column| attribute::json(&table, column));
+            query(For::Set)?.list(context, &of, rows, |row, expand| {
+                let name = row.get("LogicalName").and_then(Value::as_str).unwrap_or_default();
+                attribute::option_set(&table, table.column(name)?, expand)
+            })
+        }
+        [attribute] | [attribute, _] => {
+            let (name, Some(key)) = split_key(attribute) else { return Err(not_emulated()) };
+            if name != "Attributes" {
+                return Err(not_emulated());
+            }
+            let column = table
+                .columns
+                .iter()
+                .find(|column| key_is(key, "LogicalName", &column.name, &attribute::id(&table, column)));
+            let missing = || ODataError::DefinitionNotFound { what: "attribute", name: key.to_owned() };
+            let column = column.ok_or_else(missing)?;
+            if let [_, cast] = rest.as_slice()
+                && attribute::cast(column) != format!("#{cast}")
+            {
+                return Err(missing());
+            }
+            let of = format!("{of}/Attributes");
+            query(For::Row)?.one(context, &of, attribute::json(&table, column), |expand| {
+                attribute::option_set(&table, column, expand)
+            })
+        }
+        _ => Err(not_emulated()),
     }
-    let of = "RelationshipDefinitions/Microsoft.Dynamics.CRM.OneToManyRelationshipMetadata";
-    Ok(json!({ "@odata.context": format!("{}/$metadata#{of}({select})", context.root), "value": rows }))
+}
+
+/// The table with this key: `LogicalName='…'`, or its id.
+fn find(context: &Context<'_>, key: &str) -> Result<TableRef, ODataError> {
+    let tables = context.definitions.tables();
+    let found = tables
+        .iter()
+        .find(|table| key_is(key, "LogicalName", &table.logical_name, &metadata_id(&table.logical_name).to_string()));
+    if let Some(table) = found {
+        return Ok(table.clone());
+    }
+    let name = key.trim_start_matches("LogicalName=").trim_matches('\'');
+    // Its set is usually the plural.
+    if [format!("{name}s"), format!("{name}es"), format!("{}ies", name.trim_end_matches('y'))]
+        .iter()
+        .any(|set| is_known_set(set))
+    {
+        return Err(ODataError::NotEmulated(format!("the definition of '{name}', a table it does not have")));
+    }
+    Err(ODataError::DefinitionNotFound { what: "entity", name: name.to_owned() })
+}
+
+/// Whether a key is `<name>='<value>'` or the id.
+fn key_is(key: &str, name: &str, value: &str, id: &str) -> bool {
+    match key.split_once('=') {
+        Some((given, quoted)) => given.trim() == name && quoted.trim() == format!("'{value}'"),
+        None => key.eq_ignore_ascii_case(id),
+    }
+}
+
+/// `RelationshipDefinitions…`
+fn relationships(context: &Context<'_>, key: Option<&str>, rest: &[String]) -> Result<Value, ODataError> {
+    let definitions = &context.definitions;
+    let one_to_many = definitions.one_to_many().iter().filter(|known| !context.conditions.hides(&known.navigation));
+    let one_to_many = one_to_many.map(|known| relationship::one_to_many(definitions, known));
+    let many_to_many = definitions.many_to_many().iter().map(|known| relationship::many_to_many(definitions, known));
+    let mut rows: Vec<_> = one_to_many.chain(many_to_many).collect();
+    let mut of = "RelationshipDefinitions".to_owned();
+    match rest {
+        [] => {}
+        [cast] if cast.starts_with(CAST) => {
+            of = format!("{of}/{cast}");
+            rows.retain(|row| row["@odata.type"] == format!("#{cast}"));
+        }
+        _ => return Err(not_emulated()),
+    }
+    let options = |whom| Options::parse(context.request.query.as_deref(), whom);
+    let Some(key) = key else {
+        return Query::parse(&options(For::Set)?)?.list(context, &of, objects(rows), |_, _| None);
+    };
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let found =
+        rows.into_iter().find(|row| key_is(key, "SchemaName", &text(row, "SchemaName"), &text(row, "MetadataId")));
+    let Some(Value::Object(row)) = found else {
+        return Err(ODataError::DefinitionNotFound { what: "relationship", name: key.to_owned() });
+    };
+    Query::parse(&options(For::Row)?)?.one(context, &of, row, |_| None)
+}
+
+fn objects(rows: Vec<Value>) -> impl Iterator<Item = Map<String, Value>> {
+    rows.into_iter().filter_map(|row| if let Value::Object(row) = row { Some(row) } else { None })
+}
+
+fn not_emulated() -> ODataError {
+    ODataError::NotEmulated("this path of definitions".to_owned())
 }

@@ -46,15 +46,130 @@ async fn a_relationship_has_its_navigation_property() {
 async fn other_metadata_is_not_emulated() {
     let server = Server::start().await;
     for path in [
-        "EntityDefinitions(LogicalName='lead')?$select=EntitySetName",
-        "EntityDefinitions(LogicalName='account')",
         "EntityDefinitions(LogicalName='account')?$select=Privileges",
-        "EntityDefinitions",
-        "RelationshipDefinitions?$select=SchemaName",
+        "EntityDefinitions(LogicalName='sharepointsite')",
+        "EntityDefinitions?$orderby=LogicalName",
+        "GlobalOptionSetDefinitions",
         "systemusers(c2dd22d0-9d47-4799-8d95-355c298bd4f2)/Microsoft.Dynamics.CRM.RetrieveUserPrivileges",
     ] {
         server.get(path).await.expect_not_emulated("GET /api/data/v9.2/");
     }
+    for path in ["EntityDefinitions", "EntityDefinitions(LogicalName='account')/Attributes", "RelationshipDefinitions"]
+    {
+        server.post(path, &[], json!({})).await.expect_not_emulated("a change of definitions");
+    }
+}
+
+async fn values(server: &Server, path: &str) -> Vec<Value> {
+    let response = server.get(path).await;
+    response.json()["value"].as_array().unwrap_or_else(|| panic!("{}", response.text)).clone()
+}
+
+#[tokio::test]
+async fn tables_are_listed_and_filtered() {
+    let server = Server::start().await;
+    let select = "$select=LogicalName,EntitySetName,PrimaryIdAttribute";
+    let found = values(&server, &format!("EntityDefinitions?{select}&$filter=LogicalName eq 'account'")).await;
+    assert_eq!(
+        (found.len(), &found[0]["EntitySetName"], &found[0]["PrimaryIdAttribute"]),
+        (1, &json!("accounts"), &json!("accountid"))
+    );
+    assert_eq!(found[0].as_object().unwrap().len(), 4, "the selected ones and the id: {}", found[0]);
+    let id = found[0]["MetadataId"].as_str().unwrap();
+    assert_eq!(server.get(&format!("EntityDefinitions({id})")).await.json()["LogicalName"], "account");
+    for (filter, count) in [
+        ("LogicalName eq 'nope'", 0),
+        ("IsActivity eq true and contains(LogicalName,'liveworkitem')", 1),
+        ("SchemaName eq 'Account' or SchemaName eq 'Contact'", 2),
+        ("not (IsPrivate eq false)", 0),
+        ("IsCustomizable/Value eq true and LogicalName eq 'contact'", 1),
+    ] {
+        assert_eq!(
+            values(&server, &format!("EntityDefinitions?$select=LogicalName&$filter={filter}")).await.len(),
+            count,
+            "{filter}"
+        );
+    }
+    server.get("EntityDefinitions(LogicalName='nope')").await.expect_error(404, "0x80060888", "'nope'");
+    server.get("EntityDefinitions?$filter=LogicalName eq").await.expect_error(400, "0x80060888", "query syntax");
+}
+
+#[tokio::test]
+async fn columns_have_their_types_limits_and_choices() {
+    let server = Server::start().await;
+    let of = "EntityDefinitions(LogicalName='account')/Attributes";
+    let name = server.get(&format!("{of}(LogicalName='name')")).await.json();
+    assert_eq!(
+        (&name["@odata.type"], &name["MaxLength"]),
+        (&json!("#Microsoft.Dynamics.CRM.StringAttributeMetadata"), &json!(160))
+    );
+    assert_eq!(
+        (&name["IsPrimaryName"], &name["DisplayName"]["UserLocalizedLabel"]["Label"]),
+        (&json!(true), &json!("Account Name"))
+    );
+    let cast = "Microsoft.Dynamics.CRM.PicklistAttributeMetadata";
+    let choices =
+        values(&server, &format!("{of}/{cast}?$select=LogicalName&$expand=OptionSet($select=Options),GlobalOptionSet"))
+            .await;
+    let category = choices.iter().find(|row| row["LogicalName"] == "accountcategorycode").unwrap();
+    let options = category["OptionSet"]["Options"].as_array().unwrap();
+    assert_eq!(
+        (&options[0]["Value"], &options[0]["Label"]["LocalizedLabels"][0]["Label"]),
+        (&json!(1), &json!("Preferred Customer"))
+    );
+    assert!(choices.iter().all(|row| row["@odata.type"] == format!("#{cast}")));
+    let strings = values(&server, &format!("{of}?$select=LogicalName,MaxLength&$filter=AttributeType eq Microsoft.Dynamics.CRM.AttributeTypeCode'Money'")).await;
+    assert!(strings.iter().any(|row| row["LogicalName"] == "revenue"), "{strings:?}");
+    server.get(&format!("{of}(LogicalName='nope')")).await.expect_error(404, "0x80060888", "nope");
+    server.get(&format!("{of}(LogicalName='name')/{cast}")).await.expect_error(404, "0x80060888", "name");
+    let status = server.get("EntityDefinitions(LogicalName='msdyn_ocliveworkitem')/Attributes(LogicalName='statuscode')/Microsoft.Dynamics.CRM.StatusAttributeMetadata?$expand=OptionSet").await.json();
+    let active = status["OptionSet"]["Options"].as_array().unwrap().iter().find(|option| option["Value"] == 2).unwrap();
+    assert_eq!((&active["State"], &active["Label"]["UserLocalizedLabel"]["Label"]), (&json!(0), &json!("Active")));
+}
+
+#[tokio::test]
+async fn keys_and_relationships_belong_to_their_tables() {
+    let server = Server::start().await;
+    let keys = values(&server, "EntityDefinitions(LogicalName='account')/Keys").await;
+    assert_eq!(
+        (&keys[0]["KeyAttributes"], &keys[0]["EntityKeyIndexStatus"]),
+        (&json!(["accountnumber"]), &json!("Active"))
+    );
+    let expanded = server.get("EntityDefinitions(LogicalName='account')?$select=LogicalName&$expand=Attributes($select=LogicalName;$filter=IsPrimaryId eq true),OneToManyRelationships($select=SchemaName)").await.json();
+    assert_eq!(expanded["Attributes"].as_array().unwrap().len(), 1);
+    assert!(
+        expanded["OneToManyRelationships"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["SchemaName"] == "contact_customer_accounts")
+    );
+    let relationship =
+        server.get("RelationshipDefinitions(SchemaName='msdyn_incident_msdyn_ocliveworkitem')").await.json();
+    assert_eq!(relationship["ReferencingEntityNavigationPropertyName"], "msdyn_IssueId_msdyn_ocliveworkitem");
+    assert_eq!(relationship["CascadeConfiguration"]["Delete"], "RemoveLink");
+    let many = values(&server, "RelationshipDefinitions/Microsoft.Dynamics.CRM.ManyToManyRelationshipMetadata?$filter=SchemaName eq 'accountleads_association'").await;
+    assert_eq!((many.len(), &many[0]["Entity1LogicalName"]), (1, &json!("account")));
+    let kinds = values(&server, "RelationshipDefinitions?$select=SchemaName&$filter=RelationshipType eq Microsoft.Dynamics.CRM.RelationshipType'ManyToManyRelationship'").await;
+    assert!(!kinds.is_empty() && kinds.len() < 50);
+}
+
+#[tokio::test]
+async fn definitions_of_several_tables_come_at_once() {
+    let server = Server::start().await;
+    let query = json!({
+        "Criteria": { "FilterOperator": "And", "Conditions": [{ "PropertyName": "LogicalName", "ConditionOperator": "Equals", "Value": { "Type": "System.String", "Value": "account" } }] },
+        "Properties": { "PropertyNames": ["EntitySetName", "Attributes"] },
+        "AttributeQuery": { "Properties": { "PropertyNames": ["OptionSet"] }, "Criteria": { "Conditions": [{ "PropertyName": "LogicalName", "ConditionOperator": "In", "Value": { "Value": ["industrycode", "name"] } }] } },
+    });
+    let query =
+        percent_encoding::utf8_percent_encode(&query.to_string(), percent_encoding::NON_ALPHANUMERIC).to_string();
+    let body = server.get(&format!("RetrieveMetadataChanges(Query=@p1)?@p1={query}")).await.json();
+    let tables = body["EntityMetadata"].as_array().unwrap_or_else(|| panic!("{body}"));
+    assert_eq!((tables.len(), &tables[0]["EntitySetName"]), (1, &json!("accounts")));
+    let columns = tables[0]["Attributes"].as_array().unwrap();
+    assert_eq!(columns.len(), 2);
+    assert!(columns[0]["OptionSet"]["Options"].is_array() && columns[0].get("DisplayName").is_none());
 }
 
 const OUR_USER: &str = "4bd7f2a1-0c3e-4f57-8d11-5a0f7c9e2b61";
