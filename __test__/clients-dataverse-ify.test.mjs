@@ -1,4 +1,5 @@
-// npm dataverse-ify: the live tests that it ships, unchanged, for those that need no custom API or table of its author.
+// npm dataverse-ify: the live tests that it ships, unchanged, except for those that call custom APIs or store files. One more is left out:
+// 'error when deleting record that does not exist' expects a text that Dataverse has changed since.
 import { execFile } from 'node:child_process'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,7 +9,8 @@ import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { kept, run } from './clients/kept.mjs'
 import { operations } from './clients/operations.mjs'
-import { seed } from './clients/organisation.mjs'
+import { contoso, missing, seed } from './clients/organisation.mjs'
+import { page } from './support/sample.mjs'
 
 const CLIENT = 'npm dataverse-ify 2.0.7'
 const HOST = 'contoso.crm4.dynamics.com'
@@ -26,7 +28,6 @@ const LIVE = [
   [CRUD, 'FetchXml', 'FetchXml'],
   [CRUD, 'OdataQuery', 'creates accounts and retrieveMultiple by id'],
   [CRUD, 'response-errors', 'throws error from response'],
-  [CRUD, 'response-errors', 'error when deleting record that does not exist'],
   [EXECUTE, 'associate', 'associates and disassociates'],
   [EXECUTE, 'execute', 'create using execute'],
   [EXECUTE, 'execute', 'update using execute'],
@@ -46,14 +47,25 @@ const LIVE = [
   [INTEGRATION, 'execute-multiple-crud', 'execute multiple crud'],
   [INTEGRATION, 'execute-multiple-crud-changeset', 'execute multiple crud'],
   [INTEGRATION, 'execute-multiple-crud-error', 'execute multiple crud error on create'],
+  [INTEGRATION, 'fetchxml', 'allows retrieveMultiple via fetchxml with paging cookie'],
   [INTEGRATION, 'get-metadata', 'does not timeout'],
   [INTEGRATION, 'nullvalues', 'null value on update'],
+  [INTEGRATION, 'odata-retrievemultiple', 'allows retrieveMultiple via odata with nextLink'],
+  [INTEGRATION, 'pascalcase-navigation-property', 'pascalcase-navigation-property'],
   [INTEGRATION, 'winopportunity', 'WinOpportunity']
 ]
 
-// Its tests write this column of their author's to accounts.
-const accounts = structuredClone(seed)
-accounts.find(page => page['@odata.context'].endsWith('#accounts')).value[0].cdsify_multiselect = null
+// What its author's solution adds to an environment, as pages of that environment declare it.
+const environment = [
+  ...structuredClone(seed),
+  page('cdsify_integrationtests', { cdsify_integrationtestid: missing, cdsify_name: 'Another' })
+]
+Object.assign(environment.find(page => page['@odata.context'].endsWith('#accounts')).value[0], {
+  cdsify_multiselect: null,
+  _cdsify_account1_value: contoso,
+  '_cdsify_account1_value@Microsoft.Dynamics.CRM.lookuplogicalname': 'account',
+  '_cdsify_account1_value@Microsoft.Dynamics.CRM.associatednavigationproperty': 'cdsify_Account1'
+})
 
 const installed = kept(
   'dataverse-ify',
@@ -67,7 +79,7 @@ const installed = kept(
 if (installed.skip) {
   test(CLIENT, { skip: installed.skip }, () => {})
 } else {
-  const { emulator, operation, report } = await operations(CLIENT, emulator => emulator, { seed: accounts, tls: { hosts: HOSTS } })
+  const { emulator, operation, report } = await operations(CLIENT, emulator => emulator, { seed: environment, tls: { hosts: HOSTS } })
   const scratch = mkdtempSync(join(tmpdir(), 'clients-'))
   after(() => rmSync(scratch, { recursive: true }))
   const authority = join(scratch, 'authority.pem')
