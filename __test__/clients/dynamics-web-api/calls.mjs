@@ -137,8 +137,9 @@ export function calls(operation) {
     await assert.rejects(api.callAction({ actionName: 'LinkToConversation', action: {} }), { status: 404 })
   })
 
-  operation('create: in the background', async api => {
-    const request = { actionName: 'WinOpportunity', action: { Status: 3 }, respondAsync: true }
+  operation('callAction: in the background', async api => {
+    const OpportunityClose = { subject: 'Won', 'opportunityid@odata.bind': `/opportunities(${beans})` }
+    const request = { actionName: 'WinOpportunity', action: { Status: 3, OpportunityClose }, respondAsync: true }
     const { backgroundOperationId } = await api.callAction(request)
     assert.match(backgroundOperationId, GUID)
   })
