@@ -96,7 +96,7 @@ export function batches(operation) {
     const sent = batch(api, () => {
       api.create({ collection: 'contacts', data: { lastname: 'Clarke', 'parentcustomerid_account@odata.bind': '$7' }, contentId: '1' })
     })
-    await assert.rejects(sent, ([error]) => error.status === 400 && error.message.includes("Content-ID Reference: '$7'"))
+    await assert.rejects(sent, ([{ status, error }]) => status === 400 && error.message.includes("Content-ID Reference: '$7'"))
     assert.equal(await api.count({ collection: 'contacts' }), 4)
   })
 
@@ -107,7 +107,7 @@ export function batches(operation) {
       api.update({ collection: 'accounts', key: missing, data: { name: 'x' } })
     })
     await assert.rejects(sent, errors => {
-      assert.deepEqual([errors.length, errors[0].status, errors[0].code], [1, 404, '0x80040217'])
+      assert.deepEqual([errors.length, errors[0].status, errors[0].error.code], [1, 404, '0x80040217'])
       return true
     })
     assert.equal(await name(api, fabrikam), 'Fabrikam Coffee')
@@ -121,7 +121,7 @@ export function batches(operation) {
       api.update({ collection: 'accounts', key: fabrikam, data: { name: 'Fabrikam' } })
       api.update({ collection: 'accounts', key: contoso, data: { name: 'x' }, ifmatch })
     })
-    await assert.rejects(sent, ([error]) => error.status === 412 && error.code === '0x80060882')
+    await assert.rejects(sent, ([{ status, error }]) => status === 412 && error.code === '0x80060882')
     assert.deepEqual([await name(api, fabrikam), await name(api, contoso)], ['Fabrikam Coffee', 'Contoso'])
   })
 
@@ -136,14 +136,14 @@ export function batches(operation) {
       { inChangeSet: false }
     )
     await assert.rejects(sent, parts => {
-      assert.deepEqual([parts.length, parts[0], parts[1].status, parts[1].code], [2, true, 404, '0x80040217'])
+      assert.deepEqual([parts.length, parts[0], parts[1].status, parts[1].error.code], [2, true, 404, '0x80040217'])
       return true
     })
     assert.deepEqual([await name(api, fabrikam), await name(api, contoso)], ['Fabrikam', 'Contoso Tea'])
   })
 
   operation('executeBatch: goes on after an error', async api => {
-    const [first, error, last] = await batch(
+    const [first, { status, error }, last] = await batch(
       api,
       () => {
         api.update({ collection: 'accounts', key: fabrikam, data: { name: 'Fabrikam' } })
@@ -152,7 +152,7 @@ export function batches(operation) {
       },
       { inChangeSet: false, continueOnError: true }
     )
-    assert.deepEqual([first, error.status, error.code, last], [true, 404, '0x80040217', true])
+    assert.deepEqual([first, status, error.code, last], [true, 404, '0x80040217', true])
     assert.deepEqual([await name(api, fabrikam), await name(api, contoso)], ['Fabrikam', 'Contoso'])
   })
 
