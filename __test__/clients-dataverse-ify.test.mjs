@@ -58,7 +58,7 @@ const LIVE = [
 // What its author's solution adds to an environment, as pages of that environment declare it.
 const environment = [
   ...structuredClone(seed),
-  page('cdsify_integrationtests', { cdsify_integrationtestid: missing, cdsify_name: 'Another' })
+  page('cdsify_integrationtests', { cdsify_integrationtestid: missing, cdsify_name: 'Another', createdon: '2026-01-10T08:00:00Z' })
 ]
 Object.assign(environment.find(page => page['@odata.context'].endsWith('#accounts')).value[0], {
   cdsify_multiselect: null,
