@@ -90,6 +90,8 @@ if (installed.skip) {
     EMULATOR_PORT: new URL(emulator.url).port,
     NODE_EXTRA_CA_CERTS: authority,
     SUPPRESS_NO_CONFIG_WARNING: '1',
+    // West of Greenwich: a test puts the offset into a URL, where + is a space.
+    TZ: 'America/Los_Angeles',
     DATAVERSEIFY_ENVIRONMENT_URL: `https://${HOST}`,
     DATAVERSEIFY_API_VERSION: '9.2',
     DATAVERSEIFY_TENANT: tenantId,

@@ -9,7 +9,7 @@ const timeout = 60_000
 /** What the emulator says it does not do, if that is what happened since its log was empty. */
 export async function notEmulated(emulator) {
   const refused = (await emulator.requests()).find(({ status }) => status === 501)
-  return refused && `not emulated: ${refused.method} ${refused.path}`
+  return refused && `not emulated: ${refused.method} ${refused.path.slice(0, 100)}`
 }
 
 /** The counts of one client. `report` is its last test. */

@@ -79,6 +79,15 @@ export function batches(operation) {
     )
   })
 
+  operation('executeBatch: a change set that changes a property of a reference', async api => {
+    const [contact] = await batch(api, () => {
+      api.create({ collection: 'contacts', data: { lastname: 'Clarke' }, contentId: '1' })
+      api.updateSingleProperty({ contentId: '$1', fieldValuePair: { firstname: 'Joan' } })
+    })
+    const row = await api.retrieve({ collection: 'contacts', key: contact, select: ['fullname'] })
+    assert.equal(row.fullname, 'Joan Clarke')
+  })
+
   operation('executeBatch: a change set that associates a new row', async api => {
     const [account] = await batch(api, () => {
       api.create({ collection: 'accounts', data: { name: 'Litware' }, contentId: '1' })
