@@ -67,7 +67,8 @@ def _(client):
     error = rejected(HttpError, lambda: client.records.create("account", {"nam": "Litware"}))
     same(error.status_code, 400)
     assert "Invalid property 'nam' was found in entity" in error.message, error.message
-    assert GUID.match(error.details["service_request_id"]), error.details
+    # Dataverse sends this header twice.
+    assert GUID.match(error.details["service_request_id"].split(", ")[0]), error.details
 
 
 @operation("records.create: an unknown table")
@@ -236,8 +237,8 @@ def _(client):
 
 @operation("dataframe.create")
 def _(client):
-    records = client.dataframe.create("account", pandas.DataFrame([{"name": "One", "numberofemployees": 1}, {"name": "Two"}]))
-    same([read(client, record, "name", "numberofemployees") for record in records], [["One", 1], ["Two", None]])
+    records = client.dataframe.create("account", pandas.DataFrame([{"name": "One", "telephone1": "1"}, {"name": "Two"}]))
+    same([read(client, record, "name", "telephone1") for record in records], [["One", "1"], ["Two", None]])
 
 
 @operation("dataframe.update")
