@@ -17,4 +17,5 @@ mod reference;
 mod render;
 pub(crate) mod route;
 mod shape;
+mod tracking;
 mod write;

@@ -37,6 +37,8 @@ pub(crate) struct Conditions {
     hidden_navigations: Vec<String>,
     /// Privileges that the user lacks.
     pub(crate) missing_privileges: Vec<String>,
+    /// Logical names of the tables whose changes can be tracked, besides those that declare it.
+    pub(crate) change_tracking: Vec<String>,
     /// Whether the lines of a batch must end with CRLF, as documented. Clients that live environments accept send LF.
     pub(crate) batch_needs_crlf: bool,
     /// Time of the `Date` header when the clock is at 0, since 1970. `None`: the time of the machine.
@@ -59,6 +61,8 @@ impl Default for Conditions {
             hidden_relationships: Vec::new(),
             hidden_navigations: Vec::new(),
             missing_privileges: Vec::new(),
+            // A guess. It is known of no table that it is on, and of most standard ones that it can be.
+            change_tracking: ["account", "contact", "incident"].map(str::to_owned).to_vec(),
             batch_needs_crlf: false,
             date_in_ms: None,
         }
@@ -72,6 +76,9 @@ impl Conditions {
         if let Some(name) = self.concurrency_off.iter().find(|name| !has_table(name)) {
             return Err(format!("`concurrencyOff`: no table '{name}'"));
         }
+        if let Some(name) = self.change_tracking.iter().find(|name| !has_table(name)) {
+            return Err(format!("`changeTracking`: no table '{name}'"));
+        }
         if let Some(name) = self.alternate_keys.0.keys().find(|name| !has_table(name)) {
             return Err(format!("`alternateKeys`: no table '{name}'"));
         }
@@ -81,6 +88,10 @@ impl Conditions {
             self.hidden_navigations.push(found.navigation.clone());
         }
         Ok(())
+    }
+
+    pub(crate) fn tracks_changes(&self, table: &Table) -> bool {
+        table.change_tracking || self.change_tracking.contains(&table.logical_name)
     }
 
     pub(crate) fn is_concurrency_off(&self, table: &Table) -> bool {

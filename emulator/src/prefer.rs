@@ -11,6 +11,8 @@ pub(crate) struct Preferences {
     pub(crate) annotations: Annotations,
     /// Rows per page of a set.
     pub(crate) page_size: Option<usize>,
+    /// The response shall have a link to later changes.
+    pub(crate) track_changes: bool,
     /// An action shall run in the background.
     pub(crate) respond_async: bool,
     /// As sent and in the same order, for `Preference-Applied`.
@@ -22,6 +24,7 @@ enum Known {
     Representation,
     Annotations,
     PageSize,
+    TrackChanges,
 }
 
 /// The requested annotations, as names or as patterns such as `prefix.*`.
@@ -78,8 +81,10 @@ impl Preferences {
                         preferences.known.push((Known::PageSize, sent.to_owned()));
                     }
                     ("respond-async", _) => preferences.respond_async = true,
-                    // Dataverse knows it, but responds to it in another form.
-                    ("odata.track-changes", _) => return Err(ODataError::NotEmulated(format!("Prefer: {sent}"))),
+                    ("odata.track-changes", _) => {
+                        preferences.track_changes = true;
+                        preferences.known.push((Known::TrackChanges, sent.to_owned()));
+                    }
                     _ => {}
                 }
             }
@@ -99,7 +104,7 @@ impl Preferences {
 
     /// The value of `Preference-Applied` for a write that returns the row.
     pub(crate) fn applied_to_write(&self) -> Option<String> {
-        join(self.known.iter().filter(|(known, _)| *known != Known::PageSize))
+        join(self.known.iter().filter(|(known, _)| !matches!(known, Known::PageSize | Known::TrackChanges)))
     }
 }
 

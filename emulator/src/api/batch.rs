@@ -250,7 +250,7 @@ fn write_part(text: &mut String, boundary: &str, content_id: Option<&str>, respo
     header("OData-Version", "4.0");
     for (name, value) in &response.headers {
         header(written(name), value);
-        if name == "odata-entityid" && response.status == 204 {
+        if name == "odata-entityid" && !response.headers.iter().any(|(name, _)| name == "location") {
             header("Location", value);
         }
     }

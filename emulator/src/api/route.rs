@@ -13,7 +13,7 @@ use super::{
     keys::Key,
     list, metadata,
     options::{For, Options},
-    read, reference, render, write,
+    read, reference, render, tracking, write,
 };
 use crate::{
     authority::{
@@ -307,8 +307,8 @@ fn handle_set(
         (&Method::GET, Part::Whole) if options.fetch_xml.is_some() => {
             fetchxml::get(organisation, context, table, options)
         }
-        (&Method::GET, Part::Whole) if options.delta_token.is_some() => {
-            Err(ODataError::NotEmulated("delta tokens".to_owned()))
+        (&Method::GET, Part::Whole) if context.preferences.track_changes || options.delta_token.is_some() => {
+            tracking::get(organisation, context, table, options)
         }
         (&Method::GET, Part::Whole) => {
             list::get(organisation, context, table, options, &table.set, organisation.rows(&table.logical_name))

@@ -276,7 +276,12 @@ fn written(
             let shape = Shape { select: shape.select.clone(), expand: Vec::new() };
             response.body = Some(render::entity(organisation, context, table, id, row, &shape).into());
         }
-        _ => response.headers.push(("odata-entityid".into(), url)),
+        _ => {
+            if creates {
+                response.headers.push(("location".into(), url.clone()));
+            }
+            response.headers.push(("odata-entityid".into(), url));
+        }
     }
     response
 }

@@ -106,8 +106,9 @@ pub(crate) async fn serve(mut connections: Connections, router: Router, stopped:
             () = &mut stopped => break,
         };
         let service = router.clone().layer(Extension(ConnectInfo(connection.abort_handle.clone())));
-        let exchanges =
-            http1::Builder::new().serve_connection(TokioIo::new(connection), TowerToHyperService::new(service));
+        let exchanges = http1::Builder::new()
+            .title_case_headers(true)
+            .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service));
         // An error ends one connection, and its client notices that.
         let exchanges = open.watch(exchanges);
         tokio::spawn(async move { drop(exchanges.await) });

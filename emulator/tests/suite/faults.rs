@@ -66,7 +66,7 @@ async fn a_redirect_has_a_location() {
     let server = with_fault(json!({ "kind": "redirect", "location": "http://127.0.0.1:9/elsewhere" })).await;
     let head = Wire::send(&server.emulator, None).await.until("\r\n\r\n").await;
     assert!(head.starts_with("HTTP/1.1 307 "), "{head}");
-    assert!(head.contains("\r\nlocation: http://127.0.0.1:9/elsewhere\r\n"), "{head}");
+    assert!(head.contains("\r\nLocation: http://127.0.0.1:9/elsewhere\r\n"), "{head}");
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn a_truncated_body_is_shorter_than_its_length() {
     let server = with_fault(json!({ "kind": "truncate", "afterBytes": 10 })).await;
     let text = Wire::send(&server.emulator, Some(link())).await.until_closed().await;
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
     assert!(length.parse::<usize>().unwrap() > 100, "{head}");
     assert_eq!(body, "{\"@odata.c");
     assert_eq!(server.conversation().1, linked("account", ACCOUNT));

@@ -4,6 +4,7 @@
 
 mod actions;
 mod batch;
+mod change_tracking;
 mod client;
 mod conditions;
 mod create;

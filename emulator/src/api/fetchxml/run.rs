@@ -79,6 +79,7 @@ pub(in crate::api) fn get(
         let more = query.top.is_none() && query.page.saturating_mul(size) < total;
         if query.counts_all && annotations.include(TOTAL) {
             body.insert(format!("@{TOTAL}"), total.min(LIMIT).into());
+            body.insert(format!("@{TOTAL}limitexceeded"), (total > LIMIT).into());
         }
         (rows, more)
     };

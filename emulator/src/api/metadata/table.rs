@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::labels::{label, managed, none};
 use crate::{
     api::context::Context,
-    definitions::{TableRef, metadata_id},
+    definitions::{TableRef, kind::Kind, metadata_id},
 };
 
 pub(super) fn json(context: &Context<'_>, table: &TableRef) -> Map<String, Value> {
@@ -23,7 +23,7 @@ pub(super) fn json(context: &Context<'_>, table: &TableRef) -> Map<String, Value
         "ObjectTypeCode": table.type_code,
         "PrimaryIdAttribute": table.key,
         "PrimaryNameAttribute": primary_name,
-        "PrimaryImageAttribute": null,
+        "PrimaryImageAttribute": table.columns.iter().find(|column| column.kind == Kind::Image).map(|column| &column.name),
         "DisplayName": label(&table.label),
         "DisplayCollectionName": label(&table.collection_label),
         "Description": none(),
@@ -42,7 +42,7 @@ pub(super) fn json(context: &Context<'_>, table: &TableRef) -> Map<String, Value
         "HasActivities": has("task"),
         "HasNotes": has("annotation"),
         "HasFeedback": false,
-        "ChangeTrackingEnabled": table.change_tracking,
+        "ChangeTrackingEnabled": context.conditions.tracks_changes(table),
         "IsOptimisticConcurrencyEnabled": !context.conditions.is_concurrency_off(table),
         "IsCustomizable": managed(true, "iscustomizable"),
         "IsRenameable": managed(true, "isrenameable"),
