@@ -4,6 +4,7 @@ mod address;
 mod batch;
 mod condition;
 pub(crate) mod context;
+mod csdl;
 mod fetchxml;
 pub(crate) mod functions;
 pub(crate) mod keys;

@@ -9,7 +9,7 @@ use super::{
     address::{Address, Part, split},
     batch,
     context::{ConcurrentWriter, Context, apply_write},
-    fetchxml, functions, keys,
+    csdl, fetchxml, functions, keys,
     keys::Key,
     list, metadata,
     options::{For, Options},
@@ -182,7 +182,7 @@ pub(crate) fn execute(
         conditions,
         caller: caller(organisation, request)?,
     };
-    if let Some(response) = metadata::respond(&context, &segments) {
+    if let Some(response) = csdl::respond(&context, &segments).or_else(|| metadata::respond(&context, &segments)) {
         return response;
     }
     if let Some(response) =

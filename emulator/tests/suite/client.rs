@@ -99,6 +99,12 @@ impl TestResponse {
     }
 }
 
+impl From<Emulator> for Server {
+    fn from(emulator: Emulator) -> Self {
+        Self { emulator, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+    }
+}
+
 impl Server {
     pub(crate) fn advance(&self, milliseconds: u64) {
         self.emulator.clock().advance(Duration::from_millis(milliseconds));
@@ -109,8 +115,7 @@ impl Server {
         for page in pages() {
             organisation.load_page("page", &page).unwrap();
         }
-        let emulator = Emulator::start(organisation, 0).await.unwrap();
-        Self { emulator, client: reqwest::Client::builder().no_proxy().build().unwrap() }
+        Self::from(Emulator::start(organisation, 0).await.unwrap())
     }
 
     pub(crate) async fn send(

@@ -8,6 +8,7 @@ mod change_tracking;
 mod client;
 mod conditions;
 mod create;
+mod definitions;
 mod delete;
 mod entra;
 mod expand;
