@@ -1,6 +1,7 @@
 """client.tables and client.files."""
 
 import tempfile
+from base64 import b64decode
 from pathlib import Path
 
 from PowerPlatform.Dataverse.core.errors import MetadataError
@@ -160,9 +161,15 @@ def _(client):
     assert client.tables.create_alternate_key("contact", "new_email", ["emailaddress1"]).metadata_id
 
 
+# One pixel, as PNG.
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
+
 @operation("files.upload")
 def _(client):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.png"
-        path.write_bytes(b"not really an image")
+        path.write_bytes(b64decode(PIXEL))
         client.files.upload("account", FABRIKAM, "entityimage", str(path))
+    # Dataverse returns a thumbnail, so only that there is one is known.
+    assert client.records.retrieve("account", FABRIKAM, select=["entityimage"])["entityimage"]
