@@ -2,21 +2,24 @@
 
 use std::{
     io::{self, BufRead, Write},
+    pin::pin,
     process::ExitCode,
     thread,
+    time::Duration,
 };
 
-use omnichannel_link_emulator::{Emulator, Organisation, json};
+use omnichannel_link_emulator::{Emulator, Organisation, StateFile, json};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 const USAGE: &str = "\
 Serves the part of the Dataverse Web API that omnichannel-link uses, on 127.0.0.1, over an organisation held in memory.
 
-Usage: omnichannel-link-emulator [--port N] [--seed PATH]... [--stdin-seed]
+Usage: omnichannel-link-emulator [--port N] [--seed PATH]... [--state PATH] [--stdin-seed]
 
   --port N         port to listen on; 0, the default, takes a free one
   --seed PATH      a file with one page of rows, as a GET of a set returns it, or a folder of such *.json files; repeatable
+  --state PATH     a file that keeps the rows between runs; without one yet, the seeds are its beginning
   --stdin-seed     for programs that start this one: read a JSON array of pages from the first line of stdin, and end when stdin ends
   --tls            https, under a certificate authority that is created at every start
   --tls-host NAME  the same, with a certificate that is also valid for this host; repeatable
@@ -35,6 +38,7 @@ struct Failure(u8, String);
 struct Flags {
     port: u16,
     seeds: Vec<String>,
+    state: Option<String>,
     /// Additional host names. `None`: no TLS.
     tls_hosts: Option<Vec<String>>,
     stdin_seed: bool,
@@ -64,9 +68,11 @@ fn run() -> Result<(), Failure> {
     if flags.stdin_seed {
         load_from_stdin(&mut organisation)?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let state = flags.state.as_ref().map(|path| StateFile::open(path.as_ref(), &mut organisation));
+    let state = state.transpose().map_err(|problem| Failure(2, format!("--state {problem}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure(1, format!("cannot start: {error}")))?;
-    runtime.block_on(serve(organisation, flags))
+    runtime.block_on(serve(organisation, flags, state))
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Flags, Failure> {
@@ -79,6 +85,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Flags, Failure> {
                 flags.port = port.parse().map_err(|_| Failure(2, format!("--port {port} is not a port number")))?;
             }
             "--seed" => flags.seeds.push(value()?),
+            "--state" => flags.state = Some(value()?),
             "--stdin-seed" => flags.stdin_seed = true,
             "--tls" => drop(flags.tls_hosts.get_or_insert_default()),
             "--tls-host" => flags.tls_hosts.get_or_insert_default().push(value()?),
@@ -102,7 +109,7 @@ fn load_from_stdin(organisation: &mut Organisation) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn serve(organisation: Organisation, flags: Flags) -> Result<(), Failure> {
+async fn serve(organisation: Organisation, flags: Flags, state: Option<StateFile>) -> Result<(), Failure> {
     let port = flags.port;
     let started = match &flags.tls_hosts {
         None => Emulator::start(organisation, port).await,
@@ -127,17 +134,61 @@ async fn serve(organisation: Organisation, flags: Flags) -> Result<(), Failure> 
         "caCertificate": emulator.ca_certificate(),
     });
     print(&format!("{started}\n"))?;
+    let (ended, end) = oneshot::channel::<()>();
     if flags.stdin_seed {
-        let (ended, end) = oneshot::channel::<()>();
         // Uses a thread, because only that can wait for stdin on every platform. The process ends without waiting for it.
         thread::spawn(move || {
             drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
             drop(ended);
         });
-        drop(end.await);
-        return Ok(());
+    } else {
+        // Without stdin, only a signal ends it.
+        std::mem::forget(ended);
     }
-    std::future::pending().await
+    match state {
+        Some(state) => keep(state, &emulator, end).await,
+        None => {
+            drop(end.await);
+            Ok(())
+        }
+    }
+}
+
+/// Writes the state every second, and at the end: that of stdin, or a signal.
+async fn keep(mut state: StateFile, emulator: &Emulator, end: oneshot::Receiver<()>) -> Result<(), Failure> {
+    let mut end = pin!(end);
+    let mut signal = pin!(signal());
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        let status = tokio::select! {
+            _ = seconds.tick() => None,
+            _ = &mut end => Some(0),
+            status = &mut signal => Some(status),
+        };
+        state.save(emulator).map_err(|error| Failure(1, format!("cannot write the state: {error}")))?;
+        match status {
+            None => {}
+            Some(0) => return Ok(()),
+            Some(status) => return Err(Failure(status, "stopped; the state is saved".to_owned())),
+        }
+    }
+}
+
+/// Waits for a signal to end, and returns the exit status that a shell expects after it.
+#[cfg(unix)]
+async fn signal() -> u8 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => 130,
+        _ = terminated.recv() => 143,
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> u8 {
+    drop(tokio::signal::ctrl_c().await);
+    130
 }
 
 fn print(text: &str) -> Result<(), Failure> {

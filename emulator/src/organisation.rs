@@ -6,9 +6,11 @@ mod merge;
 mod rows;
 mod seed;
 mod stamp;
+mod state;
 
 pub use rows::{Changes, Organisation, Reference, Row};
 pub use seed::SeedError;
 
 pub(crate) use built_in_rows::{BUSINESS_UNIT, ORGANISATION, USER};
+pub(crate) use rows::Changed;
 pub(crate) use stamp::Caller;

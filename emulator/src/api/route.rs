@@ -340,7 +340,8 @@ fn property(
     if method == Method::GET {
         return read::property(organisation, context, table, id, column, as_text);
     }
-    if as_text || method == Method::POST {
+    // PATCH uploads a file.
+    if as_text || !matches!(*method, Method::PUT | Method::DELETE) {
         return Err(not_here());
     }
     write::property(organisation, context, table, id, column)

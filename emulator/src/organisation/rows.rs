@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -27,16 +28,27 @@ pub struct Organisation {
     pub(super) forgotten: u64,
     /// Time of writes in milliseconds since 1970.
     now: u64,
+    /// The changes that are not taken yet; `None` if they are not asked for.
+    changed: Option<Vec<Changed>>,
     /// Set while a transaction is open.
     journal: Option<Journal>,
 }
 
 /// A deleted row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Removed {
     pub(crate) table: String,
     pub(crate) id: Uuid,
     pub(crate) version: u64,
+}
+
+/// A row before and after a transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Changed {
+    pub(crate) table: String,
+    pub(crate) id: Uuid,
+    pub(crate) before: Option<Arc<Row>>,
+    pub(crate) after: Option<Arc<Row>>,
 }
 
 /// The state before each change of a transaction, in order.
@@ -55,7 +67,7 @@ enum Undo {
 }
 
 /// A row in its current state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Row {
     version: u64,
     /// The version of its creation.
@@ -65,11 +77,12 @@ pub struct Row {
 }
 
 /// The value of a lookup: table and id of the target, which need not exist.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Reference {
     logical_name: String,
     id: Uuid,
     /// The name of the target in a seed page, for a target whose row is not held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<String>,
 }
 
@@ -200,6 +213,7 @@ impl Organisation {
             removed: VecDeque::new(),
             forgotten: 0,
             now: 0,
+            changed: None,
             journal: None,
         }
     }
@@ -312,18 +326,43 @@ impl Organisation {
         row
     }
 
-    /// Sets or removes a row, and remembers its former state if a transaction is open.
-    pub(super) fn replace(&mut self, table: &str, id: Uuid, row: Option<Arc<Row>>) {
+    /// Sets or removes a row. Returns its former state.
+    fn swap(&mut self, table: &str, id: Uuid, row: Option<Arc<Row>>) -> Option<Arc<Row>> {
         if !self.rows.contains_key(table) {
             self.rows.insert(table.to_owned(), BTreeMap::new());
         }
-        let Some(rows) = self.rows.get_mut(table) else { return };
-        let before = match row {
+        let rows = self.rows.get_mut(table)?;
+        match row {
             Some(row) => rows.insert(id, row),
             None => rows.remove(&id),
-        };
+        }
+    }
+
+    /// Sets or removes a row, and remembers its former state.
+    pub(super) fn replace(&mut self, table: &str, id: Uuid, row: Option<Arc<Row>>) {
+        let before = self.swap(table, id, row);
         if let Some(journal) = &mut self.journal {
             journal.undo.push(Undo::Row { table: table.to_owned(), id, before });
+        } else if self.changed.is_some() {
+            self.record(table.to_owned(), id, before);
+        }
+    }
+
+    /// Asks for the changes from now on, or no longer.
+    pub(crate) fn record_changes(&mut self, asked: bool) {
+        self.changed = asked.then(Vec::new);
+    }
+
+    /// The changes since they were taken the last time.
+    pub(crate) fn take_changes(&mut self) -> Vec<Changed> {
+        self.changed.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn record(&mut self, table: String, id: Uuid, before: Option<Arc<Row>>) {
+        let after = self.rows.get(&table).and_then(|rows| rows.get(&id)).cloned();
+        let is_change = before.is_some() || after.is_some();
+        if let Some(changed) = self.changed.as_mut().filter(|_| is_change) {
+            changed.push(Changed { table, id, before, after });
         }
     }
 
@@ -349,11 +388,21 @@ impl Organisation {
     /// Ends the transaction, and undoes it if it failed.
     pub(crate) fn end(&mut self, succeeded: bool) {
         let Some(journal) = self.journal.take() else { return };
-        if !succeeded {
+        if succeeded && self.changed.is_some() {
+            // Of several changes of a row, the first knows how it was before.
+            let mut seen = BTreeSet::new();
+            for undo in journal.undo {
+                if let Undo::Row { table, id, before } = undo
+                    && seen.insert((table.clone(), id))
+                {
+                    self.record(table, id, before);
+                }
+            }
+        } else if !succeeded {
             let Journal { undo, removed, forgotten } = journal;
             for undo in undo.into_iter().rev() {
                 match undo {
-                    Undo::Row { table, id, before } => self.replace(&table, id, before),
+                    Undo::Row { table, id, before } => drop(self.swap(&table, id, before)),
                     Undo::Pair { relationship, pair, existed } => self.set_pair(&relationship, pair, existed),
                 }
             }
@@ -361,6 +410,22 @@ impl Organisation {
                 self.removed.truncate(removed);
             }
         }
+    }
+
+    /// All pairs by the name of their relationship.
+    pub(super) fn all_pairs(&self) -> &BTreeMap<String, BTreeSet<(Uuid, Uuid)>> {
+        &self.pairs
+    }
+
+    /// Replaces all rows and pairs.
+    pub(super) fn replace_all(
+        &mut self,
+        rows: BTreeMap<String, BTreeMap<Uuid, Row>>,
+        pairs: BTreeMap<String, BTreeSet<(Uuid, Uuid)>>,
+    ) {
+        let shared = |rows: BTreeMap<Uuid, Row>| rows.into_iter().map(|(id, row)| (id, Arc::new(row))).collect();
+        self.rows = rows.into_iter().map(|(table, rows)| (table, shared(rows))).collect();
+        self.pairs = pairs;
     }
 
     /// The pairs of a many-to-many relationship.
@@ -372,6 +437,7 @@ impl Organisation {
     pub(crate) fn pair(&mut self, relationship: &str, pair: (Uuid, Uuid), exists: bool) -> bool {
         let existed = self.pairs.get(relationship).is_some_and(|pairs| pairs.contains(&pair));
         self.set_pair(relationship, pair, exists);
+        self.last_version += u64::from(existed != exists);
         if let Some(journal) = &mut self.journal {
             journal.undo.push(Undo::Pair { relationship: relationship.to_owned(), pair, existed });
         }

@@ -25,6 +25,7 @@ mod read;
 mod reference;
 mod seed;
 mod service;
+mod state;
 mod tls;
 mod update;
 mod wire;
