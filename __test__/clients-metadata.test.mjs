@@ -88,12 +88,13 @@ operation('xml2json: activities', async read => {
 })
 
 operation('xml2json: the sets', async read => {
+  // The parser writes names with the alias, however the document has them.
   const { container } = await read()
   const { $Collection, $Type, $NavigationPropertyBinding } = container.accounts
-  assert.deepEqual([$Collection, $Type], [true, `${CRM}.account`])
+  assert.deepEqual([$Collection, $Type], [true, 'mscrm.account'])
   assert.equal($NavigationPropertyBinding.primarycontactid, 'contacts')
   assert.equal($NavigationPropertyBinding.contact_customer_accounts, 'contacts')
-  assert.equal(container.msdyn_ocliveworkitems.$Type, `${CRM}.msdyn_ocliveworkitem`)
+  assert.equal(container.msdyn_ocliveworkitems.$Type, 'mscrm.msdyn_ocliveworkitem')
 })
 
 operation('xml2json: all names refer to something', async read => {
@@ -119,7 +120,7 @@ operation('xml2json: functions', async read => {
   const [whoAmI] = types.WhoAmI
   assert.deepEqual([whoAmI.$Kind, whoAmI.$ReturnType.$Type], ['Function', 'mscrm.WhoAmIResponse'])
   assert.deepEqual([types.WhoAmIResponse.$Kind, types.WhoAmIResponse.UserId.$Type], ['ComplexType', 'Edm.Guid'])
-  assert.equal(container.WhoAmI.$Function, `${CRM}.WhoAmI`)
+  assert.equal(container.WhoAmI.$Function, 'mscrm.WhoAmI')
 })
 
 operation('xml2json: actions', async read => {
@@ -133,7 +134,7 @@ operation('xml2json: actions', async read => {
 
 operation('xml2json: with annotations', async read => {
   const { types } = await read('?annotations=true')
-  assert.match(JSON.stringify(types), /@Org\.OData\.Core\.V1\.Description/)
+  assert.match(JSON.stringify(types), /@(Core|Org\.OData\.Core\.V1)\.Description/)
 })
 
 report(0)
