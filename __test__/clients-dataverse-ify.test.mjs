@@ -107,5 +107,5 @@ if (installed.skip) {
         throw new Error(error.stderr, { cause: error })
       }
     })
-  report(0)
+  report(30)
 }

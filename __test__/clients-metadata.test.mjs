@@ -137,4 +137,4 @@ operation('xml2json: with annotations', async read => {
   assert.match(JSON.stringify(types), /@(Core|Org\.OData\.Core\.V1)\.Description/)
 })
 
-report(0)
+report(13)

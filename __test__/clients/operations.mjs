@@ -25,8 +25,8 @@ export class Counts {
   /** Prints the counts, and fails if anything is wrong or less than `atLeast` operations passed. */
   check(t, atLeast) {
     const { client, passed, notEmulated, wrong } = this
-    const cells = [client.padEnd(40), ...[passed, notEmulated, wrong].map(number => String(number).padStart(12))]
-    t.diagnostic(`${'client'.padEnd(40)} |       passed | not emulated |        wrong`)
+    const cells = [client.padEnd(42), ...[passed, notEmulated, wrong].map(number => String(number).padStart(12))]
+    t.diagnostic(`${'client'.padEnd(42)} |       passed | not emulated |        wrong`)
     t.diagnostic(cells.join(' | '))
     assert.equal(wrong, 0, `${wrong} operations of ${client} are wrong`)
     assert.ok(passed >= atLeast, `${passed} operations of ${client} passed, not ${atLeast}`)
