@@ -85,8 +85,9 @@ if (installed.skip) {
   const authority = join(scratch, 'authority.pem')
   writeFileSync(authority, emulator.caCertificate)
   const { tenantId, clientId, clientSecret } = emulator.application
+  const { https_proxy: _, ...inherited } = process.env
   const env = {
-    ...process.env,
+    ...inherited,
     EMULATOR_PORT: new URL(emulator.url).port,
     NODE_EXTRA_CA_CERTS: authority,
     SUPPRESS_NO_CONFIG_WARNING: '1',

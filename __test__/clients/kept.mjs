@@ -10,7 +10,9 @@ const place = fileURLToPath(new URL('../../target/clients/', import.meta.url))
 /** Runs a program to its end. `failed` says why it failed. */
 export function run(program, args, options) {
   const { status, error, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], ...options })
-  return status === 0 ? { stdout } : { failed: error?.message ?? stderr.trim().split('\n').at(-1) }
+  if (status === 0) return { stdout }
+  const lines = stderr.split('\n').filter(line => /error/i.test(line))
+  return { failed: error?.message ?? lines.slice(0, 3).join(' ') }
 }
 
 /**

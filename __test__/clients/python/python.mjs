@@ -35,7 +35,7 @@ export async function suite(client, { requirements, program, atLeast, tls = fals
   let perform
   const { emulator, operation, report } = await operations(client, () => perform, { tls })
   const { url, credential, caCertificate } = emulator
-  const env = { ...process.env, PYTHONUTF8: '1', EMULATOR: JSON.stringify({ url, credential }) }
+  const env = { ...process.env, NO_PROXY: '*', PYTHONUTF8: '1', EMULATOR: JSON.stringify({ url, credential }) }
   if (tls) {
     const folder = mkdtempSync(join(tmpdir(), 'clients-'))
     after(() => rmSync(folder, { recursive: true }))
