@@ -13,6 +13,7 @@ mod delete;
 mod entra;
 mod expand;
 mod fault_rules;
+mod facts;
 mod faults;
 mod fetchxml;
 mod keys;
