@@ -23,6 +23,22 @@ pub(crate) struct Context<'a> {
     pub(crate) writer: &'a ConcurrentWriter,
     pub(crate) conditions: &'a Conditions,
     pub(crate) caller: Caller,
+    /// Time of the request in milliseconds since 1970.
+    pub(crate) now: u64,
+}
+
+/// The user and the time of a query.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) by: Uuid,
+    /// In milliseconds since 1970.
+    pub(crate) at: u64,
+}
+
+impl Context<'_> {
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { by: self.caller.user, at: self.now }
+    }
 }
 
 /// Concurrent changes to the conversation while one request is executed.

@@ -181,6 +181,7 @@ pub(crate) fn execute(
         writer,
         conditions,
         caller: caller(organisation, request)?,
+        now: organisation.now(),
     };
     if let Some(response) = csdl::respond(&context, &segments).or_else(|| metadata::respond(&context, &segments)) {
         return response;

@@ -6,16 +6,22 @@ use roxmltree::{Document, Node};
 
 use super::{
     aggregate::{self, Aggregate},
-    condition::{Filter, Test},
+    condition::Filter,
     xml::{invalid, is_true, not_emulated, required},
 };
 use crate::{
+    api::{
+        context::{Asked, Context},
+        query::{
+            operand::Type,
+            predicate::{Predicate, Problem},
+        },
+    },
     definitions::{
         Definitions, TableRef,
         table::{Column, Table},
     },
     error::ODataError,
-    organisation::Organisation,
 };
 
 /// Deepest nesting of elements, and most tables in a query. The documentation allows 15 joins.
@@ -69,7 +75,7 @@ pub(super) enum OrderBy {
     Alias(String),
 }
 
-pub(super) fn parse(text: &str, organisation: &Organisation, set: &TableRef) -> Result<Query, ODataError> {
+pub(super) fn parse(text: &str, context: &Context<'_>, set: &TableRef) -> Result<Query, ODataError> {
     let document = Document::parse(text).map_err(|error| invalid(&error.to_string()))?;
     if document.descendants().any(|node| node.ancestors().take(MAX_DEPTH + 2).count() > MAX_DEPTH + 1) {
         return Err(not_emulated(&format!("elements nested more than {MAX_DEPTH} times")));
@@ -105,8 +111,9 @@ pub(super) fn parse(text: &str, organisation: &Organisation, set: &TableRef) -> 
         }
     }
     let entity = only_child(fetch, "entity")?;
-    let definitions = organisation.definitions();
-    let mut reader = Reader { definitions, organisation, sources: Vec::new(), orders: Vec::new(), aggregates: None };
+    let definitions = &context.definitions;
+    let mut reader =
+        Reader { definitions, asked: context.asked(), sources: Vec::new(), orders: Vec::new(), aggregates: None };
     if is_true(fetch, "aggregate") {
         reader.aggregates = Some(Vec::new());
     }
@@ -138,7 +145,7 @@ pub(super) fn parse(text: &str, organisation: &Organisation, set: &TableRef) -> 
 
 struct Reader<'a> {
     definitions: &'a Definitions,
-    organisation: &'a Organisation,
+    asked: Asked,
     sources: Vec<Source>,
     orders: Vec<Order>,
     aggregates: Option<Vec<Aggregate>>,
@@ -269,8 +276,13 @@ impl Reader<'_> {
         if node.has_attribute("valueof") {
             return Err(not_emulated("a comparison of two columns"));
         }
-        let test = Test::read(required(node, "operator")?, &column, &values, self.organisation)?;
-        Ok(Filter::Condition { source, column: Box::new(column), test })
+        let of = (column.name.as_str(), Type::of(&column.kind));
+        let is = Predicate::read(required(node, "operator")?, of, &values, self.asked);
+        let is = is.map_err(|problem| match problem {
+            Problem::Invalid(detail) => invalid(&detail),
+            Problem::NotEmulated(what) => not_emulated(&what),
+        })?;
+        Ok(Filter::Condition { source, column: Box::new(column), is })
     }
 
     /// The number of the table with this alias.

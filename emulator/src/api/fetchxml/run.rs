@@ -50,7 +50,7 @@ pub(in crate::api) fn get(
         _ => return Err(ODataError::NotEmulated("FetchXML together with other query options".to_owned())),
     };
     refuse_conditions(context)?;
-    let query = parse::parse(text, organisation, table)?;
+    let query = parse::parse(text, context, table)?;
     let mut joined = join(organisation, &query)?;
     let annotations = &context.preferences.annotations;
     let mut body = Map::new();
@@ -68,14 +68,18 @@ pub(in crate::api) fn get(
             return Err(not_emulated("an order by alias"));
         }
         sort(organisation, &query, &mut joined);
-        let mut rows: Vec<_> = joined.iter().map(|joined| write(organisation, context, &query, joined)).collect();
-        if query.is_distinct {
-            let mut seen = HashSet::new();
-            rows.retain(|row| seen.insert(Value::Object(row.clone()).to_string()));
-        }
-        let total = rows.len();
+        let write = |joined: &Joined<'_>| write(organisation, context, &query, joined);
         let size = query.top.or(query.count).unwrap_or(LIMIT).min(LIMIT);
-        let rows: Vec<_> = rows.into_iter().skip((query.page - 1).saturating_mul(size)).take(size).collect();
+        let skipped = (query.page - 1).saturating_mul(size);
+        let (rows, total): (Vec<_>, _) = if query.is_distinct {
+            let mut seen = HashSet::new();
+            let mut rows: Vec<_> = joined.iter().map(write).collect();
+            rows.retain(|row| seen.insert(Value::Object(row.clone()).to_string()));
+            let total = rows.len();
+            (rows.into_iter().skip(skipped).take(size).collect(), total)
+        } else {
+            (joined.iter().skip(skipped).take(size).map(write).collect(), joined.len())
+        };
         let more = query.top.is_none() && query.page.saturating_mul(size) < total;
         if query.counts_all && annotations.include(TOTAL) {
             body.insert(format!("@{TOTAL}"), total.min(LIMIT).into());
