@@ -34,7 +34,7 @@ pub(crate) fn get<'a>(
 ) -> Result<ApiResponse, ODataError> {
     let shape = Shape::parse(options, context, table)?;
     refuse_conditions(context)?;
-    let query = Query::parse(options, &context.definitions, table)?;
+    let query = Query::parse(options, context, table)?;
     let counts =
         options.count.as_deref().map_or(Ok(false), |text| text.parse().map_err(|_| ODataError::QuerySyntax))?;
     if query.top.is_some() && counts {
@@ -83,7 +83,7 @@ pub(crate) fn count<'a>(
     options: &Options,
     rows: impl Iterator<Item = (Uuid, &'a Row)>,
 ) -> Result<ApiResponse, ODataError> {
-    let query = Query::parse(options, &context.definitions, table)?;
+    let query = Query::parse(options, context, table)?;
     let count = query.run(organisation, rows).len().min(LIMIT);
     let body = Some(Content::Text("text/plain", count.to_string()));
     Ok(ApiResponse { status: 200, body, ..ApiResponse::default() })

@@ -2,6 +2,7 @@
 
 mod calendar;
 pub(crate) mod filter;
+mod lambda;
 pub(crate) mod lexer;
 pub(crate) mod operand;
 mod parser;

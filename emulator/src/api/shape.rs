@@ -128,7 +128,7 @@ impl Expand {
         };
         let target = target(&collection.table)?;
         let shape = Shape::parse_at(&options, context, &target, depth + 1)?;
-        let query = Query::parse(&options, &context.definitions, &target)?;
+        let query = Query::parse(&options, context, &target)?;
         Ok(Self { name: name.to_owned(), of: Expanded::Many(collection.clone(), target, query), shape })
     }
 }

@@ -24,6 +24,7 @@ mod organisation;
 mod program;
 mod protocol;
 mod query;
+mod query_functions;
 mod read;
 mod reference;
 mod seed;

@@ -70,7 +70,7 @@ pub(super) struct Order {
 }
 
 pub(super) enum OrderBy {
-    Column(usize, Column),
+    Column(usize, Box<Column>),
     /// The alias of an aggregate.
     Alias(String),
 }
@@ -215,9 +215,9 @@ impl Reader<'_> {
             (Some(name), _) => match node.attribute("entityname") {
                 Some(alias) => {
                     let source = self.named(alias)?;
-                    OrderBy::Column(source, column(&self.sources[source].table, name)?)
+                    OrderBy::Column(source, Box::new(column(&self.sources[source].table, name)?))
                 }
-                None => OrderBy::Column(source, column(table, name)?),
+                None => OrderBy::Column(source, Box::new(column(table, name)?)),
             },
             (None, Some(alias)) => OrderBy::Alias(alias.to_owned()),
             (None, None) => return Err(invalid("An 'order' has neither 'attribute' nor 'alias'.")),

@@ -43,11 +43,10 @@ pub(in crate::api) fn get(
     table: &TableRef,
     options: &Options,
 ) -> Result<ApiResponse, ODataError> {
-    let text = match options {
-        Options {
-            select: None, expand: None, filter: None, order_by: None, top: None, fetch_xml: Some(text), ..
-        } => text,
-        _ => return Err(ODataError::NotEmulated("FetchXML together with other query options".to_owned())),
+    let Options { select: None, expand: None, filter: None, order_by: None, top: None, fetch_xml: Some(text), .. } =
+        options
+    else {
+        return Err(ODataError::NotEmulated("FetchXML together with other query options".to_owned()));
     };
     refuse_conditions(context)?;
     let query = parse::parse(text, context, table)?;

@@ -5,7 +5,11 @@ use std::cmp::Ordering;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::operand::{Operand, compare};
+use super::{
+    lambda::Lambda,
+    operand::{Operand, compare},
+    predicate::Predicate,
+};
 use crate::organisation::{Organisation, Row};
 
 #[derive(Debug)]
@@ -15,7 +19,10 @@ pub(crate) enum Filter {
     Not(Box<Filter>),
     Compare(Operand, Operator, Value),
     Match(Operand, Function, String),
-    In(Operand, Vec<Value>),
+    /// Compares two columns of the row.
+    CompareColumns(Operand, Operator, Operand),
+    Is(Operand, Predicate),
+    Lambda(Box<Lambda>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +71,16 @@ impl Filter {
                     Function::EndsWith => text.ends_with(part),
                 })
             }
-            Filter::In(column, values) => {
-                let value = column.value(organisation, id, row);
-                (!value.is_null()).then(|| values.iter().any(|one| compare(one, &value).is_eq()))
+            Filter::CompareColumns(one, operator, other) => {
+                let [one, other] = [one, other].map(|column| column.value(organisation, id, row));
+                (!one.is_null() && !other.is_null()).then(|| operator.accepts(&one, &other))?
             }
+            Filter::Is(column, predicate) => {
+                let value = column.value(organisation, id, row);
+                let accepted = predicate.accepts(&value);
+                (accepted || !value.is_null()).then_some(accepted)
+            }
+            Filter::Lambda(lambda) => Some(lambda.accepts(organisation, id)),
         }
     }
 }

@@ -8,7 +8,7 @@ pub(crate) enum Token {
     Text(String),
     /// A name, a keyword, or a literal without quotes.
     Word(String),
-    /// One of `(),=[]`.
+    /// One of `(),=[]`, or the `:` after the variable of a lambda.
     Sign(char),
 }
 
@@ -23,12 +23,15 @@ impl Token {
 pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, ODataError> {
     let mut tokens = Vec::new();
     let mut is_in_array = false;
+    // After `any(` and `all(`, until the colon.
+    let mut is_variable = false;
     let mut chars = text.chars().peekable();
     while let Some(next) = chars.next() {
         match next {
             ' ' => {}
             '(' | ')' | ',' | '=' | '[' | ']' => {
                 is_in_array = next == '[' || is_in_array && next != ']';
+                is_variable = next == '(' && matches!(tokens.last(), Some(Token::Word(word)) if lambda(word).is_some());
                 tokens.push(Token::Sign(next));
             }
             '"' if !is_in_array => return Err(ODataError::QuerySyntax),
@@ -46,9 +49,13 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, ODataError> {
                 }
                 tokens.push(Token::Text(quoted));
             }
+            ':' if is_variable => {
+                is_variable = false;
+                tokens.push(Token::Sign(':'));
+            }
             _ if is_in_word(next) => {
                 let mut word = String::from(next);
-                while let Some(more) = chars.next_if(|more| is_in_word(*more)) {
+                while let Some(more) = chars.next_if(|more| is_in_word(*more) && !(is_variable && *more == ':')) {
                     word.push(more);
                 }
                 tokens.push(Token::Word(word));
@@ -57,6 +64,12 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, ODataError> {
         }
     }
     Ok(tokens)
+}
+
+/// The collection of `<collection>/any` or `<collection>/all`, and whether it is `all`.
+pub(super) fn lambda(word: &str) -> Option<(&str, bool)> {
+    let (collection, name) = word.rsplit_once('/')?;
+    matches!(name, "any" | "all").then_some((collection, name == "all"))
 }
 
 fn is_in_word(c: char) -> bool {

@@ -115,6 +115,11 @@ impl Operand {
         Ok(operand)
     }
 
+    /// Whether it is a column of the row itself.
+    pub(crate) fn is_own(&self) -> bool {
+        self.path.is_empty()
+    }
+
     fn of_column(table: &TableRef, name: &str) -> Result<Self, ODataError> {
         let Some(column) = table.column_read_as(name) else {
             return Err(ODataError::PropertyNotFound { table: table.clone(), name: name.to_owned() });

@@ -1,18 +1,18 @@
 //! Parses `$filter`.
 
+use std::{collections::BTreeMap, mem::replace};
+
 use serde_json::Value;
 
 use super::{
     filter::{Filter, Function, Operator},
-    lexer::{Token, tokens},
+    lambda::Lambda,
+    lexer::{Token, lambda, tokens},
     operand::{Operand, Type},
 };
-use crate::{
-    definitions::{Definitions, TableRef},
-    error::ODataError,
-};
+use crate::{api::context::Context, definitions::TableRef, error::ODataError};
 
-const IN: &str = "Microsoft.Dynamics.CRM.In";
+mod functions;
 
 /// Deepest nesting of parentheses and `not`. Parsing, evaluating and dropping a filter are recursive.
 const MAX_DEPTH: usize = 100;
@@ -20,12 +20,25 @@ const MAX_DEPTH: usize = 100;
 /// Operators of OData that [`Operator`] lacks.
 const OTHER_OPERATORS: [&str; 8] = ["add", "div", "divby", "has", "in", "mod", "mul", "sub"];
 
-pub(super) fn parse(text: &str, definitions: &Definitions, table: &TableRef) -> Result<Filter, ODataError> {
-    let tokens = tokens(text)?;
-    if tokens.iter().any(Token::is_alias) {
-        return Err(not_emulated("a parameter alias"));
-    }
-    let mut parser = Parser { tokens: tokens.into_iter().peekable(), depth: 0, definitions, table };
+/// Most conditions on collections. Each reads all rows of their table.
+const MAX_LAMBDAS: usize = 15;
+
+/// Most tokens with the values of parameter aliases. A URL of the greatest length has fewer.
+const MAX_TOKENS: usize = 40_000;
+
+pub(super) fn parse(
+    text: &str,
+    aliases: &BTreeMap<String, String>,
+    context: &Context<'_>,
+    table: &TableRef,
+) -> Result<Filter, ODataError> {
+    let mut parser = Parser {
+        tokens: resolved(text, aliases)?.into_iter().peekable(),
+        depth: 0,
+        lambdas: 0,
+        context,
+        rows: Rows { table: table.clone(), variable: None },
+    };
     let filter = parser.or()?;
     match parser.tokens.next() {
         None => Ok(filter),
@@ -33,12 +46,43 @@ pub(super) fn parse(text: &str, definitions: &Definitions, table: &TableRef) -> 
     }
 }
 
+/// The tokens of a filter, with the values of parameter aliases in their place.
+fn resolved(text: &str, aliases: &BTreeMap<String, String>) -> Result<Vec<Token>, ODataError> {
+    let mut found = Vec::new();
+    for token in tokens(text)? {
+        match token {
+            Token::Word(name) if name.starts_with('@') => {
+                let value = aliases.get(&name).ok_or_else(|| not_emulated("a parameter alias without a value"))?;
+                let value = tokens(value)?;
+                if value.iter().any(Token::is_alias) {
+                    return Err(not_emulated("a parameter alias in another"));
+                }
+                found.extend(value);
+            }
+            other => found.push(other),
+        }
+        if found.len() > MAX_TOKENS {
+            return Err(not_emulated("so many values of parameter aliases"));
+        }
+    }
+    Ok(found)
+}
+
 struct Parser<'a> {
     tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
     /// Number of open parentheses and `not`.
     depth: usize,
-    definitions: &'a Definitions,
-    table: &'a TableRef,
+    /// Number of conditions on collections.
+    lambdas: usize,
+    context: &'a Context<'a>,
+    rows: Rows,
+}
+
+/// The rows that conditions are on: those of a set, or in a lambda those of a collection.
+struct Rows {
+    table: TableRef,
+    /// The name that stands for such a row in a lambda.
+    variable: Option<String>,
 }
 
 impl Parser<'_> {
@@ -69,7 +113,10 @@ impl Parser<'_> {
         } else {
             let name = self.operand("a condition that begins with a literal")?;
             if self.takes('(') {
-                self.function(&name)?
+                match lambda(&name) {
+                    Some((collection, is_all)) => self.lambda(collection, is_all)?,
+                    None => self.function(&name)?,
+                }
             } else if is_negated {
                 // In OData, `not` then applies to the column, not to the comparison.
                 return Err(not_emulated("'not' that is not followed by parentheses or a function"));
@@ -90,8 +137,7 @@ impl Parser<'_> {
             "contains" => Function::Contains,
             "startswith" => Function::StartsWith,
             "endswith" => Function::EndsWith,
-            IN => return self.in_list(),
-            _ => return Err(not_emulated(&format!("the function '{name}'"))),
+            _ => return self.query_function(name),
         };
         let name = self.operand("a function whose first argument is not a column")?;
         if self.takes('(') {
@@ -139,6 +185,8 @@ impl Parser<'_> {
         let mut column = self.column(name)?;
         let operator = self.operator(&column)?;
         let (kind, value) = match self.tokens.next() {
+            // Documented: an id may have quotes.
+            Some(Token::Text(text)) if column.kind == Type::Id => (Type::Id, Type::Id.read(&text)),
             Some(Token::Text(text)) => (Type::Text, Type::Text.read(&text)),
             Some(Token::Word(word)) if word == "null" => {
                 return match operator {
@@ -146,10 +194,10 @@ impl Parser<'_> {
                     _ => Err(not_emulated("an order comparison with null")),
                 };
             }
-            Some(Token::Word(word)) => {
-                let (kind, value) = literal(&word).ok_or_else(|| self.no_literal(&word))?;
-                (kind, Some(value))
-            }
+            Some(Token::Word(word)) => match literal(&word) {
+                Some((kind, value)) => (kind, Some(value)),
+                None => return self.compared_with_column(column, operator, &word),
+            },
             Some(Token::Sign('(')) => return Err(not_emulated("a value in parentheses")),
             _ => return Err(ODataError::QuerySyntax),
         };
@@ -158,12 +206,28 @@ impl Parser<'_> {
         }
         match value {
             Some(value) if column.kind == kind => Ok(Filter::Compare(column, operator, value)),
-            _ if column.kind == Type::Id && kind == Type::Text => Err(not_emulated("a GUID in quotes")),
+            None if kind == Type::Id => Err(not_emulated("a value in quotes that is no GUID")),
             _ => {
                 let (one, other, operator) = (column.kind.edm(), kind.edm(), operator.name());
                 Err(ODataError::IncompatibleTypes { one, other, operator })
             }
         }
+    }
+
+    /// A comparison of two columns of the row, which must have one type.
+    fn compared_with_column(&mut self, one: Operand, operator: Operator, name: &str) -> Result<Filter, ODataError> {
+        if starts_as_number(name) || matches!(self.tokens.peek(), Some(Token::Sign('(') | Token::Text(_))) {
+            return Err(self.no_literal(name));
+        }
+        let Ok(other) = self.column(name) else { return Err(self.no_literal(name)) };
+        if !one.is_own() || !other.is_own() || [one.kind, other.kind].contains(&Type::Any) {
+            return Err(not_emulated("a comparison of columns of two rows, or of an unknown type"));
+        }
+        if one.kind != other.kind {
+            let (one, other, operator) = (one.kind.edm(), other.kind.edm(), operator.name());
+            return Err(ODataError::IncompatibleTypes { one, other, operator });
+        }
+        Ok(Filter::CompareColumns(one, operator, other))
     }
 
     fn operator(&mut self, column: &Operand) -> Result<Operator, ODataError> {
@@ -195,38 +259,44 @@ impl Parser<'_> {
         }
     }
 
-    /// `PropertyName='x',PropertyValues=['1','2'])`
-    fn in_list(&mut self) -> Result<Filter, ODataError> {
-        let named = |name: &str, word: String| if word == name { Ok(()) } else { Err(ODataError::QuerySyntax) };
-        named("PropertyName", self.word()?)?;
-        self.expect('=')?;
-        let name = self.text()?;
-        let column = self.column(&name)?;
-        self.expect(',')?;
-        named("PropertyValues", self.word()?)?;
-        self.expect('=')?;
-        if !self.takes('[') {
-            return Err(not_emulated("values that are not an array"));
+    /// `<collection>/any(o:<condition>)`, after its parenthesis.
+    fn lambda(&mut self, collection: &str, is_all: bool) -> Result<Filter, ODataError> {
+        let name = self.in_row(collection)?.to_owned();
+        let table = self.rows.table.clone();
+        let Some(collection) = table.collection(&name) else {
+            return Err(match name.split_once('/') {
+                Some(_) => not_emulated(&format!("'{name}', a collection of another row")),
+                None => ODataError::PropertyNotFound { table: table.clone(), name },
+            });
+        };
+        let Some(members) = self.context.definitions.by_logical_name(&collection.table).cloned() else {
+            return Err(not_emulated(&format!("'{name}', which has rows of a table it does not have")));
+        };
+        self.lambdas += 1;
+        if self.lambdas > MAX_LAMBDAS {
+            return Err(not_emulated(&format!("more than {MAX_LAMBDAS} conditions on collections")));
         }
-        if self.takes(']') {
-            return Err(not_emulated("an array with no values"));
+        if !is_all && self.takes(')') {
+            return Ok(Filter::Lambda(Box::new(Lambda::new(&table.logical_name, collection, None, false))));
         }
-        let mut values = Vec::new();
-        loop {
-            let text = self.text()?;
-            let value = column.kind.read(&text);
-            values.push(value.ok_or_else(|| not_emulated(&format!("'{text}' as a value of '{name}'")))?);
-            if !self.takes(',') {
-                break;
-            }
-        }
-        self.expect(']')?;
+        let variable = self.word()?;
+        self.expect(':')?;
+        let outer = replace(&mut self.rows, Rows { table: members, variable: Some(variable) });
+        let condition = self.deeper(Self::or)?;
+        self.rows = outer;
         self.expect(')')?;
-        Ok(Filter::In(column, values))
+        Ok(Filter::Lambda(Box::new(Lambda::new(&table.logical_name, collection, Some(condition), is_all))))
+    }
+
+    /// A name without the variable of the lambda that it is in.
+    fn in_row<'n>(&self, name: &'n str) -> Result<&'n str, ODataError> {
+        let Some(variable) = &self.rows.variable else { return Ok(name) };
+        let rest = name.strip_prefix(variable.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        rest.ok_or_else(|| not_emulated(&format!("'{name}', which does not begin with '{variable}/'")))
     }
 
     fn column(&self, name: &str) -> Result<Operand, ODataError> {
-        Operand::of(self.definitions, self.table, name)
+        Operand::of(&self.context.definitions, &self.rows.table, self.in_row(name)?)
     }
 
     /// Parses a name. If a literal is valid here too, the error says that it is not supported.

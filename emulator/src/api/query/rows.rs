@@ -11,7 +11,7 @@ use super::{
     parser,
 };
 use crate::{
-    api::options::Options,
+    api::{context::Context, options::Options},
     definitions::{Definitions, TableRef},
     error::ODataError,
     organisation::{Organisation, Row},
@@ -44,9 +44,10 @@ pub(crate) struct Found<'a> {
 }
 
 impl Query {
-    pub(crate) fn parse(options: &Options, definitions: &Definitions, table: &TableRef) -> Result<Self, ODataError> {
-        let filter = options.filter.as_deref().map(|text| parser::parse(text, definitions, table)).transpose()?;
-        let orders = options.order_by.as_deref().map(|text| orders(text, definitions, table)).transpose()?;
+    pub(crate) fn parse(options: &Options, context: &Context<'_>, table: &TableRef) -> Result<Self, ODataError> {
+        let filter = options.filter.as_deref();
+        let filter = filter.map(|text| parser::parse(text, &options.aliases, context, table)).transpose()?;
+        let orders = options.order_by.as_deref().map(|text| orders(text, &context.definitions, table)).transpose()?;
         Ok(Self { filter, orders: orders.unwrap_or_default(), top: top(options)? })
     }
 
