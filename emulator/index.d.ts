@@ -279,6 +279,12 @@ export interface Conditions {
    */
   missingPrivileges?: readonly `prv${'Append' | 'AppendTo' | 'Create' | 'Read' | 'Write'}${'Account' | 'Activity' | 'Contact' | 'Incident'}`[] | undefined
   /**
+   * Logical names of the tables whose changes can be tracked, besides those that a seed page declares; of any other, `Prefer:
+   * odata.track-changes` is an error. Of no table it is documented that it is on, and of conversations it is unknown; ask
+   * `EntityDefinitions(LogicalName='…')?$select=ChangeTrackingEnabled` of your environment. @default ['account', 'contact', 'incident']
+   */
+  changeTracking?: readonly string[] | undefined
+  /**
    * Time of the header `Date` when the emulator's clock is at 0, in milliseconds since 1970. It then follows that clock.
    *
    * @default `Date` is the time of the machine

@@ -122,7 +122,7 @@ pub(crate) enum ODataError {
     NotWithChangeTracking {
         option: &'static str,
     },
-    /// A table without change tracking.
+    /// A table without change tracking. The code and the text are a guess.
     ChangeTrackingOff {
         table: TableRef,
     },
@@ -334,7 +334,7 @@ impl ODataError {
                 "Version stamp associated with the client has expired. Please perform a full sync.".to_owned(),
             ),
             ODataError::NotWithChangeTracking { option } => {
-                let text = format!("The \"{option}\" query parameter isn't supported when tracking changes.");
+                let text = format!("The \"{option}\" query parameter isn't supported when Change Tracking is enabled.");
                 (400, "0x80060888", text)
             }
             ODataError::ChangeTrackingOff { table } => {

@@ -17,10 +17,11 @@ use crate::{
     message::{ApiResponse, Content, decode},
     organisation::{Organisation, Row},
 };
+
 /// The start of a page: its number, and the sort key of the row before it, which may be deleted by now.
-struct Start {
-    page: usize,
-    after: Vec<Value>,
+pub(super) struct Start {
+    pub(super) page: usize,
+    pub(super) after: Vec<Value>,
 }
 
 /// The page of rows that a request asks for. `path` is the URL of the collection below the root.
@@ -34,6 +35,7 @@ pub(crate) fn get<'a>(
 ) -> Result<ApiResponse, ODataError> {
     let shape = Shape::parse(options, context, table)?;
     refuse_conditions(context)?;
+    refuse_tracking(context, options)?;
     let query = Query::parse(options, context, table)?;
     let counts =
         options.count.as_deref().map_or(Ok(false), |text| text.parse().map_err(|_| ODataError::QuerySyntax))?;
@@ -70,7 +72,7 @@ pub(crate) fn get<'a>(
     body.insert("value".to_owned(), rows.collect());
     if let Some(last) = found.last().filter(|_| has_more) {
         let next = Start { page: start.map_or(2, |start| start.page + 1), after: last.by.clone() };
-        body.insert("@odata.nextLink".to_owned(), next.link(context, path).into());
+        body.insert("@odata.nextLink".to_owned(), next.link(context, path, false).into());
     }
     Ok(applied(ApiResponse::json(200, Value::Object(body)), context.preferences.applied_to_set()))
 }
@@ -83,6 +85,7 @@ pub(crate) fn count<'a>(
     options: &Options,
     rows: impl Iterator<Item = (Uuid, &'a Row)>,
 ) -> Result<ApiResponse, ODataError> {
+    refuse_tracking(context, options)?;
     let query = Query::parse(options, context, table)?;
     let count = query.run(organisation, rows).len().min(LIMIT);
     let body = Some(Content::Text("text/plain", count.to_string()));
@@ -99,6 +102,14 @@ pub(crate) fn refuse_conditions(context: &Context<'_>) -> Result<(), ODataError>
     Ok(())
 }
 
+/// Rejects change tracking of anything but a set.
+pub(crate) fn refuse_tracking(context: &Context<'_>, options: &Options) -> Result<(), ODataError> {
+    if context.preferences.track_changes || options.delta_token.is_some() {
+        return Err(ODataError::NotEmulated("change tracking here".to_owned()));
+    }
+    Ok(())
+}
+
 /// Adds `Preference-Applied`.
 pub(crate) fn applied(response: ApiResponse, applied: Option<String>) -> ApiResponse {
     match applied {
@@ -109,7 +120,7 @@ pub(crate) fn applied(response: ApiResponse, applied: Option<String>) -> ApiResp
 
 impl Start {
     /// Parses a token made by [`Start::link`].
-    fn parse(token: &str, length: usize) -> Result<Self, ODataError> {
+    pub(super) fn parse(token: &str, length: usize) -> Result<Self, ODataError> {
         let attribute = |name: &str| Some(token.split_once(&format!("{name}=\""))?.1.split_once('"')?.0);
         let read = || {
             let page = attribute("pagenumber")?.parse().ok()?;
@@ -119,19 +130,28 @@ impl Start {
         read().ok_or_else(|| ODataError::NotEmulated("a $skiptoken that it has not issued for this query".to_owned()))
     }
 
+    /// Whether a token belongs to a response that tracks changes.
+    pub(super) fn tracks(token: &str) -> bool {
+        token.contains("istracking=\"True\"")
+    }
+
     /// URL of the page that starts here: the original query, and a token in the form of Dataverse's.
-    fn link(&self, context: &Context<'_>, path: &str) -> String {
+    pub(super) fn link(&self, context: &Context<'_>, path: &str, tracks: bool) -> String {
         let cookie = utf8_percent_encode(&json!(self.after).to_string(), NON_ALPHANUMERIC).to_string();
-        let token = format!("<cookie pagenumber=\"{}\" pagingcookie=\"{cookie}\" istracking=\"False\" />", self.page);
+        let tracks = if tracks { "True" } else { "False" };
+        let token =
+            format!("<cookie pagenumber=\"{}\" pagingcookie=\"{cookie}\" istracking=\"{tracks}\" />", self.page);
         with_option(context, path, "$skiptoken", &token)
     }
 }
 
-/// The URL of the request with one query option replaced.
+/// The URL of the request with one query option replaced, and for the first page.
 pub(crate) fn with_option(context: &Context<'_>, path: &str, name: &str, value: &str) -> String {
     let value = utf8_percent_encode(value, NON_ALPHANUMERIC);
     let query = context.request.query.as_deref().unwrap_or_default();
-    let is_same = |option: &str| decode(option.split('=').next().unwrap_or_default()).is_ok_and(|found| found == name);
+    let is_same = |option: &str| {
+        decode(option.split('=').next().unwrap_or_default()).is_ok_and(|found| found == name || found == "$skiptoken")
+    };
     let kept = query.split('&').filter(|option| !option.is_empty() && !is_same(option));
     let options: Vec<_> = kept.map(str::to_owned).chain([format!("{name}={value}")]).collect();
     format!("{}/{path}?{}", context.root, options.join("&"))

@@ -308,11 +308,14 @@ fn handle_set(
         (&Method::GET, Part::Whole) if options.fetch_xml.is_some() => {
             fetchxml::get(organisation, context, table, options)
         }
-        (&Method::GET, Part::Whole) if context.preferences.track_changes || options.delta_token.is_some() => {
+        (&Method::GET, Part::Whole) if tracking::is_asked(context, options) => {
             tracking::get(organisation, context, table, options)
         }
         (&Method::GET, Part::Whole) => {
             list::get(organisation, context, table, options, &table.set, organisation.rows(&table.logical_name))
+        }
+        (&Method::GET, Part::Count) if options.delta_token.is_some() => {
+            tracking::count(organisation, context, table, options)
         }
         (&Method::GET, Part::Count) => {
             list::count(organisation, context, table, options, organisation.rows(&table.logical_name))

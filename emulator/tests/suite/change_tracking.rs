@@ -82,3 +82,114 @@ async fn other_options_and_tables_are_refused() {
     let definition = server.get("EntityDefinitions?$select=LogicalName&$filter=ChangeTrackingEnabled eq true").await;
     assert_eq!(rows(&definition)[0]["LogicalName"], "msdyn_ocliveworkitem");
 }
+
+/// The names, or ids of deleted rows, on each page of a response. `between` runs before each further page.
+async fn pages(server: &Server, path: &str, size: usize, between: impl AsyncFn()) -> (Vec<Vec<Value>>, String) {
+    let prefer = format!("odata.track-changes,odata.maxpagesize={size}");
+    let (mut pages, mut path) = (Vec::new(), path.to_owned());
+    loop {
+        let response = server.get_with(&path, &[("prefer", &prefer)]).await;
+        assert_eq!(response.header("preference-applied"), Some(prefer.as_str()));
+        let name = |row: &Value| if row["reason"] == "deleted" { row["id"].clone() } else { row["name"].clone() };
+        pages.push(rows(&response).iter().map(name).collect());
+        let body = response.json();
+        let Some(next) = body["@odata.nextLink"].as_str() else { return (pages, link(server, &response)) };
+        assert_eq!(body.get("@odata.deltaLink"), None, "only on the last page");
+        path = next.strip_prefix(server.emulator.url()).unwrap().to_owned();
+        between().await;
+    }
+}
+
+/// Three accounts after the usual one.
+async fn with_accounts() -> Server {
+    let server = Server::start().await;
+    for number in 1..=3 {
+        let body = json!({ "accountid": account(number), "name": number.to_string() });
+        assert_eq!(server.post("accounts", &[], body).await.status, 204);
+    }
+    server
+}
+
+fn account(number: u8) -> String {
+    // The later ones have smaller ids.
+    format!("00000000-0000-4000-8000-00000000000{}", 9 - number)
+}
+
+#[tokio::test]
+async fn changes_come_in_pages_in_the_order_of_their_versions() {
+    let server = with_accounts().await;
+    let (all, delta) = pages(&server, "accounts?$select=name", 3, async || ()).await;
+    assert_eq!(all, [vec![json!("Fabrikam Coffee"), json!("1"), json!("2")], vec![json!("3")]]);
+    assert!(!delta.contains("skiptoken") && delta.contains("$select=name&$deltatoken="), "{delta}");
+
+    for (number, name) in [(3, "3a"), (1, "1a"), (3, "3b")] {
+        let path = format!("accounts({})", account(number));
+        assert_eq!(server.patch(&path, json!({ "name": name })).await.status, 204);
+    }
+    for id in [&account(2), ACCOUNT] {
+        assert_eq!(server.delete(&format!("accounts({id})"), &[]).await.status, 204);
+    }
+    let (changed, later) = pages(&server, &delta, 1, async || ()).await;
+    assert_eq!(changed.concat(), ["1a", "3b", &account(2), ACCOUNT].map(Value::from));
+    assert_eq!(changed.len(), 4, "a page of one change each");
+    assert_eq!(pages(&server, &later, 1, async || ()).await.0, [vec![]; 1] as [Vec<Value>; 1]);
+
+    let count = async |path: &str| server.get(&path.replace("/accounts?$select=name&", "/accounts/$count?")).await;
+    assert_eq!((count(&delta).await.text, count(&later).await.text), ("4".to_owned(), "0".to_owned()));
+    server.get("accounts/$count?$deltatoken=x").await.expect_not_emulated("has not issued");
+}
+
+#[tokio::test]
+async fn changes_between_pages_follow_in_the_delta() {
+    let server = with_accounts().await;
+    let (all, delta) = pages(&server, "accounts?$select=name", 2, async || {
+        // A row of the first page, a row of the second one, and a new row.
+        assert_eq!(server.delete(&format!("accounts({ACCOUNT})"), &[]).await.status, 204);
+        assert_eq!(server.patch(&format!("accounts({})", account(2)), json!({ "name": "2a" })).await.status, 204);
+        assert_eq!(server.post("accounts", &[], json!({ "name": "New" })).await.status, 204);
+    })
+    .await;
+    assert_eq!(all, [vec![json!("Fabrikam Coffee"), json!("1")], vec![json!("3")]]);
+    assert_eq!(pages(&server, &delta, 9, async || ()).await.0.concat(), ["2a", "New", ACCOUNT].map(Value::from));
+}
+
+#[tokio::test]
+async fn a_row_that_exists_again_is_changed_and_not_deleted() {
+    let server = with_accounts().await;
+    let (_, delta) = pages(&server, "accounts?$select=name", 9, async || ()).await;
+    let again = async |number: u8| {
+        assert_eq!(server.delete(&format!("accounts({})", account(number)), &[]).await.status, 204);
+        let body = json!({ "accountid": account(number), "name": "Again" });
+        assert_eq!(server.post("accounts", &[], body).await.status, 204);
+    };
+    again(1).await;
+    again(2).await;
+    assert_eq!(server.delete(&format!("accounts({})", account(2)), &[]).await.status, 204);
+    let changes = pages(&server, &delta, 9, async || ()).await.0.concat();
+    assert_eq!(changes, ["Again", &account(2)].map(Value::from));
+}
+
+#[tokio::test]
+async fn a_token_has_the_documented_form() {
+    let server = Server::start().await;
+    server.emulator.faults().conditions(json!({ "dateInMs": 1_503_389_444_000_u64 })).unwrap();
+    let delta = link(&server, &server.get_with("accounts", &TRACK).await);
+    let token = delta.split("$deltatoken=").nth(1).unwrap();
+    let token = percent_encoding::percent_decode_str(token).decode_utf8().unwrap();
+    assert!(token.ends_with("!08/22/2017 08:10:44"), "{token}");
+    for other in ["999999!08/22/2017 08:10:44", "1!08/22/2017", "1!22/22/2017 08:10:44", "-1!08/22/2017 08:10:44"] {
+        server.get(&format!("accounts?$deltatoken={other}")).await.expect_not_emulated("has not issued");
+    }
+}
+
+#[tokio::test]
+async fn only_sets_are_tracked() {
+    let server = Server::start().await;
+    let fetch = "accounts?fetchXml=<fetch><entity name='account'/></fetch>";
+    for path in [&format!("accounts({ACCOUNT})/contact_customer_accounts"), "accounts/$count", fetch] {
+        server.get_with(path, &TRACK).await.expect_not_emulated("change tracking here");
+    }
+    server.get_with("accounts?$count=true", &TRACK).await.expect_not_emulated("$count while tracking changes");
+    let one = server.get_with(&format!("accounts({ACCOUNT})"), &TRACK).await;
+    assert_eq!((one.status.as_u16(), one.header("preference-applied")), (200, None));
+}

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     api::{
         context::Context,
-        list::{applied, refuse_conditions},
+        list::{applied, refuse_conditions, refuse_tracking},
         options::Options,
         query::{LIMIT, operand::compare},
         render::{self, FORMATTED, LOOKUP_NAME},
@@ -49,6 +49,7 @@ pub(in crate::api) fn get(
         return Err(ODataError::NotEmulated("FetchXML together with other query options".to_owned()));
     };
     refuse_conditions(context)?;
+    refuse_tracking(context, options)?;
     let query = parse::parse(text, context, table)?;
     let mut joined = join(organisation, &query)?;
     let annotations = &context.preferences.annotations;
