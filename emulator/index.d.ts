@@ -351,7 +351,7 @@ export interface Emulator {
   readonly faults: Faults
   /** The clock for limits and the expiry of tokens. */
   readonly clock: Clock
-  /** The newest 10,000 requests, oldest first. Rejects with an `Error` if the emulator has ended. */
+  /** The newest requests, at most 10,000 and 32 MiB, oldest first. Rejects with an `Error` if the emulator has ended. */
   requests(): Promise<LoggedRequest[]>
   /**
    * Restores the state after the start: rows of the seed, no faults, default conditions, an empty log, no issued tokens, the clock at 0.

@@ -253,7 +253,7 @@ impl Throttle {
             self.used.pop_front();
         }
         self.blocked = match self.blocked {
-            Some((limit, until)) if until > now => Some((limit, until + GROWTH_IN_MS)),
+            Some((limit, until)) if until > now => Some((limit, until.saturating_add(GROWTH_IN_MS))),
             _ => self.exceeded(limits, now, others),
         };
         if let Some((limit, until)) = self.blocked {
@@ -286,12 +286,12 @@ impl Throttle {
     /// The limit that is exceeded now, and when there is capacity again.
     fn exceeded(&self, limits: &Limits, now: u64, others: u64) -> Option<(Limit, u64)> {
         if limits.concurrent.is_some_and(|limit| others >= limit) {
-            return Some((Limit::Concurrency, now + CONCURRENCY_WAIT_IN_MS));
+            return Some((Limit::Concurrency, now.saturating_add(CONCURRENCY_WAIT_IN_MS)));
         }
         let first = self.used.front().map_or(now, |used| used.at);
         let (requests, mut spent) = self.total();
         if limits.requests.is_some_and(|limit| requests >= limit) {
-            return Some((Limit::Requests, first + limits.window_in_ms));
+            return Some((Limit::Requests, first.saturating_add(limits.window_in_ms)));
         }
         let limit = limits.execution_time_in_ms.filter(|limit| spent >= *limit)?;
         let mut free_at = now;
@@ -299,8 +299,8 @@ impl Throttle {
             if spent < limit {
                 break;
             }
-            spent -= used.execution_time_in_ms;
-            free_at = used.at + limits.window_in_ms;
+            spent = spent.saturating_sub(used.execution_time_in_ms);
+            free_at = used.at.saturating_add(limits.window_in_ms);
         }
         Some((Limit::ExecutionTime, free_at))
     }

@@ -8,18 +8,30 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{Extension, Router, extract::ConnectInfo, serve::Listener};
 use hyper::server::conn::http1;
-use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown, service::TowerToHyperService};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpListener,
+    sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
 
 use super::tls::Secured;
+
+/// Most open connections. Others wait to be accepted.
+const MOST_CONNECTIONS: usize = 1000;
+
+/// Time for the headers of a request, since the connection was opened or the last response was sent. The TLS handshake is part of it.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Aborts one connection.
 #[derive(Clone, Debug, Default)]
@@ -99,19 +111,26 @@ impl Connections {
 /// Serves only HTTP/1.1, until `stopped`. Returns when the last connection is closed.
 pub(crate) async fn serve(mut connections: Connections, router: Router, stopped: impl Future<Output = ()>) {
     let open = GracefulShutdown::new();
+    let free = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut stopped = pin!(stopped);
     loop {
-        let connection = tokio::select! {
-            connection = connections.accept() => connection,
+        let next = async { (Arc::clone(&free).acquire_owned().await, connections.accept().await) };
+        let (permit, connection) = tokio::select! {
+            next = next => next,
             () = &mut stopped => break,
         };
         let service = router.clone().layer(Extension(ConnectInfo(connection.abort_handle.clone())));
         let exchanges = http1::Builder::new()
             .title_case_headers(true)
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
             .serve_connection(TokioIo::new(connection), TowerToHyperService::new(service));
         // An error ends one connection, and its client notices that.
         let exchanges = open.watch(exchanges);
-        tokio::spawn(async move { drop(exchanges.await) });
+        tokio::spawn(async move {
+            drop(exchanges.await);
+            drop(permit);
+        });
     }
     drop(connections);
     open.shutdown().await;

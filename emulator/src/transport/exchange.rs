@@ -1,11 +1,6 @@
 //! Handles one HTTP exchange: reads the request, applies its fault if any, and responds.
 
-use std::{
-    future::poll_fn,
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{future::poll_fn, pin::Pin, sync::Arc};
 
 use axum::{
     body::{Body, Bytes, HttpBody},
@@ -13,9 +8,8 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
 };
-use uuid::Uuid;
 
-use super::{body_faults::BodyFault, connection::AbortHandle};
+use super::{body_faults::BodyFault, common_headers, connection::AbortHandle};
 use crate::{
     api::{
         context::{ConcurrentWriter, Write},
@@ -37,8 +31,8 @@ pub(crate) async fn exchange(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = read(body).await else {
-        // The client disconnected in the middle of its request.
-        return StatusCode::BAD_REQUEST.into_response();
+        // The client disconnected in the middle of its request, or took too long.
+        return StatusCode::REQUEST_TIMEOUT.into_response();
     };
     let request = Request {
         method: parts.method,
@@ -56,7 +50,7 @@ pub(crate) async fn exchange(
         return Response::default();
     };
     shared.lock().log.finish(ticket, response.status, response.warnings.clone());
-    send(&shared, response, fault.as_ref())
+    send(&shared, &request, response, fault.as_ref())
 }
 
 /// The response to a request with this fault. `None`: close the connection without a response.
@@ -152,9 +146,8 @@ async fn read(mut body: Body) -> Result<Option<Bytes>, axum::Error> {
 }
 
 /// Adds the common headers, and sends the body with its fault.
-fn send(shared: &Arc<Shared>, response: ApiResponse, fault: Option<&Fault>) -> Response {
-    let mut headers = common_headers(&response);
-    headers.extend(date(shared).map(|date| ("date", date)));
+fn send(shared: &Arc<Shared>, request: &Request, response: ApiResponse, fault: Option<&Fault>) -> Response {
+    let mut headers = common_headers::of(shared, request, &response);
     let bytes: Bytes = match response.body {
         Some(Content::Json(body)) => {
             let media = if response.is_foreign {
@@ -207,40 +200,4 @@ fn send(shared: &Arc<Shared>, response: ApiResponse, fault: Option<&Fault>) -> R
         }
     }
     sent
-}
-
-fn common_headers(response: &ApiResponse) -> Vec<(&'static str, String)> {
-    let mut headers = vec![("cache-control", "no-cache".to_owned()), ("expires", "-1".to_owned())];
-    if response.is_foreign {
-        return headers;
-    }
-    // Sent twice, as in the documented traces.
-    let request_id = Uuid::new_v4().to_string();
-    headers.push(("x-ms-service-request-id", request_id.clone()));
-    headers.push(("x-ms-service-request-id", request_id.clone()));
-    headers.push(("req_id", request_id.clone()));
-    if response.status != 401 {
-        let common = [
-            ("odata-version", "4.0"),
-            ("vary", "Accept-Encoding"),
-            ("x-ms-ratelimit-time-remaining-xrm-requests", "1,200.00"),
-            ("x-ms-ratelimit-burst-remaining-xrm-requests", "6000"),
-            ("x-ms-dop-hint", "48"),
-            ("crm.serviceid", "framework"),
-            ("strict-transport-security", "max-age=31536000; includeSubDomains"),
-            ("set-cookie", "ARRAffinity=e2b0c4; HttpOnly; Path=/"),
-            ("set-cookie", "ReqClientId=6d1f8a02-94c7-4b5e-a3d8-0e7b2c9f4a61; HttpOnly; Path=/"),
-            ("set-cookie", "orgId=c81e0d55-7f2b-4a86-9b3c-6e4d2f1a0b97; HttpOnly; Path=/"),
-        ];
-        headers.extend(common.map(|(name, value)| (name, value.to_owned())));
-        headers.push(("authactivityid", request_id.clone()));
-    }
-    headers
-}
-
-/// The `Date` header, if the conditions define when the clock began.
-fn date(shared: &Shared) -> Option<String> {
-    let contents = shared.lock();
-    let since_1970 = contents.conditions.date_in_ms?.checked_add(contents.now_in_ms)?;
-    Some(httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_millis(since_1970)))
 }

@@ -2,13 +2,13 @@
 
 use std::{io, net::Ipv4Addr, sync::Arc};
 
-use axum::{Router, routing};
+use axum::{Router, middleware, routing};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use uuid::Uuid;
 
 use super::{
     connection::{self, Connections},
-    exchange,
+    deadline, exchange,
     tls::Tls,
 };
 use crate::{
@@ -43,7 +43,7 @@ impl Drop for Stop {
 }
 
 impl Emulator {
-    /// Serves `organisation` on 127.0.0.1, on the caller's Tokio runtime. Port 0 takes a free one; a port in use is an error.
+    /// Serves `organisation` on 127.0.0.1, on the caller's Tokio runtime, whose time must be enabled. Port 0 takes a free one; a port in use is an error.
     pub async fn start(organisation: Organisation, port: u16) -> io::Result<Self> {
         Self::serve(organisation, port, None).await
     }
@@ -79,6 +79,7 @@ impl Emulator {
             .route(test_api::http::REQUESTS, routing::get(test_api::http::requests))
             .route(test_api::http::METHODS, routing::post(test_api::http::call))
             .fallback(exchange::exchange)
+            .layer(middleware::map_request(deadline::limit))
             .with_state(Arc::clone(&shared));
         let (signal, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };

@@ -65,6 +65,34 @@ async fn execution_time_adds_up() {
 }
 
 #[tokio::test]
+async fn the_headers_count_down_and_follow_the_window() {
+    let server = with_conditions(json!({ "executionTimePerRequestInMs": 10, "limits": { "requests": 8000 } })).await;
+    let remaining = |response: &TestResponse| {
+        ["burst", "time"]
+            .map(|what| response.header(&format!("x-ms-ratelimit-{what}-remaining-xrm-requests")).map(String::from))
+    };
+    let expected = |requests: &str, time: &str| [Some(requests.to_owned()), Some(time.to_owned())];
+    get(&server).await;
+    server.advance(1_000);
+    get(&server).await;
+    assert_eq!(remaining(&get(&server).await), expected("7997", "1,199.97"));
+    server.advance(299_000);
+    assert_eq!(remaining(&get(&server).await), expected("7997", "1,199.97"), "the first has left the window");
+    assert_eq!(remaining(&server.get_with("WhoAmI", &[("authorization", "x")]).await), [None, None]);
+}
+
+#[tokio::test]
+async fn extreme_times_are_harmless() {
+    let limits = json!({ "requests": 1, "windowInMs": u64::MAX });
+    let server = with_conditions(json!({ "limits": limits, "dateInMs": 253_402_300_799_999_u64 })).await;
+    server.advance(u64::MAX - 1);
+    assert_eq!(get(&server).await.status, 200);
+    for _ in 0..3 {
+        assert_eq!(get(&server).await.status, 429);
+    }
+}
+
+#[tokio::test]
 async fn without_optimistic_concurrency_an_etag_is_rejected() {
     let server = with_conditions(json!({ "concurrencyOff": ["msdyn_ocliveworkitem"] })).await;
     let etag = get(&server).await.header("etag").unwrap().to_owned();

@@ -29,6 +29,7 @@ mod read;
 mod reference;
 mod seed;
 mod service;
+mod slow;
 mod state;
 mod tls;
 mod update;

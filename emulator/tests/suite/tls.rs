@@ -67,7 +67,10 @@ async fn requests_to_production_names_are_served() {
     let row: Value = serde_json::from_str(&row.text().await.unwrap()).unwrap();
     assert_eq!(row["@odata.context"], format!("https://{API}/api/data/v9.2/$metadata#accounts/$entity"));
     let written = authorised(Method::PATCH).header("content-type", "application/json").body("{\"name\":\"New\"}");
-    assert_eq!(written.send().await.unwrap().headers()["odata-entityid"], url.as_str());
+    let written = written.send().await.unwrap();
+    assert_eq!(written.headers()["odata-entityid"], url.as_str());
+    assert_eq!(written.headers()["strict-transport-security"], "max-age=31536000; includeSubDomains");
+    assert!(written.headers()["set-cookie"].to_str().unwrap().ends_with("; path=/; secure; HttpOnly"));
 }
 
 #[tokio::test]
@@ -76,7 +79,9 @@ async fn requests_to_the_emulators_own_names_are_served() {
     assert!(emulator.url().starts_with("https://localhost:"), "{}", emulator.url());
     assert!(emulator.ca_certificate().unwrap().starts_with("-----BEGIN CERTIFICATE-----"));
     for own in [format!("{}/x", emulator.url()), format!("https://127.0.0.1:{}/x", address(&emulator).port())] {
-        assert_eq!(client(&emulator).get(own).send().await.unwrap().status(), 401);
+        let response = client(&emulator).get(own).send().await.unwrap();
+        assert_eq!(response.status(), 401);
+        assert_eq!(response.headers().get("strict-transport-security"), None, "it would affect other local servers");
     }
 }
 
