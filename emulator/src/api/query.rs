@@ -2,7 +2,6 @@
 
 mod calendar;
 pub(crate) mod filter;
-mod lambda;
 pub(crate) mod lexer;
 pub(crate) mod operand;
 mod parser;

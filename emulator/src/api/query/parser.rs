@@ -5,8 +5,7 @@ use std::{collections::BTreeMap, mem::replace};
 use serde_json::Value;
 
 use super::{
-    filter::{Filter, Function, Operator},
-    lambda::Lambda,
+    filter::{Filter, Function, Lambda, Operator},
     lexer::{Token, lambda, tokens},
     operand::{Operand, Type},
 };
