@@ -6,6 +6,7 @@ use crate::{
     faults::Plan,
     log::Log,
     organisation::Organisation,
+    webhooks::Webhook,
 };
 
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub(crate) struct Contents {
     pub(crate) conditions: Conditions,
     pub(crate) throttle: Throttle,
     pub(crate) tokens: Tokens,
+    pub(crate) webhooks: Vec<Webhook>,
     /// The clock. It only moves when a test advances it.
     pub(crate) now_in_ms: u64,
 }

@@ -40,11 +40,12 @@ mod state_file;
 pub mod table;
 mod test_api;
 mod transport;
+mod webhooks;
 
 pub use authority::token::Application;
 pub use faults::FaultError;
 pub use log::LoggedRequest;
 pub use organisation::{Changes, Organisation, Reference, Row, SeedError};
 pub use state_file::StateFile;
-pub use test_api::{Clock, Faults};
+pub use test_api::{Clock, Faults, Webhooks};
 pub use transport::server::Emulator;

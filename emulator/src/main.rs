@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use omnichannel_link_emulator::{Emulator, Organisation, StateFile, json};
+use omnichannel_link_emulator::{Emulator, Organisation, StateFile, json, table};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -19,6 +19,7 @@ Usage: omnichannel-link-emulator [--port N] [--seed PATH]... [--state PATH] [--s
 
   --port N         port to listen on; 0, the default, takes a free one
   --seed PATH      a file with one page of rows, as a GET of a set returns it, or a folder of such *.json files; repeatable
+  --webhook URL    an http address that is told of every change of a conversation, as a webhook of Dataverse is; repeatable
   --state PATH     a file that keeps the rows between runs; without one yet, the seeds are its beginning
   --stdin-seed     for programs that start this one: read a JSON array of pages from the first line of stdin, and end when stdin ends
   --tls            https, under a certificate authority that is created at every start
@@ -38,6 +39,7 @@ struct Failure(u8, String);
 struct Flags {
     port: u16,
     seeds: Vec<String>,
+    webhooks: Vec<String>,
     state: Option<String>,
     /// Additional host names. `None`: no TLS.
     tls_hosts: Option<Vec<String>>,
@@ -85,6 +87,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Flags, Failure> {
                 flags.port = port.parse().map_err(|_| Failure(2, format!("--port {port} is not a port number")))?;
             }
             "--seed" => flags.seeds.push(value()?),
+            "--webhook" => flags.webhooks.push(value()?),
             "--state" => flags.state = Some(value()?),
             "--stdin-seed" => flags.stdin_seed = true,
             "--tls" => drop(flags.tls_hosts.get_or_insert_default()),
@@ -122,6 +125,9 @@ async fn serve(organisation: Organisation, flags: Flags, state: Option<StateFile
         io::ErrorKind::InvalidInput => Failure(2, error.to_string()),
         _ => Failure(1, format!("cannot listen on 127.0.0.1:{port}: {error}")),
     })?;
+    let webhook = |url: &String| json!({ "url": url, "table": table::CONVERSATION });
+    let webhooks = emulator.webhooks().set(flags.webhooks.iter().map(webhook).collect::<Value>());
+    webhooks.map_err(|error| Failure(2, format!("--webhook: {error}")))?;
     let application = emulator.application();
     let started = json!({
         "url": emulator.url(),

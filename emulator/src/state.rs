@@ -1,7 +1,7 @@
 //! The shared state of a running emulator, and the gate for requests that hang.
 
 use std::sync::{
-    Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -14,12 +14,14 @@ use crate::{
     log::Ticket,
     message::{ApiResponse, Request},
     organisation::Organisation,
+    webhooks::Deliveries,
 };
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) service: Service,
     pub(crate) gate: Gate,
+    pub(crate) deliveries: Arc<Deliveries>,
     in_flight: AtomicU64,
     contents: Mutex<Contents>,
 }
@@ -38,9 +40,15 @@ impl Drop for InFlight<'_> {
 }
 
 impl Shared {
-    pub(crate) fn new(service: Service, organisation: Organisation) -> Self {
+    pub(crate) fn new(service: Service, organisation: Organisation, deliveries: Deliveries) -> Self {
         let contents = Contents { seed: organisation.clone(), organisation, ..Contents::default() };
-        Self { service, gate: Gate::new(), in_flight: AtomicU64::new(0), contents: Mutex::new(contents) }
+        Self {
+            service,
+            gate: Gate::new(),
+            deliveries: Arc::new(deliveries),
+            in_flight: AtomicU64::new(0),
+            contents: Mutex::new(contents),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Contents> {
@@ -61,7 +69,26 @@ impl Shared {
     }
 
     pub(crate) fn execute(&self, request: &Request, writer: &ConcurrentWriter, others: u64) -> ApiResponse {
-        self.service.respond(&mut self.lock(), request, writer, others)
+        let mut contents = self.lock();
+        let response = self.service.respond(&mut contents, request, writer, others);
+        self.tell(&mut contents);
+        response
+    }
+
+    /// Runs `work` on the organisation.
+    pub(crate) fn with_organisation<R>(&self, work: impl FnOnce(&mut Organisation) -> R) -> R {
+        let mut contents = self.lock();
+        let result = work(&mut contents.organisation);
+        self.tell(&mut contents);
+        result
+    }
+
+    /// Tells the webhooks of the changes since the last time.
+    fn tell(&self, contents: &mut Contents) {
+        let changes = contents.organisation.take_changes();
+        if !changes.is_empty() {
+            self.deliveries.add(&contents.webhooks, &contents.organisation, &changes);
+        }
     }
 
     /// Restores the state after the start, and disconnects requests that hang.

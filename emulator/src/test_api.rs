@@ -11,6 +11,7 @@ use crate::{
     conditions::Conditions,
     faults::{self, FaultError},
     state::{Release, Shared},
+    webhooks::Webhook,
 };
 
 /// The faults of one emulator. Rules, random plans and conditions are JSON, in the form documented in `emulator/index.d.ts`.
@@ -80,6 +81,30 @@ impl Faults<'_> {
     /// Invalidates all tokens of the token endpoint.
     pub fn revoke_tokens(&self) {
         self.0.lock().tokens.revoke();
+    }
+}
+
+/// The webhooks of one emulator. They are JSON, in the form documented in `emulator/index.d.ts`.
+#[derive(Clone, Copy, Debug)]
+pub struct Webhooks<'a>(pub(crate) &'a Shared);
+
+impl Webhooks<'_> {
+    /// Replaces the webhooks. They are told of changes from now on.
+    pub fn set(&self, webhooks: impl Into<Value>) -> Result<(), FaultError> {
+        let webhooks: Vec<Webhook> = faults::parse("webhooks", webhooks.into())?;
+        let mut contents = self.0.lock();
+        for webhook in &webhooks {
+            webhook.check(contents.organisation.definitions()).map_err(FaultError)?;
+        }
+        contents.organisation.record_changes(!webhooks.is_empty());
+        contents.webhooks = webhooks;
+        Ok(())
+    }
+
+    /// Waits until every change so far was delivered or failed, and returns the newest 1,000 results, oldest first.
+    pub async fn deliveries(&self) -> Value {
+        self.0.deliveries.settled().await;
+        serde_json::to_value(self.0.deliveries.results()).unwrap_or_default()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     faults, json,
     log::LoggedRequest,
     state::Shared,
-    test_api::{Clock, Faults},
+    test_api::{Clock, Faults, Webhooks},
 };
 
 /// All other paths belong to the Web API or the token endpoint.
@@ -88,6 +88,8 @@ async fn dispatch(shared: &Shared, method: &str, argument: Value) -> Result<Valu
             plan.revoke_tokens();
             Ok(Value::Null)
         }
+        "webhooks.set" => done(Webhooks(shared).set(argument)),
+        "webhooks.deliveries" => Ok(Webhooks(shared).deliveries().await),
         "clock.advance" => {
             let Advance { by_in_ms } = faults::parse("advance", argument).map_err(|error| error.to_string())?;
             clock.advance(Duration::from_millis(by_in_ms));

@@ -17,7 +17,8 @@ use crate::{
     log::LoggedRequest,
     organisation::Organisation,
     state::{Release, Shared},
-    test_api::{self, Clock, Faults},
+    test_api::{self, Clock, Faults, Webhooks},
+    webhooks::{self, Deliveries},
 };
 
 /// A running emulator. It stops when dropped.
@@ -74,7 +75,9 @@ impl Emulator {
             credential: format!("emulator-{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()),
             application: Application::new(),
         };
-        let shared = Arc::new(Shared::new(service, organisation));
+        let (deliveries, queue) = Deliveries::new();
+        let shared = Arc::new(Shared::new(service, organisation, deliveries));
+        tokio::spawn(webhooks::run(Arc::clone(&shared.deliveries), queue));
         let router = Router::new()
             .route(test_api::http::REQUESTS, routing::get(test_api::http::requests))
             .route(test_api::http::METHODS, routing::post(test_api::http::call))
@@ -120,13 +123,19 @@ impl Emulator {
 
     /// Reads or changes the organisation. No request is handled meanwhile, and `work` must not call the emulator.
     pub fn with_organisation<R>(&self, work: impl FnOnce(&mut Organisation) -> R) -> R {
-        work(&mut self.shared.lock().organisation)
+        self.shared.with_organisation(work)
     }
 
     /// The injected faults.
     #[must_use]
     pub fn faults(&self) -> Faults<'_> {
         Faults(&self.shared)
+    }
+
+    /// The webhooks that are told of changes.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks<'_> {
+        Webhooks(&self.shared)
     }
 
     /// The clock for limits and the expiry of tokens.

@@ -33,4 +33,5 @@ mod slow;
 mod state;
 mod tls;
 mod update;
+mod webhooks;
 mod wire;

@@ -1,0 +1,8 @@
+//! Webhooks: tell other programs of changes of rows, as an asynchronous step of Dataverse does after a write.
+
+mod context;
+mod deliver;
+mod registration;
+
+pub(crate) use deliver::{Deliveries, Delivery, run};
+pub(crate) use registration::Webhook;
