@@ -15,4 +15,4 @@ const connect = ({ url, credential }) => new DynamicsWebApi({ serverUrl: url, on
 const { operation, report } = await operations('npm dynamics-web-api 2.5.0', connect)
 
 for (const define of [rows, lists, creations, changes, references, batches, fetchXml, calls, definitions]) define(operation)
-report(225)
+report(229)

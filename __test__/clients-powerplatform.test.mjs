@@ -4,6 +4,6 @@ import { suite } from './clients/python/python.mjs'
 await suite('PyPI PowerPlatform-Dataverse-Client 1.1.0', {
   requirements: 'powerplatform',
   program: 'powerplatform/main.py',
-  atLeast: 94,
+  atLeast: 95,
   tls: true
 })
