@@ -1,24 +1,24 @@
 /// <reference lib="esnext.disposable" />
 
 /**
- * An emulator of the part of the Dataverse Web API that links need, for tests: `require('omnichannel-link-emulator')`.
+ * An emulator of the Dataverse Web API around conversations, for tests: `require('omnichannel-link-emulator')`.
  *
  * @module omnichannel-link-emulator
  */
 
 /**
- * A page of rows, as a Web API `GET` of an entity set returns it.
+ * A page of rows, as a Web API `GET` of an entity set returns it, or definitions, as a `GET` of `EntityDefinitions` returns them.
  *
- * Sets: `accounts`, `contacts`, `incidents`, `msdyn_ocliveworkitems`. The set is taken from `@odata.context`, which must hold
- * `$metadata#<set>`. A lookup is its `_<column>_value` with the annotation
- * `_<column>_value@Microsoft.Dynamics.CRM.lookuplogicalname`; it may point to a row that is loaded later, or never. `@odata.etag`
- * and formatted values are ignored. All columns of a page are added to the table.
+ * The set is taken from `@odata.context`, which must hold `$metadata#<set>`. A lookup is its `_<column>_value` with the annotation
+ * `_<column>_value@Microsoft.Dynamics.CRM.lookuplogicalname`; it may point to a row that is loaded later, or never: then its formatted
+ * value stays its name. `@odata.etag` is ignored. A page declares the tables, columns and choices in it that are not built in, with
+ * types that it does not know; `EntityDefinitions` declare them with their types, keys and relationships.
  */
 export interface SeedPage {
   /** Context URL, for example `https://contoso.crm4.dynamics.com/api/data/v9.2/$metadata#accounts(name)`. Only the set matters. */
   '@odata.context': string
-  /** The rows; each must have the key of its table. */
-  value: ReadonlyArray<Readonly<Record<string, unknown>>>
+  /** The rows, each with the key of its table, or the definitions. A single definition is a page without it. */
+  value?: ReadonlyArray<Readonly<Record<string, unknown>>>
   /** Other members of such a response, for example `@odata.nextLink`, are ignored. */
   readonly [name: string]: unknown
 }
@@ -38,6 +38,13 @@ export interface EmulatorOptions {
    * @default no rows
    */
   seed?: SeedPage | readonly SeedPage[] | string | undefined
+  /**
+   * The path of a file that keeps the rows between runs: read at the start, if it exists, and written within a second after a change, and
+   * at the end. Its rows replace those of `seed`, which then only declares tables. Only one emulator at a time can use it.
+   *
+   * @default rows are kept in memory only
+   */
+  state?: string | undefined
   /**
    * Serves only https, over HTTP/1.1, under a certificate authority that is created at every start: clients have to trust
    * {@link Emulator.caCertificate}. The certificate is valid for `localhost`, `127.0.0.1`, `::1` and `hosts`, and the token endpoint issues
@@ -217,7 +224,7 @@ export interface RandomFaults {
 /** Conditions for all requests, until they are changed. */
 export interface Conditions {
   /** Logical names of tables without optimistic concurrency: `If-Match` with an ETag is a 400 `0x8006088d`. @default none */
-  concurrencyOff?: readonly ('account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem')[] | undefined
+  concurrencyOff?: readonly string[] | undefined
   /**
    * Service protection limits of the only user. The real ones are 6,000 requests and 1,200,000 ms in 300,000 ms, and 52 concurrent
    * requests. A request over a limit gets a 429. Requests are admitted again when the time of `Retry-After` has passed on the emulator's
@@ -261,29 +268,31 @@ export interface Conditions {
    * targets of binds: `accounts(accountnumber='A-1')`. A write after which two rows would share a key is a 412 `0x80040237`; a key that two
    * rows of the seed share is a 501. @default { account: ['accountnumber'] }
    */
-  alternateKeys?: Readonly<Partial<Record<'account' | 'contact' | 'incident' | 'msdyn_ocliveworkitem', readonly string[] | undefined>>> | undefined
+  alternateKeys?: Readonly<Record<string, readonly string[] | undefined>> | undefined
   /**
    * Schema names of relationships that the environment lacks: `RelationshipDefinitions` omits them, and their navigation properties are
    * undeclared. Rows keep their links. @default none
    */
-  hiddenRelationships?: readonly (
-    | 'account_msdyn_ocliveworkitems'
-    | 'msdyn_account_msdyn_ocliveworkitem_Customer'
-    | 'msdyn_contact_msdyn_ocliveworkitem_Customer'
-    | 'msdyn_incident_msdyn_ocliveworkitem'
-  )[] | undefined
+  hiddenRelationships?: readonly string[] | undefined
   /**
    * Privileges that the user of `WhoAmI` lacks: a request that needs one is a 403 `0x80040220`, and `RetrieveUserSetOfPrivilegesByNames`
    * does not list it. A conversation is an activity and has the privileges of all activities. Linking needs `prvWriteActivity`,
    * `prvAppendActivity`, and `prvAppendTo…` of the target. @default none
    */
-  missingPrivileges?: readonly `prv${'Append' | 'AppendTo' | 'Create' | 'Read' | 'Write'}${'Account' | 'Activity' | 'Contact' | 'Incident'}`[] | undefined
+  missingPrivileges?: readonly `prv${'Append' | 'AppendTo' | 'Create' | 'Delete' | 'Read' | 'Write'}${string}`[] | undefined
   /**
    * Logical names of the tables whose changes can be tracked, besides those that a seed page declares; of any other, `Prefer:
    * odata.track-changes` is an error. Of no table it is documented that it is on, and of conversations it is unknown; ask
    * `EntityDefinitions(LogicalName='…')?$select=ChangeTrackingEnabled` of your environment. @default ['account', 'contact', 'incident']
    */
   changeTracking?: readonly string[] | undefined
+  /**
+   * Whether the lines of a `$batch` must end with CRLF, as documented: otherwise 400 `0x80048d19`. Clients that live environments accept
+   * send LF.
+   *
+   * @default false
+   */
+  batchNeedsCrlf?: boolean | undefined
   /**
    * Time of the header `Date` when the emulator's clock is at 0, in milliseconds since 1970. It then follows that clock.
    *
@@ -326,6 +335,40 @@ export interface Clock {
   advance(byInMs: number): Promise<number>
 }
 
+/** A receiver of changes, as a webhook that is registered in Dataverse for an asynchronous step after the operation. */
+export interface Webhook {
+  /** An http address. It gets a `POST` of the `RemoteExecutionContext` as JSON, with the documented `x-ms-dynamics-` headers. */
+  url: string
+  /** Logical name of the table. @default all tables */
+  table?: string | undefined
+  /** @default all three */
+  messages?: readonly ('Create' | 'Update' | 'Delete')[] | undefined
+  /** Logical names of columns of `table`: updates of other columns alone are not told. @default all columns */
+  attributes?: readonly string[] | undefined
+  /** Additional headers, for example a key. */
+  headers?: Readonly<Record<string, string>> | undefined
+}
+
+/** The result of telling a webhook of a change. */
+export interface Delivery {
+  url: string
+  message: 'Create' | 'Update' | 'Delete'
+  /** Logical name of the changed row's table. */
+  table: string
+  /** Status of the response; any 2xx is success; 0 if there was none within 60 seconds. */
+  status: number
+  /** The reason if there was no response, otherwise null. */
+  error: string | null
+}
+
+/** The webhooks of an emulator. A reset removes them. */
+export interface Webhooks {
+  /** Replaces all webhooks. They are told of changes from now on, in order and once per committed request. Rejects with a `TypeError`. */
+  set(webhooks: readonly Webhook[]): Promise<void>
+  /** Waits until every change so far was told, and resolves with the newest 1,000 results, oldest first. */
+  deliveries(): Promise<Delivery[]>
+}
+
 /** A running emulator. It never keeps this process alive, and it ends with this process, even if that is killed. */
 export interface Emulator {
   /** `http://127.0.0.1:<port>`, or `https://localhost:<port>` with `tls`; no slash at the end. The Web API is below `/api/data/v9.2/`. */
@@ -349,6 +392,8 @@ export interface Emulator {
   }
   /** Injected faults, and the conditions for all requests. */
   readonly faults: Faults
+  /** The webhooks that are told of changes. */
+  readonly webhooks: Webhooks
   /** The clock for limits and the expiry of tokens. */
   readonly clock: Clock
   /** The newest requests, at most 10,000 and 32 MiB, oldest first. Rejects with an `Error` if the emulator has ended. */

@@ -10,15 +10,15 @@ const https = require('node:https')
 const os = require('node:os')
 const { findBinary } = require('./binary.js')
 
-const OPTIONS = ['port', 'seed', 'tls']
+const OPTIONS = ['port', 'seed', 'state', 'tls']
 const STDERR_KEPT = 4096
 // Signals that are passed on to the child. SIGBREAK exists only on Windows.
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGBREAK']
 
 async function startEmulator(options = {}) {
-  const { port, paths, pages, tls } = readOptions(options)
+  const { port, paths, pages, flags } = readOptions(options)
   const firstLine = `${JSON.stringify(pages)}\n`
-  const child = spawnBinary(['--stdin-seed', '--port', String(port), ...paths.flatMap(p => ['--seed', p]), ...tls], 'pipe')
+  const child = spawnBinary(['--stdin-seed', '--port', String(port), ...paths.flatMap(p => ['--seed', p]), ...flags], 'pipe')
   const ended = new Promise(resolve => {
     child.once('exit', (code, signal) => resolve(signal ?? `status ${code}`))
     // Emitted instead of 'exit' if the child could not be started.
@@ -44,7 +44,9 @@ async function startEmulator(options = {}) {
   const close = () => {
     closing ??= (async () => {
       child.ref?.()
-      child.kill()
+      // With a state, it ends by itself once that is written. Windows has no signal that would wait for it.
+      if (flags.includes('--state')) child.stdin.end()
+      else child.kill()
       await ended
     })()
     return closing
@@ -65,6 +67,10 @@ async function startEmulator(options = {}) {
       hanging: (count = 1) => call('faults.hanging', { count }),
       release: () => call('faults.release'),
       revokeTokens: () => call('faults.revokeTokens')
+    },
+    webhooks: {
+      set: webhooks => call('webhooks.set', webhooks),
+      deliveries: () => call('webhooks.deliveries')
     },
     clock: {
       now: () => call('clock.now'),
@@ -98,16 +104,20 @@ function readOptions(given) {
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new TypeError('startEmulator: options.port: expected an integer from 0 to 65535')
   }
-  const tls = readTls(options.tls)
+  const { state } = options
+  if (state !== undefined && (typeof state !== 'string' || state === '')) {
+    throw new TypeError('startEmulator: options.state: expected a path')
+  }
+  const flags = [...readTls(options.tls), ...(state === undefined ? [] : ['--state', state])]
   if (typeof seed === 'string') {
     if (seed === '') throw new TypeError('startEmulator: options.seed: expected a path, not an empty string')
-    return { port, paths: [seed], pages: [], tls }
+    return { port, paths: [seed], pages: [], flags }
   }
   const pages = Array.isArray(seed) ? seed : [seed]
   if (!pages.every(page => page !== null && typeof page === 'object')) {
     throw new TypeError('startEmulator: options.seed: expected a page, an array of pages, or a path')
   }
-  return { port, paths: [], pages, tls }
+  return { port, paths: [], pages, flags }
 }
 
 // The command-line flags for the option `tls`.
