@@ -197,3 +197,15 @@ async fn a_batch_has_at_most_a_thousand_requests_which_count_for_the_limits() {
     assert_eq!(statuses(&response), [200, 200, 429, 429], "{}", response.text);
     assert!(response.text.contains("Retry-After: "));
 }
+
+#[tokio::test]
+async fn a_url_in_a_batch_may_be_twice_as_long() {
+    let server = Server::start().await;
+    let request = |length: usize| {
+        let start = format!("/api/data/v9.2/accounts({ACCOUNT})?$select=name&tag=");
+        let rest = length - server.emulator.url().len() - start.len();
+        [part(&format!("GET {start}{}", "x".repeat(rest)), &[], None)]
+    };
+    assert_eq!(statuses(&send(&server, &[], &request(65_536)).await), [200]);
+    assert_eq!(statuses(&send(&server, &[], &request(65_537)).await), [501]);
+}
