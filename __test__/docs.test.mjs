@@ -21,6 +21,7 @@ const written = readdirSync(join(root, 'docs'))
 const guides = [...written.filter(path => path !== join('docs', 'guide.md')), join('emulator', 'README.md')]
 const linking = [
   ...written,
+  join('docs', 'emulator.md'),
   join('emulator', 'README.md'),
   join('examples', 'electron', 'README.md'),
   'README.md',

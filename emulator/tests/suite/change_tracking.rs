@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{ACCOUNT, MISSING, Server, TestResponse, conversation_path};
+use crate::client::{ACCOUNT, MISSING, Server, TestResponse, conversation_path, page};
 
 const TRACK: [(&str, &str); 1] = [("prefer", "odata.track-changes")];
 
@@ -192,4 +192,37 @@ async fn only_sets_are_tracked() {
     server.get_with("accounts?$count=true", &TRACK).await.expect_not_emulated("$count while tracking changes");
     let one = server.get_with(&format!("accounts({ACCOUNT})"), &TRACK).await;
     assert_eq!((one.status.as_u16(), one.header("preference-applied")), (200, None));
+}
+
+#[tokio::test]
+async fn a_definition_tells_whether_changes_are_tracked() {
+    let server = Server::start().await;
+    let select = "$select=ChangeTrackingEnabled,CanChangeTrackingBeEnabled";
+    for (table, tracks) in [("account", true), ("task", false)] {
+        let row = server.get(&format!("EntityDefinitions(LogicalName='{table}')?{select}")).await.json();
+        let can_be_enabled = &row["CanChangeTrackingBeEnabled"]["Value"];
+        assert_eq!((&row["ChangeTrackingEnabled"], can_be_enabled), (&json!(tracks), &json!(true)), "{table}");
+    }
+    let tracked = server.get("EntityDefinitions?$select=SchemaName&$filter=ChangeTrackingEnabled eq true").await;
+    let names: Vec<_> = rows(&tracked).iter().map(|row| row["SchemaName"].clone()).collect();
+    assert!(names.contains(&json!("Account")) && !names.contains(&json!("Task")), "{names:?}");
+    let annotated = server.get("$metadata?annotations=true").await.text;
+    let plain = server.get("$metadata").await.text;
+    let capability = "Org.OData.Capabilities.V1.ChangeTracking";
+    assert!(annotated.contains(capability) && !plain.contains(capability));
+}
+
+#[tokio::test]
+async fn a_page_of_changes_has_at_most_five_thousand_rows() {
+    let server = Server::start().await;
+    let many = (0..5000).map(|n| json!({ "accountid": format!("00000000-0000-4000-8000-{n:012}"), "name": "x" }));
+    let many = page("accounts", many.collect::<Value>());
+    server.emulator.with_organisation(|organisation| organisation.load_page("page", &many).unwrap());
+    let first = server.get_with("accounts?$select=accountid", &TRACK).await;
+    let body = first.json();
+    assert_eq!((rows(&first).len(), body.get("@odata.deltaLink")), (5000, None));
+    let next = body["@odata.nextLink"].as_str().unwrap().strip_prefix(server.emulator.url()).unwrap().to_owned();
+    let last = server.get_with(&next, &TRACK).await;
+    assert_eq!(rows(&last).len(), 1);
+    assert!(link(&server, &last).contains("$deltatoken="));
 }

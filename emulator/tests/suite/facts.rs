@@ -63,8 +63,8 @@ fn exists(name: &str) -> bool {
     let suite = format!("{ROOT}/emulator/tests/suite");
     let Some((file, test)) = name.split_once("::") else { return false };
     let modules = fs::read_to_string(format!("{suite}/main.rs")).unwrap();
-    let text = fs::read_to_string(format!("{suite}/{file}.rs")).unwrap_or_default();
-    let is_test = |attribute: &str| text.contains(&format!("{attribute}\nasync fn {test}("));
+    let source = fs::read_to_string(format!("{suite}/{file}.rs")).unwrap_or_default();
+    let is_test = |attribute: &str| source.contains(&format!("{attribute}\nasync fn {test}("));
     modules.lines().any(|line| line == format!("mod {file};"))
-        && (is_test("#[tokio::test]") || text.contains(&format!("#[test]\nfn {test}(")))
+        && (is_test("#[tokio::test]") || source.contains(&format!("#[test]\nfn {test}(")))
 }

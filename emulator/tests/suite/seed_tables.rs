@@ -60,14 +60,16 @@ async fn a_table_of_a_page_is_read_and_written() {
 #[tokio::test]
 async fn a_table_of_a_page_has_the_defaults_of_custom_tables() {
     let server = server().await;
-    let select =
-        "$select=LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,IsOptimisticConcurrencyEnabled";
+    let select = "$select=LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,IsOptimisticConcurrencyEnabled,ChangeTrackingEnabled";
     let definition = server.get(&format!("EntityDefinitions(LogicalName='new_device')?{select}")).await.json();
     assert_eq!(
         (&definition["EntitySetName"], &definition["PrimaryIdAttribute"], &definition["PrimaryNameAttribute"]),
         (&json!("new_devices"), &json!("new_deviceid"), &json!("new_name"))
     );
-    assert_eq!(definition["IsOptimisticConcurrencyEnabled"], true);
+    assert_eq!(
+        (&definition["IsOptimisticConcurrencyEnabled"], &definition["ChangeTrackingEnabled"]),
+        (&json!(true), &json!(false))
+    );
     let path = format!("new_devices({MISSING})");
     let old = server.get(&path).await.header("etag").unwrap().to_owned();
     assert_eq!(server.patch_with(&path, &[("if-match", &old)], json!({ "new_name": "A" })).await.status, 204);
