@@ -145,7 +145,7 @@ test('rejects an invalid seed and names the file or page and the row', { timeout
 
 test('rejects unknown and invalid options by name', async () => {
   for (const [options, message] of [
-    [{ sede: accounts }, /unknown option 'sede'; expected port, seed, tls/],
+    [{ sede: accounts }, /unknown option 'sede'; expected port, seed, state, tls/],
     [{ port: '80' }, /options\.port: expected an integer/],
     [{ port: 65536 }, /options\.port: expected an integer/],
     [{ seed: '' }, /options\.seed: expected a path/],

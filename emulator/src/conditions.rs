@@ -13,6 +13,7 @@ use crate::definitions::{
 /// Settings of the organisation and of the service. The defaults are those of a healthy service.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub(crate) struct Conditions {
     /// Logical names of the tables without optimistic concurrency.
     pub(crate) concurrency_off: Vec<String>,

@@ -151,13 +151,11 @@ async fn serve(organisation: Organisation, flags: Flags, state: Option<StateFile
         // Without stdin, only a signal ends it.
         std::mem::forget(ended);
     }
-    match state {
-        Some(state) => keep(state, &emulator, end).await,
-        None => {
-            drop(end.await);
-            Ok(())
-        }
-    }
+    let Some(state) = state else {
+        drop(end.await);
+        return Ok(());
+    };
+    keep(state, &emulator, end).await
 }
 
 /// Writes the state every second, and at the end: that of stdin, or a signal.

@@ -4,5 +4,5 @@ mod context;
 mod deliver;
 mod registration;
 
-pub(crate) use deliver::{Deliveries, Delivery, run};
+pub(crate) use deliver::{Deliveries, run};
 pub(crate) use registration::Webhook;

@@ -72,7 +72,7 @@ pub(super) fn respond(
         }
     }
     let Batch { mut text, warnings, .. } = batch;
-    text += &format!("--{boundary}--\r\n");
+    text.extend(["--", &boundary, "--\r\n"]);
     Ok(ApiResponse {
         status,
         body: Some(Content::Multipart { boundary, body: text }),
@@ -95,9 +95,7 @@ type References = HashMap<String, String>;
 impl Batch<'_> {
     /// Executes a request outside of change sets. Returns its status if it failed.
     fn single(&mut self, contents: &mut Contents, inner: &InnerRequest, boundary: &str) -> Option<u16> {
-        let response = match self.run(contents, inner, &References::new()) {
-            Ok(response) | Err(response) => response,
-        };
+        let response = self.run(contents, inner, &References::new()).unwrap_or_else(|failed| *failed);
         let status = response.status;
         write_part(&mut self.text, boundary, inner.content_id.as_deref(), response);
         (status >= 400).then_some(status)
@@ -121,7 +119,7 @@ impl Batch<'_> {
                     failed = Some(response.status);
                     // One part stands for the whole set.
                     text.clear();
-                    write_part(&mut text, boundary, inner.content_id.as_deref(), response);
+                    write_part(&mut text, boundary, inner.content_id.as_deref(), *response);
                     break;
                 }
             }
@@ -143,10 +141,10 @@ impl Batch<'_> {
         contents: &mut Contents,
         inner: &InnerRequest,
         references: &References,
-    ) -> Result<ApiResponse, ApiResponse> {
+    ) -> Result<ApiResponse, Box<ApiResponse>> {
         let failed = |error: &ODataError, request: &Request| {
             let response = message::error_response(error, request, self.origin, TENANT);
-            response.with_header("req_id", Uuid::new_v4().to_string())
+            Box::new(response.with_header("req_id", Uuid::new_v4().to_string()))
         };
         let request = self.request_of(inner, references).map_err(|error| failed(&error, self.request))?;
         let mut response = (self.execute)(contents, &request).map_err(|error| failed(&error, &request))?;
@@ -254,11 +252,10 @@ fn write_part(text: &mut String, boundary: &str, content_id: Option<&str>, respo
             header("Location", value);
         }
     }
-    text.push_str(&format!(
-        "--{boundary}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n{content_id}\r\n\
-         HTTP/1.1 {} {reason}\r\n{headers}\r\n{body}\r\n",
-        response.status
-    ));
+    let start = "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n";
+    let status = response.status.to_string();
+    text.extend(["--", boundary, "\r\n", start, &content_id, "\r\nHTTP/1.1 ", &status, " ", reason, "\r\n"]);
+    text.extend([&headers, "\r\n", &body, "\r\n"]);
 }
 
 /// The usual writing of a header. Some clients look for it in the text.

@@ -99,9 +99,9 @@ pub(crate) fn bound(
         }
         (&Method::GET, "systemuser", Some(user), "RetrieveUserSetOfPrivilegesByNames") => {
             let names = call::arguments(context, arguments.unwrap_or_default())?.remove("PrivilegeNames");
-            let names = names.and_then(|names| serde_json::from_value(names).ok());
+            let names = names.and_then(|names| serde_json::from_value::<Vec<String>>(names).ok());
             let names = names.ok_or_else(|| ODataError::NotEmulated("names that are not a JSON array".to_owned()))?;
-            reads::held_privileges(context, user, name, Some(names))
+            reads::held_privileges(context, user, name, Some(&names))
         }
         _ => Err(ODataError::NotEmulated(format!("the operation '{name}'"))),
     }

@@ -150,9 +150,7 @@ pub(crate) fn check_unique(
 }
 
 fn changes_any(table: &Table, key: &[String], changes: &Changes) -> bool {
-    let is_in_key = |name: &str| {
-        table.column(name).is_some_and(|column| key.iter().any(|read_name| *read_name == column.read_name))
-    };
+    let is_in_key = |name: &str| table.column(name).is_some_and(|column| key.contains(&column.read_name));
     changes.columns().any(|(name, _)| is_in_key(name)) || changes.links().any(|(name, _)| is_in_key(name))
 }
 

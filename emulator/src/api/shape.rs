@@ -42,7 +42,7 @@ pub(crate) enum Expanded {
     /// The row of this table to which a lookup points.
     One(Navigation, TableRef),
     /// Rows of this table.
-    Many(Collection, TableRef, Query),
+    Many(Collection, TableRef, Box<Query>),
 }
 
 impl Shape {
@@ -129,6 +129,6 @@ impl Expand {
         let target = target(&collection.table)?;
         let shape = Shape::parse_at(&options, context, &target, depth + 1)?;
         let query = Query::parse(&options, context, &target)?;
-        Ok(Self { name: name.to_owned(), of: Expanded::Many(collection.clone(), target, query), shape })
+        Ok(Self { name: name.to_owned(), of: Expanded::Many(collection.clone(), target, Box::new(query)), shape })
     }
 }

@@ -146,7 +146,10 @@ impl Kind {
                 #[expect(clippy::cast_precision_loss, reason = "fits 32 bits")]
                 range.check(number as f64).map(|()| number.into())
             }
-            Self::BigInt | Self::Version => value.as_i64().map(Value::from).ok_or_else(of_type),
+            // Whether a state and a status belong together is decided with the row.
+            Self::BigInt | Self::Version | Self::State(_) | Self::Status(_) => {
+                value.as_i64().map(Value::from).ok_or_else(of_type)
+            }
             Self::Decimal(range) | Self::Money(range) | Self::Double(range) => {
                 // Numbers in quotes are what `IEEE754Compatible` clients send.
                 let number =
@@ -161,8 +164,6 @@ impl Kind {
                 accept_choice(choices, number).map(|()| number.into())
             }
             Self::Choices(choices) => accept_choices(choices, value.as_str().ok_or_else(of_type)?),
-            // Whether they belong together is decided with the row.
-            Self::State(_) | Self::Status(_) => value.as_i64().map(Value::from).ok_or_else(of_type),
             Self::DateTime(format) => {
                 let text = value.as_str().ok_or_else(of_type)?;
                 accept_time(text, *format).ok_or_else(of_type)?

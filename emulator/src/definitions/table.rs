@@ -124,27 +124,20 @@ impl Table {
 
     /// Adds a column, or replaces the one with the same name.
     pub(crate) fn declare(&mut self, column: Column) {
-        match self.by_name.get(&column.name) {
-            Some(index) => {
-                self.by_read_name.remove(&self.columns[*index].read_name);
-                self.by_read_name.insert(column.read_name.clone(), *index);
-                self.columns[*index] = column;
-            }
-            None => {
-                self.by_name.insert(column.name.clone(), self.columns.len());
-                self.by_read_name.insert(column.read_name.clone(), self.columns.len());
-                self.columns.push(column);
-            }
+        if let Some(index) = self.by_name.get(&column.name) {
+            self.by_read_name.remove(&self.columns[*index].read_name);
+            self.by_read_name.insert(column.read_name.clone(), *index);
+            self.columns[*index] = column;
+        } else {
+            self.by_name.insert(column.name.clone(), self.columns.len());
+            self.by_read_name.insert(column.read_name.clone(), self.columns.len());
+            self.columns.push(column);
         }
     }
 
     /// A column by its logical name.
     pub(crate) fn column(&self, name: &str) -> Option<&Column> {
         self.by_name.get(name).map(|index| &self.columns[*index])
-    }
-
-    pub(crate) fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
-        self.by_name.get(name).map(|index| &mut self.columns[*index])
     }
 
     /// A column by its name in rows.

@@ -42,7 +42,7 @@ impl Organisation {
             // An import may state when the row was created elsewhere.
             let overridden = changes.columns.iter().find(|(name, _)| name == "overriddencreatedon");
             changes = match overridden.map(|(_, value)| value.clone()) {
-                Some(created) if table.column("createdon").is_some() => changes.set("createdon", created),
+                Some(value) if table.column("createdon").is_some() => changes.set("createdon", value),
                 _ => time(changes, "createdon"),
             };
             changes = link(changes, "createdby", Some(user.clone()));

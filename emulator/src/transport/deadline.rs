@@ -17,7 +17,6 @@ use tokio::time::Sleep;
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The request with a body that fails when the time is over.
-#[expect(clippy::unused_async, reason = "axum expects it")]
 pub(crate) async fn limit(request: Request) -> Request {
     request.map(|body| Body::new(Deadline { body, end: None }))
 }

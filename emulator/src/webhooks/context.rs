@@ -110,15 +110,12 @@ fn entity(organisation: &Organisation, table: &Table, id: Uuid, row: &Row, names
         if !is_asked {
             continue;
         }
-        let (value, text) = match row.lookup(&column.name) {
-            Some(to) => {
-                let name = organisation.name_of(to);
-                (reference(to.logical_name(), to.id(), name.clone()), name)
-            }
-            None => {
-                let value = row.column(&column.name).cloned().unwrap_or_default();
-                (attribute(column, &value), column.format(&value))
-            }
+        let (value, text) = if let Some(to) = row.lookup(&column.name) {
+            let name = organisation.name_of(to);
+            (reference(to.logical_name(), to.id(), name.as_deref()), name)
+        } else {
+            let value = row.column(&column.name).cloned().unwrap_or_default();
+            (attribute(column, &value), column.format(&value))
         };
         attributes.push(json!({ "key": column.name, "value": value }));
         formatted.extend(text.map(|text| json!({ "key": column.name, "value": text })));
@@ -139,7 +136,7 @@ fn entity(organisation: &Organisation, table: &Table, id: Uuid, row: &Row, names
     })
 }
 
-fn reference(logical_name: &str, id: Uuid, name: Option<String>) -> Value {
+fn reference(logical_name: &str, id: Uuid, name: Option<&str>) -> Value {
     json!({
         "__type": format!("EntityReference:{CONTRACTS}"),
         "Id": id,

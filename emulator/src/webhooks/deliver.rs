@@ -123,10 +123,15 @@ fn delivery(webhook: &Webhook, changed: &Changed, context: Context) -> Delivery 
 
 /// Sends deliveries until the emulator stops.
 pub(crate) async fn run(deliveries: Arc<Deliveries>, mut queue: mpsc::UnboundedReceiver<Delivery>) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "receivers are other programs, which do not follow the emulator's clock"
+    )]
+    let in_time = async |delivery| tokio::time::timeout(TIMEOUT, send(delivery)).await;
     while let Some(delivery) = queue.recv().await {
         let Delivery { url, message, table, .. } = &delivery;
         let (url, message, table) = (url.clone(), *message, table.clone());
-        let (status, error) = match tokio::time::timeout(TIMEOUT, send(delivery)).await {
+        let (status, error) = match in_time(delivery).await {
             Ok(Ok(status)) => (status, None),
             Ok(Err(error)) => (0, Some(error)),
             Err(_) => (0, Some(format!("no response in {} seconds", TIMEOUT.as_secs()))),

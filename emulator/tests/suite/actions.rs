@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 
 use crate::client::{ACCOUNT, CONTACT, INCIDENT, MISSING, NAV_CONTACT, Server, conversation_path, linked};
 
-fn target(extra: Value) -> Value {
-    let mut row = json!({ "@odata.type": "Microsoft.Dynamics.CRM.account" });
-    row.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+fn target(mut row: Value) -> Value {
+    row["@odata.type"] = "Microsoft.Dynamics.CRM.account".into();
     row
 }
 

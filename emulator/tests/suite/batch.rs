@@ -3,11 +3,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{ACCOUNT, CONTACT, CONVERSATION, MISSING, NAV_CONTACT, Server, TestResponse};
+use crate::client::{ACCOUNT, CONTACT, CONVERSATION, MISSING, Server, TestResponse};
 
 /// A part with one request. Lines end with LF until [`send`] changes them.
 fn part(request: &str, headers: &[&str], body: Option<Value>) -> String {
-    let headers: String = headers.iter().map(|header| format!("{header}\n")).collect();
+    let headers = headers.iter().map(|header| format!("{header}\n")).collect::<Vec<_>>().concat();
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     format!(
         "Content-Type: application/http\nContent-Transfer-Encoding: binary\n\n{request} HTTP/1.1\n\
@@ -20,12 +20,12 @@ fn with_id(id: &str, part: &str) -> String {
 }
 
 fn change_set(parts: &[String]) -> String {
-    let parts: String = parts.iter().map(|part| format!("--changeset_1\n{part}")).collect();
+    let parts = parts.iter().map(|part| format!("--changeset_1\n{part}")).collect::<Vec<_>>().concat();
     format!("Content-Type: multipart/mixed; boundary=\"changeset_1\"\n\n{parts}--changeset_1--\n")
 }
 
 async fn send_lines(server: &Server, end: &str, headers: &[(&str, &str)], parts: &[String]) -> TestResponse {
-    let parts: String = parts.iter().map(|part| format!("--batch_1\n{part}")).collect();
+    let parts = parts.iter().map(|part| format!("--batch_1\n{part}")).collect::<Vec<_>>().concat();
     let body = format!("{parts}--batch_1--\n").replace('\n', end);
     let all = [&[("content-type", "multipart/mixed; boundary=\"batch_1\"")], headers].concat();
     server.send(Method::POST, "$batch", &all, Some(body)).await

@@ -1,4 +1,4 @@
-//! FetchXML: columns, conditions, joins, pages and aggregates.
+//! `FetchXML`: columns, conditions, joins, pages and aggregates.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};

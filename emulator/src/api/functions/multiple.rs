@@ -59,16 +59,15 @@ pub(super) fn upsert(
             Key::Id(id) => (Some(id), Changes::new()),
             Key::Missing(values) => (None, values),
         };
-        match id.filter(|id| organisation.row(&table.logical_name, *id).is_some()) {
-            Some(id) => update_row(organisation, context, table, id, &row, &mut warnings)?,
-            None => {
-                let mut row = row;
-                if let Some(id) = id {
-                    row.insert(table.key.clone(), id.to_string().into());
-                }
-                write::create(organisation, context, table, &row, also, &mut warnings)?;
-            }
+        if let Some(id) = id.filter(|id| organisation.row(&table.logical_name, *id).is_some()) {
+            update_row(organisation, context, table, id, &row, &mut warnings)?;
+            continue;
         }
+        let mut row = row;
+        if let Some(id) = id {
+            row.insert(table.key.clone(), id.to_string().into());
+        }
+        write::create(organisation, context, table, &row, also, &mut warnings)?;
     }
     Ok(ApiResponse { warnings, ..ApiResponse::empty() })
 }

@@ -92,12 +92,12 @@ pub(super) fn held_privileges(
     context: &Context<'_>,
     user: Uuid,
     name: &str,
-    names: Option<Vec<String>>,
+    names: Option<&[String]>,
 ) -> Result<ApiResponse, ODataError> {
     if user != USER {
         return Err(ODataError::NotEmulated("the privileges of a user who is not the caller".to_owned()));
     }
-    let is_asked = |name: &String| names.as_ref().is_none_or(|names| names.contains(name));
+    let is_asked = |name: &String| names.is_none_or(|names| names.contains(name));
     let mut held: Vec<_> = privileges::all(&context.definitions)
         .filter(|name| is_asked(name) && !context.conditions.misses(name))
         .collect();

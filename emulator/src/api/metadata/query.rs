@@ -114,7 +114,7 @@ impl Query {
         }
         if let Some(names) = &self.select {
             let kept =
-                Object::from_iter(["@odata.type", "MetadataId"].into_iter().filter_map(|name| row.remove_entry(name)));
+                ["@odata.type", "MetadataId"].into_iter().filter_map(|name| row.remove_entry(name)).collect::<Object>();
             let mut selected = kept;
             for name in names {
                 // Not every type of column has every member.
