@@ -131,3 +131,21 @@ async fn what_dataverse_has_and_the_emulator_has_not_is_said_by_name() {
     server.get("DoesNotExist(x=1)").await.expect_error(404, "0x8006088a", "DoesNotExist");
     assert_eq!(server.conversation().1, linked("contact", CONTACT), "{NAV_CONTACT}");
 }
+
+#[tokio::test]
+async fn an_opportunity_is_won_or_lost_once() {
+    let server = Server::start().await;
+    for (id, action, state, default, other) in
+        [(MISSING, "WinOpportunity", 1, 3, None), (ACCOUNT, "LoseOpportunity", 2, 4, Some(5))]
+    {
+        assert_eq!(server.post("opportunities", &[], json!({ "opportunityid": id, "name": "Sale" })).await.status, 204);
+        let close = json!({ "subject": "Done", "opportunityid@odata.bind": format!("/opportunities({id})") });
+        let body = |status: i64| json!({ "OpportunityClose": close, "Status": status });
+        server.post(action, &[], body(1)).await.expect_error(400, "0x80048408", "not a valid status code");
+        assert_eq!(server.post(action, &[], body(other.unwrap_or(-1))).await.status, 204, "{action}");
+        let row = server.get(&format!("opportunities({id})?$select=statecode,statuscode")).await.json();
+        assert_eq!((&row["statecode"], &row["statuscode"]), (&json!(state), &json!(other.unwrap_or(default))));
+        server.post(action, &[], body(-1)).await.expect_error(400, "0x80040203", "closed already");
+    }
+    server.post("WinOpportunity", &[], json!({})).await.expect_error(400, "0x80040203", "'OpportunityClose'");
+}
