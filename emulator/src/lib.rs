@@ -26,6 +26,7 @@
 mod api;
 mod authority;
 mod conditions;
+mod console;
 mod contents;
 mod definitions;
 mod error;

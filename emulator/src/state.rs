@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) service: Service,
     pub(crate) gate: Gate,
     pub(crate) deliveries: Arc<Deliveries>,
+    /// Counts changes of everything that the console shows.
+    revision: watch::Sender<u64>,
     in_flight: AtomicU64,
     contents: Mutex<Contents>,
 }
@@ -46,6 +48,7 @@ impl Shared {
             service,
             gate: Gate::new(),
             deliveries: Arc::new(deliveries),
+            revision: watch::Sender::new(1),
             in_flight: AtomicU64::new(0),
             contents: Mutex::new(contents),
         }
@@ -83,8 +86,27 @@ impl Shared {
         result
     }
 
+    pub(crate) fn revision(&self) -> u64 {
+        *self.revision.borrow()
+    }
+
+    /// Says that something changed.
+    pub(crate) fn touch(&self) {
+        self.revision.send_modify(|revision| *revision += 1);
+    }
+
+    /// Waits until the revision is newer than this one, or the emulator stops.
+    pub(crate) async fn changed_after(&self, revision: u64) {
+        let mut changed = self.revision.subscribe();
+        tokio::select! {
+            _ = changed.wait_for(|now| *now > revision) => {}
+            () = self.gate.stopped() => {}
+        }
+    }
+
     /// Tells the webhooks of the changes since the last time.
     fn tell(&self, contents: &mut Contents) {
+        self.touch();
         let changes = contents.organisation.take_changes();
         if !changes.is_empty() {
             self.deliveries.add(&contents.webhooks, &contents.organisation, &changes);
@@ -98,6 +120,7 @@ impl Shared {
         log.clear();
         *contents = Contents { organisation: seed.clone(), seed, log, ..Contents::default() };
         self.gate.open(Release::Disconnect);
+        self.touch();
     }
 }
 
@@ -151,6 +174,11 @@ impl Gate {
                 *last = how;
             }
         });
+    }
+
+    /// Waits until the emulator stops.
+    pub(crate) async fn stopped(&self) {
+        drop(self.opened.subscribe().wait_for(|how| *how == Release::Stop).await);
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -104,13 +104,21 @@ impl Service {
         host.map_or_else(|| self.url.clone(), |host| format!("{scheme}://{host}"))
     }
 
+    /// Whether a `Host` header names the emulator.
+    pub(crate) fn is_own_host(&self, authority: &str) -> bool {
+        let host = host_of(authority);
+        ["127.0.0.1", "::1", "localhost"]
+            .into_iter()
+            .chain(self.hosts.iter().map(String::as_str))
+            .any(|own| own.eq_ignore_ascii_case(host))
+    }
+
     /// Whether tokens are issued for this resource: the emulator under any of its names, with any port.
     fn is_resource(&self, origin: &str, resource: &str) -> bool {
         let Some(authority) = resource.strip_prefix("https://") else {
             return resource == origin || resource == self.url;
         };
-        let port = authority.rfind(':').filter(|at| authority[at + 1..].bytes().all(|byte| byte.is_ascii_digit()));
-        let host = authority[..port.unwrap_or(authority.len())].trim_start_matches('[').trim_end_matches(']');
+        let host = host_of(authority);
         self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
     }
 
@@ -148,6 +156,12 @@ fn remaining(contents: &Contents) -> [(Cow<'static, str>, String); 2] {
 fn throttle(contents: &mut Contents, others: u64) -> Result<(), ODataError> {
     let throttled = contents.throttle.admit(&contents.conditions, contents.now_in_ms, others);
     throttled.map_err(|(limit, wait_in_ms)| throttled_by(limit, &contents.conditions.limits, wait_in_ms))
+}
+
+/// The host of `host:port`, without the brackets of an IPv6 address.
+fn host_of(authority: &str) -> &str {
+    let port = authority.rfind(':').filter(|at| authority[at + 1..].bytes().all(|byte| byte.is_ascii_digit()));
+    authority[..port.unwrap_or(authority.len())].trim_start_matches('[').trim_end_matches(']')
 }
 
 const IMPERSONATION: [&str; 2] = ["callerobjectid", "mscrmcallerid"];

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    console::ConsoleWrite,
     faults, json,
     log::LoggedRequest,
     state::Shared,
@@ -54,7 +55,11 @@ pub(crate) async fn call(
     }
     let argument = if body.is_empty() { Ok(Value::Null) } else { json::parse(&body) };
     let response = match argument {
-        Ok(argument) => dispatch(&shared, &method, argument).await,
+        Ok(argument) => {
+            let response = dispatch(&shared, &method, argument).await;
+            shared.touch();
+            response
+        }
         Err(error) => Err(format!("not JSON: {error}")),
     };
     match response {
@@ -87,6 +92,10 @@ async fn dispatch(shared: &Shared, method: &str, argument: Value) -> Result<Valu
         "faults.revokeTokens" => {
             plan.revoke_tokens();
             Ok(Value::Null)
+        }
+        "console.write" => {
+            let write: ConsoleWrite = faults::parse("a write", argument).map_err(|error| error.to_string())?;
+            shared.with_organisation(|organisation| write.apply(organisation)).map(|()| Value::Null)
         }
         "webhooks.set" => done(Webhooks(shared).set(argument)),
         "webhooks.deliveries" => Ok(Webhooks(shared).deliveries().await),

@@ -50,6 +50,7 @@ pub(crate) async fn exchange(
         return Response::default();
     };
     shared.lock().log.finish(ticket, response.status, response.warnings.clone());
+    shared.touch();
     send(&shared, &request, response, fault.as_ref())
 }
 

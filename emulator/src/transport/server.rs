@@ -14,6 +14,7 @@ use super::{
 use crate::{
     api::route::Service,
     authority::token::Application,
+    console,
     log::LoggedRequest,
     organisation::Organisation,
     state::{Release, Shared},
@@ -79,10 +80,15 @@ impl Emulator {
         let shared = Arc::new(Shared::new(service, organisation, deliveries));
         tokio::spawn(webhooks::run(Arc::clone(&shared.deliveries), queue));
         let router = Router::new()
+            .route(console::PAGE, routing::get(console::page))
+            .route(console::SCRIPT, routing::get(console::script))
+            .route(console::STYLE, routing::get(console::style))
+            .route(console::STATE, routing::get(console::state))
             .route(test_api::http::REQUESTS, routing::get(test_api::http::requests))
             .route(test_api::http::METHODS, routing::post(test_api::http::call))
             .fallback(exchange::exchange)
             .layer(middleware::map_request(deadline::limit))
+            .layer(middleware::from_fn_with_state(Arc::clone(&shared), console::refuse_others))
             .with_state(Arc::clone(&shared));
         let (signal, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };

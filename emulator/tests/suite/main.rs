@@ -8,6 +8,7 @@ mod change_tracking;
 mod client;
 mod columns;
 mod conditions;
+mod console;
 mod conversation;
 mod conversation_columns;
 mod create;

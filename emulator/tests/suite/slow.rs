@@ -38,7 +38,7 @@ async fn a_client_without_a_whole_body_is_disconnected() {
     for path in ["/api/data/v9.2/accounts", "/_emulator/reset"] {
         let credential = emulator.credential();
         let header = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {credential}\r\ncontent-length: 9\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {credential}\r\ncontent-length: 9\r\n\r\n"
         );
         let (response, seconds) = until_closed(&emulator, &format!("{header}{{")).await;
         assert!(response.starts_with("HTTP/1.1 40"), "{path}: {response}");

@@ -1,0 +1,220 @@
+// The console of the emulator. It asks for the state, and asks again, with the number of that state, for the next one: the response comes
+// when something changed.
+
+const KEY = 'omnichannel-emulator-credential'
+const SHOWN = 200
+
+const element = id => document.getElementById(id)
+let state
+/** Ends the pending request for the next state, after a change of the credential. */
+let connection
+
+const FAULTS = [
+  ['429', { fault: { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 1 } }],
+  ['503', { fault: { kind: 'status', status: 503, message: 'Service unavailable' } }],
+  ['401', { fault: { kind: 'unauthorized' } }],
+  ['Lose the connection', { fault: { kind: 'drop' } }],
+  ['Lose the response of a write', { on: { method: 'PATCH' }, fault: { kind: 'drop', commit: true } }],
+  ['Another writer before a write (412)', { on: { method: 'PATCH' }, fault: { kind: 'writer', when: 'before' } }],
+  ['Hang', { fault: { kind: 'hang' } }]
+]
+
+async function call(path, options) {
+  const headers = { authorization: `Bearer ${sessionStorage.getItem(KEY)}` }
+  const response = await fetch(`/_emulator/${path}`, { headers, ...options })
+  if (response.status === 401) throw Object.assign(new Error('The emulator does not accept this credential.'), { isCredential: true })
+  const body = await response.json()
+  if (!response.ok) throw new Error(body.error ?? `Status ${response.status}`)
+  return body
+}
+
+/** Calls a method, and shows its error if it fails. */
+async function act(method, argument = null) {
+  element('problem').textContent = ''
+  try {
+    await call(method, { method: 'POST', body: JSON.stringify(argument) })
+  } catch (error) {
+    element('problem').textContent = error.message
+  }
+}
+
+/** An element with properties and children. Text is never read as HTML. */
+function make(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties)
+  made.append(...children)
+  return made
+}
+
+async function connect() {
+  connection?.abort()
+  const own = (connection = new AbortController())
+  const show = text => (element('connection').textContent = text)
+  let after = 0
+  while (!own.signal.aborted) {
+    try {
+      state = await call(`console/state?after=${after}`, { signal: own.signal })
+      after = state.revision
+      element('sign-in').hidden = true
+      for (const id of ['content', 'forget']) element(id).hidden = false
+      show(`connected to ${location.origin}`)
+      render()
+    } catch (error) {
+      if (own.signal.aborted) return
+      if (error.isCredential) return signOut(error.message)
+      show('the emulator does not respond; reload to try again')
+      return
+    }
+  }
+}
+
+function signOut(problem = '') {
+  connection?.abort()
+  sessionStorage.removeItem(KEY)
+  for (const id of ['content', 'forget']) element(id).hidden = true
+  element('sign-in').hidden = false
+  element('sign-in-problem').textContent = problem
+  element('connection').textContent = 'not connected'
+  element('credential').focus()
+}
+
+const nameOf = record => record.name || record.id
+
+function render() {
+  const focused = document.activeElement?.dataset?.key
+  renderConversations()
+  renderRequests()
+  element('fault-count').textContent = `${state.faults} waiting`
+  // Replacing the rows must not lose the keyboard's place.
+  if (focused) document.querySelector(`[data-key="${focused}"]`)?.focus()
+}
+
+function renderConversations() {
+  const wanted = element('search').value.toLowerCase()
+  const texts = ({ id, subject, customer, case: incident }) => [id, subject, customer?.name, incident?.name]
+  const fits = row => texts(row).some(text => text?.toLowerCase().includes(wanted))
+  const rows = state.conversations.filter(row => !wanted || fits(row))
+  element('conversation-count').textContent = `${rows.length} of ${state.total}`
+  element('conversations').replaceChildren(...rows.map(conversation))
+}
+
+function conversation(row) {
+  const status = make('select', { ariaLabel: `Status of ${row.subject ?? row.id}` })
+  for (const { code, label } of state.statuses) status.append(new Option(label, code, false, code === row.status))
+  status.dataset.key = `${row.id} status`
+  status.onchange = () => act('console.write', { conversation: row.id, status: Number(status.value) })
+  return make(
+    'tr',
+    {},
+    make('td', {}, row.subject ?? '', make('small', {}, row.id)),
+    make('td', {}, status),
+    make('td', {}, ...slot(row, 'customer', row.customer)),
+    make('td', {}, ...slot(row, 'case', row.case))
+  )
+}
+
+/** The linked record with its buttons. */
+function slot(row, name, record) {
+  const of = `${name} of ${row.subject ?? row.id}`
+  const link = make('button', { type: 'button', className: 'quiet', ariaLabel: `Link ${of}` }, record ? 'Change' : 'Link')
+  link.dataset.key = `${row.id} ${name}`
+  link.onclick = () => chooseRecord(row, name)
+  if (!record) return [link]
+  const unlink = make('button', { type: 'button', className: 'quiet', ariaLabel: `Unlink ${of}` }, 'Unlink')
+  unlink.dataset.key = `${row.id} ${name} unlink`
+  unlink.onclick = () => act('console.write', { conversation: row.id, unlink: name })
+  return [nameOf(record), ' ', link, unlink, make('small', {}, `${record.table} ${record.id}`)]
+}
+
+function chooseRecord(row, name) {
+  const dialog = element('link')
+  const search = element('link-search')
+  element('link-title').textContent = `Link ${name} of ${row.subject ?? row.id}`
+  search.value = ''
+  const fill = () => {
+    const wanted = search.value.toLowerCase()
+    const tables = name === 'case' ? ['incident'] : ['account', 'contact']
+    const fits = ({ table, id, name }) => tables.includes(table) && [id, name].some(text => text?.toLowerCase().includes(wanted))
+    const found = state.records.filter(fits).slice(0, SHOWN)
+    const item = record => {
+      const button = make('button', { type: 'button' }, nameOf(record), ' ', make('small', {}, record.table))
+      button.onclick = () => {
+        dialog.close()
+        act('console.write', { conversation: row.id, link: { table: record.table, id: record.id } })
+      }
+      return make('li', {}, button)
+    }
+    element('link-results').replaceChildren(...(found.length ? found.map(item) : [make('li', {}, 'no such record')]))
+  }
+  search.oninput = fill
+  // Enter takes the first one, instead of closing the dialog.
+  search.onkeydown = event => {
+    if (event.key !== 'Enter') return
+    event.preventDefault()
+    element('link-results').querySelector('button')?.click()
+  }
+  fill()
+  dialog.showModal()
+}
+
+function renderRequests() {
+  const opened = new Set([...document.querySelectorAll('#requests details[open]')].map(({ dataset }) => dataset.key))
+  element('request-count').textContent = `${state.requests.length} newest`
+  element('requests').replaceChildren(...state.requests.map(request => requestRow(request, opened)))
+}
+
+function requestRow({ number, method, path, status, body, fault, warnings }, opened) {
+  const line = make('code', {}, `${method} ${path}`)
+  const key = `request ${number}`
+  let cell = line
+  if (body) {
+    const summary = make('summary', {}, line)
+    summary.dataset.key = `${key} summary`
+    cell = make('details', { open: opened.has(key) }, summary, make('pre', {}, pretty(body)))
+    cell.dataset.key = key
+  }
+  const kind = status >= 400 || status === 0 ? 'status-bad' : 'status-good'
+  return make(
+    'tr',
+    {},
+    make('td', {}, String(number)),
+    make('td', { className: kind }, status === 0 ? 'none' : String(status)),
+    make('td', {}, cell),
+    make('td', {}, [fault, ...warnings].filter(Boolean).join('; '))
+  )
+}
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), undefined, 2)
+  } catch {
+    return text
+  }
+}
+
+for (const [label, rule] of FAULTS) {
+  const button = make('button', { type: 'button' }, label)
+  button.onclick = () => act('faults.add', rule)
+  element('faults').append(button)
+}
+element('sign-in').onsubmit = event => {
+  event.preventDefault()
+  sessionStorage.setItem(KEY, element('credential').value.trim())
+  element('credential').value = ''
+  element('sign-in-problem').textContent = ''
+  connect()
+}
+element('rule').onsubmit = event => {
+  event.preventDefault()
+  try {
+    act('faults.add', JSON.parse(element('rule-text').value))
+  } catch (error) {
+    element('problem').textContent = `The rule is not JSON: ${error.message}`
+  }
+}
+element('forget').onclick = () => signOut()
+element('search').oninput = () => renderConversations()
+element('release').onclick = () => act('faults.release')
+element('clear').onclick = () => act('faults.clear')
+element('reset').onclick = () => act('reset')
+if (sessionStorage.getItem(KEY)) connect()
+else element('credential').focus()
