@@ -1,0 +1,64 @@
+//! Sends requests made from a grammar, and broken ones, over real sockets, and checks every response.
+//!
+//! `FUZZ_REQUESTS` is their number, `FUZZ_SEED` the seed. The same seed gives the same requests.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not test functions, and clippy allows it only in those")]
+
+mod catalog;
+mod check;
+mod faults;
+mod grammar;
+mod http;
+mod mutate;
+mod random;
+mod run;
+mod world;
+
+use std::{env, sync::Mutex};
+
+use run::Run;
+
+const SEED: u64 = 1;
+const REQUESTS: u64 = 20_000;
+
+/// Most memory of the whole process in KiB, at any time.
+const MOST_MEMORY: u64 = 100 * 1024;
+
+/// Panics of the server's thread.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    env::var(name).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+#[test]
+fn no_request_breaks_the_server() {
+    let (seed, requests) = (number("FUZZ_SEED", SEED), number("FUZZ_REQUESTS", REQUESTS));
+    let test = std::thread::current().id();
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().id() == test {
+            print(panic);
+        } else {
+            PANICS.lock().unwrap().push(panic.to_string());
+        }
+    }));
+
+    let mut run = Run::new(seed);
+    let mut sizes = Vec::new();
+    for part in 0..10 {
+        for number in requests * part / 10..requests * (part + 1) / 10 {
+            run.step(number);
+        }
+        run.reset();
+        sizes.push(check::memory());
+    }
+
+    let failures = run.failures.join("\n\n");
+    assert!(failures.is_empty(), "FUZZ_SEED={seed}\n{failures}");
+    let Some((peak, last)) = sizes.pop().flatten() else { return };
+    assert!(peak < MOST_MEMORY, "the process needed {peak} KiB");
+    // The first parts fill caches of the allocator.
+    let earlier = sizes.into_iter().take(5).flatten().map(|(_, size)| size).max().unwrap_or_default();
+    assert!(last < earlier + earlier / 4, "the process grew from {earlier} to {last} KiB");
+}
