@@ -144,8 +144,8 @@ fn parse(bytes: &[u8], method: &str) -> Result<Option<(Response, usize)>, Lost> 
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(&bytes[..end]).map_err(|_| malformed("a head that is not UTF-8"))?;
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 "));
-    let status = status.and_then(|rest| rest.get(..3)?.parse().ok()).ok_or_else(|| malformed("the status line"))?;
+    let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1."));
+    let status = status.and_then(|rest| rest.get(2..5)?.parse().ok()).ok_or_else(|| malformed("the status line"))?;
     let mut headers = Vec::new();
     for line in lines {
         let (name, value) = line.split_once(':').ok_or_else(|| malformed(line))?;

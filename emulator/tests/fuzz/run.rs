@@ -14,15 +14,12 @@ use crate::{
 };
 
 /// Far longer than any response takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// After this many different problems the rest is not tried.
 const MOST_FAILURES: usize = 12;
 
 const CONNECTIONS: usize = 4;
-
-/// Requests between two resets, so that rows and log stay few.
-const BETWEEN_RESETS: u64 = 1000;
 
 pub(crate) struct Run {
     pub(crate) world: World,
@@ -55,9 +52,6 @@ impl Run {
         self.number = number;
         if self.failures.len() == MOST_FAILURES {
             return;
-        }
-        if number % BETWEEN_RESETS == BETWEEN_RESETS - 1 {
-            return self.reset();
         }
         match self.random.below(100) {
             0 => faults::episode(self),
@@ -137,7 +131,9 @@ impl Run {
         let index = self.random.below(CONNECTIONS);
         self.connections[index].send(bytes);
         let received = self.connections[index].receive(&message.method, PATIENCE);
-        if received.as_ref().map_or(true, |response| response.is_last) {
+        // The API for tests leaves a body unread that it does not want, and then the connection is closed.
+        let leaves_body = message.target.starts_with("/_emulator") && message.body.len() > 1000;
+        if leaves_body || received.as_ref().map_or(true, |response| response.is_last) {
             self.connections[index] = Connection::open(self.world.address);
         }
         self.find_panics(bytes);
@@ -212,6 +208,7 @@ impl Run {
             return;
         }
         self.seen.push(kind);
+        eprintln!("FAIL {} {problem}\n{}", self.number, String::from_utf8_lossy(&request[..request.len().min(1500)]));
         let shown = String::from_utf8_lossy(&request[..request.len().min(4000)]).into_owned();
         self.failures.push(format!("request {}: {problem}\n{shown}", self.number));
     }

@@ -189,13 +189,11 @@ impl Grammar<'_> {
                     "faults.waiting",
                     "faults.release",
                     "faults.revokeTokens",
-                    "faults.hanging",
                     "x",
                     "%FF",
                     "",
                 ]);
-                let body = if method == "faults.hanging" { json!({ "count": 0 }) } else { Value::Null };
-                Message::new("POST", format!("/_emulator/{method}")).json(&body)
+                Message::new("POST", format!("/_emulator/{method}")).json(&Value::Null)
             }
             5 => Message::new("GET", "/api/data/v9.2/WhoAmI")
                 .header("Authorization", self.random.word(&["Bearer x", "Basic eDp5", "", "Bearer"])),
