@@ -23,7 +23,6 @@ async function open(t, size) {
   return { emulator, page, signIn }
 }
 
-const button = label => `document.querySelector('[aria-label=${JSON.stringify(label)}], button')`
 const cell = (id, column) =>
   `[...document.querySelectorAll('#conversations tr')].find(row => row.textContent.includes('${id}'))?.cells[${column}].textContent`
 const key = (id, name) => `document.querySelector('[data-key="${id} ${name}"]')`
@@ -70,7 +69,6 @@ test('a record is linked and unlinked with the keyboard', options, async t => {
   await page.until("document.querySelectorAll('#link-results button').length === 1")
   await page.press('Enter')
   await page.until(`!!${key(emptyConversation, 'case unlink')}`)
-  const row = async () => await (await api(emulator, 'GET', emptyConversation)).json()
   const read = await fetch(`${emulator.url}/api/data/v9.2/msdyn_ocliveworkitems(${emptyConversation})`, {
     headers: { authorization: `Bearer ${emulator.credential}` }
   })
@@ -78,7 +76,6 @@ test('a record is linked and unlinked with the keyboard', options, async t => {
   await page.evaluate(`${key(emptyConversation, 'case unlink')}.focus()`)
   await page.press('Enter')
   await page.until(`!${key(emptyConversation, 'case unlink')}`)
-  assert.ok(row && button)
 })
 
 test('a status is changed', options, async t => {
@@ -124,13 +121,13 @@ test('pages of other origins are refused', options, async t => {
 })
 
 test('the screenshot in the README', { ...options, skip: skip || !process.env.UPDATE_DOCS }, async t => {
-  const { emulator, page, signIn } = await open(t, { width: 1200, height: 860 })
+  const { emulator, page, signIn } = await open(t, { width: 1440, height: 860 })
   await signIn(emulator.credential)
   const bind = { 'msdyn_customer_msdyn_ocliveworkitem_account@odata.bind': `/accounts(${account.recordId})` }
   await emulator.faults.add({ on: { method: 'PATCH', nth: 2 }, fault: { kind: 'throttle', limit: 'requests' } })
   for (const id of [conversation, emptyConversation]) await api(emulator, 'PATCH', id, bind)
   await page.until("document.querySelectorAll('#requests tr').length === 2")
   await page.evaluate("document.querySelector('#requests details').open = true; document.activeElement.blur()")
-  await page.evaluate("document.querySelector('.scroll').style.maxHeight = '17rem'")
+  await page.evaluate(`${key(conversation, 'status')}.closest('tr').scrollIntoView()`)
   writeFileSync(fileURLToPath(new URL('../docs/images/console.png', import.meta.url)), await page.screenshot())
 })

@@ -10,9 +10,11 @@ export async function browse(t, url, { width = 1280, height = 900 } = {}) {
   const child = spawn(chromium, [...flags, '--disable-dev-shm-usage', '--remote-debugging-pipe', `--user-data-dir=${folder(t)}`], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe']
   })
+  const gone = once(child, 'close')
   afterwards(t, async () => {
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    // Killed, it could leave processes behind that still write to the folder.
+    send('Browser.close').catch(() => {})
+    await gone
   })
   const [, , , input, output] = child.stdio
   input.on('error', () => {})
