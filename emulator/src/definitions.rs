@@ -9,7 +9,7 @@ use std::{
 
 use uuid::Uuid;
 
-use data::{ManyToMany, OneToMany, Ownership, TableData};
+use data::{ColumnData, KindName, ManyToMany, OneToMany, Ownership, TableData};
 use kind::Kind;
 use table::{ANY, Collection, Column, Members, Navigation, Table};
 
@@ -168,6 +168,16 @@ impl Definitions {
             }
             complete(table);
         }
+    }
+
+    /// The table of a many-to-many relationship, by its logical name. It has the ids of two rows, and no set.
+    pub(crate) fn intersect(&self, name: &str) -> Option<(&ManyToMany, TableRef)> {
+        let relationship = self.many_to_many.iter().find(|known| known.intersect == name)?;
+        let one = &self.by_logical_name(&relationship.one)?.key;
+        let two = &self.by_logical_name(&relationship.two)?.key;
+        let columns = [one, two].map(|key| ColumnData::new(key, KindName::Guid)).into();
+        let data = TableData { logical_name: name.to_owned(), key: one.clone(), columns, ..TableData::default() };
+        (one != two).then(|| (relationship, Arc::new(Table::from_data(data))))
     }
 
     /// The one-to-many relationship of a lookup with one of its targets.

@@ -3,6 +3,7 @@
 mod aggregate;
 mod condition;
 mod joined;
+mod pairs;
 mod parse;
 mod run;
 mod xml;

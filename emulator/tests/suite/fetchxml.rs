@@ -202,3 +202,47 @@ async fn invalid_queries_are_rejected_with_the_reason() {
     options.expect_not_emulated("other query options");
     assert_eq!(server.get(&format!("contacts({CONTACT})")).await.status, 200);
 }
+
+#[tokio::test]
+async fn tables_are_joined_by_pairs() {
+    let server = server().await;
+    let user = server.get("WhoAmI").await.json()["UserId"].as_str().unwrap().to_owned();
+    for name in ["Empty", "One"] {
+        let created = server.post("teams", &[("prefer", "return=representation")], json!({ "name": name })).await;
+        let team = created.json()["teamid"].as_str().unwrap().to_owned();
+        if name == "One" {
+            let body = json!({ "@odata.id": format!("{}/api/data/v9.2/systemusers({user})", server.emulator.url()) });
+            let path = format!("teams({team})/teammembership_association/$ref");
+            assert_eq!(server.post(&path, &[], body).await.status, 204);
+        }
+    }
+    let query = |inner: &str| {
+        format!(
+            "<fetch><entity name='team'><attribute name='name'/><order attribute='name'/>\
+             <link-entity name='teammembership' from='teamid' to='teamid' intersect='true' alias='m'>{inner}\
+             <link-entity name='systemuser' from='systemuserid' to='systemuserid' alias='u'><attribute name='fullname'/>\
+             </link-entity></link-entity></entity></fetch>"
+        )
+    };
+    let teams = fetch(&server, "teams", &query("<attribute name='systemuserid'/>")).await.json();
+    assert_eq!(teams["value"].as_array().unwrap().len(), 1, "{teams}");
+    let row = &teams["value"][0];
+    assert_eq!(
+        (&row["name"], &row["m.systemuserid"], row["u.fullname"].is_string()),
+        (&json!("One"), &json!(user), true)
+    );
+    let other = query("<filter><condition attribute='systemuserid' operator='ne-userid'/></filter>");
+    assert_eq!(fetch(&server, "teams", &other).await.json()["value"], json!([]));
+    let own = query("<attribute name='teammembershipid'/>");
+    fetch(&server, "teams", &own).await.expect_not_emulated("'teammembershipid' of the intersect table");
+}
+
+#[tokio::test]
+async fn many_rows_are_joined_and_paged_at_once() {
+    let server = server().await;
+    let body = fetch(&server, "contacts", "<fetch top='2' returntotalrecordcount='true'><entity name='contact'><attribute name='fullname'/><link-entity name='contact' from='gendercode' to='gendercode' alias='c'><attribute name='contactid'/></link-entity></entity></fetch>").await.json();
+    assert_eq!(
+        (body["value"].as_array().unwrap().len(), &body["@Microsoft.Dynamics.CRM.totalrecordcount"]),
+        (2, &json!(8))
+    );
+}

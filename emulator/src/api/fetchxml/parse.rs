@@ -48,6 +48,8 @@ pub(super) struct Source {
     pub(super) attributes: Vec<Attribute>,
     pub(super) filter: Option<Filter>,
     pub(super) join: Option<Join>,
+    /// Its many-to-many relationship, if its rows are pairs.
+    pub(super) relationship: Option<String>,
 }
 
 pub(super) struct Join {
@@ -170,7 +172,7 @@ impl Reader<'_> {
         } else {
             Vec::new()
         };
-        self.sources.push(Source { table, alias, attributes, filter: None, join });
+        self.sources.push(Source { table, alias, attributes, filter: None, join, relationship: None });
         Ok(())
     }
 
@@ -228,8 +230,13 @@ impl Reader<'_> {
 
     fn link(&mut self, node: Node<'_, '_>, parent: usize, parent_table: &TableRef) -> Result<(), ODataError> {
         let name = required(node, "name")?;
-        let table = self.definitions.by_logical_name(name).cloned();
-        let table = table.ok_or_else(|| not_emulated(&format!("a join with '{name}', a table it does not have")))?;
+        let (relationship, table) = match self.definitions.by_logical_name(name) {
+            Some(table) => (None, table.clone()),
+            None => match self.definitions.intersect(name) {
+                Some((relationship, table)) => (Some(relationship.name.clone()), table),
+                None => return Err(not_emulated(&format!("a join with '{name}', a table it does not have"))),
+            },
+        };
         // The documentation lets both default to the primary keys. A guess.
         let from = column(&table, node.attribute("from").unwrap_or(&table.key))?;
         let to = column(parent_table, node.attribute("to").unwrap_or(&parent_table.key))?;
@@ -244,6 +251,7 @@ impl Reader<'_> {
             return Err(invalid(&format!("The alias '{alias}' is used twice.")));
         }
         self.source(node, table, alias, Some(Join { parent, from, to, is_outer }))?;
+        self.sources[number].relationship = relationship;
         self.contents(node, number)
     }
 
@@ -305,6 +313,9 @@ impl Query {
 
 pub(super) fn column(table: &TableRef, name: &str) -> Result<Column, ODataError> {
     let found = Table::column(table, name).cloned();
+    if found.is_none() && table.set.is_empty() {
+        return Err(not_emulated(&format!("'{name}' of the intersect table '{}'", table.logical_name)));
+    }
     found.ok_or_else(|| ODataError::AttributeNotFound { table: table.clone(), name: name.to_owned() })
 }
 

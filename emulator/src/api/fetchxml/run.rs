@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     aggregate,
     joined::{Joined, raw},
+    pairs,
     parse::{self, Order, OrderBy, Query, Source},
     xml::not_emulated,
 };
@@ -51,7 +52,8 @@ pub(in crate::api) fn get(
     refuse_conditions(context)?;
     refuse_tracking(context, options)?;
     let query = parse::parse(text, context, table)?;
-    let mut joined = join(organisation, &query)?;
+    let pairs = pairs::rows(organisation, &query);
+    let mut joined = join(organisation, &query, &pairs)?;
     let annotations = &context.preferences.annotations;
     let mut body = Map::new();
     let (rows, more) = if let Some(aggregates) = &query.aggregates {
@@ -104,12 +106,19 @@ pub(in crate::api) fn get(
 }
 
 /// The combinations of rows that the joins and filters accept.
-fn join<'a>(organisation: &'a Organisation, query: &Query) -> Result<Vec<Joined<'a>>, ODataError> {
+fn join<'a>(
+    organisation: &'a Organisation,
+    query: &Query,
+    pairs: &'a [Vec<(Uuid, Row)>],
+) -> Result<Vec<Joined<'a>>, ODataError> {
     let mut joined: Vec<Joined<'a>> = Vec::new();
     for (number, source) in query.sources.iter().enumerate() {
-        joined = match &source.join {
-            None => organisation.rows(&source.table.logical_name).map(|row| Joined(vec![Some(row)])).collect(),
-            Some(_) => join_one(organisation, number, source, joined)?,
+        let rows = organisation.rows(&source.table.logical_name);
+        let pairs = pairs[number].iter().map(|(id, row)| (*id, row));
+        joined = if source.join.is_none() {
+            rows.map(|row| Joined(vec![Some(row)])).collect()
+        } else {
+            join_one(source, rows.chain(pairs), joined)?
         };
         // A filter is applied as soon as the rows that it uses are there. One of an outer join was applied with it.
         let is_outer = source.join.as_ref().is_some_and(|join| join.is_outer);
@@ -124,15 +133,14 @@ fn join<'a>(organisation: &'a Organisation, query: &Query) -> Result<Vec<Joined<
 }
 
 fn join_one<'a>(
-    organisation: &'a Organisation,
-    number: usize,
     source: &Source,
+    rows: impl Iterator<Item = (Uuid, &'a Row)>,
     joined: Vec<Joined<'a>>,
 ) -> Result<Vec<Joined<'a>>, ODataError> {
     let Some(join) = &source.join else { return Ok(joined) };
     let key = |value: &Value| (!value.is_null()).then(|| value.to_string().to_lowercase());
     let mut by_value: HashMap<String, Vec<(Uuid, &Row)>> = HashMap::new();
-    for (id, row) in organisation.rows(&source.table.logical_name) {
+    for (id, row) in rows {
         if let Some(key) = key(&raw(id, row, &join.from)) {
             by_value.entry(key).or_default().push((id, row));
         }
@@ -157,7 +165,6 @@ fn join_one<'a>(
             return Err(not_emulated(&format!("a join with more than {MAX_ROWS} rows")));
         }
     }
-    debug_assert!(result.iter().all(|joined| joined.0.len() == number + 1));
     Ok(result)
 }
 
