@@ -55,7 +55,7 @@ const LIVE = [
   [INTEGRATION, 'winopportunity', 'WinOpportunity']
 ]
 
-// What its author's solution adds to an environment, as pages of that environment declare it.
+// The additions of its author's solution to an environment, as pages of that environment declare them.
 const environment = [
   ...structuredClone(seed),
   page('cdsify_integrationtests', { cdsify_integrationtestid: missing, cdsify_name: 'Another', createdon: '2026-01-10T08:00:00Z' })

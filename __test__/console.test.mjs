@@ -27,10 +27,15 @@ const cell = (id, column) =>
   `[...document.querySelectorAll('#conversations tr')].find(row => row.textContent.includes('${id}'))?.cells[${column}].textContent`
 const key = (id, name) => `document.querySelector('[data-key="${id} ${name}"]')`
 
-async function api(emulator, method, id, body) {
+const row = ({ url }, id) => `${url}/api/data/v9.2/msdyn_ocliveworkitems(${id})`
+
+async function patch(emulator, id, body) {
   const headers = { authorization: `Bearer ${emulator.credential}`, 'content-type': 'application/json', 'if-match': '*' }
-  const url = `${emulator.url}/api/data/v9.2/msdyn_ocliveworkitems(${id})`
-  return await fetch(url, { method, headers, body: JSON.stringify(body) })
+  return await fetch(row(emulator, id), { method: 'PATCH', headers, body: JSON.stringify(body) })
+}
+
+async function read(emulator, id) {
+  return await (await fetch(row(emulator, id), { headers: { authorization: `Bearer ${emulator.credential}` } })).json()
 }
 
 test('it asks for the credential and shows the conversations', options, async t => {
@@ -52,7 +57,7 @@ test('it shows changes and requests at once', options, async t => {
   const { emulator, page, signIn } = await open(t)
   await signIn(emulator.credential)
   await page.until("document.querySelectorAll('#conversations tr').length > 100")
-  assert.equal((await api(emulator, 'PATCH', conversation, { subject: 'Changed <b>now</b>' })).status, 204)
+  assert.equal((await patch(emulator, conversation, { subject: 'Changed <b>now</b>' })).status, 204)
   await page.until(`${cell(conversation, 0)}?.startsWith('Changed <b>now</b>')`)
   await page.until("document.querySelector('#requests pre')?.textContent.includes('Changed <b>now</b>')")
   assert.match(await page.evaluate("document.querySelector('#requests tr').textContent"), /204.*PATCH/)
@@ -69,10 +74,7 @@ test('a record is linked and unlinked with the keyboard', options, async t => {
   await page.until("document.querySelectorAll('#link-results button').length === 1")
   await page.press('Enter')
   await page.until(`!!${key(emptyConversation, 'case unlink')}`)
-  const read = await fetch(`${emulator.url}/api/data/v9.2/msdyn_ocliveworkitems(${emptyConversation})`, {
-    headers: { authorization: `Bearer ${emulator.credential}` }
-  })
-  assert.equal((await read.json())._msdyn_issueid_value, incident.recordId)
+  assert.equal((await read(emulator, emptyConversation))._msdyn_issueid_value, incident.recordId)
   await page.evaluate(`${key(emptyConversation, 'case unlink')}.focus()`)
   await page.press('Enter')
   await page.until(`!${key(emptyConversation, 'case unlink')}`)
@@ -82,15 +84,12 @@ test('a status is changed', options, async t => {
   const { emulator, page, signIn } = await open(t)
   await signIn(emulator.credential)
   await page.until(`!!${key(closedConversation, 'status')}`)
-  await page.evaluate(`(${key(closedConversation, 'status')}.value = '2', ${key(closedConversation, 'status')}.onchange())`)
-  const headers = { authorization: `Bearer ${emulator.credential}` }
-  const status = async () => {
-    const response = await fetch(`${emulator.url}/api/data/v9.2/msdyn_ocliveworkitems(${closedConversation})?$select=statuscode`, { headers })
-    return (await response.json()).statuscode
-  }
+  await page.evaluate(
+    `(${key(closedConversation, 'status')}.value = '2', ${key(closedConversation, 'status')}.dispatchEvent(new Event('change')))`
+  )
   await page.until(`${key(closedConversation, 'status')}.value === '2'`)
   await page.until("document.getElementById('problem').textContent === ''")
-  while ((await status()) !== 2) await page.evaluate('new Promise(requestAnimationFrame)')
+  while ((await read(emulator, closedConversation)).statuscode !== 2) await page.evaluate('new Promise(requestAnimationFrame)')
 })
 
 test('a fault is switched on and cleared', options, async t => {
@@ -99,7 +98,7 @@ test('a fault is switched on and cleared', options, async t => {
   await page.until("document.getElementById('fault-count').textContent === '0 waiting'")
   await page.evaluate("[...document.querySelectorAll('#faults button')].find(button => button.textContent === '503').click()")
   await page.until("document.getElementById('fault-count').textContent === '1 waiting'")
-  assert.equal((await api(emulator, 'PATCH', conversation, { subject: 'x' })).status, 503)
+  assert.equal((await patch(emulator, conversation, { subject: 'x' })).status, 503)
   await page.until("document.querySelector('#requests tr')?.textContent.includes('status')")
   await page.evaluate("document.getElementById('rule-text').value = '{'; document.querySelector('#rule button').click()")
   await page.until("document.getElementById('problem').textContent.startsWith('The rule is not JSON')")
@@ -114,8 +113,10 @@ test('pages of other origins are refused', options, async t => {
   const { emulator, page } = await open(t)
   const other = await startEmulator()
   t.after(() => other.close())
-  const reach = path => `fetch('${other.url}${path}', { headers: { authorization: 'Bearer ${other.credential}' } }).then(() => 'reached', () => 'refused')`
-  for (const path of ['/', '/_emulator/requests', '/_emulator/console/state']) assert.equal(await page.evaluate(reach(path)), 'refused', path)
+  const reach = path =>
+    `fetch('${other.url}${path}', { headers: { authorization: 'Bearer ${other.credential}' } }).then(() => 'reached', () => 'refused')`
+  for (const path of ['/', '/_emulator/requests', '/_emulator/console/state'])
+    assert.equal(await page.evaluate(reach(path)), 'refused', path)
   const headers = { authorization: `Bearer ${emulator.credential}`, origin: other.url }
   assert.equal((await fetch(`${emulator.url}/_emulator/requests`, { headers })).status, 403)
 })
@@ -125,9 +126,11 @@ test('the screenshot in the README', { ...options, skip: skip || !process.env.UP
   await signIn(emulator.credential)
   const bind = { 'msdyn_customer_msdyn_ocliveworkitem_account@odata.bind': `/accounts(${account.recordId})` }
   await emulator.faults.add({ on: { method: 'PATCH', nth: 2 }, fault: { kind: 'throttle', limit: 'requests' } })
-  for (const id of [conversation, emptyConversation]) await api(emulator, 'PATCH', id, bind)
+  for (const id of [conversation, emptyConversation]) await patch(emulator, id, bind)
   await page.until("document.querySelectorAll('#requests tr').length === 2")
   await page.evaluate("document.querySelector('#requests details').open = true; document.activeElement.blur()")
-  await page.evaluate(`${key(conversation, 'status')}.closest('tr').scrollIntoView()`)
+  await page.evaluate(
+    "document.getElementById('search').value = 'coffee'; document.getElementById('search').dispatchEvent(new Event('input'))"
+  )
   writeFileSync(fileURLToPath(new URL('../docs/images/console.png', import.meta.url)), await page.screenshot())
 })

@@ -6,7 +6,7 @@ import { seed } from './organisation.mjs'
 
 const timeout = 60_000
 
-/** What the emulator says it does not do, if that is what happened since its log was empty. */
+/** The request that the emulator refused as not emulated since its log was empty, if there is one. */
 export async function notEmulated(emulator) {
   const refused = (await emulator.requests()).find(({ status }) => status === 501)
   return refused && `not emulated: ${refused.method} ${refused.path.slice(0, 100)}`

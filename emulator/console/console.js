@@ -8,6 +8,8 @@ const element = id => document.getElementById(id)
 let state
 /** Ends the pending request for the next state, after a change of the credential. */
 let connection
+/** The conversation for which the dialog shows records, and their tables. */
+let choice
 
 const FAULTS = [
   ['429', { fault: { kind: 'throttle', limit: 'requests', retryAfterInSeconds: 1 } }],
@@ -48,7 +50,6 @@ function make(name, properties = {}, ...children) {
 async function connect() {
   connection?.abort()
   const own = (connection = new AbortController())
-  const show = text => (element('connection').textContent = text)
   let after = 0
   while (!own.signal.aborted) {
     try {
@@ -56,12 +57,12 @@ async function connect() {
       after = state.revision
       element('sign-in').hidden = true
       for (const id of ['content', 'forget']) element(id).hidden = false
-      show(`connected to ${location.origin}`)
+      element('connection').textContent = `connected to ${location.origin}`
       render()
     } catch (error) {
       if (own.signal.aborted) return
       if (error.isCredential) return signOut(error.message)
-      show('the emulator does not respond; reload to try again')
+      element('connection').textContent = 'the emulator does not respond; reload to try again'
       return
     }
   }
@@ -90,8 +91,8 @@ function render() {
 
 function renderConversations() {
   const wanted = element('search').value.toLowerCase()
-  const texts = ({ id, subject, customer, case: incident }) => [id, subject, customer?.name, incident?.name]
-  const fits = row => texts(row).some(text => text?.toLowerCase().includes(wanted))
+  const fits = ({ id, subject, customer, case: incident }) =>
+    [id, subject, customer?.name, incident?.name].some(text => text?.toLowerCase().includes(wanted))
   const rows = state.conversations.filter(row => !wanted || fits(row))
   element('conversation-count').textContent = `${rows.length} of ${state.total}`
   element('conversations').replaceChildren(...rows.map(conversation))
@@ -101,7 +102,7 @@ function conversation(row) {
   const status = make('select', { ariaLabel: `Status of ${row.subject ?? row.id}` })
   for (const { code, label } of state.statuses) status.append(new Option(label, code, false, code === row.status))
   status.dataset.key = `${row.id} status`
-  status.onchange = () => act('console.write', { conversation: row.id, status: Number(status.value) })
+  status.addEventListener('change', () => act('console.write', { conversation: row.id, status: Number(status.value) }))
   return make(
     'tr',
     {},
@@ -117,43 +118,36 @@ function slot(row, name, record) {
   const of = `${name} of ${row.subject ?? row.id}`
   const link = make('button', { type: 'button', className: 'quiet', ariaLabel: `Link ${of}` }, record ? 'Change' : 'Link')
   link.dataset.key = `${row.id} ${name}`
-  link.onclick = () => chooseRecord(row, name)
+  link.addEventListener('click', () => chooseRecord(row, name))
   if (!record) return [link]
   const unlink = make('button', { type: 'button', className: 'quiet', ariaLabel: `Unlink ${of}` }, 'Unlink')
   unlink.dataset.key = `${row.id} ${name} unlink`
-  unlink.onclick = () => act('console.write', { conversation: row.id, unlink: name })
+  unlink.addEventListener('click', () => act('console.write', { conversation: row.id, unlink: name }))
   return [nameOf(record), ' ', link, unlink, make('small', {}, `${record.table} ${record.id}`)]
 }
 
 function chooseRecord(row, name) {
-  const dialog = element('link')
-  const search = element('link-search')
+  choice = { row, tables: name === 'case' ? ['incident'] : ['account', 'contact'] }
   element('link-title').textContent = `Link ${name} of ${row.subject ?? row.id}`
-  search.value = ''
-  const fill = () => {
-    const wanted = search.value.toLowerCase()
-    const tables = name === 'case' ? ['incident'] : ['account', 'contact']
-    const fits = ({ table, id, name }) => tables.includes(table) && [id, name].some(text => text?.toLowerCase().includes(wanted))
-    const found = state.records.filter(fits).slice(0, SHOWN)
-    const item = record => {
-      const button = make('button', { type: 'button' }, nameOf(record), ' ', make('small', {}, record.table))
-      button.onclick = () => {
-        dialog.close()
-        act('console.write', { conversation: row.id, link: { table: record.table, id: record.id } })
-      }
-      return make('li', {}, button)
-    }
-    element('link-results').replaceChildren(...(found.length ? found.map(item) : [make('li', {}, 'no such record')]))
+  element('link-search').value = ''
+  renderRecords()
+  element('link').showModal()
+}
+
+function renderRecords() {
+  const wanted = element('link-search').value.toLowerCase()
+  const isWanted = text => text?.toLowerCase().includes(wanted)
+  const found = state.records.filter(({ table, id, name }) => choice.tables.includes(table) && (isWanted(id) || isWanted(name)))
+  const item = ({ table, id, name }) => {
+    const button = make('button', { type: 'button' }, name || id, ' ', make('small', {}, table))
+    button.addEventListener('click', () => {
+      element('link').close()
+      act('console.write', { conversation: choice.row.id, link: { table, id } })
+    })
+    return make('li', {}, button)
   }
-  search.oninput = fill
-  // Enter takes the first one, instead of closing the dialog.
-  search.onkeydown = event => {
-    if (event.key !== 'Enter') return
-    event.preventDefault()
-    element('link-results').querySelector('button')?.click()
-  }
-  fill()
-  dialog.showModal()
+  const items = found.slice(0, SHOWN).map(item)
+  element('link-results').replaceChildren(...(items.length > 0 ? items : [make('li', {}, 'no such record')]))
 }
 
 function renderRequests() {
@@ -172,14 +166,14 @@ function requestRow({ number, method, path, status, body, fault, warnings }, ope
     cell = make('details', { open: opened.has(key) }, summary, make('pre', {}, pretty(body)))
     cell.dataset.key = key
   }
+  const remarks = [fault, ...warnings].filter(Boolean).join('; ')
   const kind = status >= 400 || status === 0 ? 'status-bad' : 'status-good'
   return make(
     'tr',
     {},
     make('td', {}, String(number)),
     make('td', { className: kind }, status === 0 ? 'none' : String(status)),
-    make('td', {}, cell),
-    make('td', {}, [fault, ...warnings].filter(Boolean).join('; '))
+    make('td', {}, cell, ...(remarks ? [make('small', {}, remarks)] : []))
   )
 }
 
@@ -193,28 +187,35 @@ function pretty(text) {
 
 for (const [label, rule] of FAULTS) {
   const button = make('button', { type: 'button' }, label)
-  button.onclick = () => act('faults.add', rule)
+  button.addEventListener('click', () => act('faults.add', rule))
   element('faults').append(button)
 }
-element('sign-in').onsubmit = event => {
+element('sign-in').addEventListener('submit', event => {
   event.preventDefault()
   sessionStorage.setItem(KEY, element('credential').value.trim())
   element('credential').value = ''
   element('sign-in-problem').textContent = ''
   connect()
-}
-element('rule').onsubmit = event => {
+})
+element('link-search').addEventListener('input', renderRecords)
+// Enter takes the first one, instead of closing the dialog.
+element('link-search').addEventListener('keydown', event => {
+  if (event.key !== 'Enter') return
+  event.preventDefault()
+  element('link-results').querySelector('button')?.click()
+})
+element('rule').addEventListener('submit', event => {
   event.preventDefault()
   try {
     act('faults.add', JSON.parse(element('rule-text').value))
   } catch (error) {
     element('problem').textContent = `The rule is not JSON: ${error.message}`
   }
-}
-element('forget').onclick = () => signOut()
-element('search').oninput = () => renderConversations()
-element('release').onclick = () => act('faults.release')
-element('clear').onclick = () => act('faults.clear')
-element('reset').onclick = () => act('reset')
+})
+element('forget').addEventListener('click', () => signOut())
+element('search').addEventListener('input', () => renderConversations())
+element('release').addEventListener('click', () => act('faults.release'))
+element('clear').addEventListener('click', () => act('faults.clear'))
+element('reset').addEventListener('click', () => act('reset'))
 if (sessionStorage.getItem(KEY)) connect()
 else element('credential').focus()

@@ -38,7 +38,7 @@ pub(crate) fn split(path: &str) -> Result<(&str, Vec<&str>), ODataError> {
     Ok((version, rest.split('/').collect()))
 }
 
-/// What a path below the root addresses. The key of a row stays unresolved, because it may need the rows.
+/// The target of a path below the root. The key of a row stays unresolved, because it may need the rows.
 #[derive(Debug)]
 pub(crate) struct Address {
     pub(crate) table: TableRef,
@@ -49,7 +49,7 @@ pub(crate) struct Address {
     pub(crate) part: Part,
 }
 
-/// What is addressed of the row, or of the set without a key.
+/// The addressed part of the row, or of the set without a key.
 #[derive(Debug)]
 pub(crate) enum Part {
     Whole,

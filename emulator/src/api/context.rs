@@ -1,4 +1,4 @@
-//! What all handlers know of a request and its surroundings.
+//! The data that all handlers have of a request and its surroundings.
 
 use std::sync::Arc;
 

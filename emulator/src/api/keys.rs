@@ -21,7 +21,7 @@ use crate::{
     organisation::{Changes, Organisation, Reference, Row},
 };
 
-/// What a key in a URL leads to.
+/// The target of a key in a URL.
 #[derive(Debug)]
 pub(crate) enum Key {
     /// An id, whose row need not exist.

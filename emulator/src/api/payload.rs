@@ -142,7 +142,7 @@ impl Reader<'_> {
                 }
                 Err(ODataError::WrongType { table, found: found.to_owned() })
             }
-            // What a client sends back of a row that it has read. The version in a body is no condition.
+            // Members of a row that a client has read and sends back. The version in a body is no condition.
             ("", "odata.etag" | "odata.context" | "odata.id" | "odata.editLink") => Ok(()),
             (property, "odata.bind") => match self.context.conditions.navigation(&table, property) {
                 Some(navigation) => self.bind(navigation, value),

@@ -34,7 +34,7 @@ pub(crate) struct TableData {
     pub(crate) keys: Vec<Vec<String>>,
 }
 
-/// Who can own a row of a table.
+/// The possible owners of a table's rows.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Ownership {
@@ -156,7 +156,7 @@ pub(crate) struct OneToMany {
     pub(crate) merge: bool,
 }
 
-/// What the deletion of a row does to the rows that point to it.
+/// The effect of the deletion of a row on the rows that point to it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum OnDelete {

@@ -17,7 +17,7 @@ use crate::{
     world::{self, IDS, World},
 };
 
-/// What a later `GET` of a row must show.
+/// The values that a later `GET` of a row must show.
 #[derive(Debug)]
 pub(crate) struct Expected {
     pub(crate) path: String,

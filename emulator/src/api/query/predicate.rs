@@ -1,4 +1,4 @@
-//! What the value of a column must be: the operators that the functions of `$filter` and the conditions of `fetchXml` share.
+//! Conditions on the value of a column: the operators that the functions of `$filter` and the conditions of `fetchXml` share.
 
 use std::cmp::Ordering;
 
