@@ -30,6 +30,7 @@ pub(crate) fn episode(run: &mut Run) {
         send(run, message);
     }
     run.world.emulator.faults().clear();
+    send(run, Message::new("POST", "/_emulator/webhooks.set").json(&json!([])));
 }
 
 /// Sends a request that may get any response, or none.
@@ -64,7 +65,17 @@ fn number(random: &mut Random) -> Value {
 
 fn argument(random: &mut Random) -> (&'static str, Value) {
     let names = ["account", "contact", "msdyn_ocliveworkitem", "x"];
-    match random.below(8) {
+    match random.below(9) {
+        8 => {
+            // Nothing listens there.
+            let url = random.word(&["http://127.0.0.1:1/", "http://", "https://x", "http://a b"]);
+            let messages: Vec<_> = (0..random.below(3)).map(|_| random.word(&["Create", "Update", "Delete"])).collect();
+            let table = random.word(&names);
+            (
+                "webhooks.set",
+                json!([{ "url": url, "table": table, "messages": messages, "attributes": [random.word(&["name", "x"])] }, { "url": url }]),
+            )
+        }
         0..=2 => {
             let rules: Vec<_> = (0..1 + random.below(3)).map(|_| rule(random)).collect();
             ("faults.add", rules.into())

@@ -39,7 +39,7 @@ impl World {
         let organisation = seed(&catalog);
         let (started, emulator) = mpsc::channel();
         thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 started.send(Arc::new(Emulator::start(organisation, 0).await.unwrap())).unwrap();
                 std::future::pending::<()>().await;

@@ -107,7 +107,9 @@ impl Grammar<'_> {
             let column = self.random.pick(&table.columns);
             let value = self.value(column);
             let is_plain = matches!(column.kind.as_str(), "string" | "memo" | "boolean" | "integer");
-            if is_plain && column.may_write && column.name != "fullname" && !body.contains_key(&column.name) {
+            // The last value of a column counts.
+            shown.retain(|(name, _)| *name != column.name);
+            if is_plain && column.may_write && column.name != "fullname" {
                 shown.push((column.name.clone(), value.clone()));
             }
             body.insert(column.read_name.clone(), value);
