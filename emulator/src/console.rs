@@ -65,7 +65,9 @@ pub(crate) async fn refuse_others(State(shared): State<Arc<Shared>>, request: Re
     if path != PAGE && !path.starts_with("/_emulator/") || comes_from_here(&shared, request.headers()) {
         return next.run(request).await;
     }
-    (StatusCode::FORBIDDEN, "The console and the test API accept no requests of other origins.\n").into_response()
+    // The body is not read, so the connection cannot be used again.
+    let headers = [(header::CONNECTION, "close")];
+    (StatusCode::FORBIDDEN, headers, "The console and the test API accept no requests of other origins.\n").into_response()
 }
 
 fn comes_from_here(shared: &Shared, headers: &HeaderMap) -> bool {
