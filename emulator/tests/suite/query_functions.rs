@@ -4,7 +4,7 @@ use omnichannel_link_emulator::{Changes, Reference, table};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
-use crate::client::{ACCOUNT, CONTACT, CONVERSATION, INCIDENT, Server, TestResponse, id};
+use crate::client::{ACCOUNT, CONTACT, CONVERSATION, INCIDENT, MISSING, Server, TestResponse, id};
 
 /// 20 January 2027, a Wednesday, at noon.
 const NOON: u64 = 1_800_446_400_000;
@@ -186,7 +186,11 @@ async fn columns_of_a_row_are_compared() {
 #[tokio::test]
 async fn lambdas_find_rows_by_their_collections() {
     let server = server().await;
-    server.post("accounts", &[], json!({ "name": "Alone" })).await;
+    // A contact has the id of this account, and another contact belongs to that contact.
+    server.post("accounts", &[], json!({ "accountid": MISSING, "name": "Alone" })).await;
+    server.post("contacts", &[], json!({ "contactid": MISSING, "lastname": "Same" })).await;
+    let child = json!({ "lastname": "Child", "parentcustomerid_contact@odata.bind": format!("/contacts({MISSING})") });
+    assert_eq!(server.post("contacts", &[], child).await.status, 204);
     server.emulator.with_organisation(|organisation| {
         let changes = Changes::new().link("primarycontactid", Reference::new("contact", id(CONTACT)));
         organisation.write(table::INCIDENT, id(INCIDENT), changes);
