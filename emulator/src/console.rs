@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use axum::{
+    body::to_bytes,
     extract::{RawQuery, Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
@@ -27,6 +28,9 @@ pub(crate) const STATE: &str = "/_emulator/console/state";
 
 /// Most conversations, and most records of each table, that the page shows.
 const SHOWN: usize = 1000;
+
+/// Largest body of a request to the console or the test API.
+const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Most requests that the page shows.
 const REQUESTS: usize = 200;
@@ -62,12 +66,18 @@ fn file(media: &'static str, text: &'static str) -> Response {
 /// its owner's DNS server.
 pub(crate) async fn refuse_others(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if path != PAGE && !path.starts_with("/_emulator/") || comes_from_here(&shared, request.headers()) {
+    if path != PAGE && !path.starts_with("/_emulator/") {
         return next.run(request).await;
     }
-    // The body is not read, so the connection cannot be used again.
-    let headers = [(header::CONNECTION, "close")];
-    (StatusCode::FORBIDDEN, headers, "The console and the test API accept no requests of other origins.\n").into_response()
+    // A connection can be used again only if the body was read, whatever the response.
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return (StatusCode::PAYLOAD_TOO_LARGE, [(header::CONNECTION, "close")]).into_response();
+    };
+    if comes_from_here(&shared, &parts.headers) {
+        return next.run(Request::from_parts(parts, body.into())).await;
+    }
+    (StatusCode::FORBIDDEN, "The console and the test API accept no requests of other origins.\n").into_response()
 }
 
 fn comes_from_here(shared: &Shared, headers: &HeaderMap) -> bool {
