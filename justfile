@@ -24,3 +24,11 @@ snapshots:
 # Count the instructions of the hot paths and compare them with bench/counts.json: `just counts --accept` writes the file
 counts *options:
     node bench/counts.mjs {{options}}
+
+# Send the emulator 100,000 fuzzed requests: `FUZZ_SEED=7 just fuzz` for others than usual
+fuzz:
+    FUZZ_REQUESTS=100000 cargo test --release -p omnichannel-link-emulator --test fuzz -- --nocapture
+
+# Measure how many links per second the emulator serves
+throughput:
+    cargo run --release -p omnichannel-link-emulator --example throughput
