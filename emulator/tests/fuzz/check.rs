@@ -23,14 +23,13 @@ pub(crate) fn response(message: &Message, response: &Response) -> Result<(), Str
         let needs_body = is_web_api && status >= 400 && status != 401 && message.method != "HEAD";
         return if needs_body { Err("an error without a body".to_owned()) } else { Ok(()) };
     }
-    let body: Option<Value> = if is_json {
-        let body = serde_json::from_slice(&response.body);
-        Some(body.map_err(|error| format!("a body that is not JSON: {error}"))?)
-    } else {
-        None
-    };
+    if is_json {
+        let read: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(&response.body);
+        read.map_err(|error| format!("a body that is not JSON: {error}"))?;
+    }
     if is_web_api && status >= 400 && !media.starts_with("multipart/mixed") {
-        let error = body.as_ref().map(|body| &body["error"]).ok_or("an error that is not JSON")?;
+        let body: Value = serde_json::from_slice(&response.body).map_err(|_| "an error that is not JSON")?;
+        let error = &body["error"];
         let (Some(code), Some(text)) = (error["code"].as_str(), error["message"].as_str()) else {
             return Err("an error of another shape".to_owned());
         };

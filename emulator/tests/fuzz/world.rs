@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use omnichannel_link_emulator::{Changes, Emulator, Organisation, Reference};
+use omnichannel_link_emulator::{Changes, Emulator, Organisation, Reference, Row};
 use uuid::Uuid;
 
 use crate::catalog::Catalog;
@@ -26,12 +26,9 @@ pub(crate) struct World {
     pub(crate) host: String,
 }
 
-/// Which rows exist in which version.
+/// A hash of which rows exist in which version.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Snapshot {
-    pub(crate) rows: usize,
-    hash: u64,
-}
+pub(crate) struct Snapshot(u64);
 
 impl World {
     pub(crate) fn start() -> Self {
@@ -52,15 +49,16 @@ impl World {
 
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.emulator.with_organisation(|organisation| {
-            let (mut hash, mut rows) = (DefaultHasher::new(), 0);
-            for (index, table) in self.catalog.tables.iter().enumerate() {
+            let (mut hash, mut rows) = (DefaultHasher::new(), 0_u64);
+            for table in &self.catalog.tables {
                 for id in organisation.ids(&table.name) {
                     rows += 1;
-                    (index, id, organisation.row(&table.name, id).map(omnichannel_link_emulator::Row::version))
-                        .hash(&mut hash);
+                    id.hash(&mut hash);
+                    organisation.row(&table.name, id).map(Row::version).hash(&mut hash);
                 }
+                rows.hash(&mut hash);
             }
-            Snapshot { rows, hash: hash.finish() }
+            Snapshot(hash.finish())
         })
     }
 
