@@ -32,7 +32,9 @@ pub(crate) fn broken(case: &Case, seen: &Observation) -> Vec<String> {
     let visits = met.filter(|request| case.writer().is_some_and(|writer| !writer.is_after || request.status < 300));
     let visits = visits.count() as u64;
     let writer = case.writer().filter(|_| visits > 0);
-    let theirs = if writer.is_some_and(|writer| writer.does == Does::Deletes) { 0 } else { visits };
+    // It deletes only once.
+    let deletes = writer.is_some_and(|writer| writer.does == Does::Deletes);
+    let theirs = if deletes { visits.min(1) } else { visits };
     let mut judge = Judge { case, seen, writer, ours: 0, broken: Vec::new() };
     match seen.writes.checked_sub(theirs) {
         Some(ours) => judge.ours = ours,
