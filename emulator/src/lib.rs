@@ -1,4 +1,4 @@
-//! A local server that speaks the part of the Dataverse Web API that `omnichannel-link` uses, over an organisation held in memory.
+//! A local server that speaks the Dataverse Web API around Omnichannel conversations, over an organisation held in memory.
 //!
 //! Its responses come from Microsoft's documentation and from observed traffic, not from the needs of a client, and it shares no type with
 //! any client. An unsupported request gets a 501 that names it.

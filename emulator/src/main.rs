@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 const USAGE: &str = "\
-Serves the part of the Dataverse Web API that omnichannel-link uses, on 127.0.0.1, over an organisation held in memory.
+Serves the Dataverse Web API around Omnichannel conversations on 127.0.0.1, over an organisation in memory. Its URL in a browser is a console.
 
 Usage: omnichannel-link-emulator [--port N] [--seed PATH]... [--state PATH] [--stdin-seed]
 
