@@ -46,8 +46,8 @@ for (const compiler of ['typescript', 'typescript-7']) {
        const conditions: Conditions = { alternateKeys: { account: ['accountnumber'], contact: ['emailaddress1'] } }
        await using emulator = await startEmulator()
        await emulator.faults.conditions(conditions)
-       // @ts-expect-error There is no such table.
-       await emulator.faults.conditions({ alternateKeys: { lead: ['subject'] } })`
+       // @ts-expect-error A table has a list of keys.
+       await emulator.faults.conditions({ alternateKeys: { lead: 'subject' } })`
     )
     const tsc = join(require.resolve(`${compiler}/package.json`), '..', 'bin', 'tsc')
     const { status, stdout } = spawnSync(process.execPath, [tsc, '--pretty', 'false'], { cwd: place, encoding: 'utf8' })

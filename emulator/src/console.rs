@@ -72,7 +72,8 @@ pub(crate) async fn refuse_others(State(shared): State<Arc<Shared>>, request: Re
     // A connection can be used again only if the body was read, whatever the response.
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, [(header::CONNECTION, "close")]).into_response();
+        let text = "The body is longer than 16 MiB, or did not arrive in time.\n";
+        return (StatusCode::BAD_REQUEST, [(header::CONNECTION, "close")], text).into_response();
     };
     if comes_from_here(&shared, &parts.headers) {
         return next.run(Request::from_parts(parts, body.into())).await;

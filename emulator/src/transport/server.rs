@@ -87,8 +87,9 @@ impl Emulator {
             .route(test_api::http::REQUESTS, routing::get(test_api::http::requests))
             .route(test_api::http::METHODS, routing::post(test_api::http::call))
             .fallback(exchange::exchange)
-            .layer(middleware::map_request(deadline::limit))
             .layer(middleware::from_fn_with_state(Arc::clone(&shared), console::refuse_others))
+            // The last layer is the first that sees a request.
+            .layer(middleware::map_request(deadline::limit))
             .with_state(Arc::clone(&shared));
         let (signal, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
