@@ -26,7 +26,6 @@ pub(crate) struct Column {
     /// As in a row.
     pub(crate) read_name: String,
     pub(crate) kind: String,
-    pub(crate) max: f64,
     pub(crate) options: Vec<Value>,
     pub(crate) may_write: bool,
 }
@@ -62,7 +61,6 @@ fn table(data: &Value) -> Table {
         let options = data["options"].as_array().into_iter().flatten().map(|option| option[0].clone());
         Column {
             read_name: if kind == "lookup" { format!("_{name}_value") } else { name.clone() },
-            max: data["max"].as_f64().unwrap_or(100.0),
             options: options.collect(),
             may_write: data["create"] != false && data["update"] != false,
             name,

@@ -16,25 +16,25 @@ const HELD_BACK: Duration = Duration::from_millis(20);
 
 /// Faults and conditions for a few requests.
 pub(crate) fn episode(run: &mut Run) {
-    for _ in 0..1 + run.random.below(3) {
+    for _ in 0..=run.random.below(3) {
         let (method, argument) = argument(&mut run.random);
         let mut body = argument.to_string().into_bytes();
         if run.random.one_in(4) {
             body = mutate::in_bytes(&mut run.random, &body);
         }
-        send(run, Message { body, ..Message::new("POST", format!("/_emulator/{method}")) });
+        send(run, &Message { body, ..Message::new("POST", format!("/_emulator/{method}")) });
     }
     for _ in 0..run.random.below(12) {
         let mut message = run.made().message;
         mutate::make_sendable(&mut message);
-        send(run, message);
+        send(run, &message);
     }
     run.world.emulator.faults().clear();
-    send(run, Message::new("POST", "/_emulator/webhooks.set").json(&json!([])));
+    send(run, &Message::new("POST", "/_emulator/webhooks.set").json(&json!([])));
 }
 
 /// Sends a request that may get any response, or none.
-fn send(run: &mut Run, message: Message) {
+fn send(run: &mut Run, message: &Message) {
     let bytes = message.bytes(&run.world.host, run.world.emulator.credential());
     let mut connection = Connection::open(run.world.address);
     connection.send(&bytes);
@@ -77,7 +77,7 @@ fn argument(random: &mut Random) -> (&'static str, Value) {
             )
         }
         0..=2 => {
-            let rules: Vec<_> = (0..1 + random.below(3)).map(|_| rule(random)).collect();
+            let rules: Vec<_> = (0..=random.below(3)).map(|_| rule(random)).collect();
             ("faults.add", rules.into())
         }
         3 => {
@@ -89,7 +89,7 @@ fn argument(random: &mut Random) -> (&'static str, Value) {
         }
         4..=6 => {
             let mut conditions = json!({});
-            for _ in 0..1 + random.below(4) {
+            for _ in 0..=random.below(4) {
                 let (name, value) = match random.below(14) {
                     0 => ("concurrencyOff", json!([random.word(&names)])),
                     1 => ("limits", json!({ "requests": number(random), "windowInMs": number(random) })),

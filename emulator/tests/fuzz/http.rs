@@ -125,7 +125,7 @@ impl Connection {
             if self.read.len() > LONGEST {
                 return Err(Lost::Endless);
             }
-            let mut buffer = [0; 64 * 1024];
+            let mut buffer = vec![0; 64 * 1024];
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(Lost::Closed(self.read.len())),
                 Ok(count) => self.read.extend(&buffer[..count]),

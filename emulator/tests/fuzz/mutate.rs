@@ -72,7 +72,7 @@ const HEADERS: [(&str, &str); 26] = [
 
 /// Changes the contents of a request. Its framing stays right.
 pub(crate) fn contents(random: &mut Random, message: &mut Message) {
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         match random.below(12) {
             0..=3 => message.target = in_text(random, &message.target),
             4..=6 => message.body = in_bytes(random, &message.body),
@@ -87,7 +87,7 @@ pub(crate) fn contents(random: &mut Random, message: &mut Message) {
             }
             9 => {
                 message.method =
-                    random.word(&["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS", "MERGE", "get", "X-Y"])
+                    random.word(&["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS", "MERGE", "get", "X-Y"]);
             }
             10 => deepen(random, message),
             _ => {
@@ -220,7 +220,7 @@ pub(crate) fn raw(random: &mut Random, bytes: &[u8]) -> Vec<u8> {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03",
     ]);
     let mut changed = bytes.to_vec();
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         let lines: Vec<_> = (0..head).filter(|at| *at == 0 || bytes.get(at - 1) == Some(&b'\n')).collect();
         let at = if random.one_in(2) { *random.pick(&lines) } else { random.below(head) }.min(changed.len());
         match random.below(5) {

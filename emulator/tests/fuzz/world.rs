@@ -63,7 +63,8 @@ impl World {
     }
 
     pub(crate) fn version(&self, table: &str, id: Uuid) -> Option<u64> {
-        self.emulator.with_organisation(|organisation| organisation.row(table, id).map(|row| row.version()))
+        self.emulator
+            .with_organisation(|organisation| organisation.row(table, id).map(omnichannel_link_emulator::Row::version))
     }
 }
 

@@ -1,5 +1,6 @@
 use omnichannel_link_emulator::{Changes, Organisation, Reference, table};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::client::{ACCOUNT, CONTACT, CONVERSATION, MISSING, id, pages};
 
@@ -45,4 +46,20 @@ fn deleting_a_target_empties_its_links_and_deletes_what_is_regarding_it() {
     let row = organisation.row(table::CONVERSATION, id(CONVERSATION)).unwrap();
     assert_eq!(row.lookup("msdyn_customer"), None);
     assert!(row.version() > before);
+}
+
+#[test]
+fn a_long_chain_of_rows_is_deleted_with_its_first() {
+    // Cases are deleted with their parent, and this many would neither fit on the stack, nor be found in time one by one.
+    const CASES: u128 = 20_000;
+    let mut organisation = Organisation::new();
+    for number in 0..CASES {
+        let parent = Changes::new().link("parentcaseid", Reference::new("incident", Uuid::from_u128(number)));
+        organisation.write("incident", Uuid::from_u128(number + 1), parent);
+    }
+    // And round in a circle.
+    let last = Changes::new().link("parentcaseid", Reference::new("incident", Uuid::from_u128(CASES)));
+    organisation.write("incident", Uuid::from_u128(1), last);
+    assert!(organisation.delete("incident", Uuid::from_u128(1)));
+    assert_eq!(organisation.ids("incident").count(), 0);
 }

@@ -1,4 +1,6 @@
-//! FetchXML.
+//! `FetchXML`.
+
+use std::fmt::Write as _;
 
 use super::{Grammar, query::encoded};
 use crate::{catalog::Table, http::Message};
@@ -40,7 +42,7 @@ impl Grammar<'_> {
                 (false, 0) => " alias=\"x\"".to_owned(),
                 _ => String::new(),
             };
-            xml += &format!("<attribute name=\"{name}\"{more} />");
+            let _ = write!(xml, "<attribute name=\"{name}\"{more} />");
         }
         if self.random.one_in(8) {
             xml += "<all-attributes />";
@@ -50,7 +52,8 @@ impl Grammar<'_> {
         }
         if self.random.one_in(3) {
             let name = &self.random.pick(&table.columns).name;
-            xml += &format!("<order attribute=\"{name}\" descending=\"{}\" />", self.random.word(&["true", "false"]));
+            let _ =
+                write!(xml, "<order attribute=\"{name}\" descending=\"{}\" />", self.random.word(&["true", "false"]));
         }
         if self.random.one_in(3) && depth < 3 && !table.navigations.is_empty() {
             let (_, column, target) = self.random.pick(&table.navigations).clone();
@@ -58,7 +61,8 @@ impl Grammar<'_> {
             let inner = self.entity_content(target, aggregates, depth + 1);
             let kind =
                 self.random.word(&["inner", "outer", "any", "exists", "in", "matchfirstrowusingcrossapply", "x"]);
-            xml += &format!(
+            let _ = write!(
+                xml,
                 "<link-entity name=\"{}\" from=\"{}\" to=\"{column}\" link-type=\"{kind}\" alias=\"l{depth}\">{inner}</link-entity>",
                 target.name, target.key
             );
@@ -68,7 +72,7 @@ impl Grammar<'_> {
 
     fn fetch_filter(&mut self, table: &Table, depth: usize) -> String {
         let mut inner = String::new();
-        for _ in 0..1 + self.random.below(3) {
+        for _ in 0..=self.random.below(3) {
             if self.random.one_in(4) && depth < 4 {
                 inner += &self.fetch_filter(table, depth + 1);
                 continue;
@@ -109,7 +113,7 @@ impl Grammar<'_> {
                 "contain-values",
                 "x",
             ]);
-            inner += &match operator.as_str() {
+            let condition = match operator.as_str() {
                 "in" | "not-in" | "between" => format!(
                     "<condition attribute=\"{}\" operator=\"{operator}\"><value>{value}</value><value>2</value></condition>",
                     column.name
@@ -124,6 +128,7 @@ impl Grammar<'_> {
                 ),
                 _ => format!("<condition attribute=\"{}\" operator=\"{operator}\" value=\"{value}\" />", column.name),
             };
+            inner += &condition;
         }
         format!("<filter type=\"{}\">{inner}</filter>", self.random.word(&["and", "or"]))
     }

@@ -30,7 +30,7 @@ impl Grammar<'_> {
     }
 
     fn select(&mut self, table: &Table) -> String {
-        let names: Vec<_> = (0..1 + self.random.below(4)).map(|_| self.column_name(table)).collect();
+        let names: Vec<_> = (0..=self.random.below(4)).map(|_| self.column_name(table)).collect();
         names.join(",")
     }
 
@@ -92,7 +92,7 @@ impl Grammar<'_> {
     }
 
     fn order(&mut self, table: &Table) -> String {
-        let terms: Vec<_> = (0..1 + self.random.below(3))
+        let terms: Vec<_> = (0..=self.random.below(3))
             .map(|_| format!("{}{}", self.path(table), self.random.word(&["", " asc", " desc"])))
             .collect();
         terms.join(",")
@@ -114,7 +114,7 @@ impl Grammar<'_> {
 
     pub(super) fn expand(&mut self, table: &Table, depth: usize) -> String {
         let mut terms = Vec::new();
-        for _ in 0..1 + self.random.below(2) {
+        for _ in 0..=self.random.below(2) {
             let is_one = self.random.one_in(2) && !table.navigations.is_empty();
             let (name, target) = if is_one {
                 let (name, _, target) = self.random.pick(&table.navigations).clone();

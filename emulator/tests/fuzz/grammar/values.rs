@@ -67,10 +67,13 @@ impl Grammar<'_> {
                 if self.random.one_in(6) { number.to_string().into() } else { number.into() }
             }
             "boolean" | "managed" => self.random.one_in(2).into(),
-            "choice" | "state" | "status" => match column.options.is_empty() {
-                true => json!(self.random.below(5)),
-                false => self.random.pick(&column.options).clone(),
-            },
+            "choice" | "state" | "status" => {
+                if column.options.is_empty() {
+                    json!(self.random.below(5))
+                } else {
+                    self.random.pick(&column.options).clone()
+                }
+            }
             "choices" => column.options.first().map_or_else(String::new, Value::to_string).into(),
             "datetime" => self.time().into(),
             "guid" => self.random.uuid().to_string().into(),
@@ -163,7 +166,7 @@ impl Grammar<'_> {
             1 => format!("http://{}/api/data/v9.2/{set}({id})", self.world.host),
             2 => format!("/api/data/v9.2/{set}({id})"),
             3 => format!("/{set}(accountnumber='A-1')"),
-            4 => format!("$1"),
+            4 => "$1".to_string(),
             5 => self.text(),
             _ => format!("/{set}({id})"),
         }
