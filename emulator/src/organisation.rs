@@ -3,12 +3,14 @@
 mod built_in_rows;
 mod delete;
 mod merge;
+mod row;
 mod rows;
 mod seed;
 mod stamp;
 mod state;
 
-pub use rows::{Changes, Organisation, Reference, Row};
+pub use row::{Changes, Reference, Row};
+pub use rows::Organisation;
 pub use seed::SeedError;
 
 pub(crate) use built_in_rows::{BUSINESS_UNIT, ORGANISATION, USER};

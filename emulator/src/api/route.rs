@@ -24,7 +24,7 @@ use crate::{
     },
     conditions::{Limit, Limits},
     contents::Contents,
-    definitions::{TableRef, formatted::decimal},
+    definitions::{TableRef, formatted::decimal, table::Column},
     error::ODataError,
     message::{self, ApiResponse, Request},
     organisation::{Caller, Organisation, USER},
@@ -351,18 +351,15 @@ fn property(
     context: &Context<'_>,
     table: &TableRef,
     id: Uuid,
-    column: &crate::definitions::table::Column,
+    column: &Column,
     as_text: bool,
 ) -> Result<ApiResponse, ODataError> {
-    let method = &context.request.method;
-    if method == Method::GET {
-        return read::property(organisation, context, table, id, column, as_text);
+    match context.request.method {
+        Method::GET => read::property(organisation, context, table, id, column, as_text),
+        Method::PUT | Method::DELETE if !as_text => write::property(organisation, context, table, id, column),
+        // PATCH uploads a file.
+        _ => Err(not_here()),
     }
-    // PATCH uploads a file.
-    if as_text || !matches!(*method, Method::PUT | Method::DELETE) {
-        return Err(not_here());
-    }
-    write::property(organisation, context, table, id, column)
 }
 
 // A guess: a write that returns the row needs both privileges, and does nothing without `Read`.

@@ -3,7 +3,10 @@
 use serde_json::Value;
 use uuid::{Uuid, uuid};
 
-use super::rows::{Changes, Organisation, Reference};
+use super::{
+    row::{Changes, Reference},
+    rows::Organisation,
+};
 use crate::definitions::metadata_id;
 
 /// The user to whom the credential and the application belong.

@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use uuid::Uuid;
 
-use super::rows::{Changes, Organisation, REMEMBERED, Removed};
+use super::{
+    row::{Changes, Row},
+    rows::{Organisation, REMEMBERED, Removed},
+};
 use crate::definitions::{
     Definitions,
     data::{OnDelete, OneToMany},
@@ -119,7 +122,7 @@ impl Organisation {
 
     /// The ids of the rows of `many` that point with `column` to a row.
     pub(crate) fn referencing(&self, many: &str, column: &str, target: &str, id: Uuid) -> Vec<Uuid> {
-        let points = |row: &super::rows::Row| row.lookup(column).is_some_and(|to| to.is(target, id));
+        let points = |row: &Row| row.lookup(column).is_some_and(|to| to.is(target, id));
         self.rows(many).filter(|(_, row)| points(row)).map(|(id, _)| id).collect()
     }
 }

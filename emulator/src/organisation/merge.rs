@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::rows::{Changes, Organisation, Reference};
+use super::{
+    row::{Changes, Reference},
+    rows::Organisation,
+};
 use crate::definitions::table::Table;
 
 impl Organisation {

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{
     built_in_rows::{BUSINESS_UNIT, ORGANISATION, USER},
-    rows::{Changes, Organisation},
+    row::Changes,
+    rows::Organisation,
 };
 use crate::{
     definitions::{answer, table::Table},

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{
     built_in_rows::BUSINESS_UNIT,
-    rows::{Changes, Organisation, Reference},
+    row::{Changes, Reference},
+    rows::Organisation,
 };
 use crate::definitions::{
     kind::{Kind, format_time},

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::rows::{Organisation, Removed, Row};
+use super::{
+    row::Row,
+    rows::{Organisation, Removed},
+};
 
 /// The version of the form below.
 const FORMAT: u32 = 1;

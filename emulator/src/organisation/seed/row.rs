@@ -8,7 +8,7 @@ use crate::{
         kind::{Kind, Rejected},
         table::{ANY, Column, Table},
     },
-    organisation::rows::{Changes, Reference},
+    organisation::row::{Changes, Reference},
 };
 
 const FORMATTED: &str = "@OData.Community.Display.V1.FormattedValue";
