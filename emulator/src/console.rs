@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     definitions::kind::Kind,
-    organisation::{Changes, Organisation, Reference, Row},
+    organisation::{Caller, Changes, Organisation, Reference, Row, USER},
     state::Shared,
     table::{ACCOUNT, CONTACT, CONVERSATION, INCIDENT},
 };
@@ -82,10 +82,10 @@ pub(crate) async fn refuse_others(State(shared): State<Arc<Shared>>, request: Re
 }
 
 fn comes_from_here(shared: &Shared, headers: &HeaderMap) -> bool {
-    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = text(header::HOST).unwrap_or_default();
-    let is_own = |origin: &str| origin.split_once("://").is_some_and(|(_, authority)| authority == host);
-    shared.service.is_own_host(host) && text(header::ORIGIN).is_none_or(is_own)
+    let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let scheme = if shared.service.hosts.is_empty() { "http" } else { "https" };
+    let own = format!("{scheme}://{host}");
+    shared.service.is_own_host(host) && headers.get(header::ORIGIN).is_none_or(|origin| *origin == own)
 }
 
 /// The state of the page, when it is newer than the one with the number `after`.
@@ -206,7 +206,9 @@ impl ConsoleWrite {
             Some(Slot::Case) => changes.clear("msdyn_issueid"),
             None => changes,
         };
-        organisation.write(CONVERSATION, conversation, changes);
+        let definitions = Arc::clone(organisation.definitions());
+        let table = definitions.by_logical_name(CONVERSATION).ok_or("no conversations")?;
+        organisation.save(table, conversation, changes, Caller { user: USER, on_behalf_by: None });
         Ok(())
     }
 }

@@ -84,6 +84,7 @@ async fn conversations_are_linked_unlinked_and_moved() {
         (&row["_msdyn_customer_value"], &row["statecode"], &row["statuscode"]),
         (&Value::Null, &json!(1), &json!(4))
     );
+    assert!(row["modifiedon"].is_string() && row["_modifiedby_value"].is_string(), "it is a write of a user: {row}");
     let before = server.conversation();
     for (body, problem) in [
         (json!({ "conversation": MISSING, "status": 1 }), "no conversation"),
@@ -107,8 +108,11 @@ async fn conversations_are_linked_unlinked_and_moved() {
 async fn other_origins_and_hosts_are_refused() {
     let server = Server::start().await;
     let own = server.emulator.url().to_owned();
+    let other_scheme = own.replace("http:", "https:");
     for (headers, status) in [
         (vec![("origin", own.as_str())], 200),
+        (vec![("origin", other_scheme.as_str())], 403),
+        (vec![("origin", "http://\u{e9}.example")], 403),
         (vec![("origin", "http://evil.example")], 403),
         (vec![("origin", "null")], 403),
         (vec![("host", "evil.example")], 403),
