@@ -11,7 +11,9 @@ import { inspect } from 'node:util'
 
 /** Suites that are not run, because another runtime than this one is what they test, or none. */
 const LEFT_OUT = {
-  'chromium, electron-smoke, electron-windows': 'they start a browser',
+  'chromium, console, electron-smoke, electron-windows': 'they start a browser',
+  'clients-dataverse-api, clients-dataverse-ify, clients-dynamics-web-api, clients-metadata, clients-powerplatform, clients-python-odata':
+    'they test the emulator with clients of others, which never run in Electron',
   'consumers, reference': 'they run TypeScript',
   'docs, examples, readme, recording': 'they test documents',
   probe: 'it starts the program without the environment, so Electron would open a window'
